@@ -1,0 +1,88 @@
+# Compiler settings and normkit_module(): one folder of src/ = one object library, its tests beside it.
+
+set(CMAKE_CXX_STANDARD 20)
+set(CMAKE_CXX_STANDARD_REQUIRED ON)
+set(CMAKE_CXX_EXTENSIONS OFF)
+set(CMAKE_POSITION_INDEPENDENT_CODE ON)
+set(CMAKE_CXX_VISIBILITY_PRESET hidden)
+set(CMAKE_VISIBILITY_INLINES_HIDDEN ON)
+set(CMAKE_EXPORT_COMPILE_COMMANDS ON)
+set(CMAKE_RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/bin)
+set(CMAKE_LIBRARY_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/lib)
+set(CMAKE_ARCHIVE_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/lib)
+if(NOT CMAKE_BUILD_TYPE)
+  set(CMAKE_BUILD_TYPE Release)
+endif()
+
+find_program(CCACHE ccache)
+if(CCACHE)
+  set(CMAKE_CXX_COMPILER_LAUNCHER ${CCACHE})
+endif()
+
+# No contraction into fused multiply-adds: the same source gives the same bits on every SIMD target.
+add_compile_options(-Wall -Wextra -Wshadow -Wconversion -Wno-sign-conversion -ffp-contract=off)
+
+set(NORMKIT_SANITIZE "" CACHE STRING "Sanitizers: address,undefined or thread")
+if(NORMKIT_SANITIZE)
+  add_compile_options(-fsanitize=${NORMKIT_SANITIZE} -fno-omit-frame-pointer -fno-sanitize-recover=all)
+  add_link_options(-fsanitize=${NORMKIT_SANITIZE})
+endif()
+
+find_package(OpenMP REQUIRED COMPONENTS CXX)
+find_package(fmt REQUIRED)
+
+if(NORMKIT_BUILD_TESTS)
+  enable_testing()
+  find_package(GTest REQUIRED)
+  include(GoogleTest)
+endif()
+
+set_property(GLOBAL PROPERTY NORMKIT_MODULES "")
+
+# normkit_module(NAME [LINK ...]): every .cc of this folder and below goes into the object library
+# normkit_NAME, but for *_test.cc (program NAME_test), *_bench.cc (NAME_bench) and *_fuzz.cc (a
+# program each). Files in EXCLUDE (or below a folder in it) are left out: stubs that were not chosen.
+function(normkit_module name)
+  cmake_parse_arguments(arg "" "" "LINK;EXCLUDE" ${ARGN})
+  file(GLOB_RECURSE sources CONFIGURE_DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/*.cc)
+  foreach(pattern ${arg_EXCLUDE})
+    list(FILTER sources EXCLUDE REGEX "${CMAKE_CURRENT_SOURCE_DIR}/${pattern}")
+  endforeach()
+  set(tests ${sources})
+  set(benches ${sources})
+  set(fuzzers ${sources})
+  list(FILTER tests INCLUDE REGEX "_test\\.cc$")
+  list(FILTER benches INCLUDE REGEX "_bench\\.cc$")
+  list(FILTER fuzzers INCLUDE REGEX "_fuzz\\.cc$")
+  list(FILTER sources EXCLUDE REGEX "_(test|bench|fuzz)\\.cc$")
+
+  if(NOT sources)
+    add_library(normkit_${name} INTERFACE)
+    return()
+  endif()
+  add_library(normkit_${name} OBJECT ${sources})
+  target_include_directories(normkit_${name} PUBLIC ${CMAKE_SOURCE_DIR} ${CMAKE_SOURCE_DIR}/include
+                                                    ${CMAKE_BINARY_DIR}/include)
+  target_link_libraries(normkit_${name} PUBLIC fmt::fmt OpenMP::OpenMP_CXX ${arg_LINK})
+  set_property(GLOBAL APPEND PROPERTY NORMKIT_MODULES normkit_${name})
+
+  # Test programs link all modules (normkit_all), so that a module's tests may use what it uses.
+  if(NORMKIT_BUILD_TESTS AND tests)
+    add_executable(${name}_test ${tests})
+    target_link_libraries(${name}_test PRIVATE normkit_all GTest::gtest_main)
+    gtest_discover_tests(${name}_test DISCOVERY_TIMEOUT 60 PROPERTIES TIMEOUT 300 LABELS ${name}
+                         WORKING_DIRECTORY ${CMAKE_SOURCE_DIR})
+  endif()
+  if(NORMKIT_BUILD_BENCHMARKS AND benches)
+    find_package(benchmark REQUIRED)
+    add_executable(${name}_bench ${benches})
+    target_link_libraries(${name}_bench PRIVATE normkit_all benchmark::benchmark_main)
+  endif()
+  if(NORMKIT_BUILD_FUZZERS)
+    foreach(fuzzer ${fuzzers})
+      get_filename_component(program ${fuzzer} NAME_WE)
+      add_executable(${program} ${fuzzer})
+      target_link_libraries(${program} PRIVATE normkit_all -fsanitize=fuzzer)
+    endforeach()
+  endif()
+endfunction()

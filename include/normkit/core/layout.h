@@ -1,0 +1,60 @@
+// Labelled dimensions: what each axis of a tensor means, and in which order the axes lie in memory.
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "normkit/core/export.h"
+
+namespace normkit {
+
+// B observations, T time, S space, and channels split into G groups of C channels each. A format
+// has only C; SplitChannels makes a G axis of it.
+enum Dim : uint8_t { kB = 1, kT = 2, kS = 4, kG = 8, kC = 16 };
+
+// A set of Dim, or-ed together.
+using Dims = uint8_t;
+
+struct Axis {
+  Dim label;
+  int64_t size;
+  bool operator==(const Axis&) const = default;
+};
+
+// The axes of a dense tensor, outermost first: NCHW is BCSS, NHWC is BSSC. The toolbox writes the
+// same memory innermost first (its 'SSCB' is BCSS read backwards).
+class NORMKIT_API Layout {
+ public:
+  Layout() = default;
+  explicit Layout(
+      std::vector<Axis> axes);  // throws Error on a negative size or an overflowing product
+
+  // MakeLayout("BCSS", {8,64,28,28}): letters of B, T, S, C, one an axis; B, T and C at most once.
+  static Layout Make(std::string_view format, std::span<const int64_t> shape);
+
+  const std::vector<Axis>& axes() const { return axes_; }
+  int rank() const { return static_cast<int>(axes_.size()); }
+  int64_t size() const;               // product of all axes; 1 for rank 0
+  int64_t SizeOf(Dims labels) const;  // product over axes with one of these labels; 1 if none
+  bool Has(Dim label) const;
+  int64_t channels() const { return SizeOf(kG | kC); }
+  bool channels_last() const;  // the innermost axis of size > 1 is a channel (or there is none)
+  std::vector<int64_t> shape() const;  // sizes, outermost first (G and C merged into one)
+  std::string format() const;          // "BCSS" (G and C merged into C)
+  std::string ToString() const;        // "BCSS [8,64,28,28]"
+
+  // The same memory with the channel axis cut into `groups` G x (channels / groups) C.
+  // Throws Error where groups does not divide the channels.
+  Layout SplitChannels(int64_t groups) const;
+  Layout WithBatch(int64_t size) const;  // the same with B of this size
+
+  bool operator==(const Layout&) const = default;
+
+ private:
+  std::vector<Axis> axes_;
+};
+
+}  // namespace normkit

@@ -1,0 +1,27 @@
+// Pictures in files: JPEG and PNG.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "normkit/core/export.h"
+
+namespace normkit {
+
+// 8-bit pixels, rows top to bottom, channels interleaved; 1 (grey) or 3 (RGB) channels.
+struct Image {
+  int64_t height = 0, width = 0, channels = 0;
+  std::vector<uint8_t> pixels;
+};
+
+// Reads JPEG or PNG by content (16-bit, palette and alpha PNGs and CMYK JPEGs are converted; EXIF
+// orientation is applied). channels: 1, 3, or 0 for the file's own. Throws Error on anything else,
+// and on more than 2^28 pixels.
+NORMKIT_API Image ReadImage(const std::string& path, int channels = 0);
+// By the ending of the name: .png, .jpg, .jpeg.
+NORMKIT_API void WriteImage(const std::string& path, const Image& image);
+// Area average when shrinking, bilinear when growing.
+NORMKIT_API Image Resize(const Image& image, int64_t height, int64_t width);
+
+}  // namespace normkit

@@ -1,0 +1,65 @@
+// Where observations come from.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "normkit/core/export.h"
+#include "normkit/core/layout.h"
+
+namespace normkit {
+
+// A set of observations with labels. Images are f32 in 0..255, channels last (BSSC with B = 1).
+// Reading is thread-safe and deterministic.
+class NORMKIT_API DataSource {
+ public:
+  virtual ~DataSource() = default;
+  virtual int64_t size() const = 0;
+  virtual const Layout& layout() const = 0;                     // of one observation, B = 1
+  virtual const std::vector<std::string>& classes() const = 0;  // empty: regression
+  virtual int64_t label(int64_t index) const = 0;               // class index
+  virtual void Read(int64_t index, std::span<float> out) const = 0;
+  // Regression: the target of an observation, target_size() values. Classification: 0.
+  virtual int64_t target_size() const { return 0; }
+  virtual void ReadTarget(int64_t, std::span<float>) const {}
+  virtual std::string Description() const = 0;  // "digits (4000 generated, seed 1)"
+};
+
+using DataPtr = std::shared_ptr<const DataSource>;
+
+// The observations `indices` of `source`, in that order.
+NORMKIT_API DataPtr Subset(DataPtr source, std::vector<int64_t> indices);
+
+// Two parts: `fraction` of each class (at least one observation of each where it has two) goes to
+// the second. Deterministic in the seed.
+struct Split {
+  DataPtr first, second;
+};
+NORMKIT_API Split SplitData(DataPtr source, double fraction, uint64_t seed);
+
+// Arrays already in memory; x is [count, ...] in `layout` (B = 1 there), labels index classes.
+NORMKIT_API DataPtr FromArrays(Layout layout, std::vector<float> x, std::vector<int64_t> labels,
+                               std::vector<std::string> classes, std::string description);
+NORMKIT_API DataPtr FromArraysRegression(Layout layout, std::vector<float> x,
+                                         std::vector<float> targets, int64_t target_size,
+                                         std::string description);
+
+// 28x28 grey digits drawn with strokes, with random rotation, scale, shift, thickness, contrast,
+// brightness and noise. Observation i depends on (seed, i) only.
+NORMKIT_API DataPtr GenerateDigits(int64_t count, uint64_t seed);
+
+// What --data takes: "digits" or "digits:COUNT", a folder with a folder a class (JPEG, PNG), the
+// prefix of an IDX pair (PREFIX-images-idx3-ubyte[.gz], PREFIX-labels-idx1-ubyte[.gz]), or an .npz
+// with x and y.
+struct OpenOptions {
+  int64_t count = 5000;  // digits
+  uint64_t seed = 1;     // digits
+  int64_t height = 0, width = 0,
+          channels = 0;  // resize image folders to this; 0: the first image's size
+};
+NORMKIT_API DataPtr OpenData(const std::string& spec, const OpenOptions& options = {});
+
+}  // namespace normkit

@@ -1,0 +1,45 @@
+// A network's topology: a flat list of nodes, in topological order by construction.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "normkit/core/export.h"
+#include "normkit/nn/layer.h"
+
+namespace normkit {
+
+// Names the output of a node: its index.
+using Value = int;
+
+struct Node {
+  std::shared_ptr<const Layer> layer;
+  std::vector<Value> inputs;
+};
+
+// Adding accepts only existing values, so that insertion order is topological order (and ONNX's).
+// Node 0 is the input layer; the last node is the output.
+class NORMKIT_API Graph {
+ public:
+  // Adds a layer that reads `inputs`. An unnamed layer is named after its type ("conv_1").
+  // Throws Error on an unknown value, a name that stands already, or inputs the layer refuses.
+  Value Add(std::shared_ptr<Layer> layer, std::vector<Value> inputs);
+  // The same, reading the last value added: a chain.
+  Value Add(std::shared_ptr<Layer> layer);
+
+  int size() const { return static_cast<int>(nodes_.size()); }
+  const Node& node(Value value) const { return nodes_[static_cast<size_t>(value)]; }
+  const std::vector<Node>& nodes() const { return nodes_; }
+  Value output() const { return size() - 1; }
+  Value Find(std::string_view layer_name) const;  // -1 where there is none
+
+  // The layout of every value for a batch of this size.
+  std::vector<Layout> Layouts(int64_t batch_size) const;
+  Layout input_layout() const;  // of one observation (batch size 1)
+
+ private:
+  std::vector<Node> nodes_;
+};
+
+}  // namespace normkit

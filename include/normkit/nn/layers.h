@@ -1,0 +1,184 @@
+// The layers, each with its properties: graph.Add(Convolution2d({.filter_size = {3, 3},
+// .num_filters = 16})).
+#pragma once
+
+#include <array>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "normkit/core/export.h"
+#include "normkit/nn/layer.h"
+#include "normkit/norm/spec.h"
+
+namespace normkit {
+
+using LayerPtr = std::shared_ptr<Layer>;
+
+// How a parameter array begins.
+struct Initializer {
+  enum Kind { kZeros, kOnes, kNarrowNormal, kGlorot, kHe, kFunction } kind = kZeros;
+  std::function<void(std::span<float>, Random&)> function;  // kFunction
+  Initializer(Kind k) : kind(k) {}                          // NOLINT: meant to convert
+  Initializer(std::function<void(std::span<float>, Random&)> f)
+      : kind(kFunction), function(std::move(f)) {}  // NOLINT
+};
+
+// How an input layer changes what it is given; `statistics` (per channel, or one value for all) are
+// taken from the training data where they are empty.
+enum class InputNormalization { kNone, kZerocenter, kZscore, kRescaleZeroOne, kRescaleSymmetric };
+
+struct ImageInputOptions {
+  std::string name;
+  std::array<int64_t, 3> input_size{};  // height, width, channels
+  InputNormalization normalization = InputNormalization::kZerocenter;
+};
+struct FeatureInputOptions {
+  std::string name;
+  int64_t num_features = 0;
+  InputNormalization normalization = InputNormalization::kNone;
+};
+
+// Padding of a window: zeros on each side, or as many as keep size / stride ("same").
+struct Padding {
+  bool same = false;
+  int64_t top = 0, bottom = 0, left = 0, right = 0;
+  static Padding Same() { return {.same = true}; }
+  static Padding All(int64_t n) { return {false, n, n, n, n}; }
+};
+
+struct Convolution2dOptions {
+  std::string name;
+  std::array<int64_t, 2> filter_size{};  // height, width
+  int64_t num_filters = 0;
+  std::array<int64_t, 2> stride{1, 1};
+  std::array<int64_t, 2> dilation{1, 1};
+  Padding padding{};
+  int64_t num_groups = 1;
+  bool bias = true;
+  Initializer weights_initializer = Initializer::kGlorot;
+  Initializer bias_initializer = Initializer::kZeros;
+  double weight_learn_rate_factor = 1, bias_learn_rate_factor = 1, weight_l2_factor = 1,
+         bias_l2_factor = 0;
+};
+struct FullyConnectedOptions {
+  std::string name;
+  int64_t output_size = 0;
+  bool bias = true;
+  Initializer weights_initializer = Initializer::kGlorot;
+  Initializer bias_initializer = Initializer::kZeros;
+  double weight_learn_rate_factor = 1, bias_learn_rate_factor = 1, weight_l2_factor = 1,
+         bias_l2_factor = 0;
+};
+struct Pooling2dOptions {
+  std::string name;
+  std::array<int64_t, 2> pool_size{};
+  std::array<int64_t, 2> stride{1, 1};
+  Padding padding{};
+};
+struct LeakyReluOptions {
+  std::string name;
+  double scale = 0.01;
+};
+struct DropoutOptions {
+  std::string name;
+  double probability = 0.5;
+};
+struct AdditionOptions {
+  std::string name;
+  int num_inputs = 2;
+};
+struct ConcatenationOptions {
+  std::string name;
+  int num_inputs = 2;
+};  // along channels
+
+// Properties of every normalization layer, named as in the toolbox.
+struct BatchNormalizationOptions {
+  std::string name;
+  double epsilon = 1e-5;
+  std::optional<int64_t> num_channels;                // empty: from the input
+  std::vector<float> trained_mean, trained_variance;  // empty: 0 and 1 until training
+  std::vector<float> scale, offset;                   // empty: from the initializers
+  double mean_decay = 0.1, variance_decay = 0.1;
+  Initializer scale_initializer = Initializer::kOnes;
+  Initializer offset_initializer = Initializer::kZeros;
+  double scale_learn_rate_factor = 1, offset_learn_rate_factor = 1, scale_l2_factor = 1,
+         offset_l2_factor = 1;
+  bool freeze_statistics = false;       // training leaves the trained statistics alone
+  bool use_trained_statistics = false;  // training normalizes with the trained statistics
+};
+struct LayerNormalizationOptions {
+  std::string name;
+  double epsilon = 1e-5;
+  std::optional<int64_t> num_channels;
+  OperationDimension operation_dimension = OperationDimension::kBatchExcluded;
+  std::vector<float> scale, offset;
+  Initializer scale_initializer = Initializer::kOnes;
+  Initializer offset_initializer = Initializer::kZeros;
+  double scale_learn_rate_factor = 1, offset_learn_rate_factor = 1, scale_l2_factor = 1,
+         offset_l2_factor = 1;
+};
+struct InstanceNormalizationOptions {
+  std::string name;
+  double epsilon = 1e-5;
+  std::optional<int64_t> num_channels;
+  std::vector<float> scale, offset;
+  Initializer scale_initializer = Initializer::kOnes;
+  Initializer offset_initializer = Initializer::kZeros;
+  double scale_learn_rate_factor = 1, offset_learn_rate_factor = 1, scale_l2_factor = 1,
+         offset_l2_factor = 1;
+};
+struct GroupNormalizationOptions {
+  static constexpr int64_t kAllChannels = -1;  // one group
+  static constexpr int64_t kChannelWise = -2;  // a group a channel
+  std::string name;
+  int64_t num_groups = 0;  // or kAllChannels, kChannelWise
+  double epsilon = 1e-5;
+  std::optional<int64_t> num_channels;
+  std::vector<float> scale, offset;
+  Initializer scale_initializer = Initializer::kOnes;
+  Initializer offset_initializer = Initializer::kZeros;
+  double scale_learn_rate_factor = 1, offset_learn_rate_factor = 1, scale_l2_factor = 1,
+         offset_l2_factor = 1;
+};
+struct RmsNormalizationOptions {  // no offset
+  std::string name;
+  double epsilon = 1e-5;
+  std::optional<int64_t> num_channels;
+  std::vector<float> scale;
+  Initializer scale_initializer = Initializer::kOnes;
+  double scale_learn_rate_factor = 1, scale_l2_factor = 1;
+};
+
+// What every norm layer becomes: NORM IS ONE LAYER CLASS that holds a spec
+// (src/nn/layers/normalization.h). Each function checks its properties and throws Error that names
+// the layer, what was given and what was expected.
+NORMKIT_API LayerPtr ImageInput(const ImageInputOptions& options);
+NORMKIT_API LayerPtr FeatureInput(const FeatureInputOptions& options);
+NORMKIT_API LayerPtr Convolution2d(const Convolution2dOptions& options);
+NORMKIT_API LayerPtr FullyConnected(const FullyConnectedOptions& options);
+NORMKIT_API LayerPtr Relu(const std::string& name = "");
+NORMKIT_API LayerPtr LeakyRelu(const LeakyReluOptions& options = {});
+NORMKIT_API LayerPtr Tanh(const std::string& name = "");
+NORMKIT_API LayerPtr Sigmoid(const std::string& name = "");
+NORMKIT_API LayerPtr Gelu(const std::string& name = "");
+NORMKIT_API LayerPtr MaxPooling2d(const Pooling2dOptions& options);
+NORMKIT_API LayerPtr AveragePooling2d(const Pooling2dOptions& options);
+NORMKIT_API LayerPtr GlobalAveragePooling2d(const std::string& name = "");
+NORMKIT_API LayerPtr Dropout(const DropoutOptions& options = {});
+NORMKIT_API LayerPtr Addition(const AdditionOptions& options = {});
+NORMKIT_API LayerPtr Concatenation(const ConcatenationOptions& options = {});
+NORMKIT_API LayerPtr
+Flatten(const std::string& name = "");  // BSSC -> BC in the order C, S, S (as ONNX)
+NORMKIT_API LayerPtr Softmax(const std::string& name = "");
+NORMKIT_API LayerPtr BatchNormalization(const BatchNormalizationOptions& options = {});
+NORMKIT_API LayerPtr LayerNormalization(const LayerNormalizationOptions& options = {});
+NORMKIT_API LayerPtr InstanceNormalization(const InstanceNormalizationOptions& options = {});
+NORMKIT_API LayerPtr GroupNormalization(const GroupNormalizationOptions& options);
+NORMKIT_API LayerPtr RmsNormalization(const RmsNormalizationOptions& options = {});
+
+}  // namespace normkit

@@ -1,0 +1,58 @@
+// A graph with values: parameters in one arena, class names, and what was learned about the input.
+#pragma once
+
+#include <map>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "normkit/core/export.h"
+#include "normkit/core/tensor.h"
+#include "normkit/nn/graph.h"
+
+namespace normkit {
+
+// One named array in the arena.
+struct Parameter {
+  std::string name;  // "LAYER.PARAMETER": "bn1.scale"
+  int node = 0;
+  std::vector<int64_t> shape;
+  int64_t offset = 0;  // in floats; 64-byte aligned
+  int64_t size = 0;
+  bool trainable = true;
+  double learn_rate_factor = 1;
+  double l2_factor = 1;
+};
+
+// All parameters of a network in one aligned array; gradients and solver state have the same shape.
+class NORMKIT_API Parameters {
+ public:
+  Parameters() = default;
+  explicit Parameters(const Graph& graph);  // zeros
+  void Initialize(const Graph& graph,
+                  uint64_t seed);  // each parameter from its own stream of the seed
+
+  const std::vector<Parameter>& list() const { return list_; }
+  std::span<float> values() {
+    return values_.size() ? values_.values<float>() : std::span<float>();
+  }
+  std::span<const float> values() const { return values_.values<float>(); }
+  std::span<float> Get(const Parameter& p);
+  std::span<const float> Get(const Parameter& p) const;
+  const Parameter* Find(std::string_view name) const;  // null where there is none
+  std::vector<float*> OfNode(int node);                // in the order of Layer::Parameters
+  Parameters Clone() const;
+
+ private:
+  std::vector<Parameter> list_;
+  Tensor values_;
+};
+
+struct Network {
+  Graph graph;
+  Parameters parameters;
+  std::vector<std::string> classes;          // empty: regression
+  std::map<std::string, std::string> facts;  // how it was trained; goes into the model file
+};
+
+}  // namespace normkit

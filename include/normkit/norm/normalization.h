@@ -1,0 +1,148 @@
+// The operation: forward (training, inference), backward, running statistics.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <string>
+
+#include "normkit/core/dtype.h"
+#include "normkit/core/export.h"
+#include "normkit/core/layout.h"
+#include "normkit/core/reducer.h"
+#include "normkit/core/tensor.h"
+#include "normkit/norm/spec.h"
+
+namespace normkit {
+
+// What is applied to gamma * xhat + beta in the same pass over memory.
+enum class Activation { kNone, kRelu };
+
+struct NormOptions {
+  double epsilon = 1e-5;  // added to the variance; must be > 0
+  Activation activation = Activation::kNone;
+  Reducer* reducer = nullptr;  // statistics over all its ranks as well; not owned
+};
+
+// Saved statistics of a training forward, each an array of num_statistics() doubles, in the order
+// of the kept axes of x. f64 for every dtype of x: `x - mean` has to stay right at mean / std =
+// 1e6.
+struct SavedStatistics {
+  double* mean;                // zeros where the spec does not center
+  double* rstd;                // 1 / sqrt(variance + epsilon)
+  double* variance = nullptr;  // optional; divides by the count. For rms: the mean square.
+};
+
+// A plan for one spec, layout and dtype, made once and used any number of times, from any thread.
+//   mean = E_R[x], variance = E_R[(x - mean)^2], xhat = (x - mean) * rstd, y = gamma * xhat + beta
+// with R the reduced axes (Ioffe & Szegedy 2015; Ba, Kiros & Hinton 2016; Ulyanov et al. 2016; Wu &
+// He 2018; Zhang & Sennrich 2019 for rms, where mean = 0). Arithmetic and error bounds:
+// docs/numerics.md.
+//
+// Arrays: x, y, dx, dy are dense, of the dtype, in the order of the layout. gamma, beta, dgamma,
+// dbeta, given and running statistics are of ParameterDType(dtype), in the order of the affine
+// (running) axes. gamma and beta may be null: 1 and 0. y may be x, dx may be dy. No call throws but
+// for null or overlapping arrays it can see, none allocates after the first of its kind on a
+// thread.
+class NORMKIT_API Normalization {
+ public:
+  // Throws Error where epsilon <= 0 or not finite, or the layout has no channel axis.
+  // For group normalization the layout has its channels split (Layout::SplitChannels).
+  Normalization(const NormSpec& spec, const Layout& layout, DType dtype = DType::kF32,
+                const NormOptions& options = {});
+  ~Normalization();
+  Normalization(Normalization&&) noexcept;
+  Normalization& operator=(Normalization&&) noexcept;
+
+  const NormSpec& spec() const;
+  const Layout& layout() const;
+  DType dtype() const;
+  int64_t num_statistics() const;  // elements of saved mean and rstd
+  int64_t num_parameters() const;  // elements of gamma and beta
+  int64_t num_running() const;     // elements of running statistics; 0 where there are none
+  int64_t reduced_count() const;   // elements of x that share one statistic (on this rank)
+  std::string Describe() const;    // "batch f32 BCSS [8,64,28,28]: plan RKR, kernel ..."
+
+  // y from the statistics of x itself, which `saved` receives (members may be null: not wanted).
+  void ForwardTraining(const void* x, const void* gamma, const void* beta, void* y,
+                       const SavedStatistics& saved) const;
+
+  // y from given statistics (batch: the running axes; others: the kept axes). Where the spec has no
+  // running statistics and mean and variance are null: from the statistics of x itself.
+  // Throws Error on a negative or non-finite variance.
+  void ForwardInference(const void* x, const void* gamma, const void* beta, const void* mean,
+                        const void* variance, void* y) const;
+
+  struct BackwardArgs {
+    const void* x = nullptr;
+    const void* dy = nullptr;
+    const void* gamma = nullptr;
+    const void* beta = nullptr;    // read only where the options fuse an activation
+    const double* mean = nullptr;  // as saved by ForwardTraining
+    const double* rstd = nullptr;
+    void* dx = nullptr;      // null: not wanted
+    void* dgamma = nullptr;  // null: not wanted
+    void* dbeta = nullptr;
+    bool accumulate = false;  // add to dx, dgamma and dbeta instead of overwriting them
+    bool fixed_statistics =
+        false;  // mean and rstd are constants (trained statistics): dx = gamma*dy*rstd
+  };
+  // dx = rstd * (w - center * E_R[w] - xhat * E_R[w * xhat]) with w = gamma * dy,
+  // dgamma = sum(dy * xhat), dbeta = sum(dy) over all but the affine axes.
+  void Backward(const BackwardArgs& args) const;
+
+ private:
+  class Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+// What the running variance divides the sum of squared deviations by: the count (toolbox, ONNX) or
+// the count less one (PyTorch).
+enum class RunningDivisor { kCount, kCountMinusOne };
+
+// running = (1 - decay) * running + decay * new, element-wise in f64. The decay weighs the NEW
+// value, as in the toolbox; `count` is the number of elements behind each new value. count 0 leaves
+// both alone; count 1 leaves the running variance alone.
+template <class T>
+void UpdateRunning(std::span<const double> mean, std::span<const double> variance, int64_t count,
+                   double mean_decay, double variance_decay, RunningDivisor divisor,
+                   std::span<T> running_mean, std::span<T> running_variance);
+extern template NORMKIT_API void UpdateRunning<float>(std::span<const double>,
+                                                      std::span<const double>, int64_t, double,
+                                                      double, RunningDivisor, std::span<float>,
+                                                      std::span<float>);
+extern template NORMKIT_API void UpdateRunning<double>(std::span<const double>,
+                                                       std::span<const double>, int64_t, double,
+                                                       double, RunningDivisor, std::span<double>,
+                                                       std::span<double>);
+
+// Momentum of other frameworks, as the decay used here.
+inline double DecayFromOnnxMomentum(double momentum) {
+  return 1 - momentum;
+}  // weighs the old value
+inline double DecayFromPyTorchMomentum(double momentum) {
+  return momentum;
+}  // weighs the new value
+inline double DecayFromKerasMomentum(double momentum) {
+  return 1 - momentum;
+}  // weighs the old value
+
+// The same on tensors, for one call: shapes and dtypes are checked, outputs are made.
+struct NormResult {
+  Tensor y;
+  std::vector<double> mean, rstd, variance;
+};
+NORMKIT_API NormResult ForwardTraining(const NormSpec& spec, const Tensor& x, const Tensor* gamma,
+                                       const Tensor* beta, const NormOptions& options = {});
+NORMKIT_API Tensor ForwardInference(const NormSpec& spec, const Tensor& x, const Tensor* gamma,
+                                    const Tensor* beta, const Tensor* mean, const Tensor* variance,
+                                    const NormOptions& options = {});
+struct NormGradients {
+  Tensor dx, dgamma, dbeta;
+};
+NORMKIT_API NormGradients Backward(const NormSpec& spec, const Tensor& x, const Tensor* gamma,
+                                   const Tensor* beta, const Tensor& dy, const NormResult& forward,
+                                   const NormOptions& options = {});
+
+}  // namespace normkit

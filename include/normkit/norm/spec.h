@@ -1,0 +1,49 @@
+// What each normalization is: one row of a table.
+#pragma once
+
+#include <span>
+#include <string_view>
+
+#include "normkit/core/export.h"
+#include "normkit/core/layout.h"
+
+namespace normkit {
+
+// One normalization over labelled dimensions: which are reduced by the statistics, which carry
+// gamma and beta, whether the mean is subtracted, and which index the running statistics (none: no
+// running statistics). Dimensions that a layout does not have are ignored.
+struct NormSpec {
+  std::string_view name;
+  Dims reduce;
+  Dims affine;
+  bool center = true;
+  Dims running = 0;
+};
+
+// What layer normalization reduces (property `operation_dimension` of the toolbox).
+enum class OperationDimension { kBatchExcluded, kAuto, kChannelOnly, kSpatialChannel };
+
+// The table. Add a normalization by adding a row.
+inline constexpr NormSpec kBatchNorm{"batch", kB | kT | kS, kG | kC, true, kG | kC};
+inline constexpr NormSpec kLayerNorm{"layer", kG | kC | kT | kS, kG | kC};
+inline constexpr NormSpec kLayerNormChannelOnly{"layer/channel-only", kG | kC, kG | kC};
+inline constexpr NormSpec kLayerNormSpatialChannel{"layer/spatial-channel", kG | kC | kS, kG | kC};
+inline constexpr NormSpec kInstanceNorm{"instance", kT | kS, kG | kC};
+inline constexpr NormSpec kGroupNorm{"group", kC | kT | kS, kG | kC};
+inline constexpr NormSpec kRmsNorm{"rms", kG | kC, kG | kC, false};
+
+// All rows, in the order above.
+NORMKIT_API std::span<const NormSpec> NormSpecs();
+
+// The row called `name`. Throws Error that lists the names, the nearest one first.
+NORMKIT_API const NormSpec& FindNormSpec(std::string_view name);
+
+// The row that layer normalization is for `layout`. kAuto: channel-only where there is a time axis,
+// spatial-channel where there is none (what later releases of the toolbox do when nothing is said).
+NORMKIT_API const NormSpec& LayerNormSpec(OperationDimension dimension, const Layout& layout);
+
+// "batch-excluded", "auto", "channel-only", "spatial-channel".
+NORMKIT_API std::string_view Name(OperationDimension dimension);
+NORMKIT_API OperationDimension ParseOperationDimension(std::string_view name);
+
+}  // namespace normkit

@@ -1,0 +1,19 @@
+// Model files.
+#pragma once
+
+#include <string>
+
+#include "normkit/core/export.h"
+#include "normkit/nn/network.h"
+
+namespace normkit {
+
+// Writes an ONNX model: inputs and outputs [N,C,H,W] or [N,C] with a dynamic N, class names, input
+// normalization and training facts in metadata_props. The file at `path` is the old one or the new
+// one, never a part.
+NORMKIT_API void SaveOnnx(const Network& network, const std::string& path);
+
+// Reads what SaveOnnx wrote, bit for bit. Throws Error naming file, node, given and expected.
+NORMKIT_API Network LoadOnnx(const std::string& path);
+
+}  // namespace normkit
