@@ -69,7 +69,7 @@ function(normkit_module name)
   # Test programs link all modules (normkit_all), so that a module's tests may use what it uses.
   if(NORMKIT_BUILD_TESTS AND tests)
     add_executable(${name}_test ${tests})
-    target_link_libraries(${name}_test PRIVATE normkit_all GTest::gtest_main)
+    target_link_libraries(${name}_test PRIVATE normkit_all GTest::gmock GTest::gtest_main)
     gtest_discover_tests(${name}_test DISCOVERY_TIMEOUT 60 PROPERTIES TIMEOUT 300 LABELS ${name}
                          WORKING_DIRECTORY ${CMAKE_SOURCE_DIR})
   endif()

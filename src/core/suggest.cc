@@ -2,21 +2,23 @@
 
 #include <algorithm>
 #include <numeric>
+#include <utility>
 
 namespace normkit {
 namespace {
 
-// Levenshtein distance by rows.
+// Edits that turn a into b: insert, delete, replace, or swap two neighbours (the commonest typo).
 size_t EditDistance(std::string_view a, std::string_view b) {
-  std::vector<size_t> row(b.size() + 1);
+  std::vector<size_t> before(b.size() + 1), last(b.size() + 1), row(b.size() + 1);
   std::iota(row.begin(), row.end(), size_t{0});
   for (size_t i = 1; i <= a.size(); ++i) {
-    size_t diagonal = row[0];
+    before = std::exchange(last, row);
     row[0] = i;
     for (size_t j = 1; j <= b.size(); ++j) {
-      const size_t replaced = diagonal + (a[i - 1] != b[j - 1]);
-      diagonal = row[j];
-      row[j] = std::min({row[j] + 1, row[j - 1] + 1, replaced});
+      const bool same = a[i - 1] == b[j - 1];
+      row[j] = std::min({row[j - 1] + 1, last[j] + 1, last[j - 1] + !same});
+      const bool swapped = i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1];
+      if (swapped) row[j] = std::min(row[j], before[j - 2] + 1);
     }
   }
   return row[b.size()];

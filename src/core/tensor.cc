@@ -10,8 +10,9 @@ namespace normkit {
 void Tensor::Free::operator()(void* p) const { std::free(p); }
 
 Tensor::Tensor(Layout layout, DType dtype) : layout_(std::move(layout)), dtype_(dtype) {
-  const size_t rounded = (bytes() + 63) / 64 * 64;
-  storage_.reset(std::aligned_alloc(64, rounded ? rounded : 64));
+  const size_t wanted = static_cast<size_t>(layout_.size()) * SizeOf(dtype_);
+  const size_t rounded = wanted ? (wanted + 63) / 64 * 64 : 64;
+  storage_.reset(std::aligned_alloc(64, rounded));
   if (!storage_)
     Fail("tensor {} {}: {} bytes of memory are not to be had", Name(dtype_), layout_.ToString(),
          rounded);
@@ -19,8 +20,9 @@ Tensor::Tensor(Layout layout, DType dtype) : layout_(std::move(layout)), dtype_(
 }
 
 Tensor Tensor::Clone() const {
+  if (!storage_) return {};
   Tensor copy(layout_, dtype_);
-  if (storage_) std::memcpy(copy.data(), data(), bytes());
+  std::memcpy(copy.data(), data(), bytes());
   return copy;
 }
 

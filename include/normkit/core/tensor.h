@@ -33,7 +33,7 @@ class NORMKIT_API Tensor {
 
   const Layout& layout() const { return layout_; }
   DType dtype() const { return dtype_; }
-  int64_t size() const { return layout_.size(); }
+  int64_t size() const { return storage_ ? layout_.size() : 0; }
   size_t bytes() const { return static_cast<size_t>(size()) * SizeOf(dtype_); }
   void* data() { return storage_.get(); }
   const void* data() const { return storage_.get(); }

@@ -1,0 +1,45 @@
+// What tests of all modules share.
+#pragma once
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <filesystem>
+#include <string>
+
+#include "normkit/core/error.h"
+
+// The statement throws normkit::Error with exactly this line.
+#define EXPECT_ERROR(statement, message)             \
+  EXPECT_THAT([&] { static_cast<void>(statement); }, \
+              ::testing::ThrowsMessage<::normkit::Error>(::testing::StrEq(message)))
+
+// The statement throws normkit::Error whose line contains this.
+#define EXPECT_ERROR_LIKE(statement, part)           \
+  EXPECT_THAT([&] { static_cast<void>(statement); }, \
+              ::testing::ThrowsMessage<::normkit::Error>(::testing::HasSubstr(part)))
+
+namespace normkit {
+
+// A folder of this test's own, removed with its contents when the test ends.
+class TestFolder {
+ public:
+  TestFolder() {
+    std::string name = (std::filesystem::temp_directory_path() / "normkit.XXXXXX").string();
+    path_ = mkdtemp(name.data());
+  }
+  ~TestFolder() {
+    std::error_code ignored;
+    std::filesystem::remove_all(path_, ignored);
+  }
+  TestFolder(const TestFolder&) = delete;
+  TestFolder& operator=(const TestFolder&) = delete;
+
+  const std::string& path() const { return path_; }
+  std::string operator/(const std::string& name) const { return path_ + "/" + name; }
+
+ private:
+  std::string path_;
+};
+
+}  // namespace normkit
