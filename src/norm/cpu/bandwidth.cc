@@ -1,0 +1,134 @@
+#include "src/norm/bandwidth.h"
+
+#include <omp.h>
+
+#include <algorithm>
+#include <chrono>
+#include <cstdint>
+#include <functional>
+#include <vector>
+
+#include "normkit/core/tensor.h"
+
+#include "hwy/cache_control.h"
+
+#undef HWY_TARGET_INCLUDE
+#define HWY_TARGET_INCLUDE "src/norm/cpu/bandwidth.cc"
+#include "hwy/foreach_target.h"
+#include "hwy/highway.h"
+
+HWY_BEFORE_NAMESPACE();
+namespace normkit::HWY_NAMESPACE {
+namespace hn = hwy::HWY_NAMESPACE;
+
+constexpr size_t kLine = 64 / sizeof(float);  // floats in a cache line
+
+// Copies `lines` cache lines of each of `streams` equal parts of [from, from + count), one line of
+// each part in turn. `ahead` is the prefetch distance in lines.
+void CopyStreams(const float* from, float* to, size_t count, size_t streams, size_t ahead) {
+  const hn::CappedTag<float, kLine> d;
+  const size_t part = count / streams / kLine * kLine;
+  for (size_t i = 0; i < part; i += kLine) {
+    for (size_t s = 0; s < streams; ++s) {
+      const size_t at = s * part + i;
+      hwy::Prefetch(from + at + ahead * kLine);
+      for (size_t lane = 0; lane < kLine; lane += hn::Lanes(d))
+        hn::Stream(hn::Load(d, from + at + lane), d, to + at + lane);
+    }
+  }
+  hwy::FlushStream();
+}
+
+// The sum of the same elements in the same order.
+float ReadStreams(const float* from, size_t count, size_t streams, size_t ahead) {
+  const hn::CappedTag<float, kLine> d;
+  const size_t part = count / streams / kLine * kLine;
+  auto sum = hn::Zero(d), other = hn::Zero(d);
+  for (size_t i = 0; i < part; i += kLine) {
+    for (size_t s = 0; s < streams; ++s) {
+      const size_t at = s * part + i;
+      hwy::Prefetch(from + at + ahead * kLine);
+      for (size_t lane = 0; lane < kLine; lane += hn::Lanes(d)) {
+        sum = hn::Add(sum, hn::Load(d, from + at + lane));
+        std::swap(sum, other);  // two chains of additions
+      }
+    }
+  }
+  return hn::GetLane(hn::SumOfLanes(d, hn::Add(sum, other)));
+}
+
+}  // namespace normkit::HWY_NAMESPACE
+HWY_AFTER_NAMESPACE();
+
+#if HWY_ONCE
+namespace normkit {
+namespace {
+
+HWY_EXPORT(CopyStreams);
+HWY_EXPORT(ReadStreams);
+
+constexpr size_t kCount = kProbeBytes / sizeof(float);
+constexpr size_t kSlack = 4096;  // the farthest prefetch stays inside the buffer
+constexpr int kPasses = 5;
+
+struct Way {
+  size_t streams, ahead;
+};
+constexpr Way kWays[] = {{1, 0}, {1, 16}, {1, 32}, {2, 16}};
+
+Tensor ProbeBuffer() {
+  Tensor buffer(Layout({{kC, static_cast<int64_t>(kCount + 2 * kSlack)}}));
+  std::ranges::fill(buffer.values<float>(), 1.0f);  // touches every page
+  return buffer;
+}
+
+// The largest over the ways of the median over passes of `bytes` / seconds. `work(way, begin,
+// count)` does the part of one thread.
+double BestMedian(int threads, double bytes,
+                  const std::function<void(const Way&, size_t, size_t)>& work) {
+  double best = 0;
+  for (const Way& way : kWays) {
+    std::vector<double> rates;
+    for (int pass = 0; pass < kPasses; ++pass) {
+      const auto start = std::chrono::steady_clock::now();
+#pragma omp parallel num_threads(threads)
+      {
+        const size_t each = kCount / static_cast<size_t>(omp_get_num_threads()) / 1024 * 1024;
+        work(way, each * static_cast<size_t>(omp_get_thread_num()), each);
+      }
+      const std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - start;
+      rates.push_back(bytes / seconds.count() / 1e9);
+    }
+    std::ranges::nth_element(rates, rates.begin() + kPasses / 2);
+    best = std::max(best, rates[kPasses / 2]);
+  }
+  return best;
+}
+
+}  // namespace
+
+double StreamingBandwidth(int threads) {
+  const Tensor from = ProbeBuffer();
+  Tensor to = ProbeBuffer();
+  const float* source = from.values<float>().data();
+  // Half a page apart: reads and writes whose addresses agree in the low 12 bits get in each
+  // other's way.
+  float* target = to.values<float>().data() + 512;
+  return BestMedian(threads, 2.0 * kProbeBytes, [&](const Way& way, size_t begin, size_t count) {
+    HWY_DYNAMIC_DISPATCH(CopyStreams)
+    (source + begin, target + begin, count, way.streams, way.ahead);
+  });
+}
+
+double ReadBandwidth(int threads) {
+  const Tensor from = ProbeBuffer();
+  const float* source = from.values<float>().data();
+  return BestMedian(threads, kProbeBytes, [&](const Way& way, size_t begin, size_t count) {
+    volatile float sum =
+        HWY_DYNAMIC_DISPATCH(ReadStreams)(source + begin, count, way.streams, way.ahead);
+    static_cast<void>(sum);
+  });
+}
+
+}  // namespace normkit
+#endif  // HWY_ONCE
