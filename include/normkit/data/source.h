@@ -40,6 +40,11 @@ struct Split {
 };
 NORMKIT_API Split SplitData(DataPtr source, double fraction, uint64_t seed);
 
+// Reads the observations `indices` into x, one after the other ([count, ...]), on NumThreads()
+// threads. Throws the Error of the first of them that fails.
+NORMKIT_API void ReadBatch(const DataSource& source, std::span<const int64_t> indices,
+                           std::span<float> x);
+
 // Arrays already in memory; x is [count, ...] in `layout` (B = 1 there), labels index classes.
 NORMKIT_API DataPtr FromArrays(Layout layout, std::vector<float> x, std::vector<int64_t> labels,
                                std::vector<std::string> classes, std::string description);

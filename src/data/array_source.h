@@ -1,0 +1,91 @@
+// Observations that lie in memory.
+#pragma once
+
+#include <algorithm>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "normkit/data/source.h"
+#include "src/core/fail.h"
+
+namespace normkit {
+
+// What both kinds of array source are made of; x is [count, ...] with elements of type T.
+template <class T>
+struct Arrays {
+  Layout layout;  // of one observation
+  std::vector<T> x;
+  std::vector<int64_t> labels;       // classification: one an observation
+  std::vector<std::string> classes;  // classification
+  std::vector<float> targets;        // regression: [count, target_size]
+  int64_t target_size = 0;
+  std::string description;
+};
+
+// T is float, or uint8_t for pictures (a quarter of the memory).
+template <class T>
+class ArraySource : public DataSource {
+ public:
+  // Throws Error where the sizes contradict each other or a label has no class.
+  explicit ArraySource(Arrays<T> arrays) : arrays_(std::move(arrays)) { Check(); }
+
+  int64_t size() const override { return count_; }
+  const Layout& layout() const override { return arrays_.layout; }
+  const std::vector<std::string>& classes() const override { return arrays_.classes; }
+  int64_t label(int64_t index) const override {
+    return arrays_.labels.empty() ? 0 : arrays_.labels[static_cast<size_t>(index)];
+  }
+  void Read(int64_t index, std::span<float> out) const override {
+    const auto begin = arrays_.x.begin() + index * static_cast<int64_t>(out.size());
+    std::transform(begin, begin + static_cast<int64_t>(out.size()), out.begin(),
+                   [](T value) { return static_cast<float>(value); });
+  }
+  int64_t target_size() const override { return arrays_.target_size; }
+  void ReadTarget(int64_t index, std::span<float> out) const override {
+    std::copy_n(arrays_.targets.begin() + index * arrays_.target_size, arrays_.target_size,
+                out.begin());
+  }
+  std::string Description() const override { return arrays_.description; }
+
+ private:
+  void Check() {
+    const Arrays<T>& a = arrays_;
+    const int64_t each = a.layout.size(), have = static_cast<int64_t>(a.x.size());
+    if (each < 1 || a.layout.SizeOf(kB) != 1)
+      Fail("data '{}': the layout of one observation is {}, expected B = 1 and no empty dimension",
+           a.description, a.layout.ToString());
+    if (have % each != 0)
+      Fail("data '{}': {} values are given, expected a multiple of {} (one observation is {})",
+           a.description, have, each, a.layout.ToString());
+    count_ = have / each;
+    if (a.target_size > 0)
+      CheckTargets();
+    else
+      CheckLabels();
+  }
+
+  void CheckTargets() const {
+    const auto have = static_cast<int64_t>(arrays_.targets.size());
+    if (have % arrays_.target_size != 0 || have / arrays_.target_size != count_)
+      Fail("data '{}': {} target values are given, expected {} for each of {} observations",
+           arrays_.description, have, arrays_.target_size, count_);
+  }
+
+  void CheckLabels() const {
+    const Arrays<T>& a = arrays_;
+    const auto classes = static_cast<int64_t>(a.classes.size());
+    if (static_cast<int64_t>(a.labels.size()) != count_)
+      Fail("data '{}': {} labels are given, expected {} (one an observation)", a.description,
+           a.labels.size(), count_);
+    for (size_t i = 0; i < a.labels.size(); ++i)
+      if (a.labels[i] < 0 || a.labels[i] >= classes)
+        Fail("data '{}': label {} of observation {} has no class, expected 0 to {}", a.description,
+             a.labels[i], i, classes - 1);
+  }
+
+  Arrays<T> arrays_;
+  int64_t count_ = 0;
+};
+
+}  // namespace normkit

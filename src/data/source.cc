@@ -1,0 +1,166 @@
+#include "normkit/data/source.h"
+
+#include <algorithm>
+#include <cmath>
+#include <exception>
+#include <mutex>
+#include <numeric>
+
+#include "normkit/core/random.h"
+#include "src/core/fail.h"
+#include "src/core/parallel.h"
+#include "src/data/array_source.h"
+
+namespace normkit {
+namespace {
+
+// Observations of another source, picked by index.
+class SubsetSource : public DataSource {
+ public:
+  SubsetSource(DataPtr source, std::vector<int64_t> indices)
+      : source_(std::move(source)), indices_(std::move(indices)) {
+    for (int64_t index : indices_)
+      if (index < 0 || index >= source_->size())
+        Fail("subset of '{}': index {} is out of range, expected 0 to {}", source_->Description(),
+             index, source_->size() - 1);
+  }
+
+  int64_t size() const override { return static_cast<int64_t>(indices_.size()); }
+  const Layout& layout() const override { return source_->layout(); }
+  const std::vector<std::string>& classes() const override { return source_->classes(); }
+  int64_t label(int64_t index) const override { return source_->label(At(index)); }
+  void Read(int64_t index, std::span<float> out) const override { source_->Read(At(index), out); }
+  int64_t target_size() const override { return source_->target_size(); }
+  void ReadTarget(int64_t index, std::span<float> out) const override {
+    source_->ReadTarget(At(index), out);
+  }
+  std::string Description() const override {
+    return fmt::format("{} of {}", size(), source_->Description());
+  }
+
+ private:
+  int64_t At(int64_t index) const { return indices_[static_cast<size_t>(index)]; }
+
+  DataPtr source_;
+  std::vector<int64_t> indices_;
+};
+
+// Observations by class; regression is one class.
+std::vector<std::vector<int64_t>> GroupByClass(const DataSource& source) {
+  std::vector<std::vector<int64_t>> groups(std::max<size_t>(1, source.classes().size()));
+  for (int64_t i = 0; i < source.size(); ++i)
+    groups[source.classes().empty() ? 0 : static_cast<size_t>(source.label(i))].push_back(i);
+  return groups;
+}
+
+// How many of each group go to the second part: fraction x size rounded down, at least one of two,
+// and the rest of round(fraction x all) by the largest remainders.
+std::vector<int64_t> SecondCounts(const std::vector<std::vector<int64_t>>& groups,
+                                  double fraction) {
+  std::vector<int64_t> counts;
+  std::vector<double> remainders;
+  int64_t total = 0;
+  for (const auto& group : groups) {
+    const auto size = static_cast<int64_t>(group.size());
+    const double share = fraction * static_cast<double>(size);
+    int64_t count = static_cast<int64_t>(share);
+    if (count == 0 && size >= 2 && fraction > 0) count = 1;
+    counts.push_back(count);
+    remainders.push_back(share - static_cast<double>(count));
+    total += size;
+  }
+  int64_t missing = std::llround(fraction * static_cast<double>(total)) -
+                    std::accumulate(counts.begin(), counts.end(), int64_t{0});
+  std::vector<size_t> order(groups.size());
+  std::iota(order.begin(), order.end(), size_t{0});
+  std::stable_sort(order.begin(), order.end(),
+                   [&](size_t a, size_t b) { return remainders[a] > remainders[b]; });
+  for (size_t i : order) {
+    if (missing <= 0 || remainders[i] <= 0) break;
+    if (counts[i] + 1 >= static_cast<int64_t>(groups[i].size())) continue;
+    ++counts[i];
+    --missing;
+  }
+  return counts;
+}
+
+}  // namespace
+
+DataPtr Subset(DataPtr source, std::vector<int64_t> indices) {
+  return std::make_shared<SubsetSource>(std::move(source), std::move(indices));
+}
+
+Split SplitData(DataPtr source, double fraction, uint64_t seed) {
+  if (!(fraction >= 0 && fraction < 1))
+    Fail("splitting '{}': fraction {} is given, expected 0 <= fraction < 1", source->Description(),
+         fraction);
+  auto groups = GroupByClass(*source);
+  const std::vector<int64_t> counts = SecondCounts(groups, fraction);
+  std::vector<int64_t> first, second;
+  for (size_t i = 0; i < groups.size(); ++i) {
+    Random(seed, i).Shuffle(groups[i]);
+    const auto middle = groups[i].begin() + counts[i];
+    second.insert(second.end(), groups[i].begin(), middle);
+    first.insert(first.end(), middle, groups[i].end());
+  }
+  // In the source's order: classes stay mixed as they were, and files are read in sequence.
+  std::sort(first.begin(), first.end());
+  std::sort(second.begin(), second.end());
+  return {Subset(source, std::move(first)), Subset(source, std::move(second))};
+}
+
+void ReadBatch(const DataSource& source, std::span<const int64_t> indices, std::span<float> x) {
+  const auto each = static_cast<size_t>(source.layout().size());
+  if (x.size() != indices.size() * each)
+    Fail("reading '{}': the buffer has {} values, expected {} ({} observations of {})",
+         source.Description(), x.size(), indices.size() * each, indices.size(),
+         source.layout().ToString());
+  for (int64_t index : indices)
+    if (index < 0 || index >= source.size())
+      Fail("reading '{}': index {} is out of range, expected 0 to {}", source.Description(), index,
+           source.size() - 1);
+  std::mutex mutex;
+  std::exception_ptr error;
+  auto failed = static_cast<int64_t>(indices.size());
+  const auto count = static_cast<int64_t>(indices.size());
+  ParallelFor(count, x.size() >= size_t{1} << 14, [&](int64_t i) {
+    try {
+      const auto k = static_cast<size_t>(i);
+      source.Read(indices[k], x.subspan(k * each, each));
+    } catch (...) {
+      const std::lock_guard lock(mutex);
+      if (i < failed) error = std::current_exception(), failed = i;
+    }
+  });
+  if (error) std::rethrow_exception(error);
+}
+
+DataPtr FromArrays(Layout layout, std::vector<float> x, std::vector<int64_t> labels,
+                   std::vector<std::string> classes, std::string description) {
+  return std::make_shared<ArraySource<float>>(Arrays<float>{
+      .layout = std::move(layout),
+      .x = std::move(x),
+      .labels = std::move(labels),
+      .classes = std::move(classes),
+      .targets = {},
+      .target_size = 0,
+      .description = std::move(description),
+  });
+}
+
+DataPtr FromArraysRegression(Layout layout, std::vector<float> x, std::vector<float> targets,
+                             int64_t target_size, std::string description) {
+  if (target_size < 1)
+    Fail("data '{}': target size {} is given, expected >= 1", description, target_size);
+  return std::make_shared<ArraySource<float>>(Arrays<float>{
+      .layout = std::move(layout),
+      .x = std::move(x),
+      .labels = {},
+      .classes = {},
+      .targets = std::move(targets),
+      .target_size = target_size,
+      .description = std::move(description),
+  });
+}
+
+}  // namespace normkit
