@@ -1,0 +1,190 @@
+// The one table of cases that tests and benchmarks of the operation walk: spec x layout x dtype.
+#pragma once
+
+#include <cmath>
+#include <initializer_list>
+#include <limits>
+#include <string>
+#include <vector>
+
+#include "normkit/core/random.h"
+#include "normkit/norm/normalization.h"
+#include "src/norm/reference.h"
+
+namespace normkit::cases {
+
+inline constexpr DType kDTypes[] = {DType::kF32, DType::kF64, DType::kBF16, DType::kF16};
+
+// Every format of the toolbox that a normalization takes, in the orders in which its memory is
+// found: channels first, channels last and time where frameworks put it.
+inline constexpr const char* kFormats[] = {"BC",   "BCT",  "BTC",  "TBC",   "CT",    "TC",
+                                           "BCS",  "BSC",  "BCSS", "BSSC",  "BCSSS", "BSSSC",
+                                           "TBCS", "BTSC", "BCTS", "BTCSS", "BTSSC"};
+
+struct Case {
+  NormSpec spec;
+  Layout layout;
+  DType dtype = DType::kF32;
+
+  std::string ToString() const {
+    return std::string(spec.name) + " " + std::string(Name(dtype)) + " " + layout.ToString();
+  }
+};
+
+// Sizes by letter, each dimension of S a little different from the one before.
+struct Sizes {
+  int64_t b = 3, t = 5, s = 7, c = 6, groups = 2;
+};
+
+inline Layout MakeLayout(std::string_view format, const Sizes& sizes) {
+  std::vector<int64_t> shape;
+  int64_t s = sizes.s;
+  for (char letter : format) {
+    const int64_t size = letter == 'B'   ? sizes.b
+                         : letter == 'T' ? sizes.t
+                         : letter == 'C' ? sizes.c
+                                         : s;
+    if (letter == 'S') s = std::max<int64_t>(1, s - 2);
+    shape.push_back(size);
+  }
+  return Layout::Make(format, shape);
+}
+
+// Channels in blocks, as convolution libraries keep them: [B, C/8, S, 8], here G x C.
+inline Layout MakeBlockedLayout(const Sizes& sizes) {
+  return Layout({{kB, sizes.b}, {kG, sizes.groups}, {kS, sizes.s}, {kC, sizes.c / sizes.groups}});
+}
+
+inline std::vector<Case> AllCases(DType dtype, const Sizes& sizes = {}) {
+  std::vector<Case> result;
+  for (const NormSpec& spec : NormSpecs()) {
+    for (const char* format : kFormats) {
+      const Layout layout = MakeLayout(format, sizes);
+      const bool grouped = spec.name == kGroupNorm.name;
+      result.push_back({spec, grouped ? layout.SplitChannels(sizes.groups) : layout, dtype});
+    }
+    result.push_back({spec, MakeBlockedLayout(sizes), dtype});
+  }
+  return result;
+}
+
+// `values` as an array of `dtype`; they are replaced by what the dtype makes of them.
+inline Tensor MakeTensor(const Layout& layout, DType dtype, std::vector<double>& values) {
+  Tensor tensor(layout, dtype);
+  for (size_t i = 0; i < values.size(); ++i) {
+    double& v = values[i];
+    const auto f = static_cast<float>(v);
+    switch (dtype) {
+      case DType::kF32:
+        v = tensor.values<float>()[i] = f;
+        break;
+      case DType::kF64:
+        tensor.values<double>()[i] = v;
+        break;
+      case DType::kBF16:
+        v = ToFloat(tensor.values<BFloat16>()[i] = ToBFloat16(f));
+        break;
+      case DType::kF16:
+        v = ToFloat(tensor.values<Float16>()[i] = ToFloat16(f));
+        break;
+    }
+  }
+  return tensor;
+}
+
+inline std::vector<double> ToDoubles(const Tensor& tensor) {
+  std::vector<double> result(static_cast<size_t>(tensor.size()));
+  for (size_t i = 0; i < result.size(); ++i) switch (tensor.dtype()) {
+      case DType::kF32:
+        result[i] = tensor.values<float>()[i];
+        break;
+      case DType::kF64:
+        result[i] = tensor.values<double>()[i];
+        break;
+      case DType::kBF16:
+        result[i] = ToFloat(tensor.values<BFloat16>()[i]);
+        break;
+      case DType::kF16:
+        result[i] = ToFloat(tensor.values<Float16>()[i]);
+        break;
+    }
+  return result;
+}
+
+inline std::vector<double> Normals(int64_t size, uint64_t seed, double mean, double deviation) {
+  Random random(seed);
+  std::vector<double> values(static_cast<size_t>(size));
+  for (double& v : values) v = mean + deviation * random.Normal();
+  return values;
+}
+
+// A case with data: what goes in as tensors, and the same values as doubles.
+struct Problem {
+  Case test;
+  std::vector<double> x, gamma, beta, dy;
+  Tensor x_tensor, gamma_tensor, beta_tensor, dy_tensor;
+
+  explicit Problem(const Case& c, std::vector<double> values = {}, uint64_t seed = 1)
+      : test(c), x(std::move(values)) {
+    std::vector<Axis> axes;
+    for (const Axis& axis : c.layout.axes())
+      if (axis.label & c.spec.affine) axes.push_back(axis);
+    const Layout parameters(axes);
+    if (x.empty()) x = Normals(c.layout.size(), seed, 3, 2);
+    gamma = Normals(parameters.size(), seed + 1, 1, 0.5);
+    beta = Normals(parameters.size(), seed + 2, 0, 1);
+    dy = Normals(c.layout.size(), seed + 3, 0.5, 1);
+    x_tensor = MakeTensor(c.layout, c.dtype, x);
+    dy_tensor = MakeTensor(c.layout, c.dtype, dy);
+    gamma_tensor = MakeTensor(parameters, ParameterDType(c.dtype), gamma);
+    beta_tensor = MakeTensor(parameters, ParameterDType(c.dtype), beta);
+  }
+  reference::Inputs inputs(bool relu = false, double epsilon = 1e-5) const {
+    return {test.spec, test.layout, x, gamma, beta, epsilon, relu};
+  }
+};
+
+// Half of the distance between 1 and the next number of the arithmetic's type.
+inline double UnitRoundoff(DType dtype) { return dtype == DType::kF64 ? 0x1p-53 : 0x1p-24; }
+
+// Half the distance between neighbours in `dtype` around y: what rounding to a narrow type may
+// cost.
+inline double StorageError(DType dtype, double y) {
+  const int exponent = std::ilogb(std::abs(y) * (1 + 1e-6));
+  if (dtype == DType::kBF16) return y == 0 ? 0 : std::ldexp(1.0, exponent - 8);
+  if (dtype == DType::kF16) return y == 0 ? 0 : std::ldexp(1.0, std::max(exponent, -14) - 11);
+  return 0;
+}
+
+// The largest |y - exact| as a fraction of the contract's bound,
+// 4 u (|gamma| (1 + |xhat|) + |beta|) plus the rounding of a narrow type.
+inline double WorstForwardFraction(const Problem& problem, const Tensor& y, bool relu = false,
+                                   double epsilon = 1e-5) {
+  const auto in = problem.inputs(relu, epsilon);
+  const auto statistics = reference::ComputeStatistics(in);
+  const auto exact = reference::Forward(in, statistics);
+  const auto got = ToDoubles(y);
+  const auto& test = problem.test;
+  const auto stat = reference::IndexOver(test.layout, static_cast<Dims>(~test.spec.reduce));
+  const auto param = reference::IndexOver(test.layout, test.spec.affine);
+  double worst = 0;
+  for (size_t i = 0; i < got.size(); ++i) {
+    const auto s = static_cast<size_t>(stat[i]), p = static_cast<size_t>(param[i]);
+    const double mean = test.spec.center ? statistics.mean[s] : 0;
+    const double xhat = (problem.x[i] - mean) / std::sqrt(statistics.variance[s] + epsilon);
+    // In f64 the mean itself is rounded, to 2^-53 of its size.
+    const double of_mean = test.dtype == DType::kF64
+                               ? std::abs(mean) / std::sqrt(statistics.variance[s] + epsilon)
+                               : 0;
+    const double bound = 4 * UnitRoundoff(test.dtype) *
+                             (std::abs(problem.gamma[p]) * (1 + std::abs(xhat) + of_mean) +
+                              std::abs(problem.beta[p])) +
+                         StorageError(test.dtype, exact[i]);
+    const double error = std::abs(got[i] - exact[i]);
+    worst =
+        std::max(worst, error == error ? error / bound : std::numeric_limits<double>::infinity());
+  }
+  return worst;
+}
+
+}  // namespace normkit::cases

@@ -1,0 +1,139 @@
+// Every message of the operation.
+#include <gtest/gtest.h>
+
+#include <limits>
+#include <vector>
+
+#include "normkit/core/error.h"
+#include "normkit/norm/normalization.h"
+
+namespace normkit {
+namespace {
+
+const Layout kImage = Layout::Make("BCSS", std::vector<int64_t>{2, 3, 4, 4});
+
+template <class F>
+std::string ErrorOf(const F& f) {
+  try {
+    f();
+  } catch (const Error& error) {
+    return error.what();
+  }
+  return "no error";
+}
+
+TEST(Errors, Epsilon) {
+  for (double epsilon : {0.0, -1.0, std::numeric_limits<double>::infinity()})
+    EXPECT_EQ(
+        ErrorOf([&] { Normalization(kBatchNorm, kImage, DType::kF32, {.epsilon = epsilon}); }),
+        "batch normalization: epsilon is " +
+            std::string(epsilon == 0  ? "0"
+                        : epsilon < 0 ? "-1"
+                                      : "inf") +
+            ", expected a finite number above 0");
+}
+
+TEST(Errors, NoChannel) {
+  EXPECT_EQ(ErrorOf([] {
+              Normalization(kLayerNorm, Layout::Make("BS", std::vector<int64_t>{2, 3}));
+            }),
+            "layer normalization: layout BS [2,3] has no channel axis (C)");
+}
+
+TEST(Errors, NullArrays) {
+  const Normalization norm(kBatchNorm, kImage);
+  std::vector<float> x(96);
+  EXPECT_EQ(
+      ErrorOf([&] { norm.ForwardTraining(nullptr, nullptr, nullptr, x.data(), {}); }),
+      "batch normalization of BCSS [2,3,4,4]: x is null, expected an array of 96 f32 elements");
+  EXPECT_EQ(
+      ErrorOf([&] { norm.ForwardTraining(x.data(), nullptr, nullptr, nullptr, {}); }),
+      "batch normalization of BCSS [2,3,4,4]: y is null, expected an array of 96 f32 elements");
+  EXPECT_EQ(
+      ErrorOf(
+          [&] { norm.ForwardInference(x.data(), nullptr, nullptr, nullptr, x.data(), x.data()); }),
+      "batch normalization of BCSS [2,3,4,4]: mean is null, expected an array of 3 f32 elements");
+  EXPECT_EQ(ErrorOf([&] { norm.Backward({.x = x.data(), .dy = x.data()}); }),
+            "batch normalization of BCSS [2,3,4,4]: saved mean is null, expected an array of 3 f64 "
+            "elements");
+}
+
+TEST(Errors, Overlap) {
+  const Normalization norm(kBatchNorm, kImage);
+  std::vector<float> x(97);
+  EXPECT_EQ(
+      ErrorOf([&] { norm.ForwardTraining(x.data(), nullptr, nullptr, x.data() + 1, {}); }),
+      "batch normalization of BCSS [2,3,4,4]: x and y overlap, expected the same array or apart");
+  std::vector<double> saved(3, 1.0);
+  std::vector<float> dy(97);
+  EXPECT_EQ(ErrorOf([&] {
+              norm.Backward({.x = x.data(),
+                             .dy = dy.data(),
+                             .mean = saved.data(),
+                             .rstd = saved.data(),
+                             .dx = dy.data() + 1});
+            }),
+            "batch normalization of BCSS [2,3,4,4]: dy and dx overlap, expected the same array or "
+            "apart");
+}
+
+TEST(Errors, GivenVariance) {
+  const Normalization norm(kBatchNorm, kImage);
+  std::vector<float> x(96), mean(3);
+  for (float bad :
+       {-0.5f, std::numeric_limits<float>::infinity(), std::numeric_limits<float>::quiet_NaN()}) {
+    const std::vector<float> variance = {1, bad, 1};
+    const std::string message = ErrorOf([&] {
+      norm.ForwardInference(x.data(), nullptr, nullptr, mean.data(), variance.data(), x.data());
+    });
+    EXPECT_EQ(message.substr(0, 58), "batch normalization of BCSS [2,3,4,4]: variance 1 of 3 is ");
+    EXPECT_NE(message.find(", expected finite and >= 0"), std::string::npos);
+  }
+}
+
+TEST(Errors, SizesOfTensors) {
+  const Tensor x(kImage), wrong(Layout({{kC, 4}})), right(Layout({{kC, 3}}));
+  EXPECT_EQ(ErrorOf([&] { ForwardTraining(kBatchNorm, x, &wrong, nullptr); }),
+            "batch normalization: gamma has 4 f32 values, expected 3 f32 (channels of x, BCSS "
+            "[2,3,4,4])");
+  EXPECT_EQ(ErrorOf([&] { ForwardTraining(kBatchNorm, x, nullptr, &wrong); }),
+            "batch normalization: beta has 4 f32 values, expected 3 f32 (channels of x, BCSS "
+            "[2,3,4,4])");
+  EXPECT_EQ(ErrorOf([&] { ForwardInference(kBatchNorm, x, nullptr, nullptr, &right, &wrong); }),
+            "batch normalization: variance has 4 f32 values, expected 3 f32 (statistics of x, BCSS "
+            "[2,3,4,4])");
+  EXPECT_EQ(ErrorOf([&] { Backward(kBatchNorm, x, nullptr, nullptr, wrong, {}); }),
+            "batch normalization: dy is f32 C [4], expected that of x, f32 BCSS [2,3,4,4]");
+  EXPECT_EQ(ErrorOf([&] { Backward(kBatchNorm, x, nullptr, nullptr, x, {}); }),
+            "batch normalization: saved mean has 0 values, expected 3 (statistics of x, BCSS "
+            "[2,3,4,4])");
+}
+
+TEST(Errors, Names) {
+  EXPECT_EQ(ErrorOf([] { FindNormSpec("batc"); }),
+            "normalization 'batc' is unknown, did you mean 'batch'?; expected one of batch, layer, "
+            "layer/channel-only, layer/spatial-channel, instance, group, rms");
+  EXPECT_EQ(ErrorOf([] { ParseOperationDimension("channel"); }),
+            "operation dimension 'channel' is unknown; expected one of batch-excluded, auto, "
+            "channel-only, spatial-channel");
+}
+
+TEST(Spec, OperationDimensions) {
+  const Layout sequence = Layout::Make("BTC", std::vector<int64_t>{2, 3, 4});
+  EXPECT_EQ(LayerNormSpec(OperationDimension::kBatchExcluded, sequence).name, "layer");
+  EXPECT_EQ(LayerNormSpec(OperationDimension::kAuto, sequence).name, "layer/channel-only");
+  EXPECT_EQ(LayerNormSpec(OperationDimension::kAuto, kImage).name, "layer/spatial-channel");
+  EXPECT_EQ(LayerNormSpec(OperationDimension::kChannelOnly, kImage).name, "layer/channel-only");
+  EXPECT_EQ(LayerNormSpec(OperationDimension::kSpatialChannel, kImage).name,
+            "layer/spatial-channel");
+  for (auto dimension : {OperationDimension::kBatchExcluded, OperationDimension::kAuto,
+                         OperationDimension::kChannelOnly, OperationDimension::kSpatialChannel})
+    EXPECT_EQ(ParseOperationDimension(Name(dimension)), dimension);
+}
+
+TEST(Spec, FindsEveryRow) {
+  for (const NormSpec& spec : NormSpecs()) EXPECT_EQ(FindNormSpec(spec.name).reduce, spec.reduce);
+}
+
+}  // namespace
+}  // namespace normkit

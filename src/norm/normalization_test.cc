@@ -1,0 +1,134 @@
+// Every spec, layout and dtype against the reference, forward and backward.
+#include "normkit/norm/normalization.h"
+
+#include <gtest/gtest.h>
+
+#include "src/norm/cases.h"
+
+namespace normkit {
+namespace {
+
+using cases::Problem;
+using cases::ToDoubles;
+
+class EveryDType : public testing::TestWithParam<DType> {};
+INSTANTIATE_TEST_SUITE_P(Norm, EveryDType, testing::ValuesIn(cases::kDTypes),
+                         [](const auto& dtype) { return std::string(Name(dtype.param)); });
+
+// The largest difference as a fraction of `scale`, of the largest |expected|.
+double RelativeError(const Tensor& got, const std::vector<double>& expected, double scale) {
+  const auto values = ToDoubles(got);
+  double worst = 0;
+  for (double v : expected) scale = std::max(scale, std::abs(v));
+  for (size_t i = 0; i < expected.size(); ++i)
+    worst = std::max(worst, std::abs(values[i] - expected[i]) / scale);
+  return worst;
+}
+
+double GradientTolerance(DType dtype) {
+  switch (dtype) {
+    case DType::kF64:
+      return 1e-13;
+    case DType::kF32:
+      return 1e-6;
+    case DType::kBF16:
+      return 0x1p-8;
+    case DType::kF16:
+      return 0x1p-11;
+  }
+  return 0;
+}
+
+TEST_P(EveryDType, ForwardTrainingIsExactToTheContract) {
+  for (const auto& test : cases::AllCases(GetParam())) {
+    for (bool relu : {false, true}) {
+      const Problem p(test);
+      const NormOptions options{.activation = relu ? Activation::kRelu : Activation::kNone};
+      const NormResult result =
+          ForwardTraining(test.spec, p.x_tensor, &p.gamma_tensor, &p.beta_tensor, options);
+      // The contract is about f32; sums in f64 have no wider type to go to.
+      EXPECT_LE(cases::WorstForwardFraction(p, result.y, relu), test.dtype == DType::kF64 ? 4 : 1)
+          << test.ToString();
+      const auto exact = reference::ComputeStatistics(p.inputs());
+      for (size_t s = 0; s < exact.mean.size(); ++s) {
+        ASSERT_NEAR(result.mean[s], exact.mean[s], 1e-6) << test.ToString();
+        ASSERT_NEAR(result.variance[s], exact.variance[s], 1e-6 * (1 + exact.variance[s]));
+        ASSERT_DOUBLE_EQ(result.rstd[s], 1 / std::sqrt(result.variance[s] + options.epsilon));
+      }
+    }
+  }
+}
+
+TEST_P(EveryDType, ForwardInferenceUsesTheGivenStatistics) {
+  for (const auto& test : cases::AllCases(GetParam())) {
+    Problem p(test);
+    const auto count = static_cast<size_t>(Normalization(test.spec, test.layout).num_statistics());
+    reference::Statistics given{cases::Normals(static_cast<int64_t>(count), 9, 3, 1),
+                                std::vector<double>(count, 2.25)};
+    const Layout flat({{kC, static_cast<int64_t>(count)}});
+    const Tensor mean = cases::MakeTensor(flat, ParameterDType(test.dtype), given.mean);
+    const Tensor variance = cases::MakeTensor(flat, ParameterDType(test.dtype), given.variance);
+    const Tensor y =
+        ForwardInference(test.spec, p.x_tensor, &p.gamma_tensor, &p.beta_tensor, &mean, &variance);
+    const auto exact = reference::Forward(p.inputs(), given);
+    const auto got = ToDoubles(y);
+    for (size_t i = 0; i < exact.size(); ++i)
+      ASSERT_NEAR(got[i], exact[i],
+                  64 * cases::UnitRoundoff(test.dtype) * (1 + std::abs(exact[i])) +
+                      cases::StorageError(test.dtype, exact[i]))
+          << test.ToString() << " element " << i;
+  }
+}
+
+TEST_P(EveryDType, InferenceWithoutStatisticsIsTrainingForwardWhereNothingRuns) {
+  for (const auto& test : cases::AllCases(GetParam())) {
+    if (test.spec.running) continue;
+    const Problem p(test);
+    const auto training = ForwardTraining(test.spec, p.x_tensor, &p.gamma_tensor, nullptr);
+    const auto inference =
+        ForwardInference(test.spec, p.x_tensor, &p.gamma_tensor, nullptr, nullptr, nullptr);
+    EXPECT_EQ(ToDoubles(training.y), ToDoubles(inference)) << test.ToString();
+  }
+}
+
+TEST_P(EveryDType, GradientsAreThoseOfTheReference) {
+  for (const auto& test : cases::AllCases(GetParam())) {
+    for (bool relu : {false, true}) {
+      const Problem p(test);
+      const NormOptions options{.activation = relu ? Activation::kRelu : Activation::kNone};
+      const auto forward =
+          ForwardTraining(test.spec, p.x_tensor, &p.gamma_tensor, &p.beta_tensor, options);
+      const auto got = Backward(test.spec, p.x_tensor, &p.gamma_tensor, &p.beta_tensor, p.dy_tensor,
+                                forward, options);
+      const auto in = p.inputs(relu);
+      const auto exact = reference::Backward(in, reference::ComputeStatistics(in), p.dy);
+      const double tolerance = GradientTolerance(test.dtype);
+      EXPECT_LE(RelativeError(got.dx, exact.dx, 1), tolerance) << test.ToString();
+      const double of_sums = std::min(tolerance, 1e-6);
+      EXPECT_LE(RelativeError(got.dgamma, exact.dgamma, 1), of_sums) << test.ToString();
+      EXPECT_LE(RelativeError(got.dbeta, exact.dbeta, 1), of_sums) << test.ToString();
+    }
+  }
+}
+
+TEST_P(EveryDType, FixedStatisticsPassNoGradient) {
+  for (const auto& test : cases::AllCases(GetParam())) {
+    const Problem p(test);
+    const Normalization norm(test.spec, test.layout, test.dtype);
+    const auto forward = ForwardTraining(test.spec, p.x_tensor, nullptr, nullptr);
+    Tensor dx(test.layout, test.dtype);
+    norm.Backward({.x = p.x_tensor.data(),
+                   .dy = p.dy_tensor.data(),
+                   .gamma = p.gamma_tensor.data(),
+                   .mean = forward.mean.data(),
+                   .rstd = forward.rstd.data(),
+                   .dx = dx.data(),
+                   .fixed_statistics = true});
+    const auto exact =
+        reference::Backward(p.inputs(), {forward.mean, forward.variance}, p.dy, true);
+    EXPECT_LE(RelativeError(dx, exact.dx, 1), GradientTolerance(test.dtype)) << test.ToString();
+  }
+}
+
+}  // namespace
+}  // namespace normkit
