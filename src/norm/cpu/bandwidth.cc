@@ -8,9 +8,8 @@
 #include <functional>
 #include <vector>
 
-#include "normkit/core/tensor.h"
-
 #include "hwy/cache_control.h"
+#include "normkit/core/tensor.h"
 
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "src/norm/cpu/bandwidth.cc"
@@ -67,8 +66,8 @@ namespace {
 HWY_EXPORT(CopyStreams);
 HWY_EXPORT(ReadStreams);
 
-constexpr size_t kCount = kProbeBytes / sizeof(float);
 constexpr size_t kSlack = 4096;  // the farthest prefetch stays inside the buffer
+constexpr size_t kPage = 1024;   // floats in 4 KiB
 constexpr int kPasses = 5;
 
 struct Way {
@@ -76,15 +75,16 @@ struct Way {
 };
 constexpr Way kWays[] = {{1, 0}, {1, 16}, {1, 32}, {2, 16}};
 
-Tensor ProbeBuffer() {
-  Tensor buffer(Layout({{kC, static_cast<int64_t>(kCount + 2 * kSlack)}}));
+Tensor ProbeBuffer(size_t bytes) {
+  const size_t count = bytes / sizeof(float) + 2 * kSlack;
+  Tensor buffer(Layout({{kC, static_cast<int64_t>(count)}}));
   std::ranges::fill(buffer.values<float>(), 1.0f);  // touches every page
   return buffer;
 }
 
-// The largest over the ways of the median over passes of `bytes` / seconds. `work(way, begin,
-// count)` does the part of one thread.
-double BestMedian(int threads, double bytes,
+// The largest over the ways of the median over passes of `moved` bytes / seconds. `work(way, begin,
+// count)` does the part of one thread of a buffer of `bytes`.
+double BestMedian(int threads, size_t bytes, double moved,
                   const std::function<void(const Way&, size_t, size_t)>& work) {
   double best = 0;
   for (const Way& way : kWays) {
@@ -93,11 +93,12 @@ double BestMedian(int threads, double bytes,
       const auto start = std::chrono::steady_clock::now();
 #pragma omp parallel num_threads(threads)
       {
-        const size_t each = kCount / static_cast<size_t>(omp_get_num_threads()) / 1024 * 1024;
+        const size_t count = bytes / sizeof(float);
+        const size_t each = count / static_cast<size_t>(omp_get_num_threads()) / kPage * kPage;
         work(way, each * static_cast<size_t>(omp_get_thread_num()), each);
       }
       const std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - start;
-      rates.push_back(bytes / seconds.count() / 1e9);
+      rates.push_back(moved / seconds.count() / 1e9);
     }
     std::ranges::nth_element(rates, rates.begin() + kPasses / 2);
     best = std::max(best, rates[kPasses / 2]);
@@ -107,27 +108,29 @@ double BestMedian(int threads, double bytes,
 
 }  // namespace
 
-double StreamingBandwidth(int threads) {
-  const Tensor from = ProbeBuffer();
-  Tensor to = ProbeBuffer();
+double StreamingBandwidth(int threads, size_t bytes) {
+  const Tensor from = ProbeBuffer(bytes);
+  Tensor to = ProbeBuffer(bytes);
   const float* source = from.values<float>().data();
   // Half a page apart: reads and writes whose addresses agree in the low 12 bits get in each
   // other's way.
   float* target = to.values<float>().data() + 512;
-  return BestMedian(threads, 2.0 * kProbeBytes, [&](const Way& way, size_t begin, size_t count) {
-    HWY_DYNAMIC_DISPATCH(CopyStreams)
-    (source + begin, target + begin, count, way.streams, way.ahead);
-  });
+  return BestMedian(threads, bytes, 2.0 * static_cast<double>(bytes),
+                    [&](const Way& way, size_t begin, size_t count) {
+                      HWY_DYNAMIC_DISPATCH(CopyStreams)
+                      (source + begin, target + begin, count, way.streams, way.ahead);
+                    });
 }
 
-double ReadBandwidth(int threads) {
-  const Tensor from = ProbeBuffer();
+double ReadBandwidth(int threads, size_t bytes) {
+  const Tensor from = ProbeBuffer(bytes);
   const float* source = from.values<float>().data();
-  return BestMedian(threads, kProbeBytes, [&](const Way& way, size_t begin, size_t count) {
-    volatile float sum =
-        HWY_DYNAMIC_DISPATCH(ReadStreams)(source + begin, count, way.streams, way.ahead);
-    static_cast<void>(sum);
-  });
+  return BestMedian(
+      threads, bytes, static_cast<double>(bytes), [&](const Way& way, size_t begin, size_t count) {
+        volatile float sum =
+            HWY_DYNAMIC_DISPATCH(ReadStreams)(source + begin, count, way.streams, way.ahead);
+        static_cast<void>(sum);
+      });
 }
 
 }  // namespace normkit

@@ -1,0 +1,165 @@
+/* normkit from C, and so from every language: normalization layers on the caller's arrays.
+ *
+ *   int64_t shape[] = {8, 64, 28, 28};
+ *   normkit_plan* plan = NULL;
+ *   if (normkit_plan_create("batch", "BCSS", shape, 4, NORMKIT_F32, NULL, &plan) != NORMKIT_OK)
+ *     fprintf(stderr, "%s\n", normkit_last_error());
+ *   normkit_forward_training(plan, x, gamma, beta, y, mean, rstd, NULL);
+ *   normkit_backward(plan, x, dy, gamma, beta, mean, rstd, dx, dgamma, dbeta, 0);
+ *   normkit_plan_destroy(plan);
+ *
+ * Arrays are dense, belong to the caller, and are used only during the call. Nothing is copied.
+ *
+ *   array                              elements                     type
+ *   x, y, dx, dy                       the product of the shape     the plan's dtype
+ *   gamma, beta, dgamma, dbeta         normkit_plan_num_parameters  parameter type
+ *   running_mean, running_variance     normkit_plan_num_running     parameter type
+ *   mean, variance given for inference normkit_plan_num_running,    parameter type
+ *                                      or, where that is 0,
+ *                                      normkit_plan_num_statistics
+ *   mean, rstd, variance of training   normkit_plan_num_statistics  double
+ *
+ * The parameter type is double where the dtype is f64, else float. Parameters are one per channel,
+ * statistics one per element of the axes that are not reduced, in the order of x (batch: [C];
+ * layer: [B]; instance: [B,C]; group: [B,G] where the format is BCSS).
+ *
+ * A plan may be used from several threads at once. Every function that can fail returns a status;
+ * normkit_last_error() then says what was wrong. No exception leaves the library. */
+#ifndef NORMKIT_C_H_
+#define NORMKIT_C_H_
+
+#include <stddef.h>
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#define NORMKIT_C_API __attribute__((visibility("default")))
+
+typedef int32_t normkit_status;
+enum {
+  NORMKIT_OK = 0,
+  NORMKIT_INVALID_ARGUMENT = 1, /* what was given does not fit; the text says what */
+  NORMKIT_OUT_OF_MEMORY = 2,
+  NORMKIT_INTERNAL_ERROR = 3 /* a bug of normkit */
+};
+
+/* The text of the last call that failed on this thread: one line, valid until the next failure on
+ * this thread. "" where nothing failed yet. */
+NORMKIT_C_API const char* normkit_last_error(void);
+
+/* "0.1.0". */
+NORMKIT_C_API const char* normkit_version(void);
+
+/* Threads of every later call of any plan; 0 restores the default (OMP_NUM_THREADS, else the
+ * processors this process may run on). Results have the same bits for any number. */
+NORMKIT_C_API normkit_status normkit_set_num_threads(int32_t threads);
+NORMKIT_C_API int32_t normkit_num_threads(void);
+
+typedef int32_t normkit_dtype;
+enum { NORMKIT_F32 = 0, NORMKIT_F64 = 1, NORMKIT_BF16 = 2, NORMKIT_F16 = 3 };
+
+typedef int32_t normkit_activation;
+enum { NORMKIT_NO_ACTIVATION = 0, NORMKIT_RELU = 1 };
+
+/* Values of normkit_options.num_groups beside 1, 2, ... */
+enum {
+  NORMKIT_NO_GROUPS = 0,     /* not group normalization */
+  NORMKIT_ALL_CHANNELS = -1, /* one group */
+  NORMKIT_CHANNEL_WISE = -2  /* a group a channel */
+};
+
+typedef struct normkit_options {
+  size_t size;                     /* sizeof(normkit_options): later versions may append members */
+  double epsilon;                  /* added to the variance; > 0 */
+  int64_t num_groups;              /* group normalization: needed; others: NORMKIT_NO_GROUPS */
+  const char* operation_dimension; /* layer normalization: "batch-excluded" (what NULL means),
+                                      "auto", "channel-only", "spatial-channel" */
+  normkit_activation activation;   /* applied to y in the same pass */
+} normkit_options;
+
+#define NORMKIT_OPTIONS_DEFAULT \
+  { sizeof(normkit_options), 1e-5, NORMKIT_NO_GROUPS, NULL, NORMKIT_NO_ACTIVATION }
+
+/* A normalization of arrays of one shape and dtype, made once and used any number of times. */
+typedef struct normkit_plan normkit_plan;
+
+/* layer: "batch", "layer", "instance", "group" or "rms".
+ * format: a letter an axis, outermost first: B observations, T time, S space, C channels; NCHW is
+ *   "BCSS", NHWC is "BSSC". shape: `rank` sizes in that order.
+ * options: NULL for the defaults.
+ * *plan: what to give to normkit_plan_destroy; NULL where the call failed. */
+NORMKIT_C_API normkit_status normkit_plan_create(const char* layer, const char* format,
+                                                 const int64_t* shape, size_t rank,
+                                                 normkit_dtype dtype,
+                                                 const normkit_options* options,
+                                                 normkit_plan** plan);
+NORMKIT_C_API void normkit_plan_destroy(normkit_plan* plan); /* NULL is allowed */
+
+/* Sizes of arrays (see the table above); -1 where plan is NULL. */
+NORMKIT_C_API int64_t normkit_plan_num_statistics(const normkit_plan* plan);
+NORMKIT_C_API int64_t normkit_plan_num_parameters(const normkit_plan* plan);
+NORMKIT_C_API int64_t normkit_plan_num_running(const normkit_plan* plan); /* 0 but for batch */
+/* How many elements of x share one statistic. */
+NORMKIT_C_API int64_t normkit_plan_reduced_count(const normkit_plan* plan);
+
+/* "batch f32 BCSS [8,64,28,28]: plan RKR, kernel ..."; belongs to the plan. "" for NULL. */
+NORMKIT_C_API const char* normkit_plan_describe(const normkit_plan* plan);
+
+/* y = gamma * (x - mean) * rstd + beta with the statistics of x itself, which mean, rstd and
+ * variance receive (each may be NULL: not wanted). gamma and beta may be NULL: 1 and 0. y may be x.
+ * The variance divides by the count; rstd = 1 / sqrt(variance + epsilon). rms subtracts no mean,
+ * and its variance is the mean square. */
+NORMKIT_C_API normkit_status normkit_forward_training(const normkit_plan* plan, const void* x,
+                                                      const void* gamma, const void* beta, void* y,
+                                                      double* mean, double* rstd, double* variance);
+
+/* The same with given statistics. Layers without running statistics (all but batch) may be given
+ * NULL for both: the statistics of x itself. */
+NORMKIT_C_API normkit_status normkit_forward_inference(const normkit_plan* plan, const void* x,
+                                                       const void* gamma, const void* beta,
+                                                       const void* mean, const void* variance,
+                                                       void* y);
+
+/* Flags of normkit_backward, or-ed together. */
+enum {
+  NORMKIT_ACCUMULATE = 1,      /* add to dx, dgamma and dbeta instead of overwriting them */
+  NORMKIT_FIXED_STATISTICS = 2 /* mean and rstd do not depend on x: dx = gamma * dy * rstd */
+};
+
+/* The gradients, from x, dy and the mean and rstd that normkit_forward_training saved:
+ *   dx = rstd * (w - E[w] - xhat * E[w * xhat]), w = gamma * dy, E over the reduced axes (rms: no
+ *   E[w]), dgamma = sum(dy * xhat), dbeta = sum(dy) over all but the channels.
+ * dx, dgamma and dbeta may be NULL: not wanted. dx may be dy. beta is read only where the options
+ * name an activation. */
+NORMKIT_C_API normkit_status normkit_backward(const normkit_plan* plan, const void* x,
+                                              const void* dy, const void* gamma, const void* beta,
+                                              const double* mean, const double* rstd, void* dx,
+                                              void* dgamma, void* dbeta, int32_t flags);
+
+/* What a running variance divides the sum of squared deviations by. */
+typedef int32_t normkit_divisor;
+enum {
+  NORMKIT_COUNT = 0,          /* as the toolbox and ONNX do */
+  NORMKIT_COUNT_MINUS_ONE = 1 /* as PyTorch does */
+};
+
+/* running = (1 - decay) * running + decay * new, for batch normalization: mean and variance are
+ * what normkit_forward_training gave. The decay weighs the new value: PyTorch's momentum. One
+ * element per statistic leaves the running variance alone, none leaves both alone. */
+NORMKIT_C_API normkit_status normkit_update_running(const normkit_plan* plan, const double* mean,
+                                                    const double* variance, double mean_decay,
+                                                    double variance_decay, normkit_divisor divisor,
+                                                    void* running_mean, void* running_variance);
+
+/* What this machine copies through memory with `threads` threads, read and written bytes together,
+ * in 1e9 bytes a second: the limit of every function here on large arrays. Takes seconds and 1 GB;
+ * 0 where the memory is missing. */
+NORMKIT_C_API double normkit_streaming_bandwidth(int32_t threads);
+
+#ifdef __cplusplus
+} /* extern "C" */
+#endif
+
+#endif /* NORMKIT_C_H_ */
