@@ -21,6 +21,13 @@ endif()
 
 # No contraction into fused multiply-adds: the same source gives the same bits on every SIMD target.
 add_compile_options(-Wall -Wextra -Wshadow -Wconversion -Wno-sign-conversion -ffp-contract=off)
+# Designated initializers leave members out on purpose.
+add_compile_options(-Wno-missing-field-initializers)
+if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU" AND CMAKE_CXX_COMPILER_VERSION VERSION_LESS 13)
+  add_compile_options(-Wno-restrict)  # false alarms on "text" + std::string, GCC bug 105651
+endif()
+
+add_link_options(-Wl,--as-needed)
 
 set(NORMKIT_SANITIZE "" CACHE STRING "Sanitizers: address,undefined or thread")
 if(NORMKIT_SANITIZE)

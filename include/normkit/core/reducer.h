@@ -13,6 +13,7 @@ class NORMKIT_API Reducer {
  public:
   virtual ~Reducer() = default;
   virtual int ranks() const = 0;
+  virtual int rank() const = 0;                        // of this process, in [0, ranks())
   virtual void Merge(std::span<Moments> moments) = 0;  // element-wise, in rank order
   virtual void Sum(std::span<double> values) = 0;      // element-wise, in rank order
 };

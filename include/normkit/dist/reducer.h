@@ -1,0 +1,21 @@
+// Statistics joined across the processes of an MPI job.
+#pragma once
+
+#include <memory>
+
+#include "normkit/core/export.h"
+#include "normkit/core/reducer.h"
+
+namespace normkit {
+
+// Whether this build of normkit holds the MPI back-end.
+NORMKIT_API bool MpiAvailable();
+
+// A reducer over all processes of the job (MPI_COMM_WORLD, in a communicator of its own). Starts
+// MPI where the caller has not, and then ends it when the process exits. A program that was not
+// started by mpirun is a job of one process. Throws Error where this build has no MPI
+// (MpiAvailable), and the reducer's functions where MPI reports a failure. To be used from one
+// thread.
+NORMKIT_API std::unique_ptr<Reducer> MakeMpiReducer();
+
+}  // namespace normkit

@@ -1,0 +1,99 @@
+// Run alone (a job of one process) and by mpirun with 2 and 3 processes; every process runs all
+// tests, in the same order.
+
+#include "normkit/dist/reducer.h"
+
+#include <gtest/gtest.h>
+
+#include <cstring>
+#include <vector>
+
+#include "normkit/core/error.h"
+#include "normkit/core/random.h"
+
+namespace normkit {
+namespace {
+
+class ReducerTest : public ::testing::Test {
+ protected:
+  void SetUp() override {
+    if (!MpiAvailable()) GTEST_SKIP() << "this build holds no MPI back-end";
+    reducer_ = MakeMpiReducer();
+  }
+  // What rank `rank` brings: any rank can say, so any rank can compute what all should get.
+  static std::vector<double> Values(int rank, size_t count) {
+    Random random(7, static_cast<uint64_t>(rank));
+    std::vector<double> values(count);
+    for (double& v : values) v = random.Normal() * 1e3 + 1e6;
+    return values;
+  }
+  std::unique_ptr<Reducer> reducer_;
+};
+
+TEST_F(ReducerTest, RankLiesInTheJob) {
+  EXPECT_GE(reducer_->ranks(), 1);
+  EXPECT_GE(reducer_->rank(), 0);
+  EXPECT_LT(reducer_->rank(), reducer_->ranks());
+  if (const char* expected = std::getenv("NORMKIT_EXPECT_RANKS")) {
+    EXPECT_EQ(reducer_->ranks(), std::atoi(expected));
+  }
+}
+
+// Sizes around the number of ranks (slices of no element), and past one block.
+TEST_F(ReducerTest, SumsInRankOrderToTheBit) {
+  for (const size_t count : {0, 1, 2, 3, 5, 64, 1000, (1 << 20) + 7}) {
+    std::vector<double> expected = Values(0, count);
+    for (int r = 1; r < reducer_->ranks(); ++r) {
+      const std::vector<double> other = Values(r, count);
+      for (size_t i = 0; i < count; ++i) expected[i] += other[i];
+    }
+    std::vector<double> values = Values(reducer_->rank(), count);
+    reducer_->Sum(values);
+    EXPECT_EQ(values, expected) << count;
+  }
+}
+
+TEST_F(ReducerTest, MergesMomentsInRankOrderToTheBit) {
+  for (const size_t count : {1, 2, 3, 64, 257}) {
+    // Rank r brings the moments of r + 1 numbers; the last of three brings an empty set.
+    const auto moments_of = [&](int rank) {
+      std::vector<Moments> moments(count);
+      for (size_t i = 0; i < count && rank != 2; ++i)
+        for (const double v : Values(rank * 1000 + static_cast<int>(i), size_t(rank) + 1))
+          moments[i].Merge({1, v, 0});
+      return moments;
+    };
+    std::vector<Moments> expected = moments_of(0);
+    for (int r = 1; r < reducer_->ranks(); ++r) {
+      const std::vector<Moments> other = moments_of(r);
+      for (size_t i = 0; i < count; ++i) expected[i].Merge(other[i]);
+    }
+    std::vector<Moments> moments = moments_of(reducer_->rank());
+    reducer_->Merge(moments);
+    EXPECT_EQ(std::memcmp(moments.data(), expected.data(), count * sizeof(Moments)), 0) << count;
+  }
+}
+
+TEST_F(ReducerTest, ReducersDoNotDisturbOneAnother) {
+  const std::unique_ptr<Reducer> second = MakeMpiReducer();
+  std::vector<double> a{1}, b{static_cast<double>(second->rank())};
+  reducer_->Sum(a);
+  second->Sum(b);
+  EXPECT_EQ(a[0], second->ranks());
+  EXPECT_EQ(b[0], second->ranks() * (second->ranks() - 1) / 2);
+}
+
+TEST(ReducerStubTest, SaysThatMpiIsAbsent) {
+  if (MpiAvailable()) GTEST_SKIP() << "this build holds the MPI back-end";
+  try {
+    MakeMpiReducer();
+    FAIL() << "made a reducer without MPI";
+  } catch (const Error& error) {
+    EXPECT_STREQ(error.what(),
+                 "MPI: this build of normkit holds no MPI back-end; install an MPI library and "
+                 "build again");
+  }
+}
+
+}  // namespace
+}  // namespace normkit
