@@ -35,7 +35,7 @@ struct Affine {
 Affine RandomAffine(Random& random) {
   constexpr double kDegree = 0.017453292519943295;
   const double angle = random.Uniform(-20, 20) * kDegree;
-  const double height = random.Uniform(14, 22), width = height * random.Uniform(0.75, 1.2);
+  const double height = random.Uniform(15, 22), width = height * random.Uniform(0.75, 1.2);
   const double shear = random.Uniform(-0.3, 0.3);
   const double c = std::cos(angle), s = std::sin(angle);
   const double x0 = kSide / 2.0 + random.Uniform(-3, 3), y0 = kSide / 2.0 + random.Uniform(-3, 3);
@@ -105,19 +105,19 @@ struct Look {
 
 Look RandomLook(Random& random) {
   Look look;
-  look.radius = random.Uniform(0.7, 1.9);
+  look.radius = random.Uniform(0.8, 1.9);
   look.softness = random.Uniform(0.9, 2.0);
   look.paper = random.Uniform(5, 90);
-  look.ink = look.paper + random.Uniform(50, 165);
+  look.ink = look.paper + random.Uniform(70, 165);
   look.slope_x = random.Uniform(-1.2, 1.2);
   look.slope_y = random.Uniform(-1.2, 1.2);
-  look.noise = random.Uniform(2, 18);
+  look.noise = random.Uniform(2, 16);
   return look;
 }
 
 // The pen's path: one of the digit's glyphs with every point moved a little, in pixels.
 void DrawStrokes(const Glyph& glyph, const Affine& affine, Random& random, DistanceMap& map) {
-  const double tremble = random.Uniform(0, 0.035);
+  const double tremble = random.Uniform(0, 0.03);
   for (Stroke stroke : glyph) {
     for (Point& point : stroke.points) {
       point.x += tremble * Noise(random);
