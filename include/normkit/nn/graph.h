@@ -3,6 +3,7 @@
 
 #include <memory>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "normkit/core/export.h"
@@ -40,6 +41,7 @@ class NORMKIT_API Graph {
 
  private:
   std::vector<Node> nodes_;
+  std::vector<Layout> layouts_;  // of every value for batch size 1
 };
 
 }  // namespace normkit

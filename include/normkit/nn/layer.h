@@ -28,8 +28,9 @@ struct ParameterSpec {
 
 // What a pass over the network is for. Layers keep no such flag.
 struct RunMode {
-  bool training = false;           // batch statistics, dropout active
+  bool training = false;           // batch statistics, dropout active, Backward may follow
   bool update_statistics = false;  // batch normalization moves its trained statistics
+  bool dropout = true;             // with `training`; false: batch statistics, nothing dropped
   uint64_t seed = 0;               // dropout: with the node's index, all of its randomness
   uint64_t iteration = 0;
 };
@@ -43,7 +44,7 @@ struct ForwardContext {
   float* output = nullptr;
   std::span<float* const> parameters;  // in the order of Layer::Parameters; state may be written
   std::byte* saved = nullptr;          // saved_bytes(), kept until Backward; null outside training
-  std::byte* scratch = nullptr;        // scratch_bytes(), only for this call
+  std::byte* scratch = nullptr;        // forward_scratch_bytes(), only for this call
 };
 struct BackwardContext {
   RunMode mode;
@@ -52,20 +53,22 @@ struct BackwardContext {
   const float* output = nullptr;         // null where needs_output() is false
   const float* doutput = nullptr;
   std::span<float* const> dinputs;      // null: not wanted
-  std::span<const bool> add_to_dinput;  // add instead of overwrite
+  std::span<const bool> add_to_dinput;  // add instead of overwrite; inputs are served in order
   std::span<float* const> parameters;
   std::span<float* const>
       dparameters;  // always overwritten; null where not trainable or not wanted
   const std::byte* saved = nullptr;
-  std::byte* scratch = nullptr;
+  std::byte* scratch = nullptr;  // backward_scratch_bytes()
 };
 
-// A layer made ready for fixed input shapes: kernels chosen, library primitives created.
+// A layer made ready for fixed input shapes: kernels chosen, library primitives created. Used by
+// one thread at a time.
 class NORMKIT_API LayerOp {
  public:
   virtual ~LayerOp() = default;
   virtual size_t saved_bytes() const { return 0; }
-  virtual size_t scratch_bytes() const { return 0; }
+  virtual size_t forward_scratch_bytes() const { return 0; }
+  virtual size_t backward_scratch_bytes() const { return 0; }
   virtual bool needs_inputs() const { return true; }  // does Backward read the inputs?
   virtual bool needs_output() const { return false; }
   virtual void Forward(const ForwardContext& context) = 0;
@@ -80,14 +83,17 @@ class NORMKIT_API Layer {
 
   virtual std::string_view type()
       const = 0;  // "convolution 2-D", "batch normalization": for tables and errors
+  virtual std::string_view short_name() const = 0;  // "conv": what the graph names the unnamed by
   const std::string& name() const { return name_; }
   void set_name(std::string name) { name_ = std::move(name); }  // the graph names the unnamed
 
   // Checks the inputs and says what comes out. Image activations are BSSC (channels last), features
-  // BC. Throws Error that begins with "TYPE 'NAME': ".
+  // BC. Input layers take no inputs and give B = 1. Throws Error that begins with "TYPE 'NAME': ".
   virtual Layout OutputLayout(std::span<const Layout> inputs) const = 0;
   virtual std::vector<ParameterSpec> Parameters(std::span<const Layout>) const { return {}; }
-  virtual std::unique_ptr<LayerOp> Prepare(std::span<const Layout> inputs) const = 0;
+  // For an input layer `inputs` holds its own output layout. Backward is only called with
+  // `training`.
+  virtual std::unique_ptr<LayerOp> Prepare(std::span<const Layout> inputs, bool training) const = 0;
 
   // One line on what the layer does, for tables: "3x3, 16 filters, stride 1, padding same".
   virtual std::string Description() const { return ""; }

@@ -8,6 +8,7 @@
 #include <optional>
 #include <span>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "normkit/core/export.h"
@@ -27,9 +28,15 @@ struct Initializer {
       : kind(kFunction), function(std::move(f)) {}  // NOLINT
 };
 
-// How an input layer changes what it is given; `statistics` (per channel, or one value for all) are
-// taken from the training data where they are empty.
+// How an input layer changes what it is given, channel by channel. The statistics are parameters
+// ("mean" and "std", or "min" and "max") that InputStatistics fills in from the training data.
+//   zerocenter x - mean, zscore (x - mean) / std, rescale-zero-one (x - min) / (max - min),
+//   rescale-symmetric 2 (x - min) / (max - min) - 1
 enum class InputNormalization { kNone, kZerocenter, kZscore, kRescaleZeroOne, kRescaleSymmetric };
+
+// "none", "zerocenter", "zscore", "rescale-zero-one", "rescale-symmetric".
+NORMKIT_API std::string_view Name(InputNormalization normalization);
+NORMKIT_API InputNormalization ParseInputNormalization(std::string_view name);
 
 struct ImageInputOptions {
   std::string name;

@@ -1,0 +1,83 @@
+#include "src/nn/layers/common.h"
+
+#include <cmath>
+
+namespace normkit {
+
+std::string Title(const Layer& layer) {
+  if (layer.name().empty()) return std::string(layer.type());
+  return fmt::format("{} '{}'", layer.type(), layer.name());
+}
+
+const Layout& OnlyInput(const Layer& layer, std::span<const Layout> inputs) {
+  if (inputs.size() != 1) FailLayer(layer, "{} inputs given, expected 1", inputs.size());
+  return inputs[0];
+}
+
+const Layout& OnlyImage(const Layer& layer, std::span<const Layout> inputs) {
+  const Layout& x = OnlyInput(layer, inputs);
+  if (x.format() != "BSSC")
+    FailLayer(layer, "input is {}, expected images, BSSC [batch,height,width,channels]",
+              x.ToString());
+  return x;
+}
+
+void CheckJoined(const Layer& layer, std::span<const Layout> inputs, int count) {
+  if (inputs.size() != static_cast<size_t>(count))
+    FailLayer(layer, "{} inputs given, expected {} (num_inputs)", inputs.size(), count);
+}
+
+void CheckRange(const Layer& layer, std::string_view property, int64_t value, int64_t low,
+                int64_t high) {
+  if (value < low || value > high)
+    FailLayer(layer, "{} is {}, expected {} to {}", property, value, low, high);
+}
+
+void CheckFactor(const Layer& layer, std::string_view property, double value) {
+  if (!(value >= 0) || !std::isfinite(value))
+    FailLayer(layer, "{} is {}, expected a finite number >= 0", property, value);
+}
+
+ImageShape::ImageShape(const Layout& layout)
+    : batch(layout.axes()[0].size),
+      height(layout.axes()[1].size),
+      width(layout.axes()[2].size),
+      channels(layout.channels()) {}
+
+Layout ImageShape::layout() const {
+  return Layout({{kB, batch}, {kS, height}, {kS, width}, {kC, channels}});
+}
+
+Layout FeatureLayout(int64_t batch, int64_t features) {
+  return Layout({{kB, batch}, {kC, features}});
+}
+
+std::function<void(std::span<float>, Random&)> MakeInitializer(const Initializer& initializer,
+                                                               int64_t fan_in, int64_t fan_out) {
+  const auto normal = [](double deviation) {
+    return [deviation](std::span<float> values, Random& random) {
+      for (float& value : values) value = static_cast<float>(deviation * random.Normal());
+    };
+  };
+  switch (initializer.kind) {
+    case Initializer::kZeros:
+      return [](std::span<float> values, Random&) { std::fill(values.begin(), values.end(), 0.f); };
+    case Initializer::kOnes:
+      return [](std::span<float> values, Random&) { std::fill(values.begin(), values.end(), 1.f); };
+    case Initializer::kNarrowNormal:
+      return normal(0.01);
+    case Initializer::kHe:
+      return normal(std::sqrt(2.0 / static_cast<double>(fan_in)));
+    case Initializer::kGlorot: {
+      const double bound = std::sqrt(6.0 / static_cast<double>(fan_in + fan_out));
+      return [bound](std::span<float> values, Random& random) {
+        for (float& value : values) value = static_cast<float>(random.Uniform(-bound, bound));
+      };
+    }
+    case Initializer::kFunction:
+      break;
+  }
+  return initializer.function;
+}
+
+}  // namespace normkit

@@ -1,0 +1,77 @@
+// Layers that map each element by itself.
+#pragma once
+
+#include <algorithm>
+
+#include "src/core/parallel.h"
+#include "src/nn/layers/common.h"
+
+namespace normkit {
+
+// Calls body(begin, end) on pieces of [0, size) that are cut by the size alone.
+template <class Body>
+void ForPieces(int64_t size, const Body& body) {
+  const int64_t pieces = (size + kPieceElements - 1) / kPieceElements;
+  ParallelFor(pieces, size >= kParallelElements, [&](int64_t piece) {
+    body(piece * kPieceElements, std::min(size, (piece + 1) * kPieceElements));
+  });
+}
+
+// to[i] = value(i), or += value(i).
+template <class Function>
+void Store(float* __restrict to, int64_t begin, int64_t end, bool add, const Function& value) {
+  if (add)
+    for (int64_t i = begin; i < end; ++i) to[i] += value(i);
+  else
+    for (int64_t i = begin; i < end; ++i) to[i] = value(i);
+}
+
+// y = f.Map(x), dx = dy * f.Slope(x or y), which of the two is F::kSlopeReadsOutput.
+template <class F>
+class ElementwiseOp : public LayerOp {
+ public:
+  ElementwiseOp(const Layout& x, F f) : size_(x.size()), f_(f) {}
+  bool needs_inputs() const override { return !F::kSlopeReadsOutput; }
+  bool needs_output() const override { return F::kSlopeReadsOutput; }
+
+  void Forward(const ForwardContext& context) override {
+    const float* x = context.inputs[0];
+    ForPieces(size_, [&](int64_t begin, int64_t end) {
+      Store(context.output, begin, end, false, [&](int64_t i) { return f_.Map(x[i]); });
+    });
+  }
+
+  void Backward(const BackwardContext& context) override {
+    if (!context.dinputs[0]) return;
+    const float* at = F::kSlopeReadsOutput ? context.output : context.inputs[0];
+    const float* dy = context.doutput;
+    ForPieces(size_, [&](int64_t begin, int64_t end) {
+      Store(context.dinputs[0], begin, end, context.add_to_dinput[0],
+            [&](int64_t i) { return dy[i] * f_.Slope(at[i]); });
+    });
+  }
+
+ private:
+  int64_t size_;
+  F f_;
+};
+
+// A layer without shape or parameters of its own.
+template <class F>
+class ElementwiseLayer : public Layer {
+ public:
+  ElementwiseLayer(std::string name, F f) : Layer(std::move(name)), f_(f) {}
+  std::string_view type() const override { return F::kType; }
+  std::string_view short_name() const override { return F::kShortName; }
+  Layout OutputLayout(std::span<const Layout> inputs) const override {
+    return OnlyInput(*this, inputs);
+  }
+  std::unique_ptr<LayerOp> Prepare(std::span<const Layout> inputs, bool) const override {
+    return std::make_unique<ElementwiseOp<F>>(inputs[0], f_);
+  }
+
+ protected:
+  F f_;
+};
+
+}  // namespace normkit

@@ -1,0 +1,138 @@
+#include "src/nn/layers/input.h"
+
+#include "src/core/suggest.h"
+#include "src/nn/layers/elementwise.h"
+
+namespace normkit {
+namespace {
+
+constexpr std::string_view kNames[] = {"none", "zerocenter", "zscore", "rescale-zero-one",
+                                       "rescale-symmetric"};
+
+// y = (x - shift) / divisor, then * 2 - 1 where symmetric; channel by channel.
+class InputOp : public LayerOp {
+ public:
+  InputOp(const Layout& x, InputNormalization normalization)
+      : rows_(x.size() / x.channels()), channels_(x.channels()), normalization_(normalization) {}
+  bool needs_inputs() const override { return false; }
+
+  void Forward(const ForwardContext& context) override {
+    const int64_t rows_in_piece = std::max<int64_t>(1, kPieceElements / channels_);
+    const int64_t pieces = (rows_ + rows_in_piece - 1) / rows_in_piece;
+    ParallelFor(pieces, rows_ * channels_ >= kParallelElements, [&](int64_t piece) {
+      const int64_t end = std::min(rows_, (piece + 1) * rows_in_piece);
+      for (int64_t row = piece * rows_in_piece; row < end; ++row)
+        NormalizeRow(context.inputs[0] + row * channels_, context.parameters,
+                     context.output + row * channels_);
+    });
+  }
+
+  void Backward(const BackwardContext&) override {}  // nothing lies before the input
+
+ private:
+  void NormalizeRow(const float* x, std::span<float* const> parameters, float* y) const {
+    const float *first = parameters[0], *second = parameters.size() > 1 ? parameters[1] : nullptr;
+    switch (normalization_) {
+      case InputNormalization::kNone:
+        break;  // the executor runs no operation
+      case InputNormalization::kZerocenter:
+        for (int64_t c = 0; c < channels_; ++c) y[c] = x[c] - first[c];
+        break;
+      case InputNormalization::kZscore:
+        for (int64_t c = 0; c < channels_; ++c) y[c] = (x[c] - first[c]) / second[c];
+        break;
+      case InputNormalization::kRescaleZeroOne:
+        for (int64_t c = 0; c < channels_; ++c) y[c] = (x[c] - first[c]) / (second[c] - first[c]);
+        break;
+      case InputNormalization::kRescaleSymmetric:
+        for (int64_t c = 0; c < channels_; ++c)
+          y[c] = 2 * ((x[c] - first[c]) / (second[c] - first[c])) - 1;
+        break;
+    }
+  }
+
+  int64_t rows_, channels_;
+  InputNormalization normalization_;
+};
+
+}  // namespace
+
+std::string_view Name(InputNormalization normalization) {
+  return kNames[static_cast<int>(normalization)];
+}
+
+InputNormalization ParseInputNormalization(std::string_view name) {
+  for (int i = 0; i < static_cast<int>(std::size(kNames)); ++i)
+    if (kNames[i] == name) return static_cast<InputNormalization>(i);
+  Fail("normalization '{}' is unknown, expected {}{}", name, fmt::join(kNames, ", "),
+       DidYouMean(name, {std::begin(kNames), std::end(kNames)}));
+}
+
+Layout InputLayer::OutputLayout(std::span<const Layout> inputs) const {
+  if (!inputs.empty())
+    FailLayer(*this, "{} inputs given, expected none: an input layer is the first", inputs.size());
+  return Observation();
+}
+
+std::vector<ParameterSpec> InputLayer::Parameters(std::span<const Layout>) const {
+  const std::vector<int64_t> shape{Observation().channels()};
+  const auto spec = [&](std::string name, Initializer::Kind kind) {
+    return ParameterSpec{std::move(name), shape, MakeInitializer(kind, 1, 1), false, 0, 0};
+  };
+  switch (normalization_) {
+    case InputNormalization::kNone:
+      return {};
+    case InputNormalization::kZerocenter:
+      return {spec("mean", Initializer::kZeros)};
+    case InputNormalization::kZscore:
+      return {spec("mean", Initializer::kZeros), spec("std", Initializer::kOnes)};
+    case InputNormalization::kRescaleZeroOne:
+    case InputNormalization::kRescaleSymmetric:
+      break;
+  }
+  return {spec("min", Initializer::kZeros), spec("max", Initializer::kOnes)};
+}
+
+std::unique_ptr<LayerOp> InputLayer::Prepare(std::span<const Layout> inputs, bool) const {
+  if (normalization_ == InputNormalization::kNone) return nullptr;
+  return std::make_unique<InputOp>(inputs[0], normalization_);
+}
+
+std::string InputLayer::Description() const {
+  const std::vector<int64_t> shape = Observation().shape();
+  std::string text = fmt::format("{}", fmt::join(shape.begin() + 1, shape.end(), "x"));
+  if (normalization_ != InputNormalization::kNone)
+    text += fmt::format(", {}", Name(normalization_));
+  return text;
+}
+
+ImageInputLayer::ImageInputLayer(const ImageInputOptions& options)
+    : InputLayer(options.name, options.normalization), options_(options) {
+  CheckRange(*this, "input_size height", options.input_size[0], 1, kMaxSize);
+  CheckRange(*this, "input_size width", options.input_size[1], 1, kMaxSize);
+  CheckRange(*this, "input_size channels", options.input_size[2], 1, kMaxSize);
+}
+
+Layout ImageInputLayer::Observation() const {
+  return Layout({{kB, 1},
+                 {kS, options_.input_size[0]},
+                 {kS, options_.input_size[1]},
+                 {kC, options_.input_size[2]}});
+}
+
+FeatureInputLayer::FeatureInputLayer(const FeatureInputOptions& options)
+    : InputLayer(options.name, options.normalization), options_(options) {
+  CheckRange(*this, "num_features", options.num_features, 1, kMaxSize);
+}
+
+Layout FeatureInputLayer::Observation() const { return FeatureLayout(1, options_.num_features); }
+
+LayerPtr ImageInput(const ImageInputOptions& options) {
+  return std::make_shared<ImageInputLayer>(options);
+}
+
+LayerPtr FeatureInput(const FeatureInputOptions& options) {
+  return std::make_shared<FeatureInputLayer>(options);
+}
+
+}  // namespace normkit

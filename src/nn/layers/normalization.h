@@ -1,0 +1,86 @@
+// All normalization layers: one class that holds a row of the table (normkit/norm/spec.h).
+#pragma once
+
+#include <optional>
+
+#include "normkit/norm/normalization.h"
+#include "src/nn/layers/common.h"
+
+namespace normkit {
+
+// The properties of every kind; those a kind does not have keep their defaults.
+struct NormalizationProperties {
+  double epsilon = 1e-5;
+  std::optional<int64_t> num_channels;
+  std::vector<float> scale, offset;
+  Initializer scale_initializer = Initializer::kOnes;
+  Initializer offset_initializer = Initializer::kZeros;
+  double scale_learn_rate_factor = 1, offset_learn_rate_factor = 1, scale_l2_factor = 1,
+         offset_l2_factor = 1;
+  std::vector<float> trained_mean, trained_variance;                            // batch
+  double mean_decay = 0.1, variance_decay = 0.1;                                // batch
+  bool freeze_statistics = false, use_trained_statistics = false;               // batch
+  OperationDimension operation_dimension = OperationDimension::kBatchExcluded;  // layer
+  int64_t num_groups = 1;                                                       // group
+};
+
+// Parameters: "scale" and (but for rms) "offset", [C], trainable; batch also "trained_mean" and
+// "trained_variance", [C], which training moves.
+class NormalizationLayer : public Layer {
+ public:
+  enum class Kind { kBatch, kLayer, kInstance, kGroup, kRms };
+
+  NormalizationLayer(Kind kind, std::string name, NormalizationProperties properties);
+
+  Kind kind() const { return kind_; }
+  const NormalizationProperties& options() const { return properties_; }
+  bool has_offset() const { return kind_ != Kind::kRms; }
+  const NormSpec& SpecFor(const Layout& x) const;
+  int64_t GroupsFor(const Layout& x) const;  // 1 but for group normalization
+
+  std::string_view type() const override;
+  std::string_view short_name() const override;
+  Layout OutputLayout(std::span<const Layout> inputs) const override;
+  std::vector<ParameterSpec> Parameters(std::span<const Layout> inputs) const override;
+  std::unique_ptr<LayerOp> Prepare(std::span<const Layout> inputs, bool training) const override;
+  std::unique_ptr<LayerOp> PrepareWith(Activation activation, const Layout& x) const;
+  std::string Description() const override;
+
+ private:
+  void CheckValues(std::string_view name, const std::vector<float>& values, const Layout& x) const;
+
+  Kind kind_;
+  NormalizationProperties properties_;
+};
+
+// What NormalizationOp saves of the last training Forward.
+struct SavedMoments {
+  int64_t count = 0;
+  std::span<const double> mean, variance;
+};
+
+class NormalizationOp : public LayerOp {
+ public:
+  NormalizationOp(const NormalizationLayer& layer, const Layout& x, Activation activation);
+  size_t saved_bytes() const override;
+  void Forward(const ForwardContext& context) override;
+  void Backward(const BackwardContext& context) override;
+
+  // Batch normalization: what `saved` holds after a training Forward; else, or where the trained
+  // statistics were used, empty.
+  SavedMoments Moments(const std::byte* saved) const;
+
+ private:
+  SavedStatistics Saved(std::byte* saved) const;
+  void ForwardWithTrained(const ForwardContext& context);
+  void MoveTrained(const ForwardContext& context, const SavedStatistics& saved);
+  void CheckTrained(const ForwardContext& context) const;
+
+  std::string title_;
+  bool batch_, has_offset_;
+  NormalizationProperties properties_;
+  Normalization normalization_;
+  bool warned_ = false;
+};
+
+}  // namespace normkit

@@ -1,0 +1,20 @@
+// y = max(0, x).
+#pragma once
+
+#include "src/nn/layers/elementwise.h"
+
+namespace normkit {
+
+struct ReluFunction {
+  static constexpr std::string_view kType = "ReLU", kShortName = "relu";
+  static constexpr bool kSlopeReadsOutput = true;
+  float Map(float x) const { return x < 0 ? 0 : x; }  // NaN stays NaN
+  float Slope(float y) const { return y > 0 ? 1.f : 0.f; }
+};
+
+class ReluLayer : public ElementwiseLayer<ReluFunction> {
+ public:
+  explicit ReluLayer(std::string name) : ElementwiseLayer(std::move(name), {}) {}
+};
+
+}  // namespace normkit

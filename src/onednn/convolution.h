@@ -1,0 +1,55 @@
+// Convolution 2-D on oneDNN: forward, gradient of the data, gradient of the weights.
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+
+namespace normkit {
+
+struct ConvolutionShape {
+  int64_t batch, height, width, channels;  // x [B, H, W, C]
+  int64_t filters, groups;
+  std::array<int64_t, 2> filter_size, stride, dilation;  // height, width
+  int64_t top, bottom, left, right;                      // zeros around x
+  bool bias;
+
+  int64_t output_height() const {
+    return OutputSize(height + top + bottom, filter_size[0], stride[0], dilation[0]);
+  }
+  int64_t output_width() const {
+    return OutputSize(width + left + right, filter_size[1], stride[1], dilation[1]);
+  }
+
+ private:
+  static int64_t OutputSize(int64_t padded, int64_t size, int64_t stride, int64_t dilation) {
+    return (padded - (size - 1) * dilation - 1) / stride + 1;
+  }
+};
+
+// x and y are channels last; weights [O, C / groups, KH, KW] and bias [O] are as in ONNX, and go
+// into oneDNN's own order and back at each call. The batch is cut by shape into pieces that run on
+// one thread each; gradients of weights are added up in the order of the pieces: the bits are the
+// same for any number of threads. Used by one thread at a time.
+class Convolution {
+ public:
+  Convolution(const ConvolutionShape& shape, bool training);
+  ~Convolution();
+
+  // Bytes of the 64-byte aligned memory that a call needs.
+  size_t forward_scratch_bytes() const;
+  size_t backward_scratch_bytes() const;
+
+  void Forward(const float* x, const float* weights, const float* bias, float* y,
+               std::byte* scratch);
+  void BackwardData(const float* dy, const float* weights, bool add, float* dx, std::byte* scratch);
+  void BackwardWeights(const float* x, const float* dy, float* dweights, float* dbias,
+                       std::byte* scratch);
+
+ private:
+  class Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace normkit
