@@ -12,8 +12,9 @@ namespace normkit {
 namespace {
 
 constexpr int kColors = 8;
-constexpr double kLetter = 6.4;  // about the width of a letter at 12 px
-constexpr size_t kDots = 40;     // a curve of at most so many points has a dot at each
+constexpr double kLetter = 6.4;   // about the width of a letter at 12 px
+constexpr size_t kDots = 40;      // a curve of at most so many points has a dot at each
+constexpr size_t kCrowded = 200;  // one of at least so many is drawn thin and pale
 
 // Colours that tell curves apart on white and on near-black, the first ones also to most who do not
 // see red and green alike.
@@ -33,6 +34,7 @@ constexpr const char* kStyle = R"css(
 .normkit-plot .axis { stroke: var(--quiet); }
 .normkit-plot .curve { fill: none; stroke-width: 1.8; stroke-linejoin: round;
   stroke-linecap: round; }
+.normkit-plot .crowded { stroke-width: 1.1; stroke-opacity: .6; }
 .normkit-plot .dashed { stroke-dasharray: 6 4; }
 )css";
 
@@ -145,7 +147,7 @@ class Picture {
         "height=\"{1:g}\" viewBox=\"0 0 {0:g} {1:g}\" role=\"img\" aria-label=\"{2}\">\n"
         "<style>{3}{4}</style>\n<rect class=\"paper\" width=\"100%\" height=\"100%\"/>\n",
         plot_.width, plot_.height, name, kStyle, SeriesStyle());
-    if (!name.empty()) svg += Text(x_.at_low, 20, "start", plot_.title, "title");
+    if (!name.empty()) svg += Text(kLeftOfLegend, 20, "start", plot_.title, "title");
     return svg + legend + Axes() + (empty_ ? Nothing() : Curves()) + "</svg>\n";
   }
 
@@ -155,7 +157,9 @@ class Picture {
     return (color < 0 ? static_cast<int>(i) : color) % kColors;
   }
   std::string CurveClass(size_t i) const {
-    return fmt::format("curve s{}{}", Color(i), plot_.series[i].dashed ? " dashed" : "");
+    const Series& series = plot_.series[i];
+    return fmt::format("curve s{}{}{}", Color(i), series.dashed ? " dashed" : "",
+                       series.points.size() >= kCrowded ? " crowded" : "");
   }
 
   // A stroke and a name for each curve, in as many lines as it takes from *top on.
@@ -192,8 +196,8 @@ class Picture {
     const double bottom = plot_.height - (plot_.x_label.empty() ? 28 : 46);
     const int rows = std::clamp(static_cast<int>((bottom - top) / 45), 2, 8);
     y_.log = plot_.log_y;
-    y_.ticks =
-        plot_.log_y ? LogTicks(y.low, y.high, rows) : LinearTicks(y.low, y.high, rows, true, false);
+    y_.ticks = plot_.log_y ? LogTicks(y.low, y.high, rows + 3)
+                           : LinearTicks(y.low, y.high, rows, true, false);
     y_.at_low = bottom;
     y_.at_high = top;
     size_t letters = 0;
