@@ -36,7 +36,7 @@ int Run(int argc, char** argv) {
   } catch (const CLI::CallForVersion&) {
     std::fputs(VersionText().c_str(), stdout);
   } catch (const CLI::ParseError& error) {
-    return ExplainUsage(app, error);
+    if (const int code = ExplainUsage(app, error)) return code;
   } catch (const Error& error) {
     return Fail(error.what());
   } catch (const std::bad_alloc&) {

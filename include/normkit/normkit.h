@@ -1,6 +1,7 @@
 // Everything public in one include.
 #pragma once
 
+#include "normkit/c.h"
 #include "normkit/core/dtype.h"
 #include "normkit/core/error.h"
 #include "normkit/core/layout.h"
