@@ -15,6 +15,7 @@
 #include "normkit/dist/reducer.h"
 #include "normkit/nn/executor.h"
 #include "normkit/nn/graph.h"
+#include "normkit/nn/input_statistics.h"
 #include "normkit/nn/layer.h"
 #include "normkit/nn/layers.h"
 #include "normkit/nn/network.h"
