@@ -22,7 +22,7 @@ const Layout& OnlyImage(const Layer& layer, std::span<const Layout> inputs) {
   return x;
 }
 
-void CheckJoined(const Layer& layer, std::span<const Layout> inputs, int count) {
+void CheckInputCount(const Layer& layer, std::span<const Layout> inputs, int count) {
   if (inputs.size() != static_cast<size_t>(count))
     FailLayer(layer, "{} inputs given, expected {} (num_inputs)", inputs.size(), count);
 }

@@ -17,6 +17,17 @@ void ForPieces(int64_t size, const Body& body) {
   });
 }
 
+// Calls body(row) for each row of a [rows, row_size] array, in pieces cut by shape alone.
+template <class Body>
+void ForRowPieces(int64_t rows, int64_t row_size, const Body& body) {
+  const int64_t in_piece = std::max<int64_t>(1, kPieceElements / row_size);
+  ParallelFor((rows + in_piece - 1) / in_piece, rows * row_size >= kParallelElements,
+              [&](int64_t piece) {
+                const int64_t end = std::min(rows, (piece + 1) * in_piece);
+                for (int64_t row = piece * in_piece; row < end; ++row) body(row);
+              });
+}
+
 // to[i] = value(i), or += value(i).
 template <class Function>
 void Store(float* __restrict to, int64_t begin, int64_t end, bool add, const Function& value) {

@@ -17,13 +17,9 @@ class InputOp : public LayerOp {
   bool needs_inputs() const override { return false; }
 
   void Forward(const ForwardContext& context) override {
-    const int64_t rows_in_piece = std::max<int64_t>(1, kPieceElements / channels_);
-    const int64_t pieces = (rows_ + rows_in_piece - 1) / rows_in_piece;
-    ParallelFor(pieces, rows_ * channels_ >= kParallelElements, [&](int64_t piece) {
-      const int64_t end = std::min(rows_, (piece + 1) * rows_in_piece);
-      for (int64_t row = piece * rows_in_piece; row < end; ++row)
-        NormalizeRow(context.inputs[0] + row * channels_, context.parameters,
-                     context.output + row * channels_);
+    ForRowPieces(rows_, channels_, [&](int64_t row) {
+      NormalizeRow(context.inputs[0] + row * channels_, context.parameters,
+                   context.output + row * channels_);
     });
   }
 

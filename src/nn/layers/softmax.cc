@@ -16,7 +16,7 @@ class SoftmaxOp : public LayerOp {
   bool needs_output() const override { return true; }
 
   void Forward(const ForwardContext& context) override {
-    ForRows([&](int64_t row) {
+    ForRowPieces(rows_, channels_, [&](int64_t row) {
       const float* x = context.inputs[0] + row * channels_;
       float* y = context.output + row * channels_;
       const float largest = *std::max_element(x, x + channels_);
@@ -29,7 +29,7 @@ class SoftmaxOp : public LayerOp {
   // dx = y * (dy - sum(dy * y))
   void Backward(const BackwardContext& context) override {
     if (!context.dinputs[0]) return;
-    ForRows([&](int64_t row) {
+    ForRowPieces(rows_, channels_, [&](int64_t row) {
       const float* y = context.output + row * channels_;
       const float* dy = context.doutput + row * channels_;
       double sum = 0;
@@ -40,16 +40,6 @@ class SoftmaxOp : public LayerOp {
   }
 
  private:
-  template <class Body>
-  void ForRows(const Body& body) const {
-    const int64_t rows_in_piece = std::max<int64_t>(1, kPieceElements / 8 / channels_);
-    ParallelFor((rows_ + rows_in_piece - 1) / rows_in_piece,
-                rows_ * channels_ >= kParallelElements / 8, [&](int64_t piece) {
-                  const int64_t end = std::min(rows_, (piece + 1) * rows_in_piece);
-                  for (int64_t row = piece * rows_in_piece; row < end; ++row) body(row);
-                });
-  }
-
   int64_t rows_, channels_;
 };
 
