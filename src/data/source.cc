@@ -2,14 +2,12 @@
 
 #include <algorithm>
 #include <cmath>
-#include <exception>
-#include <mutex>
 #include <numeric>
 
 #include "normkit/core/random.h"
 #include "src/core/fail.h"
-#include "src/core/parallel.h"
 #include "src/data/array_source.h"
+#include "src/data/for_each.h"
 
 namespace normkit {
 namespace {
@@ -119,20 +117,11 @@ void ReadBatch(const DataSource& source, std::span<const int64_t> indices, std::
     if (index < 0 || index >= source.size())
       Fail("reading '{}': index {} is out of range, expected 0 to {}", source.Description(), index,
            source.size() - 1);
-  std::mutex mutex;
-  std::exception_ptr error;
-  auto failed = static_cast<int64_t>(indices.size());
   const auto count = static_cast<int64_t>(indices.size());
-  ParallelFor(count, x.size() >= size_t{1} << 14, [&](int64_t i) {
-    try {
-      const auto k = static_cast<size_t>(i);
-      source.Read(indices[k], x.subspan(k * each, each));
-    } catch (...) {
-      const std::lock_guard lock(mutex);
-      if (i < failed) error = std::current_exception(), failed = i;
-    }
+  ForEachOrThrow(count, x.size() >= size_t{1} << 14, [&](int64_t i) {
+    const auto k = static_cast<size_t>(i);
+    source.Read(indices[k], x.subspan(k * each, each));
   });
-  if (error) std::rethrow_exception(error);
 }
 
 DataPtr FromArrays(Layout layout, std::vector<float> x, std::vector<int64_t> labels,

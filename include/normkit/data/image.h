@@ -15,13 +15,15 @@ struct Image {
   std::vector<uint8_t> pixels;
 };
 
-// Reads JPEG or PNG by content (16-bit, palette and alpha PNGs and CMYK JPEGs are converted; EXIF
-// orientation is applied). channels: 1, 3, or 0 for the file's own. Throws Error on anything else,
-// and on more than 2^28 pixels.
+// Reads JPEG or PNG by content. 16-bit, palette and interlaced PNGs and CMYK JPEGs are converted,
+// transparent pixels are seen on white, the EXIF orientation is applied; gamma and colour profiles
+// are not. channels: 1 (luma of ITU-R BT.601), 3, or 0 for the file's own. Throws Error on anything
+// else, on damaged or truncated files, and on more than 2^28 pixels.
 NORMKIT_API Image ReadImage(const std::string& path, int channels = 0);
-// By the ending of the name: .png, .jpg, .jpeg.
+// By the ending of the name: .png, .jpg, .jpeg (quality 95, full colour resolution). Throws Error
+// where the sizes contradict each other or the file cannot be written.
 NORMKIT_API void WriteImage(const std::string& path, const Image& image);
-// Area average when shrinking, bilinear when growing.
+// Area average when shrinking, bilinear when growing, each axis by itself; rounds to nearest.
 NORMKIT_API Image Resize(const Image& image, int64_t height, int64_t width);
 
 }  // namespace normkit

@@ -1,0 +1,36 @@
+// MNIST's file format: a pair of IDX files, plain or compressed with gzip.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "normkit/data/source.h"
+
+namespace normkit {
+
+// An array of bytes with its sizes.
+struct IdxArray {
+  std::vector<int64_t> shape;
+  std::string values;
+};
+
+// Takes the bytes of a file (gzip is seen by content) that should hold unsigned bytes of `rank`
+// dimensions. The sizes in the header are compared with the file's before memory is asked for.
+IdxArray ParseIdx(std::string_view bytes, int rank, const std::string& where);
+
+// The two files of a prefix: PREFIX-images-idx3-ubyte and PREFIX-labels-idx1-ubyte, each with or
+// without .gz, or with a dot before "idx" as the original archive unpacks. Nothing where there are
+// no images. `spec` may also be the name of the images' file.
+struct IdxFiles {
+  std::string images, labels;
+};
+std::optional<IdxFiles> FindIdxFiles(const std::string& spec);
+
+// The prefixes of the pairs in a folder, sorted.
+std::vector<std::string> IdxPrefixesIn(const std::string& folder);
+
+DataPtr OpenIdx(const IdxFiles& files, const std::string& description);
+
+}  // namespace normkit

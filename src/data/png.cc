@@ -1,0 +1,138 @@
+#include <png.h>
+
+#include <cstdio>
+#include <cstring>
+
+#include "src/core/fail.h"
+#include "src/data/image_codec.h"
+#include "src/data/inflate.h"
+
+namespace normkit {
+namespace {
+
+// libpng reports an error by a call that must not return: it jumps back to the setjmp of the step
+// that runs. Between the two no object with a destructor is made.
+class Decoder {
+ public:
+  explicit Decoder(std::string_view bytes) : rest_(bytes) {
+    png_ = png_create_read_struct(PNG_LIBPNG_VER_STRING, this, OnError, OnWarning);
+    if (png_) info_ = png_create_info_struct(png_);
+  }
+  ~Decoder() { png_destroy_read_struct(&png_, &info_, nullptr); }
+  Decoder(const Decoder&) = delete;
+  Decoder& operator=(const Decoder&) = delete;
+
+  bool ReadHeader() {
+    if (!info_) {
+      std::snprintf(message_, sizeof message_, "libpng cannot be started");
+      return false;
+    }
+    if (setjmp(png_jmpbuf(png_))) return false;
+    png_set_read_fn(png_, this, OnRead);
+    png_read_info(png_, info_);
+    stored_bytes_ = static_cast<uint64_t>(png_get_rowbytes(png_, info_)) * height();
+    png_set_expand(png_);    // palettes, fewer than 8 bits, a transparent colour
+    png_set_scale_16(png_);  // 16 bits to 8, rounded
+    passes_ = png_set_interlace_handling(png_);
+    png_read_update_info(png_, info_);
+    return true;
+  }
+
+  // Rows of row_bytes(), one after the other.
+  bool ReadRows(uint8_t* rows) {
+    if (setjmp(png_jmpbuf(png_))) return false;
+    for (int pass = 0; pass < passes_; ++pass)
+      for (uint32_t row = 0; row < height(); ++row)
+        png_read_row(png_, rows + row * row_bytes(), nullptr);
+    png_read_end(png_, info_);
+    return true;
+  }
+
+  uint32_t height() const { return png_get_image_height(png_, info_); }
+  uint32_t width() const { return png_get_image_width(png_, info_); }
+  int channels() const { return png_get_channels(png_, info_); }
+  size_t row_bytes() const { return png_get_rowbytes(png_, info_); }
+  uint64_t stored_bytes() const { return stored_bytes_; }  // of the pixels, before compression
+  const char* message() const { return message_; }
+
+  int Orientation() const {
+    png_uint_32 size = 0;
+    png_bytep data = nullptr;
+    if (!png_get_eXIf_1(png_, info_, &size, &data)) return 1;
+    return ExifOrientation({reinterpret_cast<const char*>(data), size});
+  }
+
+ private:
+  [[noreturn]] static void OnError(png_structp png, png_const_charp message) {
+    auto* decoder = static_cast<Decoder*>(png_get_error_ptr(png));
+    std::snprintf(decoder->message_, sizeof decoder->message_, "%s", message);
+    png_longjmp(png, 1);
+  }
+  static void OnWarning(png_structp, png_const_charp) {}
+  static void OnRead(png_structp png, png_bytep out, size_t size) {
+    auto* decoder = static_cast<Decoder*>(png_get_io_ptr(png));
+    if (size > decoder->rest_.size()) png_error(png, "the file ends too early");
+    std::memcpy(out, decoder->rest_.data(), size);
+    decoder->rest_.remove_prefix(size);
+  }
+
+  png_structp png_ = nullptr;
+  png_infop info_ = nullptr;
+  std::string_view rest_;
+  uint64_t stored_bytes_ = 0;
+  int passes_ = 1;
+  char message_[200] = "";
+};
+
+// Grey or RGB with alpha, seen on white.
+std::vector<uint8_t> OnWhite(const std::vector<uint8_t>& pixels, size_t colours) {
+  const size_t count = pixels.size() / (colours + 1);
+  std::vector<uint8_t> out(count * colours);
+  for (size_t pixel = 0; pixel < count; ++pixel) {
+    const uint8_t* in = &pixels[pixel * (colours + 1)];
+    const int alpha = in[colours];
+    for (size_t i = 0; i < colours; ++i)
+      out[pixel * colours + i] =
+          static_cast<uint8_t>((in[i] * alpha + 255 * (255 - alpha) + 127) / 255);
+  }
+  return out;
+}
+
+}  // namespace
+
+Decoded DecodePng(std::string_view bytes, const std::string& where) {
+  Decoder decoder(bytes);
+  if (!decoder.ReadHeader()) Fail("{}: damaged PNG: {}", where, decoder.message());
+  CheckPixels(decoder.height(), decoder.width(), where);
+  if (decoder.stored_bytes() / kMaxDeflateRatio > bytes.size())
+    Fail("{}: damaged PNG: {} x {} pixels do not fit {} bytes", where, decoder.width(),
+         decoder.height(), bytes.size());
+  Decoded decoded;
+  decoded.image = {decoder.height(), decoder.width(), decoder.channels(), {}};
+  decoded.image.pixels.resize(decoder.row_bytes() * decoder.height());
+  if (!decoder.ReadRows(decoded.image.pixels.data()))
+    Fail("{}: damaged PNG: {}", where, decoder.message());
+  if (decoded.image.channels % 2 == 0) {
+    --decoded.image.channels;
+    decoded.image.pixels =
+        OnWhite(decoded.image.pixels, static_cast<size_t>(decoded.image.channels));
+  }
+  decoded.orientation = decoder.Orientation();
+  return decoded;
+}
+
+std::string EncodePng(const Image& image, const std::string& where) {
+  png_image png{};
+  png.version = PNG_IMAGE_VERSION;
+  png.width = static_cast<png_uint_32>(image.width);
+  png.height = static_cast<png_uint_32>(image.height);
+  png.format = image.channels == 1 ? PNG_FORMAT_GRAY : PNG_FORMAT_RGB;
+  png_alloc_size_t size = PNG_IMAGE_PNG_SIZE_MAX(png);
+  std::string bytes(size, '\0');
+  if (!png_image_write_to_memory(&png, bytes.data(), &size, 0, image.pixels.data(), 0, nullptr))
+    Fail("{}: cannot be written: {}", where, png.message);
+  bytes.resize(size);
+  return bytes;
+}
+
+}  // namespace normkit
