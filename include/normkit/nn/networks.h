@@ -1,0 +1,59 @@
+// Networks by name, and networks from files.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "normkit/core/export.h"
+#include "normkit/nn/graph.h"
+#include "normkit/nn/layers.h"
+
+namespace normkit {
+
+// Which normalization a network is built with.
+struct NormChoice {
+  enum Kind { kNone, kBatch, kLayer, kInstance, kGroup, kRms } kind = kBatch;
+  int64_t num_groups = 0;                                                       // group
+  OperationDimension operation_dimension = OperationDimension::kBatchExcluded;  // layer
+};
+
+// "none", "batch", "layer", "layer:DIMENSION" (an operation dimension), "instance", "group:G",
+// "rms". Throws Error that lists them.
+NORMKIT_API NormChoice ParseNormChoice(std::string_view text);
+NORMKIT_API std::string Name(const NormChoice& norm);
+
+// The layer, called `name`; null for kNone.
+NORMKIT_API LayerPtr MakeNorm(const NormChoice& norm, const std::string& name);
+
+// What a network is made for. Networks from files may leave these open, see docs/network-json.md.
+struct NetworkPurpose {
+  std::array<int64_t, 3> input_size{};  // height, width, channels
+  int64_t num_classes = 0;
+  NormChoice norm;
+  int64_t width = 16;  // resnet-tiny: filters of the first stage
+  int64_t blocks = 3;  // resnet-tiny: residual blocks a stage; 6 * blocks + 2 layers
+};
+
+// The names MakeNetwork knows:
+//   small-cnn    3 x (convolution 3x3, norm, ReLU, max pooling), 16, 32 and 64 filters
+//   mlp          3 x (100 fully connected, norm, sigmoid): Ioffe & Szegedy 2015, fig. 1
+//   lenet        LeCun et al. 1998 with ReLU and max pooling, norm after the convolutions
+//   resnet-tiny  He et al. 2016 for CIFAR (20 layers, 16 to 64 filters), projection shortcuts
+// Images are normalized to mean 0 and deviation 1 by channel; the last layer is a softmax. A layer
+// in front of a norm has no bias, unless the norm has no offset (rms).
+NORMKIT_API const std::vector<std::string>& NetworkNames();
+
+// Throws Error that lists the names, the nearest first, and where the network does not fit the
+// purpose.
+NORMKIT_API Graph MakeNetwork(std::string_view name, const NetworkPurpose& purpose);
+
+// A network written in JSON (docs/network-json.md). `where` stands in errors, which say at which
+// line, or in which layer and property.
+NORMKIT_API Graph ParseNetworkJson(std::string_view text, const std::string& where,
+                                   const NetworkPurpose& purpose = {});
+NORMKIT_API Graph ReadNetworkJson(const std::string& path, const NetworkPurpose& purpose = {});
+
+}  // namespace normkit

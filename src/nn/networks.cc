@@ -1,0 +1,215 @@
+#include "normkit/nn/networks.h"
+
+#include <algorithm>
+#include <charconv>
+
+#include "src/core/fail.h"
+#include "src/core/suggest.h"
+
+namespace normkit {
+namespace {
+
+constexpr std::string_view kNormNames[] = {"none", "batch", "layer", "instance", "group", "rms"};
+
+// Adds layers with numbered names to a chain.
+class Chain {
+ public:
+  explicit Chain(const NetworkPurpose& purpose) : purpose_(purpose) {
+    graph.Add(ImageInput({.name = "input",
+                          .input_size = purpose.input_size,
+                          .normalization = InputNormalization::kZscore}));
+  }
+
+  // A convolution and its norm; returns the last value.
+  Value Convolution(const std::string& number, int64_t size, int64_t filters, int64_t stride,
+                    Value input, Padding padding = Padding::Same()) {
+    const Value value = graph.Add(Convolution2d({.name = "conv" + number,
+                                                 .filter_size = {size, size},
+                                                 .num_filters = filters,
+                                                 .stride = {stride, stride},
+                                                 .padding = padding,
+                                                 .bias = NeedsBias(),
+                                                 .weights_initializer = Initializer::kHe}),
+                                  {input});
+    return Norm(number, value);
+  }
+
+  Value FullyConnectedNorm(const std::string& number, int64_t outputs) {
+    graph.Add(FullyConnected({.name = "fc" + number, .output_size = outputs, .bias = NeedsBias()}));
+    return Norm(number, graph.output());
+  }
+
+  Graph Classify(const std::string& number) {
+    graph.Add(FullyConnected({.name = "fc" + number, .output_size = purpose_.num_classes}));
+    graph.Add(Softmax("softmax"));
+    return std::move(graph);
+  }
+
+  Graph graph;
+
+ private:
+  bool NeedsBias() const {
+    return purpose_.norm.kind == NormChoice::kNone || purpose_.norm.kind == NormChoice::kRms;
+  }
+  Value Norm(const std::string& number, Value input) {
+    const LayerPtr norm = MakeNorm(purpose_.norm, "norm" + number);
+    return norm ? graph.Add(norm, {input}) : input;
+  }
+
+  const NetworkPurpose& purpose_;
+};
+
+Graph SmallCnn(const NetworkPurpose& purpose) {
+  Chain chain(purpose);
+  for (int block = 1; block <= 3; ++block) {
+    const std::string number = std::to_string(block);
+    chain.Convolution(number, 3, int64_t{8} << block, 1, chain.graph.output());
+    chain.graph.Add(Relu("relu" + number));
+    if (block < 3)
+      chain.graph.Add(MaxPooling2d({.name = "pool" + number,
+                                    .pool_size = {2, 2},
+                                    .stride = {2, 2},
+                                    .padding = Padding::Same()}));
+  }
+  chain.graph.Add(Flatten("flatten"));
+  return chain.Classify("");
+}
+
+Graph Mlp(const NetworkPurpose& purpose) {
+  if (purpose.norm.kind == NormChoice::kInstance)
+    Fail(
+        "network 'mlp': norm is instance, expected another: features have one element a "
+        "statistic, and the output would be the offset");
+  Chain chain(purpose);
+  chain.graph.Add(Flatten("flatten"));
+  for (int layer = 1; layer <= 3; ++layer) {
+    const std::string number = std::to_string(layer);
+    chain.FullyConnectedNorm(number, 100);
+    chain.graph.Add(Sigmoid("sigmoid" + number));
+  }
+  return chain.Classify("4");
+}
+
+Graph Lenet(const NetworkPurpose& purpose) {
+  Chain chain(purpose);
+  const std::array<int64_t, 2> filters{6, 16}, padding{2, 0};
+  for (size_t block = 0; block < 2; ++block) {
+    const std::string number = std::to_string(block + 1);
+    chain.Convolution(number, 5, filters[block], 1, chain.graph.output(),
+                      Padding::All(padding[block]));
+    chain.graph.Add(Relu("relu" + number));
+    chain.graph.Add(MaxPooling2d({.name = "pool" + number, .pool_size = {2, 2}, .stride = {2, 2}}));
+  }
+  chain.graph.Add(Flatten("flatten"));
+  for (const int64_t outputs : {120, 84}) {
+    const std::string number = outputs == 120 ? "3" : "4";
+    chain.graph.Add(FullyConnected(
+        {.name = "fc" + number, .output_size = outputs, .weights_initializer = Initializer::kHe}));
+    chain.graph.Add(Relu("relu" + number));
+  }
+  return chain.Classify("5");
+}
+
+// relu(x + norm(conv(relu(norm(conv(x)))))), the shortcut a 1x1 convolution where sizes change.
+Value ResidualBlock(Chain& chain, const std::string& number, int64_t filters, int64_t stride,
+                    bool project, Value x) {
+  Value y = chain.Convolution(number + "a", 3, filters, stride, x);
+  y = chain.graph.Add(Relu("relu" + number + "a"), {y});
+  y = chain.Convolution(number + "b", 3, filters, 1, y);
+  const Value shortcut = project ? chain.Convolution(number + "s", 1, filters, stride, x) : x;
+  y = chain.graph.Add(Addition({.name = "add" + number}), {y, shortcut});
+  return chain.graph.Add(Relu("relu" + number), {y});
+}
+
+Graph ResnetTiny(const NetworkPurpose& purpose) {
+  if (purpose.width < 1 || purpose.width > 4096)
+    Fail("network 'resnet-tiny': width is {}, expected 1 to 4096", purpose.width);
+  if (purpose.blocks < 1 || purpose.blocks > 100)
+    Fail("network 'resnet-tiny': blocks is {}, expected 1 to 100", purpose.blocks);
+  Chain chain(purpose);
+  Value x = chain.Convolution("1", 3, purpose.width, 1, 0);
+  x = chain.graph.Add(Relu("relu1"), {x});
+  for (int64_t stage = 0; stage < 3; ++stage) {
+    for (int64_t block = 0; block < purpose.blocks; ++block) {
+      const bool first = stage > 0 && block == 0;  // halves the image, doubles the filters
+      x = ResidualBlock(chain, fmt::format("{}_{}", stage + 2, block + 1), purpose.width << stage,
+                        first ? 2 : 1, first, x);
+    }
+  }
+  chain.graph.Add(GlobalAveragePooling2d("gap"));
+  chain.graph.Add(Flatten("flatten"));
+  return chain.Classify("");
+}
+
+}  // namespace
+
+NormChoice ParseNormChoice(std::string_view text) {
+  const size_t colon = text.find(':');
+  const std::string_view name = text.substr(0, colon);
+  const std::string_view value = colon == text.npos ? "" : text.substr(colon + 1);
+  NormChoice norm;
+  const auto found = std::find(std::begin(kNormNames), std::end(kNormNames), name);
+  if (found == std::end(kNormNames))
+    Fail(
+        "norm '{}' is unknown, expected none, batch, layer[:DIMENSION], instance, group:G or "
+        "rms{}",
+        text, DidYouMean(name, {std::begin(kNormNames), std::end(kNormNames)}));
+  norm.kind = static_cast<NormChoice::Kind>(found - std::begin(kNormNames));
+  if (norm.kind == NormChoice::kGroup) {
+    const auto [end, error] =
+        std::from_chars(value.data(), value.data() + value.size(), norm.num_groups);
+    if (error != std::errc() || end != value.data() + value.size() || norm.num_groups < 1)
+      Fail("norm '{}': {} groups given, expected group:G with G at least 1", text,
+           value.empty() ? "no" : value);
+  } else if (norm.kind == NormChoice::kLayer && colon != text.npos) {
+    norm.operation_dimension = ParseOperationDimension(value);
+  } else if (colon != text.npos) {
+    Fail("norm '{}': '{}' given after the colon, expected nothing", text, value);
+  }
+  return norm;
+}
+
+std::string Name(const NormChoice& norm) {
+  std::string name(kNormNames[norm.kind]);
+  if (norm.kind == NormChoice::kGroup) name += fmt::format(":{}", norm.num_groups);
+  if (norm.kind == NormChoice::kLayer &&
+      norm.operation_dimension != OperationDimension::kBatchExcluded)
+    name += fmt::format(":{}", Name(norm.operation_dimension));
+  return name;
+}
+
+LayerPtr MakeNorm(const NormChoice& norm, const std::string& name) {
+  switch (norm.kind) {
+    case NormChoice::kNone:
+      break;
+    case NormChoice::kBatch:
+      return BatchNormalization({.name = name});
+    case NormChoice::kLayer:
+      return LayerNormalization({.name = name, .operation_dimension = norm.operation_dimension});
+    case NormChoice::kInstance:
+      return InstanceNormalization({.name = name});
+    case NormChoice::kGroup:
+      return GroupNormalization({.name = name, .num_groups = norm.num_groups});
+    case NormChoice::kRms:
+      return RmsNormalization({.name = name});
+  }
+  return nullptr;
+}
+
+const std::vector<std::string>& NetworkNames() {
+  static const std::vector<std::string> names{"small-cnn", "mlp", "lenet", "resnet-tiny"};
+  return names;
+}
+
+Graph MakeNetwork(std::string_view name, const NetworkPurpose& purpose) {
+  if (purpose.num_classes < 1)
+    Fail("network '{}': {} classes given, expected at least 1", name, purpose.num_classes);
+  if (name == "small-cnn") return SmallCnn(purpose);
+  if (name == "mlp") return Mlp(purpose);
+  if (name == "lenet") return Lenet(purpose);
+  if (name == "resnet-tiny") return ResnetTiny(purpose);
+  Fail("network '{}' is unknown, expected {} or a .json file{}", name,
+       fmt::join(NetworkNames(), ", "), DidYouMean(name, NetworkNames()));
+}
+
+}  // namespace normkit
