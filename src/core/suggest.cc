@@ -27,6 +27,8 @@ size_t EditDistance(std::string_view a, std::string_view b) {
 }  // namespace
 
 std::string DidYouMean(std::string_view word, const std::vector<std::string>& candidates) {
+  constexpr size_t kLongestWord = 100;  // longer ones are no typos, and would take long
+  if (word.size() > kLongestWord) return "";
   const std::string* nearest = nullptr;
   size_t best = 0;
   for (const std::string& candidate : candidates) {

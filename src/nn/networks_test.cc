@@ -1,0 +1,117 @@
+#include "normkit/nn/networks.h"
+
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <functional>
+
+#include "normkit/core/error.h"
+#include "normkit/nn/executor.h"
+
+namespace normkit {
+namespace {
+
+std::string ErrorOf(const std::function<void()>& call) {
+  try {
+    call();
+  } catch (const Error& error) {
+    return error.what();
+  }
+  return "no error";
+}
+
+NetworkPurpose Purpose(const std::string& norm) {
+  return {.input_size = {28, 28, 1},
+          .num_classes = 10,
+          .norm = ParseNormChoice(norm),
+          .width = 8,
+          .blocks = 1};
+}
+
+TEST(NetworksTest, EveryNetworkWithEveryNormRunsForwardAndBackward) {
+  for (const std::string& name : NetworkNames()) {
+    for (const char* norm :
+         {"none", "batch", "layer", "layer:auto", "instance", "group:2", "rms"}) {
+      if (name == "mlp" && norm == std::string("instance")) continue;
+      SCOPED_TRACE(name + " " + norm);
+      const Graph graph = MakeNetwork(name, Purpose(norm));
+      Parameters parameters(graph), gradients(graph);
+      parameters.Initialize(graph, 1);
+      Executor executor(graph, 3, true);
+      Random random(1);
+      for (float& x : executor.input()) x = static_cast<float>(random.Normal());
+      const RunMode mode{.training = true};
+      const std::span<const float> y = executor.Forward(parameters, mode);
+      ASSERT_EQ(y.size(), 30u);
+      for (size_t b = 0; b < 3; ++b) {
+        double sum = 0;
+        for (size_t c = 0; c < 10; ++c) sum += y[b * 10 + c];
+        EXPECT_NEAR(sum, 1, 1e-6);
+      }
+      std::vector<float> dy(30, 0.f);
+      for (size_t b = 0; b < 3; ++b) dy[b * 10 + b] = 1;
+      executor.Backward(parameters, dy, graph.output(), mode, gradients);
+      for (const Parameter& parameter : gradients.list()) {
+        if (!parameter.trainable) continue;
+        double sum = 0;
+        for (const float g : gradients.Get(parameter)) sum += std::abs(g);
+        EXPECT_GT(sum, 0) << parameter.name;
+        EXPECT_TRUE(std::isfinite(sum)) << parameter.name;
+      }
+    }
+  }
+}
+
+TEST(NetworksTest, NormDoesNotChangeHowWeightsBegin) {
+  const Graph none = MakeNetwork("small-cnn", Purpose("none"));
+  const Graph batch = MakeNetwork("small-cnn", Purpose("batch"));
+  Parameters a(none), b(batch);
+  a.Initialize(none, 7);
+  b.Initialize(batch, 7);
+  const auto first = a.Get(*a.Find("conv2.weights")), second = b.Get(*b.Find("conv2.weights"));
+  EXPECT_TRUE(std::equal(first.begin(), first.end(), second.begin(), second.end()));
+  EXPECT_NE(a.Find("conv2.bias"), nullptr);
+  EXPECT_EQ(b.Find("conv2.bias"), nullptr);
+}
+
+TEST(NetworksTest, NormChoicesHaveNames) {
+  for (const char* name :
+       {"none", "batch", "layer", "layer:channel-only", "instance", "group:8", "rms"})
+    EXPECT_EQ(Name(ParseNormChoice(name)), name);
+}
+
+TEST(NetworksTest, Errors) {
+  EXPECT_EQ(ErrorOf([] { ParseNormChoice("bacth"); }),
+            "norm 'bacth' is unknown, expected none, batch, layer[:DIMENSION], instance, group:G "
+            "or rms, did you mean 'batch'?");
+  EXPECT_EQ(ErrorOf([] { ParseNormChoice("group"); }),
+            "norm 'group': no groups given, expected group:G with G at least 1");
+  EXPECT_EQ(ErrorOf([] { ParseNormChoice("group:0"); }),
+            "norm 'group:0': 0 groups given, expected group:G with G at least 1");
+  EXPECT_EQ(ErrorOf([] { ParseNormChoice("batch:2"); }),
+            "norm 'batch:2': '2' given after the colon, expected nothing");
+  EXPECT_EQ(ErrorOf([] { MakeNetwork("smal-cnn", Purpose("batch")); }),
+            "network 'smal-cnn' is unknown, expected small-cnn, mlp, lenet, resnet-tiny or a .json "
+            "file, did you mean 'small-cnn'?");
+  EXPECT_EQ(ErrorOf([] {
+              MakeNetwork("mlp", {.input_size = {4, 4, 1}});
+            }),
+            "network 'mlp': 0 classes given, expected at least 1");
+  EXPECT_EQ(ErrorOf([] { MakeNetwork("mlp", Purpose("instance")); }),
+            "network 'mlp': norm is instance, expected another: features have one element a "
+            "statistic, and the output would be the offset");
+  EXPECT_EQ(ErrorOf([] { MakeNetwork("lenet", Purpose("group:4")); }),
+            "group normalization 'norm1': num_groups is 4, expected a divisor of the 6 channels of "
+            "x (BSSC [1,28,28,6])");
+  NetworkPurpose purpose = Purpose("batch");
+  purpose.width = 0;
+  EXPECT_EQ(ErrorOf([&] { MakeNetwork("resnet-tiny", purpose); }),
+            "network 'resnet-tiny': width is 0, expected 1 to 4096");
+  purpose.width = 8;
+  purpose.blocks = 0;
+  EXPECT_EQ(ErrorOf([&] { MakeNetwork("resnet-tiny", purpose); }),
+            "network 'resnet-tiny': blocks is 0, expected 1 to 100");
+}
+
+}  // namespace
+}  // namespace normkit
