@@ -1,13 +1,19 @@
 // The one way work is spread over threads.
 #pragma once
 
-#include <omp.h>
-
 #include <cstdint>
 
 #include "normkit/core/threads.h"
 
 namespace normkit {
+
+// Whether this code runs inside a task of ParallelFor.
+bool InParallel();
+
+// call(task, i) for i in [0, count) on `threads` threads: OpenMP's (parallel_omp.cc), or under
+// ThreadSanitizer, which does not see into libgomp, the standard library's (parallel_std.cc).
+void RunOnThreads(int64_t count, int threads, void (*call)(const void* task, int64_t i),
+                  const void* task);
 
 // Calls task(i) for i in [0, count), each exactly once, in any order, on at most NumThreads()
 // threads. Results must not depend on which thread runs what: cut work by shape, merge in index
@@ -16,12 +22,12 @@ namespace normkit {
 template <class Task>
 void ParallelFor(int64_t count, bool worth_threads, const Task& task) {
   const int threads = NumThreads();
-  if (!worth_threads || count <= 1 || threads == 1 || omp_in_parallel()) {
+  if (!worth_threads || count <= 1 || threads == 1 || InParallel()) {
     for (int64_t i = 0; i < count; ++i) task(i);
     return;
   }
-#pragma omp parallel for schedule(dynamic, 1) num_threads(threads)
-  for (int64_t i = 0; i < count; ++i) task(i);
+  RunOnThreads(
+      count, threads, [](const void* t, int64_t i) { (*static_cast<const Task*>(t))(i); }, &task);
 }
 
 }  // namespace normkit
