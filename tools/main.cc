@@ -15,7 +15,7 @@ namespace {
 
 // Registering a subcommand: one line here.
 using AddFunction = void (*)(CLI::App&);
-const std::vector<AddFunction> kCommands = {};
+const std::vector<AddFunction> kCommands = {AddNormalize};
 
 constexpr int kDone = 0, kFailed = 1;
 

@@ -1,0 +1,330 @@
+// normkit normalize: one layer applied to an array in a file.
+
+#include <algorithm>
+#include <charconv>
+#include <cmath>
+#include <optional>
+#include <set>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "normkit/core/threads.h"
+#include "normkit/data/npy.h"
+#include "normkit/norm/normalization.h"
+#include "src/core/fail.h"
+#include "src/norm/choose.h"
+#include "tools/commands.h"
+
+namespace normkit::tools {
+namespace {
+
+struct NormalizeArgs {
+  std::string x, layer, format, y;
+  double epsilon = 1e-5;
+  std::string scale, offset, num_groups, operation_dimension;
+  std::string mean, variance;
+  std::string dy, dx, dscale, doffset;
+  std::string stats_mean, stats_variance;
+  int threads = 0;
+
+  bool given_statistics() const { return !variance.empty(); }
+};
+
+// ---- The command line -------------------------------------------------------------------------
+
+[[noreturn]] void Wrong(const std::string& option, const std::string& message) {
+  throw CLI::ValidationError(option, message);
+}
+
+std::optional<int64_t> ParseGroups(const std::string& text) {
+  if (text.empty()) return {};
+  if (text == "all-channels") return kAllChannels;
+  if (text == "channel-wise") return kChannelWise;
+  int64_t groups = 0;
+  const char* end = text.data() + text.size();
+  const auto [stop, error] = std::from_chars(text.data(), end, groups);
+  if (error != std::errc() || stop != end || groups < 1)
+    Wrong("--num-groups", fmt::format("'{}' given, expected a whole number of 1 or more, "
+                                      "all-channels or channel-wise",
+                                      text));
+  return groups;
+}
+
+std::optional<OperationDimension> ParseDimension(const std::string& text) {
+  if (text.empty()) return {};
+  try {
+    return ParseOperationDimension(text);
+  } catch (const Error& error) {
+    Wrong("--operation-dimension", error.what());
+  }
+}
+
+void CheckFormat(const std::string& format) {
+  try {
+    const Layout layout = Layout::Make(format, std::vector<int64_t>(format.size(), 1));
+    if (layout.Has(kC)) return;
+  } catch (const Error& error) {
+    Wrong("--format", error.what());
+  }
+  Wrong("--format", fmt::format("'{}' has no channel axis (C)", format));
+}
+
+void CheckStatistics(const NormalizeArgs& args) {
+  const bool centered = args.layer != kRmsNorm.name;
+  if (!args.mean.empty() && !centered)
+    Wrong("--mean", "rms normalization subtracts no mean, give --variance (the mean square) alone");
+  if (!args.mean.empty() && args.variance.empty()) Wrong("--mean", "needs --variance as well");
+  if (centered && args.mean.empty() && !args.variance.empty())
+    Wrong("--variance", "needs --mean as well");
+  if (!args.given_statistics()) return;
+  if (!args.stats_mean.empty())
+    Wrong("--stats-mean", "the statistics are given by --mean and --variance, none are computed");
+  if (!args.stats_variance.empty())
+    Wrong("--stats-variance",
+          "the statistics are given by --mean and --variance, none are computed");
+}
+
+void CheckGradients(const NormalizeArgs& args) {
+  const bool wanted = !args.dx.empty() || !args.dscale.empty() || !args.doffset.empty();
+  if (!args.dy.empty() && !wanted)
+    Wrong("--dy", "needs at least one of --dx, --dscale and --doffset to write");
+  if (args.dy.empty() && wanted)
+    Wrong(!args.dx.empty()       ? "--dx"
+          : !args.dscale.empty() ? "--dscale"
+                                 : "--doffset",
+          "needs --dy, the gradient with respect to Y");
+}
+
+void CheckOutputs(const NormalizeArgs& args) {
+  std::set<std::string> outputs;
+  for (const std::string& path :
+       {args.y, args.dx, args.dscale, args.doffset, args.stats_mean, args.stats_variance})
+    if (!path.empty() && !outputs.insert(path).second)
+      Wrong("--output", fmt::format("'{}' is named for two outputs", path));
+}
+
+void CheckCommandLine(const NormalizeArgs& args) {
+  CheckFormat(args.format);
+  const bool grouped = args.layer == kGroupNorm.name;
+  if (grouped && args.num_groups.empty()) Wrong("--num-groups", "needed by --layer group");
+  if (!grouped && !args.num_groups.empty())
+    Wrong("--num-groups", fmt::format("belongs to --layer group, not {}", args.layer));
+  if (!args.operation_dimension.empty() && args.layer != kLayerNorm.name)
+    Wrong("--operation-dimension", fmt::format("belongs to --layer layer, not {}", args.layer));
+  if (!(args.epsilon > 0) || !std::isfinite(args.epsilon))
+    Wrong("--epsilon", fmt::format("{} given, expected a finite number above 0", args.epsilon));
+  if (args.threads < 0 || args.threads > 1024)
+    Wrong("--threads", fmt::format("{} given, expected 0 (default) to 1024", args.threads));
+  CheckStatistics(args);
+  CheckGradients(args);
+  CheckOutputs(args);
+}
+
+// ---- Arrays -----------------------------------------------------------------------------------
+
+// Calls f(); what it throws is said of the file at `path`.
+template <class F>
+auto OfFile(const std::string& path, const F& f) {
+  try {
+    return f();
+  } catch (const Error& error) {
+    Fail("{}: {}", path, error.what());
+  }
+}
+
+// The array at `path` as a tensor of `dtype` with one axis of its values: parameters and given
+// statistics, whatever the shape. Empty where there is no path.
+Tensor ReadValues(const std::string& path, const char* option, int64_t size, DType dtype,
+                  const std::string& of) {
+  if (path.empty()) return {};
+  const NpyArray array = ReadNpy(path);
+  if (array.size() != size)
+    Fail("{}: {} has {} values, expected {} ({})", path, option, array.size(), size, of);
+  Tensor values(Layout({{kC, size}}), dtype);
+  if (dtype == DType::kF32) {
+    std::ranges::copy(OfFile(path, [&] { return array.AsFloats(); }),
+                      values.values<float>().begin());
+  } else if (OfFile(path, [&] { return array.dtype(); }) == DType::kF64) {
+    std::ranges::copy(array.data, static_cast<std::byte*>(values.data()));
+  } else {
+    std::ranges::copy(OfFile(path, [&] { return array.AsFloats(); }),
+                      values.values<double>().begin());
+  }
+  return values;
+}
+
+const void* DataOrNull(const Tensor& tensor, const std::string& path) {
+  return path.empty() ? nullptr : tensor.data();
+}
+
+// Sizes of the axes that are not reduced, as the shape of saved statistics.
+std::vector<int64_t> StatisticsShape(const Normalization& op) {
+  std::vector<int64_t> shape;
+  for (const Axis& axis : op.layout().axes())
+    if (!(axis.label & op.spec().reduce)) shape.push_back(axis.size);
+  return shape;
+}
+
+// ---- The work ---------------------------------------------------------------------------------
+
+// One application of the layer: reads, computes, writes at the end.
+class Application {
+ public:
+  explicit Application(const NormalizeArgs& args)
+      : args_(args),
+        x_(ReadNpy(args.x)),
+        dtype_(OfFile(args.x, [&] { return x_.dtype(); })),
+        op_(MakeOperation()),
+        mean_(static_cast<size_t>(op_.num_statistics())),
+        rstd_(mean_.size()),
+        variance_(mean_.size()) {
+    const DType parameter = ParameterDType(dtype_);
+    const std::string channels = Of("channels"), statistics = Of("statistics");
+    scale_ = ReadValues(args.scale, "--scale", op_.num_parameters(), parameter, channels);
+    offset_ = ReadValues(args.offset, "--offset", op_.num_parameters(), parameter, channels);
+    given_mean_ = ReadValues(args.mean, "--mean", op_.num_statistics(), parameter, statistics);
+    given_variance_ =
+        ReadValues(args.variance, "--variance", op_.num_statistics(), parameter, statistics);
+  }
+
+  void Run() {
+    Forward();
+    if (!args_.dy.empty()) Backward();
+    for (const auto& [path, array] : outputs_) WriteNpy(path, array);
+  }
+
+ private:
+  Normalization MakeOperation() const {
+    return OfFile(args_.x, [&] {
+      const ChosenNorm chosen =
+          ChooseNorm(args_.layer, Layout::Make(args_.format, x_.shape),
+                     ParseGroups(args_.num_groups), ParseDimension(args_.operation_dimension));
+      return Normalization(chosen.spec, chosen.layout, dtype_, {.epsilon = args_.epsilon});
+    });
+  }
+
+  std::string Of(const char* what) const {
+    return fmt::format("{} of {}, {}", what, args_.x, op_.layout().ToString());
+  }
+
+  // An array to fill that is written to `path` in the end.
+  void* Output(const std::string& path, DType dtype, std::vector<int64_t> shape) {
+    if (path.empty()) return nullptr;
+    NpyArray array = MakeNpy(dtype, {0}, nullptr);
+    array.shape = std::move(shape);
+    array.data.resize(static_cast<size_t>(array.size()) * SizeOf(dtype));
+    outputs_.emplace_back(path, std::move(array));
+    return outputs_.back().second.data.data();
+  }
+
+  void Output(const std::string& path, const std::vector<double>& statistics) {
+    void* data = Output(path, DType::kF64, StatisticsShape(op_));
+    if (data) std::ranges::copy(statistics, static_cast<double*>(data));
+  }
+
+  void Forward() {
+    const void* gamma = DataOrNull(scale_, args_.scale);
+    const void* beta = DataOrNull(offset_, args_.offset);
+    void* y = Output(args_.y, dtype_, x_.shape);
+    if (args_.given_statistics()) {
+      op_.ForwardInference(x_.data.data(), gamma, beta, DataOrNull(given_mean_, args_.mean),
+                           given_variance_.data(), y);
+      return;
+    }
+    op_.ForwardTraining(x_.data.data(), gamma, beta, y,
+                        {.mean = mean_.data(), .rstd = rstd_.data(), .variance = variance_.data()});
+    Output(args_.stats_mean, mean_);
+    Output(args_.stats_variance, variance_);
+  }
+
+  // mean and rstd of the given statistics, as ForwardTraining would have saved them.
+  template <class T>
+  void SaveGiven() {
+    for (size_t i = 0; i < mean_.size(); ++i) {
+      mean_[i] = args_.mean.empty() ? 0 : given_mean_.values<T>()[i];
+      rstd_[i] = 1 / std::sqrt(given_variance_.values<T>()[i] + args_.epsilon);
+    }
+  }
+
+  void Backward() {
+    const NpyArray dy = ReadNpy(args_.dy);
+    if (dy.shape != x_.shape || OfFile(args_.dy, [&] { return dy.dtype(); }) != dtype_)
+      Fail("{}: --dy is {} [{}], expected that of {}, {} [{}]", args_.dy, dy.descr,
+           fmt::join(dy.shape, ","), args_.x, x_.descr, fmt::join(x_.shape, ","));
+    if (args_.given_statistics())
+      ParameterDType(dtype_) == DType::kF64 ? SaveGiven<double>() : SaveGiven<float>();
+    const std::vector<int64_t> parameters = {op_.num_parameters()};
+    op_.Backward({.x = x_.data.data(),
+                  .dy = dy.data.data(),
+                  .gamma = DataOrNull(scale_, args_.scale),
+                  .beta = DataOrNull(offset_, args_.offset),
+                  .mean = mean_.data(),
+                  .rstd = rstd_.data(),
+                  .dx = Output(args_.dx, dtype_, x_.shape),
+                  .dgamma = Output(args_.dscale, ParameterDType(dtype_), parameters),
+                  .dbeta = Output(args_.doffset, ParameterDType(dtype_), parameters),
+                  .fixed_statistics = args_.given_statistics()});
+  }
+
+  const NormalizeArgs& args_;
+  NpyArray x_;
+  DType dtype_;
+  Normalization op_;
+  std::vector<double> mean_, rstd_, variance_;
+  Tensor scale_, offset_, given_mean_, given_variance_;
+  std::vector<std::pair<std::string, NpyArray>> outputs_;
+};
+
+void RunNormalize(const NormalizeArgs& args) {
+  CheckCommandLine(args);
+  SetNumThreads(args.threads);
+  Application(args).Run();
+}
+
+}  // namespace
+
+void AddNormalize(CLI::App& app) {
+  auto args = std::make_shared<NormalizeArgs>();
+  CLI::App& command = AddCommand(
+      app, "normalize", "Apply one normalization layer to an array",
+      {"normkit normalize x.npy --layer batch --format BCSS -o y.npy",
+       "normkit normalize x.npy --layer group --num-groups 8 --format BSSC --scale g.npy -o y.npy",
+       "normkit normalize x.npy --layer rms --format BTC --dy dy.npy --dx dx.npy -o y.npy"});
+  const auto option = [&command](const char* name, std::string& value, const char* kind,
+                                 const char* text) {
+    return command.add_option(name, value, text)->option_text(kind);
+  };
+  option("X", args->x, "FILE", "The array: .npy of f32, f64, f16 or bfloat16")->required();
+  option("--layer", args->layer, "NAME", "batch, layer, instance, group or rms")
+      ->required()
+      ->check(CLI::IsMember({"batch", "layer", "instance", "group", "rms"}));
+  option("--format", args->format, "LETTERS",
+         "What the axes of X are, outermost first: B observations, T time, S space, C channels "
+         "(NCHW is BCSS, NHWC is BSSC)")
+      ->required();
+  option("-o,--output", args->y, "FILE", "Where Y goes: .npy of the type of X")->required();
+  command.add_option("--epsilon", args->epsilon, "Added to the variance")->capture_default_str();
+  option("--scale", args->scale, "FILE", "gamma, one value a channel; else 1");
+  option("--offset", args->offset, "FILE", "beta, one value a channel; else 0");
+  option("--num-groups", args->num_groups, "N",
+         "Groups of --layer group: a number, all-channels or channel-wise");
+  option("--operation-dimension", args->operation_dimension, "NAME",
+         "What --layer layer reduces: batch-excluded (what it is if not given), auto, channel-only "
+         "or spatial-channel");
+  option("--mean", args->mean, "FILE", "Given means instead of those of X");
+  option("--variance", args->variance, "FILE", "Given variances instead of those of X");
+  option("--stats-mean", args->stats_mean, "FILE", "Where the means of X go (f64)");
+  option("--stats-variance", args->stats_variance, "FILE", "Where the variances of X go (f64)");
+  option("--dy", args->dy, "FILE", "The gradient of a loss with respect to Y");
+  option("--dx", args->dx, "FILE", "Where the gradient with respect to X goes");
+  option("--dscale", args->dscale, "FILE", "Where the gradient of the scale goes");
+  option("--doffset", args->doffset, "FILE", "Where the gradient of the offset goes");
+  command
+      .add_option("--threads", args->threads,
+                  "Threads; 0: as many as processors. The result has the same bytes for any number")
+      ->capture_default_str();
+  command.callback([args] { RunNormalize(*args); });
+}
+
+}  // namespace normkit::tools
