@@ -19,6 +19,7 @@
 #include "normkit/nn/layer.h"
 #include "normkit/nn/layers.h"
 #include "normkit/nn/network.h"
+#include "normkit/nn/networks.h"
 #include "normkit/norm/normalization.h"
 #include "normkit/norm/spec.h"
 #include "normkit/onnx/onnx.h"
