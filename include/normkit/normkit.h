@@ -25,5 +25,6 @@
 #include "normkit/onnx/onnx.h"
 #include "normkit/report/progress.h"
 #include "normkit/report/report.h"
+#include "normkit/train/options.h"
 #include "normkit/train/train.h"
 #include "normkit/version.h"

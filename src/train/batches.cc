@@ -1,0 +1,61 @@
+#include "src/train/batches.h"
+
+#include <algorithm>
+#include <numeric>
+
+#include "normkit/core/random.h"
+#include "normkit/train/train.h"
+
+namespace normkit {
+
+std::vector<int64_t> EpochOrder(int64_t count, Shuffle shuffle, uint64_t seed, int64_t epoch) {
+  // Apart from the streams that initialize parameters, which are small numbers.
+  constexpr uint64_t kShuffleStreams = uint64_t{1} << 40;
+  std::vector<int64_t> order(static_cast<size_t>(count));
+  std::iota(order.begin(), order.end(), 0);
+  if (shuffle == Shuffle::kNever) return order;
+  const auto turn = static_cast<uint64_t>(shuffle == Shuffle::kOnce ? 1 : epoch);
+  Random(seed, kShuffleStreams + turn).Shuffle(order);
+  return order;
+}
+
+std::vector<int64_t> BatchSizes(int64_t count, int64_t batch_size, Single single) {
+  std::vector<int64_t> sizes;
+  for (int64_t begin = 0; begin < count; begin += batch_size)
+    sizes.push_back(std::min(batch_size, count - begin));
+  if (sizes.size() > 1 && sizes.back() == 1 && batch_size > 1) {
+    sizes.pop_back();
+    if (single == Single::kJoin) ++sizes.back();
+  }
+  return sizes;
+}
+
+int64_t IterationsPerEpoch(int64_t observations, int64_t mini_batch_size) {
+  return static_cast<int64_t>(BatchSizes(observations, mini_batch_size, Single::kDrop).size());
+}
+
+std::vector<std::span<const int64_t>> Cut(std::span<const int64_t> order,
+                                          std::span<const int64_t> sizes) {
+  std::vector<std::span<const int64_t>> batches;
+  size_t begin = 0;
+  for (const int64_t size : sizes) {
+    batches.push_back(order.subspan(begin, static_cast<size_t>(size)));
+    begin += static_cast<size_t>(size);
+  }
+  return batches;
+}
+
+Expected ReadExpected(const DataSource& data, std::span<const int64_t> indices) {
+  Expected expected;
+  const auto width = static_cast<size_t>(data.target_size());
+  expected.targets.resize(indices.size() * width);
+  for (size_t i = 0; i < indices.size(); ++i) {
+    if (width == 0)
+      expected.labels.push_back(data.label(indices[i]));
+    else
+      data.ReadTarget(indices[i], std::span(expected.targets).subspan(i * width, width));
+  }
+  return expected;
+}
+
+}  // namespace normkit

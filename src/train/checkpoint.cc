@@ -1,0 +1,205 @@
+#include "src/train/checkpoint.h"
+
+#include <algorithm>
+#include <array>
+#include <cmath>
+#include <cstring>
+#include <nlohmann/json.hpp>
+
+#include "normkit/data/npy.h"
+#include "normkit/train/train.h"
+#include "src/core/fail.h"
+
+namespace normkit {
+namespace {
+
+using Arrays = std::map<std::string, NpyArray>;
+using nlohmann::json;
+
+constexpr const char* kFormat = "normkit checkpoint";
+constexpr int64_t kVersion = 1;
+constexpr int64_t kColumns = 9;  // of the history
+
+std::array<double, kColumns> ToColumns(const ProgressRow& row) {
+  return {static_cast<double>(row.epoch),
+          static_cast<double>(row.iteration),
+          row.seconds,
+          row.batch_accuracy,
+          row.batch_loss,
+          row.has_validation ? 1.0 : 0.0,
+          row.validation_accuracy,
+          row.validation_loss,
+          row.learn_rate};
+}
+
+ProgressRow FromColumns(const std::array<double, kColumns>& columns) {
+  return {.epoch = static_cast<int64_t>(columns[0]),
+          .iteration = static_cast<int64_t>(columns[1]),
+          .seconds = columns[2],
+          .batch_accuracy = columns[3],
+          .batch_loss = columns[4],
+          .has_validation = columns[5] != 0,
+          .validation_accuracy = columns[6],
+          .validation_loss = columns[7],
+          .learn_rate = columns[8]};
+}
+
+NpyArray HistoryArray(const std::vector<ProgressRow>& history) {
+  std::vector<double> values;
+  for (const ProgressRow& row : history) {
+    const auto columns = ToColumns(row);
+    values.insert(values.end(), columns.begin(), columns.end());
+  }
+  return MakeNpy(DType::kF64, {static_cast<int64_t>(history.size()), kColumns}, values.data());
+}
+
+// The values of each parameter in `arena`, which has the layout of the parameters.
+void AddArrays(const std::string& kind, const Parameters& parameters, std::span<const float> arena,
+               Arrays& arrays) {
+  for (const Parameter& p : parameters.list())
+    arrays[kind + "/" + p.name] = MakeNpy(DType::kF32, p.shape, arena.data() + p.offset);
+}
+
+// Reads one file; its functions throw Error that names it.
+class Reader {
+ public:
+  explicit Reader(const std::string& path) : path_(path), arrays_(ReadNpz(path)) {
+    const NpyArray& text = Get("metadata");
+    if (text.descr != "|u1") Damaged("'metadata' is {}, expected |u1", text.descr);
+    metadata_ = json::parse(reinterpret_cast<const char*>(text.data.data()),
+                            reinterpret_cast<const char*>(text.data.data()) + text.data.size(),
+                            nullptr, false);
+    if (!metadata_.is_object() || metadata_.value("format", json()) != kFormat)
+      Damaged("'metadata' does not say that this is a {}", kFormat);
+    if (metadata_.value("version", json()) != kVersion)
+      Damaged("version {}, expected {}", metadata_.value("version", json()).dump(), kVersion);
+  }
+
+  // A member of the metadata: names and values.
+  std::map<std::string, std::string> Strings(const std::string& name) const {
+    const json member = metadata_.value(name, json());
+    if (!member.is_object()) Damaged("'metadata' has no '{}'", name);
+    std::map<std::string, std::string> strings;
+    for (const auto& [key, value] : member.items()) {
+      if (!value.is_string()) Damaged("'{}' of '{}' is no text", key, name);
+      strings[key] = value.get<std::string>();
+    }
+    return strings;
+  }
+
+  void CheckIdentity(const RunIdentity& identity) const {
+    const std::map<std::string, std::string> made = Strings("identity");
+    for (const auto& [name, value] : identity) {
+      const auto found = made.find(name);
+      if (found == made.end()) Damaged("made without {}, given {}", name, value);
+      if (found->second != value) Damaged("made with {} {}, given {}", name, found->second, value);
+    }
+    for (const auto& [name, value] : made) {
+      const auto same = [&](const auto& given) { return given.first == name; };
+      if (std::none_of(identity.begin(), identity.end(), same))
+        Damaged("made with {} {}, given none", name, value);
+    }
+  }
+
+  void FillArrays(const std::string& kind, const Parameters& parameters,
+                  std::span<float> arena) const {
+    for (const Parameter& p : parameters.list()) {
+      const std::string name = kind + "/" + p.name;
+      const NpyArray& array = Get(name);
+      if (array.descr != "<f4" || array.shape != p.shape)
+        Damaged("'{}' is {} [{}], expected <f4 [{}]", name, array.descr,
+                fmt::join(array.shape, ","), fmt::join(p.shape, ","));
+      std::memcpy(arena.data() + p.offset, array.data.data(),
+                  static_cast<size_t>(p.size) * sizeof(float));
+    }
+  }
+
+  RunState State() const {
+    const NpyArray& array = Get("history");
+    if (array.descr != "<f8" || array.shape.size() != 2 || array.shape[1] != kColumns)
+      Damaged("'history' is {} [{}], expected <f8 [iterations,{}]", array.descr,
+              fmt::join(array.shape, ","), kColumns);
+    RunState state;
+    std::array<double, kColumns> columns;
+    for (int64_t i = 0; i < array.shape[0]; ++i) {
+      std::memcpy(columns.data(), array.data.data() + static_cast<size_t>(i) * sizeof(columns),
+                  sizeof(columns));
+      const bool finite = std::all_of(columns.begin(), columns.end(),
+                                      [](double value) { return std::isfinite(value); });
+      if (!finite || columns[1] != static_cast<double>(i + 1))
+        Damaged("row {} of 'history' is not that of iteration {}", i, i + 1);
+      // An epoch has an iteration at least, which also keeps the number in range.
+      if (columns[0] < 1 || columns[0] > columns[1])
+        Damaged("row {} of 'history' is in epoch {}, expected 1 to {}", i, columns[0], i + 1);
+      state.history.push_back(FromColumns(columns));
+    }
+    return state;
+  }
+
+ private:
+  template <class... Args>
+  [[noreturn]] void Damaged(fmt::format_string<Args...> format, Args&&... args) const {
+    Fail("checkpoint '{}': {}", path_, fmt::format(format, std::forward<Args>(args)...));
+  }
+  const NpyArray& Get(const std::string& name) const {
+    const auto found = arrays_.find(name);
+    if (found == arrays_.end()) Damaged("has no array '{}'", name);
+    return found->second;
+  }
+
+  std::string path_;
+  Arrays arrays_;
+  json metadata_;
+};
+
+}  // namespace
+
+RunIdentity IdentifyRun(const DataSource& data, const Graph& graph,
+                        const TrainingOptions& options) {
+  RunIdentity identity;
+  identity.emplace_back("data", data.Description());
+  std::string layers;
+  for (const Node& node : graph.nodes())
+    layers +=
+        fmt::format("{}{} '{}' ({}) of {}", layers.empty() ? "" : "; ", node.layer->type(),
+                    node.layer->name(), node.layer->Description(), fmt::join(node.inputs, ","));
+  identity.emplace_back("layers", layers);
+  for (const auto& fact : Describe(options)) identity.push_back(fact);
+  if (options.validation_data)
+    identity.emplace_back("validation-data", options.validation_data->Description());
+  return identity;
+}
+
+void WriteCheckpoint(const std::string& path, const RunIdentity& identity,
+                     const std::map<std::string, std::string>& notes, const Parameters& parameters,
+                     Optimizer& optimizer, const RunState& state) {
+  json metadata{{"format", kFormat}, {"version", kVersion}, {"notes", notes}};
+  metadata["identity"] = std::map<std::string, std::string>(identity.begin(), identity.end());
+  const std::string text = metadata.dump(2, ' ', false, json::error_handler_t::replace);
+
+  Arrays arrays;
+  NpyArray& bytes = arrays["metadata"];
+  bytes = {"|u1", {static_cast<int64_t>(text.size())}, std::vector<std::byte>(text.size())};
+  std::memcpy(bytes.data.data(), text.data(), text.size());
+  arrays["history"] = HistoryArray(state.history);
+  AddArrays("parameters", parameters, parameters.values(), arrays);
+  for (const auto& [kind, arena] : optimizer.State()) AddArrays(kind, parameters, arena, arrays);
+  WriteNpz(path, arrays);
+}
+
+RunState ReadCheckpoint(const std::string& path, const RunIdentity& identity,
+                        Parameters& parameters, Optimizer& optimizer) {
+  const Reader reader(path);
+  reader.CheckIdentity(identity);
+  reader.FillArrays("parameters", parameters, parameters.values());
+  for (const auto& [kind, arena] : optimizer.State()) reader.FillArrays(kind, parameters, arena);
+  RunState state = reader.State();
+  optimizer.set_steps(state.iteration());
+  return state;
+}
+
+std::map<std::string, std::string> ReadCheckpointNotes(const std::string& path) {
+  return Reader(path).Strings("notes");
+}
+
+}  // namespace normkit

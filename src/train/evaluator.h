@@ -1,0 +1,31 @@
+// Scores a network on a data set, any number of times.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <vector>
+
+#include "normkit/data/source.h"
+#include "normkit/nn/executor.h"
+#include "normkit/train/options.h"
+#include "src/train/objective.h"
+
+namespace normkit {
+
+// Keeps the executors between calls.
+class Evaluator {
+ public:
+  Evaluator(const Graph& graph, DataPtr data, Loss loss, int64_t batch_size);
+
+  // Predicts all of the data with the trained statistics; predicted as in Objective::Evaluate.
+  Score Run(Parameters& parameters, std::vector<int64_t>* predicted = nullptr);
+
+ private:
+  const Graph* graph_;
+  DataPtr data_;
+  Objective objective_;
+  int64_t batch_size_;
+  std::map<int64_t, Executor> executors_;  // by batch size
+};
+
+}  // namespace normkit

@@ -1,0 +1,52 @@
+// What training minimizes and how far it is: loss and accuracy of mini-batches.
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <vector>
+
+#include "normkit/data/source.h"
+#include "normkit/nn/executor.h"
+#include "normkit/nn/graph.h"
+#include "normkit/train/options.h"
+#include "src/train/batches.h"
+
+namespace normkit {
+
+// Sums over the observations of one or more mini-batches.
+struct Score {
+  int64_t count = 0;
+  double loss = 0;            // sum of each observation's loss
+  int64_t correct = 0;        // classification
+  double squared_error = 0;   // regression: sum over all target values
+  int64_t target_values = 0;  // regression
+
+  void Add(const Score& other);
+  double mean_loss() const { return loss / static_cast<double>(count); }
+  // Percent of the observations right; regression: root of the mean squared error.
+  double accuracy() const;
+};
+
+// The loss at the end of a graph. Cross-entropy after softmax works on what softmax reads, where
+// gradient and loss are exact even where a probability rounds to 0.
+class Objective {
+ public:
+  // Throws Error where the network's input, output and loss do not fit the data.
+  Objective(const Graph& graph, const DataSource& data, Loss loss);
+
+  bool classification() const { return classification_; }
+  Value from() const { return from_; }      // the value whose gradient Evaluate gives
+  int64_t width() const { return width_; }  // of that value, for one observation
+
+  // After executor.Forward: the score of its mini-batch. doutput, if not empty, receives the
+  // gradient of the mean loss with respect to from(); predicted, if not null, gets the classes.
+  Score Evaluate(const Executor& executor, const Expected& expected, std::span<float> doutput,
+                 std::vector<int64_t>* predicted) const;
+
+ private:
+  bool classification_ = true;
+  Value from_ = 0;
+  int64_t width_ = 0;
+};
+
+}  // namespace normkit

@@ -1,0 +1,164 @@
+#include "normkit/train/options.h"
+
+#include <array>
+#include <cmath>
+
+#include "src/core/fail.h"
+#include "src/core/suggest.h"
+
+namespace normkit {
+namespace {
+
+// What an enumeration is called and the names of its values, in the order of the values.
+template <class E>
+struct Names;
+template <>
+struct Names<Solver> {
+  static constexpr std::string_view kWhat = "solver";
+  static constexpr std::array<std::string_view, 3> kNames{"sgdm", "adam", "rmsprop"};
+};
+template <>
+struct Names<Shuffle> {
+  static constexpr std::string_view kWhat = "shuffle";
+  static constexpr std::array<std::string_view, 3> kNames{"never", "once", "every-epoch"};
+};
+template <>
+struct Names<Schedule> {
+  static constexpr std::string_view kWhat = "learning rate schedule";
+  static constexpr std::array<std::string_view, 3> kNames{"none", "piecewise", "cosine"};
+};
+template <>
+struct Names<GradientThresholdMethod> {
+  static constexpr std::string_view kWhat = "gradient threshold method";
+  static constexpr std::array<std::string_view, 3> kNames{"l2norm", "global-l2norm",
+                                                          "absolute-value"};
+};
+template <>
+struct Names<Statistics> {
+  static constexpr std::string_view kWhat = "batch normalization statistics";
+  static constexpr std::array<std::string_view, 3> kNames{"moving", "population",
+                                                          "population-exact"};
+};
+template <>
+struct Names<Loss> {
+  static constexpr std::string_view kWhat = "loss";
+  static constexpr std::array<std::string_view, 3> kNames{"auto", "cross-entropy",
+                                                          "mean-squared-error"};
+};
+
+template <class E>
+std::string_view NameOf(E value) {
+  return Names<E>::kNames[static_cast<size_t>(value)];
+}
+
+template <class E>
+E ParseAs(std::string_view name) {
+  const auto& names = Names<E>::kNames;
+  for (size_t i = 0; i < names.size(); ++i)
+    if (names[i] == name) return static_cast<E>(i);
+  Fail("{} '{}', expected {}{}", Names<E>::kWhat, name, fmt::join(names, ", "),
+       DidYouMean(name, {names.begin(), names.end()}));
+}
+
+void CheckAtLeast(const char* name, int64_t value, int64_t least) {
+  if (value < least) Fail("training options: {} is {}, expected {} or more", name, value, least);
+}
+
+// low <= value < high, or <= high with `closed`.
+void CheckFraction(const char* name, double value, bool closed) {
+  if (value >= 0 && (closed ? value <= 1 : value < 1)) return;
+  Fail("training options: {} is {}, expected 0 to 1{}", name, value,
+       closed ? "" : " (less than 1)");
+}
+
+void CheckFinite(const char* name, double value, bool zero_allowed, const char* zero_means = "") {
+  if (std::isfinite(value) && (value > 0 || (zero_allowed && value == 0))) return;
+  Fail("training options: {} is {}, expected a finite number {} 0{}", name, value,
+       zero_allowed ? ">=" : ">", zero_means);
+}
+
+void Check(const TrainingOptions& o) {
+  CheckAtLeast("max_epochs", o.max_epochs, 1);
+  CheckAtLeast("mini_batch_size", o.mini_batch_size, 1);
+  CheckFinite("initial_learn_rate", o.initial_learn_rate, true, " (0: the solver's default)");
+  CheckAtLeast("learn_rate_drop_period", o.learn_rate_drop_period, 1);
+  CheckFraction("learn_rate_drop_factor", o.learn_rate_drop_factor, true);
+  CheckFraction("momentum", o.momentum, false);
+  CheckFraction("gradient_decay_factor", o.gradient_decay_factor, false);
+  CheckFraction("squared_gradient_decay_factor", o.squared_gradient_decay_factor, false);
+  CheckFinite("solver_epsilon", o.solver_epsilon, false);
+  CheckFinite("l2_regularization", o.l2_regularization, true);
+  CheckFinite("gradient_threshold", o.gradient_threshold, true, " (0: none)");
+  CheckAtLeast("validation_frequency", o.validation_frequency, 1);
+  CheckAtLeast("validation_patience", o.validation_patience, 0);
+  CheckAtLeast("verbose_frequency", o.verbose_frequency, 1);
+  CheckAtLeast("checkpoint_frequency", o.checkpoint_frequency, 0);
+  if (o.checkpoint_frequency > 0 && o.checkpoint_path.empty())
+    Fail("training options: checkpoint_frequency is {} without a checkpoint_path, expected a path",
+         o.checkpoint_frequency);
+}
+
+}  // namespace
+
+std::string_view Name(Solver value) { return NameOf(value); }
+std::string_view Name(Shuffle value) { return NameOf(value); }
+std::string_view Name(Schedule value) { return NameOf(value); }
+std::string_view Name(GradientThresholdMethod value) { return NameOf(value); }
+std::string_view Name(Statistics value) { return NameOf(value); }
+std::string_view Name(Loss value) { return NameOf(value); }
+
+Solver ParseSolver(std::string_view name) { return ParseAs<Solver>(name); }
+Shuffle ParseShuffle(std::string_view name) { return ParseAs<Shuffle>(name); }
+Schedule ParseSchedule(std::string_view name) { return ParseAs<Schedule>(name); }
+GradientThresholdMethod ParseGradientThresholdMethod(std::string_view name) {
+  return ParseAs<GradientThresholdMethod>(name);
+}
+Statistics ParseStatistics(std::string_view name) { return ParseAs<Statistics>(name); }
+Loss ParseLoss(std::string_view name) { return ParseAs<Loss>(name); }
+
+TrainingOptions Resolve(const TrainingOptions& options) {
+  Check(options);
+  TrainingOptions resolved = options;
+  if (resolved.initial_learn_rate == 0)
+    resolved.initial_learn_rate = resolved.solver == Solver::kSgdm ? 0.01 : 0.001;
+  if (resolved.squared_gradient_decay_factor == 0)
+    resolved.squared_gradient_decay_factor = resolved.solver == Solver::kRmsProp ? 0.9 : 0.999;
+  return resolved;
+}
+
+std::vector<std::pair<std::string, std::string>> Describe(const TrainingOptions& options) {
+  const TrainingOptions o = Resolve(options);
+  std::vector<std::pair<std::string, std::string>> facts;
+  const auto add = [&](const char* name, const auto& value) {
+    facts.emplace_back(name, fmt::format("{}", value));
+  };
+  add("solver", Name(o.solver));
+  add("max-epochs", o.max_epochs);
+  add("mini-batch-size", o.mini_batch_size);
+  add("initial-learn-rate", o.initial_learn_rate);
+  add("learn-rate-schedule", Name(o.learn_rate_schedule));
+  if (o.learn_rate_schedule == Schedule::kPiecewise) {
+    add("learn-rate-drop-period", o.learn_rate_drop_period);
+    add("learn-rate-drop-factor", o.learn_rate_drop_factor);
+  }
+  if (o.solver == Solver::kSgdm) add("momentum", o.momentum);
+  if (o.solver == Solver::kAdam) add("gradient-decay-factor", o.gradient_decay_factor);
+  if (o.solver != Solver::kSgdm) {
+    add("squared-gradient-decay-factor", o.squared_gradient_decay_factor);
+    add("solver-epsilon", o.solver_epsilon);
+  }
+  add("l2-regularization", o.l2_regularization);
+  add("gradient-threshold", o.gradient_threshold);
+  if (o.gradient_threshold > 0) add("gradient-threshold-method", Name(o.gradient_threshold_method));
+  add("shuffle", Name(o.shuffle));
+  add("batch-normalization-statistics", Name(o.batch_normalization_statistics));
+  add("loss", Name(o.loss));
+  if (o.validation_data) {
+    add("validation-frequency", o.validation_frequency);
+    add("validation-patience", o.validation_patience);
+  }
+  add("seed", o.seed);
+  return facts;
+}
+
+}  // namespace normkit

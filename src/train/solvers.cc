@@ -1,0 +1,172 @@
+#include "src/train/solvers.h"
+
+#include <algorithm>
+#include <array>
+#include <cmath>
+
+#include "src/core/parallel.h"
+
+namespace normkit {
+namespace {
+
+constexpr int64_t kChunk = 1 << 14;  // floats a task: 64 KB of each array
+
+// Sum of squares in f64 over a fixed number of lanes, so that it vectorizes with the same bits
+// everywhere.
+double SquaredNorm(std::span<const float> values) {
+  constexpr size_t kLanes = 8;
+  std::array<double, kLanes> sums{};
+  size_t i = 0;
+  for (; i + kLanes <= values.size(); i += kLanes)
+    for (size_t lane = 0; lane < kLanes; ++lane) {
+      const double value = values[i + lane];
+      sums[lane] += value * value;
+    }
+  for (; i < values.size(); ++i) sums[0] += double{values[i]} * values[i];
+  double total = 0;
+  for (const double sum : sums) total += sum;
+  return total;
+}
+
+void Sgdm(std::span<float> w, std::span<const float> g, std::span<float> velocity, float momentum,
+          float alpha) {
+  for (size_t i = 0; i < w.size(); ++i) {
+    velocity[i] = momentum * velocity[i] - alpha * g[i];
+    w[i] += velocity[i];
+  }
+}
+
+void RmsProp(std::span<float> w, std::span<const float> g, std::span<float> squared, float beta2,
+             float one_minus_beta2, float alpha, float epsilon) {
+  for (size_t i = 0; i < w.size(); ++i) {
+    squared[i] = beta2 * squared[i] + one_minus_beta2 * g[i] * g[i];
+    w[i] -= alpha * g[i] / (std::sqrt(squared[i]) + epsilon);
+  }
+}
+
+// Constants of one Adam step; 1 - beta is formed in f64.
+struct AdamStep {
+  float beta1, one_minus_beta1, beta2, one_minus_beta2;
+  float epsilon;
+  float correct1, correct2;  // 1 / (1 - beta1^t), 1 / sqrt(1 - beta2^t)
+};
+
+void Adam(std::span<float> w, std::span<const float> g, std::span<float> average,
+          std::span<float> squared, const AdamStep& step, float alpha) {
+  for (size_t i = 0; i < w.size(); ++i) {
+    average[i] = step.beta1 * average[i] + step.one_minus_beta1 * g[i];
+    squared[i] = step.beta2 * squared[i] + step.one_minus_beta2 * g[i] * g[i];
+    w[i] -= alpha * (average[i] * step.correct1) /
+            (std::sqrt(squared[i]) * step.correct2 + step.epsilon);
+  }
+}
+
+}  // namespace
+
+Optimizer::Optimizer(const TrainingOptions& resolved, const Parameters& parameters)
+    : options_(resolved) {
+  const std::vector<Parameter>& list = parameters.list();
+  parameters_ = list.size();
+  for (size_t p = 0; p < list.size(); ++p) {
+    if (!list[p].trainable) continue;
+    for (int64_t begin = 0; begin < list[p].size; begin += kChunk)
+      chunks_.push_back({p, list[p].offset + begin,
+                         list[p].offset + std::min(begin + kChunk, list[p].size),
+                         static_cast<float>(list[p].learn_rate_factor),
+                         static_cast<float>(options_.l2_regularization * list[p].l2_factor)});
+  }
+  const size_t size = parameters.values().size();
+  if (options_.solver != Solver::kRmsProp) average_.resize(size);
+  if (options_.solver != Solver::kSgdm) squared_average_.resize(size);
+}
+
+template <class Body>
+void Optimizer::ForEachChunk(const Body& body) const {
+  ParallelFor(static_cast<int64_t>(chunks_.size()), chunks_.size() > 1, [&](int64_t i) {
+    const Chunk& chunk = chunks_[static_cast<size_t>(i)];
+    const auto of = [&](auto values) {
+      return values.subspan(static_cast<size_t>(chunk.begin),
+                            static_cast<size_t>(chunk.end - chunk.begin));
+    };
+    body(static_cast<size_t>(i), chunk, of);
+  });
+}
+
+double Optimizer::SumOfSquares(std::span<const float> gradients,
+                               std::vector<double>& by_parameter) const {
+  std::vector<double> by_chunk(chunks_.size());
+  ForEachChunk(
+      [&](size_t i, const Chunk&, const auto& of) { by_chunk[i] = SquaredNorm(of(gradients)); });
+  by_parameter.assign(parameters_, 0);
+  double total = 0;
+  for (size_t i = 0; i < chunks_.size(); ++i) {
+    by_parameter[chunks_[i].parameter] += by_chunk[i];
+    total += by_chunk[i];
+  }
+  return total;
+}
+
+void Optimizer::Clip(std::span<float> gradients) const {
+  const double threshold = options_.gradient_threshold;
+  if (options_.gradient_threshold_method == GradientThresholdMethod::kAbsoluteValue) {
+    const auto bound = static_cast<float>(threshold);
+    ForEachChunk([&](size_t, const Chunk&, const auto& of) {
+      for (float& g : of(gradients)) g = std::clamp(g, -bound, bound);
+    });
+    return;
+  }
+  std::vector<double> squared;
+  const double total = SumOfSquares(gradients, squared);
+  if (options_.gradient_threshold_method == GradientThresholdMethod::kGlobalL2Norm)
+    std::fill(squared.begin(), squared.end(), total);
+  ForEachChunk([&](size_t, const Chunk& chunk, const auto& of) {
+    const double norm = std::sqrt(squared[chunk.parameter]);
+    if (norm <= threshold) return;
+    const auto shrink = static_cast<float>(threshold / norm);
+    for (float& g : of(gradients)) g *= shrink;
+  });
+}
+
+void Optimizer::Step(Parameters& parameters, Parameters& gradients, double learn_rate) {
+  const std::span<float> w = parameters.values(), g = gradients.values();
+  ForEachChunk([&](size_t, const Chunk& chunk, const auto& of) {
+    if (chunk.lambda == 0) return;
+    const auto chunk_w = of(w), chunk_g = of(g);
+    for (size_t i = 0; i < chunk_w.size(); ++i) chunk_g[i] += chunk.lambda * chunk_w[i];
+  });
+  if (options_.gradient_threshold > 0) Clip(g);
+
+  ++steps_;
+  const double beta1 = options_.gradient_decay_factor;
+  const double beta2 = options_.squared_gradient_decay_factor;
+  const auto t = static_cast<double>(steps_);
+  const AdamStep adam{static_cast<float>(beta1),
+                      static_cast<float>(1 - beta1),
+                      static_cast<float>(beta2),
+                      static_cast<float>(1 - beta2),
+                      static_cast<float>(options_.solver_epsilon),
+                      static_cast<float>(1 / (1 - std::pow(beta1, t))),
+                      static_cast<float>(1 / std::sqrt(1 - std::pow(beta2, t)))};
+  const std::span<float> average(average_), squared(squared_average_);
+  ForEachChunk([&](size_t, const Chunk& chunk, const auto& of) {
+    const float alpha = static_cast<float>(learn_rate) * chunk.alpha_factor;
+    switch (options_.solver) {
+      case Solver::kSgdm:
+        return Sgdm(of(w), of(g), of(average), static_cast<float>(options_.momentum), alpha);
+      case Solver::kRmsProp:
+        return RmsProp(of(w), of(g), of(squared), adam.beta2, adam.one_minus_beta2, alpha,
+                       adam.epsilon);
+      case Solver::kAdam:
+        return Adam(of(w), of(g), of(average), of(squared), adam, alpha);
+    }
+  });
+}
+
+std::map<std::string, std::span<float>> Optimizer::State() {
+  std::map<std::string, std::span<float>> state;
+  if (!average_.empty()) state["average"] = average_;
+  if (!squared_average_.empty()) state["squared_average"] = squared_average_;
+  return state;
+}
+
+}  // namespace normkit

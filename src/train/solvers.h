@@ -1,0 +1,56 @@
+// What one iteration does to the parameters: L2 regularization, gradient clipping, the solver's
+// update.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "normkit/nn/network.h"
+#include "normkit/train/options.h"
+
+namespace normkit {
+
+// Holds the solver's state, arrays of the parameters' shape that begin with zeros. With g the
+// gradient, alpha = learn_rate * learn_rate_factor and lambda = l2_regularization * l2_factor of a
+// parameter w (both solvers' formulas as the toolbox documents them):
+//   g += lambda * w, then g is clipped, then
+//   sgdm:    v = momentum * v - alpha * g;  w += v
+//   rmsprop: v = beta2 * v + (1 - beta2) * g^2;  w -= alpha * g / (sqrt(v) + epsilon)
+//   adam:    m = beta1 * m + (1 - beta1) * g;  v as rmsprop;
+//            w -= alpha * m / (1 - beta1^t) / (sqrt(v / (1 - beta2^t)) + epsilon)
+//            (Kingma & Ba 2015, algorithm 1; t counts the steps from 1)
+// Work is cut by the parameters' shapes: the same bits for any number of threads.
+class Optimizer {
+ public:
+  Optimizer(const TrainingOptions& resolved, const Parameters& parameters);
+
+  // One step. Overwrites `gradients` with what was applied (regularized and clipped).
+  void Step(Parameters& parameters, Parameters& gradients, double learn_rate);
+
+  // For checkpoints: the state by name, and how many steps there were.
+  std::map<std::string, std::span<float>> State();
+  int64_t steps() const { return steps_; }
+  void set_steps(int64_t steps) { steps_ = steps; }
+
+ private:
+  struct Chunk {  // of the arena, inside one parameter
+    size_t parameter;
+    int64_t begin, end;
+    float alpha_factor, lambda;
+  };
+  template <class Body>
+  void ForEachChunk(const Body& body) const;
+  void Clip(std::span<float> gradients) const;
+  double SumOfSquares(std::span<const float> gradients, std::vector<double>& by_parameter) const;
+
+  TrainingOptions options_;
+  std::vector<Chunk> chunks_;
+  size_t parameters_ = 0;
+  std::vector<float> average_, squared_average_;  // velocity of sgdm is average_
+  int64_t steps_ = 0;
+};
+
+}  // namespace normkit

@@ -1,0 +1,195 @@
+#include "src/train/statistics.h"
+
+#include <gtest/gtest.h>
+
+#include <cmath>
+
+#include "normkit/core/random.h"
+#include "normkit/core/threads.h"
+#include "normkit/nn/layers.h"
+
+namespace normkit {
+namespace {
+
+// Moments of each channel, in long double and in two passes.
+struct Exact {
+  long double n = 0, mean = 0, variance = 0;
+};
+std::vector<Exact> ExactMoments(std::span<const float> x, size_t channels) {
+  std::vector<Exact> exact(channels);
+  const size_t rows = x.size() / channels;
+  for (size_t c = 0; c < channels; ++c) {
+    Exact& e = exact[c];
+    e.n = static_cast<long double>(rows);
+    for (size_t row = 0; row < rows; ++row) e.mean += x[row * channels + c];
+    e.mean /= e.n;
+    for (size_t row = 0; row < rows; ++row) {
+      const long double d = x[row * channels + c] - e.mean;
+      e.variance += d * d;
+    }
+    e.variance /= e.n;
+  }
+  return exact;
+}
+
+void ExpectExact(const std::vector<Moments>& moments, const std::vector<Exact>& exact) {
+  ASSERT_EQ(moments.size(), exact.size());
+  for (size_t c = 0; c < exact.size(); ++c) {
+    EXPECT_EQ(moments[c].n, static_cast<double>(exact[c].n));
+    EXPECT_NEAR(moments[c].mean, static_cast<double>(exact[c].mean),
+                1e-12 * static_cast<double>(std::abs(exact[c].mean) + 1));
+    EXPECT_NEAR(moments[c].variance(), static_cast<double>(exact[c].variance),
+                1e-12 * static_cast<double>(exact[c].variance));
+  }
+}
+
+// Channel c has mean 1000 c and standard deviation c + 1.
+std::vector<float> Rows(size_t rows, size_t channels) {
+  std::vector<float> x(rows * channels);
+  Random random(5);
+  for (size_t i = 0; i < x.size(); ++i) {
+    const auto c = static_cast<double>(i % channels);
+    x[i] = static_cast<float>(1000 * c + (c + 1) * random.Normal());
+  }
+  return x;
+}
+
+TEST(AddMoments, ExactForAnyNumberOfRows) {
+  for (const size_t rows : {1, 2, 255, 256, 257, 5000}) {
+    SCOPED_TRACE(rows);
+    const std::vector<float> x = Rows(rows, 3);
+    std::vector<Moments> moments(3);
+    AddMoments(x, moments);
+    if (rows > 1) ExpectExact(moments, ExactMoments(x, 3));
+    EXPECT_EQ(moments[2].n, static_cast<double>(rows));
+  }
+}
+
+TEST(AddMoments, MeanFarFromZero) {
+  std::vector<float> x = Rows(4096, 1);
+  for (float& value : x) value += 1e6f;
+  std::vector<Moments> moments(1);
+  AddMoments(x, moments);
+  ExpectExact(moments, ExactMoments(x, 1));
+}
+
+TEST(AddMoments, SameBitsForAnyNumberOfThreads) {
+  const std::vector<float> x = Rows(20000, 3);
+  std::vector<double> variances;
+  for (const int threads : {1, 2, 3, 8}) {
+    SetNumThreads(threads);
+    std::vector<Moments> moments(3);
+    AddMoments(x, moments);
+    variances.push_back(moments[1].m2);
+  }
+  SetNumThreads(0);
+  for (const double variance : variances) EXPECT_EQ(variance, variances.front());
+}
+
+constexpr int64_t kFeatures = 3;
+
+DataPtr FeatureData(int64_t count) {
+  const std::vector<float> x = Rows(static_cast<size_t>(count), kFeatures);
+  std::vector<int64_t> labels;
+  for (int64_t i = 0; i < count; ++i) labels.push_back(i % 2);
+  return FromArrays(Layout::Make("BC", std::vector<int64_t>{1, kFeatures}), x, labels,
+                    {"even", "odd"}, "features");
+}
+
+// Batch normalization directly on the input.
+Graph NormOnInput() {
+  Graph graph;
+  graph.Add(FeatureInput({.num_features = kFeatures}));
+  graph.Add(BatchNormalization({.name = "bn"}));
+  graph.Add(FullyConnected({.output_size = 2}));
+  graph.Add(Softmax());
+  return graph;
+}
+
+Parameters Initialized(const Graph& graph) {
+  Parameters parameters(graph);
+  parameters.Initialize(graph, 1);
+  return parameters;
+}
+
+TEST(PopulationStatistics, OnTheInputTheyAreThoseOfTheDataSet) {
+  const Graph graph = NormOnInput();
+  const std::vector<Exact> exact = ExactMoments(Rows(1001, kFeatures), kFeatures);
+  for (const int64_t batch : {1, 2, 7, 100, 1000, 1001, 5000}) {  // partial last ones, singles
+    SCOPED_TRACE(batch);
+    Parameters parameters = Initialized(graph);
+    ExpectExact(PoolBatchMoments(graph, parameters, {1}, *FeatureData(1001), batch)[0], exact);
+    ExpectExact(PredictedMoments(graph, parameters, 1, *FeatureData(1001), batch), exact);
+  }
+}
+
+TEST(PopulationStatistics, AreWrittenAsTrainedStatistics) {
+  const Graph graph = NormOnInput();
+  const DataPtr data = FeatureData(1001);
+  const std::vector<Exact> exact = ExactMoments(Rows(1001, kFeatures), kFeatures);
+  for (const Statistics statistics : {Statistics::kPopulation, Statistics::kPopulationExact}) {
+    Parameters parameters = Initialized(graph);
+    FinishStatistics(graph, parameters, *data, 64, statistics);
+    for (size_t c = 0; c < kFeatures; ++c) {
+      EXPECT_FLOAT_EQ(parameters.Get(*parameters.Find("bn.trained_mean"))[c],
+                      static_cast<float>(exact[c].mean));
+      EXPECT_FLOAT_EQ(parameters.Get(*parameters.Find("bn.trained_variance"))[c],
+                      static_cast<float>(exact[c].variance));
+    }
+  }
+  Parameters parameters = Initialized(graph);
+  FinishStatistics(graph, parameters, *data, 64, Statistics::kMoving);
+  EXPECT_EQ(parameters.Get(*parameters.Find("bn.trained_mean"))[1], 0);
+}
+
+// bn1 - fc - bn2: what bn2 sees depends on what bn1 normalizes with.
+TEST(PopulationStatistics, ExactOnesAreThoseOfPrediction) {
+  Graph graph;
+  graph.Add(FeatureInput({.num_features = kFeatures}));
+  graph.Add(BatchNormalization({.name = "bn1"}));
+  graph.Add(FullyConnected({.output_size = 4}));
+  graph.Add(Tanh());
+  const Value bn2 = graph.Add(BatchNormalization({.name = "bn2"}));
+  graph.Add(FullyConnected({.output_size = 2}));
+  graph.Add(Softmax());
+  const DataPtr data = FeatureData(203);
+
+  const auto variance_of = [&](Statistics statistics, Parameters& parameters) {
+    FinishStatistics(graph, parameters, *data, 8, statistics);
+    return parameters.Get(*parameters.Find("bn2.trained_variance"))[0];
+  };
+  Parameters pooled = Initialized(graph), exact = Initialized(graph);
+  const float pooled_variance = variance_of(Statistics::kPopulation, pooled);
+  const float exact_variance = variance_of(Statistics::kPopulationExact, exact);
+  // With the statistics in place, prediction gives bn2 values of exactly these moments.
+  const Moments seen = PredictedMoments(graph, exact, bn2, *data, 203)[0];
+  EXPECT_FLOAT_EQ(exact_variance, static_cast<float>(seen.variance()));
+  EXPECT_NE(pooled_variance, exact_variance);
+  EXPECT_NEAR(pooled_variance, exact_variance, 0.3 * exact_variance);
+}
+
+TEST(PopulationStatistics, FrozenAndUsedStatisticsStay) {
+  Graph graph;
+  graph.Add(FeatureInput({.num_features = kFeatures}));
+  graph.Add(BatchNormalization({.name = "frozen", .freeze_statistics = true}));
+  graph.Add(BatchNormalization({.name = "used", .use_trained_statistics = true}));
+  graph.Add(LayerNormalization({.name = "layer"}));
+  const Value plain = graph.Add(BatchNormalization({.name = "plain"}));
+  EXPECT_EQ(NodesWithStatistics(graph), std::vector<int>{plain});
+  Parameters parameters = Initialized(graph);
+  FinishStatistics(graph, parameters, *FeatureData(40), 8, Statistics::kPopulation);
+  EXPECT_EQ(parameters.Get(*parameters.Find("frozen.trained_variance"))[0], 1);
+  EXPECT_EQ(parameters.Get(*parameters.Find("used.trained_variance"))[0], 1);
+  EXPECT_NE(parameters.Get(*parameters.Find("plain.trained_variance"))[0], 1);
+}
+
+TEST(PopulationStatistics, OneValueLeavesTheVarianceAlone) {
+  const Graph graph = NormOnInput();
+  Parameters parameters = Initialized(graph);
+  FinishStatistics(graph, parameters, *FeatureData(1), 8, Statistics::kPopulation);
+  EXPECT_EQ(parameters.Get(*parameters.Find("bn.trained_variance"))[0], 1);
+  EXPECT_EQ(parameters.Get(*parameters.Find("bn.trained_mean"))[1], Rows(1, kFeatures)[1]);
+}
+
+}  // namespace
+}  // namespace normkit

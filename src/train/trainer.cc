@@ -1,0 +1,205 @@
+#include "src/train/trainer.h"
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+
+#include "src/core/fail.h"
+#include "src/train/schedule.h"
+#include "src/train/statistics.h"
+
+namespace normkit {
+namespace {
+
+DataPtr CheckData(const DataPtr& data) {
+  if (!data) Fail("training: no data given");
+  if (data->size() == 0) Fail("training on '{}': has no observations", data->Description());
+  return data;
+}
+
+// What a model file says about its training: only what does not change between runs of the same
+// seed.
+std::map<std::string, std::string> Facts(const TrainingOptions& options, const DataSource& data,
+                                         const TrainingResult& result) {
+  std::map<std::string, std::string> facts;
+  for (const auto& [name, value] : Describe(options)) facts[name] = value;
+  facts["training-data"] = data.Description();
+  facts["iterations"] = std::to_string(result.history.size());
+  if (result.has_validation) {
+    facts["validation-data"] = options.validation_data->Description();
+    facts["validation-accuracy"] = fmt::format("{}", result.final_validation_accuracy);
+    facts["validation-loss"] = fmt::format("{}", result.final_validation_loss);
+  }
+  if (result.stopped) facts["stopped"] = "before the end";
+  if (result.stopped_early) facts["stopped"] = "validation loss no longer fell";
+  return facts;
+}
+
+}  // namespace
+
+Trainer::Trainer(DataPtr data, const Graph& graph, const TrainingOptions& options)
+    : data_(CheckData(data)),
+      graph_(graph),
+      options_(Resolve(options)),
+      identity_(IdentifyRun(*data_, graph_, options_)),
+      objective_(graph_, *data_, options_.loss),
+      batch_sizes_(BatchSizes(data_->size(), options_.mini_batch_size, Single::kDrop)),
+      parameters_(graph_),
+      gradients_(graph_),
+      optimizer_(options_, parameters_),
+      start_(std::chrono::steady_clock::now()) {
+  if (options_.validation_data) {
+    if (options_.validation_data->classes() != data_->classes())
+      Fail("validating on '{}': its classes are [{}], expected those of the training data, [{}]",
+           options_.validation_data->Description(),
+           fmt::join(options_.validation_data->classes(), ", "), fmt::join(data_->classes(), ", "));
+    validation_ = std::make_unique<Evaluator>(graph_, options_.validation_data, options_.loss,
+                                              options_.mini_batch_size);
+  }
+  parameters_.Initialize(graph_, options_.seed);
+  if (options_.resume_from.empty()) {
+    FillInputStatistics(graph_, parameters_, *data_);
+    return;
+  }
+  state_ = ReadCheckpoint(options_.resume_from, identity_, parameters_, optimizer_);
+  if (state_.iteration() > total())
+    Fail("checkpoint '{}': stands at iteration {}, expected at most {} ({} epochs of {})",
+         options_.resume_from, state_.iteration(), total(), options_.max_epochs, per_epoch());
+  seconds_before_ = state_.seconds();
+}
+
+double Trainer::Seconds() const {
+  const std::chrono::duration<double> passed = std::chrono::steady_clock::now() - start_;
+  return seconds_before_ + passed.count();
+}
+
+Executor& Trainer::ExecutorFor(int64_t batch_size) {
+  return executors_.try_emplace(batch_size, graph_, batch_size, true).first->second;
+}
+
+Score Trainer::ForwardBackward(std::span<const int64_t> indices, int64_t iteration) {
+  Executor& executor = ExecutorFor(static_cast<int64_t>(indices.size()));
+  ReadBatch(*data_, indices, executor.input());
+  const RunMode mode{.training = true,
+                     .update_statistics = true,
+                     .seed = options_.seed,
+                     .iteration = static_cast<uint64_t>(iteration)};
+  executor.Forward(parameters_, mode);
+  doutput_.resize(indices.size() * static_cast<size_t>(objective_.width()));
+  const Score score =
+      objective_.Evaluate(executor, ReadExpected(*data_, indices), doutput_, nullptr);
+  executor.Backward(parameters_, doutput_, objective_.from(), mode, gradients_);
+  return score;
+}
+
+void Trainer::CheckLoss(double loss, int64_t epoch, int64_t iteration) const {
+  if (std::isfinite(loss)) return;
+  Fail(
+      "training: loss is {} at iteration {} (epoch {}), expected a finite number; try a lower "
+      "initial_learn_rate (it is {}) or a gradient_threshold, and look for such values in '{}'",
+      loss, iteration, epoch, options_.initial_learn_rate, data_->Description());
+}
+
+bool Trainer::Validates(int64_t iteration) const {
+  return validation_ && (iteration % options_.validation_frequency == 0 || iteration == total());
+}
+
+void Trainer::Validate(ProgressRow& row) {
+  const Score score = validation_->Run(parameters_);
+  row.has_validation = true;
+  row.validation_accuracy = score.accuracy();
+  row.validation_loss = score.mean_loss();
+  CheckLoss(row.validation_loss, row.epoch, row.iteration);
+}
+
+bool Trainer::OutOfPatience() const {
+  if (options_.validation_patience == 0) return false;
+  double best = std::numeric_limits<double>::infinity();
+  int64_t since = 0;
+  for (const ProgressRow& row : state_.history) {
+    if (!row.has_validation) continue;
+    const bool better = row.validation_loss < best;
+    best = std::min(best, row.validation_loss);
+    since = better ? 0 : since + 1;
+  }
+  return since >= options_.validation_patience;
+}
+
+void Trainer::RunIteration(int64_t epoch, std::span<const int64_t> indices) {
+  const int64_t iteration = state_.iteration() + 1;
+  ProgressRow row{.epoch = epoch, .iteration = iteration};
+  row.learn_rate = LearnRate(options_, epoch, iteration, total());
+  const Score score = ForwardBackward(indices, iteration);
+  row.batch_accuracy = score.accuracy();
+  row.batch_loss = score.mean_loss();
+  CheckLoss(row.batch_loss, epoch, iteration);
+  optimizer_.Step(parameters_, gradients_, row.learn_rate);
+  if (Validates(iteration)) Validate(row);
+  row.seconds = Seconds();
+  state_.history.push_back(row);
+
+  if (options_.on_iteration) options_.on_iteration(row);
+  const bool shown = row.has_validation || iteration == 1 || iteration == total() ||
+                     iteration % options_.verbose_frequency == 0;
+  if (shown && options_.on_row) options_.on_row(row);
+}
+
+void Trainer::SaveCheckpoint() {
+  if (options_.checkpoint_path.empty()) return;
+  WriteCheckpoint(options_.checkpoint_path, identity_, options_.checkpoint_notes, parameters_,
+                  optimizer_, state_);
+}
+
+Trainer::End Trainer::RunIterations() {
+  while (state_.iteration() < total()) {
+    const int64_t epoch = state_.iteration() / per_epoch() + 1;
+    const auto order = EpochOrder(data_->size(), options_.shuffle, options_.seed, epoch);
+    const auto batches = Cut(order, batch_sizes_);
+    for (int64_t i = state_.iteration() % per_epoch(); i < per_epoch(); ++i) {
+      if (options_.stop && *options_.stop) return End::kStopped;
+      RunIteration(epoch, batches[static_cast<size_t>(i)]);
+      if (state_.history.back().has_validation && OutOfPatience()) return End::kPatience;
+    }
+    if (options_.checkpoint_frequency > 0 && epoch % options_.checkpoint_frequency == 0)
+      SaveCheckpoint();
+  }
+  return End::kDone;
+}
+
+TrainingResult Trainer::Finish(End end) {
+  TrainingResult result;
+  result.stopped = end == End::kStopped;
+  result.stopped_early = end == End::kPatience;
+  for (const auto& [size, executor] : executors_)
+    result.peak_bytes = std::max(result.peak_bytes, executor.arena_bytes());
+  executors_.clear();
+  FinishStatistics(graph_, parameters_, *data_, options_.mini_batch_size,
+                   options_.batch_normalization_statistics);
+  if (validation_) {
+    const Score score = validation_->Run(parameters_);
+    result.has_validation = true;
+    result.final_validation_accuracy = score.accuracy();
+    result.final_validation_loss = score.mean_loss();
+  }
+  result.seconds = Seconds();
+  result.history = std::move(state_.history);
+  result.network.facts = Facts(options_, *data_, result);
+  result.network.classes = data_->classes();
+  result.network.graph = std::move(graph_);
+  result.network.parameters = std::move(parameters_);
+  return result;
+}
+
+TrainingResult Trainer::Run() {
+  // A checkpoint of a run that ended by patience ends at once.
+  const End end = OutOfPatience() ? End::kPatience : RunIterations();
+  if (end == End::kStopped) SaveCheckpoint();
+  return Finish(end);
+}
+
+TrainingResult TrainNetwork(const DataPtr& data, const Graph& graph,
+                            const TrainingOptions& options) {
+  return Trainer(data, graph, options).Run();
+}
+
+}  // namespace normkit

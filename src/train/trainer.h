@@ -1,0 +1,59 @@
+// The training loop.
+#pragma once
+
+#include <chrono>
+#include <map>
+#include <memory>
+#include <optional>
+#include <span>
+#include <vector>
+
+#include "normkit/nn/executor.h"
+#include "normkit/train/train.h"
+#include "src/train/checkpoint.h"
+#include "src/train/evaluator.h"
+#include "src/train/objective.h"
+#include "src/train/solvers.h"
+
+namespace normkit {
+
+// One run of TrainNetwork.
+class Trainer {
+ public:
+  Trainer(DataPtr data, const Graph& graph, const TrainingOptions& options);
+  TrainingResult Run();
+
+ private:
+  enum class End { kDone, kStopped, kPatience };
+
+  int64_t per_epoch() const { return static_cast<int64_t>(batch_sizes_.size()); }
+  int64_t total() const { return options_.max_epochs * per_epoch(); }
+  double Seconds() const;
+  End RunIterations();
+  void RunIteration(int64_t epoch, std::span<const int64_t> indices);
+  Score ForwardBackward(std::span<const int64_t> indices, int64_t iteration);
+  void CheckLoss(double loss, int64_t epoch, int64_t iteration) const;
+  bool Validates(int64_t iteration) const;
+  bool OutOfPatience() const;
+  void Validate(ProgressRow& row);
+  void SaveCheckpoint();
+  TrainingResult Finish(End end);
+  Executor& ExecutorFor(int64_t batch_size);
+
+  DataPtr data_;
+  Graph graph_;
+  TrainingOptions options_;
+  RunIdentity identity_;
+  Objective objective_;
+  std::vector<int64_t> batch_sizes_;
+  Parameters parameters_, gradients_;
+  Optimizer optimizer_;
+  std::map<int64_t, Executor> executors_;  // by batch size: the full one and the last one's
+  std::vector<float> doutput_;
+  std::unique_ptr<Evaluator> validation_;
+  RunState state_;
+  std::chrono::steady_clock::time_point start_;
+  double seconds_before_ = 0;  // of the run resumed from
+};
+
+}  // namespace normkit
