@@ -1,0 +1,77 @@
+// Fully connected layers, and the flattening before them.
+#include <utility>
+
+#include "src/nn/layers/flatten.h"
+#include "src/nn/layers/fully_connected.h"
+#include "src/onnx/rows.h"
+
+namespace normkit {
+namespace {
+
+using Options = FullyConnectedOptions;
+constexpr Property<Options> kFullyConnected[] = {
+    {"weights_initializer", &Options::weights_initializer},
+    {"bias_initializer", &Options::bias_initializer},
+    {"weight_learn_rate_factor", &Options::weight_learn_rate_factor},
+    {"bias_learn_rate_factor", &Options::bias_learn_rate_factor},
+    {"weight_l2_factor", &Options::weight_l2_factor},
+    {"bias_l2_factor", &Options::bias_l2_factor}};
+
+}  // namespace
+
+bool WriteGemm(LayerWriter& writer, std::string_view type) {
+  const auto* layer = writer.As<FullyConnectedLayer>();
+  if (!layer) return false;
+  const Options& options = layer->options();
+  std::vector<std::string> inputs = writer.inputs();
+  inputs.push_back(writer.ParameterConstant(
+      "weights", {options.output_size, writer.layouts().at(0).channels()}));
+  if (options.bias) inputs.push_back(writer.ParameterConstant("bias", {options.output_size}));
+  writer.set_output(writer.Node(type, "", inputs));
+  writer.Int("transB", 1);
+  writer.SetProperties<Options>(kFullyConnected, options, {});
+  return true;
+}
+
+void ReadGemm(GraphReader& reader) {
+  NodeReader node = reader.Node();
+  node.ExpectInputs(2, 3);
+  for (const char* factor : {"alpha", "beta"}) {
+    const float given = node.Float(factor, 1);
+    if (given != 1) node.Refuse("attribute '{}' is {}, expected 1", factor, given);
+  }
+  node.Expect("transA", 0);
+  if (node.Int("transB", 0) != 1) node.Refuse("attribute 'transB' is 0, expected 1");
+  node.Done();
+  const std::vector<int64_t> weights = reader.ConstantShape(node, 1);
+  if (weights.size() != 2)
+    node.Refuse("weights '{}' have {} axes, expected 2", node.input(1), weights.size());
+  Options options;
+  options.name = node.name();
+  options.output_size = weights[0];
+  options.bias = node.HasInput(2);
+  reader.ReadProperties<Options>(node, kFullyConnected, &options);
+  GraphReader::Values values{{"weights", reader.Floats(node, 1, weights)}};
+  if (options.bias) values.emplace_back("bias", reader.Floats(node, 2, {weights[0]}));
+  reader.Add(node, node.Checked([&] { return FullyConnected(options); }), {reader.Input(node, 0)},
+             node.output(), std::move(values));
+  reader.Consume(1);
+}
+
+bool WriteFlatten(LayerWriter& writer, std::string_view type) {
+  if (!writer.As<FlattenLayer>()) return false;
+  writer.set_output(writer.Node(type, "", writer.inputs()));
+  writer.Int("axis", 1);
+  return true;
+}
+
+void ReadFlatten(GraphReader& reader) {
+  NodeReader node = reader.Node();
+  node.ExpectInputs(1, 1);
+  node.Expect("axis", 1);
+  node.Done();
+  reader.Add(node, Flatten(node.name()), {reader.Input(node, 0)}, node.output());
+  reader.Consume(1);
+}
+
+}  // namespace normkit

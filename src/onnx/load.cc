@@ -1,0 +1,114 @@
+// ONNX models to networks.
+#include <limits>
+#include <set>
+
+#include "normkit/onnx/onnx.h"
+#include "src/core/fail.h"
+#include "src/core/files.h"
+#include "src/core/suggest.h"
+#include "src/onnx/metadata.h"
+#include "src/onnx/model.h"
+#include "src/onnx/operators.h"
+#include "src/onnx/rows.h"
+
+namespace normkit {
+namespace {
+
+constexpr int kMostNodes = 1 << 14;
+constexpr uint64_t kMostBytes = std::numeric_limits<int>::max();  // of protobuf
+
+onnx::ModelProto Parse(std::string_view bytes, const std::string& file) {
+  onnx::ModelProto model;
+  if (bytes.size() > kMostBytes ||
+      !model.ParseFromArray(bytes.data(), static_cast<int>(bytes.size())))
+    Fail("{}: is not an ONNX model ({} bytes that do not parse)", file, bytes.size());
+  if (!model.has_graph())
+    Fail("{}: is not an ONNX model ({} bytes without a graph)", file, bytes.size());
+  return model;
+}
+
+int64_t OpsetOf(const onnx::ModelProto& model, const std::string& file) {
+  int64_t opset = 0;
+  for (const onnx::OperatorSetIdProto& import : model.opset_import())
+    if (import.domain().empty() || import.domain() == "ai.onnx") opset = import.version();
+  if (opset < kOldestOpset || opset > kNewestOpset)
+    Fail("{}: has opset {}, expected {} to {}", file, opset, kOldestOpset, kNewestOpset);
+  return opset;
+}
+
+// What no row knows of, refused in one place.
+void CheckGraph(const onnx::ModelProto& model, const std::string& file) {
+  const onnx::GraphProto& graph = model.graph();
+  if (graph.node_size() > kMostNodes)
+    Fail("{}: has {} nodes, expected at most {}", file, graph.node_size(), kMostNodes);
+  if (model.functions_size() > 0)
+    Fail("{}: has {} functions, expected none", file, model.functions_size());
+  if (graph.sparse_initializer_size() > 0)
+    Fail("{}: has {} sparse tensors, expected dense ones", file, graph.sparse_initializer_size());
+  if (graph.quantization_annotation_size() > 0)
+    Fail("{}: is quantized, expected f32 tensors", file);
+}
+
+[[noreturn]] void RefuseOperator(const NodeReader& node, const std::string& domain) {
+  std::vector<std::string> known;
+  for (const Operator& row : Operators())
+    if (row.read) known.emplace_back(row.type);
+  if (!domain.empty())
+    node.Refuse("operators of domain '{}' are not supported, expected one of {}", domain,
+                fmt::join(known, ", "));
+  node.Refuse("this operator is not supported here{}, expected one of {}",
+              DidYouMean(node.op_type(), known), fmt::join(known, ", "));
+}
+
+void CheckNode(const onnx::NodeProto& proto, const NodeReader& node, int64_t opset) {
+  if (!IsUtf8(proto.name())) node.Refuse("the name is not UTF-8");
+  const Operator* row = FindOperator(proto.op_type());
+  if (!row || !proto.domain().empty()) RefuseOperator(node, proto.domain());
+  if (row->opset > opset)
+    node.Refuse("stands in a model of opset {}, expected at least {}", opset, row->opset);
+}
+
+// Properties of layers that are not there would be lost in silence.
+void CheckLayerNames(const Metadata& metadata, const Graph& graph, const std::string& file) {
+  std::set<std::string_view> names;
+  for (const Node& node : graph.nodes()) names.insert(node.layer->name());
+  for (const auto& [name, properties] : metadata.layers.items())
+    if (!names.contains(name))
+      Fail("{}: metadata 'normkit.layers': the graph has no layer '{}'", file, name);
+}
+
+}  // namespace
+
+Network NetworkFromOnnx(std::string_view bytes, const std::string& file) {
+  const onnx::ModelProto model = Parse(bytes, file);
+  const int64_t opset = OpsetOf(model, file);
+  CheckGraph(model, file);
+  Metadata metadata = ReadMetadata(model, file);
+  GraphReader reader(file, model.graph(), metadata.layers);
+  for (int i = 0; i < model.graph().node_size(); ++i)
+    CheckNode(model.graph().node(i), reader.Node(i), opset);
+  ReadInput(reader);
+  while (!reader.AtEnd()) {
+    const NodeReader node = reader.Node();
+    const Operator* row = FindOperator(node.op_type());
+    if (!row->read) RefuseOperator(node, "");
+    row->read(reader);
+  }
+  Network network = reader.Finish();
+  CheckLayerNames(metadata, network.graph, file);
+  network.classes = std::move(metadata.classes);
+  network.facts = std::move(metadata.facts);
+  return network;
+}
+
+OnnxInfo OnnxInfoOf(std::string_view bytes, const std::string& file) {
+  const onnx::ModelProto model = Parse(bytes, file);
+  return {model.ir_version(), OpsetOf(model, file),
+          fmt::format("{} {}", model.producer_name(), model.producer_version())};
+}
+
+Network LoadOnnx(const std::string& path) {
+  return NetworkFromOnnx(ReadFile(path, kMostBytes), path);
+}
+
+}  // namespace normkit

@@ -1,0 +1,104 @@
+#include "src/onnx/metadata.h"
+
+#include <set>
+#include <string_view>
+
+#include "src/core/fail.h"
+
+namespace normkit {
+namespace {
+
+using nlohmann::json;
+
+constexpr std::string_view kPrefix = "normkit.", kFormat = "normkit.format",
+                           kClasses = "normkit.classes", kLayers = "normkit.layers",
+                           kFacts = "normkit.facts", kVersion = "1";
+constexpr int kDeepest = 4;  // a property that is an array, in a layer, in "normkit.layers"
+
+void Add(std::string_view key, std::string value, onnx::ModelProto* model) {
+  onnx::StringStringEntryProto* entry = model->add_metadata_props();
+  entry->set_key(std::string(key));
+  entry->set_value(std::move(value));
+}
+
+std::string Dump(std::string_view key, const json& value) {
+  try {
+    return value.dump();
+  } catch (const json::exception&) {
+    Fail("model file: {} holds a text that is not UTF-8", key);
+  }
+}
+
+json Parse(const std::string& text, const std::string& where) {
+  const auto check_depth = [&](int depth, json::parse_event_t, json&) {
+    if (depth > kDeepest) Fail("{}: is nested deeper than {} levels", where, kDeepest);
+    return true;
+  };
+  try {
+    return json::parse(text, check_depth);
+  } catch (const json::exception& error) {
+    Fail("{}: is not JSON: {}", where, error.what());
+  }
+}
+
+std::string Text(const json& value, const std::string& where) {
+  if (!value.is_string()) Fail("{}: holds a {}, expected texts", where, value.type_name());
+  return value.get<std::string>();
+}
+
+void ReadEntry(std::string_view key, const std::string& text, const std::string& where,
+               Metadata* metadata) {
+  if (key == kFormat) {
+    if (text != kVersion)
+      Fail("{}: is '{}', expected '{}' (a newer normkit wrote the file)", where, text, kVersion);
+    return;
+  }
+  const json value = Parse(text, where);
+  const bool array = key == kClasses;
+  if (array ? !value.is_array() : !value.is_object())
+    Fail("{}: is a {}, expected an {}", where, value.type_name(), array ? "array" : "object");
+  if (key == kClasses)
+    for (const json& name : value) metadata->classes.push_back(Text(name, where));
+  else if (key == kFacts)
+    for (const auto& [name, fact] : value.items()) metadata->facts[name] = Text(fact, where);
+  else if (key == kLayers)
+    metadata->layers = value;
+  else
+    Fail("{}: is unknown, expected {}, {}, {} or {}", where, kFormat, kClasses, kLayers, kFacts);
+  if (key == kLayers)
+    for (const auto& [name, properties] : value.items())
+      if (!properties.is_object())
+        Fail("{}: layer '{}' is a {}, expected an object", where, name, properties.type_name());
+}
+
+}  // namespace
+
+void WriteMetadata(const Metadata& metadata, onnx::ModelProto* model) {
+  Add(kFormat, std::string(kVersion), model);
+  if (!metadata.classes.empty()) Add(kClasses, Dump(kClasses, metadata.classes), model);
+  if (!metadata.layers.empty()) Add(kLayers, Dump(kLayers, metadata.layers), model);
+  if (!metadata.facts.empty()) Add(kFacts, Dump(kFacts, metadata.facts), model);
+}
+
+Metadata ReadMetadata(const onnx::ModelProto& model, const std::string& file) {
+  Metadata metadata;
+  std::set<std::string_view> keys;
+  for (const onnx::StringStringEntryProto& entry : model.metadata_props()) {
+    if (!entry.key().starts_with(kPrefix)) continue;
+    const std::string where = fmt::format("{}: metadata '{}'", file, entry.key());
+    if (!keys.insert(entry.key()).second) Fail("{}: stands twice, expected once", where);
+    ReadEntry(entry.key(), entry.value(), where, &metadata);
+  }
+  return metadata;
+}
+
+bool IsUtf8(const std::string& text) {
+  try {
+    static_cast<void>(json(text).dump());
+    return true;
+  } catch (const json::exception&) {
+    return false;
+  }
+}
+
+}  // namespace normkit

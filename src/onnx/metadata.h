@@ -1,0 +1,32 @@
+// metadata_props: what ONNX has no place for.
+//   normkit.format    "1"
+//   normkit.classes   ["0","1",...]                  class names (absent: regression)
+//   normkit.layers    {"bn1":{"epsilon":1e-05,...}}  properties that nodes cannot carry, where they
+//                                                    differ from what the nodes alone say
+//   normkit.facts     {"epochs":"5",...}             how the network was trained
+#pragma once
+
+#include <onnx.pb.h>
+
+#include <map>
+#include <nlohmann/json.hpp>
+#include <string>
+#include <vector>
+
+namespace normkit {
+
+struct Metadata {
+  std::vector<std::string> classes;
+  nlohmann::json layers = nlohmann::json::object();
+  std::map<std::string, std::string> facts;
+};
+
+// Throws Error where a text is not UTF-8.
+void WriteMetadata(const Metadata& metadata, onnx::ModelProto* model);
+
+// Ignores what does not begin with "normkit."; throws Error on what does and is not as above.
+Metadata ReadMetadata(const onnx::ModelProto& model, const std::string& file);
+
+bool IsUtf8(const std::string& text);
+
+}  // namespace normkit

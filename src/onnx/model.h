@@ -1,0 +1,24 @@
+// Networks and the bytes of model files.
+#pragma once
+
+#include <string>
+#include <string_view>
+
+#include "normkit/nn/network.h"
+
+namespace normkit {
+
+// The same network gives the same bytes.
+std::string OnnxBytes(const Network& network);
+
+// `file` is what errors call the bytes.
+Network NetworkFromOnnx(std::string_view bytes, const std::string& file);
+
+// What a model file says of itself, beside the network.
+struct OnnxInfo {
+  int64_t ir_version = 0, opset = 0;
+  std::string producer;  // name and version
+};
+OnnxInfo OnnxInfoOf(std::string_view bytes, const std::string& file);
+
+}  // namespace normkit

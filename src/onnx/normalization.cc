@@ -1,0 +1,246 @@
+// The normalization layers (docs/onnx.md has the table of what becomes what).
+#include "src/nn/layers/normalization.h"
+
+#include <algorithm>
+#include <array>
+#include <iterator>
+#include <memory>
+#include <utility>
+
+#include "src/onnx/rows.h"
+
+namespace normkit {
+namespace {
+
+using Kind = NormalizationLayer::Kind;
+using Options = NormalizationProperties;
+
+// By Kind.
+constexpr std::string_view kOperators[] = {"BatchNormalization", "LayerNormalization",
+                                           "InstanceNormalization", "GroupNormalization",
+                                           "RMSNormalization"};
+std::string_view OperatorOf(Kind kind) { return kOperators[static_cast<int>(kind)]; }
+
+constexpr Property<Options> kProperties[] = {
+    {"epsilon", &Options::epsilon},
+    {"num_channels", &Options::num_channels},
+    {"scale", &Options::scale},
+    {"offset", &Options::offset},
+    {"scale_initializer", &Options::scale_initializer},
+    {"offset_initializer", &Options::offset_initializer},
+    {"scale_learn_rate_factor", &Options::scale_learn_rate_factor},
+    {"offset_learn_rate_factor", &Options::offset_learn_rate_factor},
+    {"scale_l2_factor", &Options::scale_l2_factor},
+    {"offset_l2_factor", &Options::offset_l2_factor},
+    {"trained_mean", &Options::trained_mean},
+    {"trained_variance", &Options::trained_variance},
+    {"mean_decay", &Options::mean_decay},
+    {"variance_decay", &Options::variance_decay},
+    {"freeze_statistics", &Options::freeze_statistics},
+    {"use_trained_statistics", &Options::use_trained_statistics},
+    {"operation_dimension", &Options::operation_dimension},
+    {"num_groups", &Options::num_groups}};
+
+// The nodes around the operator: over channels alone, ONNX normalizes only where they are the last
+// axis, and its InstanceNormalization wants space. Everything else is the operator alone.
+struct Wrapping {
+  std::string_view before, after;  // operators
+  std::string_view before_part, after_part;
+  std::array<int64_t, 4> before_perm, after_perm;
+};
+constexpr Wrapping kChannelsLast{"Transpose",      "Transpose",  "channels_last",
+                                 "channels_first", {0, 2, 3, 1}, {0, 3, 1, 2}};
+constexpr Wrapping kUnsqueezed{"Unsqueeze", "Squeeze", "unsqueeze", "squeeze", {}, {}};
+constexpr int64_t kSpaceAxis = 2;  // that Unsqueeze adds
+
+const Wrapping* WrappingOf(const NormalizationLayer& layer, const Layout& x) {
+  const bool image = x.Has(kS);
+  if (layer.kind() == Kind::kInstance) return image ? nullptr : &kUnsqueezed;
+  const bool over_channels = layer.kind() == Kind::kLayer || layer.kind() == Kind::kRms;
+  return over_channels && image && !(layer.SpecFor(x).reduce & kS) ? &kChannelsLast : nullptr;
+}
+
+// Scale and offset of layer normalization over [C,H,W] broadcast over it; all others are [C].
+std::vector<int64_t> ScaleShape(Kind kind, const Wrapping* wrapping, const Layout& x) {
+  if (kind == Kind::kLayer && !wrapping && x.Has(kS)) return {x.channels(), 1, 1};
+  return {x.channels()};
+}
+
+// Attributes of the operator; f32, as the node has them.
+struct Attributes {
+  float epsilon = 1e-5f;
+  float momentum = 0.9f;  // batch: weighs the old value
+  int64_t groups = 1;     // group
+};
+
+// The properties as the nodes alone say them.
+Options PlainOptions(Kind kind, const Wrapping* wrapping, const Attributes& attributes) {
+  Options plain;
+  plain.epsilon = attributes.epsilon;
+  if (kind == Kind::kBatch)
+    plain.mean_decay = plain.variance_decay = DecayFromOnnxMomentum(attributes.momentum);
+  if (kind == Kind::kLayer && wrapping)
+    plain.operation_dimension = OperationDimension::kChannelOnly;
+  plain.num_groups = attributes.groups;
+  return plain;
+}
+
+void WriteAttributes(LayerWriter& writer, const NormalizationLayer& layer, const Wrapping* wrapping,
+                     const Attributes& attributes) {
+  const Kind kind = layer.kind();
+  if (kind == Kind::kLayer || kind == Kind::kRms) writer.Int("axis", wrapping ? -1 : 1);
+  writer.Float("epsilon", attributes.epsilon);
+  if (kind == Kind::kBatch) writer.Float("momentum", attributes.momentum);
+  if (kind == Kind::kGroup) writer.Int("num_groups", attributes.groups);
+}
+
+Attributes ReadAttributes(NodeReader& node, Kind kind, const Wrapping* wrapping, const Layout& x) {
+  Attributes attributes;
+  attributes.epsilon = node.Float("epsilon", attributes.epsilon);
+  if (kind == Kind::kBatch) {
+    attributes.momentum = node.Float("momentum", attributes.momentum);
+    node.Expect("training_mode", 0);
+  }
+  if (kind == Kind::kGroup) attributes.groups = node.Int("num_groups", 0);
+  if (kind == Kind::kLayer || kind == Kind::kRms) {
+    const int64_t given = node.Int("axis", -1), axis = given < 0 ? given + x.rank() : given;
+    const int64_t expected = wrapping ? x.rank() - 1 : 1;
+    if (axis != expected)
+      node.Refuse("attribute 'axis' is {}, expected {} ({})", given, expected,
+                  wrapping ? "channels, behind Transpose" : "all but observations");
+  }
+  if (kind != Kind::kBatch && kind != Kind::kInstance) node.Expect("stash_type", 1);
+  node.Done();
+  return attributes;
+}
+
+GraphReader::Values ReadValues(const GraphReader& reader, const NodeReader& node, Kind kind,
+                               const std::vector<int64_t>& shape) {
+  GraphReader::Values values{{"scale", reader.Floats(node, 1, shape)}};
+  if (kind == Kind::kRms) return values;
+  const bool zeros = kind == Kind::kLayer && !node.HasInput(2);  // its offset is optional
+  values.emplace_back("offset", zeros ? std::vector<float>(values[0].second.size())
+                                      : reader.Floats(node, 2, shape));
+  if (kind == Kind::kBatch) {
+    values.emplace_back("trained_mean", reader.Floats(node, 3, shape));
+    values.emplace_back("trained_variance", reader.Floats(node, 4, shape));
+  }
+  return values;
+}
+
+// What the metadata says has to be what the nodes do.
+void ExpectSameMeaning(const NodeReader& node, const NormalizationLayer& layer, const Layout& x,
+                       const Wrapping* wrapping, const Attributes& attributes) {
+  const Options& options = layer.options();
+  node.ExpectSame("epsilon", attributes.epsilon, options.epsilon);
+  if (layer.kind() == Kind::kBatch)
+    node.ExpectSame("momentum", attributes.momentum, 1 - options.mean_decay);
+  if (layer.GroupsFor(x) != attributes.groups)
+    node.Refuse("attribute 'num_groups' is {}, expected {} (num_groups {} in the metadata)",
+                attributes.groups, layer.GroupsFor(x), options.num_groups);
+  if (WrappingOf(layer, x) != wrapping)
+    node.Refuse("normalizes other axes than operation_dimension '{}' of the metadata",
+                Name(options.operation_dimension));
+}
+
+// Reads the operator `ahead` of the next node, with what wraps it.
+void Read(GraphReader& reader, const Wrapping* wrapping) {
+  NodeReader node = reader.Node(wrapping ? 1 : 0), first = reader.Node();
+  const NodeReader last = reader.Node(wrapping ? 2 : 0);
+  const auto kind =
+      static_cast<Kind>(std::find(std::begin(kOperators), std::end(kOperators), node.op_type()) -
+                        std::begin(kOperators));
+  const int inputs = kind == Kind::kBatch ? 5 : kind == Kind::kRms ? 2 : 3;
+  node.ExpectInputs(kind == Kind::kLayer ? 2 : inputs, inputs);
+  const Layout& x = reader.InputLayout(first, 0);
+  const Attributes attributes = ReadAttributes(node, kind, wrapping, x);
+  Options options = PlainOptions(kind, wrapping, attributes);
+  reader.ReadProperties<Options>(node, kProperties, &options);
+  const auto layer = node.Checked(
+      [&] { return std::make_shared<NormalizationLayer>(kind, node.name(), std::move(options)); });
+  node.Checked([&] { return layer->OutputLayout(std::array{x}); });
+  ExpectSameMeaning(node, *layer, x, wrapping, attributes);
+  reader.Add(node, layer, {reader.Input(first, 0)}, last.output(),
+             ReadValues(reader, node, kind, ScaleShape(kind, wrapping, x)));
+  reader.Consume(wrapping ? 3 : 1);
+}
+
+// Whether the next nodes are an operator of `kinds` between the two nodes of the wrapping.
+bool IsWrapped(const GraphReader& reader, const Wrapping& wrapping,
+               std::initializer_list<Kind> kinds) {
+  return reader.Node().op_type() == wrapping.before && reader.PeekChain(2, wrapping.after) &&
+         std::any_of(kinds.begin(), kinds.end(),
+                     [&](Kind kind) { return reader.PeekChain(1, OperatorOf(kind)); });
+}
+
+void ExpectPerm(NodeReader node, const std::array<int64_t, 4>& expected) {
+  node.ExpectInputs(1, 1);
+  const std::vector<int64_t> perm = node.Ints("perm", {3, 2, 1, 0});
+  node.Done();
+  if (!std::equal(perm.begin(), perm.end(), expected.begin()))
+    node.Refuse("attribute 'perm' is [{}], expected [{}]", fmt::join(perm, ","),
+                fmt::join(expected, ","));
+}
+
+void ExpectSpaceAxis(const GraphReader& reader, const NodeReader& node) {
+  node.ExpectInputs(2, 2);
+  node.Done();
+  const int64_t axis = reader.Ints(node, 1, {1})[0];
+  if (axis != kSpaceAxis) node.Refuse("axis is {}, expected {}", axis, kSpaceAxis);
+}
+
+}  // namespace
+
+bool WriteNormalization(LayerWriter& writer, std::string_view type) {
+  const auto* layer = writer.As<NormalizationLayer>();
+  if (!layer || OperatorOf(layer->kind()) != type) return false;
+  const Kind kind = layer->kind();
+  const Options& options = layer->options();
+  const Layout& x = writer.layouts().at(0);
+  const Wrapping* wrapping = WrappingOf(*layer, x);
+  const Attributes attributes{static_cast<float>(options.epsilon),
+                              static_cast<float>(1 - options.mean_decay), layer->GroupsFor(x)};
+
+  std::string value = writer.inputs().at(0), axes;
+  if (wrapping == &kUnsqueezed) axes = writer.Constant("axes", {1}, std::span(&kSpaceAxis, 1));
+  const auto wrap = [&](std::string_view op, std::string_view part, const auto& perm) {
+    value = writer.Node(op, part, axes.empty() ? std::vector{value} : std::vector{value, axes});
+    if (axes.empty()) writer.Ints("perm", {perm.begin(), perm.end()});
+  };
+  if (wrapping) wrap(wrapping->before, wrapping->before_part, wrapping->before_perm);
+  std::vector<std::string> inputs{value};
+  const std::vector<int64_t> shape = ScaleShape(kind, wrapping, x);
+  inputs.push_back(writer.ParameterConstant("scale", shape));
+  if (layer->has_offset()) inputs.push_back(writer.ParameterConstant("offset", shape));
+  if (kind == Kind::kBatch) {
+    inputs.push_back(writer.ParameterConstant("trained_mean", shape));
+    inputs.push_back(writer.ParameterConstant("trained_variance", shape));
+  }
+  value = writer.Node(type, "", inputs);
+  WriteAttributes(writer, *layer, wrapping, attributes);
+  if (wrapping) wrap(wrapping->after, wrapping->after_part, wrapping->after_perm);
+  writer.set_output(value);
+  writer.SetProperties<Options>(kProperties, options, PlainOptions(kind, wrapping, attributes));
+  return true;
+}
+
+void ReadNormalization(GraphReader& reader) { Read(reader, nullptr); }
+
+void ReadWrappedNormalization(GraphReader& reader) {
+  const NodeReader first = reader.Node();
+  if (IsWrapped(reader, kChannelsLast, {Kind::kLayer, Kind::kRms})) {
+    ExpectPerm(first, kChannelsLast.before_perm);
+    ExpectPerm(reader.Node(2), kChannelsLast.after_perm);
+    Read(reader, &kChannelsLast);
+  } else if (IsWrapped(reader, kUnsqueezed, {Kind::kInstance})) {
+    ExpectSpaceAxis(reader, first);
+    ExpectSpaceAxis(reader, reader.Node(2));
+    Read(reader, &kUnsqueezed);
+  } else {
+    first.Refuse("is supported only before a normalization, expected {} or {} and its inverse",
+                 "Transpose, LayerNormalization or RMSNormalization",
+                 "Unsqueeze, InstanceNormalization");
+  }
+}
+
+}  // namespace normkit

@@ -1,0 +1,56 @@
+// The functions of the rows, by family: input.cc, elementwise.cc, windows.cc, ...
+#pragma once
+
+#include <string_view>
+
+#include "src/onnx/graph_reader.h"
+#include "src/onnx/writer.h"
+
+namespace normkit {
+
+// The input layer is no operator: it is the graph's input and the nodes that normalize it.
+void WriteInput(LayerWriter& writer);
+void ReadInput(GraphReader& reader);
+
+bool WriteAdd(LayerWriter& writer, std::string_view type);
+bool WriteSum(LayerWriter& writer, std::string_view type);
+void ReadAddition(GraphReader& reader);
+bool WriteConcat(LayerWriter& writer, std::string_view type);
+void ReadConcat(GraphReader& reader);
+bool WriteDropout(LayerWriter& writer, std::string_view type);
+void ReadDropout(GraphReader& reader);
+bool WriteFlatten(LayerWriter& writer, std::string_view type);
+void ReadFlatten(GraphReader& reader);
+bool WriteSoftmax(LayerWriter& writer, std::string_view type);
+void ReadSoftmax(GraphReader& reader);
+
+bool WriteRelu(LayerWriter& writer, std::string_view type);
+void ReadRelu(GraphReader& reader);
+bool WriteLeakyRelu(LayerWriter& writer, std::string_view type);
+void ReadLeakyRelu(GraphReader& reader);
+bool WriteTanh(LayerWriter& writer, std::string_view type);
+void ReadTanh(GraphReader& reader);
+bool WriteSigmoid(LayerWriter& writer, std::string_view type);
+void ReadSigmoid(GraphReader& reader);
+bool WriteGelu(LayerWriter& writer, std::string_view type);
+void ReadGelu(GraphReader& reader);
+
+bool WriteConv(LayerWriter& writer, std::string_view type);
+void ReadConv(GraphReader& reader);
+bool WriteGemm(LayerWriter& writer, std::string_view type);
+void ReadGemm(GraphReader& reader);
+bool WriteMaxPool(LayerWriter& writer, std::string_view type);
+void ReadMaxPool(GraphReader& reader);
+bool WriteAveragePool(LayerWriter& writer, std::string_view type);
+void ReadAveragePool(GraphReader& reader);
+bool WriteGlobalAveragePool(LayerWriter& writer, std::string_view type);
+void ReadGlobalAveragePool(GraphReader& reader);
+
+// All normalization layers; the operator says which. Those that normalize over channels alone stand
+// between two Transpose on images, instance normalization of features between Unsqueeze and
+// Squeeze.
+bool WriteNormalization(LayerWriter& writer, std::string_view type);
+void ReadNormalization(GraphReader& reader);
+void ReadWrappedNormalization(GraphReader& reader);
+
+}  // namespace normkit

@@ -1,0 +1,110 @@
+// Networks to ONNX models.
+#include <algorithm>
+#include <limits>
+#include <utility>
+
+#include "normkit/onnx/onnx.h"
+#include "normkit/version.h"
+#include "src/core/fail.h"
+#include "src/core/files.h"
+#include "src/onnx/metadata.h"
+#include "src/onnx/model.h"
+#include "src/onnx/operators.h"
+#include "src/onnx/rows.h"
+
+namespace normkit {
+namespace {
+
+// The oldest version of the file format that an operator set goes with, as the releases of ONNX
+// paired them (docs/Versioning.md of ONNX).
+int IrVersionFor(int opset) {
+  if (opset <= 14) return 7;
+  if (opset <= 18) return 8;
+  if (opset <= 20) return 9;
+  return opset <= 22 ? 10 : 11;
+}
+
+// BSSC, as networks run, is [N,C,H,W] in the file; BC is [N,C].
+void DescribeValue(const std::string& name, const Layout& layout, onnx::ValueInfoProto* info) {
+  info->set_name(name);
+  onnx::TypeProto::Tensor* tensor = info->mutable_type()->mutable_tensor_type();
+  tensor->set_elem_type(onnx::TensorProto::FLOAT);
+  tensor->mutable_shape()->add_dim()->set_dim_param("N");
+  tensor->mutable_shape()->add_dim()->set_dim_value(layout.channels());
+  for (const Axis& axis : layout.axes())
+    if (axis.label == kS) tensor->mutable_shape()->add_dim()->set_dim_value(axis.size);
+}
+
+void CheckWritable(const Layer& layer, const Layout& output) {
+  if (!IsUtf8(layer.name()))
+    Fail("{} '{}': the name is not UTF-8, which model files demand", layer.type(), layer.name());
+  if (output.format() != "BSSC" && output.format() != "BC")
+    Fail("{} '{}': output is {}, expected BSSC or BC: model files hold no other", layer.type(),
+         layer.name(), output.ToString());
+}
+
+void WriteLayer(LayerWriter& writer) {
+  for (const Operator& row : Operators())
+    if (row.write && row.write(writer, row.type)) return;
+  Fail("{} '{}': has no form in ONNX", writer.layer().type(), writer.layer().name());
+}
+
+// Writes all nodes and constants; properties of layers go to `metadata`.
+void WriteGraph(const Network& network, onnx::GraphProto* graph, Metadata* metadata) {
+  GraphWriter writer(graph);
+  const std::vector<Layout> layouts = network.graph.Layouts(1);
+  std::vector<std::string> names;
+  for (Value value = 0; value < network.graph.size(); ++value) {
+    const Node& node = network.graph.node(value);
+    CheckWritable(*node.layer, layouts[static_cast<size_t>(value)]);
+    std::vector<std::string> inputs;
+    std::vector<Layout> input_layouts;
+    for (Value input : node.inputs) {
+      inputs.push_back(names[static_cast<size_t>(input)]);
+      input_layouts.push_back(layouts[static_cast<size_t>(input)]);
+    }
+    if (node.inputs.empty()) {  // the graph's own input
+      inputs.push_back(writer.UniqueName(node.layer->name()));
+      input_layouts.push_back(layouts[0]);
+      DescribeValue(inputs[0], layouts[0], graph->add_input());
+    }
+    LayerWriter layer(&writer, network, value, std::move(inputs), std::move(input_layouts));
+    if (node.inputs.empty())
+      WriteInput(layer);
+    else
+      WriteLayer(layer);
+    names.push_back(layer.output());
+    if (!layer.properties().empty()) metadata->layers[node.layer->name()] = layer.properties();
+  }
+  DescribeValue(names.back(), layouts.back(), graph->add_output());
+}
+
+}  // namespace
+
+std::string OnnxBytes(const Network& network) {
+  if (network.graph.size() == 0) Fail("model file: the network has no layers, expected some");
+  onnx::ModelProto model;
+  Metadata metadata{.classes = network.classes, .facts = network.facts};
+  model.mutable_graph()->set_name("normkit");
+  WriteGraph(network, model.mutable_graph(), &metadata);
+  int opset = kOldestOpset;
+  for (const onnx::NodeProto& node : model.graph().node())
+    opset = std::max(opset, FindOperator(node.op_type())->opset);
+  model.set_ir_version(IrVersionFor(opset));
+  model.add_opset_import()->set_version(opset);
+  model.set_producer_name("normkit");
+  model.set_producer_version(NORMKIT_VERSION);
+  WriteMetadata(metadata, &model);
+
+  const size_t bytes = model.ByteSizeLong();
+  if (bytes > std::numeric_limits<int>::max())
+    Fail("model file: the network takes {} bytes, expected at most 2 GiB (the limit of protobuf)",
+         bytes);
+  return model.SerializeAsString();
+}
+
+void SaveOnnx(const Network& network, const std::string& path) {
+  WriteFile(path, OnnxBytes(network));
+}
+
+}  // namespace normkit

@@ -1,0 +1,211 @@
+// Convolution and pooling: windows that slide over images.
+#include <array>
+#include <utility>
+
+#include "src/nn/layers/convolution.h"
+#include "src/nn/layers/global_average_pooling.h"
+#include "src/nn/layers/pooling.h"
+#include "src/nn/layers/window.h"
+#include "src/onnx/rows.h"
+
+namespace normkit {
+namespace {
+
+using Pair = std::array<int64_t, 2>;
+
+// What Conv, MaxPool and AveragePool share.
+struct Window {
+  Pair size, stride, dilation{1, 1};
+  Padding padding;
+};
+
+// The padding on images of layout x as numbers, which is how nodes say it: every runtime
+// understands that. That it was "same" stands in the metadata.
+Padding AsNumbers(const Window& window, const Layout& x) {
+  const auto [top, bottom, left, right] =
+      ResolvePadding(window.padding, ImageShape(x), window.size, window.stride, window.dilation);
+  return {false, top, bottom, left, right};
+}
+
+std::vector<int64_t> PadsOf(const Padding& p) { return {p.top, p.left, p.bottom, p.right}; }
+
+void WriteWindow(LayerWriter& writer, const Window& window) {
+  writer.Ints("kernel_shape", {window.size[0], window.size[1]});
+  writer.Ints("strides", {window.stride[0], window.stride[1]});
+  writer.Ints("pads", PadsOf(AsNumbers(window, writer.layouts().at(0))));
+}
+
+Pair ReadPair(NodeReader& node, const std::string& attribute, const Pair& otherwise) {
+  const std::vector<int64_t> values = node.Ints(attribute, {otherwise[0], otherwise[1]});
+  return {values[0], values[1]};
+}
+
+Window ReadWindow(NodeReader& node, const Pair& size) {
+  Window window;
+  window.size = ReadPair(node, "kernel_shape", size);
+  window.stride = ReadPair(node, "strides", {1, 1});
+  window.dilation = ReadPair(node, "dilations", {1, 1});
+  const std::vector<int64_t> pads = node.Ints("pads", {0, 0, 0, 0});
+  const std::string automatic = node.Text("auto_pad", "NOTSET");
+  if (automatic == "NOTSET")
+    window.padding = {false, pads[0], pads[2], pads[1], pads[3]};
+  else if (automatic == "SAME_UPPER")
+    window.padding = Padding::Same();
+  else if (automatic != "VALID")
+    node.Refuse("attribute 'auto_pad' is '{}', expected NOTSET, VALID or SAME_UPPER", automatic);
+  return window;
+}
+
+// Adds a layer whose padding may be "same" by the metadata: then the node has to say so, too.
+void AddWindow(GraphReader& reader, const NodeReader& node, const LayerPtr& layer,
+               const Window& given, const Padding& padding, GraphReader::Values values) {
+  const Layout& x = reader.InputLayout(node, 0);
+  if (padding.same && !given.padding.same && x.Has(kS)) {
+    Window same = given;
+    same.padding = padding;
+    const std::vector<int64_t> pads = PadsOf(given.padding), expected = PadsOf(AsNumbers(same, x));
+    if (pads != expected)
+      node.Refuse("attribute 'pads' is [{}], expected [{}] (padding 'same' in the metadata)",
+                  fmt::join(pads, ","), fmt::join(expected, ","));
+  }
+  reader.Add(node, layer, {reader.Input(node, 0)}, node.output(), std::move(values));
+  reader.Consume(1);
+}
+
+using Conv = Convolution2dOptions;
+constexpr Property<Conv> kConv[] = {{"padding", &Conv::padding},
+                                    {"weights_initializer", &Conv::weights_initializer},
+                                    {"bias_initializer", &Conv::bias_initializer},
+                                    {"weight_learn_rate_factor", &Conv::weight_learn_rate_factor},
+                                    {"bias_learn_rate_factor", &Conv::bias_learn_rate_factor},
+                                    {"weight_l2_factor", &Conv::weight_l2_factor},
+                                    {"bias_l2_factor", &Conv::bias_l2_factor}};
+
+}  // namespace
+
+bool WriteConv(LayerWriter& writer, std::string_view type) {
+  const auto* layer = writer.As<Convolution2dLayer>();
+  if (!layer) return false;
+  const Conv& options = layer->options();
+  const Window window{options.filter_size, options.stride, options.dilation, options.padding};
+  const Layout& x = writer.layouts().at(0);
+  std::vector<std::string> inputs = writer.inputs();
+  inputs.push_back(writer.ParameterConstant(
+      "weights",
+      {options.num_filters, x.channels() / options.num_groups, window.size[0], window.size[1]}));
+  if (options.bias) inputs.push_back(writer.ParameterConstant("bias", {options.num_filters}));
+  writer.set_output(writer.Node(type, "", inputs));
+  WriteWindow(writer, window);
+  writer.Ints("dilations", {window.dilation[0], window.dilation[1]});
+  writer.Int("group", options.num_groups);
+  Conv plain;
+  plain.padding = AsNumbers(window, x);
+  writer.SetProperties<Conv>(kConv, options, plain);
+  return true;
+}
+
+void ReadConv(GraphReader& reader) {
+  NodeReader node = reader.Node();
+  node.ExpectInputs(2, 3);
+  const std::vector<int64_t> weights = reader.ConstantShape(node, 1);
+  if (weights.size() != 4)
+    node.Refuse("weights '{}' have {} axes, expected 4 (convolution over 2 dimensions of space)",
+                node.input(1), weights.size());
+  const Pair size{weights[2], weights[3]};
+  const Window window = ReadWindow(node, size);
+  if (window.size != size)
+    node.Refuse("attribute 'kernel_shape' is [{},{}], expected [{},{}] (the weights)",
+                window.size[0], window.size[1], size[0], size[1]);
+  Conv options;
+  options.name = node.name();
+  options.filter_size = window.size;
+  options.num_filters = weights[0];
+  options.stride = window.stride;
+  options.dilation = window.dilation;
+  options.padding = window.padding;
+  options.num_groups = node.Int("group", 1);
+  options.bias = node.HasInput(2);
+  node.Done();
+  reader.ReadProperties<Conv>(node, kConv, &options);
+  GraphReader::Values values{{"weights", reader.Floats(node, 1, weights)}};
+  if (options.bias) values.emplace_back("bias", reader.Floats(node, 2, {weights[0]}));
+  AddWindow(reader, node, node.Checked([&] { return Convolution2d(options); }), window,
+            options.padding, std::move(values));
+}
+
+namespace {
+
+using Pooling = Pooling2dOptions;
+constexpr Property<Pooling> kPooling[] = {{"padding", &Pooling::padding}};
+
+bool WritePooling(LayerWriter& writer, std::string_view type, PoolingKind kind) {
+  const auto* layer = writer.As<Pooling2dLayer>();
+  if (!layer || layer->kind() != kind) return false;
+  const Pooling& options = layer->options();
+  const Window window{options.pool_size, options.stride, {1, 1}, options.padding};
+  writer.set_output(writer.Node(type, "", writer.inputs()));
+  WriteWindow(writer, window);
+  Pooling plain;
+  plain.padding = AsNumbers(window, writer.layouts().at(0));
+  writer.SetProperties<Pooling>(kPooling, options, plain);
+  return true;
+}
+
+void ReadPooling(GraphReader& reader, NodeReader& node, LayerPtr (*make)(const Pooling&)) {
+  node.ExpectInputs(1, 1);
+  const Window window = ReadWindow(node, {0, 0});
+  node.Expect("ceil_mode", 0);
+  node.Done();
+  if (window.dilation != Pair{1, 1})
+    node.Refuse("attribute 'dilations' is [{}], expected [1,1]", fmt::join(window.dilation, ","));
+  Pooling options{.name = node.name(),
+                  .pool_size = window.size,
+                  .stride = window.stride,
+                  .padding = window.padding};
+  reader.ReadProperties<Pooling>(node, kPooling, &options);
+  AddWindow(reader, node, node.Checked([&] { return make(options); }), window, options.padding, {});
+}
+
+}  // namespace
+
+bool WriteMaxPool(LayerWriter& writer, std::string_view type) {
+  return WritePooling(writer, type, PoolingKind::kMax);
+}
+
+void ReadMaxPool(GraphReader& reader) {
+  NodeReader node = reader.Node();
+  node.Expect("storage_order", 0);
+  ReadPooling(reader, node, MaxPooling2d);
+}
+
+// Padding counts as zeros, as in the layer.
+bool WriteAveragePool(LayerWriter& writer, std::string_view type) {
+  if (!WritePooling(writer, type, PoolingKind::kAverage)) return false;
+  writer.Int("count_include_pad", 1);
+  return true;
+}
+
+void ReadAveragePool(GraphReader& reader) {
+  NodeReader node = reader.Node();
+  const bool padded = node.Ints("pads", {0, 0, 0, 0}) != std::vector<int64_t>(4) ||
+                      node.Text("auto_pad", "NOTSET") == "SAME_UPPER";
+  if (node.Int("count_include_pad", 0) != 1 && padded)
+    node.Refuse("attribute 'count_include_pad' is 0, expected 1 (padding counts as zeros)");
+  ReadPooling(reader, node, AveragePooling2d);
+}
+
+bool WriteGlobalAveragePool(LayerWriter& writer, std::string_view type) {
+  if (!writer.As<GlobalAveragePooling2dLayer>()) return false;
+  writer.set_output(writer.Node(type, "", writer.inputs()));
+  return true;
+}
+
+void ReadGlobalAveragePool(GraphReader& reader) {
+  const NodeReader node = reader.Node();
+  node.ExpectInputs(1, 1);
+  node.Done();
+  reader.Add(node, GlobalAveragePooling2d(node.name()), {reader.Input(node, 0)}, node.output());
+  reader.Consume(1);
+}
+
+}  // namespace normkit
