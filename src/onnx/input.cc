@@ -8,6 +8,7 @@
 
 #include <utility>
 
+#include "src/onnx/metadata.h"
 #include "src/onnx/rows.h"
 
 namespace normkit {
@@ -164,6 +165,9 @@ const onnx::ValueInfoProto& OnlyInput(const GraphReader& reader) {
     ++inputs;
   }
   if (inputs != 1) Fail("{}: the graph has {} inputs, expected 1", reader.file(), inputs);
+  if (!IsName(only->name()))
+    Fail("{}: input '{}': the name is not one, expected UTF-8 without control characters",
+         reader.file(), only->name());
   return *only;
 }
 

@@ -61,7 +61,8 @@ void CheckGraph(const onnx::ModelProto& model, const std::string& file) {
 }
 
 void CheckNode(const onnx::NodeProto& proto, const NodeReader& node, int64_t opset) {
-  if (!IsUtf8(proto.name())) node.Refuse("the name is not UTF-8");
+  if (!IsName(proto.name()))
+    node.Refuse("the name is not one, expected UTF-8 without control characters");
   const Operator* row = FindOperator(proto.op_type());
   if (!row || !proto.domain().empty()) RefuseOperator(node, proto.domain());
   if (row->opset > opset)
@@ -79,7 +80,9 @@ void CheckLayerNames(const Metadata& metadata, const Graph& graph, const std::st
 
 }  // namespace
 
-Network NetworkFromOnnx(std::string_view bytes, const std::string& file) {
+namespace {
+
+Network Read(std::string_view bytes, const std::string& file) {
   const onnx::ModelProto model = Parse(bytes, file);
   const int64_t opset = OpsetOf(model, file);
   CheckGraph(model, file);
@@ -99,6 +102,25 @@ Network NetworkFromOnnx(std::string_view bytes, const std::string& file) {
   network.classes = std::move(metadata.classes);
   network.facts = std::move(metadata.facts);
   return network;
+}
+
+// Messages repeat names from the file, whatever they hold: one line of readable length.
+std::string OneLine(std::string message) {
+  constexpr size_t kLongest = 1000;
+  if (message.size() > kLongest) message = message.substr(0, kLongest) + "...";
+  for (char& c : message)
+    if (static_cast<unsigned char>(c) < ' ' || c == 0x7f) c = ' ';
+  return message;
+}
+
+}  // namespace
+
+Network NetworkFromOnnx(std::string_view bytes, const std::string& file) {
+  try {
+    return Read(bytes, file);
+  } catch (const Error& error) {
+    throw Error(OneLine(error.what()));
+  }
 }
 
 OnnxInfo OnnxInfoOf(std::string_view bytes, const std::string& file) {

@@ -1,7 +1,9 @@
 #include "src/onnx/metadata.h"
 
+#include <algorithm>
 #include <set>
 #include <string_view>
+#include <utility>
 
 #include "src/core/fail.h"
 
@@ -53,22 +55,22 @@ void ReadEntry(std::string_view key, const std::string& text, const std::string&
       Fail("{}: is '{}', expected '{}' (a newer normkit wrote the file)", where, text, kVersion);
     return;
   }
+  if (key != kClasses && key != kLayers && key != kFacts)
+    Fail("{}: is unknown, expected {}, {}, {} or {}", where, kFormat, kClasses, kLayers, kFacts);
   const json value = Parse(text, where);
   const bool array = key == kClasses;
   if (array ? !value.is_array() : !value.is_object())
-    Fail("{}: is a {}, expected an {}", where, value.type_name(), array ? "array" : "object");
-  if (key == kClasses)
+    Fail("{}: is {}, expected {}", where, value.type_name(), array ? "an array" : "an object");
+  if (key == kClasses) {
     for (const json& name : value) metadata->classes.push_back(Text(name, where));
-  else if (key == kFacts)
+  } else if (key == kFacts) {
     for (const auto& [name, fact] : value.items()) metadata->facts[name] = Text(fact, where);
-  else if (key == kLayers)
-    metadata->layers = value;
-  else
-    Fail("{}: is unknown, expected {}, {}, {} or {}", where, kFormat, kClasses, kLayers, kFacts);
-  if (key == kLayers)
+  } else {
     for (const auto& [name, properties] : value.items())
       if (!properties.is_object())
         Fail("{}: layer '{}' is a {}, expected an object", where, name, properties.type_name());
+    metadata->layers = value;
+  }
 }
 
 }  // namespace
@@ -92,11 +94,13 @@ Metadata ReadMetadata(const onnx::ModelProto& model, const std::string& file) {
   return metadata;
 }
 
-bool IsUtf8(const std::string& text) {
+bool IsName(const std::string& text) {
+  const auto is_control = [](char c) { return static_cast<unsigned char>(c) < ' ' || c == 0x7f; };
+  if (std::any_of(text.begin(), text.end(), is_control)) return false;
   try {
     static_cast<void>(json(text).dump());
     return true;
-  } catch (const json::exception&) {
+  } catch (const json::exception&) {  // not UTF-8
     return false;
   }
 }

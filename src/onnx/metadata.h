@@ -27,6 +27,7 @@ void WriteMetadata(const Metadata& metadata, onnx::ModelProto* model);
 // Ignores what does not begin with "normkit."; throws Error on what does and is not as above.
 Metadata ReadMetadata(const onnx::ModelProto& model, const std::string& file);
 
-bool IsUtf8(const std::string& text);
+// Whether a text can name a layer in a file: UTF-8 without control characters.
+bool IsName(const std::string& text);
 
 }  // namespace normkit

@@ -36,8 +36,10 @@ void DescribeValue(const std::string& name, const Layout& layout, onnx::ValueInf
 }
 
 void CheckWritable(const Layer& layer, const Layout& output) {
-  if (!IsUtf8(layer.name()))
-    Fail("{} '{}': the name is not UTF-8, which model files demand", layer.type(), layer.name());
+  if (!IsName(layer.name()))
+    Fail(
+        "{} '{}': the name cannot stand in a model file, expected UTF-8 without control characters",
+        layer.type(), layer.name());
   if (output.format() != "BSSC" && output.format() != "BC")
     Fail("{} '{}': output is {}, expected BSSC or BC: model files hold no other", layer.type(),
          layer.name(), output.ToString());
