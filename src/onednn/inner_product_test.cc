@@ -1,0 +1,87 @@
+#include "src/onednn/inner_product.h"
+
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <vector>
+
+#include "normkit/core/random.h"
+#include "normkit/core/threads.h"
+
+namespace normkit {
+namespace {
+
+std::vector<float> Normal(int64_t size, uint64_t stream) {
+  Random random(1, stream);
+  std::vector<float> values(static_cast<size_t>(size));
+  for (float& value : values) value = static_cast<float>(random.Normal());
+  return values;
+}
+
+struct Result {
+  std::vector<float> y, dx, dweights, dbias;
+};
+
+Result Results(const InnerProductShape& s) {
+  const auto x = Normal(s.batch * s.inputs, 1), weights = Normal(s.outputs * s.inputs, 2),
+             dy = Normal(s.batch * s.outputs, 3), bias = Normal(s.outputs, 4);
+  Result r{dy, x, weights, bias};
+  const InnerProduct product(s);
+  product.Forward(x.data(), weights.data(), bias.data(), r.y.data());
+  product.BackwardData(dy.data(), weights.data(), false, r.dx.data());
+  product.BackwardWeights(x.data(), dy.data(), r.dweights.data(), r.dbias.data());
+  return r;
+}
+
+constexpr InnerProductShape kShapes[] = {{1, 1, 1},      {1, 100, 10},   {7, 3, 5},
+                                         {60, 784, 100}, {128, 100, 10}, {33, 17, 300}};
+
+TEST(InnerProductTest, AgreesWithNestedLoops) {
+  for (const InnerProductShape& s : kShapes) {
+    const auto x = Normal(s.batch * s.inputs, 1), weights = Normal(s.outputs * s.inputs, 2),
+               dy = Normal(s.batch * s.outputs, 3), bias = Normal(s.outputs, 4);
+    std::vector<double> y(dy.size()), dx(x.size()), dweights(weights.size()), dbias(bias.size());
+    for (int64_t b = 0; b < s.batch; ++b)
+      for (int64_t o = 0; o < s.outputs; ++o) {
+        const auto at_y = static_cast<size_t>(b * s.outputs + o);
+        y[at_y] = bias[static_cast<size_t>(o)];
+        dbias[static_cast<size_t>(o)] += dy[at_y];
+        for (int64_t i = 0; i < s.inputs; ++i) {
+          const auto at_x = static_cast<size_t>(b * s.inputs + i);
+          const auto at_weights = static_cast<size_t>(o * s.inputs + i);
+          y[at_y] += static_cast<double>(x[at_x]) * weights[at_weights];
+          dx[at_x] += static_cast<double>(dy[at_y]) * weights[at_weights];
+          dweights[at_weights] += static_cast<double>(dy[at_y]) * x[at_x];
+        }
+      }
+    const Result r = Results(s);
+    const auto expect = [](const std::vector<float>& got, const std::vector<double>& expected,
+                           int64_t terms) {
+      for (size_t i = 0; i < got.size(); ++i)
+        ASSERT_NEAR(got[i], expected[i], 4e-6 * std::sqrt(static_cast<double>(terms)));
+    };
+    expect(r.y, y, s.inputs + 1);
+    expect(r.dx, dx, s.outputs);
+    expect(r.dweights, dweights, s.batch);
+    expect(r.dbias, dbias, s.batch);
+  }
+}
+
+TEST(InnerProductTest, SameBitsForAnyNumberOfThreads) {
+  for (const InnerProductShape& s : kShapes) {
+    SetNumThreads(1);
+    const Result one = Results(s);
+    for (const int threads : {2, 3, 8}) {
+      SetNumThreads(threads);
+      const Result many = Results(s);
+      EXPECT_EQ(one.y, many.y);
+      EXPECT_EQ(one.dx, many.dx);
+      EXPECT_EQ(one.dweights, many.dweights);
+      EXPECT_EQ(one.dbias, many.dbias);
+    }
+  }
+  SetNumThreads(0);
+}
+
+}  // namespace
+}  // namespace normkit
