@@ -2,36 +2,328 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <atomic>
+#include <cmath>
+#include <cstdlib>
+#include <functional>
+#include <new>
+
+#include "normkit/core/error.h"
 #include "normkit/core/threads.h"
+#include "normkit/nn/input_statistics.h"
 #include "normkit/nn/layers.h"
+#include "normkit/nn/networks.h"
+
+namespace {
+std::atomic<int64_t> allocated_bytes{0};
+}
+
+// Counts, so that a test can see whether anything allocates. Not inlined: g++ would otherwise take
+// free for the wrong partner of new.
+[[gnu::noinline]] void* operator new(size_t bytes) {
+  allocated_bytes += static_cast<int64_t>(bytes);
+  void* memory = std::malloc(bytes ? bytes : 1);
+  if (!memory) throw std::bad_alloc();
+  return memory;
+}
+[[gnu::noinline]] void operator delete(void* memory) noexcept { std::free(memory); }
+[[gnu::noinline]] void operator delete(void* memory, size_t) noexcept { std::free(memory); }
 
 namespace normkit {
 namespace {
 
-Graph SmallNetwork() {
+std::string ErrorOf(const std::function<void()>& call) {
+  try {
+    call();
+  } catch (const Error& error) {
+    return error.what();
+  }
+  return "no error";
+}
+
+// Every kind of layer once, with values that several layers read.
+Graph AllKinds() {
   Graph graph;
-  graph.Add(ImageInput({.input_size = {9, 7, 3}}));
-  graph.Add(Convolution2d(
-      {.filter_size = {3, 3}, .num_filters = 8, .padding = Padding::Same(), .bias = false}));
+  graph.Add(ImageInput({.input_size = {11, 9, 3}, .normalization = InputNormalization::kZscore}));
+  const Value conv = graph.Add(
+      Convolution2d({.filter_size = {3, 3}, .num_filters = 8, .padding = Padding::Same()}));
+  const Value batch = graph.Add(BatchNormalization());
+  const Value relu = graph.Add(Relu());
+  const Value group = graph.Add(GroupNormalization({.num_groups = 4}), {relu});
+  const Value gelu = graph.Add(Gelu(), {group});
+  const Value layer = graph.Add(LayerNormalization(), {relu});
+  const Value sum = graph.Add(Addition({.num_inputs = 3}), {gelu, layer, relu});
+  const Value twice = graph.Add(Addition(), {sum, sum});
+  graph.Add(InstanceNormalization());
+  graph.Add(LeakyRelu());
+  const Value pooled = graph.Add(MaxPooling2d({.pool_size = {2, 2}, .stride = {2, 2}}));
+  const Value average =
+      graph.Add(AveragePooling2d({.pool_size = {2, 2}, .stride = {2, 2}}), {twice});
+  const Value normed = graph.Add(BatchNormalization(), {batch});  // its input is not fused away
+  graph.Add(MaxPooling2d({.pool_size = {2, 2}, .stride = {2, 2}}), {normed});
+  graph.Add(Concatenation({.num_inputs = 3}), {pooled, average, graph.output()});
+  graph.Add(Dropout({.probability = 0.2}));
+  const Value last = graph.Add(RmsNormalization());
+  graph.Add(GlobalAveragePooling2d(), {last});
+  const Value global = graph.Add(Flatten());
+  graph.Add(Flatten(), {last});
+  graph.Add(FullyConnected({.output_size = 20}));
+  graph.Add(Tanh());
+  graph.Add(FullyConnected({.output_size = 24}));
   graph.Add(BatchNormalization());
   graph.Add(Relu());
+  graph.Add(Addition(), {global, graph.output()});
+  graph.Add(Sigmoid());
+  graph.Add(FullyConnected({.output_size = 5}));
+  graph.Add(Softmax());
+  EXPECT_EQ(conv, 1);
   return graph;
 }
 
-TEST(ExecutorTest, Smoke) {
-  const Graph graph = SmallNetwork();
-  Parameters parameters(graph), gradients(graph);
-  parameters.Initialize(graph, 1);
-  Executor executor(graph, 5, true);
+struct Pass {
+  std::vector<float> y;
+  Parameters parameters, gradients;
+};
+
+Pass RunOnce(const Graph& graph, int64_t batch_size, bool keep_all) {
+  Pass pass{{}, Parameters(graph), Parameters(graph)};
+  pass.parameters.Initialize(graph, 1);
+  Executor executor(graph, batch_size, true, keep_all);
   Random random(1);
   for (float& x : executor.input()) x = static_cast<float>(random.Normal());
+  RunMode mode{.training = true, .update_statistics = true, .seed = 2};
+  for (mode.iteration = 0; mode.iteration < 2; ++mode.iteration) {  // the second finds used memory
+    const std::span<const float> y = executor.Forward(pass.parameters, mode);
+    pass.y.assign(y.begin(), y.end());
+    const std::vector<float> dy(y.begin(), y.end());
+    executor.Backward(pass.parameters, dy, graph.output(), mode, pass.gradients);
+  }
+  return pass;
+}
+
+void ExpectSameBits(const Pass& a, const Pass& b) {
+  EXPECT_EQ(a.y, b.y);
+  EXPECT_TRUE(std::ranges::equal(a.gradients.values(), b.gradients.values()));
+  EXPECT_TRUE(std::ranges::equal(a.parameters.values(), b.parameters.values()));
+}
+
+TEST(ExecutorTest, SharedMemoryAndFusionChangeNoBit) {
+  const Graph graph = AllKinds();
+  for (const int64_t batch_size : {2, 7}) {
+    const Pass shared = RunOnce(graph, batch_size, false), kept = RunOnce(graph, batch_size, true);
+    for (const Parameter& parameter : shared.gradients.list())
+      for (const float g : shared.gradients.Get(parameter)) ASSERT_TRUE(std::isfinite(g));
+    ExpectSameBits(shared, kept);
+  }
+  EXPECT_LT(Executor(graph, 8, false).arena_bytes(), Executor(graph, 8, true).arena_bytes());
+  EXPECT_LT(Executor(graph, 8, true).arena_bytes(), Executor(graph, 8, true, true).arena_bytes());
+}
+
+TEST(ExecutorTest, InferenceGivesTheSameWithSharedMemory) {
+  const Graph graph = AllKinds();
+  Parameters parameters(graph);
+  parameters.Initialize(graph, 1);
+  std::vector<std::vector<float>> results;
+  for (const bool keep_all : {false, true}) {
+    Executor executor(graph, 3, false, keep_all);
+    Random random(1);
+    for (float& x : executor.input()) x = static_cast<float>(random.Normal());
+    for (int pass = 0; pass < 2; ++pass) {  // the input is still there
+      const auto y = executor.Forward(parameters, {});
+      results.emplace_back(y.begin(), y.end());
+    }
+  }
+  for (const auto& y : results) EXPECT_EQ(y, results[0]);
+}
+
+TEST(ExecutorTest, SameBitsForAnyNumberOfThreads) {
+  const Graph graph = AllKinds();
+  for (const int64_t batch_size : {5, 67}) {
+    SetNumThreads(1);
+    const Pass one = RunOnce(graph, batch_size, false);
+    for (const int threads : {2, 3, 8}) {
+      SCOPED_TRACE(threads);
+      SetNumThreads(threads);
+      ExpectSameBits(one, RunOnce(graph, batch_size, false));
+    }
+  }
+  SetNumThreads(0);
+}
+
+TEST(ExecutorTest, AllocatesNothingAfterTheFirstPass) {
+  // Without convolutions and pooling: oneDNN makes a table of arguments at each call.
+  Graph graph;
+  graph.Add(ImageInput({.input_size = {12, 10, 16}}));
+  for (const LayerPtr& layer : {BatchNormalization(), Relu(), GroupNormalization({.num_groups = 4}),
+                                Gelu(), InstanceNormalization(), Dropout(), LayerNormalization(),
+                                Flatten(), FullyConnected({.output_size = 30}), RmsNormalization(),
+                                Tanh(), FullyConnected({.output_size = 10}), Softmax()})
+    graph.Add(layer);
+  Parameters parameters(graph), gradients(graph);
+  parameters.Initialize(graph, 1);
+  Executor executor(graph, 16, true);
+  std::fill(executor.input().begin(), executor.input().end(), 0.5f);
   const RunMode mode{.training = true, .update_statistics = true};
-  const auto y = executor.Forward(parameters, mode);
-  EXPECT_EQ(y.size(), 5u * 9 * 7 * 8);
-  std::vector<float> dy(y.begin(), y.end());
-  EXPECT_EQ(executor.BatchStatistics(2).count, 5 * 9 * 7);
-  executor.Backward(parameters, dy, graph.output(), mode, gradients);
-  for (const float g : gradients.Get(*gradients.Find("conv_1.weights"))) EXPECT_NE(g, 0);
+  const std::vector<float> dy(160, 0.1f);
+  int64_t before = 0;
+  for (int pass = 0; pass < 3; ++pass) {
+    executor.Forward(parameters, mode);
+    executor.Backward(parameters, dy, graph.output(), mode, gradients);
+    executor.Forward(parameters, {});
+    if (pass == 0) before = allocated_bytes;
+  }
+  EXPECT_EQ(allocated_bytes, before);
+}
+
+TEST(ExecutorTest, BackwardFromAnEarlierValueLeavesTheRestAtZero) {
+  Graph graph;
+  graph.Add(FeatureInput({.num_features = 4}));
+  graph.Add(FullyConnected({.name = "a", .output_size = 3}));
+  const Value logits = graph.Add(FullyConnected({.name = "b", .output_size = 2}));
+  graph.Add(FullyConnected({.name = "c", .output_size = 2}));
+  Parameters parameters(graph), gradients(graph);
+  parameters.Initialize(graph, 1);
+  std::fill(gradients.values().begin(), gradients.values().end(), 99.f);
+  Executor executor(graph, 2, true);
+  std::fill(executor.input().begin(), executor.input().end(), 1.f);
+  const RunMode mode{.training = true};
+  executor.Forward(parameters, mode);
+  EXPECT_EQ(executor.value(logits).size(), 4u);
+  executor.Backward(parameters, std::vector<float>{1, 2, 3, 4}, logits, mode, gradients);
+  const auto at = [&](const char* name) { return gradients.Get(*gradients.Find(name)); };
+  EXPECT_EQ(at("b.bias")[0], 4);
+  EXPECT_EQ(at("b.bias")[1], 6);
+  EXPECT_NE(at("a.weights")[0], 0);
+  for (const float g : at("c.weights")) EXPECT_EQ(g, 0);
+  for (const float g : at("c.bias")) EXPECT_EQ(g, 0);
+}
+
+TEST(ExecutorTest, BatchStatisticsAreThoseOfTheLastPass) {
+  Graph graph;
+  graph.Add(FeatureInput({.num_features = 2}));
+  const Value batch = graph.Add(BatchNormalization({.name = "bn"}));
+  const Value trained = graph.Add(BatchNormalization({.use_trained_statistics = true}));
+  graph.Add(Relu());
+  Parameters parameters(graph);
+  parameters.Initialize(graph, 1);
+  Executor executor(graph, 4, true);
+  const float x[] = {1, 10, 2, 10, 3, 10, 6, 10};
+  std::copy(std::begin(x), std::end(x), executor.input().begin());
+  EXPECT_EQ(executor.BatchStatistics(batch).count, 0);
+  executor.Forward(parameters, {.training = true, .update_statistics = true});
+  const BatchMoments moments = executor.BatchStatistics(batch);
+  EXPECT_EQ(moments.count, 4);
+  EXPECT_DOUBLE_EQ(moments.mean[0], 3);
+  EXPECT_DOUBLE_EQ(moments.variance[0], 3.5);
+  EXPECT_DOUBLE_EQ(moments.mean[1], 10);
+  EXPECT_DOUBLE_EQ(moments.variance[1], 0);
+  EXPECT_FLOAT_EQ(parameters.Get(*parameters.Find("bn.trained_mean"))[0], 0.3f);
+  EXPECT_FLOAT_EQ(parameters.Get(*parameters.Find("bn.trained_variance"))[0], 0.9f + 0.35f);
+  EXPECT_EQ(executor.BatchStatistics(trained).count, 0);
+  EXPECT_EQ(executor.BatchStatistics(0).count, 0);
+}
+
+TEST(ExecutorTest, StatisticsMoveOnlyWhereAsked) {
+  const auto mean_after = [](const BatchNormalizationOptions& options, const RunMode& mode) {
+    Graph graph;
+    graph.Add(FeatureInput({.num_features = 1}));
+    graph.Add(BatchNormalization(options));
+    Parameters parameters(graph);
+    parameters.Initialize(graph, 1);
+    Executor executor(graph, 2, true);
+    executor.input()[0] = 1;
+    executor.input()[1] = 3;
+    executor.Forward(parameters, mode);
+    return parameters.Get(*parameters.Find("batchnorm_1.trained_mean"))[0];
+  };
+  const RunMode update{.training = true, .update_statistics = true};
+  EXPECT_FLOAT_EQ(mean_after({}, update), 0.2f);
+  EXPECT_FLOAT_EQ(mean_after({.mean_decay = 0.5}, update), 1);
+  EXPECT_EQ(mean_after({}, {.training = true}), 0);
+  EXPECT_EQ(mean_after({}, {}), 0);
+  EXPECT_EQ(mean_after({.freeze_statistics = true}, update), 0);
+  EXPECT_EQ(mean_after({.use_trained_statistics = true}, update), 0);
+}
+
+TEST(ExecutorTest, OneValuePerStatisticWarnsOnceAndLeavesTheVariance) {
+  Graph graph;
+  graph.Add(FeatureInput({.num_features = 1}));
+  graph.Add(BatchNormalization({.name = "bn", .offset = {7}}));
+  Parameters parameters(graph);
+  parameters.Initialize(graph, 1);
+  Executor executor(graph, 1, true);
+  executor.input()[0] = 5;
+  testing::internal::CaptureStderr();
+  for (int pass = 0; pass < 3; ++pass)
+    EXPECT_EQ(executor.Forward(parameters, {.training = true, .update_statistics = true})[0], 7);
+  const std::string log = testing::internal::GetCapturedStderr();
+  const std::string warning =
+      "batch normalization 'bn': one value per statistic: the output is the offset, and the "
+      "trained variance is left alone; use larger batches";
+  EXPECT_NE(log.find(warning), log.npos) << log;
+  EXPECT_EQ(log.find(warning), log.rfind(warning)) << log;
+  EXPECT_EQ(parameters.Get(*parameters.Find("bn.trained_variance"))[0], 1);
+}
+
+TEST(ExecutorTest, Errors) {
+  Graph graph;
+  graph.Add(FeatureInput({.name = "in", .num_features = 3}));
+  graph.Add(BatchNormalization({.name = "bn"}));
+  graph.Add(Relu("relu"));
+  Parameters parameters(graph), gradients(graph);
+  parameters.Initialize(graph, 1);
+  const RunMode training{.training = true};
+  const std::vector<float> dy(6);
+
+  EXPECT_EQ(ErrorOf([&] { Executor(Graph(), 1, true); }),
+            "executor: the graph has no layers, expected an input layer");
+  EXPECT_EQ(ErrorOf([&] { Executor(graph, 0, true); }),
+            "executor: batch size is 0, expected at least 1");
+  EXPECT_EQ(ErrorOf([&] { Executor(graph, 2, false).Forward(parameters, training); }),
+            "executor: a training pass asked of an executor made for inference");
+  Executor executor(graph, 2, true);
+  EXPECT_EQ(ErrorOf([&] { executor.Backward(parameters, dy, 2, training, gradients); }),
+            "executor: Backward called without a training Forward before it");
+  executor.Forward(parameters, training);
+  EXPECT_EQ(ErrorOf([&] { executor.Backward(parameters, dy, 3, training, gradients); }),
+            "executor: value 3 asked for, expected 0 to 2");
+  EXPECT_EQ(ErrorOf([&] { executor.Backward(parameters, dy, 1, training, gradients); }),
+            "batch normalization 'bn': has no value of its own: it runs as one operation with the "
+            "ReLU behind it");
+  EXPECT_EQ(ErrorOf([&] { executor.Backward(parameters, {}, 2, training, gradients); }),
+            "ReLU 'relu': doutput has 0 values, expected 6 (BC [2,3])");
+  Parameters none;
+  EXPECT_EQ(ErrorOf([&] { executor.Forward(none, training); }),
+            "executor: parameters (0 arrays) were made for another graph, expected 4 arrays of "
+            "this one");
+  executor.Forward(parameters, training);
+  EXPECT_EQ(ErrorOf([&] { executor.Backward(parameters, dy, 2, training, none); }),
+            "executor: gradients (0 arrays) were made for another graph, expected 4 arrays of "
+            "this one");
+  parameters.Get(*parameters.Find("bn.trained_variance"))[1] = -1;
+  EXPECT_EQ(ErrorOf([&] { executor.Forward(parameters, {}); }),
+            "batch normalization 'bn': trained_variance[1] is -1, expected a finite number >= 0");
+
+  graph.Add(Relu("second"));
+  graph.Add(Relu("third"), {2});
+  EXPECT_EQ(ErrorOf([&] { Executor(graph, 1, true); }),
+            "ReLU 'second': no layer reads its output, expected that of the last layer only");
+  graph.Add(Addition(), {3, 4});
+  EXPECT_EQ(ErrorOf([&] { Executor(graph, 1, true).value(2); }),
+            "ReLU 'relu': its value is not kept, expected an executor made with keep_all");
+}
+
+TEST(ExecutorTest, MemoryThatTheMachineDoesNotHaveIsAnError) {
+  Graph graph;
+  graph.Add(ImageInput({.input_size = {1 << 20, 1 << 20, 1 << 10}}));
+  EXPECT_EQ(ErrorOf([&] { Executor(graph, 1, true); }).substr(0, 65),
+            "activations for batch size 1 need 4503599.6 GB of memory, this ma");
+  Graph wide;
+  wide.Add(FeatureInput({.num_features = 1 << 20}));
+  wide.Add(FullyConnected({.name = "fc", .output_size = 1 << 20}));
+  EXPECT_EQ(ErrorOf([&] { Parameters parameters(wide); }).substr(0, 63),
+            "the parameters up to 'fc.weights' need 4398.0 GB of memory, thi");
 }
 
 }  // namespace
