@@ -387,6 +387,9 @@ TEST_F(OnnxErrors, MetadataOfTheFile) {
   EXPECT_EQ(set("normkit.layers", R"({"bn1":1})"),
             layers + "layer 'bn1' is a number, expected an object");
   EXPECT_EQ(set("normkit.layers", R"({"bn2":{}})"), layers + "the graph has no layer 'bn2'");
+  EXPECT_EQ(set("normkit.input_normalization", "zscore"),
+            "m.onnx: metadata 'normkit.input_normalization': is 'zscore', expected 'zerocenter' "
+            "(what the nodes do)");
   EXPECT_EQ(set("normkit.classes", "[1]"),
             "m.onnx: metadata 'normkit.classes': holds a number, expected texts");
   EXPECT_EQ(set("normkit.layers", R"({"bn1":{"epsilonn":1}})").substr(0, 119),
@@ -407,7 +410,7 @@ TEST_F(OnnxErrors, MetadataOfTheFile) {
             "(num_groups -1 in the metadata)");
   EXPECT_EQ(Message([](auto& m) { m.mutable_metadata_props(0)->set_key("normkit.other"); }),
             "m.onnx: metadata 'normkit.other': is unknown, expected normkit.format, "
-            "normkit.classes, normkit.layers or normkit.facts");
+            "normkit.input_normalization, normkit.classes, normkit.layers or normkit.facts");
   EXPECT_EQ(Message([](auto& m) { m.mutable_metadata_props(0)->set_key("normkit.facts"); }),
             "m.onnx: metadata 'normkit.facts': is number, expected an object");
 }

@@ -194,4 +194,8 @@ void ReadInput(GraphReader& reader) {
   reader.AddInput(where, layer, output, std::move(statistics));
 }
 
+std::string InputNormalizationOf(const Graph& graph) {
+  return std::string(Name(dynamic_cast<const InputLayer&>(*graph.node(0).layer).normalization()));
+}
+
 }  // namespace normkit

@@ -69,8 +69,13 @@ void CheckNode(const onnx::NodeProto& proto, const NodeReader& node, int64_t ops
     node.Refuse("stands in a model of opset {}, expected at least {}", opset, row->opset);
 }
 
-// Properties of layers that are not there would be lost in silence.
-void CheckLayerNames(const Metadata& metadata, const Graph& graph, const std::string& file) {
+// What the metadata says of layers that are not there, or do something else, would be lost in
+// silence.
+void CheckMetadata(const Metadata& metadata, const Graph& graph, const std::string& file) {
+  const std::string found = InputNormalizationOf(graph);
+  if (!metadata.input_normalization.empty() && metadata.input_normalization != found)
+    Fail("{}: metadata 'normkit.input_normalization': is '{}', expected '{}' (what the nodes do)",
+         file, metadata.input_normalization, found);
   std::set<std::string_view> names;
   for (const Node& node : graph.nodes()) names.insert(node.layer->name());
   for (const auto& [name, properties] : metadata.layers.items())
@@ -98,7 +103,7 @@ Network Read(std::string_view bytes, const std::string& file) {
     row->read(reader);
   }
   Network network = reader.Finish();
-  CheckLayerNames(metadata, network.graph, file);
+  CheckMetadata(metadata, network.graph, file);
   network.classes = std::move(metadata.classes);
   network.facts = std::move(metadata.facts);
   return network;

@@ -14,7 +14,8 @@ using nlohmann::json;
 
 constexpr std::string_view kPrefix = "normkit.", kFormat = "normkit.format",
                            kClasses = "normkit.classes", kLayers = "normkit.layers",
-                           kFacts = "normkit.facts", kVersion = "1";
+                           kFacts = "normkit.facts", kInput = "normkit.input_normalization",
+                           kVersion = "1";
 constexpr int kDeepest = 4;  // a property that is an array, in a layer, in "normkit.layers"
 
 void Add(std::string_view key, std::string value, onnx::ModelProto* model) {
@@ -55,8 +56,13 @@ void ReadEntry(std::string_view key, const std::string& text, const std::string&
       Fail("{}: is '{}', expected '{}' (a newer normkit wrote the file)", where, text, kVersion);
     return;
   }
+  if (key == kInput) {
+    metadata->input_normalization = text;
+    return;
+  }
   if (key != kClasses && key != kLayers && key != kFacts)
-    Fail("{}: is unknown, expected {}, {}, {} or {}", where, kFormat, kClasses, kLayers, kFacts);
+    Fail("{}: is unknown, expected {}, {}, {}, {} or {}", where, kFormat, kInput, kClasses, kLayers,
+         kFacts);
   const json value = Parse(text, where);
   const bool array = key == kClasses;
   if (array ? !value.is_array() : !value.is_object())
@@ -77,6 +83,7 @@ void ReadEntry(std::string_view key, const std::string& text, const std::string&
 
 void WriteMetadata(const Metadata& metadata, onnx::ModelProto* model) {
   Add(kFormat, std::string(kVersion), model);
+  Add(kInput, metadata.input_normalization, model);
   if (!metadata.classes.empty()) Add(kClasses, Dump(kClasses, metadata.classes), model);
   if (!metadata.layers.empty()) Add(kLayers, Dump(kLayers, metadata.layers), model);
   if (!metadata.facts.empty()) Add(kFacts, Dump(kFacts, metadata.facts), model);

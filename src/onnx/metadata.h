@@ -1,6 +1,7 @@
 // metadata_props: what ONNX has no place for.
 //   normkit.format    "1"
 //   normkit.classes   ["0","1",...]                  class names (absent: regression)
+//   normkit.input_normalization  "zscore"            what the first nodes do to the input
 //   normkit.layers    {"bn1":{"epsilon":1e-05,...}}  properties that nodes cannot carry, where they
 //                                                    differ from what the nodes alone say
 //   normkit.facts     {"epochs":"5",...}             how the network was trained
@@ -16,6 +17,7 @@
 namespace normkit {
 
 struct Metadata {
+  std::string input_normalization;
   std::vector<std::string> classes;
   nlohmann::json layers = nlohmann::json::object();
   std::map<std::string, std::string> facts;

@@ -1,6 +1,7 @@
 // The functions of the rows, by family: input.cc, elementwise.cc, windows.cc, ...
 #pragma once
 
+#include <string>
 #include <string_view>
 
 #include "src/onnx/graph_reader.h"
@@ -11,6 +12,7 @@ namespace normkit {
 // The input layer is no operator: it is the graph's input and the nodes that normalize it.
 void WriteInput(LayerWriter& writer);
 void ReadInput(GraphReader& reader);
+std::string InputNormalizationOf(const Graph& graph);  // of its input layer: "zscore"
 
 bool WriteAdd(LayerWriter& writer, std::string_view type);
 bool WriteSum(LayerWriter& writer, std::string_view type);

@@ -89,6 +89,7 @@ std::string OnnxBytes(const Network& network) {
   Metadata metadata{.classes = network.classes, .facts = network.facts};
   model.mutable_graph()->set_name("normkit");
   WriteGraph(network, model.mutable_graph(), &metadata);
+  metadata.input_normalization = InputNormalizationOf(network.graph);
   int opset = kOldestOpset;
   for (const onnx::NodeProto& node : model.graph().node())
     opset = std::max(opset, FindOperator(node.op_type())->opset);

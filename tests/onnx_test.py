@@ -1,0 +1,86 @@
+"""ONNX's checker accepts what normkit writes, and ONNX Runtime computes what normkit computes."""
+
+import json
+import subprocess
+
+import numpy as np
+import onnx
+import onnxruntime
+import pytest
+
+# Relative to the largest |y| of the model. Both sides compute in f32, in another order: a sum of n
+# terms differs by about sqrt(n) * 2^-24, and n is 54 at most here.
+TOLERANCE = 2e-6
+
+# ONNX Runtime normalizes instances as x * a + (offset - mean * a) with a = scale / sqrt(variance +
+# epsilon). One element has no variance: a is scale * 316, and the offset, which is what normkit gives
+# to the bit, comes out of a difference of numbers that much larger.
+LOOSER = {"instance_features": 316 * TOLERANCE}
+
+
+def names():
+    kinds = ["images", "features"]
+    norms = ["batch", "instance", "group_2", "group_all", "group_each", "rms"]
+    norms += ["layer_" + d for d in ["batch-excluded", "auto", "channel-only", "spatial-channel"]]
+    maps = ["relu", "leaky_relu", "tanh", "sigmoid", "gelu", "dropout", "softmax"]
+    inputs = ["none", "zerocenter", "zscore", "rescale-zero-one", "rescale-symmetric"]
+    return [f"{n}_{k}" for n in norms + maps + ["input_" + i for i in inputs] for k in kinds] + [
+        "convolution",
+        "convolution_all",
+        "convolution_same",
+        "max_pooling",
+        "max_pooling_same",
+        "average_pooling",
+        "average_pooling_same",
+        "global_average_pooling",
+        "flatten",
+        "fully_connected",
+        "fully_connected_no_bias",
+        "addition_2",
+        "addition_3",
+        "concatenation_2",
+        "concatenation_3",
+        "residual",
+    ]
+
+
+@pytest.fixture(scope="session")
+def models(program, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("models")
+    subprocess.run([program.parent / "export_models", folder], check=True, timeout=60)
+    return folder
+
+
+def test_every_model_is_judged(models):
+    assert sorted(path.stem for path in models.glob("*.onnx")) == sorted(names())
+
+
+def run(path, x):
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = 3
+    session = onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
+    return session.run(None, {session.get_inputs()[0].name: x})[0]
+
+
+@pytest.mark.parametrize("name", names())
+def test_model(models, name):
+    path = models / f"{name}.onnx"
+    model = onnx.load(path)
+    onnx.checker.check_model(model, full_check=True)
+    x, expected = (np.load(models / f"{name}.{array}.npy") for array in "xy")
+    y = run(path, x)
+    assert y.shape == expected.shape
+    scale = max(np.abs(expected).max(), 1e-30)
+    deviation = np.abs(y.astype(float) - expected).max() / scale
+    print(f"{name}: opset {model.opset_import[0].version}, deviation {deviation:.1e}")
+    assert deviation <= LOOSER.get(name, TOLERANCE)
+    # The batch is dynamic: one observation alone gives the same.
+    assert np.abs(run(path, x[:1]) - y[:1]).max() <= TOLERANCE * scale
+
+
+def test_metadata(models):
+    model = onnx.load(models / "residual.onnx")
+    metadata = {entry.key: entry.value for entry in model.metadata_props}
+    assert json.loads(metadata["normkit.classes"]) == [str(i) for i in range(10)]
+    assert json.loads(metadata["normkit.facts"]) == {"max_epochs": "5", "solver": "sgdm"}
+    assert metadata["normkit.input_normalization"] == "zerocenter"
