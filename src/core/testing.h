@@ -4,6 +4,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <cstdlib>
 #include <filesystem>
 #include <string>
 
@@ -19,7 +20,18 @@
   EXPECT_THAT([&] { static_cast<void>(statement); }, \
               ::testing::ThrowsMessage<::normkit::Error>(::testing::HasSubstr(part)))
 
+// Skips the test, loudly, where the real data it wants is absent.
+#define SKIP_WITHOUT(path)            \
+  if (!std::filesystem::exists(path)) \
+  GTEST_SKIP() << "no real data at " << (path) << " (set NORMKIT_TEST_DATA)"
+
 namespace normkit {
+
+// Where real data lies: in $NORMKIT_TEST_DATA, else beside the checkout.
+inline std::string RealData(const std::string& name) {
+  const char* folder = std::getenv("NORMKIT_TEST_DATA");
+  return std::string(folder && *folder ? folder : "../shared/data") + "/" + name;
+}
 
 // A folder of this test's own, removed with its contents when the test ends.
 class TestFolder {

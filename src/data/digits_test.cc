@@ -7,6 +7,7 @@
 #include "normkit/core/error.h"
 #include "normkit/core/threads.h"
 #include "normkit/data/source.h"
+#include "src/core/testing.h"
 #include "src/data/testing.h"
 
 namespace normkit {

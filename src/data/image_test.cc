@@ -6,9 +6,9 @@
 #include <cmath>
 
 #include "src/core/files.h"
+#include "src/core/testing.h"
 #include "src/data/image_codec.h"
 #include "src/data/image_samples.h"
-#include "src/data/testing.h"
 
 namespace normkit {
 namespace {
@@ -41,7 +41,7 @@ void ExpectNear(const Pixels& a, const Pixels& b, int tolerance) {
 }
 
 TEST(ImageTest, PngRoundTripIsExact) {
-  const TemporaryFolder folder;
+  const TestFolder folder;
   for (int64_t channels : {1, 3}) {
     const Image image = Gradient(17, 23, channels);
     WriteImage(folder / "x.PNG", image);
@@ -54,7 +54,7 @@ TEST(ImageTest, PngRoundTripIsExact) {
 }
 
 TEST(ImageTest, JpegRoundTripIsClose) {
-  const TemporaryFolder folder;
+  const TestFolder folder;
   for (int64_t channels : {1, 3})
     for (const char* name : {"x.jpg", "x.jpeg", "x.JPG"}) {
       const Image image = Gradient(17, 23, channels);
@@ -169,7 +169,7 @@ TEST(ImageTest, StrangeExifIsNoOrientation) {
 }
 
 TEST(ImageTest, OtherFilesAreRefused) {
-  const TemporaryFolder folder;
+  const TestFolder folder;
   const auto refuse = [&](const std::string& bytes, const std::string& says) {
     EXPECT_ERROR(DecodeImage(bytes, 0, "a.png"), "a.png: " + says + ", expected a JPEG or PNG");
   };

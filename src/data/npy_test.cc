@@ -5,24 +5,11 @@
 #include <cstring>
 
 #include "src/core/files.h"
-#include "src/data/npy_format.h"
-#include "src/data/testing.h"
+#include "src/core/testing.h"
+#include "src/data/array_samples.h"
 
 namespace normkit {
 namespace {
-
-// An .npy file made by hand.
-std::string File(const std::string& header, const std::string& data, char version = 1) {
-  std::string bytes = "\x93NUMPY";
-  bytes += {version, '\0', static_cast<char>(header.size()), '\0'};
-  if (version > 1) bytes += {'\0', '\0'};
-  return bytes + header + data;
-}
-
-std::string Header(const std::string& descr, const std::string& shape, bool fortran = false) {
-  return "{'descr': '" + descr + "', 'fortran_order': " + (fortran ? "True" : "False") +
-         ", 'shape': " + shape + ", }";
-}
 
 std::string Bytes(std::initializer_list<int> values) {
   std::string bytes;
@@ -35,7 +22,7 @@ using Integers = std::vector<int64_t>;
 
 TEST(NpyTest, ReadsEveryRealType) {
   const auto floats = [](const std::string& descr, std::initializer_list<int> data) {
-    return ParseNpy(File(Header(descr, "(2,)"), Bytes(data)), "x").AsFloats();
+    return ParseNpy(NpyFile(NpyHeader(descr, "(2,)"), Bytes(data)), "x").AsFloats();
   };
   EXPECT_EQ(floats("|b1", {0, 1}), (Floats{0, 1}));
   EXPECT_EQ(floats("|i1", {255, 1}), (Floats{-1, 1}));
@@ -58,7 +45,7 @@ TEST(NpyTest, ReadsEveryRealType) {
 
 TEST(NpyTest, TypesBecomeLittleEndian) {
   const auto descr = [](const std::string& given, size_t bytes) {
-    return ParseNpy(File(Header(given, "()"), std::string(bytes, '\0')), "x").descr;
+    return ParseNpy(NpyFile(NpyHeader(given, "()"), std::string(bytes, '\0')), "x").descr;
   };
   EXPECT_EQ(descr(">f4", 4), "<f4");
   EXPECT_EQ(descr("<u1", 1), "|u1");
@@ -70,7 +57,7 @@ TEST(NpyTest, TypesBecomeLittleEndian) {
 
 TEST(NpyTest, SwapsHalvesOfComplexNumbersAndLetters) {
   const auto data = [](const std::string& descr, std::initializer_list<int> given) {
-    const NpyArray array = ParseNpy(File(Header(descr, "()"), Bytes(given)), "x");
+    const NpyArray array = ParseNpy(NpyFile(NpyHeader(descr, "()"), Bytes(given)), "x");
     return std::string(reinterpret_cast<const char*>(array.data.data()), array.data.size());
   };
   EXPECT_EQ(data(">c8", {1, 2, 3, 4, 5, 6, 7, 8}), Bytes({4, 3, 2, 1, 8, 7, 6, 5}));
@@ -79,22 +66,22 @@ TEST(NpyTest, SwapsHalvesOfComplexNumbersAndLetters) {
 
 TEST(NpyTest, FortranOrderBecomesCOrder) {
   const NpyArray array =
-      ParseNpy(File(Header("|u1", "(2, 3)", true), Bytes({1, 4, 2, 5, 3, 6})), "x");
+      ParseNpy(NpyFile(NpyHeader("|u1", "(2, 3)", true), Bytes({1, 4, 2, 5, 3, 6})), "x");
   EXPECT_EQ(array.AsIntegers(), (Integers{1, 2, 3, 4, 5, 6}));
-  const NpyArray cube = ParseNpy(File(Header("<u2", "(2, 2, 2)", true),
-                                      Bytes({0, 0, 4, 0, 2, 0, 6, 0, 1, 0, 5, 0, 3, 0, 7, 0})),
+  const NpyArray cube = ParseNpy(NpyFile(NpyHeader("<u2", "(2, 2, 2)", true),
+                                         Bytes({0, 0, 4, 0, 2, 0, 6, 0, 1, 0, 5, 0, 3, 0, 7, 0})),
                                  "x");
   EXPECT_EQ(cube.AsIntegers(), (Integers{0, 1, 2, 3, 4, 5, 6, 7}));
-  EXPECT_EQ(ParseNpy(File(Header("<f4", "(0, 3)", true), ""), "x").size(), 0);
+  EXPECT_EQ(ParseNpy(NpyFile(NpyHeader("<f4", "(0, 3)", true), ""), "x").size(), 0);
 }
 
 TEST(NpyTest, ReadsHeadersAsOthersWriteThem) {
   const auto shape = [](const std::string& header, char version) {
-    return ParseNpy(File(header, Bytes({7, 8}), version), "x").shape;
+    return ParseNpy(NpyFile(header, Bytes({7, 8}), version), "x").shape;
   };
   EXPECT_EQ(shape("{\"shape\":(2,),\"fortran_order\":False,\"descr\":\"|u1\"}\n", 1), Integers{2});
   EXPECT_EQ(shape("  {'descr':'|u1','fortran_order':False,'shape':(1L, 2L)}", 2), (Integers{1, 2}));
-  EXPECT_EQ(shape(Header("<u2", "()") + "     \n", 3), Integers{});
+  EXPECT_EQ(shape(NpyHeader("<u2", "()") + "     \n", 3), Integers{});
 }
 
 TEST(NpyTest, WritesWhatNumpyWrites) {
@@ -112,7 +99,7 @@ TEST(NpyTest, WritesWhatNumpyWrites) {
 }
 
 TEST(NpyTest, RoundTripThroughAFile) {
-  const TemporaryFolder folder;
+  const TestFolder folder;
   const std::string path = folder / "x.npy";
   const std::vector<double> values = {1.5, -0.0, 1e300, 3, 4, 5};
   WriteNpy(path, MakeNpy(DType::kF64, {3, 1, 2}, values.data()));
@@ -125,14 +112,14 @@ TEST(NpyTest, RoundTripThroughAFile) {
 }
 
 TEST(NpyTest, HeaderErrors) {
-  const auto parse = [](const std::string& header) { ParseNpy(File(header, ""), "a.npy"); };
+  const auto parse = [](const std::string& header) { ParseNpy(NpyFile(header, ""), "a.npy"); };
   EXPECT_ERROR(ParseNpy("GIF89a..", "a.npy"),
                "a.npy: is not an .npy file (it does not begin with \\x93NUMPY and a version)");
-  EXPECT_ERROR(ParseNpy(File("{}", "", 4), "a.npy"),
+  EXPECT_ERROR(ParseNpy(NpyFile("{}", "", 4), "a.npy"),
                "a.npy: .npy version 4.0, expected 1.0, 2.0 or 3.0");
-  EXPECT_ERROR(ParseNpy(File("{}", "").substr(0, 9), "a.npy"),
+  EXPECT_ERROR(ParseNpy(NpyFile("{}", "").substr(0, 9), "a.npy"),
                "a.npy: ends inside the .npy header");
-  EXPECT_ERROR(ParseNpy(File("{}", "").substr(0, 11), "a.npy"),
+  EXPECT_ERROR(ParseNpy(NpyFile("{}", "").substr(0, 11), "a.npy"),
                "a.npy: the .npy header has 2 bytes, but only 1 follow");
   EXPECT_ERROR(parse("[1]"), "a.npy: .npy header, position 0: expected '{', found byte 0x5b");
   EXPECT_ERROR(parse("{'descr': '<f4'"),
@@ -157,11 +144,11 @@ TEST(NpyTest, HeaderErrors) {
                "0x2d");
   EXPECT_ERROR(parse("{'shape': (1 2)}"),
                "a.npy: .npy header, position 13: expected ',' or ')', found byte 0x32");
-  EXPECT_ERROR(parse(Header("<f4", "(0,)") + "x"),
+  EXPECT_ERROR(parse(NpyHeader("<f4", "(0,)") + "x"),
                "a.npy: .npy header, position 57: expected the end, found byte 0x78");
   std::string many = "(";
   for (int i = 0; i < 65; ++i) many += "1,";
-  EXPECT_ERROR(ParseNpy(File(Header("|u1", many + ")"), ""), "a.npy"),
+  EXPECT_ERROR(ParseNpy(NpyFile(NpyHeader("|u1", many + ")"), ""), "a.npy"),
                "a.npy: has more than 64 dimensions, NumPy's limit");
 }
 
@@ -170,16 +157,17 @@ TEST(NpyTest, TypeAndSizeErrors) {
       "expected b1, i1 to i8, u1 to u8, f2, f4, f8, bfloat16 (V2), c8, c16, S or U";
   for (const std::string descr :
        {"|O", "<f3", "<M8[ns]", "<f16", "|S0", "", "<", "|V3", "<f99999999"})
-    EXPECT_ERROR(ParseNpy(File(Header(descr, "()"), ""), "a.npy"),
+    EXPECT_ERROR(ParseNpy(NpyFile(NpyHeader(descr, "()"), ""), "a.npy"),
                  "a.npy: element type '" + descr + "' is not supported, " + supported);
   EXPECT_ERROR(
-      ParseNpy(File("{'descr': [('a', '<f4')], 'fortran_order': False, 'shape': ()}", ""), "a.npy"),
+      ParseNpy(NpyFile("{'descr': [('a', '<f4')], 'fortran_order': False, 'shape': ()}", ""),
+               "a.npy"),
       "a.npy: holds structures, expected an array of numbers");
-  EXPECT_ERROR(ParseNpy(File(Header("<f4", "(2, 3)"), "12345"), "a.npy"),
+  EXPECT_ERROR(ParseNpy(NpyFile(NpyHeader("<f4", "(2, 3)"), "12345"), "a.npy"),
                "a.npy: has 5 bytes of elements (from byte 69 on), expected 24 (<f4 [2,3])");
-  EXPECT_ERROR(ParseNpy(File(Header("<f4", "(1,)"), "12345"), "a.npy"),
+  EXPECT_ERROR(ParseNpy(NpyFile(NpyHeader("<f4", "(1,)"), "12345"), "a.npy"),
                "a.npy: has 5 bytes of elements (from byte 67 on), expected 4 (<f4 [1])");
-  EXPECT_ERROR(ParseNpy(File(Header("<f4", "(0, 4611686018427387904, 4)"), ""), "a.npy"),
+  EXPECT_ERROR(ParseNpy(NpyFile(NpyHeader("<f4", "(0, 4611686018427387904, 4)"), ""), "a.npy"),
                "a.npy: shape [0,4611686018427387904,4] has more elements than memory can hold");
   EXPECT_ERROR(ReadNpy("no/such.npy"), "no/such.npy: cannot be read: No such file or directory");
 }

@@ -1,84 +1,25 @@
 #include <fmt/format.h>
 #include <gtest/gtest.h>
-#include <zlib.h>
 
 #include <cstring>
 
 #include "normkit/data/npy.h"
 #include "src/core/files.h"
-#include "src/data/npy_format.h"
-#include "src/data/testing.h"
+#include "src/core/testing.h"
+#include "src/data/array_samples.h"
 
 namespace normkit {
 namespace {
 
-NpyArray Bytes(std::vector<int64_t> shape, std::string_view values) {
-  const auto* begin = reinterpret_cast<const std::byte*>(values.data());
-  return {"|u1", std::move(shape), std::vector<std::byte>(begin, begin + values.size())};
-}
-
 std::string Written(const std::map<std::string, NpyArray>& arrays) {
-  const TemporaryFolder folder;
+  const TestFolder folder;
   WriteNpz(folder / "a.npz", arrays);
   return ReadFile(folder / "a.npz");
 }
 
-std::string Number(uint64_t value, int bytes) {
-  return {reinterpret_cast<const char*>(&value), static_cast<size_t>(bytes)};
-}
-
-std::string Deflate(std::string_view bytes) {
-  z_stream stream{};
-  EXPECT_EQ(deflateInit2(&stream, 9, Z_DEFLATED, -MAX_WBITS, 9, Z_DEFAULT_STRATEGY), Z_OK);
-  std::string out(bytes.size() + 100, '\0');
-  stream.next_in = reinterpret_cast<Bytef*>(const_cast<char*>(bytes.data()));
-  stream.avail_in = static_cast<uInt>(bytes.size());
-  stream.next_out = reinterpret_cast<Bytef*>(out.data());
-  stream.avail_out = static_cast<uInt>(out.size());
-  EXPECT_EQ(deflate(&stream, Z_FINISH), Z_STREAM_END);
-  out.resize(stream.total_out);
-  deflateEnd(&stream);
-  return out;
-}
-
-// An archive with one member 'x.npy', deflated; ZIP64 as Python's zipfile streams it.
-struct Archive {
-  std::string content = SerializeNpy(Bytes({3}, "abc"), "x");
-  std::string compressed = Deflate(content);
-  uint64_t size = content.size();
-  uint64_t crc =
-      crc32(0, reinterpret_cast<const Bytef*>(content.data()), static_cast<uInt>(content.size()));
-  int flags = 0, method = 8;
-  bool zip64 = false;
-
-  std::string Header() const {
-    return Number(20, 2) + Number(flags, 2) + Number(method, 2) + Number(0, 4) + Number(crc, 4) +
-           (zip64 ? std::string(8, '\xff') : Number(compressed.size(), 4) + Number(size, 4)) +
-           Number(5, 2) + Number(zip64 ? 28 : 0, 2);
-  }
-  std::string Extra() const {
-    if (!zip64) return "";
-    return Number(1, 2) + Number(24, 2) + Number(size, 8) + Number(compressed.size(), 8) +
-           Number(0, 8);
-  }
-  std::string ToString() const {
-    const std::string local = "PK\3\4" + Header() + "x.npy" + Extra() + compressed;
-    const std::string entry = "PK\1\2" + Number(20, 2) + Header() + Number(0, 10) +
-                              (zip64 ? Number(~0u, 4) : Number(0, 4)) + "x.npy" + Extra();
-    std::string end64;
-    if (zip64)
-      end64 = "PK\6\6" + Number(44, 8) + Number(45, 4) + Number(0, 8) + Number(1, 8) +
-              Number(1, 8) + Number(entry.size(), 8) + Number(local.size(), 8) + "PK\6\7" +
-              Number(0, 4) + Number(local.size() + entry.size(), 8) + Number(1, 4);
-    const std::string sizes =
-        zip64 ? std::string(12, '\xff')
-              : Number(1, 2) + Number(1, 2) + Number(entry.size(), 4) + Number(local.size(), 4);
-    return local + entry + end64 + "PK\5\6" + Number(0, 4) + sizes + Number(0, 2);
-  }
-};
-
 TEST(NpzTest, RoundTrip) {
-  const std::string bytes = Written({{"x", Bytes({2, 3}, "abcdef")}, {"y", Bytes({0}, "")}});
+  const std::string bytes =
+      Written({{"x", ByteArray({2, 3}, "abcdef")}, {"y", ByteArray({0}, "")}});
   const auto arrays = ParseNpz(bytes, "a.npz");
   ASSERT_EQ(arrays.size(), 2u);
   EXPECT_EQ(arrays.at("x").shape, (std::vector<int64_t>{2, 3}));
@@ -89,7 +30,7 @@ TEST(NpzTest, RoundTrip) {
 }
 
 TEST(NpzTest, ReadsDeflatedMembersZip64AndComments) {
-  Archive archive;
+  ZipParts archive;
   EXPECT_EQ(ParseNpz(archive.ToString(), "a").at("x").AsIntegers()[2], 'c');
   std::string commented = archive.ToString();
   commented[commented.size() - 2] = 7;
@@ -99,17 +40,17 @@ TEST(NpzTest, ReadsDeflatedMembersZip64AndComments) {
 }
 
 TEST(NpzTest, OtherMembersArePassedOver) {
-  std::string bytes = Archive().ToString();
+  std::string bytes = ZipParts().ToString();
   for (size_t at; (at = bytes.find("x.npy")) != bytes.npos;) bytes.replace(at, 5, "x.txt");
   EXPECT_TRUE(ParseNpz(bytes, "a").empty());
 }
 
 TEST(NpzTest, DamageIsNamed) {
-  const auto parse = [](const Archive& archive) { ParseNpz(archive.ToString(), "a.npz"); };
+  const auto parse = [](const ZipParts& archive) { ParseNpz(archive.ToString(), "a.npz"); };
   EXPECT_ERROR(ParseNpz("PK", "a.npz"), "a.npz: is not an .npz file (no ZIP archive)");
   EXPECT_ERROR(ParseNpz(std::string(100'000, 'x'), "a.npz"),
                "a.npz: is not an .npz file (no ZIP archive)");
-  Archive archive;
+  ZipParts archive;
   archive.flags = 1;
   EXPECT_ERROR(parse(archive), "a.npz: member 'x.npy': is encrypted, expected a plain one");
   archive.flags = 0;
@@ -120,8 +61,8 @@ TEST(NpzTest, DamageIsNamed) {
   archive.crc = 1;
   EXPECT_ERROR(parse(archive), fmt::format("a.npz: member 'x.npy': its check sum is 0x{:08x}, "
                                            "expected 0x00000001",
-                                           Archive().crc));
-  archive = Archive();
+                                           ZipParts().crc));
+  archive = ZipParts();
   archive.size = 3;
   EXPECT_ERROR(parse(archive), "a.npz: member 'x.npy': has more than 3 bytes, expected 3");
   archive.size = 1000;
@@ -131,7 +72,7 @@ TEST(NpzTest, DamageIsNamed) {
                fmt::format("a.npz: member 'x.npy': 4000000000 bytes cannot come from {} compressed "
                            "ones",
                            archive.compressed.size()));
-  archive = Archive();
+  archive = ZipParts();
   archive.compressed.resize(10);
   EXPECT_ERROR(parse(archive),
                "a.npz: member 'x.npy': the compressed data ends too early, after 9 bytes "
@@ -143,7 +84,7 @@ TEST(NpzTest, DamageIsNamed) {
 }
 
 TEST(NpzTest, DamagedDirectoryIsNamed) {
-  const std::string good = Archive().ToString();
+  const std::string good = ZipParts().ToString();
   const size_t entry = good.find("PK\1\2"), end = good.size() - 22;
   const auto with = [&](size_t at, const std::string& bytes) {
     return std::string(good).replace(at, bytes.size(), bytes);
@@ -164,8 +105,8 @@ TEST(NpzTest, DamagedDirectoryIsNamed) {
 }
 
 TEST(NpzTest, MembersMayNotShareBytesOrNames) {
-  std::string bytes = Written(
-      {{"w", Bytes({200}, std::string(200, 'a'))}, {"x", Bytes({200}, std::string(200, 'b'))}});
+  std::string bytes = Written({{"w", ByteArray({200}, std::string(200, 'a'))},
+                               {"x", ByteArray({200}, std::string(200, 'b'))}});
   const size_t second = bytes.rfind("x.npy");
   std::string twice = bytes;
   twice[second] = 'w';
@@ -181,7 +122,7 @@ TEST(NpzTest, MembersMayNotShareBytesOrNames) {
 
 // Many entries that all point at the same large member.
 TEST(NpzTest, OverlappingMembersAreRefused) {
-  const Archive archive;
+  const ZipParts archive;
   const std::string one = archive.ToString();
   const size_t begin = one.find("PK\1\2"), end = one.size() - 22;
   std::string bytes = one.substr(0, begin);
@@ -204,7 +145,7 @@ TEST(NpzTest, WritingErrors) {
   EXPECT_ERROR(WriteNpz("a.npz", {{"x", wrong}}),
                "a.npz: member 'x.npy': 4 bytes of elements are given, expected 8 (<f4 [2])");
   const std::string name(70'000, 'n');
-  EXPECT_ERROR(WriteNpz("a.npz", {{name, Bytes({0}, "")}}),
+  EXPECT_ERROR(WriteNpz("a.npz", {{name, ByteArray({0}, "")}}),
                "a.npz: member '" + name +
                    ".npy': does not fit, an .npz is written with up to 65534 members and 4 GiB in "
                    "all");

@@ -1,6 +1,5 @@
 #include <fmt/format.h>
 #include <gtest/gtest.h>
-#include <zlib.h>
 
 #include <filesystem>
 
@@ -8,33 +7,14 @@
 #include "normkit/data/npy.h"
 #include "normkit/data/source.h"
 #include "src/core/files.h"
+#include "src/core/testing.h"
+#include "src/data/array_samples.h"
 #include "src/data/folder.h"
 #include "src/data/idx.h"
 #include "src/data/testing.h"
 
 namespace normkit {
 namespace {
-
-std::string Gzip(const std::string& bytes) {
-  z_stream stream{};
-  EXPECT_EQ(deflateInit2(&stream, 9, Z_DEFLATED, 16 + MAX_WBITS, 9, Z_DEFAULT_STRATEGY), Z_OK);
-  std::string out(bytes.size() + 200, '\0');
-  stream.next_in = reinterpret_cast<Bytef*>(const_cast<char*>(bytes.data()));
-  stream.avail_in = static_cast<uInt>(bytes.size());
-  stream.next_out = reinterpret_cast<Bytef*>(out.data());
-  stream.avail_out = static_cast<uInt>(out.size());
-  EXPECT_EQ(deflate(&stream, Z_FINISH), Z_STREAM_END);
-  out.resize(stream.total_out);
-  deflateEnd(&stream);
-  return out;
-}
-
-std::string Idx(std::vector<int> shape, const std::string& values) {
-  std::string bytes = {0, 0, 8, static_cast<char>(shape.size())};
-  for (int size : shape)
-    for (int shift = 24; shift >= 0; shift -= 8) bytes += static_cast<char>(size >> shift);
-  return bytes + values;
-}
 
 const std::string kImages = Idx({3, 1, 2}, "abcdef"), kLabels = Idx({3}, std::string("\1\0\2", 3));
 
@@ -59,7 +39,7 @@ TEST(OpenDigitsTest, CountStandsBehindAColon) {
 }
 
 TEST(OpenTest, WhatIsNotThereIsNamed) {
-  const TemporaryFolder folder;
+  const TestFolder folder;
   const std::string expected =
       "expected digits[:COUNT], a folder with a folder a class, the prefix of an IDX pair or an "
       ".npz";
@@ -81,7 +61,7 @@ TEST(OpenTest, WhatIsNotThereIsNamed) {
 }
 
 TEST(IdxTest, ReadsPlainAndCompressedPairs) {
-  const TemporaryFolder folder;
+  const TestFolder folder;
   WriteFile(folder / "a-images-idx3-ubyte", kImages);
   WriteFile(folder / "a-labels-idx1-ubyte", kLabels);
   WriteFile(folder / "b-images-idx3-ubyte.gz", Gzip(kImages));
@@ -124,7 +104,7 @@ TEST(IdxTest, DamageIsNamed) {
 }
 
 TEST(IdxTest, PairsMustFit) {
-  const TemporaryFolder folder;
+  const TestFolder folder;
   WriteFile(folder / "a-images-idx3-ubyte", kImages);
   EXPECT_ERROR(OpenData(folder / "a"),
                fmt::format("data '{}': {} has no labels beside it, expected {}[.gz]", folder / "a",
@@ -150,7 +130,7 @@ struct Pictures {
     WriteFile(folder / "cat/notes.txt", "no picture");
     WriteFile(folder / "list.csv", "no class");
   }
-  TemporaryFolder folder;
+  TestFolder folder;
 };
 
 TEST(FolderTest, ClassesAreFoldersInOrder) {
@@ -192,7 +172,7 @@ TEST(FolderTest, DamagedPicturesAreNamed) {
 }
 
 TEST(FolderTest, FoldersWithoutPicturesAreNamed) {
-  const TemporaryFolder folder;
+  const TestFolder folder;
   EXPECT_ERROR(OpenData(folder.path()),
                fmt::format("data '{}': has no folders, expected one a class with its pictures "
                            "(.jpg, .jpeg, .png)",
@@ -214,13 +194,13 @@ NpyArray Labels(const std::vector<int8_t>& values) {
 }
 
 // Opens an .npz of these arrays.
-DataPtr OpenArrays(const TemporaryFolder& folder, const std::map<std::string, NpyArray>& arrays) {
+DataPtr OpenArrays(const TestFolder& folder, const std::map<std::string, NpyArray>& arrays) {
   WriteNpz(folder / "a.npz", arrays);
   return OpenData(folder / "a.npz");
 }
 
 TEST(OpenNpzTest, IntegersAreClasses) {
-  const TemporaryFolder folder;
+  const TestFolder folder;
   const std::vector<float> values = {1, 2, 3, 4, 5, 6, 7, 8};
   const NpyArray y = Labels({2, 0});
   DataPtr data = OpenArrays(folder, {{"x", Floats({2, 4}, values)}, {"y", y}});
@@ -236,7 +216,7 @@ TEST(OpenNpzTest, IntegersAreClasses) {
 }
 
 TEST(OpenNpzTest, FloatsAreTargets) {
-  const TemporaryFolder folder;
+  const TestFolder folder;
   const NpyArray x = Floats({2, 1}, {1, 2});
   DataPtr data = OpenArrays(folder, {{"x", x}, {"y", Floats({2, 2}, {3, 4, 5, 6})}});
   EXPECT_TRUE(data->classes().empty());
@@ -248,7 +228,7 @@ TEST(OpenNpzTest, FloatsAreTargets) {
 }
 
 TEST(OpenNpzTest, ErrorsAreNamed) {
-  const TemporaryFolder folder;
+  const TestFolder folder;
   const NpyArray x = Floats({2, 1}, {1, 2}), y = Labels({0, 1});
   const auto expect = [&](const std::map<std::string, NpyArray>& arrays, const std::string& line) {
     EXPECT_ERROR(OpenArrays(folder, arrays), (folder / "a.npz") + ": " + line);

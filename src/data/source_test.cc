@@ -6,6 +6,7 @@
 #include <set>
 
 #include "src/core/fail.h"
+#include "src/core/testing.h"
 #include "src/data/testing.h"
 
 namespace normkit {

@@ -1,0 +1,7 @@
+#include "src/data/fuzz.h"
+#include "src/data/image_codec.h"
+
+extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
+  return normkit::Fuzz(data, size,
+                       [](std::string_view bytes) { normkit::DecodeImage(bytes, 0, "file"); });
+}

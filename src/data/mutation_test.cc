@@ -1,0 +1,165 @@
+// Thousands of damaged files of every kind: each is read or refused with an Error, in little
+// memory.
+#include <gtest/gtest.h>
+#include <sys/resource.h>
+
+#include <functional>
+
+#include "normkit/core/error.h"
+#include "normkit/core/random.h"
+#include "src/data/array_samples.h"
+#include "src/data/idx.h"
+#include "src/data/image_codec.h"
+#include "src/data/image_samples.h"
+
+namespace normkit {
+namespace {
+
+#if defined(__SANITIZE_ADDRESS__)
+constexpr int64_t kMaxGrowth = int64_t{1} << 30;  // its quarantine alone takes 256 MiB
+constexpr int kMutations = 1000;
+#else
+constexpr int64_t kMaxGrowth = int64_t{1} << 28;
+constexpr int kMutations = 5000;
+#endif
+
+int64_t PeakMemory() {
+  rusage usage{};
+  getrusage(RUSAGE_SELF, &usage);
+  return usage.ru_maxrss * int64_t{1024};
+}
+
+size_t Position(Random& random, const std::string& bytes) {
+  return static_cast<size_t>(random.Below(static_cast<int64_t>(bytes.size()) + 1));
+}
+
+// One change of the kinds that break parsers.
+void MutateOnce(Random& random, std::string& bytes) {
+  const size_t at = Position(random, bytes), other = Position(random, bytes);
+  const std::string values[] = {"\xff",
+                                std::string(1, '\0'),
+                                "\x7f",
+                                "\x80\xff\xff\xff",
+                                std::string(4, '\xff'),
+                                std::string(4, '\0'),
+                                "9999999999",
+                                "'"};
+  const std::string& value = values[random.Below(std::size(values))];
+  switch (random.Below(6)) {
+    case 0:
+      if (at < bytes.size()) bytes[at] = static_cast<char>(bytes[at] ^ (1 << random.Below(8)));
+      break;
+    case 1:
+      if (at + value.size() <= bytes.size()) bytes.replace(at, value.size(), value);
+      break;
+    case 2:
+      bytes.insert(at, value);
+      break;
+    case 3:
+      bytes.erase(at, static_cast<size_t>(random.Below(8)));
+      break;
+    case 4:
+      bytes.insert(at, bytes.substr(other, static_cast<size_t>(random.Below(64))));
+      break;
+    default:
+      if (random.Below(4) == 0) bytes.resize(at);
+  }
+}
+
+// libpng compares check sums before it looks at anything: make them right again.
+void RepairPng(std::string& bytes) {
+  for (size_t at = 8; at + 12 <= bytes.size();) {
+    size_t size = 0;
+    for (size_t i = 0; i < 4; ++i) size = size << 8 | static_cast<unsigned char>(bytes[at + i]);
+    if (size > bytes.size() - at - 12) return;
+    const auto crc = crc32_z(0, reinterpret_cast<const Bytef*>(bytes.data() + at + 4), size + 4);
+    bytes.replace(at + 8 + size, 4, BigEndian32(crc));
+    at += 12 + size;
+  }
+}
+
+using Reader = std::function<void(const std::string&)>;
+
+void CheckMutations(const std::vector<std::string>& samples, const Reader& read,
+                    const std::function<void(std::string&)>& repair = {}) {
+  const int64_t before = PeakMemory();
+  int refused = 0, total = 0;
+  for (size_t sample = 0; sample < samples.size(); ++sample) {
+    ASSERT_NO_THROW(read(samples[sample])) << sample;
+    for (int i = 0; i < kMutations; ++i) {
+      Random random(sample, static_cast<uint64_t>(i));
+      std::string bytes = samples[sample];
+      for (int64_t changes = 1 + random.Below(3); changes > 0; --changes) MutateOnce(random, bytes);
+      if (repair) repair(bytes);
+      ++total;
+      try {
+        read(bytes);
+      } catch (const Error& error) {
+        ++refused;
+        ASSERT_EQ(std::string_view(error.what()).substr(0, 5), "file:") << error.what();
+      }
+    }
+  }
+  EXPECT_GT(refused, total / 20);
+  EXPECT_LT(PeakMemory() - before, kMaxGrowth);
+}
+
+TEST(MutationTest, Npy) {
+  CheckMutations({NpyFile(NpyHeader("<f4", "(2, 3)"), std::string(24, 'x')),
+                  NpyFile(NpyHeader(">i8", "(2, 1, 2)", true) + "    \n", std::string(32, 'x'), 2),
+                  NpyFile(NpyHeader("<U2", "()"), std::string(8, 'x'), 3)},
+                 [](const std::string& bytes) { ParseNpy(bytes, "file"); });
+}
+
+TEST(MutationTest, Npz) {
+  ZipParts deflated, zip64, stored;
+  zip64.zip64 = true;
+  stored.method = 0;
+  stored.compressed = stored.content;
+  CheckMutations({deflated.ToString(), zip64.ToString(), stored.ToString()},
+                 [](const std::string& bytes) { ParseNpz(bytes, "file"); });
+}
+
+TEST(MutationTest, Idx) {
+  const std::string plain = Idx({3, 4, 5}, std::string(60, 'x'));
+  CheckMutations({plain, Gzip(plain), Gzip(Idx({300, 40, 5}, std::string(60'000, 'x')))},
+                 [](const std::string& bytes) { ParseIdx(bytes, 3, "file"); });
+}
+
+std::vector<std::string> Pngs() {
+  const std::string palette = PngChunk("PLTE", "abcdefghijkl") + PngChunk("tRNS", "ab");
+  const std::string exif = PngChunk("eXIf", MakeExif(6, true));
+  const std::vector<std::string> bytes8(8, std::string(8, '\7'));
+  PngParts interlaced{3, 3, 8, 0, {"a", "c", "gi", "b", "h", "def"}};
+  interlaced.interlaced = true;
+  return {MakePng({8, 8, 8, 0, bytes8, exif}),
+          MakePng({4, 8, 16, 0, bytes8}),
+          MakePng({64, 8, 1, 0, bytes8}),
+          MakePng({8, 8, 8, 3, std::vector<std::string>(8, std::string(8, '\1')), palette}),
+          MakePng({4, 8, 8, 4, bytes8}),
+          MakePng({2, 8, 8, 6, bytes8}),
+          MakePng(interlaced)};
+}
+
+void Decode(const std::string& bytes) {
+  for (int channels : {0, 1}) {
+    const Image image = DecodeImage(bytes, channels, "file");
+    CheckImage(image, "file");
+  }
+}
+
+TEST(MutationTest, Png) { CheckMutations(Pngs(), Decode); }
+
+TEST(MutationTest, PngWithGoodCheckSums) { CheckMutations(Pngs(), Decode, RepairPng); }
+
+TEST(MutationTest, Jpeg) {
+  std::vector<uint8_t> pixels;
+  for (int i = 0; i < 16 * 16 * 4; ++i) pixels.push_back(static_cast<uint8_t>(i * i));
+  CheckMutations({MakeJpeg({16, 16, 3, pixels}), MakeJpeg({16, 16, 1, pixels}),
+                  MakeJpeg({16, 16, 3, pixels, true}), MakeJpeg({16, 16, 4, pixels, false, true}),
+                  WithExif(MakeJpeg({16, 8, 1, pixels}), MakeExif(5, false))},
+                 Decode);
+}
+
+}  // namespace
+}  // namespace normkit
