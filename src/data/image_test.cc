@@ -207,6 +207,9 @@ TEST(ImageTest, ImpossibleSizesTakeNoMemory) {
   parts.height = 16385;
   EXPECT_ERROR(DecodeImage(MakePng(parts), 0, "a.png"),
                "a.png: has 16384 x 16385 pixels, expected at most 268435456 in all");
+  parts = {1, 1, 8, 0, {"a"}, BigEndian32(0x7fffffff) + "eXIfMM"};  // libpng allocates 2 GiB here
+  EXPECT_ERROR(DecodeImage(MakePng(parts), 0, "a.png"),
+               "a.png: damaged PNG: the file ends too early");
   std::string jpeg = EncodeJpeg(Gradient(8, 8, 1), "x");
   const size_t frame = jpeg.find("\xff\xc0");
   jpeg.replace(frame + 5, 4, Bytes({0x40, 0, 0x40, 0}));

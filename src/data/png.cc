@@ -1,6 +1,7 @@
 #include <png.h>
 
 #include <cstdio>
+#include <cstdlib>
 #include <cstring>
 
 #include "src/core/fail.h"
@@ -14,8 +15,9 @@ namespace {
 // that runs. Between the two no object with a destructor is made.
 class Decoder {
  public:
-  explicit Decoder(std::string_view bytes) : rest_(bytes) {
-    png_ = png_create_read_struct(PNG_LIBPNG_VER_STRING, this, OnError, OnWarning);
+  explicit Decoder(std::string_view bytes) : rest_(bytes), max_allocation_(bytes.size() + kRows) {
+    png_ = png_create_read_struct_2(PNG_LIBPNG_VER_STRING, this, OnError, OnWarning, this, Allocate,
+                                    nullptr);
     if (png_) info_ = png_create_info_struct(png_);
   }
   ~Decoder() { png_destroy_read_struct(&png_, &info_, nullptr); }
@@ -69,6 +71,12 @@ class Decoder {
     png_longjmp(png, 1);
   }
   static void OnWarning(png_structp, png_const_charp) {}
+  // libpng asks for as many bytes as a chunk claims to have (eXIf: up to 2 GiB) before it reads
+  // them.
+  static png_voidp Allocate(png_structp png, png_alloc_size_t size) {
+    const auto* decoder = static_cast<Decoder*>(png_get_mem_ptr(png));
+    return size <= decoder->max_allocation_ ? std::malloc(size) : nullptr;
+  }
   static void OnRead(png_structp png, png_bytep out, size_t size) {
     auto* decoder = static_cast<Decoder*>(png_get_io_ptr(png));
     if (size > decoder->rest_.size()) png_error(png, "the file ends too early");
@@ -78,7 +86,11 @@ class Decoder {
 
   png_structp png_ = nullptr;
   png_infop info_ = nullptr;
+  // libpng's own limit, a million pixels in a row, takes two rows of 8 MB.
+  static constexpr size_t kRows = size_t{1} << 24;
+
   std::string_view rest_;
+  size_t max_allocation_;
   uint64_t stored_bytes_ = 0;
   int passes_ = 1;
   char message_[200] = "";
