@@ -1,0 +1,85 @@
+"""`normkit bench`: what it prints, not how fast anything is."""
+
+import csv
+import json
+
+import pytest
+
+CELL = ["--layer", "group", "--num-groups", 2, "--shape", "2,4,3", "--format", "BCS"]
+QUICK = ["--seconds", 0, "--limit", 40]
+
+
+def test_a_json_line_a_cell(normkit):
+    text = normkit(
+        "bench", *CELL, *QUICK, "--op", "forward,inference,backward", "--dtype", "f32,bf16,f64,f16",
+        "--threads", "1,2", "--json",
+    ).stdout  # fmt: skip
+    lines = [json.loads(line) for line in text.splitlines()]
+    assert len(lines) == 3 * 4 * 2
+    keys = "op layer shape format dtype num_groups hot threads plan kernel ms gbps limit_gbps fraction"
+    for line in lines:
+        assert list(line) == keys.split()
+        assert line["layer"] == "group" and line["shape"] == [2, 4, 3] and line["format"] == "BCS"
+        assert line["limit_gbps"] == 40 and line["ms"] > 0 and line["plan"]
+        bytes_ = 24 * {"f32": 4, "bf16": 2, "f64": 8, "f16": 2}[line["dtype"]]
+        bytes_ *= 3 if line["op"] == "backward" else 2
+        assert line["gbps"] == pytest.approx(bytes_ / line["ms"] / 1e6, rel=0.1, abs=1e-3)
+        assert line["fraction"] == pytest.approx(line["gbps"] / 40, abs=1e-3)
+    assert {(line["op"], line["dtype"], line["threads"]) for line in lines} == {
+        (op, dtype, threads)
+        for op in ["forward", "inference", "backward"]
+        for dtype in ["f32", "bf16", "f64", "f16"]
+        for threads in [1, 2]
+    }
+
+
+def test_the_limit_is_measured(normkit):
+    done = normkit("bench", *CELL, "--seconds", 0, "--json")
+    assert 0.05 < json.loads(done.stdout)["limit_gbps"] < 1e5
+    assert done.stderr == ""
+
+
+def test_tables_and_history(normkit, tmp_path):
+    history = tmp_path / "history.csv"
+    text = normkit("bench", *CELL, *QUICK, "--history", history).stdout
+    assert text.startswith("op ") and "group" in text
+    markdown = normkit("bench", *CELL, *QUICK, "--md", "--hot", "--history", history).stdout
+    assert markdown.startswith("| op") and "[2,4,3] hot" in markdown
+    rows = list(csv.DictReader(history.open(newline="")))
+    assert [row["shape"] for row in rows] == ["[2,4,3]", "[2,4,3] hot"]
+    assert all(row["time"].endswith("Z") and row["limit GB/s"] == "40.0" for row in rows)
+
+
+def test_the_table_of_shapes(normkit):
+    lines = normkit("bench", "--table", "--list").stdout.splitlines()
+    cells = [json.loads(line) for line in lines]
+    assert {cell["layer"] for cell in cells} == {"batch", "layer", "instance", "group", "rms"}
+    assert {cell["op"] for cell in cells} == {"forward", "inference", "backward"}
+    assert {cell["dtype"] for cell in cells} == {"f32", "bf16"}
+    assert len({line for line in lines}) == len(lines)
+    chosen = normkit("bench", "--table", "--list", "--layer", "batch", "--op", "inference",
+                     "--dtype", "f32", "--format", "BSSC").stdout  # fmt: skip
+    assert chosen.count("\n") == 3
+
+
+@pytest.mark.parametrize(
+    "arguments, message",
+    [
+        (["--shape", "2,3", "--format", "BC"], "--layer: one is needed (or --table)"),
+        (["--layer", "batch", "--shape", "2,3"], "--format: one is needed (or --table)"),
+        (["--layer", "batch", "--format", "BC"], "--shape: needed (or --table)"),
+    ],
+)
+def test_wrong_command_line(normkit, arguments, message):
+    done = normkit("bench", *arguments, code=2)
+    assert done.stderr == f"normkit bench: {message} (see normkit bench --help)\n"
+
+
+def test_a_layer_that_does_not_fit(normkit):
+    done = normkit("bench", *CELL, "--num-groups", 3, code=2)  # given twice
+    assert "--num-groups" in done.stderr
+    done = normkit("bench", "--layer", "group", "--num-groups", 3, *CELL[4:], code=1)
+    expected = "group normalization: 3 groups do not divide 4 channels of BCS [2,4,3]"
+    assert done.stderr == f"normkit: {expected}\n"
+    done = normkit("bench", "--table", "--format", "TBC", code=1)
+    assert "no cell of the table has all of the properties" in done.stderr

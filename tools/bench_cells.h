@@ -1,0 +1,39 @@
+// What is benchmarked: one operation on one shape is a cell.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "normkit/core/dtype.h"
+#include "normkit/norm/normalization.h"
+
+namespace normkit::tools {
+
+enum class BenchOp { kForward, kInference, kBackward };
+
+struct BenchCell {
+  BenchOp op = BenchOp::kForward;
+  std::string layer;
+  std::vector<int64_t> shape;
+  std::string format;
+  DType dtype = DType::kF32;
+  std::optional<int64_t> num_groups;
+  std::optional<OperationDimension> operation_dimension;
+  bool hot = false;  // the same arrays again and again, instead of arrays that are in no cache
+
+  // "batch forward BCSS [8,64,28,28] f32".
+  std::string ToString() const;
+  // Throws Error where the layer does not fit the shape.
+  Normalization MakeOperation() const;
+  // The fewest bytes that have to cross memory: each input read once, each output written once.
+  int64_t bytes() const;
+};
+
+// "forward", "inference", "backward".
+std::string_view Name(BenchOp op);
+
+// Every operation and shape of the table that the speed of normkit is judged by, in f32 and bf16.
+std::vector<BenchCell> AllBenchCells();
+
+}  // namespace normkit::tools
