@@ -1,0 +1,243 @@
+// Every message that a layer refuses with.
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <functional>
+#include <limits>
+
+#include "normkit/core/error.h"
+#include "normkit/nn/graph.h"
+#include "normkit/nn/input_statistics.h"
+#include "normkit/nn/layers.h"
+#include "src/nn/loss.h"
+
+namespace normkit {
+namespace {
+
+std::string ErrorOf(const std::function<void()>& call) {
+  try {
+    call();
+  } catch (const Error& error) {
+    return error.what();
+  }
+  return "no error";
+}
+
+// What a layer says behind images of 6x5 with 4 channels, or 3 features.
+std::string AfterImages(const LayerPtr& layer) {
+  Graph graph;
+  graph.Add(ImageInput({.input_size = {6, 5, 4}}));
+  return ErrorOf([&] { graph.Add(layer); });
+}
+std::string AfterFeatures(const LayerPtr& layer) {
+  Graph graph;
+  graph.Add(FeatureInput({.num_features = 3}));
+  return ErrorOf([&] { graph.Add(layer); });
+}
+
+TEST(LayerErrorsTest, Graph) {
+  Graph graph;
+  EXPECT_EQ(ErrorOf([&] { graph.input_layout(); }),
+            "graph: has no layers, expected an input layer");
+  EXPECT_EQ(ErrorOf([&] { graph.Add(nullptr); }), "graph: a null layer given");
+  EXPECT_EQ(ErrorOf([&] { graph.Add(Relu("r")); }),
+            "ReLU 'r': stands first in the graph, expected an input layer");
+  graph.Add(FeatureInput({.name = "in", .num_features = 3}));
+  EXPECT_EQ(ErrorOf([&] { graph.Add(Relu("in")); }),
+            "ReLU 'in': a layer of this name stands in the graph already");
+  EXPECT_EQ(ErrorOf([&] { graph.Add(Relu("r"), {1}); }),
+            "ReLU 'r': reads value 1, expected 0 to 0");
+  EXPECT_EQ(ErrorOf([&] { graph.Add(Relu("r"), std::vector<Value>{}); }),
+            "ReLU 'r': no inputs given, expected at least 1 (only the first layer has none)");
+  EXPECT_EQ(ErrorOf([&] { graph.Add(FeatureInput({.name = "two", .num_features = 1}), {0}); }),
+            "feature input 'two': 1 inputs given, expected none: an input layer is the first");
+  EXPECT_EQ(ErrorOf([&] { graph.Add(Relu("r"), {0, 0}); }), "ReLU 'r': 2 inputs given, expected 1");
+  EXPECT_EQ(graph.size(), 1);
+  graph.Add(Relu());
+  graph.Add(Relu());
+  EXPECT_EQ(graph.Find("relu_2"), 2);
+}
+
+TEST(LayerErrorsTest, Inputs) {
+  EXPECT_EQ(ErrorOf([] {
+              ImageInput({.name = "in", .input_size = {0, 28, 1}});
+            }),
+            "image input 'in': input_size height is 0, expected 1 to 1048576");
+  EXPECT_EQ(ErrorOf([] {
+              ImageInput({.input_size = {28, -1, 1}});
+            }),
+            "image input: input_size width is -1, expected 1 to 1048576");
+  EXPECT_EQ(ErrorOf([] {
+              ImageInput({.input_size = {28, 28, 0}});
+            }),
+            "image input: input_size channels is 0, expected 1 to 1048576");
+  EXPECT_EQ(ErrorOf([] { FeatureInput({}); }),
+            "feature input: num_features is 0, expected 1 to 1048576");
+  EXPECT_EQ(ErrorOf([] { ParseInputNormalization("z-score"); }),
+            "normalization 'z-score' is unknown, expected none, zerocenter, zscore, "
+            "rescale-zero-one, rescale-symmetric, did you mean 'zscore'?");
+}
+
+TEST(LayerErrorsTest, InputStatistics) {
+  Graph graph;
+  graph.Add(FeatureInput(
+      {.name = "in", .num_features = 3, .normalization = InputNormalization::kZscore}));
+  InputStatistics statistics(graph);
+  Parameters parameters(graph);
+  EXPECT_EQ(ErrorOf([&] { statistics.WriteTo(parameters); }),
+            "feature input 'in': no observations given, expected at least one to take statistics "
+            "from");
+  EXPECT_EQ(ErrorOf([&] { statistics.Add(std::vector<float>(4)); }),
+            "feature input 'in': 4 values of observations given, expected a multiple of 3");
+}
+
+TEST(LayerErrorsTest, Convolution) {
+  const auto error = [](const Convolution2dOptions& options) {
+    return ErrorOf([&] { Convolution2d(options); });
+  };
+  EXPECT_EQ(error({.name = "c", .filter_size = {0, 3}, .num_filters = 1}),
+            "convolution 2-D 'c': filter_size is 0, expected 1 to 4096");
+  EXPECT_EQ(error({.filter_size = {3, 3}}),
+            "convolution 2-D: num_filters is 0, expected 1 to 1048576");
+  EXPECT_EQ(error({.filter_size = {3, 3}, .num_filters = 1, .stride = {1, 0}}),
+            "convolution 2-D: stride is 0, expected 1 to 4096");
+  EXPECT_EQ(error({.filter_size = {3, 3}, .num_filters = 1, .dilation = {-1, 1}}),
+            "convolution 2-D: dilation is -1, expected 1 to 4096");
+  EXPECT_EQ(error({.filter_size = {3, 3}, .num_filters = 1, .padding = Padding::All(-1)}),
+            "convolution 2-D: padding is -1, expected 0 to 4096");
+  EXPECT_EQ(error({.filter_size = {3, 3}, .num_filters = 4, .num_groups = 0}),
+            "convolution 2-D: num_groups is 0, expected 1 to 1048576");
+  EXPECT_EQ(error({.filter_size = {3, 3}, .num_filters = 4, .num_groups = 3}),
+            "convolution 2-D: num_groups is 3, expected a divisor of num_filters 4");
+  EXPECT_EQ(
+      error({.filter_size = {3, 3}, .num_filters = 4, .weight_learn_rate_factor = std::nan("")}),
+      "convolution 2-D: weight_learn_rate_factor is nan, expected a finite number >= 0");
+  EXPECT_EQ(error({.filter_size = {3, 3}, .num_filters = 4, .bias_l2_factor = -1}),
+            "convolution 2-D: bias_l2_factor is -1, expected a finite number >= 0");
+  EXPECT_EQ(AfterFeatures(Convolution2d({.filter_size = {3, 3}, .num_filters = 1})),
+            "convolution 2-D 'conv_1': input is BC [1,3], expected images, BSSC "
+            "[batch,height,width,channels]");
+  EXPECT_EQ(AfterImages(Convolution2d(
+                {.name = "c", .filter_size = {3, 3}, .num_filters = 9, .num_groups = 3})),
+            "convolution 2-D 'c': num_groups is 3, expected a divisor of the 4 channels of x (BSSC "
+            "[1,6,5,4])");
+  EXPECT_EQ(AfterImages(Convolution2d(
+                {.name = "c", .filter_size = {3, 4}, .num_filters = 1, .dilation = {1, 2}})),
+            "convolution 2-D 'c': the window covers 3x7, expected at most the padded input, 6x5 "
+            "(BSSC [1,6,5,4])");
+}
+
+TEST(LayerErrorsTest, FullyConnected) {
+  EXPECT_EQ(ErrorOf([] { FullyConnected({.name = "fc"}); }),
+            "fully connected 'fc': output_size is 0, expected 1 to 1048576");
+  EXPECT_EQ(ErrorOf([] { FullyConnected({.output_size = 1, .weight_l2_factor = -2}); }),
+            "fully connected: weight_l2_factor is -2, expected a finite number >= 0");
+  EXPECT_EQ(AfterImages(FullyConnected({.name = "fc", .output_size = 2})),
+            "fully connected 'fc': input is BSSC [1,6,5,4], expected features, BC "
+            "[batch,channels]: flatten images first");
+}
+
+TEST(LayerErrorsTest, Pooling) {
+  EXPECT_EQ(ErrorOf([] { MaxPooling2d({.name = "p"}); }),
+            "max pooling 2-D 'p': pool_size is 0, expected 1 to 4096");
+  EXPECT_EQ(ErrorOf([] {
+              AveragePooling2d({.name = "p", .pool_size = {2, 3}, .padding = {false, 1, 1, 1, 3}});
+            }),
+            "average pooling 2-D 'p': padding is 3, expected less than pool_size 3: a window would "
+            "see nothing");
+  EXPECT_EQ(AfterImages(MaxPooling2d({.name = "p", .pool_size = {7, 2}})),
+            "max pooling 2-D 'p': the window covers 7x2, expected at most the padded input, 6x5 "
+            "(BSSC [1,6,5,4])");
+  EXPECT_EQ(AfterFeatures(GlobalAveragePooling2d("g")),
+            "global average pooling 2-D 'g': input is BC [1,3], expected images, BSSC "
+            "[batch,height,width,channels]");
+  EXPECT_EQ(AfterFeatures(Flatten("f")),
+            "flatten 'f': input is BC [1,3], expected images, BSSC [batch,height,width,channels]");
+}
+
+TEST(LayerErrorsTest, OthersWithProperties) {
+  EXPECT_EQ(ErrorOf([] { LeakyRelu({.name = "l", .scale = -1}); }),
+            "leaky ReLU 'l': scale is -1, expected a finite number >= 0");
+  EXPECT_EQ(ErrorOf([] { Dropout({.name = "d", .probability = 1}); }),
+            "dropout 'd': probability is 1, expected 0 to 0.999");
+  EXPECT_EQ(ErrorOf([] { Addition({.name = "a", .num_inputs = 1}); }),
+            "addition 'a': num_inputs is 1, expected 2 to 1024");
+  EXPECT_EQ(AfterImages(Addition({.name = "a"})),
+            "addition 'a': 1 inputs given, expected 2 (num_inputs)");
+  EXPECT_EQ(ErrorOf([] { Concatenation({.name = "c", .num_inputs = 0}); }),
+            "concatenation 'c': num_inputs is 0, expected 2 to 1024");
+
+  Graph graph;
+  graph.Add(ImageInput({.input_size = {6, 5, 4}}));
+  const Value pooled = graph.Add(GlobalAveragePooling2d());
+  EXPECT_EQ(ErrorOf([&] {
+              graph.Add(Addition({.name = "a"}), {0, pooled});
+            }),
+            "addition 'a': inputs are BSSC [1,6,5,4] and BSSC [1,1,1,4], expected equal sizes");
+  EXPECT_EQ(ErrorOf([&] {
+              graph.Add(Concatenation({.name = "c"}), {0, pooled});
+            }),
+            "concatenation 'c': inputs are BSSC [1,6,5,4] and BSSC [1,1,1,4], expected sizes that "
+            "differ in the channels only");
+}
+
+TEST(LayerErrorsTest, Normalization) {
+  const float infinity = std::numeric_limits<float>::infinity();
+  EXPECT_EQ(ErrorOf([] { BatchNormalization({.name = "bn", .epsilon = 0}); }),
+            "batch normalization 'bn': epsilon is 0, expected a finite number > 0");
+  EXPECT_EQ(ErrorOf([&] { RmsNormalization({.epsilon = infinity}); }),
+            "RMS normalization: epsilon is inf, expected a finite number > 0");
+  EXPECT_EQ(ErrorOf([] { BatchNormalization({.mean_decay = 1.5}); }),
+            "batch normalization: mean_decay is 1.5, expected 0 to 1");
+  EXPECT_EQ(ErrorOf([] { BatchNormalization({.variance_decay = -0.5}); }),
+            "batch normalization: variance_decay is -0.5, expected 0 to 1");
+  EXPECT_EQ(ErrorOf([] {
+              BatchNormalization({.trained_variance = {1, -1}});
+            }),
+            "batch normalization: trained_variance[1] is -1, expected a finite number >= 0");
+  EXPECT_EQ(ErrorOf([&] { BatchNormalization({.trained_variance = {infinity}}); }),
+            "batch normalization: trained_variance[0] is inf, expected a finite number >= 0");
+  EXPECT_EQ(ErrorOf([] { LayerNormalization({.num_channels = 0}); }),
+            "layer normalization: num_channels is 0, expected 1 to 1048576");
+  EXPECT_EQ(ErrorOf([] { InstanceNormalization({.scale_learn_rate_factor = -1}); }),
+            "instance normalization: scale_learn_rate_factor is -1, expected a finite number >= 0");
+  EXPECT_EQ(ErrorOf([] { GroupNormalization({.name = "gn"}); }),
+            "group normalization 'gn': num_groups is 0, expected 1 to 1048576");
+  EXPECT_EQ(AfterImages(GroupNormalization({.name = "gn", .num_groups = 3})),
+            "group normalization 'gn': num_groups is 3, expected a divisor of the 4 channels of x "
+            "(BSSC [1,6,5,4])");
+  EXPECT_EQ(AfterImages(BatchNormalization({.name = "bn", .num_channels = 5})),
+            "batch normalization 'bn': num_channels is 5, expected 4 (channels of x, BSSC "
+            "[1,6,5,4])");
+  EXPECT_EQ(AfterImages(LayerNormalization({.name = "ln", .scale = {1, 2}})),
+            "layer normalization 'ln': scale has 2 values, expected 4 (channels of x, BSSC "
+            "[1,6,5,4])");
+  EXPECT_EQ(AfterImages(LayerNormalization({.name = "ln", .offset = {1, 2}})),
+            "layer normalization 'ln': offset has 2 values, expected 4 (channels of x, BSSC "
+            "[1,6,5,4])");
+  EXPECT_EQ(AfterFeatures(BatchNormalization({.name = "bn", .trained_mean = {1}})),
+            "batch normalization 'bn': trained_mean has 1 values, expected 3 (channels of x, BC "
+            "[1,3])");
+  EXPECT_EQ(AfterFeatures(BatchNormalization({.name = "bn", .trained_variance = {1}})),
+            "batch normalization 'bn': trained_variance has 1 values, expected 3 (channels of x, "
+            "BC [1,3])");
+}
+
+TEST(LayerErrorsTest, Losses) {
+  const std::vector<float> scores(6);
+  const std::vector<int64_t> labels{0, 3};
+  std::vector<float> gradient(5);
+  EXPECT_EQ(ErrorOf([&] { CrossEntropyLoss(scores, labels, 4, {}); }),
+            "cross-entropy: 6 scores given, expected 2 (labels) x 4 (classes)");
+  EXPECT_EQ(ErrorOf([&] { CrossEntropyLoss(scores, labels, 3, {}); }),
+            "cross-entropy: label of observation 1 is 3, expected 0 to 2");
+  EXPECT_EQ(ErrorOf([&] { CrossEntropyLoss(scores, labels, 3, gradient); }),
+            "cross-entropy: gradient has 5 values, expected 6");
+  EXPECT_EQ(ErrorOf([&] { HalfMeanSquaredError(scores, gradient, 2, {}); }),
+            "mean squared error: 6 values given, expected 5 (targets), a multiple of batch size 2");
+  EXPECT_EQ(ErrorOf([&] { HalfMeanSquaredError(scores, scores, 2, gradient); }),
+            "mean squared error: gradient has 5 values, expected 6");
+}
+
+}  // namespace
+}  // namespace normkit
