@@ -1,0 +1,214 @@
+#include <gtest/gtest.h>
+#include <unistd.h>
+
+#include <functional>
+
+#include "normkit/core/error.h"
+#include "normkit/core/random.h"
+#include "normkit/nn/networks.h"
+#include "src/core/files.h"
+#include "src/nn/layers/convolution.h"
+#include "src/nn/layers/normalization.h"
+
+namespace normkit {
+namespace {
+
+std::string ErrorOf(const std::function<void()>& call) {
+  try {
+    call();
+  } catch (const Error& error) {
+    return error.what();
+  }
+  return "no error";
+}
+
+std::string ErrorOf(const std::string& text, const NetworkPurpose& purpose = {}) {
+  return ErrorOf([&] { ParseNetworkJson(text, "net.json", purpose); });
+}
+
+// One layer behind an image input.
+std::string ErrorOfLayer(const std::string& layer) {
+  return ErrorOf(R"({"layers": [{"type": "image_input", "input_size": [8, 8, 2]}, )" + layer +
+                 "]}");
+}
+
+const char* const kEverything = R"({"layers": [
+  {"type": "image_input", "name": "in", "input_size": [12, 12, 3], "normalization": "zscore"},
+  {"type": "convolution2d", "name": "conv", "filter_size": [3, 5], "num_filters": 8, "stride": 2,
+   "dilation": [1, 1], "padding": [1, 0, 2, 2], "num_groups": 1, "bias": false,
+   "weights_initializer": "he", "weight_l2_factor": 0.5},
+  {"type": "batch_normalization", "epsilon": 1e-3, "mean_decay": 0.2},
+  {"type": "relu", "name": "relu"},
+  {"type": "layer_normalization", "operation_dimension": "channel-only"},
+  {"type": "group_normalization", "num_groups": "all-channels"},
+  {"type": "group_normalization", "num_groups": 4},
+  {"type": "instance_normalization", "scale_initializer": "ones"},
+  {"type": "rms_normalization", "name": "rms", "scale": [1, 2, 3, 4, 5, 6, 7, 8]},
+  {"type": "addition", "inputs": ["relu", "rms"]},
+  {"type": "leaky_relu", "scale": 0.2},
+  {"type": "tanh"}, {"type": "sigmoid"}, {"type": "gelu", "name": "gelu"},
+  {"type": "max_pooling2d", "pool_size": 2, "padding": "same"},
+  {"type": "average_pooling2d", "name": "pool", "pool_size": [2, 1], "padding": [1, 0, 0, 0]},
+  {"type": "concatenation", "inputs": ["gelu", "pool"]},
+  {"type": "dropout", "probability": 0.1},
+  {"type": "global_average_pooling2d"},
+  {"type": "flatten"},
+  {"type": "fully_connected", "output_size": 4},
+  {"type": "softmax"}
+]})";
+
+TEST(NetworkJsonTest, ReadsEveryTypeAndProperty) {
+  const Graph graph = ParseNetworkJson(kEverything, "net.json");
+  EXPECT_EQ(graph.size(), 22);
+  const auto& conv = dynamic_cast<const Convolution2dLayer&>(*graph.node(1).layer).options();
+  EXPECT_EQ(conv.filter_size, (std::array<int64_t, 2>{3, 5}));
+  EXPECT_EQ(conv.stride, (std::array<int64_t, 2>{2, 2}));
+  EXPECT_EQ(conv.padding.top, 1);
+  EXPECT_EQ(conv.padding.right, 2);
+  EXPECT_FALSE(conv.bias);
+  EXPECT_EQ(conv.weight_l2_factor, 0.5);
+  const auto& batch = dynamic_cast<const NormalizationLayer&>(*graph.node(2).layer);
+  EXPECT_EQ(batch.options().epsilon, 1e-3);
+  EXPECT_EQ(batch.options().mean_decay, 0.2);
+  EXPECT_EQ(dynamic_cast<const NormalizationLayer&>(*graph.node(5).layer).options().num_groups,
+            GroupNormalizationOptions::kAllChannels);
+  EXPECT_EQ(graph.node(9).inputs, (std::vector<Value>{3, 8}));
+  EXPECT_EQ(graph.Layouts(2).back().ToString(), "BC [2,4]");
+}
+
+TEST(NetworkJsonTest, ThePurposeFillsWhatIsLeftOpen) {
+  const std::string text = R"({"layers": [
+    {"type": "image_input"}, {"type": "flatten"}, {"type": "fully_connected", "output_size": 8},
+    {"type": "norm", "name": "n"}, {"type": "relu", "inputs": "n"}, {"type": "fully_connected"}]})";
+  NetworkPurpose purpose{.input_size = {4, 4, 3}, .num_classes = 7};
+  for (const char* norm : {"batch", "none"}) {
+    purpose.norm = ParseNormChoice(norm);
+    const Graph graph = ParseNetworkJson(text, "net.json", purpose);
+    EXPECT_EQ(graph.size(), norm == std::string("none") ? 5 : 6);
+    EXPECT_EQ(graph.input_layout().ToString(), "BSSC [1,4,4,3]");
+    EXPECT_EQ(graph.Layouts(1).back().ToString(), "BC [1,7]");
+  }
+  EXPECT_EQ(ErrorOf(text), "net.json: layers[0]: property 'input_size' is missing");
+}
+
+TEST(NetworkJsonTest, ReadsFiles) {
+  const std::string path = testing::TempDir() + "network_json_test.json";
+  WriteFile(path, R"({"layers": [{"type": "feature_input", "num_features": 3}]})");
+  EXPECT_EQ(ReadNetworkJson(path).size(), 1);
+  ::unlink(path.c_str());
+  EXPECT_EQ(ErrorOf([&] { ReadNetworkJson(path); }).substr(0, path.size()), path);
+}
+
+TEST(NetworkJsonTest, ErrorsOfTheFile) {
+  EXPECT_EQ(ErrorOf("{\n  \"layers\": [,]}").substr(0, 28), "net.json:2:14: not JSON: syn");
+  EXPECT_EQ(ErrorOf("[]"), "net.json: expected an object with a list 'layers'");
+  EXPECT_EQ(ErrorOf(R"({"layer": []})"), "net.json: expected an object with a list 'layers'");
+  EXPECT_EQ(ErrorOf(R"({"layers": [], "layer": 1})"),
+            "net.json: property 'layer' is unknown, expected layers, did you mean 'layers'?");
+  EXPECT_EQ(ErrorOf(R"({"layers": []})"), "net.json: 0 layers given, expected 1 to 10000");
+  EXPECT_EQ(ErrorOf(R"({"layers": [3]})"), "net.json: layers[0]: expected an object");
+  EXPECT_EQ(ErrorOf(R"({"layers": [], "layers": []})"),
+            "net.json: 'layers' stands twice in one object");
+}
+
+TEST(NetworkJsonTest, ErrorsOfLayers) {
+  EXPECT_EQ(ErrorOf(R"({"layers": [{}]})"), "net.json: layers[0]: property 'type' is missing");
+  EXPECT_EQ(ErrorOf(R"({"layers": [{"type": "relu"}]})"),
+            "net.json: layers[0]: ReLU 'relu_1': stands first in the graph, expected an input "
+            "layer");
+  EXPECT_EQ(ErrorOfLayer(R"({"type": "convolution2D", "name": "c"})"),
+            "net.json: layers[1] 'c': type 'convolution2D' is unknown, did you mean "
+            "'convolution2d'?");
+  EXPECT_EQ(ErrorOfLayer(R"({"type": "lstm"})").substr(0, 74),
+            "net.json: layers[1]: type 'lstm' is unknown, expected one of addition, ave");
+  EXPECT_EQ(ErrorOfLayer(R"({"type": "relu", "inputs": "imageinput1"})"),
+            "net.json: layers[1]: input 'imageinput1' is not the name of an earlier layer, did you "
+            "mean 'imageinput_1'?");
+  EXPECT_EQ(ErrorOfLayer(R"({"type": "relu", "nam": "r"})"),
+            "net.json: layers[1]: property 'nam' is unknown, expected inputs, name, type, did you "
+            "mean 'name'?");
+  EXPECT_EQ(ErrorOfLayer(R"({"type": "norm", "inputs": ["imageinput_1", "imageinput_1"]})"),
+            "net.json: layers[1]: batch normalization 'batchnorm_1': 2 inputs given, expected 1");
+  EXPECT_EQ(ErrorOfLayer(R"({"type": "fully_connected", "name": "fc", "output_size": 3})"),
+            "net.json: layers[1] 'fc': fully connected 'fc': input is BSSC [1,8,8,2], expected "
+            "features, BC [batch,channels]: flatten images first");
+}
+
+TEST(NetworkJsonTest, ErrorsOfProperties) {
+  const auto convolution = [](const std::string& rest) {
+    return ErrorOfLayer(R"({"type": "convolution2d", )" + rest + "}");
+  };
+  EXPECT_EQ(convolution(R"("filter_size": "3")"),
+            "net.json: layers[1]: property 'filter_size' is \"3\", expected a number or [height, "
+            "width]");
+  EXPECT_EQ(convolution(R"("filter_size": [3, 3.5])"),
+            "net.json: layers[1]: property 'filter_size' is 3.5, expected an integer");
+  EXPECT_EQ(convolution(R"("filter_size": 1e300)"),
+            "net.json: layers[1]: property 'filter_size' is 1e+300, expected an integer");
+  EXPECT_EQ(convolution(R"("filter_size": 3)"),
+            "net.json: layers[1]: property 'num_filters' is missing");
+  EXPECT_EQ(convolution(R"("filter_size": 3, "num_filters": 2, "padding": [1, 2])"),
+            "net.json: layers[1]: property 'padding' is [1,2], expected \"same\", a number or "
+            "[top, bottom, left, right]");
+  const std::string sized = R"("filter_size": 3, "num_filters": 2, )";
+  EXPECT_EQ(convolution(sized + R"("bias": 1)"),
+            "net.json: layers[1]: property 'bias' is 1, expected true or false");
+  EXPECT_EQ(convolution(sized + R"("bias_l2_factor": "x")"),
+            "net.json: layers[1]: property 'bias_l2_factor' is \"x\", expected a number");
+  EXPECT_EQ(convolution(sized + R"("name": 1)"),
+            "net.json: layers[1]: property 'name' is 1, expected a text");
+  EXPECT_EQ(convolution(sized + R"("weights_initializer": "glorott")"),
+            "net.json: layers[1]: property 'weights_initializer' is \"glorott\", expected zeros, "
+            "ones, narrow-normal, glorot, he, did you mean 'glorot'?");
+  EXPECT_EQ(ErrorOf(R"({"layers": [{"type": "image_input", "input_size": 8}]})"),
+            "net.json: layers[0]: property 'input_size' is 8, expected [height, width, channels]");
+  EXPECT_EQ(ErrorOfLayer(R"({"type": "batch_normalization", "scale": 1})"),
+            "net.json: layers[1]: property 'scale' is 1, expected a list of numbers");
+  EXPECT_EQ(ErrorOfLayer(R"({"type": "batch_normalization", "scale": ["a"]})"),
+            "net.json: layers[1]: property 'scale' is \"a\", expected a list of numbers");
+  EXPECT_EQ(ErrorOfLayer(R"({"type": "group_normalization", "num_groups": "all"})"),
+            "net.json: layers[1]: property 'num_groups' is \"all\", expected a number, "
+            "\"all-channels\" or \"channel-wise\"");
+  EXPECT_EQ(ErrorOfLayer(R"({"type": "relu", "inputs": 0})"),
+            "net.json: layers[1]: property 'inputs' is 0, expected a name or a list of names");
+  EXPECT_EQ(ErrorOfLayer(R"({"type": "relu", "inputs": [0]})"),
+            "net.json: layers[1]: property 'inputs' is 0, expected a name or a list of names");
+  EXPECT_EQ(ErrorOfLayer(R"({"type": "layer_normalization", "operation_dimension": "chanel-only"})")
+                .substr(0, 21),
+            "net.json: layers[1]: ");
+}
+
+// Whatever the bytes: a graph or an Error, and nothing else.
+TEST(NetworkJsonTest, MutatedFilesAreReadOrRefused) {
+  const std::string original = kEverything;
+  const std::string letters = "{}[]\",:0123456789.eE-+ \\ntrufals\xff";
+  int refused = 0;
+  for (uint64_t stream = 0; stream < 3000; ++stream) {
+    Random random(1, stream);
+    std::string text = original;
+    for (int64_t edits = 1 + random.Below(4); edits > 0; --edits) {
+      const auto at = static_cast<size_t>(random.Below(static_cast<int64_t>(text.size())));
+      const char letter =
+          letters[static_cast<size_t>(random.Below(static_cast<int64_t>(letters.size())))];
+      switch (random.Below(3)) {
+        case 0:
+          text[at] = letter;
+          break;
+        case 1:
+          text.insert(at, 1, letter);
+          break;
+        default:
+          text.erase(at, static_cast<size_t>(1 + random.Below(20)));
+      }
+    }
+    const std::string error = ErrorOf(text);
+    refused += error != "no error";
+    if (error != "no error") {
+      EXPECT_EQ(error.substr(0, 8), "net.json");
+    }
+  }
+  EXPECT_GT(refused, 1000);
+}
+
+}  // namespace
+}  // namespace normkit
