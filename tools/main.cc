@@ -15,7 +15,7 @@ namespace {
 
 // Registering a subcommand: one line here.
 using AddFunction = void (*)(CLI::App&);
-const std::vector<AddFunction> kCommands = {AddNormalize, AddBench};
+const std::vector<AddFunction> kCommands = {AddTrain, AddNormalize, AddBench};
 
 constexpr int kDone = 0, kFailed = 1;
 

@@ -1,0 +1,59 @@
+// What `normkit train` and `normkit compare` share: where data come from and how to train on them.
+#pragma once
+
+#include <CLI/CLI.hpp>
+#include <string>
+
+#include "normkit/core/error.h"
+#include "normkit/data/source.h"
+#include "normkit/nn/graph.h"
+#include "normkit/train/options.h"
+
+namespace normkit::tools {
+
+// What is trained where nothing else is said: 98 % and more on `digits` in a minute or two
+// (docs/results.md).
+TrainingOptions DefaultTrainingOptions();
+
+// --solver, --max-epochs, ...: what decides the trained network, in kebab-case; defaults as they
+// stand in `options`.
+void AddTrainingOptions(CLI::App& command, TrainingOptions& options);
+
+// --validation-frequency, ...: what is told of a training, and when it ends early.
+void AddReportingOptions(CLI::App& command, TrainingOptions& options);
+
+// Throws CLI::ValidationError where an option is out of range.
+void CheckTrainingOptions(const TrainingOptions& options);
+
+// The training data and what is held out of them for validation.
+struct DataArgs {
+  std::string data, validation_data;
+  double validation_fraction = 0.15;
+};
+void AddDataOptions(CLI::App& command, DataArgs& args);
+
+// Opens both; the split depends on the seed only.
+Split OpenTrainingData(const DataArgs& args, uint64_t seed);
+
+// Which network: --network (a name, or a .json file) and --norm.
+struct NetworkArgs {
+  std::string network = "small-cnn", norm = "batch";
+};
+void AddNetworkOption(CLI::App& command, NetworkArgs& args);
+void AddNormOption(CLI::App& command, NetworkArgs& args);
+Graph BuildNetwork(const NetworkArgs& args, const DataSource& data);
+
+// --threads.
+void AddThreadsOption(CLI::App& command, int& threads);
+
+// Runs a check of the library on the value of an option: its Error becomes a wrong command line.
+template <class Check>
+auto Checked(const std::string& option, const Check& check) {
+  try {
+    return check();
+  } catch (const Error& error) {
+    throw CLI::ValidationError(option, error.what());
+  }
+}
+
+}  // namespace normkit::tools
