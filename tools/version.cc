@@ -1,7 +1,6 @@
 #include "tools/version.h"
 
 #include <fmt/format.h>
-#include <spdlog/version.h>
 
 #include <CLI/CLI.hpp>
 #include <algorithm>
@@ -23,8 +22,6 @@ std::vector<Dependency> ToolsDependencies() {
       {"nlohmann-json",
        fmt::format("{}.{}.{}", NLOHMANN_JSON_VERSION_MAJOR, NLOHMANN_JSON_VERSION_MINOR,
                    NLOHMANN_JSON_VERSION_PATCH),
-       "MIT"},
-      {"spdlog", fmt::format("{}.{}.{}", SPDLOG_VER_MAJOR, SPDLOG_VER_MINOR, SPDLOG_VER_PATCH),
        "MIT"},
   };
 }

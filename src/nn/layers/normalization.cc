@@ -1,9 +1,8 @@
 #include "src/nn/layers/normalization.h"
 
-#include <spdlog/sinks/stdout_color_sinks.h>
-#include <spdlog/spdlog.h>
-
 #include <cmath>
+
+#include "src/core/log.h"
 
 namespace normkit {
 namespace {
@@ -241,8 +240,7 @@ void NormalizationOp::MoveTrained(const ForwardContext& context, const SavedStat
   const int64_t count = normalization_.reduced_count();
   if (count == 1 && !warned_) {
     warned_ = true;
-    static const auto log = spdlog::stderr_color_mt("normkit.nn");
-    log->warn(
+    Warn(
         "{}: one value per statistic: the output is the offset, and the trained variance is "
         "left alone; use larger batches",
         title_);
