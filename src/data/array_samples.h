@@ -32,7 +32,9 @@ inline NpyArray ByteArray(std::vector<int64_t> shape, std::string_view values) {
 
 // The lowest `bytes` bytes, little-endian.
 inline std::string Number(uint64_t value, int bytes) {
-  return {reinterpret_cast<const char*>(&value), static_cast<size_t>(bytes)};
+  std::string out;
+  for (int i = 0; i < bytes; ++i) out += static_cast<char>(i < 8 ? value >> 8 * i : 0);
+  return out;
 }
 
 // `window` as zlib takes it: negative for raw deflate, 16 more for gzip.
