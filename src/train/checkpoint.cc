@@ -95,7 +95,7 @@ class Reader {
       if (found->second != value) Damaged("made with {} {}, given {}", name, found->second, value);
     }
     for (const auto& [name, value] : made) {
-      const auto same = [&](const auto& given) { return given.first == name; };
+      const auto same = [&key = name](const auto& given) { return given.first == key; };
       if (std::none_of(identity.begin(), identity.end(), same))
         Damaged("made with {} {}, given none", name, value);
     }
