@@ -1,30 +1,57 @@
 #include "tools/layer_table.h"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <string>
+#include <utility>
+#include <vector>
 
 #include "src/nn/layers/normalization.h"
 
 namespace normkit::tools {
 namespace {
 
-// What a normalization's statistics are taken over, in labels: "B,S" (batch), "C/8,S" (8 groups).
-std::string Reduces(const Layer& layer, const Layout& x) {
-  const auto* norm = dynamic_cast<const NormalizationLayer*>(&layer);
-  if (!norm) return "";
-  const Dims reduce = norm->SpecFor(x).reduce;
-  std::string text;
-  const auto add = [&](const std::string& label) { text += (text.empty() ? "" : ",") + label; };
-  if ((reduce & kB) && x.Has(kB)) add("B");
-  if (reduce & kG)
-    add("C");
-  else if (reduce & kC)
-    add(fmt::format("C/{}", norm->GroupsFor(x)));
-  if ((reduce & kS) && x.Has(kS)) add("S");
-  if ((reduce & kT) && x.Has(kT)) add("T");
-  return text.empty() ? "-" : text;
+char Letter(Dim label) {
+  switch (label) {
+    case kB:
+      return 'B';
+    case kT:
+      return 'T';
+    case kS:
+      return 'S';
+    case kG:
+      return 'G';
+    case kC:
+      break;
+  }
+  return 'C';
 }
 
 }  // namespace
+
+std::string ReducesText(const Graph& graph, Value value) {
+  const auto* layer = dynamic_cast<const NormalizationLayer*>(graph.node(value).layer.get());
+  if (!layer) return "";
+  const Layout x = graph.Layouts(1)[static_cast<size_t>(graph.node(value).inputs[0])];
+  const int64_t groups = layer->GroupsFor(x);
+  const Layout split = groups > 1 ? x.SplitChannels(groups) : x;
+  const Dims reduce = layer->SpecFor(x).reduce;
+  std::vector<std::string> reduced, kept;
+  int64_t statistics = 1;
+  for (const auto& [label, size] : split.axes()) {
+    const std::string letter(1, Letter(label));
+    if (reduce & label) {
+      reduced.push_back(groups > 1 && label == kC ? fmt::format("C/{}", groups) : letter);
+    } else {
+      kept.push_back(letter);
+      statistics *= size;
+    }
+  }
+  if (reduced.empty()) reduced.push_back("nothing");
+  return fmt::format("{}; one per {} ({}{})", fmt::join(reduced, ","), fmt::join(kept, ","),
+                     statistics, reduce & kB ? "" : " an observation");
+}
 
 Table LayerTable(const Graph& graph, const Parameters& parameters) {
   std::vector<int64_t> learnables(static_cast<size_t>(graph.size()));
@@ -35,12 +62,10 @@ Table LayerTable(const Graph& graph, const Parameters& parameters) {
   for (int i = 0; i < graph.size(); ++i) {
     const auto k = static_cast<size_t>(i);
     const Layer& layer = *graph.node(i).layer;
-    const std::vector<Value>& inputs = graph.node(i).inputs;
-    table.rows.push_back(
-        {std::to_string(i + 1), layer.name(), std::string(layer.type()), layouts[k].ToString(),
-         learnables[k] ? std::to_string(learnables[k]) : std::string("-"),
-         inputs.empty() ? "" : Reduces(layer, layouts[static_cast<size_t>(inputs[0])]),
-         layer.Description()});
+    table.rows.push_back({std::to_string(i + 1), layer.name(), std::string(layer.type()),
+                          layouts[k].ToString(),
+                          learnables[k] ? std::to_string(learnables[k]) : std::string("-"),
+                          ReducesText(graph, i), layer.Description()});
   }
   return table;
 }

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <string>
 
 #include "normkit/nn/network.h"
 #include "normkit/report/report.h"
@@ -11,6 +12,11 @@ namespace normkit::tools {
 // A row a layer: name, type, output size, learnable parameters, what a normalization's statistics
 // are taken over, properties.
 Table LayerTable(const Graph& graph, const Parameters& parameters);
+
+// What the statistics of a normalization are taken over, and how many there are, in labels:
+// "B,S,S; one per C (32)" (batch), "S,S,C/4; one per B,G (4 an observation)" (4 groups). Empty for
+// other layers.
+std::string ReducesText(const Graph& graph, Value value);
 
 // Elements of all trainable parameters.
 int64_t CountLearnables(const Parameters& parameters);

@@ -195,6 +195,8 @@ void RunTrain(TrainArgs args, std::vector<std::string> words) {
   TrainingResult result = Train(args, data, graph);
   result.network.facts["network"] = args.network.network;
   result.network.facts["norm"] = args.network.norm;
+  if (data.second && args.data.validation_data.empty())  // eval --held-out finds the part again
+    result.network.facts["validation-fraction"] = fmt::format("{}", args.data.validation_fraction);
 
   SaveOnnx(result.network, args.output + "/model.onnx");
   WriteFile(args.output + "/history.csv", HistoryCsv(result.history));

@@ -112,13 +112,17 @@ void CheckTrainingOptions(const TrainingOptions& options) {
   }
 }
 
-void AddDataOptions(CLI::App& command, DataArgs& args) {
-  command
+CLI::Option* AddDataOption(CLI::App& command, std::string& data) {
+  return command
       .add_option(
-          "--data", args.data,
+          "--data", data,
           "digits, digits:COUNT, a folder with a folder a class, the prefix of an IDX pair, "
           "or an .npz with x and y")
       ->option_text("SOURCE");
+}
+
+void AddDataOptions(CLI::App& command, DataArgs& args) {
+  AddDataOption(command, args.data);
   command
       .add_option("--validation-data", args.validation_data,
                   "Data to validate on; without, a part of --data is held out")

@@ -30,6 +30,7 @@ struct DataArgs {
   std::string data, validation_data;
   double validation_fraction = 0.15;
 };
+CLI::Option* AddDataOption(CLI::App& command, std::string& data);
 void AddDataOptions(CLI::App& command, DataArgs& args);
 
 // Opens both; the split depends on the seed only.

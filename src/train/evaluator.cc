@@ -30,11 +30,12 @@ Score Evaluator::Run(Parameters& parameters, std::vector<int64_t>* predicted) {
   return score;
 }
 
-Evaluation Evaluate(const Network& network, const DataPtr& data, int64_t mini_batch_size) {
+Evaluation Evaluate(const Network& network, const DataPtr& data, int64_t mini_batch_size,
+                    Loss loss) {
   if (mini_batch_size < 1)
     Fail("evaluating '{}': mini_batch_size is {}, expected 1 or more", data->Description(),
          mini_batch_size);
-  Evaluator evaluator(network.graph, data, Loss::kAuto, mini_batch_size);
+  Evaluator evaluator(network.graph, data, loss, mini_batch_size);
   Parameters parameters = network.parameters.Clone();
   Evaluation evaluation;
   const Score score = evaluator.Run(parameters, &evaluation.predicted);

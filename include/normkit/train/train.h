@@ -43,8 +43,9 @@ struct Evaluation {
   std::vector<int64_t> predicted;               // class indices
   std::vector<std::vector<int64_t>> confusion;  // [true][predicted]
 };
-// Predicts (trained statistics) all of `data` and compares with its labels or targets.
+// Predicts (trained statistics) all of `data` and compares with its labels or targets. With the
+// mini-batch size and loss of the training: its validation figures to the bit.
 NORMKIT_API Evaluation Evaluate(const Network& network, const DataPtr& data,
-                                int64_t mini_batch_size = 128);
+                                int64_t mini_batch_size = 128, Loss loss = Loss::kAuto);
 
 }  // namespace normkit

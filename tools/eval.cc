@@ -1,0 +1,223 @@
+// normkit eval: how good a model is on data.
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <charconv>
+#include <memory>
+#include <nlohmann/json.hpp>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "normkit/core/threads.h"
+#include "normkit/onnx/onnx.h"
+#include "normkit/report/report.h"
+#include "normkit/train/train.h"
+#include "src/core/fail.h"
+#include "tools/commands.h"
+#include "tools/training_options.h"
+
+namespace normkit::tools {
+namespace {
+
+using nlohmann::json;
+
+struct EvalArgs {
+  std::string model, data;
+  std::optional<double> validation_fraction;
+  std::optional<uint64_t> seed;
+  int64_t mini_batch_size = 0;
+  int threads = 0;
+  bool held_out = false, json = false;
+};
+
+// A number that the model file keeps from its training, or `otherwise`.
+template <class T>
+T Fact(const Network& network, const std::string& name, T otherwise) {
+  const auto fact = network.facts.find(name);
+  if (fact == network.facts.end()) return otherwise;
+  const std::string& text = fact->second;
+  T value{};
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+  return error == std::errc() && end == text.data() + text.size() ? value : otherwise;
+}
+
+// Data whose classes are the model's: the same names in another order, or a part of them.
+class Relabelled : public DataSource {
+ public:
+  Relabelled(DataPtr source, std::vector<std::string> classes, std::vector<int64_t> labels)
+      : source_(std::move(source)), classes_(std::move(classes)), labels_(std::move(labels)) {}
+  int64_t size() const override { return source_->size(); }
+  const Layout& layout() const override { return source_->layout(); }
+  const std::vector<std::string>& classes() const override { return classes_; }
+  int64_t label(int64_t index) const override {
+    return labels_[static_cast<size_t>(source_->label(index))];
+  }
+  void Read(int64_t index, std::span<float> out) const override { source_->Read(index, out); }
+  std::string Description() const override { return source_->Description(); }
+
+ private:
+  DataPtr source_;
+  std::vector<std::string> classes_;
+  std::vector<int64_t> labels_;  // the model's number of each of the source's classes
+};
+
+DataPtr WithClassesOf(const Network& network, const DataPtr& data) {
+  const std::vector<std::string>& known = network.classes;
+  if (data->classes() == known || data->classes().empty() || known.empty()) return data;
+  std::vector<int64_t> labels;
+  for (const std::string& name : data->classes()) {
+    const auto found = std::find(known.begin(), known.end(), name);
+    if (found == known.end())
+      Fail("data '{}': has class '{}', expected those of the model: {}", data->Description(), name,
+           fmt::join(known, ", "));
+    labels.push_back(found - known.begin());
+  }
+  return std::make_shared<Relabelled>(data, known, std::move(labels));
+}
+
+// Pictures are made to fit the model; what training held out is found again by its seed.
+DataPtr OpenEvalData(const EvalArgs& args, const Network& network) {
+  OpenOptions options{.seed = args.seed.value_or(Fact<uint64_t>(network, "seed", 1))};
+  const Layout input = network.graph.input_layout();
+  if (input.format() == "BSSC") {
+    const std::vector<int64_t> shape = input.shape();
+    options.height = shape[1];
+    options.width = shape[2];
+    options.channels = shape[3];
+  }
+  DataPtr data = OpenData(args.data, options);
+  double fraction = args.validation_fraction.value_or(0);
+  if (args.held_out) {
+    fraction = Fact<double>(network, "validation-fraction", 0);
+    if (!(fraction > 0 && fraction < 1))
+      Fail(
+          "{}: training held nothing out of its data, expected a model trained with "
+          "--validation-fraction",
+          args.model);
+  }
+  if (fraction > 0) data = SplitData(data, fraction, options.seed).second;
+  return WithClassesOf(network, data);
+}
+
+// What is counted of a class.
+struct ClassScore {
+  std::string name;
+  int64_t observations = 0, correct = 0, predicted = 0;
+  std::optional<double> Recall() const { return Percent(observations); }
+  std::optional<double> Precision() const { return Percent(predicted); }
+
+ private:
+  std::optional<double> Percent(int64_t of) const {
+    if (of == 0) return std::nullopt;
+    return 100.0 * static_cast<double>(correct) / static_cast<double>(of);
+  }
+};
+
+std::vector<ClassScore> ClassScores(const Evaluation& evaluation,
+                                    const std::vector<std::string>& classes) {
+  std::vector<ClassScore> scores;
+  for (size_t k = 0; k < classes.size(); ++k) {
+    ClassScore& score = scores.emplace_back();
+    score.name = classes[k];
+    score.correct = evaluation.confusion[k][k];
+    for (size_t other = 0; other < classes.size(); ++other) {
+      score.observations += evaluation.confusion[k][other];
+      score.predicted += evaluation.confusion[other][k];
+    }
+  }
+  return scores;
+}
+
+std::string PercentText(const std::optional<double>& percent) {
+  return percent ? fmt::format("{:.2f}", *percent) : "-";
+}
+
+void PrintText(const EvalArgs& args, const DataSource& data, const Evaluation& evaluation) {
+  const bool classification = !data.classes().empty();
+  fmt::print("Model     {}\nData      {}\n", args.model, data.Description());
+  if (!classification) {
+    fmt::print("RMSE      {:.6g}\nLoss      {:.6g}\n", evaluation.accuracy, evaluation.loss);
+    return;
+  }
+  Table table{{"class", "observations", "correct", "recall %", "precision %"}, {}};
+  int64_t correct = 0;
+  for (const ClassScore& score : ClassScores(evaluation, data.classes())) {
+    correct += score.correct;
+    table.rows.push_back({score.name, std::to_string(score.observations),
+                          std::to_string(score.correct), PercentText(score.Recall()),
+                          PercentText(score.Precision())});
+  }
+  fmt::print("Accuracy  {:.2f} % ({} of {})\nLoss      {:.4f}\n\n{}", evaluation.accuracy, correct,
+             data.size(), evaluation.loss, ToText(table));
+}
+
+void PrintJson(const EvalArgs& args, const DataSource& data, const Evaluation& evaluation) {
+  json result{{"model", args.model},
+              {"data", data.Description()},
+              {"observations", data.size()},
+              {"loss", evaluation.loss}};
+  if (data.classes().empty()) {
+    result["rmse"] = evaluation.accuracy;
+  } else {
+    result["accuracy"] = evaluation.accuracy;
+    result["confusion"] = evaluation.confusion;
+    result["classes"] = json::array();
+    for (const ClassScore& score : ClassScores(evaluation, data.classes()))
+      result["classes"].push_back({{"name", score.name},
+                                   {"observations", score.observations},
+                                   {"correct", score.correct},
+                                   {"predicted", score.predicted}});
+  }
+  fmt::print("{}\n", result.dump(2, ' ', false, json::error_handler_t::replace));
+}
+
+void RunEval(const EvalArgs& args) {
+  SetNumThreads(args.threads);
+  const Network network = LoadOnnx(args.model);
+  const DataPtr data = OpenEvalData(args, network);
+  // As training did, so that the sums are the same to the bit.
+  const int64_t batch = args.mini_batch_size > 0 ? args.mini_batch_size
+                                                 : Fact<int64_t>(network, "mini-batch-size", 128);
+  const auto loss = network.facts.find("loss");
+  const Evaluation evaluation =
+      Evaluate(network, data, std::max<int64_t>(1, batch),
+               loss == network.facts.end() ? Loss::kAuto : ParseLoss(loss->second));
+  if (args.json)
+    PrintJson(args, *data, evaluation);
+  else
+    PrintText(args, *data, evaluation);
+}
+
+}  // namespace
+
+void AddEval(CLI::App& app) {
+  auto args = std::make_shared<EvalArgs>();
+  CLI::App& command = AddCommand(app, "eval", "Measure a model on data",
+                                 {"normkit eval out/model.onnx --data photos/",
+                                  "normkit eval out/model.onnx --data digits --held-out"});
+  command.add_option("model", args->model, "Model file")->required()->option_text("MODEL.onnx");
+  AddDataOption(command, args->data)->required();
+  CLI::Option* held_out = command.add_flag(
+      "--held-out", args->held_out,
+      "Only the part of the data that training held out for validation (its fraction and seed "
+      "stand in the model file)");
+  command
+      .add_option("--validation-fraction", args->validation_fraction,
+                  "Only the part that training with this --validation-fraction holds out")
+      ->check(CLI::Range(0.0, 0.9))
+      ->excludes(held_out);
+  command.add_option("--seed", args->seed,
+                     "Of generated data and of what is held out; else the one of the training");
+  command
+      .add_option("--mini-batch-size", args->mini_batch_size,
+                  "Observations at a time; else as in training")
+      ->check(CLI::PositiveNumber);
+  AddThreadsOption(command, args->threads);
+  command.add_flag("--json", args->json, "Print JSON instead of text");
+  command.callback([args] { RunEval(*args); });
+}
+
+}  // namespace normkit::tools

@@ -1,0 +1,107 @@
+// normkit inspect: what is in a model file.
+
+#include <fmt/format.h>
+
+#include <memory>
+#include <nlohmann/json.hpp>
+#include <string>
+#include <vector>
+
+#include "normkit/onnx/onnx.h"
+#include "normkit/report/report.h"
+#include "src/core/files.h"
+#include "src/onnx/model.h"
+#include "tools/commands.h"
+#include "tools/layer_table.h"
+
+namespace normkit::tools {
+namespace {
+
+using nlohmann::json;
+
+struct InspectArgs {
+  std::string model;
+  bool json = false;
+};
+
+int64_t CountStatistics(const Parameters& parameters) {
+  int64_t count = 0;
+  for (const Parameter& p : parameters.list()) count += p.trainable ? 0 : p.size;
+  return count;
+}
+
+void PrintText(const InspectArgs& args, const Network& network, const OnnxInfo& info,
+               size_t bytes) {
+  fmt::print("Model       {}: {} bytes, ONNX opset {}, IR version {}, written by {}\n", args.model,
+             bytes, info.opset, info.ir_version, info.producer);
+  fmt::print("Layers      {}\n", network.graph.size());
+  fmt::print("Parameters  {} learnable, {} statistics\n", CountLearnables(network.parameters),
+             CountStatistics(network.parameters));
+  if (!network.classes.empty())
+    fmt::print("Classes     {}: {}\n", network.classes.size(), fmt::join(network.classes, ", "));
+  fmt::print("\n{}", ToText(LayerTable(network.graph, network.parameters)));
+  if (network.facts.empty()) return;
+  Table facts{{"training", ""}, {}};
+  for (const auto& [name, value] : network.facts) facts.rows.push_back({name, value});
+  fmt::print("\n{}", ToText(facts));
+}
+
+json LayersToJson(const Network& network) {
+  const std::vector<Layout> layouts = network.graph.Layouts(1);
+  json layers = json::array();
+  for (Value value = 0; value < network.graph.size(); ++value) {
+    const Node& node = network.graph.node(value);
+    const Layout& output = layouts[static_cast<size_t>(value)];
+    json layer{{"name", node.layer->name()},
+               {"type", node.layer->type()},
+               {"description", node.layer->Description()},
+               {"output", {{"format", output.format()}, {"shape", output.shape()}}},
+               {"inputs", json::array()},
+               {"parameters", json::array()}};
+    for (const Value input : node.inputs)
+      layer["inputs"].push_back(network.graph.node(input).layer->name());
+    for (const Parameter& p : network.parameters.list())
+      if (p.node == value)
+        layer["parameters"].push_back(
+            {{"name", p.name}, {"shape", p.shape}, {"trainable", p.trainable}});
+    const std::string reduces = ReducesText(network.graph, value);
+    if (!reduces.empty()) layer["reduces"] = reduces;
+    layers.push_back(std::move(layer));
+  }
+  return layers;
+}
+
+void PrintJson(const InspectArgs& args, const Network& network, const OnnxInfo& info,
+               size_t bytes) {
+  const json result{{"model", args.model},
+                    {"bytes", bytes},
+                    {"opset", info.opset},
+                    {"ir_version", info.ir_version},
+                    {"producer", info.producer},
+                    {"learnables", CountLearnables(network.parameters)},
+                    {"statistics", CountStatistics(network.parameters)},
+                    {"classes", network.classes},
+                    {"layers", LayersToJson(network)},
+                    {"facts", network.facts}};
+  fmt::print("{}\n", result.dump(2, ' ', false, json::error_handler_t::replace));
+}
+
+void RunInspect(const InspectArgs& args) {
+  const std::string bytes = ReadFile(args.model);
+  const Network network = NetworkFromOnnx(bytes, args.model);
+  (args.json ? PrintJson : PrintText)(args, network, OnnxInfoOf(bytes, args.model), bytes.size());
+}
+
+}  // namespace
+
+void AddInspect(CLI::App& app) {
+  auto args = std::make_shared<InspectArgs>();
+  CLI::App& command =
+      AddCommand(app, "inspect", "Show the layers of a model and what each one normalizes over",
+                 {"normkit inspect out/model.onnx"});
+  command.add_option("model", args->model, "Model file")->required()->option_text("MODEL.onnx");
+  command.add_flag("--json", args->json, "Print JSON instead of text");
+  command.callback([args] { RunInspect(*args); });
+}
+
+}  // namespace normkit::tools
