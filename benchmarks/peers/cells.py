@@ -1,0 +1,83 @@
+"""The cells to measure, as `normkit bench --table --list` has them, and arrays for them."""
+
+import dataclasses
+import json
+import os
+import subprocess
+
+import ml_dtypes
+import numpy as np
+
+DTYPES = {"f32": np.dtype(np.float32), "bf16": np.dtype(ml_dtypes.bfloat16)}
+COLD_BYTES = 1 << 30  # all arrays of a cold cell together, at least: more than any cache
+EPSILON = 1e-5
+
+
+@dataclasses.dataclass(frozen=True)
+class Cell:
+    op: str
+    layer: str
+    shape: tuple
+    format: str
+    dtype: str
+    hot: bool
+    num_groups: int = 0
+
+    def __str__(self):
+        shape = ",".join(map(str, self.shape))
+        hot = " hot" if self.hot else ""
+        return f"{self.layer} {self.op} {self.format} [{shape}] {self.dtype}{hot}"
+
+    @property
+    def channels(self):
+        return self.shape[self.format.index("C")]
+
+    @property
+    def channels_last(self):
+        return self.format == "BSSC"
+
+    @property
+    def nchw(self):
+        """The shape as PyTorch and ONNX name it."""
+        shape = self.shape
+        return (shape[0], shape[3], shape[1], shape[2]) if self.channels_last else shape
+
+    @property
+    def bytes(self):
+        """The fewest that cross memory: each input read once, each output written once."""
+        arrays = 3 if self.op == "backward" else 2
+        return arrays * int(np.prod(self.shape)) * DTYPES[self.dtype].itemsize
+
+
+def all_cells():
+    command = [os.environ["NORMKIT_PROGRAM"], "bench", "--table", "--list"]
+    lines = subprocess.run(command, check=True, capture_output=True, text=True).stdout.splitlines()
+    return [Cell(**cell | {"shape": tuple(cell["shape"])}) for cell in map(json.loads, lines)]
+
+
+class Arrays:
+    """The arrays of a cell, the same for every peer: as many sets of x, dy and y as it takes to find
+    none of them in a cache, touched before anything is measured."""
+
+    def __init__(self, cell):
+        rng = np.random.default_rng(1)
+        dtype = DTYPES[cell.dtype]
+        count = 1 if cell.hot else max(2, COLD_BYTES // cell.bytes + 1)
+        values = rng.standard_normal(int(np.prod(cell.shape)), dtype=np.float32)
+
+        def make(turn):
+            return np.roll(values, turn).astype(dtype).reshape(cell.shape)
+
+        self.x = [make(3 * i) for i in range(count)]
+        self.y = [make(1) for _ in range(count)]  # dx in the backward pass
+        backward = cell.op == "backward"
+        self.dy = [make(7 * i + 2) for i in range(count)] if backward else [None] * count
+        self.gamma = rng.normal(1, 0.2, cell.channels).astype(np.float32)
+        self.beta = None
+        if cell.layer != "rms":  # it has no offset
+            self.beta = rng.normal(0, 0.2, cell.channels).astype(np.float32)
+        self.mean = rng.normal(0, 0.1, cell.channels).astype(np.float32)
+        self.variance = rng.uniform(0.5, 1.5, cell.channels).astype(np.float32)
+
+    def __len__(self):
+        return len(self.x)

@@ -1,0 +1,233 @@
+"""Measures normkit and its peers on the same arrays and prints one table of ratios."""
+
+import argparse
+import json
+import math
+import os
+import platform
+import re
+import statistics
+import sys
+import time
+
+import numpy as np
+
+from cells import Arrays, all_cells
+from peer_native import NormKit, OneDnn
+from peer_onnx import OnnxRuntime, OpenVino
+from peer_torch import PyTorch
+
+ROUNDS = 3  # every peer is measured this many times in turn, against a machine that changes
+HOT_CALLS = 50  # calls of a hot cell that are timed together
+# Threads of the peer before may still be spinning for work.
+PAUSE = 0.05
+
+
+def peers_by_name():
+    peers = [NormKit(), PyTorch(compiled=False), PyTorch(compiled=True), OnnxRuntime(), OpenVino(),
+             OneDnn()]  # fmt: skip
+    return {peer.name: peer for peer in peers}
+
+
+def times_of(calls, cell, seconds):
+    """Milliseconds of single calls, over at least `seconds` and three calls."""
+    calls[0](), calls[1 % len(calls)]()
+    times = []
+    together = HOT_CALLS if cell.hot else 1
+    end = time.perf_counter() + seconds
+    while len(times) < 3 or time.perf_counter() < end:
+        call = calls[len(times) % len(calls)]
+        start = time.perf_counter()
+        for _ in range(together):
+            call()
+        times.append((time.perf_counter() - start) * 1e3 / together)
+    return times
+
+
+def prepare(peer, cell, arrays, exact):
+    """The peer's calls; None where it has none, or where they do not do what normkit does."""
+    try:
+        prepared = peer.prepare(cell, arrays)
+        if prepared is None:
+            return None
+        calls, result = prepared
+        calls[0]()
+    except Exception as error:
+        line = next(iter(str(error).strip().splitlines()), type(error).__name__)
+        print(f"{peer.name}: {cell}: {line[:200]}", file=sys.stderr)
+        return None
+    got = (result() if result else arrays.y[0]).astype(np.float32).reshape(-1)
+    if exact is not None:
+        tolerance = 1e-3 if cell.dtype == "f32" else 0.1
+        error = float(np.max(abs(got - exact) / (1 + abs(exact))))
+        if not error < tolerance:
+            print(f"{peer.name}: {cell}: off by {error:.2g}, left out", file=sys.stderr)
+            return None
+    return calls
+
+
+def measure_cell(peers, cell, threads, seconds):
+    """A row: milliseconds by peer, and the streaming bandwidth beside them."""
+    normkit = peers["normkit"]
+    arrays = Arrays(cell)
+    for peer in peers.values():
+        peer.set_threads(threads)
+    before = normkit.streaming_bandwidth(threads)
+    calls, _ = normkit.prepare(cell, arrays)
+    calls[0]()
+    exact = arrays.y[0].astype(np.float32).reshape(-1)
+    prepared = {"normkit": calls}
+    for name, peer in peers.items():
+        if name == "normkit":
+            continue
+        calls = prepare(peer, cell, arrays, exact)
+        if calls is not None:
+            prepared[name] = calls
+    times = {name: [] for name in prepared}
+    for _ in range(ROUNDS):
+        for name, calls in prepared.items():
+            peers[name].set_threads(threads)
+            time.sleep(PAUSE)
+            times[name] += times_of(calls, cell, seconds / ROUNDS)
+    after = normkit.streaming_bandwidth(threads)
+    return {
+        "cell": str(cell),
+        "op": cell.op,
+        "layer": cell.layer,
+        "shape": cell.shape,
+        "format": cell.format,
+        "dtype": cell.dtype,
+        "hot": cell.hot,
+        "threads": threads,
+        "bytes": cell.bytes,
+        "limit_gbps": max(before, after),
+        "ms": {name: statistics.median(values) for name, values in times.items()},
+    }
+
+
+def fraction(row, name):
+    """Of the streaming bandwidth."""
+    return row["bytes"] / row["ms"][name] / 1e6 / row["limit_gbps"]
+
+
+def best_peer(row):
+    others = {name: ms for name, ms in row["ms"].items() if name != "normkit"}
+    return min(others, key=others.get) if others else None
+
+
+def to_table(rows, names):
+    """Rows of text: the fraction of the limit normkit reaches, then how many times its time each peer
+    takes."""
+    others = [name for name in names if name != "normkit"]
+    header = ["cell", "threads", "limit GB/s", "normkit ms", "of limit", *others, "best peer"]
+    lines = [header]
+    for row in rows:
+        own = row["ms"]["normkit"]
+        ratios = [f"{row['ms'][n] / own:.2f}" if n in row["ms"] else "-" for n in others]
+        best = best_peer(row)
+        lines.append(
+            [row["cell"], str(row["threads"]), f"{row['limit_gbps']:.1f}", f"{own:.4g}"]
+            + [f"{fraction(row, 'normkit'):.2f}", *ratios]
+            + [f"{row['ms'][best] / own:.2f} ({best})" if best else "-"]
+        )
+    return lines
+
+
+def to_markdown(lines):
+    rule = ["---"] + ["---:"] * (len(lines[0]) - 1)
+    return "".join(f"| {' | '.join(line)} |\n" for line in [lines[0], rule, *lines[1:]])
+
+
+def to_text(lines):
+    widths = [max(map(len, column)) for column in zip(*lines)]
+    rows = [[cell.ljust(widths[0]) if i == 0 else cell.rjust(w)
+             for i, (cell, w) in enumerate(zip(line, widths))] for line in lines]  # fmt: skip
+    return "".join("  ".join(row) + "\n" for row in rows)
+
+
+def summary(rows):
+    """The geometric mean of the best peer's time over normkit's, and the cells that are behind."""
+    ratios = {row["cell"] + f", {row['threads']} threads": row["ms"][best_peer(row)] / row["ms"]["normkit"]
+              for row in rows if best_peer(row)}  # fmt: skip
+    if not ratios:
+        return ""
+    mean = math.exp(statistics.fmean(map(math.log, ratios.values())))
+    behind = [f"{cell} ({ratio:.2f})" for cell, ratio in ratios.items() if ratio < 1]
+    text = f"{len(ratios)} cells: the best peer of each takes {mean:.2f} times as long as normkit "
+    text += f"(geometric mean). Peers are ahead in {len(behind)}"
+    return text + (": " + ", ".join(behind) if behind else "") + "."
+
+
+def machine():
+    with open("/proc/cpuinfo") as file:
+        info = dict(re.findall(r"^([\w ]+?)\s*: (.*)$", file.read(), re.M))
+    caches = []
+    for index in range(8):
+        try:
+            folder = f"/sys/devices/system/cpu/cpu0/cache/index{index}/"
+            level, kind, size = (open(folder + f).read().strip() for f in ("level", "type", "size"))
+        except OSError:
+            continue
+        if kind != "Instruction":
+            caches.append(f"L{level} {size}")
+    wide = [name for name in ("avx512f", "avx2") if name in info.get("flags", "")]
+    cores = len(os.sched_getaffinity(0))
+    return f"{info.get('model name', platform.machine())}, {cores} cores, {', '.join(caches + wide[:1])}"
+
+
+def parse_arguments():
+    parser = argparse.ArgumentParser(
+        prog="benchmarks/peers/run",
+        description="normkit, PyTorch, ONNX Runtime, OpenVINO and oneDNN on the same arrays: one "
+        "table of ratios.",
+    )
+    parser.add_argument("--threads", type=int, nargs="+", default=[1, 2], help="(default 1 2)")
+    parser.add_argument("--only", default="", metavar="REGEX",
+                        help="cells whose name matches, as '^layer .* f32'")  # fmt: skip
+    parser.add_argument("--peers", nargs="+", metavar="NAME", help="these instead of all")
+    parser.add_argument("--seconds", type=float, default=0.6,
+                        help="of every peer and cell (default 0.6)")  # fmt: skip
+    parser.add_argument("--list", action="store_true", help="print the names of the cells")
+    parser.add_argument("--json", metavar="FILE", help="a JSON line a cell, as measured")
+    parser.add_argument("--md", metavar="FILE", help="the table as Markdown")
+    return parser.parse_args()
+
+
+def main():
+    arguments = parse_arguments()
+    cells = [cell for cell in all_cells() if re.search(arguments.only, str(cell))]
+    if arguments.list:
+        print("\n".join(map(str, cells)))
+        return
+    if not cells:
+        sys.exit(f"no cell matches '{arguments.only}' (see --list)")
+    peers = peers_by_name()
+    for name in arguments.peers or []:
+        if name not in peers:
+            sys.exit(f"no peer is called '{name}', expected some of {', '.join(peers)}")
+    if arguments.peers:
+        peers = {n: p for n, p in peers.items() if n == "normkit" or n in arguments.peers}
+    versions = ", ".join(f"{peer.name} {peer.version()}" for peer in peers.values())
+    print(machine(), versions, sep="\n", file=sys.stderr)
+    rows = []
+    total = len(cells) * len(arguments.threads)
+    for threads in arguments.threads:
+        for cell in cells:
+            if sys.stderr.isatty():
+                print(f"\r\033[K{len(rows) + 1}/{total} {cell}", end="", file=sys.stderr, flush=True)
+            rows.append(measure_cell(peers, cell, threads, arguments.seconds))
+            if arguments.json:
+                with open(arguments.json, "a" if len(rows) > 1 else "w") as file:
+                    file.write(json.dumps(rows[-1]) + "\n")
+    if sys.stderr.isatty():
+        print("\r\033[K", end="", file=sys.stderr)
+    lines = to_table(rows, peers)
+    print(to_text(lines))
+    print(summary(rows))
+    if arguments.md:
+        with open(arguments.md, "w") as file:
+            file.write(f"{machine()}; {versions}.\n\n{to_markdown(lines)}\n{summary(rows)}\n")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,137 @@
+"""normkit, and oneDNN as linked to it, through their C interfaces."""
+
+import ctypes
+import functools
+import os
+import pathlib
+import sys
+
+import numpy as np
+
+from cells import DTYPES
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2] / "examples"))
+import ctypes_numpy  # noqa: E402  the wrapper that examples/ shows
+
+FORWARD, INFERENCE, BACKWARD = range(3)
+
+
+def pointer(array):
+    return None if array is None else array.ctypes.data
+
+
+class NormKit:
+    name = "normkit"
+
+    def version(self):
+        return ctypes_numpy.lib.normkit_version().decode()
+
+    def set_threads(self, threads):
+        ctypes_numpy.lib.normkit_set_num_threads(threads)
+
+    def prepare(self, cell, arrays):
+        """One call for each set of arrays, and what returns the result of the last call (None: it is
+        in arrays.y). None where the peer has no such operation."""
+        lib = ctypes_numpy.lib
+        norm = ctypes_numpy.Normalization(
+            cell.layer, cell.format, cell.shape, DTYPES[cell.dtype], num_groups=cell.num_groups
+        )
+        plan = norm._plan.value
+        gamma, beta = pointer(arrays.gamma), pointer(arrays.beta)
+        mean, rstd = norm.mean.ctypes.data, norm.rstd.ctypes.data
+        dgamma, dbeta = np.empty((2, cell.channels), np.float32)
+        if arrays.beta is None:
+            dbeta = None
+        keep = (norm, dgamma, dbeta)  # as long as the calls
+        calls = []
+        for x, y, dy in zip(arrays.x, arrays.y, arrays.dy):
+            if cell.op == "forward":
+                call = functools.partial(
+                    lib.normkit_forward_training,
+                    plan, pointer(x), gamma, beta, pointer(y), mean, rstd, None,
+                )  # fmt: skip
+            elif cell.op == "inference":
+                call = functools.partial(
+                    lib.normkit_forward_inference,
+                    plan, pointer(x), gamma, beta, pointer(arrays.mean), pointer(arrays.variance),
+                    pointer(y),
+                )  # fmt: skip
+            else:
+                norm.forward(x, arrays.gamma, arrays.beta, out=y)
+                call = functools.partial(
+                    lib.normkit_backward,
+                    plan, pointer(x), pointer(dy), gamma, beta, mean, rstd, pointer(y),
+                    pointer(dgamma), pointer(dbeta), 0,
+                )  # fmt: skip
+            calls.append(call)
+        calls[0].keep = keep
+        if calls[0]() != 0:
+            raise RuntimeError(lib.normkit_last_error().decode())
+        self.description = str(norm)
+        return calls, None
+
+    def streaming_bandwidth(self, threads):
+        return ctypes_numpy.lib.normkit_streaming_bandwidth(threads)
+
+
+class OneDnn:
+    name = "oneDNN"
+
+    def __init__(self):
+        self.lib = ctypes.CDLL(os.environ["NORMKIT_ONEDNN_PEER"])
+        self.lib.peer_version.restype = ctypes.c_char_p
+        self.lib.peer_create.restype = ctypes.c_void_p
+        self.lib.peer_create.argtypes = [
+            ctypes.c_char_p, ctypes.c_int, ctypes.POINTER(ctypes.c_int64), ctypes.c_int, ctypes.c_int,
+        ]  # fmt: skip
+        for name, count in {"peer_run": 5, "peer_set": 5, "peer_destroy": 1}.items():
+            getattr(self.lib, name).argtypes = count * [ctypes.c_void_p]
+            getattr(self.lib, name).restype = None
+
+    def version(self):
+        return self.lib.peer_version().decode()
+
+    def set_threads(self, threads):
+        self.lib.peer_set_threads(threads)
+
+    def prepare(self, cell, arrays):
+        if cell.layer not in ("batch", "layer"):
+            return None
+        op = {"forward": FORWARD, "inference": INFERENCE, "backward": BACKWARD}[cell.op]
+        shape = (ctypes.c_int64 * len(cell.nchw))(*cell.nchw)
+        peer = self.lib.peer_create(
+            cell.layer.encode(), op, shape, cell.channels_last, cell.dtype == "bf16"
+        )
+        if not peer:
+            return None
+        holder = Holder(self.lib, peer)
+        given = (arrays.mean, arrays.variance) if op == INFERENCE else (None, None)
+        if op == BACKWARD:
+            given = statistics(cell, arrays.x[0])
+        self.lib.peer_set(peer, pointer(arrays.gamma), pointer(arrays.beta), *map(pointer, given))
+        calls = []
+        for x, y, dy in zip(arrays.x, arrays.y, arrays.dy):
+            out = (None, pointer(dy), pointer(y)) if op == BACKWARD else (pointer(y), None, None)
+            calls.append(functools.partial(self.lib.peer_run, peer, pointer(x), *out))
+        calls[0].keep = holder
+        return calls, None
+
+
+def statistics(cell, x):
+    """(mean, variance) of x, as a forward pass would have saved them."""
+    axes = {"layer": (1,), "batch": (0, 1, 2) if cell.channels_last else (0, 2, 3)}[cell.layer]
+    x = x.astype(np.float32)
+    mean, variance = x.mean(axes, dtype=np.float64), x.var(axes, dtype=np.float64)
+    return mean.astype(np.float32), variance.astype(np.float32)
+
+
+class Holder:
+    """Destroys a oneDNN peer when nobody calls it any more."""
+
+    def __init__(self, lib, peer):
+        self.lib, self.peer = lib, peer
+
+    def __del__(self):
+        self.lib.peer_destroy(self.peer)
+
+

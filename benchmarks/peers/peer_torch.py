@@ -1,0 +1,94 @@
+"""PyTorch, eager and compiled."""
+
+import logging
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+
+from cells import EPSILON
+
+logging.getLogger("torch").setLevel(logging.ERROR)  # that there is no GPU is known
+
+
+def tensor(array, cell=None):
+    """The array's memory as a tensor; pictures channels last by strides, as PyTorch has them."""
+    if array.dtype.itemsize == 2:
+        result = torch.from_numpy(array.view(np.int16)).view(torch.bfloat16)
+    else:
+        result = torch.from_numpy(array)
+    return result.permute(0, 3, 1, 2) if cell is not None and cell.channels_last else result
+
+
+def layer_function(cell, arrays):
+    """f(x, gamma, beta) for the cell."""
+    running = [tensor(a.copy()) for a in (arrays.mean, arrays.variance)]
+    if cell.layer == "batch":
+        training = cell.op != "inference"
+        return lambda x, g, b: F.batch_norm(x, *running, g, b, training, 0.1, EPSILON)
+    if cell.layer == "layer":
+        return lambda x, g, b: F.layer_norm(x, (cell.channels,), g, b, EPSILON)
+    if cell.layer == "instance":
+        return lambda x, g, b: F.instance_norm(x, None, None, g, b, True, 0.1, EPSILON)
+    if cell.layer == "group":
+        return lambda x, g, b: F.group_norm(x, cell.num_groups, g, b, EPSILON)
+    return lambda x, g, b: F.rms_norm(x, (cell.channels,), g, EPSILON)
+
+
+class PyTorch:
+    def __init__(self, compiled):
+        self.compiled = compiled
+        self.name = "PyTorch compiled" if compiled else "PyTorch"
+
+    def version(self):
+        return torch.__version__
+
+    def set_threads(self, threads):
+        torch.set_num_threads(threads)
+
+    def prepare(self, cell, arrays):
+        torch._dynamo.reset()
+        function = layer_function(cell, arrays)
+        if self.compiled:
+            function = torch.compile(function, dynamic=False)
+        backward = cell.op == "backward"
+        gamma = tensor(arrays.gamma).requires_grad_(backward)
+        beta = None
+        if arrays.beta is not None:
+            beta = tensor(arrays.beta).requires_grad_(backward)
+        if cell.layer == "rms" and cell.dtype == "bf16":
+            gamma = gamma.detach().bfloat16().requires_grad_(backward)  # it mixes no types
+        # Only the last result is kept: PyTorch reuses the memory of the one before.
+        last = [None]
+
+        def forward_call(x):
+            def call():
+                last[0] = None
+                with torch.inference_mode():
+                    last[0] = function(x, gamma, beta)
+
+            return call
+
+        def backward_call(x, dy):
+            y = function(x, gamma, beta)
+            wanted = (x, gamma) if beta is None else (x, gamma, beta)
+
+            def call():
+                last[0] = None
+                last[0] = torch.autograd.grad(y, wanted, dy, retain_graph=True)[0]
+
+            return call
+
+        calls = []
+        for x, dy in zip(arrays.x, arrays.dy):
+            x = tensor(x, cell)
+            if backward:
+                calls.append(backward_call(x.detach().requires_grad_(), tensor(dy, cell)))
+            else:
+                calls.append(forward_call(x))
+
+        def result():
+            y = last[0].detach()
+            return (y.permute(0, 2, 3, 1) if cell.channels_last else y).float().numpy()
+
+        return calls, result
