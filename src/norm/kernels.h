@@ -3,7 +3,7 @@
 
 #include "normkit/core/moments.h"
 #include "normkit/norm/normalization.h"
-#include "src/norm/plan.h"
+#include "src/norm/geometry.h"
 
 namespace normkit {
 
@@ -13,19 +13,7 @@ struct Problem {
   Layout layout;
   DType dtype;
   NormOptions options;
-  Plan plan;  // kept x affine
-};
-
-// gamma and beta may be null: ones and zeros.
-struct Parameters {
-  const void* gamma;
-  const void* beta;
-};
-
-// mean is zeros where the spec does not center.
-struct Statistics {
-  const double* mean;
-  const double* rstd;
+  Geometry geometry;
 };
 
 // Sums over the reduced axes, one of each a statistic: w and w * xhat with w = gamma * dy.
@@ -35,13 +23,6 @@ struct GradientSums {
 };
 
 namespace kernels {
-
-// Overwrites `moments` (num_stat of them). Without centering mean is 0 and m2 the sum of squares.
-void Reduce(const Problem& problem, const void* x, Moments* moments);
-
-// y = activation(gamma * (x - mean) * rstd + beta)
-void Apply(const Problem& problem, const void* x, const Parameters& parameters,
-           const Statistics& statistics, void* y);
 
 // Overwrites the sums.
 void ReduceGradient(const Problem& problem, const Normalization::BackwardArgs& args,

@@ -5,13 +5,13 @@
 #include <utility>
 
 #include "src/core/fail.h"
+#include "src/norm/finish.h"
+#include "src/norm/forward.h"
 #include "src/norm/kernels.h"
 #include "src/norm/scratch.h"
 
 namespace normkit {
 namespace {
-
-Dims Kept(const NormSpec& spec) { return static_cast<Dims>(~spec.reduce); }
 
 // Fails where two arrays overlap without being the same.
 void CheckOverlap(const Problem& problem, std::string_view name, const void* a,
@@ -34,8 +34,9 @@ void CheckNotNull(const Problem& problem, std::string_view name, const void* arr
   CheckNotNull(problem, name, array, problem.layout.size(), problem.dtype);
 }
 
-double Rstd(double variance, double epsilon) { return 1 / std::sqrt(variance + epsilon); }
-
+struct OnesTag;
+struct ZerosTag;
+struct TableTag;
 struct MomentsTag;
 struct StatisticsTag;
 struct SumsTag;
@@ -44,26 +45,54 @@ struct SumsTag;
 
 class Normalization::Impl : public Problem {
  public:
+  const Plan& plan;
+
   Impl(const NormSpec& s, const Layout& l, DType d, const NormOptions& o)
-      : Problem{s, l, d, o, MakePlan(l, Kept(s), s.affine)} {
+      : Problem{s, l, d, o, Geometry(s, l)}, plan(geometry.plan) {
     if (!(o.epsilon > 0) || !std::isfinite(o.epsilon))
       Fail("{} normalization: epsilon is {}, expected a finite number above 0", s.name, o.epsilon);
     if (!l.Has(kC))
       Fail("{} normalization: layout {} has no channel axis (C)", s.name, l.ToString());
   }
 
-  // Statistics of x over all ranks into mean, rstd and (where wanted) variance.
-  void ComputeStatistics(const void* x, double* mean, double* rstd, double* variance) const {
+  // The job of a forward pass. mean and rstd may be null: not wanted by the caller.
+  Job ForwardJob(const void* x, const void* gamma, const void* beta, void* y,
+                 const SavedStatistics& saved) const {
+    const auto n = static_cast<size_t>(plan.num_stat);
+    double* scratch = Scratch<StatisticsTag, double>(2 * n);
+    return {.geometry = &geometry,
+            .center = spec.center,
+            .relu = options.activation == Activation::kRelu,
+            .stream = false,
+            .epsilon = options.epsilon,
+            .x = x,
+            .y = y,
+            .gamma = gamma ? gamma : Filled<OnesTag>(1),
+            .beta = beta ? beta : Filled<ZerosTag>(0),
+            .mean = saved.mean ? saved.mean : scratch,
+            .rstd = saved.rstd ? saved.rstd : scratch + n,
+            .variance = saved.variance,
+            .table = Table()};
+  }
+
+  void Forward(Job& job) const {
+    const KernelTable& kernels = Kernels(dtype);
+    const Schedule schedule =
+        ChooseSchedule(geometry, SizeOfElement(), 1, options.reducer != nullptr);
+    job.stream = schedule.stream;
+    if (schedule.path != Path::kTwoPasses) return ForwardFused(job, kernels, schedule);
     Moments* moments = Scratch<MomentsTag, Moments>(static_cast<size_t>(plan.num_stat));
-    kernels::Reduce(*this, x, moments);
+    GatherMoments(job, kernels, schedule.threads, moments);
     if (options.reducer) options.reducer->Merge({moments, static_cast<size_t>(plan.num_stat)});
-    for (int64_t s = 0; s < plan.num_stat; ++s) {
-      if (moments[s].n == 0) continue;  // an empty batch leaves everything alone
-      const double value = moments[s].variance();
-      mean[s] = moments[s].mean;
-      rstd[s] = Rstd(value, options.epsilon);
-      if (variance) variance[s] = value;
-    }
+    for (int64_t s = 0; s < plan.num_stat; ++s) FinishStatistic(job, s, moments[s]);
+    Apply(job, kernels, schedule.threads);
+  }
+
+  void ForwardWithGiven(Job& job) const {
+    const Schedule schedule =
+        ChooseSchedule(geometry, SizeOfElement(), 1, options.reducer != nullptr);
+    job.stream = schedule.stream;
+    Apply(job, Kernels(dtype), schedule.threads);
   }
 
   // The sums of the backward pass over all ranks, divided by the count.
@@ -83,16 +112,34 @@ class Normalization::Impl : public Problem {
     }
   }
 
+  int64_t SizeOfElement() const { return static_cast<int64_t>(SizeOf(dtype)); }
+
+  // Parameters that were not given.
+  template <class Tag>
+  const void* Filled(int value) const {
+    const auto n = static_cast<size_t>(plan.num_param);
+    if (dtype == DType::kF64)
+      return std::fill_n(Scratch<Tag, double>(n), n, static_cast<double>(value)) - n;
+    return std::fill_n(Scratch<Tag, float>(n), n, static_cast<float>(value)) - n;
+  }
+
+  void* Table() const {
+    const auto n = static_cast<size_t>(TableSize(geometry));
+    if (n == 0) return nullptr;
+    return dtype == DType::kF64 ? static_cast<void*>(Scratch<TableTag, double>(n))
+                                : Scratch<TableTag, float>(n);
+  }
+
   // The given variances as rstd. Throws Error where one cannot be a variance.
   template <class T>
-  void ReadGiven(const T* given_mean, const T* given_variance, double* mean, double* rstd) const {
+  void ReadGiven(const T* given_mean, const T* given_variance, const Job& job) const {
     for (int64_t s = 0; s < plan.num_stat; ++s) {
       const auto variance = static_cast<double>(given_variance[s]);
       if (!(variance >= 0) || !std::isfinite(variance))
         Fail("{} normalization of {}: variance {} of {} is {}, expected finite and >= 0", spec.name,
              layout.ToString(), s, plan.num_stat, variance);
-      mean[s] = spec.center ? static_cast<double>(given_mean[s]) : 0;
-      rstd[s] = Rstd(variance, options.epsilon);
+      job.mean[s] = spec.center ? static_cast<double>(given_mean[s]) : 0;
+      job.rstd[s] = 1 / std::sqrt(variance + options.epsilon);
     }
   }
 };
@@ -123,12 +170,8 @@ void Normalization::ForwardTraining(const void* x, const void* gamma, const void
   CheckNotNull(*impl_, "x", x);
   CheckNotNull(*impl_, "y", y);
   CheckOverlap(*impl_, "x", x, "y", y);
-  const int64_t n = num_statistics();
-  double* scratch = Scratch<StatisticsTag, double>(static_cast<size_t>(2 * n));
-  double* mean = saved.mean ? saved.mean : scratch;
-  double* rstd = saved.rstd ? saved.rstd : scratch + n;
-  impl_->ComputeStatistics(x, mean, rstd, saved.variance);
-  kernels::Apply(*impl_, x, {gamma, beta}, {mean, rstd}, y);
+  Job job = impl_->ForwardJob(x, gamma, beta, y, saved);
+  impl_->Forward(job);
 }
 
 void Normalization::ForwardInference(const void* x, const void* gamma, const void* beta,
@@ -141,15 +184,12 @@ void Normalization::ForwardInference(const void* x, const void* gamma, const voi
   if (impl_->spec.center) CheckNotNull(*impl_, "mean", mean, num_statistics(), given);
   CheckOverlap(*impl_, "x", x, "y", y);
   if (impl_->layout.size() == 0) return;
-  const int64_t n = num_statistics();
-  double* scratch = Scratch<StatisticsTag, double>(static_cast<size_t>(2 * n));
+  Job job = impl_->ForwardJob(x, gamma, beta, y, {});
   if (impl_->dtype == DType::kF64)
-    impl_->ReadGiven(static_cast<const double*>(mean), static_cast<const double*>(variance),
-                     scratch, scratch + n);
+    impl_->ReadGiven(static_cast<const double*>(mean), static_cast<const double*>(variance), job);
   else
-    impl_->ReadGiven(static_cast<const float*>(mean), static_cast<const float*>(variance), scratch,
-                     scratch + n);
-  kernels::Apply(*impl_, x, {gamma, beta}, {scratch, scratch + n}, y);
+    impl_->ReadGiven(static_cast<const float*>(mean), static_cast<const float*>(variance), job);
+  impl_->ForwardWithGiven(job);
 }
 
 void Normalization::Backward(const BackwardArgs& args) const {

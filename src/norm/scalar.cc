@@ -65,7 +65,7 @@ template <class T, class F>
 void WalkGradient(const Problem& problem, const Normalization::BackwardArgs& args, const F& f) {
   using P = ParameterOf<T>;
   const bool relu = problem.options.activation == Activation::kRelu;
-  Walk(problem.plan, [&](int64_t i, int64_t s, int64_t p) {
+  Walk(problem.geometry.plan, [&](int64_t i, int64_t s, int64_t p) {
     const double xhat = (Read<T>(args.x, i, 0) - args.mean[s]) * args.rstd[s];
     const double gamma = Read<P>(args.gamma, p, 1);
     const bool passes = !relu || !(xhat * gamma + Read<P>(args.beta, p, 0) <= 0);
@@ -81,33 +81,10 @@ void Store(void* data, int64_t i, double value, bool accumulate) {
 
 }  // namespace
 
-void Reduce(const Problem& problem, const void* x, Moments* moments) {
-  std::fill_n(moments, problem.plan.num_stat, Moments{});
-  WithType(problem.dtype, [&]<class T>(T) {
-    Walk(problem.plan, [&](int64_t i, int64_t s, int64_t) {
-      const double value = Read<T>(x, i, 0);
-      moments[s].Merge(problem.spec.center ? Moments{1, value, 0} : Moments{1, 0, value * value});
-    });
-  });
-}
-
-void Apply(const Problem& problem, const void* x, const Parameters& parameters,
-           const Statistics& statistics, void* y) {
-  const bool relu = problem.options.activation == Activation::kRelu;
-  WithType(problem.dtype, [&]<class T>(T) {
-    using P = ParameterOf<T>;
-    Walk(problem.plan, [&](int64_t i, int64_t s, int64_t p) {
-      const double xhat = (Read<T>(x, i, 0) - statistics.mean[s]) * statistics.rstd[s];
-      const double z = xhat * Read<P>(parameters.gamma, p, 1) + Read<P>(parameters.beta, p, 0);
-      static_cast<T*>(y)[i] = Narrow<T>(relu && z <= 0 ? 0 : z);
-    });
-  });
-}
-
 void ReduceGradient(const Problem& problem, const Normalization::BackwardArgs& args,
                     const GradientSums& sums) {
-  std::fill_n(sums.w, problem.plan.num_stat, 0.0);
-  std::fill_n(sums.w_xhat, problem.plan.num_stat, 0.0);
+  std::fill_n(sums.w, problem.geometry.plan.num_stat, 0.0);
+  std::fill_n(sums.w_xhat, problem.geometry.plan.num_stat, 0.0);
   WithType(problem.dtype, [&]<class T>(T) {
     WalkGradient<T>(problem, args,
                     [&](int64_t, int64_t s, int64_t, double dy, double gamma, double xhat) {
@@ -118,7 +95,7 @@ void ReduceGradient(const Problem& problem, const Normalization::BackwardArgs& a
 }
 
 void ReduceParameters(const Problem& problem, const Normalization::BackwardArgs& args) {
-  const int64_t n = problem.plan.num_param;
+  const int64_t n = problem.geometry.plan.num_param;
   std::vector<double> dgamma(static_cast<size_t>(n)), dbeta(static_cast<size_t>(n));
   WithType(problem.dtype, [&]<class T>(T) {
     WalkGradient<T>(problem, args,

@@ -1,0 +1,160 @@
+// Vectors of the arithmetic's type from and to every storage type.
+#if defined(NORMKIT_LOAD_STORE_INL_H_) == defined(HWY_TARGET_TOGGLE)
+#ifdef NORMKIT_LOAD_STORE_INL_H_
+#undef NORMKIT_LOAD_STORE_INL_H_
+#else
+#define NORMKIT_LOAD_STORE_INL_H_
+#endif
+
+#include <hwy/highway.h>
+
+#include <cstring>
+
+#include "normkit/core/dtype.h"
+
+HWY_BEFORE_NAMESPACE();
+namespace normkit {
+namespace HWY_NAMESPACE {
+namespace hn = hwy::HWY_NAMESPACE;
+
+// What arithmetic is done in, for storage type T.
+template <class T>
+using Real = std::conditional_t<std::is_same_v<T, double>, double, float>;
+template <class T>
+using Tag = hn::ScalableTag<Real<T>>;
+template <class T>
+using Vector = hn::Vec<Tag<T>>;
+
+// 16-bit patterns as f32, exactly. By hand where the processor cannot: Highway's emulation knows no
+// infinity.
+template <class D>
+HWY_INLINE hn::Vec<D> Widen(D d, const BFloat16* x) {
+  const hn::Rebind<uint16_t, D> d16;
+  const hn::Rebind<uint32_t, D> d32;
+  const auto bits = hn::LoadU(d16, reinterpret_cast<const uint16_t*>(x));
+  return hn::BitCast(d, hn::ShiftLeft<16>(hn::PromoteTo(d32, bits)));
+}
+
+template <class D>
+HWY_INLINE hn::Vec<D> Widen(D d, const Float16* x) {
+#if HWY_TARGET == HWY_AVX2 || HWY_TARGET == HWY_AVX3
+  const hn::Rebind<hwy::float16_t, D> d16;
+  return hn::PromoteTo(d, hn::LoadU(d16, reinterpret_cast<const hwy::float16_t*>(x)));
+#else
+  const hn::Rebind<uint16_t, D> d16;
+  const hn::Rebind<uint32_t, D> d32;
+  const hn::Rebind<int32_t, D> di;
+  const auto bits = hn::PromoteTo(d32, hn::LoadU(d16, reinterpret_cast<const uint16_t*>(x)));
+  const auto magnitude = hn::And(bits, hn::Set(d32, 0x7fff));
+  const auto sign = hn::ShiftLeft<16>(hn::And(bits, hn::Set(d32, 0x8000)));
+  const auto shifted = hn::ShiftLeft<13>(magnitude);
+  const auto is_big = hn::BitCast(di, magnitude) > hn::Set(di, 0x7bff);  // infinity or NaN
+  const auto is_small = hn::BitCast(di, magnitude) < hn::Set(di, 0x0400);
+  const auto normal = hn::Add(shifted, hn::Set(d32, 0x38000000));
+  const auto big = hn::Or(shifted, hn::Set(d32, 0x7f800000));
+  const auto small =
+      hn::BitCast(d32, hn::Mul(hn::ConvertTo(d, hn::BitCast(di, magnitude)), hn::Set(d, 0x1p-24f)));
+  const auto result = hn::IfThenElse(hn::RebindMask(d32, is_big), big,
+                                     hn::IfThenElse(hn::RebindMask(d32, is_small), small, normal));
+  return hn::BitCast(d, hn::Or(sign, result));
+#endif
+}
+
+// The names differ from Highway's Load and Store, which argument-dependent lookup would prefer, and
+// which want aligned memory.
+template <class D>
+HWY_INLINE hn::Vec<D> LoadAny(D d, const hn::TFromD<D>* x) {
+  return hn::LoadU(d, x);
+}
+template <class D, class T, HWY_IF_LANE_SIZE(T, 2)>
+HWY_INLINE hn::Vec<D> LoadAny(D d, const T* x) {
+  return Widen(d, x);
+}
+
+// The first n < Lanes(d) elements, then zeros. Reads nothing beyond them.
+template <class D, class T>
+HWY_INLINE hn::Vec<D> LoadPartial(D d, const T* x, size_t n) {
+#if HWY_TARGET == HWY_AVX2 || HWY_TARGET == HWY_AVX3
+  if constexpr (sizeof(T) >= 4) return hn::MaskedLoad(hn::FirstN(d, n), d, x);
+#endif
+  HWY_ALIGN T buffer[hn::MaxLanes(d)] = {};
+  std::memcpy(buffer, x, n * sizeof(T));
+  return LoadAny(d, buffer);
+}
+
+// Rounds to nearest even by hand: Highway 1.0.3 truncates.
+template <class D>
+HWY_INLINE auto Narrow(D, hn::Vec<D> value, const BFloat16*) {
+  const hn::Rebind<uint32_t, D> d32;
+  const hn::Rebind<uint16_t, D> d16;
+  const auto bits = hn::BitCast(d32, value);
+  const auto odd = hn::And(hn::ShiftRight<16>(bits), hn::Set(d32, 1));
+  const auto rounded = hn::ShiftRight<16>(hn::Add(hn::Add(bits, hn::Set(d32, 0x7fff)), odd));
+  const auto quiet = hn::Or(hn::ShiftRight<16>(bits), hn::Set(d32, 0x40));
+  const auto is_nan = hn::RebindMask(d32, hn::Ne(value, value));
+  return hn::TruncateTo(d16, hn::IfThenElse(is_nan, quiet, rounded));
+}
+
+template <class D>
+HWY_INLINE auto Narrow(D d, hn::Vec<D> value, const Float16*) {
+  const hn::Rebind<uint32_t, D> d32;
+  const hn::Rebind<int32_t, D> di;
+  const hn::Rebind<uint16_t, D> d16;
+  const auto bits = hn::BitCast(d32, value);
+  const auto magnitude = hn::And(bits, hn::Set(d32, 0x7fffffff));
+  const auto sign = hn::And(hn::ShiftRight<16>(bits), hn::Set(d32, 0x8000));
+  const auto order = hn::BitCast(di, magnitude);
+  const auto odd = hn::And(hn::ShiftRight<13>(magnitude), hn::Set(d32, 1));
+  // Rounds on 10 bits of the mantissa, then moves the exponent's bias from 127 to 15.
+  const auto normal = hn::ShiftRight<13>(
+      hn::Sub(hn::Add(hn::Add(magnitude, hn::Set(d32, 0xfff)), odd), hn::Set(d32, 0x38000000)));
+  // Below 2^-14, adding 0.5 leaves the bits that stay, rounded to even.
+  const auto shifted = hn::Add(hn::BitCast(d, magnitude), hn::Set(d, 0.5f));
+  const auto small = hn::Sub(hn::BitCast(d32, shifted), hn::Set(d32, 0x3f000000));
+  auto result = hn::IfThenElse(hn::RebindMask(d32, order < hn::Set(di, 0x38800000)), small, normal);
+  result = hn::IfThenElse(hn::RebindMask(d32, order > hn::Set(di, 0x477fefff)),
+                          hn::Set(d32, 0x7c00), result);
+  result = hn::IfThenElse(hn::RebindMask(d32, order > hn::Set(di, 0x7f800000)),
+                          hn::Set(d32, 0x7e00), result);
+  return hn::TruncateTo(d16, hn::Or(sign, result));
+}
+
+template <class D>
+HWY_INLINE void StoreAny(hn::Vec<D> value, D d, hn::TFromD<D>* y) {
+  hn::StoreU(value, d, y);
+}
+template <class D, class T, HWY_IF_LANE_SIZE(T, 2)>
+HWY_INLINE void StoreAny(hn::Vec<D> value, D d, T* y) {
+  hn::StoreU(Narrow(d, value, y), hn::Rebind<uint16_t, D>(), reinterpret_cast<uint16_t*>(y));
+}
+
+// The first n < Lanes(d) elements; writes nothing beyond them.
+template <class D, class T>
+HWY_INLINE void StorePartial(hn::Vec<D> value, D d, T* y, size_t n) {
+#if HWY_TARGET == HWY_AVX2 || HWY_TARGET == HWY_AVX3
+  if constexpr (sizeof(T) >= 4) return hn::BlendedStore(value, hn::FirstN(d, n), d, y);
+#endif
+  HWY_ALIGN T buffer[hn::MaxLanes(d)];
+  StoreAny(value, d, buffer);
+  std::memcpy(y, buffer, n * sizeof(T));
+}
+
+// Past the caches; y is aligned to Lanes(d) elements.
+template <class D>
+HWY_INLINE void StreamStore(hn::Vec<D> value, D d, hn::TFromD<D>* y) {
+  hn::Stream(value, d, y);
+}
+template <class D, class T, HWY_IF_LANE_SIZE(T, 2)>
+HWY_INLINE void StreamStore(hn::Vec<D> value, D d, T* y) {
+#if HWY_TARGET == HWY_AVX2 || HWY_TARGET == HWY_AVX3
+  hn::Stream(Narrow(d, value, y), hn::Rebind<uint16_t, D>(), reinterpret_cast<uint16_t*>(y));
+#else
+  StoreAny(value, d, y);  // half a vector of SSE: no such store
+#endif
+}
+
+}  // namespace HWY_NAMESPACE
+}  // namespace normkit
+HWY_AFTER_NAMESPACE();
+
+#endif  // NORMKIT_LOAD_STORE_INL_H_

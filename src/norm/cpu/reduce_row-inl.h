@@ -1,0 +1,214 @@
+// Moments of a set of contiguous runs: f32 sums over virtual lanes, shifted, block by block.
+#if defined(NORMKIT_REDUCE_ROW_INL_H_) == defined(HWY_TARGET_TOGGLE)
+#ifdef NORMKIT_REDUCE_ROW_INL_H_
+#undef NORMKIT_REDUCE_ROW_INL_H_
+#else
+#define NORMKIT_REDUCE_ROW_INL_H_
+#endif
+
+#include <algorithm>
+#include <cmath>
+
+#include "normkit/core/moments.h"
+#include "src/norm/cpu/load_store-inl.h"
+#include "src/norm/cpu/row_blocks.h"
+
+HWY_BEFORE_NAMESPACE();
+namespace normkit {
+namespace HWY_NAMESPACE {
+
+// Sums run over this many lanes whatever the width of a vector, so that every target has the same
+// bits: 128 bytes are two vectors of AVX-512, enough to hide the latency of an addition.
+template <class R>
+inline constexpr size_t kLanes = 128 / sizeof(R);
+
+// The lanes in one f64, in an order that any vector width can keep.
+template <class R>
+HWY_INLINE double FoldLanes(const R* HWY_RESTRICT lanes) {
+  constexpr size_t kHalf = kLanes<R> / 2;
+  HWY_ALIGN double sums[kHalf];
+  for (size_t i = 0; i < kHalf; ++i)
+    sums[i] = static_cast<double>(lanes[i]) + static_cast<double>(lanes[i + kHalf]);
+  for (size_t width = kHalf / 2; width >= 1; width /= 2)
+    for (size_t i = 0; i < width; ++i) sums[i] += sums[i + width];
+  return sums[0];
+}
+
+// Two sums per lane, of `first` and `second` for each element.
+template <class R>
+class LaneSums {
+  using D = hn::ScalableTag<R>;
+  using V = hn::Vec<D>;
+  static constexpr size_t kWidth = hn::MaxLanes(D());
+  static constexpr size_t kVectors = kLanes<R> / kWidth;
+
+ public:
+  HWY_INLINE LaneSums() {
+    for (size_t u = 0; u < kVectors; ++u) first_[u] = second_[u] = hn::Zero(D());
+  }
+
+  // op.At(i, &first, &second) for whole vectors of elements, op.Partial(i, n, &first, &second) for
+  // the rest, where lanes from n on have to be zero.
+  template <class Op>
+  HWY_INLINE void AddRun(const Op& op, int64_t n) {
+    constexpr auto kStep = static_cast<int64_t>(kLanes<R>);
+    int64_t i = 0;
+    V first, second;
+    for (; i + kStep <= n; i += kStep) {
+      HWY_UNROLL(16)
+      for (size_t u = 0; u < kVectors; ++u) {
+        op.At(i + static_cast<int64_t>(u * kWidth), &first, &second);
+        first_[u] = hn::Add(first_[u], first);
+        second_[u] = hn::Add(second_[u], second);
+      }
+    }
+    for (size_t u = 0; i < n; ++u, i += kWidth) {
+      if (const int64_t left = n - i; left >= static_cast<int64_t>(kWidth))
+        op.At(i, &first, &second);
+      else
+        op.Partial(i, static_cast<size_t>(left), &first, &second);
+      first_[u] = hn::Add(first_[u], first);
+      second_[u] = hn::Add(second_[u], second);
+    }
+  }
+
+  HWY_INLINE double First() const { return Fold(first_); }
+  HWY_INLINE double Second() const { return Fold(second_); }
+
+ private:
+  HWY_INLINE static double Fold(const V* vectors) {
+    HWY_ALIGN R lanes[kLanes<R>];
+    for (size_t u = 0; u < kVectors; ++u) hn::Store(vectors[u], D(), lanes + u * kWidth);
+    return FoldLanes(lanes);
+  }
+
+  V first_[kVectors], second_[kVectors];
+};
+
+// x - shift and its square; without centering only the square, of x.
+template <class T, bool kCenter>
+struct Deviations {
+  using D = Tag<T>;
+  using V = Vector<T>;
+  const T* x;
+  V shift;
+
+  HWY_INLINE void At(int64_t i, V* first, V* second) const {
+    const V value = LoadAny(D(), x + i);
+    *first = kCenter ? hn::Sub(value, shift) : hn::Zero(D());
+    *second = kCenter ? hn::Mul(*first, *first) : hn::Mul(value, value);
+  }
+  HWY_INLINE void Partial(int64_t i, size_t n, V* first, V* second) const {
+    const V value = LoadPartial(D(), x + i, n);
+    *first =
+        kCenter ? hn::IfThenElseZero(hn::FirstN(D(), n), hn::Sub(value, shift)) : hn::Zero(D());
+    *second = kCenter ? hn::Mul(*first, *first) : hn::Mul(value, value);
+  }
+};
+
+template <class T>
+HWY_INLINE double ToDouble(T value) {
+  if constexpr (sizeof(T) == 2)
+    return ToFloat(value);
+  else
+    return static_cast<double>(value);
+}
+
+// Gathers the moments of one unit, a block at a time, so that other work can go between.
+template <class T, bool kCenter>
+class RowMoments {
+  using R = Real<T>;
+  using D = Tag<T>;
+
+ public:
+  explicit RowMoments(const RowBlocks& blocks) : blocks_(blocks) {}
+
+  void Start(const T* unit, int64_t first_block = 0) {
+    unit_ = unit;
+    block_ = first_block;
+    total_ = chunk_ = {};
+  }
+
+  // The next block.
+  HWY_INLINE void Step() {
+    const Block block = blocks_.Get(block_);
+    if (block_ % RowBlocks::kChunkBlocks == 0) {
+      total_.Merge(chunk_);
+      chunk_ = {};
+      if (kCenter) shift_ = Guess(block);
+    }
+    chunk_.Merge(kCenter ? Centered(block) : Squares(block));
+    ++block_;
+  }
+
+  Moments Finish() {
+    total_.Merge(chunk_);
+    return total_;
+  }
+
+ private:
+  HWY_INLINE void Sum(const Block& block, double* sum, double* squares) const {
+    LaneSums<R> sums;
+    for (int64_t k = 0; k < block.segments; ++k) {
+      const T* x = unit_ + blocks_.Offset(block, k);
+      sums.AddRun(Deviations<T, kCenter>{x, hn::Set(D(), shift_)}, block.length);
+    }
+    *sum = kCenter ? sums.First() : 0;
+    *squares = sums.Second();
+  }
+
+  // A shift near the mean: that of the first lanes. A single element might be the outlier.
+  HWY_INLINE R Guess(const Block& block) const {
+    HWY_ALIGN R lanes[kLanes<R>] = {};
+    const T* x = unit_ + blocks_.Offset(block, 0);
+    const int64_t n = std::min<int64_t>(kLanes<R>, block.length);
+    for (int64_t i = 0; i < n; ++i) lanes[i] = static_cast<R>(ToDouble(x[i]));
+    return static_cast<R>(FoldLanes(lanes) / static_cast<double>(n));
+  }
+
+  HWY_INLINE Moments Centered(const Block& block) {
+    const auto n = static_cast<double>(block.segments * block.length);
+    double sum, squares;
+    Sum(block, &sum, &squares);
+    // The shift lies further from the mean than 1.7 standard deviations: digits cancel. The block
+    // is still in the cache; sum again around its own mean, which serves the blocks after it too.
+    if (HWY_UNLIKELY(sum * sum > 0.75 * n * squares)) {
+      shift_ = static_cast<R>(static_cast<double>(shift_) + sum / n);
+      Sum(block, &sum, &squares);
+    }
+    if (HWY_UNLIKELY(!std::isfinite(squares))) return Wide(block);
+    return {n, static_cast<double>(shift_) + sum / n, std::max(0.0, squares - sum * (sum / n))};
+  }
+
+  HWY_INLINE Moments Squares(const Block& block) {
+    double sum, squares;
+    Sum(block, &sum, &squares);
+    if (HWY_UNLIKELY(!std::isfinite(squares))) return Wide(block);
+    return {static_cast<double>(block.segments * block.length), 0, squares};
+  }
+
+  // Squares beyond the range of f32 (or NaN): in f64.
+  HWY_NOINLINE Moments Wide(const Block& block) const {
+    Moments moments;
+    for (int64_t k = 0; k < block.segments; ++k) {
+      const T* x = unit_ + blocks_.Offset(block, k);
+      for (int64_t i = 0; i < block.length; ++i) {
+        const double value = ToDouble(x[i]);
+        moments.Merge(kCenter ? Moments{1, value, 0} : Moments{1, 0, value * value});
+      }
+    }
+    return moments;
+  }
+
+  const RowBlocks& blocks_;
+  const T* unit_ = nullptr;
+  int64_t block_ = 0;
+  R shift_ = 0;
+  Moments total_, chunk_;
+};
+
+}  // namespace HWY_NAMESPACE
+}  // namespace normkit
+HWY_AFTER_NAMESPACE();
+
+#endif  // NORMKIT_REDUCE_ROW_INL_H_

@@ -1,0 +1,30 @@
+// The table of one dtype: NORMKIT_STORAGE is the type, NORMKIT_TABLE the function that gives its
+// table. Included by one table_*.cc for each dtype, which is compiled once for each target.
+#include "src/norm/cpu/table.h"
+// After the declarations.
+#include "src/norm/cpu/forward-inl.h"
+#include "src/norm/cpu/reduce_col-inl.h"
+
+HWY_BEFORE_NAMESPACE();
+namespace normkit {
+namespace HWY_NAMESPACE {
+
+const KernelTable* NORMKIT_TABLE() {
+  using T = NORMKIT_STORAGE;
+  static constexpr KernelTable kTable = {ReduceRows<T>, ReduceColumns<T>, FillTable<Real<T>>,
+                                         ApplyRuns<T>, ForwardRows<T>};
+  return &kTable;
+}
+
+}  // namespace HWY_NAMESPACE
+}  // namespace normkit
+HWY_AFTER_NAMESPACE();
+
+#if HWY_ONCE
+namespace normkit {
+
+HWY_EXPORT(NORMKIT_TABLE);
+const KernelTable& NORMKIT_TABLE() { return *HWY_DYNAMIC_DISPATCH(NORMKIT_TABLE)(); }
+
+}  // namespace normkit
+#endif

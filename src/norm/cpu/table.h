@@ -1,0 +1,41 @@
+// The kernels of one SIMD target and one dtype.
+#pragma once
+
+#include <cstdint>
+
+#include "normkit/core/dtype.h"
+#include "src/norm/cpu/column_task.h"
+#include "src/norm/job.h"
+
+namespace normkit {
+
+// Elements [begin, end) of each of the runs [first_run, last_run).
+struct RunTask {
+  int64_t first_run, last_run;
+  int64_t begin, end;
+};
+
+struct KernelTable {
+  // Moments of one chunk (row_blocks.h) of one unit.
+  Moments (*reduce_rows)(const Job& job, int64_t unit, int64_t chunk);
+  // Mean and m2 of each column of the task.
+  void (*reduce_columns)(const Job& job, const ColumnTask& task, double* mean, double* m2);
+  // Coefficients of cells or statistics [first, last) into job.table.
+  void (*fill_table)(const Job& job, int64_t first, int64_t last);
+  void (*apply_runs)(const Job& job, const RunTask& task);
+  // Reduces and applies units [first, last) of rows.
+  void (*forward_rows)(const Job& job, int64_t first, int64_t last);
+};
+
+// For the best SIMD target of this processor, or the one that the environment variable
+// NORMKIT_TARGET names (AVX3, AVX2, SSE4, SCALAR).
+const KernelTable& Kernels(DType dtype);
+const char* TargetName();
+
+// The same for one dtype each (table_*.cc).
+const KernelTable& TableF32();
+const KernelTable& TableF64();
+const KernelTable& TableBF16();
+const KernelTable& TableF16();
+
+}  // namespace normkit
