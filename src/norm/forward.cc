@@ -2,29 +2,16 @@
 
 #include <algorithm>
 
-#include "src/core/parallel.h"
 #include "src/norm/cpu/row_blocks.h"
 #include "src/norm/finish.h"
 #include "src/norm/scratch.h"
+#include "src/norm/spans.h"
 
 namespace normkit {
 namespace {
 
 struct PartialTag;
 struct CellMomentsTag;
-
-constexpr int64_t kTaskElements = 1 << 16;
-
-int64_t PerTask(int64_t elements_each) {
-  return std::max<int64_t>(1, kTaskElements / std::max<int64_t>(1, elements_each));
-}
-
-// Calls f(first, last) for spans of [0, count) that are worth a task each.
-template <class F>
-void ForSpans(int64_t count, int64_t per_task, bool threads, const F& f) {
-  ParallelFor((count + per_task - 1) / per_task, threads,
-              [&](int64_t i) { f(i * per_task, std::min((i + 1) * per_task, count)); });
-}
 
 // Where what `reduce` gathered under this index belongs: its own statistic or that of its cell.
 int64_t StatisticOf(const Geometry& g, int64_t gathered) {
@@ -109,6 +96,7 @@ int64_t TableSize(const Geometry& g) {
 
 void GatherMoments(const Job& job, const KernelTable& kernels, bool threads, Moments* moments) {
   std::fill_n(moments, job.geometry->plan.num_stat, Moments{});
+  if (job.geometry->plan.size == 0) return;
   if (job.geometry->reduce.inner_kept)
     GatherColumns(job, kernels, threads, moments);
   else
@@ -117,22 +105,13 @@ void GatherMoments(const Job& job, const KernelTable& kernels, bool threads, Mom
 
 void Apply(const Job& job, const KernelTable& kernels, bool threads) {
   const Geometry& g = *job.geometry;
+  if (g.plan.size == 0) return;
   if (job.table) {
     const int64_t n = g.cell_form ? g.num_cells : g.plan.num_stat;
     ForSpans(n, kTaskElements / 8, threads,
              [&](int64_t first, int64_t last) { kernels.fill_table(job, first, last); });
   }
-  if (g.run_length > kTaskElements) {  // a run is cut into pieces
-    const int64_t pieces = (g.run_length + kTaskElements - 1) / kTaskElements;
-    ParallelFor(g.num_runs * pieces, threads, [&](int64_t i) {
-      const int64_t run = i / pieces, begin = i % pieces * kTaskElements;
-      kernels.apply_runs(job, {run, run + 1, begin, std::min(begin + kTaskElements, g.run_length)});
-    });
-    return;
-  }
-  ForSpans(g.num_runs, PerTask(g.run_length), threads, [&](int64_t first, int64_t last) {
-    kernels.apply_runs(job, {first, last, 0, g.run_length});
-  });
+  ForRuns(g, threads, [&](const RunTask& task) { kernels.apply_runs(job, task); });
 }
 
 void ForwardFused(const Job& job, const KernelTable& kernels, const Schedule& schedule) {

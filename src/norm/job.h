@@ -10,6 +10,7 @@ struct Job {
   const Geometry* geometry;
   bool center;
   bool relu;
+  bool f64;     // arithmetic and parameters
   bool stream;  // store past the caches
   double epsilon;
   const void* x;
@@ -28,6 +29,7 @@ struct Job {
   const void* dy = nullptr;
   void* dx = nullptr;
   bool accumulate = false;
+  bool fixed = false;        // mean and rstd are constants
   double* mean_w = nullptr;  // E[w] and E[w * xhat] of every statistic
   double* mean_w_xhat = nullptr;
   double* cell_dy = nullptr;  // sums of dy and dy * (x - hi) of every cell (cell form)
@@ -42,5 +44,16 @@ struct SplitMean {
   R hi;
   double lo;
 };
+
+inline double GammaOf(const Job& job, int64_t param) {
+  return job.f64 ? static_cast<const double*>(job.gamma)[param]
+                 : static_cast<double>(static_cast<const float*>(job.gamma)[param]);
+}
+
+// The sum of dy * xhat over a cell, from what the kernels add up.
+inline double CellXhatSum(const Job& job, int64_t stat, int64_t cell) {
+  const double lo = job.f64 ? 0 : SplitMean<float>(job.mean[stat]).lo;
+  return job.rstd[stat] * (job.cell_dy_x[cell] - lo * job.cell_dy[cell]);
+}
 
 }  // namespace normkit

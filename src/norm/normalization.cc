@@ -2,13 +2,15 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstring>
 #include <utility>
 
 #include "src/core/fail.h"
+#include "src/norm/backward.h"
 #include "src/norm/finish.h"
 #include "src/norm/forward.h"
-#include "src/norm/kernels.h"
 #include "src/norm/scratch.h"
+#include "src/norm/walk.h"
 
 namespace normkit {
 namespace {
@@ -40,6 +42,7 @@ struct TableTag;
 struct MomentsTag;
 struct StatisticsTag;
 struct SumsTag;
+struct ParameterSumsTag;
 
 }  // namespace
 
@@ -63,6 +66,7 @@ class Normalization::Impl : public Problem {
     return {.geometry = &geometry,
             .center = spec.center,
             .relu = options.activation == Activation::kRelu,
+            .f64 = dtype == DType::kF64,
             .stream = false,
             .epsilon = options.epsilon,
             .x = x,
@@ -72,10 +76,11 @@ class Normalization::Impl : public Problem {
             .mean = saved.mean ? saved.mean : scratch,
             .rstd = saved.rstd ? saved.rstd : scratch + n,
             .variance = saved.variance,
-            .table = Table()};
+            .table = Table(TableSize(geometry))};
   }
 
   void Forward(Job& job) const {
+    if (plan.size == 0 && !options.reducer) return;
     const KernelTable& kernels = Kernels(dtype);
     const Schedule schedule =
         ChooseSchedule(geometry, SizeOfElement(), 1, options.reducer != nullptr);
@@ -95,21 +100,16 @@ class Normalization::Impl : public Problem {
     Apply(job, Kernels(dtype), schedule.threads);
   }
 
-  // The sums of the backward pass over all ranks, divided by the count.
-  void MeansOfGradient(const BackwardArgs& args, const GradientSums& sums) const {
-    const int64_t n = plan.num_stat;
-    if (args.fixed_statistics) {
-      std::fill_n(sums.w, 2 * n, 0.0);
-      return;
-    }
-    kernels::ReduceGradient(*this, args, sums);
-    double& count = sums.w[2 * n];
-    count = static_cast<double>(plan.num_reduced);
-    if (options.reducer) options.reducer->Sum({sums.w, static_cast<size_t>(2 * n + 1)});
-    for (int64_t s = 0; s < n; ++s) {
-      sums.w[s] = spec.center ? sums.w[s] / count : 0;
-      sums.w_xhat[s] /= count;
-    }
+  void Backward(const BackwardArgs& args) const {
+    const auto n = static_cast<size_t>(plan.num_param);
+    double* sums = Scratch<ParameterSumsTag, double>(2 * n);
+    std::fill_n(sums, 2 * n, 0.0);
+    const ParameterSums parameters{sums, sums + n};
+    if (plan.size > 0 || options.reducer) BackwardOfAll(args, parameters);
+    if (dtype == DType::kF64)
+      StoreParameters<double>(args, parameters);
+    else
+      StoreParameters<float>(args, parameters);
   }
 
   int64_t SizeOfElement() const { return static_cast<int64_t>(SizeOf(dtype)); }
@@ -123,8 +123,8 @@ class Normalization::Impl : public Problem {
     return std::fill_n(Scratch<Tag, float>(n), n, static_cast<float>(value)) - n;
   }
 
-  void* Table() const {
-    const auto n = static_cast<size_t>(TableSize(geometry));
+  void* Table(int64_t size) const {
+    const auto n = static_cast<size_t>(size);
     if (n == 0) return nullptr;
     return dtype == DType::kF64 ? static_cast<void*>(Scratch<TableTag, double>(n))
                                 : Scratch<TableTag, float>(n);
@@ -141,6 +141,68 @@ class Normalization::Impl : public Problem {
       job.mean[s] = spec.center ? static_cast<double>(given_mean[s]) : 0;
       job.rstd[s] = 1 / std::sqrt(variance + options.epsilon);
     }
+  }
+
+ private:
+  Job BackwardJob(const BackwardArgs& args) const {
+    // Backward kernels only read the statistics.
+    Job job = ForwardJob(args.x, args.gamma, args.beta, nullptr,
+                         {const_cast<double*>(args.mean), const_cast<double*>(args.rstd)});
+    const auto stats = static_cast<size_t>(plan.num_stat);
+    const auto cells = static_cast<size_t>(geometry.cell_form ? geometry.num_cells : 0);
+    double* sums = Scratch<SumsTag, double>(2 * stats + 1 + 2 * cells);
+    std::fill_n(sums, 2 * stats + 1, 0.0);
+    job.dy = args.dy;
+    job.dx = args.dx;
+    job.accumulate = args.accumulate;
+    job.fixed = args.fixed_statistics;
+    job.mean_w = sums;
+    job.mean_w_xhat = sums + stats;
+    job.cell_dy = sums + 2 * stats + 1;
+    job.cell_dy_x = job.cell_dy + cells;
+    if (job.table) job.table = Table(TableSize(geometry) / 3 * 5);
+    return job;
+  }
+
+  // One value is its own mean: y does not move with it.
+  bool IsConstant(const BackwardArgs& args) const {
+    return plan.num_reduced == 1 && spec.center && !args.fixed_statistics && !options.reducer;
+  }
+
+  void BackwardOfAll(BackwardArgs args, const ParameterSums& parameters) const {
+    if (args.dx && IsConstant(args)) {
+      void* dx = std::exchange(args.dx, nullptr);
+      BackwardOfAll(args, parameters);
+      if (!args.accumulate) std::memset(dx, 0, static_cast<size_t>(plan.size) * SizeOf(dtype));
+      return;
+    }
+    Job job = BackwardJob(args);
+    const KernelTable& table = Kernels(dtype);
+    const bool has_reducer = options.reducer != nullptr;
+    const Schedule schedule = ChooseSchedule(geometry, SizeOfElement(), 2, has_reducer);
+    job.stream = schedule.stream;
+    switch (BackwardPathOf(geometry)) {
+      case BackwardPath::kCells:
+        return BackwardCells(job, table, schedule, options.reducer, parameters);
+      case BackwardPath::kRows:
+        if (args.dx && !has_reducer) return BackwardRows(job, table, schedule, parameters);
+        break;
+      case BackwardPath::kWalk:
+        break;
+    }
+    BackwardWalk(*this, args, {job.mean_w, job.mean_w_xhat}, parameters);
+  }
+
+  template <class T>
+  void StoreParameters(const BackwardArgs& args, const ParameterSums& sums) const {
+    const auto store = [&](void* to, const double* from) {
+      T* values = static_cast<T*>(to);
+      for (int64_t p = 0; values && p < plan.num_param; ++p)
+        values[p] =
+            static_cast<T>(from[p] + (args.accumulate ? static_cast<double>(values[p]) : 0));
+    };
+    store(args.dgamma, sums.dgamma);
+    store(args.dbeta, sums.dbeta);
   }
 };
 
@@ -201,14 +263,7 @@ void Normalization::Backward(const BackwardArgs& args) const {
     CheckOverlap(*impl_, "x", args.x, "dx", args.dx);
     CheckOverlap(*impl_, "dy", args.dy, "dx", args.dx);
   }
-  const int64_t n = num_statistics();
-  double* sums = Scratch<SumsTag, double>(static_cast<size_t>(2 * n + 1));
-  const GradientSums means{sums, sums + n};
-  // With a reducer every rank takes part, whatever this one wants or has.
-  if (args.dx || impl_->options.reducer) impl_->MeansOfGradient(args, means);
-  // Before dx, which may lie where dy lies.
-  if (args.dgamma || args.dbeta) kernels::ReduceParameters(*impl_, args);
-  if (args.dx) kernels::ApplyGradient(*impl_, args, means);
+  impl_->Backward(args);
 }
 
 }  // namespace normkit

@@ -3,6 +3,7 @@
 #include "src/norm/cpu/table.h"
 // After the declarations.
 #include "src/norm/cpu/forward-inl.h"
+#include "src/norm/cpu/gradient_rows-inl.h"
 #include "src/norm/cpu/reduce_col-inl.h"
 
 HWY_BEFORE_NAMESPACE();
@@ -11,8 +12,17 @@ namespace HWY_NAMESPACE {
 
 const KernelTable* NORMKIT_TABLE() {
   using T = NORMKIT_STORAGE;
-  static constexpr KernelTable kTable = {ReduceRows<T>, ReduceColumns<T>, FillTable<Real<T>>,
-                                         ApplyRuns<T>, ForwardRows<T>};
+  static constexpr KernelTable kTable = {ReduceRows<T>,
+                                         ReduceColumns<T>,
+                                         FillTable<Real<T>>,
+                                         ApplyRuns<T>,
+                                         ForwardRows<T>,
+                                         ReduceGradientRows<T>,
+                                         ReduceGradientColumns<T>,
+                                         FillGradientTable<Real<T>>,
+                                         ApplyGradientRuns<T>,
+                                         ApplyGradientUnit<T>,
+                                         BackwardRows<T>};
   return &kTable;
 }
 

@@ -25,6 +25,17 @@ struct KernelTable {
   void (*apply_runs)(const Job& job, const RunTask& task);
   // Reduces and applies units [first, last) of rows.
   void (*forward_rows)(const Job& job, int64_t first, int64_t last);
+
+  // Sums of dy and dy * (x - hi) over one chunk of one cell; over each column of a task.
+  void (*reduce_gradient_rows)(const Job& job, int64_t cell, int64_t chunk, double* sums);
+  void (*reduce_gradient_columns)(const Job& job, const ColumnTask& task, double* dy, double* dy_x);
+  // What passes through mean and variance, of cells [first, last), into job.table.
+  void (*fill_gradient_table)(const Job& job, int64_t first, int64_t last);
+  // dx, by runs and of one unit of rows.
+  void (*apply_gradient_runs)(const Job& job, const RunTask& task);
+  void (*apply_gradient_unit)(const Job& job, int64_t unit);
+  // dx of units [first, last) in element form; adds to dgamma and dbeta.
+  void (*backward_rows)(const Job& job, int64_t first, int64_t last, double* dgamma, double* dbeta);
 };
 
 // For the best SIMD target of this processor, or the one that the environment variable

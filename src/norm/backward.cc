@@ -1,0 +1,218 @@
+#include "src/norm/backward.h"
+
+#include <algorithm>
+
+#include "src/norm/cpu/row_blocks.h"
+#include "src/norm/scratch.h"
+#include "src/norm/spans.h"
+
+namespace normkit {
+namespace {
+
+struct PartialTag;
+
+// E[w] and E[w * xhat] of statistics from the sums of their cells; cells [first, last).
+void AddCellsToStatistics(const Job& job, int64_t first, int64_t last) {
+  const Geometry& g = *job.geometry;
+  for (int64_t cell = first; cell < last; ++cell) {
+    const int64_t stat = g.StatOf(cell);
+    const double gamma = GammaOf(job, g.ParamOf(cell));
+    job.mean_w[stat] += gamma * job.cell_dy[cell];
+    job.mean_w_xhat[stat] += gamma * CellXhatSum(job, stat, cell);
+  }
+}
+
+void ClearStatistics(const Job& job, int64_t first, int64_t last) {
+  std::fill(job.mean_w + first, job.mean_w + last, 0.0);
+  std::fill(job.mean_w_xhat + first, job.mean_w_xhat + last, 0.0);
+}
+
+void DivideByCount(const Job& job, int64_t first, int64_t last, double count) {
+  for (int64_t s = first; s < last; ++s) {
+    job.mean_w[s] = job.center ? job.mean_w[s] / count : 0;
+    job.mean_w_xhat[s] /= count;
+  }
+}
+
+// Sums of cells [first, last), each of contiguous runs.
+void GatherRowCells(const Job& job, const KernelTable& kernels, int64_t first, int64_t last) {
+  const int64_t chunks = RowBlocks(job.geometry->cells).num_chunks();
+  for (int64_t cell = first; cell < last; ++cell) {
+    job.cell_dy[cell] = job.cell_dy_x[cell] = 0;
+    for (int64_t chunk = 0; chunk < chunks; ++chunk) {
+      double sums[2];
+      kernels.reduce_gradient_rows(job, cell, chunk, sums);
+      job.cell_dy[cell] += sums[0];
+      job.cell_dy_x[cell] += sums[1];
+    }
+  }
+}
+
+// The same, chunks of one cell on many threads.
+void GatherLargeRowCells(const Job& job, const KernelTable& kernels, bool threads) {
+  const int64_t chunks = RowBlocks(job.geometry->cells).num_chunks(), n = job.geometry->num_cells;
+  double* partial = Scratch<PartialTag, double>(static_cast<size_t>(2 * n * chunks));
+  ParallelFor(n * chunks, threads, [&](int64_t i) {
+    kernels.reduce_gradient_rows(job, i / chunks, i % chunks, partial + 2 * i);
+  });
+  std::fill_n(job.cell_dy, n, 0.0);
+  std::fill_n(job.cell_dy_x, n, 0.0);
+  for (int64_t i = 0; i < n * chunks; ++i) {
+    job.cell_dy[i / chunks] += partial[2 * i];
+    job.cell_dy_x[i / chunks] += partial[2 * i + 1];
+  }
+}
+
+// Slabs of units [first, last) of columns, added up in order. `partial` holds those of these units.
+void AddSlabs(const Job& job, const ColumnTasks& tasks, int64_t first, int64_t last,
+              const double* partial, int64_t half) {
+  const int64_t width = tasks.width();
+  for (int64_t unit = first; unit < last; ++unit) {
+    double* dy = job.cell_dy + unit * width;
+    double* dy_x = job.cell_dy_x + unit * width;
+    for (int64_t slab = 0; slab < tasks.slabs(); ++slab) {
+      const double* from = partial + ((unit - first) * tasks.slabs() + slab) * width;
+      for (int64_t c = 0; c < width; ++c) dy[c] = (slab ? dy[c] : 0) + from[c];
+      for (int64_t c = 0; c < width; ++c) dy_x[c] = (slab ? dy_x[c] : 0) + from[half + c];
+    }
+  }
+}
+
+// Sums of the cells of units [first, last) of columns.
+void GatherColumnCells(const Job& job, const KernelTable& kernels, bool threads, int64_t first,
+                       int64_t last) {
+  const ColumnTasks tasks(job.geometry->cells);
+  const int64_t half = (last - first) * tasks.slabs() * tasks.width();
+  double* partial = Scratch<PartialTag, double>(static_cast<size_t>(2 * half));
+  const int64_t begin = first * tasks.per_unit(), end = last * tasks.per_unit();
+  const int64_t elements = tasks.slab_rows(0) * std::min(tasks.width(), kColumnBlock);
+  ForSpans(end - begin, PerTask(elements), threads, [&](int64_t from, int64_t to) {
+    for (int64_t i = begin + from; i < begin + to; ++i) {
+      const ColumnTask task = tasks.Get(i);
+      const int64_t at = ((task.unit - first) * tasks.slabs() + task.slab) * tasks.width();
+      double* sums = partial + at + task.first_column;
+      kernels.reduce_gradient_columns(job, task, sums, sums + half);
+    }
+  });
+  AddSlabs(job, tasks, first, last, partial, half);
+}
+
+void FillTables(const Job& job, const KernelTable& kernels, int64_t first, int64_t last) {
+  kernels.fill_table(job, first, last);
+  kernels.fill_gradient_table(job, first, last);
+}
+
+// One unit of the fused paths: its cells, its statistics, its dx.
+void BackwardUnit(const Job& job, const KernelTable& kernels, int64_t unit) {
+  const Geometry& g = *job.geometry;
+  const int64_t cells = g.num_cells / g.num_units();
+  const int64_t first = unit * cells, last = first + cells, stat = unit * g.unit_stats;
+  if (g.reduce.inner_kept) {
+    kernels.fill_table(job, first, last);
+    GatherColumnCells(job, kernels, false, unit, unit + 1);
+  } else {
+    GatherRowCells(job, kernels, first, last);
+  }
+  ClearStatistics(job, stat, stat + g.unit_stats);
+  if (!job.fixed) AddCellsToStatistics(job, first, last);
+  DivideByCount(job, stat, stat + g.unit_stats, static_cast<double>(g.plan.num_reduced));
+  if (g.reduce.inner_kept) {
+    kernels.fill_gradient_table(job, first, last);
+    const int64_t runs = g.num_runs / g.num_units();
+    kernels.apply_gradient_runs(job, {unit * runs, (unit + 1) * runs, 0, g.run_length});
+  } else {
+    kernels.apply_gradient_unit(job, unit);
+  }
+}
+
+// Sums of every cell, over threads.
+void GatherCells(const Job& job, const KernelTable& kernels, bool threads) {
+  const Geometry& g = *job.geometry;
+  if (g.cells.inner_kept) {
+    ForSpans(g.num_cells, kTaskElements / 8, threads,
+             [&](int64_t first, int64_t last) { kernels.fill_table(job, first, last); });
+    GatherColumnCells(job, kernels, threads, 0, g.cells.kept.size());
+  } else if (RowBlocks(g.cells).num_chunks() > 1) {
+    GatherLargeRowCells(job, kernels, threads);
+  } else {
+    ForSpans(g.num_cells, PerTask(g.cells.num_reduced()), threads,
+             [&](int64_t first, int64_t last) { GatherRowCells(job, kernels, first, last); });
+  }
+}
+
+// Statistics of all ranks from the cells of this one.
+void FinishStatistics(const Job& job, Reducer* reducer) {
+  const Geometry& g = *job.geometry;
+  const int64_t n = g.plan.num_stat;
+  ClearStatistics(job, 0, n);
+  if (job.fixed) return;
+  if (g.plan.size > 0) AddCellsToStatistics(job, 0, g.num_cells);
+  // mean_w, mean_w_xhat and the count lie one behind the other.
+  double& count = job.mean_w[2 * n];
+  count = static_cast<double>(g.plan.num_reduced);
+  if (reducer) reducer->Sum({job.mean_w, static_cast<size_t>(2 * n + 1)});
+  DivideByCount(job, 0, n, count);
+}
+
+void AddCellsToParameters(const Job& job, const ParameterSums& parameters) {
+  const Geometry& g = *job.geometry;
+  for (int64_t cell = 0; cell < g.num_cells; ++cell) {
+    const int64_t p = g.ParamOf(cell);
+    parameters.dgamma[p] += CellXhatSum(job, g.StatOf(cell), cell);
+    parameters.dbeta[p] += job.cell_dy[cell];
+  }
+}
+
+}  // namespace
+
+BackwardPath BackwardPathOf(const Geometry& g) {
+  if (g.cell_form) return BackwardPath::kCells;
+  const bool rows = !g.statistics.inner_kept && g.statistics.reduced.size() == 1;
+  if (rows && g.param_vector && g.plan.num_param == g.run_length) return BackwardPath::kRows;
+  return BackwardPath::kWalk;
+}
+
+void BackwardCells(const Job& job, const KernelTable& kernels, const Schedule& schedule,
+                   Reducer* reducer, const ParameterSums& parameters) {
+  const Geometry& g = *job.geometry;
+  if (schedule.path != Path::kTwoPasses && job.dx) {
+    ForSpans(g.num_units(), schedule.units_per_task, schedule.threads,
+             [&](int64_t first, int64_t last) {
+               for (int64_t unit = first; unit < last; ++unit) BackwardUnit(job, kernels, unit);
+             });
+  } else {
+    if (g.plan.size > 0) GatherCells(job, kernels, schedule.threads);
+    FinishStatistics(job, reducer);
+    if (job.dx && g.plan.size > 0) {
+      ForSpans(g.num_cells, kTaskElements / 8, schedule.threads,
+               [&](int64_t first, int64_t last) { FillTables(job, kernels, first, last); });
+      ForRuns(g, schedule.threads,
+              [&](const RunTask& task) { kernels.apply_gradient_runs(job, task); });
+    }
+  }
+  if (g.plan.size > 0) AddCellsToParameters(job, parameters);
+}
+
+void BackwardRows(const Job& job, const KernelTable& kernels, const Schedule& schedule,
+                  const ParameterSums& parameters) {
+  const Geometry& g = *job.geometry;
+  // Partial sums of the parameters for each task: few enough to be a small part of the traffic.
+  constexpr int64_t kMaxTasks = 64, kLeastRuns = 32;
+  const int64_t units = g.num_units(), runs = g.statistics.inner / g.run_length;
+  const int64_t per_task =
+      std::max((units + kMaxTasks - 1) / kMaxTasks, (kLeastRuns + runs - 1) / runs);
+  const int64_t tasks = (units + per_task - 1) / per_task, n = g.plan.num_param;
+  double* partial = Scratch<PartialTag, double>(static_cast<size_t>(2 * n * tasks));
+  ForSpans(units, per_task, schedule.threads, [&](int64_t first, int64_t last) {
+    double* sums = partial + first / per_task * 2 * n;
+    std::fill_n(sums, 2 * n, 0.0);
+    kernels.backward_rows(job, first, last, sums, sums + n);
+  });
+  for (int64_t task = 0; task < tasks; ++task) {
+    const double* sums = partial + task * 2 * n;
+    for (int64_t p = 0; p < n; ++p) parameters.dgamma[p] += sums[p];
+    for (int64_t p = 0; p < n; ++p) parameters.dbeta[p] += sums[n + p];
+  }
+}
+
+}  // namespace normkit

@@ -1,0 +1,29 @@
+// The backward pass element by element, for the few layouts that no vector kernel serves.
+#pragma once
+
+#include "normkit/norm/normalization.h"
+#include "src/norm/backward.h"
+#include "src/norm/geometry.h"
+
+namespace normkit {
+
+// Everything about one normalization that does not change from call to call.
+struct Problem {
+  NormSpec spec;
+  Layout layout;
+  DType dtype;
+  NormOptions options;
+  Geometry geometry;
+};
+
+// E[w] and E[w * xhat] of every statistic, one behind the other with room for a count.
+struct GradientMeans {
+  double* w;
+  double* w_xhat;
+};
+
+// dx (where wanted), the sums of the parameters, and on the way the means.
+void BackwardWalk(const Problem& problem, const Normalization::BackwardArgs& args,
+                  const GradientMeans& means, const ParameterSums& parameters);
+
+}  // namespace normkit
