@@ -15,8 +15,8 @@ namespace {
 
 // Registering a subcommand: one line here.
 using AddFunction = void (*)(CLI::App&);
-const std::vector<AddFunction> kCommands = {AddTrain,   AddEval,      AddPredict,
-                                            AddInspect, AddNormalize, AddBench};
+const std::vector<AddFunction> kCommands = {AddTrain,   AddEval,      AddPredict, AddInspect,
+                                            AddCompare, AddNormalize, AddBench};
 
 constexpr int kDone = 0, kFailed = 1;
 

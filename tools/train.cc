@@ -35,6 +35,7 @@ struct TrainArgs {
   int threads = 0;
   bool json = false;
   TrainingOptions options = DefaultTrainingOptions();
+  TrainArgs() { options.checkpoint_frequency = 1; }
 };
 
 // Options of this run of the program; all others are those of the training, and stand in its
@@ -44,8 +45,8 @@ const std::vector<std::string> kOwnOptions = {"--help", "--output", "--resume", 
 
 void AddOptions(CLI::App& command, TrainArgs& args) {
   AddDataOptions(command, args.data);
-  AddNetworkOption(command, args.network);
-  AddNormOption(command, args.network);
+  AddNetworkOption(command, args.network.network);
+  AddNormOption(command, args.network.norm);
   AddTrainingOptions(command, args.options);
   AddReportingOptions(command, args.options);
   command.add_option("--output", args.output, "Folder for model.onnx, history.csv, report.html")
@@ -59,20 +60,7 @@ void AddOptions(CLI::App& command, TrainArgs& args) {
 }
 
 bool IsOwn(const CLI::Option& option) {
-  const std::string name = option.get_name();
-  return std::find(kOwnOptions.begin(), kOwnOptions.end(), name.substr(name.rfind("--"))) !=
-         kOwnOptions.end();
-}
-
-// The options of the training that were given, as on a command line.
-std::vector<std::string> GivenOptions(const CLI::App& command) {
-  std::vector<std::string> words;
-  for (const CLI::Option* option : command.get_options()) {
-    if (option->count() == 0 || IsOwn(*option)) continue;
-    words.push_back(option->get_name());
-    for (const std::string& word : option->results()) words.push_back(word);
-  }
-  return words;
+  return std::find(kOwnOptions.begin(), kOwnOptions.end(), option.get_name()) != kOwnOptions.end();
 }
 
 // Puts the options that a checkpoint was made with into `args`, which holds those of this run.
@@ -225,7 +213,7 @@ void AddTrain(CLI::App& app) {
   CLI::Option* resume = command.get_option("--resume");
   for (CLI::Option* option : command.get_options())
     if (!IsOwn(*option)) resume->excludes(option);
-  command.callback([args, &command] { RunTrain(*args, GivenOptions(command)); });
+  command.callback([args, &command] { RunTrain(*args, GivenOptions(command, kOwnOptions)); });
 }
 
 }  // namespace normkit::tools

@@ -49,7 +49,6 @@ TrainingOptions DefaultTrainingOptions() {
   options.initial_learn_rate = 0.003;
   options.learn_rate_schedule = Schedule::kCosine;
   options.shuffle = Shuffle::kEveryEpoch;
-  options.checkpoint_frequency = 1;
   return options;
 }
 
@@ -146,11 +145,11 @@ Split OpenTrainingData(const DataArgs& args, uint64_t seed) {
   return {data, OpenData(args.validation_data, options)};
 }
 
-void AddNetworkOption(CLI::App& command, NetworkArgs& args) {
+void AddNetworkOption(CLI::App& command, std::string& network) {
   command
-      .add_option("--network", args.network,
+      .add_option("--network", network,
                   fmt::format("{}, or a .json file", fmt::join(NetworkNames(), ", ")))
-      ->default_str(args.network)
+      ->default_str(network)
       ->check([](const std::string& name) -> std::string {
         const auto& names = NetworkNames();
         if (IsFile(name) || std::find(names.begin(), names.end(), name) != names.end()) return "";
@@ -159,11 +158,10 @@ void AddNetworkOption(CLI::App& command, NetworkArgs& args) {
       });
 }
 
-void AddNormOption(CLI::App& command, NetworkArgs& args) {
+void AddNormOption(CLI::App& command, std::string& norm) {
   command
-      .add_option("--norm", args.norm,
-                  "none, batch, layer, layer:DIMENSION, instance, group:G or rms")
-      ->default_str(args.norm)
+      .add_option("--norm", norm, "none, batch, layer, layer:DIMENSION, instance, group:G or rms")
+      ->default_str(norm)
       ->check([](const std::string& name) -> std::string {
         try {
           ParseNormChoice(name);
@@ -195,6 +193,20 @@ void AddThreadsOption(CLI::App& command, int& threads) {
   command.add_option("--threads", threads, "Threads; the results are the same for any number")
       ->default_str("all processors")
       ->check(CLI::Range(1, 1024));
+}
+
+std::vector<std::string> GivenOptions(const CLI::App& command,
+                                      const std::vector<std::string>& except) {
+  std::vector<std::string> words;
+  for (const CLI::Option* option : command.get_options()) {
+    const std::string name = option->get_name();
+    if (option->count() == 0 || std::find(except.begin(), except.end(), name) != except.end())
+      continue;
+    words.push_back(name);
+    const bool flag = option->get_expected_min() == 0;
+    if (!flag) words.push_back(fmt::format("{}", fmt::join(option->results(), ",")));
+  }
+  return words;
 }
 
 }  // namespace normkit::tools

@@ -3,6 +3,7 @@
 
 #include <CLI/CLI.hpp>
 #include <string>
+#include <vector>
 
 #include "normkit/core/error.h"
 #include "normkit/data/source.h"
@@ -40,12 +41,16 @@ Split OpenTrainingData(const DataArgs& args, uint64_t seed);
 struct NetworkArgs {
   std::string network = "small-cnn", norm = "batch";
 };
-void AddNetworkOption(CLI::App& command, NetworkArgs& args);
-void AddNormOption(CLI::App& command, NetworkArgs& args);
+void AddNetworkOption(CLI::App& command, std::string& network);
+void AddNormOption(CLI::App& command, std::string& norm);
 Graph BuildNetwork(const NetworkArgs& args, const DataSource& data);
 
 // --threads.
 void AddThreadsOption(CLI::App& command, int& threads);
+
+// The options that were given, as words of a command line, but for those in `except`.
+std::vector<std::string> GivenOptions(const CLI::App& command,
+                                      const std::vector<std::string>& except);
 
 // Runs a check of the library on the value of an option: its Error becomes a wrong command line.
 template <class Check>

@@ -94,10 +94,10 @@ Score Trainer::ForwardBackward(std::span<const int64_t> indices, int64_t iterati
 
 void Trainer::CheckLoss(double loss, int64_t epoch, int64_t iteration) const {
   if (std::isfinite(loss)) return;
-  Fail(
+  throw DivergedError(fmt::format(
       "training: loss is {} at iteration {} (epoch {}), expected a finite number; try a lower "
       "initial_learn_rate (it is {}) or a gradient_threshold, and look for such values in '{}'",
-      loss, iteration, epoch, options_.initial_learn_rate, data_->Description());
+      loss, iteration, epoch, options_.initial_learn_rate, data_->Description()));
 }
 
 bool Trainer::Validates(int64_t iteration) const {

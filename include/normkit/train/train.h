@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "normkit/core/error.h"
 #include "normkit/core/export.h"
 #include "normkit/data/source.h"
 #include "normkit/nn/network.h"
@@ -25,9 +26,15 @@ struct TrainingResult {
   size_t peak_bytes = 0;             // arena of the training step
 };
 
+// The loss stopped being a finite number.
+class NORMKIT_API DivergedError : public Error {
+ public:
+  using Error::Error;
+};
+
 // Trains `graph` on `data` from freshly initialized parameters. Same seed, same bytes, for any
-// number of threads. Throws Error where data and graph do not fit, an option is out of range (it is
-// named, with what was given and expected), or the loss stops being finite.
+// number of threads. Throws Error where data and graph do not fit or an option is out of range (it
+// is named, with what was given and expected), DivergedError where the loss stops being finite.
 NORMKIT_API TrainingResult TrainNetwork(const DataPtr& data, const Graph& graph,
                                         const TrainingOptions& options);
 

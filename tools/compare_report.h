@@ -1,0 +1,43 @@
+// What `normkit compare` tells of its runs.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "normkit/report/report.h"
+#include "normkit/train/options.h"
+
+namespace normkit::tools {
+
+// One training.
+struct CompareRun {
+  std::string norm;
+  int64_t batch_size = 0;
+  uint64_t seed = 0;
+  double learn_rate = 0;
+  bool diverged = false;
+  double final_accuracy = 0, final_loss = 0;  // of the validation data, with the final statistics
+  double seconds = 0;
+  std::vector<ProgressRow> checkpoints;  // iterations with a validation, moving statistics
+};
+
+// Validation accuracy at the end: a row a norm, a column a batch size; mean and, of several seeds,
+// standard deviation.
+Table FinalTable(const std::vector<CompareRun>& runs);
+
+// Validation accuracy over the iterations of one batch size: a row a norm and seed.
+Table CheckpointTable(const std::vector<CompareRun>& runs, int64_t batch_size);
+
+// All numbers: a row a run and checkpoint.
+std::string CompareCsv(const std::vector<CompareRun>& runs);
+std::string CompareJson(const std::vector<CompareRun>& runs);
+
+// Self-contained page: curves by batch size, accuracy over batch size, the tables.
+std::string ComparePage(const std::vector<CompareRun>& runs, const std::string& title,
+                        const std::string& about, const std::string& command);
+
+// The batch sizes of the runs, in their order.
+std::vector<int64_t> BatchSizesOf(const std::vector<CompareRun>& runs);
+
+}  // namespace normkit::tools
