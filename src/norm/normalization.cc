@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstdlib>
 #include <cstring>
 #include <utility>
 
@@ -56,6 +57,8 @@ class Normalization::Impl : public Problem {
       Fail("{} normalization: epsilon is {}, expected a finite number above 0", s.name, o.epsilon);
     if (!l.Has(kC))
       Fail("{} normalization: layout {} has no channel axis (C)", s.name, l.ToString());
+    static const char* verbose = std::getenv("NORMKIT_VERBOSE");
+    if (verbose && *verbose == '1') fmt::print(stderr, "normkit: {}\n", Describe());
   }
 
   // The job of a forward pass. mean and rstd may be null: not wanted by the caller.
@@ -110,6 +113,15 @@ class Normalization::Impl : public Problem {
       StoreParameters<double>(args, parameters);
     else
       StoreParameters<float>(args, parameters);
+  }
+
+  // "batch f32 BCSS [8,64,28,28]: plan RKR, fused rows, streaming stores, 2 threads, AVX3".
+  std::string Describe(const Schedule& schedule) const {
+    return fmt::format("{} {} {}: plan {}, {}, {}", spec.name, Name(dtype), layout.ToString(),
+                       plan.ToString(), ToString(schedule), TargetName());
+  }
+  std::string Describe() const {
+    return Describe(ChooseSchedule(geometry, SizeOfElement(), 1, options.reducer != nullptr));
   }
 
   int64_t SizeOfElement() const { return static_cast<int64_t>(SizeOf(dtype)); }
@@ -222,10 +234,7 @@ int64_t Normalization::num_running() const {
   return impl_->spec.running ? impl_->layout.SizeOf(impl_->spec.running) : 0;
 }
 int64_t Normalization::reduced_count() const { return impl_->plan.num_reduced; }
-std::string Normalization::Describe() const {
-  return fmt::format("{} {} {}: plan {}", impl_->spec.name, Name(impl_->dtype),
-                     impl_->layout.ToString(), impl_->plan.ToString());
-}
+std::string Normalization::Describe() const { return impl_->Describe(); }
 
 void Normalization::ForwardTraining(const void* x, const void* gamma, const void* beta, void* y,
                                     const SavedStatistics& saved) const {
