@@ -66,10 +66,10 @@ class Arrays:
         values = rng.standard_normal(int(np.prod(cell.shape)), dtype=np.float32)
 
         def make(turn):
-            return np.roll(values, turn).astype(dtype).reshape(cell.shape)
+            return np.roll(values, turn).astype(dtype, copy=False).reshape(cell.shape)
 
         self.x = [make(3 * i) for i in range(count)]
-        self.y = [make(1) for _ in range(count)]  # dx in the backward pass
+        self.y = [np.ones(cell.shape, dtype) for _ in range(count)]  # dx in the backward pass
         backward = cell.op == "backward"
         self.dy = [make(7 * i + 2) for i in range(count)] if backward else [None] * count
         self.gamma = rng.normal(1, 0.2, cell.channels).astype(np.float32)

@@ -44,6 +44,26 @@ def times_of(calls, cell, seconds):
     return times
 
 
+class RealTime:
+    """While it is entered, all threads of this process go before all others of the machine."""
+
+    def __init__(self, wanted):
+        self.wanted = wanted
+
+    def schedule(self, policy, priority):
+        for thread in os.listdir("/proc/self/task") if self.wanted else []:
+            try:
+                os.sched_setscheduler(int(thread), policy, os.sched_param(priority))
+            except ProcessLookupError:  # it ended meanwhile
+                pass
+
+    def __enter__(self):
+        self.schedule(os.SCHED_RR, 1)
+
+    def __exit__(self, *_):
+        self.schedule(os.SCHED_OTHER, 0)
+
+
 def prepare(peer, cell, arrays, exact):
     """The peer's calls; None where it has none, or where they do not do what normkit does."""
     try:
@@ -66,13 +86,14 @@ def prepare(peer, cell, arrays, exact):
     return calls
 
 
-def measure_cell(peers, cell, threads, seconds):
+def measure_cell(peers, cell, threads, seconds, realtime):
     """A row: milliseconds by peer, and the streaming bandwidth beside them."""
     normkit = peers["normkit"]
-    arrays = Arrays(cell)
     for peer in peers.values():
         peer.set_threads(threads)
-    before = normkit.streaming_bandwidth(threads)
+    with realtime:
+        arrays = Arrays(cell)
+        before = normkit.streaming_bandwidth(threads)
     calls, _ = normkit.prepare(cell, arrays)
     calls[0]()
     exact = arrays.y[0].astype(np.float32).reshape(-1)
@@ -84,12 +105,13 @@ def measure_cell(peers, cell, threads, seconds):
         if calls is not None:
             prepared[name] = calls
     times = {name: [] for name in prepared}
-    for _ in range(ROUNDS):
-        for name, calls in prepared.items():
-            peers[name].set_threads(threads)
-            time.sleep(PAUSE)
-            times[name] += times_of(calls, cell, seconds / ROUNDS)
-    after = normkit.streaming_bandwidth(threads)
+    with realtime:
+        for _ in range(ROUNDS):
+            for name, calls in prepared.items():
+                peers[name].set_threads(threads)
+                time.sleep(PAUSE)
+                times[name] += times_of(calls, cell, seconds / ROUNDS)
+        after = normkit.streaming_bandwidth(threads)
     return {
         "cell": str(cell),
         "op": cell.op,
@@ -187,6 +209,8 @@ def parse_arguments():
     parser.add_argument("--peers", nargs="+", metavar="NAME", help="these instead of all")
     parser.add_argument("--seconds", type=float, default=0.6,
                         help="of every peer and cell (default 0.6)")  # fmt: skip
+    parser.add_argument("--realtime", action="store_true",
+                        help="go before other work of the machine while measuring (as root)")  # fmt: skip
     parser.add_argument("--list", action="store_true", help="print the names of the cells")
     parser.add_argument("--json", metavar="FILE", help="a JSON line a cell, as measured")
     parser.add_argument("--md", metavar="FILE", help="the table as Markdown")
@@ -209,13 +233,14 @@ def main():
         peers = {n: p for n, p in peers.items() if n == "normkit" or n in arguments.peers}
     versions = ", ".join(f"{peer.name} {peer.version()}" for peer in peers.values())
     print(machine(), versions, sep="\n", file=sys.stderr)
+    realtime = RealTime(arguments.realtime)
     rows = []
     total = len(cells) * len(arguments.threads)
     for threads in arguments.threads:
         for cell in cells:
             if sys.stderr.isatty():
                 print(f"\r\033[K{len(rows) + 1}/{total} {cell}", end="", file=sys.stderr, flush=True)
-            rows.append(measure_cell(peers, cell, threads, arguments.seconds))
+            rows.append(measure_cell(peers, cell, threads, arguments.seconds, realtime))
             if arguments.json:
                 with open(arguments.json, "a" if len(rows) > 1 else "w") as file:
                     file.write(json.dumps(rows[-1]) + "\n")

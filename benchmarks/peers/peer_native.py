@@ -43,6 +43,8 @@ class NormKit:
         if arrays.beta is None:
             dbeta = None
         keep = (norm, dgamma, dbeta)  # as long as the calls
+        if cell.op == "backward":  # the statistics of the first x serve all
+            norm.forward(arrays.x[0], arrays.gamma, arrays.beta, out=arrays.y[0])
         calls = []
         for x, y, dy in zip(arrays.x, arrays.y, arrays.dy):
             if cell.op == "forward":
@@ -57,7 +59,6 @@ class NormKit:
                     pointer(y),
                 )  # fmt: skip
             else:
-                norm.forward(x, arrays.gamma, arrays.beta, out=y)
                 call = functools.partial(
                     lib.normkit_backward,
                     plan, pointer(x), pointer(dy), gamma, beta, mean, rstd, pointer(y),
