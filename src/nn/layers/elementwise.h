@@ -37,32 +37,43 @@ void Store(float* __restrict to, int64_t begin, int64_t end, bool add, const Fun
     for (int64_t i = begin; i < end; ++i) to[i] = value(i);
 }
 
-// y = f.Map(x), dx = dy * f.Slope(x or y), which of the two is F::kSlopeReadsOutput.
+// y = f.Map(x), dx = f.Gradient(dy, x or y), which of the two is F::kGradientReadsOutput.
 template <class F>
 class ElementwiseOp : public LayerOp {
  public:
   ElementwiseOp(const Layout& x, F f) : size_(x.size()), f_(f) {}
-  bool needs_inputs() const override { return !F::kSlopeReadsOutput; }
-  bool needs_output() const override { return F::kSlopeReadsOutput; }
+  bool needs_inputs() const override { return !F::kGradientReadsOutput; }
+  bool needs_output() const override { return F::kGradientReadsOutput; }
 
   void Forward(const ForwardContext& context) override {
-    const float* x = context.inputs[0];
     ForPieces(size_, [&](int64_t begin, int64_t end) {
-      Store(context.output, begin, end, false, [&](int64_t i) { return f_.Map(x[i]); });
+      Map(f_, context.inputs[0] + begin, end - begin, context.output + begin);
     });
   }
 
   void Backward(const BackwardContext& context) override {
     if (!context.dinputs[0]) return;
-    const float* at = F::kSlopeReadsOutput ? context.output : context.inputs[0];
-    const float* dy = context.doutput;
+    const float* at = F::kGradientReadsOutput ? context.output : context.inputs[0];
     ForPieces(size_, [&](int64_t begin, int64_t end) {
-      Store(context.dinputs[0], begin, end, context.add_to_dinput[0],
-            [&](int64_t i) { return dy[i] * f_.Slope(at[i]); });
+      Gradient(f_, context.doutput + begin, at + begin, end - begin, context.add_to_dinput[0],
+               context.dinputs[0] + begin);
     });
   }
 
  private:
+  // Plain loops over arrays that do not overlap, with every operand loaded: what compilers need to
+  // use SIMD.
+  static void Map(F f, const float* __restrict x, int64_t size, float* __restrict y) {
+    for (int64_t i = 0; i < size; ++i) y[i] = f.Map(x[i]);
+  }
+  static void Gradient(F f, const float* __restrict dy, const float* __restrict at, int64_t size,
+                       bool add, float* __restrict dx) {
+    if (add)
+      for (int64_t i = 0; i < size; ++i) dx[i] += f.Gradient(dy[i], at[i]);
+    else
+      for (int64_t i = 0; i < size; ++i) dx[i] = f.Gradient(dy[i], at[i]);
+  }
+
   int64_t size_;
   F f_;
 };

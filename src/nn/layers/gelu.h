@@ -11,7 +11,7 @@ namespace normkit {
 
 struct GeluFunction {
   static constexpr std::string_view kType = "GELU", kShortName = "gelu";
-  static constexpr bool kSlopeReadsOutput = false;
+  static constexpr bool kGradientReadsOutput = false;
   static float Distribution(float x) {  // erfc, not 1 + erf: the lower tail keeps its digits
     return 0.5f * std::erfc(x * -std::numbers::sqrt2_v<float> / 2);
   }
@@ -20,7 +20,7 @@ struct GeluFunction {
     return kScale * std::exp(-0.5f * x * x);
   }
   float Map(float x) const { return x * Distribution(x); }
-  float Slope(float x) const { return Distribution(x) + x * Density(x); }
+  float Gradient(float dy, float x) const { return dy * (Distribution(x) + x * Density(x)); }
 };
 
 class GeluLayer : public ElementwiseLayer<GeluFunction> {

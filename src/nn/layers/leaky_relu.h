@@ -7,10 +7,10 @@ namespace normkit {
 
 struct LeakyReluFunction {
   static constexpr std::string_view kType = "leaky ReLU", kShortName = "leakyrelu";
-  static constexpr bool kSlopeReadsOutput = false;
+  static constexpr bool kGradientReadsOutput = false;
   float scale;
   float Map(float x) const { return x > 0 ? x : scale * x; }
-  float Slope(float x) const { return x > 0 ? 1.f : scale; }
+  float Gradient(float dy, float x) const { return dy * (x > 0 ? 1.f : scale); }
 };
 
 class LeakyReluLayer : public ElementwiseLayer<LeakyReluFunction> {

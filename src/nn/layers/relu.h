@@ -7,9 +7,9 @@ namespace normkit {
 
 struct ReluFunction {
   static constexpr std::string_view kType = "ReLU", kShortName = "relu";
-  static constexpr bool kSlopeReadsOutput = true;
+  static constexpr bool kGradientReadsOutput = true;
   float Map(float x) const { return x < 0 ? 0 : x; }  // NaN stays NaN
-  float Slope(float y) const { return y > 0 ? 1.f : 0.f; }
+  float Gradient(float dy, float y) const { return y > 0 ? dy : 0; }
 };
 
 class ReluLayer : public ElementwiseLayer<ReluFunction> {

@@ -9,9 +9,9 @@ namespace normkit {
 
 struct SigmoidFunction {
   static constexpr std::string_view kType = "sigmoid", kShortName = "sigmoid";
-  static constexpr bool kSlopeReadsOutput = true;
+  static constexpr bool kGradientReadsOutput = true;
   float Map(float x) const { return 1 / (1 + std::exp(-x)); }
-  float Slope(float y) const { return y * (1 - y); }
+  float Gradient(float dy, float y) const { return dy * (y * (1 - y)); }
 };
 
 class SigmoidLayer : public ElementwiseLayer<SigmoidFunction> {

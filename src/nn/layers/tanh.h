@@ -9,9 +9,9 @@ namespace normkit {
 
 struct TanhFunction {
   static constexpr std::string_view kType = "tanh", kShortName = "tanh";
-  static constexpr bool kSlopeReadsOutput = true;
+  static constexpr bool kGradientReadsOutput = true;
   float Map(float x) const { return std::tanh(x); }
-  float Slope(float y) const { return 1 - y * y; }
+  float Gradient(float dy, float y) const { return dy * (1 - y * y); }
 };
 
 class TanhLayer : public ElementwiseLayer<TanhFunction> {
