@@ -345,9 +345,9 @@ TEST_P(LayerGradientTest, GivesOnlyWhatIsWanted) {
   for (size_t k = 0; k < dx.size(); ++k)
     EXPECT_TRUE(std::ranges::equal(dx[k]->values(), dx_only[k]->values()));
   for (size_t k = 0; k < dparameters.size(); ++k)
-    if (bench.specs()[k].trainable) {
-      EXPECT_TRUE(std::ranges::equal(dparameters[k]->values(), dparameters_only[k]->values()));
-    }
+    for (size_t i = 0; bench.specs()[k].trainable && i < dparameters[k]->values().size(); ++i)
+      ASSERT_NEAR(dparameters_only[k]->values()[i], dparameters[k]->values()[i], 1e-5)
+          << i;  // not the same bits: kernels that fuse dx round in another order
 }
 
 INSTANTIATE_TEST_SUITE_P(Layers, LayerGradientTest, testing::ValuesIn(Cases()),
