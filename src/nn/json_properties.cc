@@ -176,4 +176,10 @@ void JsonProperties::CheckAllKnown() const {
            DidYouMean(name, known));
 }
 
+const char* InitializerName(Initializer::Kind given) {
+  for (const auto& [name, kind] : kInitializers)
+    if (kind == given) return name;
+  return nullptr;
+}
+
 }  // namespace normkit

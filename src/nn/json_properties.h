@@ -53,4 +53,7 @@ class JsonProperties {
   std::set<std::string> asked_;
 };
 
+// "zeros", "ones", ...; null for a function, which has no name.
+const char* InitializerName(Initializer::Kind kind);
+
 }  // namespace normkit

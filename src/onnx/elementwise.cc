@@ -1,7 +1,11 @@
 // Layers without parameters that map every element, or every observation, on its own.
+#include <algorithm>
+#include <iterator>
+
 #include "normkit/nn/layers.h"
 #include "src/nn/layers/dropout.h"
 #include "src/nn/layers/gelu.h"
+#include "src/nn/layers/global_average_pooling.h"
 #include "src/nn/layers/leaky_relu.h"
 #include "src/nn/layers/relu.h"
 #include "src/nn/layers/sigmoid.h"
@@ -13,15 +17,31 @@
 namespace normkit {
 namespace {
 
-// Layers that have nothing but a name.
 template <class T>
-bool WriteNamed(LayerWriter& writer, std::string_view type) {
-  if (!writer.As<T>()) return false;
-  writer.set_output(writer.Node(type, "", writer.inputs()));
-  return true;
+bool Is(const Layer& layer) {
+  return dynamic_cast<const T*>(&layer) != nullptr;
 }
 
-void AddOnly(GraphReader& reader, NodeReader& node, const LayerPtr& layer) {
+// Layers that have nothing but a name, by operator.
+struct Named {
+  std::string_view type;
+  bool (*is)(const Layer& layer);
+  LayerPtr (*make)(const std::string& name);
+};
+constexpr Named kNamed[] = {
+    {"Gelu", Is<GeluLayer>, Gelu},
+    {"GlobalAveragePool", Is<GlobalAveragePooling2dLayer>, GlobalAveragePooling2d},
+    {"Relu", Is<ReluLayer>, Relu},
+    {"Sigmoid", Is<SigmoidLayer>, Sigmoid},
+    {"Softmax", Is<SoftmaxLayer>, Softmax},
+    {"Tanh", Is<TanhLayer>, Tanh}};
+
+const Named& FindNamed(std::string_view type) {
+  return *std::find_if(std::begin(kNamed), std::end(kNamed),
+                       [&](const Named& named) { return named.type == type; });
+}
+
+void AddOnly(GraphReader& reader, const NodeReader& node, const LayerPtr& layer) {
   node.ExpectInputs(1, 1);
   node.Done();
   reader.Add(node, layer, {reader.Input(node, 0)}, node.output());
@@ -30,37 +50,18 @@ void AddOnly(GraphReader& reader, NodeReader& node, const LayerPtr& layer) {
 
 }  // namespace
 
-bool WriteRelu(LayerWriter& writer, std::string_view type) {
-  return WriteNamed<ReluLayer>(writer, type);
+bool WriteNamed(LayerWriter& writer, std::string_view type) {
+  if (!FindNamed(type).is(writer.layer())) return false;
+  writer.set_output(writer.Node(type, "", writer.inputs()));
+  return true;
 }
 
-void ReadRelu(GraphReader& reader) {
-  NodeReader node = reader.Node();
-  AddOnly(reader, node, Relu(node.name()));
+void ReadNamed(GraphReader& reader) {
+  const NodeReader node = reader.Node();
+  AddOnly(reader, node, FindNamed(node.op_type()).make(node.name()));
 }
 
-bool WriteTanh(LayerWriter& writer, std::string_view type) {
-  return WriteNamed<TanhLayer>(writer, type);
-}
-
-void ReadTanh(GraphReader& reader) {
-  NodeReader node = reader.Node();
-  AddOnly(reader, node, Tanh(node.name()));
-}
-
-bool WriteSigmoid(LayerWriter& writer, std::string_view type) {
-  return WriteNamed<SigmoidLayer>(writer, type);
-}
-
-void ReadSigmoid(GraphReader& reader) {
-  NodeReader node = reader.Node();
-  AddOnly(reader, node, Sigmoid(node.name()));
-}
-
-bool WriteGelu(LayerWriter& writer, std::string_view type) {
-  return WriteNamed<GeluLayer>(writer, type);
-}
-
+// The other form, by tanh, is another function.
 void ReadGelu(GraphReader& reader) {
   NodeReader node = reader.Node();
   const std::string approximate = node.Text("approximate", "none");
@@ -138,7 +139,7 @@ void ReadDropout(GraphReader& reader) {
 }
 
 bool WriteSoftmax(LayerWriter& writer, std::string_view type) {
-  if (!WriteNamed<SoftmaxLayer>(writer, type)) return false;
+  if (!WriteNamed(writer, type)) return false;
   writer.Int("axis", 1);
   return true;
 }

@@ -41,7 +41,7 @@ class GraphReader {
   template <class Options>
   void ReadProperties(const NodeReader& node, std::span<const Property<Options>> table,
                       Options* options) const {
-    node.Checked([&] { normkit::ReadProperties(table, Properties(node.name()), options); });
+    normkit::ReadProperties(table, JsonProperties(Properties(node.name()), node.where()), options);
   }
 
   // The values of the network that a node reads; refuses names that no layer before it gave.

@@ -332,7 +332,7 @@ TEST_F(OnnxErrors, Attributes) {
             "m.onnx: node 'conv_1' (Conv): attribute 'pads' has 5 values, expected 4");
   EXPECT_EQ(Message([](auto& m) { Attribute(m, "conv_1", "pads")->set_ints(0, 2); }),
             "m.onnx: node 'conv_1' (Conv): attribute 'pads' is [2,1,1,1], expected [1,1,1,1] "
-            "(padding 'same' in the metadata)");
+            "(padding in the metadata)");
   EXPECT_EQ(Message([](auto& m) { Attribute(m, "conv_1", "kernel_shape")->set_ints(0, 2); }),
             "m.onnx: node 'conv_1' (Conv): attribute 'kernel_shape' is [2,3], expected [3,3] (the "
             "weights)");
@@ -393,14 +393,15 @@ TEST_F(OnnxErrors, MetadataOfTheFile) {
   EXPECT_EQ(set("normkit.classes", "[1]"),
             "m.onnx: metadata 'normkit.classes': holds a number, expected texts");
   EXPECT_EQ(set("normkit.layers", R"({"bn1":{"epsilonn":1}})").substr(0, 119),
-            "m.onnx: node 'bn1' (BatchNormalization): property 'epsilonn' is unknown, did you mean "
-            "'epsilon'?, expected epsilon, num");
+            "m.onnx: node 'bn1' (BatchNormalization): property 'epsilonn' is unknown, expected "
+            "epsilon, freeze_statistics, mean_deca");
   EXPECT_EQ(
       set("normkit.layers", R"({"bn1":{"epsilon":"a"}})"),
       "m.onnx: node 'bn1' (BatchNormalization): property 'epsilon' is \"a\", expected a number");
-  EXPECT_EQ(set("normkit.layers", R"({"ln1":{"operation_dimension":"all"}})"),
-            "m.onnx: node 'ln1' (LayerNormalization): property 'operation_dimension' is \"all\", "
-            "expected batch-excluded, auto, channel-only, spatial-channel");
+  EXPECT_EQ(
+      set("normkit.layers", R"({"ln1":{"operation_dimension":"all"}})"),
+      "m.onnx: node 'ln1' (LayerNormalization): operation dimension 'all' is unknown; expected "
+      "one of batch-excluded, auto, channel-only, spatial-channel");
   EXPECT_EQ(
       set("normkit.layers", R"({"ln1":{"operation_dimension":"channel-only"}})"),
       "m.onnx: node 'ln1' (LayerNormalization): normalizes other axes than operation_dimension "

@@ -14,9 +14,9 @@ constexpr Operator kOperators[] = {
     {"Div", 13, nullptr, nullptr},  // normalizes the input (input.cc), as Mul and Sub
     {"Dropout", 13, WriteDropout, ReadDropout},
     {"Flatten", 13, WriteFlatten, ReadFlatten},
-    {"Gelu", 20, WriteGelu, ReadGelu},
+    {"Gelu", 20, WriteNamed, ReadGelu},
     {"Gemm", 13, WriteGemm, ReadGemm},
-    {"GlobalAveragePool", 13, WriteGlobalAveragePool, ReadGlobalAveragePool},
+    {"GlobalAveragePool", 13, WriteNamed, ReadNamed},
     {"GroupNormalization", 21, WriteNormalization, ReadNormalization},
     {"InstanceNormalization", 13, WriteNormalization, ReadNormalization},
     {"LayerNormalization", 17, WriteNormalization, ReadNormalization},
@@ -24,13 +24,13 @@ constexpr Operator kOperators[] = {
     {"MaxPool", 13, WriteMaxPool, ReadMaxPool},
     {"Mul", 13, nullptr, nullptr},
     {"RMSNormalization", 23, WriteNormalization, ReadNormalization},
-    {"Relu", 13, WriteRelu, ReadRelu},
-    {"Sigmoid", 13, WriteSigmoid, ReadSigmoid},
+    {"Relu", 13, WriteNamed, ReadNamed},
+    {"Sigmoid", 13, WriteNamed, ReadNamed},
     {"Softmax", 13, WriteSoftmax, ReadSoftmax},
     {"Squeeze", 13, nullptr, nullptr},  // ends what Unsqueeze begins
     {"Sub", 13, nullptr, nullptr},
     {"Sum", 13, WriteSum, ReadAddition},
-    {"Tanh", 13, WriteTanh, ReadTanh},
+    {"Tanh", 13, WriteNamed, ReadNamed},
     {"Transpose", 13, nullptr, ReadWrappedNormalization},
     {"Unsqueeze", 13, nullptr, ReadWrappedNormalization},
 };

@@ -6,12 +6,12 @@
 #include <optional>
 #include <span>
 #include <string>
-#include <string_view>
+#include <utility>
 #include <variant>
 #include <vector>
 
-#include "normkit/core/error.h"
 #include "normkit/nn/layers.h"
+#include "src/nn/json_properties.h"
 
 namespace normkit {
 
@@ -21,33 +21,32 @@ using Member =
                  std::optional<int64_t> Options::*, std::vector<float> Options::*,
                  Initializer Options::*, OperationDimension Options::*, Padding Options::*>;
 
-// A property and its name in the file (the same as in C++).
+// A property and its name in the file (the same as in C++ and in network files).
 template <class Options>
 struct Property {
-  std::string_view name;
+  const char* name;
   Member<Options> member;
 };
 
-// One value from and to JSON. Reading throws Error "... is GIVEN, expected ...".
+// One value to JSON. Throws Error on a number that is not finite.
 nlohmann::json ToJson(double value);
 nlohmann::json ToJson(bool value);
 nlohmann::json ToJson(int64_t value);
 nlohmann::json ToJson(const std::optional<int64_t>& value);
 nlohmann::json ToJson(const std::vector<float>& value);
-nlohmann::json ToJson(const Initializer& value);
+nlohmann::json ToJson(const Initializer& value);  // null for a function
 nlohmann::json ToJson(OperationDimension value);
 nlohmann::json ToJson(const Padding& value);
-void FromJson(const nlohmann::json& json, double* value);
-void FromJson(const nlohmann::json& json, bool* value);
-void FromJson(const nlohmann::json& json, int64_t* value);
-void FromJson(const nlohmann::json& json, std::optional<int64_t>* value);
-void FromJson(const nlohmann::json& json, std::vector<float>* value);
-void FromJson(const nlohmann::json& json, Initializer* value);
-void FromJson(const nlohmann::json& json, OperationDimension* value);
-void FromJson(const nlohmann::json& json, Padding* value);
 
-// Refuses members of `json` that are none of `names`.
-void CheckNames(const nlohmann::json& json, const std::vector<std::string>& names);
+// One value from JSON; stays as it is where there is none.
+void ReadProperty(JsonProperties& properties, const char* name, double* value);
+void ReadProperty(JsonProperties& properties, const char* name, bool* value);
+void ReadProperty(JsonProperties& properties, const char* name, int64_t* value);
+void ReadProperty(JsonProperties& properties, const char* name, std::optional<int64_t>* value);
+void ReadProperty(JsonProperties& properties, const char* name, std::vector<float>* value);
+void ReadProperty(JsonProperties& properties, const char* name, Initializer* value);
+void ReadProperty(JsonProperties& properties, const char* name, OperationDimension* value);
+void ReadProperty(JsonProperties& properties, const char* name, Padding* value);
 
 // The properties in which `options` differs from `plain`, what the nodes alone would be read as.
 template <class Options>
@@ -58,29 +57,23 @@ nlohmann::json WriteProperties(std::span<const Property<Options>> table, const O
     std::visit(
         [&](auto member) {
           nlohmann::json value = ToJson(options.*member);
-          if (value != ToJson(plain.*member)) json[std::string(property.name)] = std::move(value);
+          if (value != ToJson(plain.*member) && !value.is_null())
+            json[property.name] = std::move(value);
         },
         property.member);
   }
   return json;
 }
 
-// Puts the properties that stand in `json` into `options`.
+// Puts the properties that stand in `properties` into `options`; refuses those that the table
+// lacks.
 template <class Options>
-void ReadProperties(std::span<const Property<Options>> table, const nlohmann::json& json,
+void ReadProperties(std::span<const Property<Options>> table, JsonProperties properties,
                     Options* options) {
-  std::vector<std::string> names;
-  for (const Property<Options>& property : table) {
-    names.emplace_back(property.name);
-    const auto found = json.find(names.back());
-    if (found == json.end()) continue;
-    try {
-      std::visit([&](auto member) { FromJson(*found, &(options->*member)); }, property.member);
-    } catch (const Error& error) {
-      throw Error("property '" + names.back() + "' is " + error.what());
-    }
-  }
-  CheckNames(json, names);
+  for (const Property<Options>& property : table)
+    std::visit([&](auto member) { ReadProperty(properties, property.name, &(options->*member)); },
+               property.member);
+  properties.CheckAllKnown();
 }
 
 }  // namespace normkit

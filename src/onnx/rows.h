@@ -26,15 +26,11 @@ void ReadFlatten(GraphReader& reader);
 bool WriteSoftmax(LayerWriter& writer, std::string_view type);
 void ReadSoftmax(GraphReader& reader);
 
-bool WriteRelu(LayerWriter& writer, std::string_view type);
-void ReadRelu(GraphReader& reader);
 bool WriteLeakyRelu(LayerWriter& writer, std::string_view type);
 void ReadLeakyRelu(GraphReader& reader);
-bool WriteTanh(LayerWriter& writer, std::string_view type);
-void ReadTanh(GraphReader& reader);
-bool WriteSigmoid(LayerWriter& writer, std::string_view type);
-void ReadSigmoid(GraphReader& reader);
-bool WriteGelu(LayerWriter& writer, std::string_view type);
+// Layers that have nothing but a name.
+bool WriteNamed(LayerWriter& writer, std::string_view type);
+void ReadNamed(GraphReader& reader);
 void ReadGelu(GraphReader& reader);
 
 bool WriteConv(LayerWriter& writer, std::string_view type);
@@ -45,8 +41,6 @@ bool WriteMaxPool(LayerWriter& writer, std::string_view type);
 void ReadMaxPool(GraphReader& reader);
 bool WriteAveragePool(LayerWriter& writer, std::string_view type);
 void ReadAveragePool(GraphReader& reader);
-bool WriteGlobalAveragePool(LayerWriter& writer, std::string_view type);
-void ReadGlobalAveragePool(GraphReader& reader);
 
 // All normalization layers; the operator says which. Those that normalize over channels alone stand
 // between two Transpose on images, instance normalization of features between Unsqueeze and

@@ -3,7 +3,6 @@
 #include <utility>
 
 #include "src/nn/layers/convolution.h"
-#include "src/nn/layers/global_average_pooling.h"
 #include "src/nn/layers/pooling.h"
 #include "src/nn/layers/window.h"
 #include "src/onnx/rows.h"
@@ -56,16 +55,16 @@ Window ReadWindow(NodeReader& node, const Pair& size) {
   return window;
 }
 
-// Adds a layer whose padding may be "same" by the metadata: then the node has to say so, too.
+// Adds a layer whose padding may stand in the metadata: then it has to be the node's.
 void AddWindow(GraphReader& reader, const NodeReader& node, const LayerPtr& layer,
                const Window& given, const Padding& padding, GraphReader::Values values) {
-  const Layout& x = reader.InputLayout(node, 0);
-  if (padding.same && !given.padding.same && x.Has(kS)) {
-    Window same = given;
-    same.padding = padding;
-    const std::vector<int64_t> pads = PadsOf(given.padding), expected = PadsOf(AsNumbers(same, x));
+  if (const Layout& x = reader.InputLayout(node, 0); x.Has(kS)) {
+    Window window = given;
+    window.padding = padding;
+    const std::vector<int64_t> pads = PadsOf(AsNumbers(given, x));
+    const std::vector<int64_t> expected = PadsOf(AsNumbers(window, x));
     if (pads != expected)
-      node.Refuse("attribute 'pads' is [{}], expected [{}] (padding 'same' in the metadata)",
+      node.Refuse("attribute 'pads' is [{}], expected [{}] (padding in the metadata)",
                   fmt::join(pads, ","), fmt::join(expected, ","));
   }
   reader.Add(node, layer, {reader.Input(node, 0)}, node.output(), std::move(values));
@@ -192,20 +191,6 @@ void ReadAveragePool(GraphReader& reader) {
   if (node.Int("count_include_pad", 0) != 1 && padded)
     node.Refuse("attribute 'count_include_pad' is 0, expected 1 (padding counts as zeros)");
   ReadPooling(reader, node, AveragePooling2d);
-}
-
-bool WriteGlobalAveragePool(LayerWriter& writer, std::string_view type) {
-  if (!writer.As<GlobalAveragePooling2dLayer>()) return false;
-  writer.set_output(writer.Node(type, "", writer.inputs()));
-  return true;
-}
-
-void ReadGlobalAveragePool(GraphReader& reader) {
-  const NodeReader node = reader.Node();
-  node.ExpectInputs(1, 1);
-  node.Done();
-  reader.Add(node, GlobalAveragePooling2d(node.name()), {reader.Input(node, 0)}, node.output());
-  reader.Consume(1);
 }
 
 }  // namespace normkit
