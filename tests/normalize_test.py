@@ -12,12 +12,14 @@ rstd (w - E[w] - xhat E[w xhat]) is formed from xhat, whose own error is u sprea
 more roundings, and the sums are sums of such terms, added in f64. Outputs in 16 bits have to be the
 correctly rounded value of something within the bound.
 
+The bound of dx asks that gamma rstd^2 is a normal number of f32, which it is for deviations up to 1e17.
+
 Arrays of f64, of which the contract says nothing: sums and arithmetic have the same precision there,
 so u = 64 * 2^-53; the mean is one double and so off by 2^-53 |mean|, and the variance is merged from
 such means, so `spread` grows by the factor 1 + |mean| rstd.
 
-The statistics themselves are sums in f64 for every dtype: 2^-43 (|mean| + std) for the mean, that
-times std for the variance, far below what an f32 result shows.
+The statistics themselves: 2^-43 |mean| + 2^-22 std for the mean and four times that times std for the
+variance (f64: 2^-43 std): deviations from a shift are added in f32 within a block, blocks in f64.
 """
 
 import collections
@@ -151,11 +153,12 @@ class Case:
         self.within("dx", got["dx"], dx, u * rstd * terms)
         self.within("dscale", got["dscale"], dgamma, u * o.sum_per_channel(dy * spread))
         self.within("doffset", got["doffset"], dbeta, u * o.sum_per_channel(dy))
-        if given is None:  # saved in f64, for every dtype
+        if given is None:
             std = np.sqrt(variance)
-            unit = 2.0**-43 * (abs(mean) + std)
+            unit = 2.0**-43 * abs(mean) + (2.0**-43 if self.dtype == np.float64 else 2.0**-22) * std
             self.within("stats-mean", got["stats-mean"], mean, unit)
-            self.within("stats-variance", got["stats-variance"], variance, unit * (std + unit))
+            slack = 4 * unit * std + 2.0**-60 * self.epsilon
+            self.within("stats-variance", got["stats-variance"], variance, slack)
 
     def within(self, output, got, exact, bound):
         assert got.size == exact.size, f"{self.label}: {output} has {got.shape}"
@@ -247,7 +250,7 @@ HARD = {
     "mean 1e4": lambda rng, shape: 1e4 + rng.standard_normal(shape),
     "mean 1e6": lambda rng, shape: 1e6 + rng.standard_normal(shape),
     "tiny": lambda rng, shape: 1e-20 * rng.standard_normal(shape),
-    "huge": lambda rng, shape: 1e18 * rng.standard_normal(shape),
+    "huge": lambda rng, shape: 1e15 * rng.standard_normal(shape),
 }
 
 
