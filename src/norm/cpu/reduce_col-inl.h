@@ -124,7 +124,7 @@ class ColumnMoments {
   // Sums of a chunk around shifts that suit it.
   void Chunk(int64_t first, int64_t last) {
     std::fill_n(shift_, width_, R(0));
-    if (kCenter) Guess(first, std::min(first + 8, last));
+    if (kCenter) Guess(first, std::min(first + kColumnGroup, last));
     Sum(first, last);
     if (kCenter && Improve(static_cast<double>(last - first))) Sum(first, last);
   }
@@ -149,12 +149,13 @@ class ColumnMoments {
     }
   }
 
-  // Moves the shifts that lie too far from their means (as in rows). The others stay, so that what
-  // one column needs does not show in another.
+  // Moves the shifts that lie more than a standard deviation from their means: nearer than in rows,
+  // since the errors of a column are not averaged over lanes. The others stay, so that what one
+  // column needs does not show in another.
   bool Improve(double n) {
     bool any = false;
     for (int64_t c = 0; c < width_; ++c) {
-      const bool far = sum_[c] * sum_[c] > 0.75 * n * squares_[c];
+      const bool far = sum_[c] * sum_[c] > 0.5 * n * squares_[c];
       any |= far;
       if (far) shift_[c] = static_cast<R>(static_cast<double>(shift_[c]) + sum_[c] / n);
     }

@@ -1,0 +1,433 @@
+// The numerics contract: the same bits whatever runs it, error bounds at any mean, defined edges.
+#include <gtest/gtest.h>
+
+#include <cstring>
+#include <limits>
+#include <numeric>
+
+#include "normkit/core/threads.h"
+#include "src/norm/cases.h"
+#include "src/norm/cpu/target.h"
+
+namespace normkit {
+namespace {
+
+using cases::Case;
+using cases::Problem;
+
+// Everything that a forward and a backward pass give, as bytes.
+struct Outcome {
+  std::string y, dx, dgamma, dbeta, mean, rstd;
+  bool operator==(const Outcome&) const = default;
+};
+
+struct RunOptions {
+  NormOptions norm = {};
+  size_t misalignment = 0;  // elements
+  bool in_place = false;
+  bool fixed_statistics = false;
+};
+
+template <class T>
+std::string Bytes(const std::vector<T>& values) {
+  return {reinterpret_cast<const char*>(values.data()), values.size() * sizeof(T)};
+}
+
+// A copy of a tensor that begins `misalignment` elements behind a cache line.
+class Buffer {
+ public:
+  Buffer(const Tensor& tensor, size_t misalignment)
+      : bytes_(tensor.bytes()), storage_(bytes_ + 64 + misalignment * SizeOf(tensor.dtype())) {
+    const auto address = reinterpret_cast<uintptr_t>(storage_.data());
+    data_ = storage_.data() + (64 - address % 64) % 64 + misalignment * SizeOf(tensor.dtype());
+    std::memcpy(data_, tensor.data(), bytes_);
+  }
+  void* data() { return data_; }
+  std::string bytes() const { return {static_cast<const char*>(data_), bytes_}; }
+
+ private:
+  size_t bytes_;
+  std::vector<char> storage_;
+  char* data_;
+};
+
+Outcome RunBoth(const Problem& p, const RunOptions& options = {}) {
+  const Normalization norm(p.test.spec, p.test.layout, p.test.dtype, options.norm);
+  const auto n = static_cast<size_t>(norm.num_statistics());
+  std::vector<double> mean(n), rstd(n);
+  Buffer x(p.x_tensor, options.misalignment), y(p.x_tensor, options.misalignment + 3);
+  Buffer dy(p.dy_tensor, options.misalignment + 1), dx(p.dy_tensor, options.misalignment + 5);
+  Buffer dgamma(p.gamma_tensor, 0), dbeta(p.gamma_tensor, 0);
+  Buffer* out = options.in_place ? &x : &y;
+  norm.ForwardTraining(x.data(), p.gamma_tensor.data(), p.beta_tensor.data(), out->data(),
+                       {mean.data(), rstd.data()});
+  Buffer again(p.x_tensor, options.misalignment);
+  Buffer* gradient = options.in_place ? &dy : &dx;
+  norm.Backward({.x = again.data(),
+                 .dy = dy.data(),
+                 .gamma = p.gamma_tensor.data(),
+                 .beta = p.beta_tensor.data(),
+                 .mean = mean.data(),
+                 .rstd = rstd.data(),
+                 .dx = gradient->data(),
+                 .dgamma = dgamma.data(),
+                 .dbeta = dbeta.data(),
+                 .fixed_statistics = options.fixed_statistics});
+  return {out->bytes(), gradient->bytes(), dgamma.bytes(), dbeta.bytes(), Bytes(mean), Bytes(rstd)};
+}
+
+const std::vector<Activation> kActivations = {Activation::kNone, Activation::kRelu};
+
+// Sizes around the widths of vectors, virtual lanes, blocks and groups of rows.
+const cases::Sizes kSizes[] = {{.b = 2, .t = 3, .s = 7, .c = 6, .groups = 2},
+                               {.b = 1, .t = 2, .s = 16, .c = 32, .groups = 4},
+                               {.b = 3, .t = 1, .s = 33, .c = 17, .groups = 1},
+                               {.b = 2, .t = 17, .s = 5, .c = 65, .groups = 5},
+                               {.b = 5, .t = 2, .s = 2, .c = 130, .groups = 10}};
+
+std::vector<Case> CasesOfAllSizes(DType dtype) {
+  std::vector<Case> result;
+  for (const auto& sizes : std::span(kSizes).first(dtype == DType::kF32 ? std::size(kSizes) : 1))
+    for (Case& test : cases::AllCases(dtype, sizes))
+      if (test.layout.size() <= 3'000) result.push_back(std::move(test));
+  for (int64_t n : {1, 2, 15, 16, 31, 63, 1023, 1024, 1025, 4097})
+    for (const char* format : {"BC", "CT"})
+      for (const NormSpec& spec : {kLayerNorm, kBatchNorm, kRmsNorm})
+        result.push_back({spec, cases::MakeLayout(format, {.b = 3, .t = n, .c = n}), dtype});
+  return result;
+}
+
+class Targets : public testing::Test {
+ protected:
+  void TearDown() override {
+    ForceTarget(AvailableTargets().front());
+    SetNumThreads(0);
+  }
+};
+
+class TargetsOf : public Targets, public testing::WithParamInterface<DType> {};
+INSTANTIATE_TEST_SUITE_P(Norm, TargetsOf, testing::ValuesIn(cases::kDTypes),
+                         [](const auto& dtype) { return std::string(Name(dtype.param)); });
+
+TEST_P(TargetsOf, AllGiveTheSameBits) {
+  SetNumThreads(1);
+  for (const Case& test : CasesOfAllSizes(GetParam())) {
+    const Problem p(test);
+    for (Activation activation : kActivations) {
+      const RunOptions options{.norm = {.activation = activation}};
+      ForceTarget(AvailableTargets().front());
+      const Outcome expected = RunBoth(p, options);
+      for (const std::string& target : AvailableTargets()) {
+        ASSERT_TRUE(ForceTarget(target));
+        ASSERT_EQ(RunBoth(p, options), expected) << test.ToString() << " on " << target;
+      }
+    }
+  }
+}
+
+TEST_F(Targets, NeitherAlignmentNorPlaceShowsInTheBits) {
+  SetNumThreads(1);
+  for (const std::string& target : AvailableTargets()) {
+    ForceTarget(target);
+    for (DType dtype : cases::kDTypes) {
+      for (const Case& test : cases::AllCases(dtype, {.b = 2, .t = 3, .s = 5, .c = 34})) {
+        const Problem p(test);
+        const Outcome expected = RunBoth(p);
+        for (size_t misalignment : {1, 2, 7, 13})
+          ASSERT_EQ(RunBoth(p, {.misalignment = misalignment}), expected) << test.ToString();
+        ASSERT_EQ(RunBoth(p, {.in_place = true}), expected) << test.ToString() << " in place";
+      }
+    }
+  }
+}
+
+// Large enough that threads are used, stores stream and runs are cut.
+std::vector<Case> LargeCases(DType dtype) {
+  const cases::Sizes sizes{.b = 8, .t = 12, .s = 40, .c = 48, .groups = 4};
+  std::vector<Case> result = cases::AllCases(dtype, sizes);
+  std::erase_if(result, [](const Case& c) { return c.layout.size() > 100'000; });
+  for (const NormSpec& spec : {kInstanceNorm, kBatchNorm, kLayerNorm})
+    for (const char* format : {"BCS", "BSC"})
+      result.push_back({spec, Layout::Make(format, std::vector<int64_t>{2, 300, 1003}), dtype});
+  return result;
+}
+
+TEST_F(Targets, AnyNumberOfThreadsGivesTheSameBits) {
+  for (DType dtype : {DType::kF32, DType::kBF16}) {
+    for (const Case& test : LargeCases(dtype)) {
+      const Problem p(test, cases::Normals(test.layout.size(), 5, 100, 3));
+      SetNumThreads(1);
+      const Outcome expected = RunBoth(p);
+      for (int threads : {2, 3, 4, 5, 7, 8}) {
+        SetNumThreads(threads);
+        ASSERT_EQ(RunBoth(p), expected) << test.ToString() << " on " << threads << " threads";
+      }
+    }
+  }
+}
+
+// Ranks that all hold the same: statistics stay, counts and sums double.
+class Twins : public Reducer {
+ public:
+  int ranks() const override { return 2; }
+  int rank() const override { return 0; }
+  void Merge(std::span<Moments> moments) override {
+    for (Moments& m : moments) m.Merge(Moments(m));
+  }
+  void Sum(std::span<double> values) override {
+    for (double& v : values) v += v;
+  }
+};
+
+class Alone : public Reducer {
+ public:
+  int ranks() const override { return 1; }
+  int rank() const override { return 0; }
+  void Merge(std::span<Moments>) override {}
+  void Sum(std::span<double>) override {}
+};
+
+TEST_F(Targets, FusedPathsHaveTheBitsOfTheOthers) {
+  Alone alone;  // a reducer needs all statistics at once
+  for (DType dtype : {DType::kF32, DType::kBF16}) {
+    for (const Case& test : LargeCases(dtype)) {
+      const Problem p(test);
+      const bool sums_in_rows = test.spec.affine && !test.spec.running;
+      const Outcome fused = RunBoth(p), passes = RunBoth(p, {.norm = {.reducer = &alone}});
+      ASSERT_EQ(passes.y, fused.y) << test.ToString();
+      ASSERT_EQ(passes.mean, fused.mean) << test.ToString();
+      // Layer normalization of BTC with a reducer goes the slow way back.
+      if (!sums_in_rows) {
+        ASSERT_EQ(passes, fused) << test.ToString();
+      }
+    }
+  }
+}
+
+// Of two arrays of doubles.
+double LargestDifference(const std::string& a, const std::string& b) {
+  double largest = 0;
+  for (size_t i = 0; i < a.size(); i += sizeof(double)) {
+    double first, second;
+    std::memcpy(&first, a.data() + i, sizeof(double));
+    std::memcpy(&second, b.data() + i, sizeof(double));
+    largest = std::max(largest, std::abs(first - second));
+  }
+  return largest;
+}
+
+TEST(Reduced, TwoRanksWithTheSameDataChangeNothing) {
+  Twins twins;
+  for (const NormSpec& spec : {kBatchNorm, kGroupNorm, kInstanceNorm}) {
+    for (const char* format : {"BCS", "BSC"}) {
+      const Problem p({spec, cases::MakeLayout(format, {}), DType::kF64});
+      const Outcome alone = RunBoth(p), both = RunBoth(p, {.norm = {.reducer = &twins}});
+      // To rounding; the parameters' gradients stay those of the rank.
+      for (auto part : {&Outcome::y, &Outcome::dx, &Outcome::dgamma, &Outcome::dbeta})
+        EXPECT_LE(LargestDifference(both.*part, alone.*part), 1e-13) << spec.name << " " << format;
+    }
+  }
+}
+
+// Data that breaks careless sums.
+struct Data {
+  const char* name;
+  std::vector<double> (*make)(int64_t n);
+};
+
+std::vector<double> Trend(int64_t n) {
+  std::vector<double> values(static_cast<size_t>(n));
+  for (int64_t i = 0; i < n; ++i)
+    values[static_cast<size_t>(i)] = 1e4 * static_cast<double>(i) / static_cast<double>(n);
+  return values;
+}
+
+std::vector<double> OutlierFirst(int64_t n) {
+  auto values = cases::Normals(n, 3, 0, 1);
+  values[0] = 1e6;
+  return values;
+}
+
+const Data kData[] = {
+    {"mean 0", [](int64_t n) { return cases::Normals(n, 3, 0, 1); }},
+    {"mean 1e2", [](int64_t n) { return cases::Normals(n, 3, 1e2, 1); }},
+    {"mean 1e4", [](int64_t n) { return cases::Normals(n, 3, 1e4, 1); }},
+    {"mean 1e6", [](int64_t n) { return cases::Normals(n, 3, 1e6, 1); }},
+    {"mean -1e6", [](int64_t n) { return cases::Normals(n, 3, -1e6, 1); }},
+    {"constant", [](int64_t n) { return std::vector<double>(static_cast<size_t>(n), 1234.567); }},
+    {"trend", Trend},
+    {"outlier first", OutlierFirst},
+};
+
+std::vector<Case> AccuracyCases() {
+  std::vector<Case> result;
+  for (const NormSpec& spec : NormSpecs()) {
+    for (const char* format : {"BCSS", "BSSC", "BTC", "BC"}) {
+      const cases::Sizes sizes{.b = 8, .t = 40, .s = 15, .c = 48, .groups = 8};
+      const Layout layout = cases::MakeLayout(format, sizes);
+      result.push_back({spec, spec.name == kGroupNorm.name ? layout.SplitChannels(8) : layout});
+    }
+  }
+  for (int64_t n : {1, 2, 768, 50257, 1 << 17})
+    result.push_back({kLayerNorm, cases::MakeLayout("BC", {.b = 3, .c = n})});
+  return result;
+}
+
+TEST_F(Targets, ErrorsStayWithinTheContract) {
+  for (const std::string& target : AvailableTargets()) {
+    ForceTarget(target);
+    for (const Data& data : kData) {
+      double worst = 0;
+      for (const Case& test : AccuracyCases()) {
+        const Problem p(test, data.make(test.layout.size()));
+        const auto y = ForwardTraining(test.spec, p.x_tensor, &p.gamma_tensor, &p.beta_tensor).y;
+        const double fraction = cases::WorstForwardFraction(p, y);
+        EXPECT_LE(fraction, 1) << test.ToString() << ", " << data.name << " on " << target;
+        worst = std::max(worst, fraction);
+      }
+      std::printf("  %s, %s: at most %.2f of the bound\n", target.c_str(), data.name, worst);
+    }
+  }
+}
+
+TEST(Edges, ConstantInputGivesExactlyBeta) {
+  for (DType dtype : cases::kDTypes) {
+    for (const Case& test : cases::AllCases(dtype, {.b = 3, .t = 5, .s = 9, .c = 34})) {
+      if (!test.spec.center) continue;
+      for (double value : {1234.567, -1e6, 0.1, 3e-20}) {
+        if (dtype == DType::kF16 && std::abs(value) > 6e4) continue;
+        Problem p(test, std::vector<double>(static_cast<size_t>(test.layout.size()), value));
+        const auto result = ForwardTraining(test.spec, p.x_tensor, &p.gamma_tensor, &p.beta_tensor);
+        auto exact = reference::Forward(p.inputs(), {p.x, p.x});
+        const auto param = reference::IndexOver(test.layout, test.spec.affine);
+        for (size_t i = 0; i < exact.size(); ++i) exact[i] = p.beta[static_cast<size_t>(param[i])];
+        cases::MakeTensor(test.layout, dtype, exact);
+        ASSERT_EQ(cases::ToDoubles(result.y), exact) << test.ToString() << " of " << value;
+        for (double variance : result.variance) ASSERT_EQ(variance, 0) << test.ToString();
+      }
+    }
+  }
+}
+
+TEST(Edges, OneValuePerStatisticGivesBeta) {
+  for (const char* format : {"BCSS", "BSSC", "BC"}) {
+    const Case test{kBatchNorm, cases::MakeLayout(format, {.b = 1, .s = 1, .c = 19})};
+    const Problem p(test);
+    const auto result = ForwardTraining(test.spec, p.x_tensor, &p.gamma_tensor, &p.beta_tensor);
+    EXPECT_EQ(cases::ToDoubles(result.y), p.beta) << format;
+    const Outcome outcome = RunBoth(p);
+    EXPECT_EQ(outcome.dx, std::string(outcome.dx.size(), '\0')) << format;
+  }
+}
+
+TEST(Edges, EmptyBatchLeavesEverythingAlone) {
+  for (const NormSpec& spec : NormSpecs()) {
+    for (const char* format : {"BCSS", "BSSC", "BTC"}) {
+      const Normalization norm(spec, cases::MakeLayout(format, {.b = 0, .c = 4}));
+      std::vector<double> mean(4, 7.0), rstd(4, 8.0);
+      std::vector<float> gamma(4, 1.0f), dgamma(4, 5.0f), dbeta(4, 6.0f);
+      norm.ForwardTraining(nullptr, gamma.data(), gamma.data(), nullptr,
+                           {mean.data(), rstd.data()});
+      EXPECT_EQ(mean, std::vector<double>(4, 7.0));
+      EXPECT_EQ(rstd, std::vector<double>(4, 8.0));
+      norm.Backward({.gamma = gamma.data(), .dgamma = dgamma.data(), .dbeta = dbeta.data()});
+      EXPECT_EQ(dgamma, std::vector<float>(4, 0.0f));
+      EXPECT_EQ(dbeta, std::vector<float>(4, 0.0f));
+    }
+  }
+}
+
+TEST(Edges, NanStaysInItsStatistic) {
+  for (DType dtype : cases::kDTypes) {
+    for (const Case& test : cases::AllCases(dtype, {.b = 3, .t = 5, .s = 9, .c = 34})) {
+      Problem p(test);
+      const auto clean = ForwardTraining(test.spec, p.x_tensor, &p.gamma_tensor, nullptr).y;
+      const size_t where = p.x.size() / 2;
+      p.x[where] = std::numeric_limits<double>::quiet_NaN();
+      p.x_tensor = cases::MakeTensor(test.layout, dtype, p.x);
+      const auto result = ForwardTraining(test.spec, p.x_tensor, &p.gamma_tensor, nullptr);
+      const auto stat = reference::IndexOver(test.layout, static_cast<Dims>(~test.spec.reduce));
+      const auto before = cases::ToDoubles(clean), after = cases::ToDoubles(result.y);
+      for (size_t i = 0; i < after.size(); ++i) {
+        if (stat[i] == stat[where])
+          ASSERT_TRUE(std::isnan(after[i])) << test.ToString() << " element " << i;
+        else
+          ASSERT_EQ(after[i], before[i]) << test.ToString() << " element " << i;
+      }
+    }
+  }
+}
+
+TEST(Edges, ValuesWhoseSquaresLeaveTheRange) {
+  for (const char* format : {"BC", "BCS", "BSC"}) {
+    for (const NormSpec& spec : {kBatchNorm, kLayerNorm, kRmsNorm}) {
+      const Case test{spec, cases::MakeLayout(format, {.b = 9, .s = 8, .c = 20})};
+      const Problem p(test, cases::Normals(test.layout.size(), 1, 1e25, 1e25));
+      const auto y = ForwardTraining(spec, p.x_tensor, &p.gamma_tensor, &p.beta_tensor).y;
+      EXPECT_LE(cases::WorstForwardFraction(p, y), 1) << test.ToString();
+    }
+  }
+}
+
+TEST(Backward, AccumulateAdds) {
+  for (const Case& test : cases::AllCases(DType::kF32)) {
+    const Problem p(test);
+    const Normalization norm(test.spec, test.layout);
+    const auto forward = ForwardTraining(test.spec, p.x_tensor, &p.gamma_tensor, &p.beta_tensor);
+    const auto once = normkit::Backward(test.spec, p.x_tensor, &p.gamma_tensor, &p.beta_tensor,
+                                        p.dy_tensor, forward);
+    Tensor dx = p.x_tensor.Clone(), dgamma = p.gamma_tensor.Clone(), dbeta = p.beta_tensor.Clone();
+    norm.Backward({.x = p.x_tensor.data(),
+                   .dy = p.dy_tensor.data(),
+                   .gamma = p.gamma_tensor.data(),
+                   .beta = p.beta_tensor.data(),
+                   .mean = forward.mean.data(),
+                   .rstd = forward.rstd.data(),
+                   .dx = dx.data(),
+                   .dgamma = dgamma.data(),
+                   .dbeta = dbeta.data(),
+                   .accumulate = true});
+    for (size_t i = 0; i < p.x.size(); ++i)
+      ASSERT_NEAR(dx.values<float>()[i], p.x[i] + static_cast<double>(once.dx.values<float>()[i]),
+                  1e-5)
+          << test.ToString();
+    for (size_t i = 0; i < p.gamma.size(); ++i) {
+      const double tolerance = 1e-6 * (10 + std::abs(once.dgamma.values<float>()[i]));
+      ASSERT_NEAR(dgamma.values<float>()[i],
+                  p.gamma[i] + static_cast<double>(once.dgamma.values<float>()[i]), tolerance);
+      ASSERT_NEAR(dbeta.values<float>()[i],
+                  p.beta[i] + static_cast<double>(once.dbeta.values<float>()[i]), 1e-4);
+    }
+  }
+}
+
+// Where the forward pass gave 0 the gradient is that of nothing, elsewhere that of everything.
+TEST(Backward, ReluMaskIsThatOfTheForwardPass) {
+  // f16 rounds the smallest z to 0.
+  for (DType dtype : {DType::kF32, DType::kF64, DType::kBF16}) {
+    for (const Case& test : cases::AllCases(dtype, {.b = 3, .t = 5, .s = 9, .c = 34})) {
+      Problem p(test);
+      for (double& b : p.beta) b = 0;  // many z close to 0
+      p.beta_tensor = cases::MakeTensor(p.beta_tensor.layout(), ParameterDType(dtype), p.beta);
+      const NormOptions options{.activation = Activation::kRelu};
+      const Normalization norm(test.spec, test.layout, dtype, options);
+      const auto forward =
+          ForwardTraining(test.spec, p.x_tensor, &p.gamma_tensor, &p.beta_tensor, options);
+      Tensor dx(test.layout, dtype);
+      norm.Backward({.x = p.x_tensor.data(),
+                     .dy = p.dy_tensor.data(),
+                     .gamma = p.gamma_tensor.data(),
+                     .beta = p.beta_tensor.data(),
+                     .mean = forward.mean.data(),
+                     .rstd = forward.rstd.data(),
+                     .dx = dx.data(),
+                     .fixed_statistics = true});
+      const auto y = cases::ToDoubles(forward.y), gradient = cases::ToDoubles(dx);
+      for (size_t i = 0; i < y.size(); ++i)
+        ASSERT_EQ(gradient[i] != 0, y[i] > 0) << test.ToString() << " at " << i;
+    }
+  }
+}
+
+}  // namespace
+}  // namespace normkit
