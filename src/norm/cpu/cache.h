@@ -19,6 +19,6 @@ inline int64_t FusedLimit() { return Caches().l2 / 2; }
 inline int64_t StreamLimit(int threads) { return int64_t{1 << 20} * threads; }
 
 // Bytes of traffic below which waking another thread costs more than it saves.
-inline constexpr int64_t kThreadLimit = 256 << 10;
+inline constexpr int64_t kThreadLimit = 1 << 20;
 
 }  // namespace normkit
