@@ -6,6 +6,7 @@
 
 #include <cstdlib>
 #include <filesystem>
+#include <functional>
 #include <string>
 
 #include "normkit/core/error.h"
@@ -26,6 +27,16 @@
   GTEST_SKIP() << "no real data at " << (path) << " (set NORMKIT_TEST_DATA)"
 
 namespace normkit {
+
+// The line that a call throws as normkit::Error, for helpers that go through many; "no error".
+inline std::string ErrorOf(const std::function<void()>& call) {
+  try {
+    call();
+  } catch (const Error& error) {
+    return error.what();
+  }
+  return "no error";
+}
 
 // Where real data lies: in $NORMKIT_TEST_DATA, else beside the checkout.
 inline std::string RealData(const std::string& name) {

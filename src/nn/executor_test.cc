@@ -6,14 +6,13 @@
 #include <atomic>
 #include <cmath>
 #include <cstdlib>
-#include <functional>
 #include <new>
 
-#include "normkit/core/error.h"
 #include "normkit/core/threads.h"
 #include "normkit/nn/input_statistics.h"
 #include "normkit/nn/layers.h"
 #include "normkit/nn/networks.h"
+#include "src/core/testing.h"
 
 namespace {
 std::atomic<int64_t> allocated_bytes{0};
@@ -32,15 +31,6 @@ std::atomic<int64_t> allocated_bytes{0};
 
 namespace normkit {
 namespace {
-
-std::string ErrorOf(const std::function<void()>& call) {
-  try {
-    call();
-  } catch (const Error& error) {
-    return error.what();
-  }
-  return "no error";
-}
 
 // Every kind of layer once, with values that several layers read.
 Graph AllKinds() {

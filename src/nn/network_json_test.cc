@@ -1,35 +1,24 @@
 #include <gtest/gtest.h>
 #include <unistd.h>
 
-#include <functional>
-
-#include "normkit/core/error.h"
 #include "normkit/core/random.h"
 #include "normkit/nn/networks.h"
 #include "src/core/files.h"
+#include "src/core/testing.h"
 #include "src/nn/layers/convolution.h"
 #include "src/nn/layers/normalization.h"
 
 namespace normkit {
 namespace {
 
-std::string ErrorOf(const std::function<void()>& call) {
-  try {
-    call();
-  } catch (const Error& error) {
-    return error.what();
-  }
-  return "no error";
-}
-
-std::string ErrorOf(const std::string& text, const NetworkPurpose& purpose = {}) {
+std::string ErrorOfFile(const std::string& text, const NetworkPurpose& purpose = {}) {
   return ErrorOf([&] { ParseNetworkJson(text, "net.json", purpose); });
 }
 
 // One layer behind an image input.
 std::string ErrorOfLayer(const std::string& layer) {
-  return ErrorOf(R"({"layers": [{"type": "image_input", "input_size": [8, 8, 2]}, )" + layer +
-                 "]}");
+  return ErrorOfFile(R"({"layers": [{"type": "image_input", "input_size": [8, 8, 2]}, )" + layer +
+                     "]}");
 }
 
 const char* const kEverything = R"({"layers": [
@@ -88,7 +77,7 @@ TEST(NetworkJsonTest, ThePurposeFillsWhatIsLeftOpen) {
     EXPECT_EQ(graph.input_layout().ToString(), "BSSC [1,4,4,3]");
     EXPECT_EQ(graph.Layouts(1).back().ToString(), "BC [1,7]");
   }
-  EXPECT_EQ(ErrorOf(text), "net.json: layers[0]: property 'input_size' is missing");
+  EXPECT_EQ(ErrorOfFile(text), "net.json: layers[0]: property 'input_size' is missing");
 }
 
 TEST(NetworkJsonTest, ReadsFiles) {
@@ -100,20 +89,20 @@ TEST(NetworkJsonTest, ReadsFiles) {
 }
 
 TEST(NetworkJsonTest, ErrorsOfTheFile) {
-  EXPECT_EQ(ErrorOf("{\n  \"layers\": [,]}").substr(0, 28), "net.json:2:14: not JSON: syn");
-  EXPECT_EQ(ErrorOf("[]"), "net.json: expected an object with a list 'layers'");
-  EXPECT_EQ(ErrorOf(R"({"layer": []})"), "net.json: expected an object with a list 'layers'");
-  EXPECT_EQ(ErrorOf(R"({"layers": [], "layer": 1})"),
+  EXPECT_EQ(ErrorOfFile("{\n  \"layers\": [,]}").substr(0, 28), "net.json:2:14: not JSON: syn");
+  EXPECT_EQ(ErrorOfFile("[]"), "net.json: expected an object with a list 'layers'");
+  EXPECT_EQ(ErrorOfFile(R"({"layer": []})"), "net.json: expected an object with a list 'layers'");
+  EXPECT_EQ(ErrorOfFile(R"({"layers": [], "layer": 1})"),
             "net.json: property 'layer' is unknown, expected layers, did you mean 'layers'?");
-  EXPECT_EQ(ErrorOf(R"({"layers": []})"), "net.json: 0 layers given, expected 1 to 10000");
-  EXPECT_EQ(ErrorOf(R"({"layers": [3]})"), "net.json: layers[0]: expected an object");
-  EXPECT_EQ(ErrorOf(R"({"layers": [], "layers": []})"),
+  EXPECT_EQ(ErrorOfFile(R"({"layers": []})"), "net.json: 0 layers given, expected 1 to 10000");
+  EXPECT_EQ(ErrorOfFile(R"({"layers": [3]})"), "net.json: layers[0]: expected an object");
+  EXPECT_EQ(ErrorOfFile(R"({"layers": [], "layers": []})"),
             "net.json: 'layers' stands twice in one object");
 }
 
 TEST(NetworkJsonTest, ErrorsOfLayers) {
-  EXPECT_EQ(ErrorOf(R"({"layers": [{}]})"), "net.json: layers[0]: property 'type' is missing");
-  EXPECT_EQ(ErrorOf(R"({"layers": [{"type": "relu"}]})"),
+  EXPECT_EQ(ErrorOfFile(R"({"layers": [{}]})"), "net.json: layers[0]: property 'type' is missing");
+  EXPECT_EQ(ErrorOfFile(R"({"layers": [{"type": "relu"}]})"),
             "net.json: layers[0]: ReLU 'relu_1': stands first in the graph, expected an input "
             "layer");
   EXPECT_EQ(ErrorOfLayer(R"({"type": "convolution2D", "name": "c"})"),
@@ -160,7 +149,7 @@ TEST(NetworkJsonTest, ErrorsOfProperties) {
   EXPECT_EQ(convolution(sized + R"("weights_initializer": "glorott")"),
             "net.json: layers[1]: property 'weights_initializer' is \"glorott\", expected zeros, "
             "ones, narrow-normal, glorot, he, did you mean 'glorot'?");
-  EXPECT_EQ(ErrorOf(R"({"layers": [{"type": "image_input", "input_size": 8}]})"),
+  EXPECT_EQ(ErrorOfFile(R"({"layers": [{"type": "image_input", "input_size": 8}]})"),
             "net.json: layers[0]: property 'input_size' is 8, expected [height, width, channels]");
   EXPECT_EQ(ErrorOfLayer(R"({"type": "batch_normalization", "scale": 1})"),
             "net.json: layers[1]: property 'scale' is 1, expected a list of numbers");
@@ -201,7 +190,7 @@ TEST(NetworkJsonTest, MutatedFilesAreReadOrRefused) {
           text.erase(at, static_cast<size_t>(1 + random.Below(20)));
       }
     }
-    const std::string error = ErrorOf(text);
+    const std::string error = ErrorOfFile(text);
     refused += error != "no error";
     if (error != "no error") {
       EXPECT_EQ(error.substr(0, 8), "net.json");

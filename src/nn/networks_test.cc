@@ -3,22 +3,12 @@
 #include <gtest/gtest.h>
 
 #include <cmath>
-#include <functional>
 
-#include "normkit/core/error.h"
 #include "normkit/nn/executor.h"
+#include "src/core/testing.h"
 
 namespace normkit {
 namespace {
-
-std::string ErrorOf(const std::function<void()>& call) {
-  try {
-    call();
-  } catch (const Error& error) {
-    return error.what();
-  }
-  return "no error";
-}
 
 NetworkPurpose Purpose(const std::string& norm) {
   return {.input_size = {28, 28, 1},

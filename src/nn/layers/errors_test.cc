@@ -2,26 +2,16 @@
 #include <gtest/gtest.h>
 
 #include <cmath>
-#include <functional>
 #include <limits>
 
-#include "normkit/core/error.h"
 #include "normkit/nn/graph.h"
 #include "normkit/nn/input_statistics.h"
 #include "normkit/nn/layers.h"
+#include "src/core/testing.h"
 #include "src/nn/loss.h"
 
 namespace normkit {
 namespace {
-
-std::string ErrorOf(const std::function<void()>& call) {
-  try {
-    call();
-  } catch (const Error& error) {
-    return error.what();
-  }
-  return "no error";
-}
 
 // What a layer says behind images of 6x5 with 4 channels, or 3 features.
 std::string AfterImages(const LayerPtr& layer) {
