@@ -49,16 +49,26 @@ class HelpFormatter : public CLI::Formatter {
     if (!is_positional && option->get_type_size() != 0) name += " " + Kind(option);
     if (option->get_expected_max() == CLI::detail::expected_max_vector_size) name += " ...";
     std::string text = option->get_description();
-    if (option->get_required())
-      text += " (required)";
-    else if (!option->get_default_str().empty())
-      text += " (default " + option->get_default_str() + ")";
+    std::vector<std::string> notes;
+    if (option->get_required()) notes.push_back("required");
+    if (!Range(option).empty()) notes.push_back(Range(option));
+    if (!option->get_required() && !option->get_default_str().empty())
+      notes.push_back("default " + option->get_default_str());
+    if (!notes.empty()) text += " (" + fmt::format("{}", fmt::join(notes, ", ")) + ")";
     return Row(name, text);
   }
 
  private:
+  // CLI11 says "INT:INT in [1 - 1024]" of an option with a range.
   static std::string Kind(const CLI::Option* option) {
-    return option->get_option_text().empty() ? option->get_type_name() : option->get_option_text();
+    const std::string text =
+        option->get_option_text().empty() ? option->get_type_name() : option->get_option_text();
+    return text.substr(0, text.find(':'));
+  }
+  static std::string Range(const CLI::Option* option) {
+    const std::string type = option->get_type_name();
+    const size_t range = type.find(" in [");
+    return range == std::string::npos ? "" : type.substr(range + 1);
   }
   static std::string Row(const std::string& name, const std::string& text) {
     const std::string gap = name.size() + 2 < kNameWidth
@@ -109,7 +119,9 @@ std::string Conversion(const CLI::App& command, const std::string& what) {
 }  // namespace
 
 void SetUpApp(CLI::App& app) {
-  app.formatter(std::make_shared<HelpFormatter>());
+  const auto formatter = std::make_shared<HelpFormatter>();
+  formatter->label("SUBCOMMAND", "COMMAND");
+  app.formatter(formatter);
   app.set_help_flag("-h,--help", "Show this help");
   app.set_version_flag("--version", std::string(), "Show the version, and those of the libraries");
   app.footer(
@@ -120,7 +132,7 @@ void SetUpApp(CLI::App& app) {
 
 CLI::App& AddCommand(CLI::App& app, const std::string& name, const std::string& description,
                      const std::vector<std::string>& examples) {
-  CLI::App& command = *app.add_subcommand(name, description);
+  CLI::App& command = *app.add_subcommand(name, description)->group("Commands");
   std::string lines;
   for (const std::string& example : examples) lines += "  " + example + "\n";
   command.footer(lines);
