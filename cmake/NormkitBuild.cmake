@@ -63,13 +63,9 @@ function(normkit_module name)
   list(FILTER fuzzers INCLUDE REGEX "_fuzz\\.cc$")
   list(FILTER sources EXCLUDE REGEX "_(test|bench|fuzz)\\.cc$")
 
-  if(NOT sources)
-    add_library(normkit_${name} INTERFACE)
-    return()
-  endif()
   add_library(normkit_${name} OBJECT ${sources})
-  target_include_directories(normkit_${name} PUBLIC ${CMAKE_SOURCE_DIR} ${CMAKE_SOURCE_DIR}/include
-                                                    ${CMAKE_BINARY_DIR}/include)
+  target_include_directories(normkit_${name} PUBLIC ${PROJECT_SOURCE_DIR} ${PROJECT_SOURCE_DIR}/include
+                                                    ${PROJECT_BINARY_DIR}/include)
   target_link_libraries(normkit_${name} PUBLIC fmt::fmt OpenMP::OpenMP_CXX ${arg_LINK})
   set_property(GLOBAL APPEND PROPERTY NORMKIT_MODULES normkit_${name})
 
@@ -78,7 +74,7 @@ function(normkit_module name)
     add_executable(${name}_test ${tests})
     target_link_libraries(${name}_test PRIVATE normkit_all GTest::gmock GTest::gtest_main)
     gtest_discover_tests(${name}_test DISCOVERY_TIMEOUT 60 PROPERTIES TIMEOUT 300 LABELS ${name}
-                         WORKING_DIRECTORY ${CMAKE_SOURCE_DIR})
+                         WORKING_DIRECTORY ${PROJECT_SOURCE_DIR})
   endif()
   if(NORMKIT_BUILD_BENCHMARKS AND benches)
     find_package(benchmark REQUIRED)

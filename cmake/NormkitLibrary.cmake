@@ -17,20 +17,20 @@ set_target_properties(normkit PROPERTIES
   SOVERSION ${PROJECT_VERSION_MAJOR}.${PROJECT_VERSION_MINOR})
 target_link_libraries(normkit PRIVATE ${modules})
 target_include_directories(normkit INTERFACE
-  $<BUILD_INTERFACE:${CMAKE_SOURCE_DIR}/include> $<BUILD_INTERFACE:${CMAKE_BINARY_DIR}/include>
+  $<BUILD_INTERFACE:${PROJECT_SOURCE_DIR}/include> $<BUILD_INTERFACE:${PROJECT_BINARY_DIR}/include>
   $<INSTALL_INTERFACE:${CMAKE_INSTALL_INCLUDEDIR}>)
 target_compile_features(normkit INTERFACE cxx_std_20)
 
 # Installed: library, headers, find_package(normkit), pkg-config, and the program (tools/).
 set(config_dir ${CMAKE_INSTALL_LIBDIR}/cmake/normkit)
 install(TARGETS normkit EXPORT normkit)
-install(DIRECTORY include/normkit ${CMAKE_BINARY_DIR}/include/normkit
+install(DIRECTORY include/normkit ${PROJECT_BINARY_DIR}/include/normkit
         DESTINATION ${CMAKE_INSTALL_INCLUDEDIR} FILES_MATCHING PATTERN "*.h")
 install(EXPORT normkit NAMESPACE normkit:: DESTINATION ${config_dir} FILE normkitConfig.cmake)
-write_basic_package_version_file(${CMAKE_BINARY_DIR}/normkitConfigVersion.cmake
+write_basic_package_version_file(${PROJECT_BINARY_DIR}/normkitConfigVersion.cmake
                                  COMPATIBILITY SameMinorVersion)
-install(FILES ${CMAKE_BINARY_DIR}/normkitConfigVersion.cmake DESTINATION ${config_dir})
+install(FILES ${PROJECT_BINARY_DIR}/normkitConfigVersion.cmake DESTINATION ${config_dir})
 file(RELATIVE_PATH pc_to_prefix /${CMAKE_INSTALL_LIBDIR}/pkgconfig /)
-configure_file(cmake/normkit.pc.in ${CMAKE_BINARY_DIR}/normkit.pc @ONLY)
-install(FILES ${CMAKE_BINARY_DIR}/normkit.pc DESTINATION ${CMAKE_INSTALL_LIBDIR}/pkgconfig)
+configure_file(cmake/normkit.pc.in ${PROJECT_BINARY_DIR}/normkit.pc @ONLY)
+install(FILES ${PROJECT_BINARY_DIR}/normkit.pc DESTINATION ${CMAKE_INSTALL_LIBDIR}/pkgconfig)
 install(FILES LICENSE DESTINATION ${CMAKE_INSTALL_DOCDIR})
