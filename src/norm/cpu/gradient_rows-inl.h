@@ -127,8 +127,8 @@ class RowBackward {
     for (int64_t run = unit * runs; run < (unit + 1) * runs; ++run) {
       T* dx = static_cast<T*>(job_.dx) + run * length_;
       WriteRun(RowGradient<T, kRelu>{Terms(unit, run, 0), job_.accumulate ? dx : nullptr,
-                                             hn::Set(D(), through.b), hn::Set(D(), through.e),
-                                             sums_, sums_ + length_},
+                                     hn::Set(D(), through.b), hn::Set(D(), through.e), sums_,
+                                     sums_ + length_},
                dx, length_, job_.stream);
       if (++pending_ == kRuns) Flush();
     }
