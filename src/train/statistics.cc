@@ -1,7 +1,7 @@
 #include "src/train/statistics.h"
 
 #include <algorithm>
-#include <functional>
+#include <memory>
 
 #include "normkit/nn/executor.h"
 #include "normkit/nn/input_statistics.h"
@@ -32,21 +32,6 @@ void BlockMoments(const float* x, int64_t rows, std::span<Moments> moments) {
   for (int64_t c = 0; c < channels; ++c) {
     moments[c].mean += residues[c] / count;
     moments[c].m2 = std::max(0.0, moments[c].m2 - residues[c] * (residues[c] / count));
-  }
-}
-
-// Calls body(executor) for each mini-batch of all of `data`, in order, its observations in place.
-void ForEachBatch(const Graph& graph, const DataSource& data, int64_t batch_size, bool training,
-                  bool keep_all, const std::function<void(Executor&)>& body) {
-  const std::vector<int64_t> order = EpochOrder(data.size(), Shuffle::kNever, 0, 1);
-  const std::vector<int64_t> sizes = BatchSizes(data.size(), batch_size, Single::kJoin);
-  std::unique_ptr<Executor> executor;
-  for (const std::span<const int64_t> indices : Cut(order, sizes)) {
-    const auto size = static_cast<int64_t>(indices.size());
-    if (!executor || executor->batch_size() != size)
-      executor = std::make_unique<Executor>(graph, size, training, keep_all);
-    ReadBatch(data, indices, executor->input());
-    body(*executor);
   }
 }
 
@@ -90,49 +75,42 @@ std::vector<int> NodesWithStatistics(const Graph& graph) {
   return nodes;
 }
 
-std::vector<std::vector<Moments>> PoolBatchMoments(const Graph& graph, Parameters& parameters,
-                                                   const std::vector<int>& nodes,
-                                                   const DataSource& data, int64_t batch_size) {
-  std::vector<std::vector<Moments>> pooled(nodes.size());
-  const RunMode mode{.training = true, .dropout = false};
-  ForEachBatch(graph, data, batch_size, true, false, [&](Executor& executor) {
-    executor.Forward(parameters, mode);
-    for (size_t i = 0; i < nodes.size(); ++i) {
-      const BatchMoments batch = executor.BatchStatistics(nodes[i]);
-      const auto n = static_cast<double>(batch.count);
-      pooled[i].resize(batch.mean.size());
-      for (size_t c = 0; c < batch.mean.size(); ++c)
-        pooled[i][c].Merge({n, batch.mean[c], batch.variance[c] * n});
-    }
-  });
+std::vector<std::vector<Moments>> PoolMoments(const Graph& graph, Parameters& parameters,
+                                              const std::vector<int>& nodes, const DataSource& data,
+                                              int64_t batch_size, Upstream upstream) {
+  const std::vector<Layout> layouts = graph.Layouts(1);
+  std::vector<Value> inputs;
+  std::vector<std::vector<Moments>> pooled;
+  for (const int node : nodes) {
+    inputs.push_back(graph.node(node).inputs.front());
+    pooled.emplace_back(
+        static_cast<size_t>(layouts[static_cast<size_t>(inputs.back())].channels()));
+  }
+  const RunMode mode{.training = upstream == Upstream::kBatch, .dropout = false};
+  const std::vector<int64_t> order = EpochOrder(data.size(), Shuffle::kNever, 0, 1);
+  const std::vector<int64_t> sizes = BatchSizes(data.size(), batch_size, Single::kJoin);
+  std::unique_ptr<Executor> executor;
+  for (const std::span<const int64_t> indices : Cut(order, sizes)) {
+    const auto size = static_cast<int64_t>(indices.size());
+    if (!executor || executor->batch_size() != size)
+      executor = std::make_unique<Executor>(graph, size, mode.training, true);
+    ReadBatch(data, indices, executor->input());
+    executor->Forward(parameters, mode);
+    for (size_t i = 0; i < nodes.size(); ++i) AddMoments(executor->value(inputs[i]), pooled[i]);
+  }
   return pooled;
-}
-
-std::vector<Moments> PredictedMoments(const Graph& graph, Parameters& parameters, int node,
-                                      const DataSource& data, int64_t batch_size) {
-  const Value input = graph.node(node).inputs.front();
-  const int64_t channels = graph.Layouts(1)[static_cast<size_t>(input)].channels();
-  std::vector<Moments> moments(static_cast<size_t>(channels));
-  ForEachBatch(graph, data, batch_size, false, true, [&](Executor& executor) {
-    executor.Forward(parameters, {});
-    AddMoments(executor.value(input), moments);
-  });
-  return moments;
 }
 
 void FinishStatistics(const Graph& graph, Parameters& parameters, const DataSource& data,
                       int64_t batch_size, Statistics statistics) {
   const std::vector<int> nodes = NodesWithStatistics(graph);
   if (nodes.empty() || statistics == Statistics::kMoving) return;
-  if (statistics == Statistics::kPopulation) {
-    const auto pooled = PoolBatchMoments(graph, parameters, nodes, data, batch_size);
-    for (size_t i = 0; i < nodes.size(); ++i)
-      WriteStatistics(graph, parameters, nodes[i], pooled[i]);
-    return;
-  }
-  for (const int node : nodes)  // in topological order
-    WriteStatistics(graph, parameters, node,
-                    PredictedMoments(graph, parameters, node, data, batch_size));
+  const auto finish = [&](const std::vector<int>& some, Upstream upstream) {
+    const auto pooled = PoolMoments(graph, parameters, some, data, batch_size, upstream);
+    for (size_t i = 0; i < some.size(); ++i) WriteStatistics(graph, parameters, some[i], pooled[i]);
+  };
+  if (statistics == Statistics::kPopulation) return finish(nodes, Upstream::kBatch);
+  for (const int node : nodes) finish({node}, Upstream::kTrained);  // in topological order
 }
 
 void FillInputStatistics(const Graph& graph, Parameters& parameters, const DataSource& data) {

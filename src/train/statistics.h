@@ -21,15 +21,16 @@ void AddMoments(std::span<const float> x, std::span<Moments> moments);
 // them and do not train with them.
 std::vector<int> NodesWithStatistics(const Graph& graph);
 
-// The moments of the input of each of `nodes`, pooled over the mini-batches of all of `data`, while
-// layers before normalize with the statistics of each mini-batch.
-std::vector<std::vector<Moments>> PoolBatchMoments(const Graph& graph, Parameters& parameters,
-                                                   const std::vector<int>& nodes,
-                                                   const DataSource& data, int64_t batch_size);
+// What layers before normalize with while statistics are gathered: those of each mini-batch, or the
+// trained ones.
+enum class Upstream { kBatch, kTrained };
 
-// The moments of the input of `node` over all of `data`, while layers before predict.
-std::vector<Moments> PredictedMoments(const Graph& graph, Parameters& parameters, int node,
-                                      const DataSource& data, int64_t batch_size);
+// The moments of the input of each of `nodes`, pooled over the mini-batches of all of `data`.
+// From the activations themselves, in f64: what a normalization saves of its mini-batch comes from
+// sums that are partly f32.
+std::vector<std::vector<Moments>> PoolMoments(const Graph& graph, Parameters& parameters,
+                                              const std::vector<int>& nodes, const DataSource& data,
+                                              int64_t batch_size, Upstream upstream);
 
 // Replaces the trained statistics by those that `statistics` asks for; moving: leaves them alone.
 // The variance divides by the number of values; of fewer than two it is left alone.

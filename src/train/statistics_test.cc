@@ -118,8 +118,11 @@ TEST(PopulationStatistics, OnTheInputTheyAreThoseOfTheDataSet) {
   for (const int64_t batch : {1, 2, 7, 100, 1000, 1001, 5000}) {  // partial last ones, singles
     SCOPED_TRACE(batch);
     Parameters parameters = Initialized(graph);
-    ExpectExact(PoolBatchMoments(graph, parameters, {1}, *FeatureData(1001), batch)[0], exact);
-    ExpectExact(PredictedMoments(graph, parameters, 1, *FeatureData(1001), batch), exact);
+    ExpectExact(PoolMoments(graph, parameters, {1}, *FeatureData(1001), batch, Upstream::kBatch)[0],
+                exact);
+    ExpectExact(
+        PoolMoments(graph, parameters, {1}, *FeatureData(1001), batch, Upstream::kTrained)[0],
+        exact);
   }
 }
 
@@ -162,7 +165,7 @@ TEST(PopulationStatistics, ExactOnesAreThoseOfPrediction) {
   const float pooled_variance = variance_of(Statistics::kPopulation, pooled);
   const float exact_variance = variance_of(Statistics::kPopulationExact, exact);
   // With the statistics in place, prediction gives bn2 values of exactly these moments.
-  const Moments seen = PredictedMoments(graph, exact, bn2, *data, 203)[0];
+  const Moments seen = PoolMoments(graph, exact, {bn2}, *data, 203, Upstream::kTrained)[0][0];
   EXPECT_FLOAT_EQ(exact_variance, static_cast<float>(seen.variance()));
   EXPECT_NE(pooled_variance, exact_variance);
   EXPECT_NEAR(pooled_variance, exact_variance, 0.3 * exact_variance);

@@ -1,0 +1,175 @@
+"""`normkit train` as a user runs it: files, table, errors, Ctrl-C and going on, the same bytes."""
+
+import csv
+import json
+import re
+import signal
+import subprocess
+
+import pytest
+
+SMALL = ["--data", "digits:300", "--max-epochs", "1", "--mini-batch-size", "32"]
+
+
+def train(normkit, output, *options, code=0):
+    return normkit("train", *SMALL, "--output", output, *options, code=code)
+
+
+@pytest.fixture(scope="module")
+def trained(normkit, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("trained")
+    options = ["--validation-frequency", "4", "--verbose-frequency", "3"]
+    return folder, train(normkit, folder, *options).stdout
+
+
+def test_files(trained):
+    folder, _ = trained
+    assert sorted(path.name for path in folder.iterdir()) == [
+        "history.csv", "model.onnx", "report.html"]
+
+
+def test_table(trained):
+    _, text = trained
+    rows = [line.split("|")[1:-1] for line in text.splitlines() if re.match(r"\| +\d", line)]
+    # 255 observations: 7 mini-batches of 32 and one of 31
+    assert [int(row[1]) for row in rows] == [1, 3, 4, 6, 8]
+    assert [row[4].strip() != "" for row in rows] == [False, False, True, False, True]
+    assert re.search(r"^Validation accuracy: \d+\.\d\d %", text, re.M)
+
+
+def test_history(trained):
+    folder, _ = trained
+    with open(folder / "history.csv", newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert [int(row["iteration"]) for row in rows] == list(range(1, 9))
+    assert [bool(row["validation_loss"]) for row in rows] == [i % 4 == 0 for i in range(1, 9)]
+    assert all(float(row["mini_batch_loss"]) > 0 for row in rows)
+
+
+def test_report_stands_alone(trained):
+    folder, _ = trained
+    page = (folder / "report.html").read_text()
+    assert page.count("<svg") == 2
+    assert "norm2" in page and "Confusion matrix" in page and "--data digits:300" in page
+    assert not re.search(r"<script|<link|src=", page)
+
+
+def test_json(normkit, tmp_path):
+    done = train(normkit, tmp_path, "--json", "--norm", "group:4", "--network", "lenet",
+                 code=1)
+    assert "6 channels" in done.stderr or "group" in done.stderr
+    result = json.loads(train(normkit, tmp_path, "--json", "--norm", "group:2",
+                              "--network", "lenet").stdout)
+    assert result["norm"] == "group:2" and result["iterations"] == 8
+    assert 0 <= result["validation_accuracy"] <= 100
+    assert not result["stopped"]
+
+
+def test_same_bytes_for_any_number_of_threads(normkit, tmp_path):
+    models = []
+    for threads in [1, 2, 3, 8]:
+        train(normkit, tmp_path, "--threads", threads)
+        models.append((tmp_path / "model.onnx").read_bytes())
+    assert all(model == models[0] for model in models)
+
+
+def test_evaluation_gives_what_training_reported(normkit, tmp_path):
+    result = json.loads(train(normkit, tmp_path, "--json").stdout)
+    evaluated = json.loads(normkit("eval", tmp_path / "model.onnx", "--data", "digits:300",
+                                   "--held-out", "--json").stdout)
+    assert evaluated["accuracy"] == pytest.approx(result["validation_accuracy"], abs=1e-9)
+
+
+def interrupt_after_first_row(program, output, options):
+    """Starts a training and sends Ctrl-C when the table has a row; returns (code, stderr)."""
+    process = subprocess.Popen(
+        [program, "train", *options, "--output", output, "--verbose-frequency", "1"],
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    for line in process.stdout:
+        if re.match(r"\| +\d", line):
+            process.send_signal(signal.SIGINT)
+            break
+    _, messages = process.communicate(timeout=120)
+    return process.returncode, messages
+
+
+def test_interrupted_and_resumed(normkit, program, tmp_path):
+    options = ["--data", "digits:1000", "--max-epochs", "3", "--mini-batch-size", "16"]
+    output = tmp_path / "out"
+    code, messages = interrupt_after_first_row(program, output, options)
+    assert code == 1
+    assert re.fullmatch(
+        r"normkit: training stopped at iteration \d+; go on with: normkit train --resume "
+        + re.escape(f"{output}/checkpoint.npz\n"), messages)
+    assert (output / "checkpoint.npz").exists()
+    normkit("train", "--resume", output / "checkpoint.npz", "--threads", "1")
+    assert not (output / "checkpoint.npz").exists()
+    normkit("train", *options, "--output", tmp_path / "whole", "--verbose-frequency", "1")
+    assert (output / "model.onnx").read_bytes() == (tmp_path / "whole/model.onnx").read_bytes()
+
+
+def test_damaged_checkpoints(normkit, program, tmp_path):
+    options = ["--data", "digits:1000", "--mini-batch-size", "16"]
+    interrupt_after_first_row(program, tmp_path, options)
+    checkpoint = tmp_path / "checkpoint.npz"
+    checkpoint.write_bytes(checkpoint.read_bytes()[:-40])
+    done = normkit("train", "--resume", checkpoint, code=1)
+    assert str(checkpoint) in done.stderr and done.stderr.count("\n") == 1
+    done = normkit("train", "--resume", tmp_path / "nothing.npz", code=1)
+    assert done.stderr == (f"normkit: {tmp_path}/nothing.npz: cannot be read: "
+                           "No such file or directory\n")
+
+
+SEE = " (see normkit train --help)"
+
+
+@pytest.mark.parametrize("options, message", [
+    (["--max-epochs", "0"], "--max-epochs: 0 given, expected 1 or more"),
+    (["--max-epochs", "ten"], "--max-epochs: 'ten' given, expected a whole number"),
+    (["--initial-learn-rate", "-1"],
+     "--initial-learn-rate: -1 given, expected a finite number >= 0 (0: the solver's default)"),
+    (["--momentum", "2"], "--momentum: 2 given, expected 0 to 1 (less than 1)"),
+    (["--solver", "adm"],
+     "--solver: solver 'adm', expected sgdm, adam, rmsprop, did you mean 'adam'?"),
+    (["--shuffle", "every-epochs"],
+     "--shuffle: shuffle 'every-epochs', expected never, once, every-epoch, did you mean "
+     "'every-epoch'?"),
+    (["--network", "small-cn"],
+     "--network: 'small-cn' given, expected small-cnn, mlp, lenet, resnet-tiny or a .json file, "
+     "did you mean 'small-cnn'?"),
+    (["--norm", "grup"],
+     "--norm: norm 'grup' is unknown, expected none, batch, layer[:DIMENSION], instance, group:G "
+     "or rms, did you mean 'group'?"),
+    (["--slver", "adam"], "unknown option '--slver', did you mean '--solver'?"),
+    (["--resume", "x.npz"], "--resume excludes --data"),
+])
+def test_wrong_command_line(normkit, tmp_path, options, message):
+    done = normkit("train", "--data", "digits:300", "--output", tmp_path / "out", *options, code=2)
+    assert done.stdout == ""
+    assert message in done.stderr or message.startswith("--resume") and "--resume" in done.stderr
+    assert done.stderr.startswith("normkit train: ") and done.stderr.endswith(SEE + "\n")
+    assert not (tmp_path / "out").exists()
+
+
+def test_missing_options(normkit):
+    assert normkit("train", code=2).stderr == f"normkit train: --data is required{SEE}\n"
+    done = normkit("train", "--data", "digits", code=2)
+    assert done.stderr == f"normkit train: --output is required{SEE}\n"
+
+
+def test_diverging_training(normkit, tmp_path):
+    done = train(normkit, tmp_path, "--solver", "sgdm", "--initial-learn-rate", "1e30", code=1)
+    assert re.match(r"normkit: training: loss is -?(nan|inf) at iteration \d+ \(epoch 1\), "
+                    "expected a finite number; try a lower initial_learn_rate", done.stderr)
+    assert not (tmp_path / "model.onnx").exists()
+
+
+def test_mnist(normkit, real_data, tmp_path):
+    """98 % in 5 epochs on 8,500 digits, and eval on the saved file gives the same number."""
+    prefix = real_data / "mnist/t10k"
+    result = json.loads(normkit("train", "--data", prefix, "--max-epochs", "5", "--output",
+                                tmp_path, "--json").stdout)
+    assert result["validation_accuracy"] >= 98
+    evaluated = json.loads(normkit("eval", tmp_path / "model.onnx", "--data", prefix,
+                                   "--held-out", "--json").stdout)
+    assert evaluated["accuracy"] == pytest.approx(result["validation_accuracy"], abs=1e-9)
