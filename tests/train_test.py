@@ -55,9 +55,6 @@ def test_report_stands_alone(trained):
 
 
 def test_json(normkit, tmp_path):
-    done = train(normkit, tmp_path, "--json", "--norm", "group:4", "--network", "lenet",
-                 code=1)
-    assert "6 channels" in done.stderr or "group" in done.stderr
     result = json.loads(train(normkit, tmp_path, "--json", "--norm", "group:2",
                               "--network", "lenet").stdout)
     assert result["norm"] == "group:2" and result["iterations"] == 8
@@ -141,13 +138,12 @@ SEE = " (see normkit train --help)"
      "--norm: norm 'grup' is unknown, expected none, batch, layer[:DIMENSION], instance, group:G "
      "or rms, did you mean 'group'?"),
     (["--slver", "adam"], "unknown option '--slver', did you mean '--solver'?"),
-    (["--resume", "x.npz"], "--resume excludes --data"),
+    (["--resume", "x.npz"], "--data excludes --resume"),
 ])
 def test_wrong_command_line(normkit, tmp_path, options, message):
     done = normkit("train", "--data", "digits:300", "--output", tmp_path / "out", *options, code=2)
     assert done.stdout == ""
-    assert message in done.stderr or message.startswith("--resume") and "--resume" in done.stderr
-    assert done.stderr.startswith("normkit train: ") and done.stderr.endswith(SEE + "\n")
+    assert done.stderr == f"normkit train: {message}{SEE}\n"
     assert not (tmp_path / "out").exists()
 
 

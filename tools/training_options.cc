@@ -46,6 +46,7 @@ TrainingOptions DefaultTrainingOptions() {
   TrainingOptions options;
   options.solver = Solver::kAdam;
   options.max_epochs = 10;
+  options.mini_batch_size = 64;
   options.initial_learn_rate = 0.003;
   options.learn_rate_schedule = Schedule::kCosine;
   options.shuffle = Shuffle::kEveryEpoch;

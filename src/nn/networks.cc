@@ -65,11 +65,10 @@ Graph SmallCnn(const NetworkPurpose& purpose) {
     const std::string number = std::to_string(block);
     chain.Convolution(number, 3, int64_t{8} << block, 1, chain.graph.output());
     chain.graph.Add(Relu("relu" + number));
-    if (block < 3)
-      chain.graph.Add(MaxPooling2d({.name = "pool" + number,
-                                    .pool_size = {2, 2},
-                                    .stride = {2, 2},
-                                    .padding = Padding::Same()}));
+    chain.graph.Add(MaxPooling2d({.name = "pool" + number,
+                                  .pool_size = {2, 2},
+                                  .stride = {2, 2},
+                                  .padding = Padding::Same()}));
   }
   chain.graph.Add(Flatten("flatten"));
   return chain.Classify("");
