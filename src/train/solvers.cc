@@ -10,6 +10,9 @@ namespace normkit {
 namespace {
 
 constexpr int64_t kChunk = 1 << 14;  // floats a task: 64 KB of each array
+// From here on (2 MB over the arrays of a step) threads are woken; for less that takes longer than
+// the step.
+constexpr int64_t kWorthThreads = 1 << 17;
 
 // Sum of squares in f64 over a fixed number of lanes, so that it vectorizes with the same bits
 // everywhere.
@@ -82,7 +85,8 @@ Optimizer::Optimizer(const TrainingOptions& resolved, const Parameters& paramete
 
 template <class Body>
 void Optimizer::ForEachChunk(const Body& body) const {
-  ParallelFor(static_cast<int64_t>(chunks_.size()), chunks_.size() > 1, [&](int64_t i) {
+  const auto count = static_cast<int64_t>(chunks_.size());
+  ParallelFor(count, count * kChunk >= kWorthThreads, [&](int64_t i) {
     const Chunk& chunk = chunks_[static_cast<size_t>(i)];
     const auto of = [&](auto values) {
       return values.subspan(static_cast<size_t>(chunk.begin),

@@ -12,10 +12,10 @@
 namespace normkit {
 namespace {
 
-// 200 x 150 weights (two chunks and a rest) with factors of their own, and a bias.
-Graph Layers() {
+// features x 150 weights (of 200: a chunk and a rest) with factors of their own, and a bias.
+Graph Layers(int64_t features = 200) {
   Graph graph;
-  graph.Add(FeatureInput({.num_features = 200}));
+  graph.Add(FeatureInput({.num_features = features}));
   graph.Add(FullyConnected({.name = "fc",
                             .output_size = 150,
                             .weight_learn_rate_factor = 0.5,
@@ -177,7 +177,7 @@ TEST(Optimizer, SameBitsForAnyNumberOfThreads) {
   std::vector<std::vector<float>> results;
   for (const int threads : {1, 2, 3, 8}) {
     SetNumThreads(threads);
-    const Graph graph = Layers();
+    const Graph graph = Layers(2000);  // enough for threads
     Parameters parameters(graph), gradients(graph);
     for (const Parameter& p : parameters.list()) FillRandom(parameters.Get(p), 1);
     Optimizer optimizer(Resolve({.solver = Solver::kAdam, .gradient_threshold = 1}), parameters);
