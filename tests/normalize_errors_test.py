@@ -174,7 +174,11 @@ def test_an_empty_batch_and_a_single_value(folder, normkit):
     assert np.load("y.npy").shape == np.load("dx.npy").shape == (0, 6, 4, 5)
     assert not np.load("dscale.npy").any()
     np.save("x.npy", np.full((1, 6, 1, 1), 7, dtype=np.float32))
-    normkit("normalize", "x.npy", *BATCH, "--offset", "beta.npy")
+    done = normkit("normalize", "x.npy", *BATCH, "--offset", "beta.npy")
+    assert done.stderr == (
+        "normkit: batch normalization of BCSS [1,6,1,1]: one value per statistic: the output is the "
+        "offset (beta), and running variances are left alone; use larger batches\n"
+    )
     assert np.array_equal(np.load("y.npy").ravel(), np.arange(6))
 
 

@@ -3,35 +3,14 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
-#include <atomic>
 #include <cmath>
-#include <cstdlib>
-#include <new>
 
 #include "normkit/core/threads.h"
 #include "normkit/nn/input_statistics.h"
 #include "normkit/nn/layers.h"
 #include "normkit/nn/networks.h"
+#include "src/core/count_allocations.h"
 #include "src/core/testing.h"
-
-namespace {
-std::atomic<int64_t> allocated_bytes{0};
-}
-
-// Counts, so that a test can see whether anything allocates. Not inlined: g++ would otherwise take
-// free for the wrong partner of new.
-[[gnu::noinline]] void* operator new(size_t bytes) {
-  allocated_bytes += static_cast<int64_t>(bytes);
-  void* memory = std::malloc(bytes ? bytes : 1);
-  if (!memory) throw std::bad_alloc();
-  return memory;
-}
-[[gnu::noinline]] void* operator new(size_t bytes, const std::nothrow_t&) noexcept {
-  allocated_bytes += static_cast<int64_t>(bytes);
-  return std::malloc(bytes ? bytes : 1);
-}
-[[gnu::noinline]] void operator delete(void* memory) noexcept { std::free(memory); }
-[[gnu::noinline]] void operator delete(void* memory, size_t) noexcept { std::free(memory); }
 
 namespace normkit {
 namespace {
@@ -253,8 +232,8 @@ TEST(ExecutorTest, OneValuePerStatisticWarnsOnceAndLeavesTheVariance) {
     EXPECT_EQ(executor.Forward(parameters, {.training = true, .update_statistics = true})[0], 7);
   const std::string log = testing::internal::GetCapturedStderr();
   const std::string warning =
-      "batch normalization 'bn': one value per statistic: the output is the offset, and the "
-      "trained variance is left alone; use larger batches";
+      "batch normalization 'bn': one value per statistic: the output is the offset (beta), and "
+      "running variances are left alone; use larger batches";
   EXPECT_NE(log.find(warning), log.npos) << log;
   EXPECT_EQ(log.find(warning), log.rfind(warning)) << log;
   EXPECT_EQ(parameters.Get(*parameters.Find("bn.trained_variance"))[0], 1);

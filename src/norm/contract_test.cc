@@ -8,6 +8,7 @@
 #include "normkit/core/threads.h"
 #include "src/norm/cases.h"
 #include "src/norm/cpu/target.h"
+#include "src/norm/test_reducers.h"
 
 namespace normkit {
 namespace {
@@ -165,27 +166,6 @@ TEST_F(Targets, AnyNumberOfThreadsGivesTheSameBits) {
     }
   }
 }
-
-// Ranks that all hold the same: statistics stay, counts and sums double.
-class Twins : public Reducer {
- public:
-  int ranks() const override { return 2; }
-  int rank() const override { return 0; }
-  void Merge(std::span<Moments> moments) override {
-    for (Moments& m : moments) m.Merge(Moments(m));
-  }
-  void Sum(std::span<double> values) override {
-    for (double& v : values) v += v;
-  }
-};
-
-class Alone : public Reducer {
- public:
-  int ranks() const override { return 1; }
-  int rank() const override { return 0; }
-  void Merge(std::span<Moments>) override {}
-  void Sum(std::span<double>) override {}
-};
 
 TEST_F(Targets, FusedPathsHaveTheBitsOfTheOthers) {
   Alone alone;  // a reducer needs all statistics at once

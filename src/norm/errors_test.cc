@@ -4,23 +4,13 @@
 #include <limits>
 #include <vector>
 
-#include "normkit/core/error.h"
 #include "normkit/norm/normalization.h"
+#include "src/core/testing.h"
 
 namespace normkit {
 namespace {
 
 const Layout kImage = Layout::Make("BCSS", std::vector<int64_t>{2, 3, 4, 4});
-
-template <class F>
-std::string ErrorOf(const F& f) {
-  try {
-    f();
-  } catch (const Error& error) {
-    return error.what();
-  }
-  return "no error";
-}
 
 TEST(Errors, Epsilon) {
   for (double epsilon : {0.0, -1.0, std::numeric_limits<double>::infinity()})
@@ -38,6 +28,29 @@ TEST(Errors, NoChannel) {
               Normalization(kLayerNorm, Layout::Make("BS", std::vector<int64_t>{2, 3}));
             }),
             "layer normalization: layout BS [2,3] has no channel axis (C)");
+}
+
+// `count` axes, every other one reduced by batch normalization.
+Layout Alternating(size_t count, int64_t size = 2) {
+  std::vector<Axis> axes(count, {kS, size});
+  for (size_t i = 0; i < count; i += 2) axes[i].label = kC;
+  return Layout(axes);
+}
+
+TEST(Errors, MoreLoopsThanANestHolds) {
+  EXPECT_EQ(Normalization(kBatchNorm, Alternating(16)).num_statistics(), 1 << 8);
+  EXPECT_ERROR(
+      Normalization(kBatchNorm, Alternating(17)),
+      "batch normalization of CSCSCSCSCSCSCSCSC [2,2,2,2,2,2,2,2,2,2,2,2,2,2,2,2,2]: 17 "
+      "nested loops, expected at most 16 (neighbouring axes that are reduced alike are one)");
+  // Empty axes are loops too, and no number of elements bounds how many there are.
+  EXPECT_ERROR_LIKE(Normalization(kBatchNorm, Alternating(1000, 0)),
+                    ": 1000 nested loops, expected at most 16");
+  // However many axes a file has: neighbours are one loop.
+  const std::vector<int64_t> twos(20, 2);
+  EXPECT_EQ(Normalization(kBatchNorm, Layout::Make("B" + std::string(18, 'S') + "C", twos))
+                .reduced_count(),
+            1 << 19);
 }
 
 TEST(Errors, NullArrays) {

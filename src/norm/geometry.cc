@@ -1,5 +1,7 @@
 #include "src/norm/geometry.h"
 
+#include "src/core/fail.h"
+
 namespace normkit {
 namespace {
 
@@ -7,11 +9,21 @@ constexpr int64_t kWorthCells = 4;  // elements of a cell that pay for folding i
 
 Dims Not(Dims labels) { return static_cast<Dims>(~labels); }
 
+// The levels by kept x affine; every other plan of the same layout has as many or fewer.
+Plan CheckedPlan(const NormSpec& spec, const Layout& layout) {
+  Plan plan = MakePlan(layout, Not(spec.reduce), spec.affine);
+  if (plan.levels.size() > Loops::kMaxLoops)
+    Fail(
+        "{} normalization of {}: {} nested loops, expected at most {} (neighbouring axes that are "
+        "reduced alike are one)",
+        spec.name, layout.ToString(), plan.levels.size(), Loops::kMaxLoops);
+  return plan;
+}
+
 }  // namespace
 
 Geometry::Geometry(const NormSpec& spec, const Layout& layout)
-    : plan(MakePlan(layout, Not(spec.reduce), spec.affine)),
-      statistics(MakeNest(MakePlan(layout, Not(spec.reduce), 0))) {
+    : plan(CheckedPlan(spec, layout)), statistics(MakeNest(MakePlan(layout, Not(spec.reduce), 0))) {
   const Plan cell_plan =
       MakePlan(layout, static_cast<Dims>(Not(spec.reduce) | (spec.affine & Not(0))), 0);
   cells = MakeNest(cell_plan);

@@ -12,6 +12,9 @@ namespace normkit {
 // Nested loops addressed by one index, the innermost loop counting fastest.
 class Loops {
  public:
+  // Nests of more levels than this are refused (geometry.cc).
+  static constexpr int kMaxLoops = 16;
+
   // Adds a loop inside those that are there; one of size 1 is left out.
   void Add(int64_t size, int64_t stride) {
     size_ *= size;
@@ -34,8 +37,6 @@ class Loops {
   }
 
  private:
-  // A plan has at most one level more than a layout has axes.
-  static constexpr int kMaxLoops = 16;
   struct Loop {
     int64_t size, stride;
   };

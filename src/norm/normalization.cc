@@ -1,12 +1,13 @@
 #include "normkit/norm/normalization.h"
 
 #include <algorithm>
+#include <atomic>
 #include <cmath>
-#include <cstdlib>
 #include <cstring>
 #include <utility>
 
 #include "src/core/fail.h"
+#include "src/core/log.h"
 #include "src/norm/backward.h"
 #include "src/norm/finish.h"
 #include "src/norm/forward.h"
@@ -22,15 +23,14 @@ void CheckOverlap(const Problem& problem, std::string_view name, const void* a,
   const auto bytes = static_cast<uintptr_t>(problem.layout.size()) * SizeOf(problem.dtype);
   const auto first = reinterpret_cast<uintptr_t>(a), second = reinterpret_cast<uintptr_t>(b);
   if (first == second || first >= second + bytes || second >= first + bytes) return;
-  Fail("{} normalization of {}: {} and {} overlap, expected the same array or apart",
-       problem.spec.name, problem.layout.ToString(), name, other);
+  Fail("{}: {} and {} overlap, expected the same array or apart", problem.Title(), name, other);
 }
 
 void CheckNotNull(const Problem& problem, std::string_view name, const void* array, int64_t size,
                   DType dtype) {
   if (!array && problem.layout.size() > 0)
-    Fail("{} normalization of {}: {} is null, expected an array of {} {} elements",
-         problem.spec.name, problem.layout.ToString(), name, size, Name(dtype));
+    Fail("{}: {} is null, expected an array of {} {} elements", problem.Title(), name, size,
+         Name(dtype));
 }
 
 void CheckNotNull(const Problem& problem, std::string_view name, const void* array) {
@@ -50,6 +50,7 @@ struct ParameterSumsTag;
 class Normalization::Impl : public Problem {
  public:
   const Plan& plan;
+  mutable std::atomic_flag warned;
 
   Impl(const NormSpec& s, const Layout& l, DType d, const NormOptions& o)
       : Problem{s, l, d, o, Geometry(s, l)}, plan(geometry.plan) {
@@ -57,8 +58,7 @@ class Normalization::Impl : public Problem {
       Fail("{} normalization: epsilon is {}, expected a finite number above 0", s.name, o.epsilon);
     if (!l.Has(kC))
       Fail("{} normalization: layout {} has no channel axis (C)", s.name, l.ToString());
-    static const char* verbose = std::getenv("NORMKIT_VERBOSE");
-    if (verbose && *verbose == '1') fmt::print(stderr, "normkit: {}\n", Describe());
+    if (LogsDetails()) LogDetail(Describe());
   }
 
   // The job of a forward pass. mean and rstd may be null: not wanted by the caller.
@@ -82,16 +82,29 @@ class Normalization::Impl : public Problem {
             .table = Table(TableSize(geometry))};
   }
 
+  // One value is its own mean, so y says nothing about it.
+  void WarnOfOneValue(double count) const {
+    if (count != 1 || !spec.running || warned.test_and_set()) return;
+    Warn(
+        "{}: one value per statistic: the output is the offset (beta), and running variances are "
+        "left alone; use larger batches",
+        Title());
+  }
+
   void Forward(Job& job) const {
     if (plan.size == 0 && !options.reducer) return;
     const KernelTable& kernels = Kernels(dtype);
     const Schedule schedule =
         ChooseSchedule(geometry, SizeOfElement(), 1, options.reducer != nullptr);
     job.stream = schedule.stream;
+    if (!options.reducer) WarnOfOneValue(static_cast<double>(plan.num_reduced));
     if (schedule.path != Path::kTwoPasses) return ForwardFused(job, kernels, schedule);
     Moments* moments = Scratch<MomentsTag, Moments>(static_cast<size_t>(plan.num_stat));
     GatherMoments(job, kernels, schedule.threads, moments);
-    if (options.reducer) options.reducer->Merge({moments, static_cast<size_t>(plan.num_stat)});
+    if (options.reducer) {
+      options.reducer->Merge({moments, static_cast<size_t>(plan.num_stat)});
+      if (plan.num_stat > 0) WarnOfOneValue(moments[0].n);
+    }
     for (int64_t s = 0; s < plan.num_stat; ++s) FinishStatistic(job, s, moments[s]);
     Apply(job, kernels, schedule.threads);
   }
@@ -148,8 +161,8 @@ class Normalization::Impl : public Problem {
     for (int64_t s = 0; s < plan.num_stat; ++s) {
       const auto variance = static_cast<double>(given_variance[s]);
       if (!(variance >= 0) || !std::isfinite(variance))
-        Fail("{} normalization of {}: variance {} of {} is {}, expected finite and >= 0", spec.name,
-             layout.ToString(), s, plan.num_stat, variance);
+        Fail("{}: variance {} of {} is {}, expected finite and >= 0", Title(), s, plan.num_stat,
+             variance);
       job.mean[s] = spec.center ? static_cast<double>(given_mean[s]) : 0;
       job.rstd[s] = 1 / std::sqrt(variance + options.epsilon);
     }

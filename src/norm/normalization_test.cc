@@ -3,6 +3,8 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
+
 #include "src/norm/cases.h"
 
 namespace normkit {
@@ -56,6 +58,22 @@ TEST_P(EveryDType, ForwardTrainingIsExactToTheContract) {
         ASSERT_DOUBLE_EQ(result.rstd[s], 1 / std::sqrt(result.variance[s] + options.epsilon));
       }
     }
+  }
+}
+
+TEST(DeepestNest, IsRightInBothDirections) {
+  std::vector<Axis> axes(16, {kS, 2});
+  for (size_t i = 0; i < axes.size(); i += 2) axes[i].label = kC;
+  for (const bool channels_last : {false, true}) {
+    if (channels_last) std::ranges::reverse(axes);
+    const Problem p({kBatchNorm, Layout(axes)});
+    const auto forward = ForwardTraining(kBatchNorm, p.x_tensor, &p.gamma_tensor, &p.beta_tensor);
+    const auto got =
+        Backward(kBatchNorm, p.x_tensor, &p.gamma_tensor, &p.beta_tensor, p.dy_tensor, forward);
+    const auto in = p.inputs();
+    const auto statistics = reference::ComputeStatistics(in);
+    EXPECT_LE(RelativeError(forward.y, reference::Forward(in, statistics), 1), 1e-6);
+    EXPECT_LE(RelativeError(got.dx, reference::Backward(in, statistics, p.dy).dx, 1), 1e-6);
   }
 }
 

@@ -1,6 +1,8 @@
 // The backward pass element by element, for the few layouts that no vector kernel serves.
 #pragma once
 
+#include <fmt/format.h>
+
 #include "normkit/norm/normalization.h"
 #include "src/norm/backward.h"
 #include "src/norm/geometry.h"
@@ -14,6 +16,12 @@ struct Problem {
   DType dtype;
   NormOptions options;
   Geometry geometry;
+
+  // Who speaks, in messages.
+  std::string Title() const {
+    if (!options.name.empty()) return options.name;
+    return fmt::format("{} normalization of {}", spec.name, layout.ToString());
+  }
 };
 
 // E[w] and E[w * xhat] of every statistic, one behind the other with room for a count.

@@ -23,6 +23,7 @@ struct NormOptions {
   double epsilon = 1e-5;  // added to the variance; must be > 0
   Activation activation = Activation::kNone;
   Reducer* reducer = nullptr;  // statistics over all its ranks as well; not owned
+  std::string name;            // in messages, "batch normalization 'bn1'"; empty: spec and layout
 };
 
 // Saved statistics of a training forward, each an array of num_statistics() doubles, in the order
@@ -47,7 +48,8 @@ struct SavedStatistics {
 // thread.
 class NORMKIT_API Normalization {
  public:
-  // Throws Error where epsilon <= 0 or not finite, or the layout has no channel axis.
+  // Throws Error where epsilon <= 0 or not finite, or the layout has no channel axis or (repeating
+  // labels, as blocked layouts do) more than 16 runs of axes that are reduced alike.
   // For group normalization the layout has its channels split (Layout::SplitChannels).
   Normalization(const NormSpec& spec, const Layout& layout, DType dtype = DType::kF32,
                 const NormOptions& options = {});
@@ -65,6 +67,8 @@ class NORMKIT_API Normalization {
   std::string Describe() const;    // "batch f32 BCSS [8,64,28,28]: plan RKR, kernel ..."
 
   // y from the statistics of x itself, which `saved` receives (members may be null: not wanted).
+  // Where the spec has running statistics and each is of one value, y is beta, and the first such
+  // call says so on stderr.
   void ForwardTraining(const void* x, const void* gamma, const void* beta, void* y,
                        const SavedStatistics& saved) const;
 

@@ -2,8 +2,6 @@
 
 #include <cmath>
 
-#include "src/core/log.h"
-
 namespace normkit {
 namespace {
 
@@ -187,9 +185,10 @@ NormalizationOp::NormalizationOp(const NormalizationLayer& layer, const Layout& 
       batch_(layer.kind() == Kind::kBatch),
       has_offset_(layer.has_offset()),
       properties_(layer.options()),
-      normalization_(layer.SpecFor(x),
-                     layer.kind() == Kind::kGroup ? x.SplitChannels(layer.GroupsFor(x)) : x,
-                     DType::kF32, {.epsilon = properties_.epsilon, .activation = activation}) {}
+      normalization_(
+          layer.SpecFor(x), layer.kind() == Kind::kGroup ? x.SplitChannels(layer.GroupsFor(x)) : x,
+          DType::kF32, {.epsilon = properties_.epsilon, .activation = activation, .name = title_}) {
+}
 
 size_t NormalizationOp::saved_bytes() const {
   return static_cast<size_t>(normalization_.num_statistics()) * (batch_ ? 3 : 2) * sizeof(double);
@@ -237,16 +236,8 @@ void NormalizationOp::CheckTrained(const ForwardContext& context) const {
 
 void NormalizationOp::MoveTrained(const ForwardContext& context, const SavedStatistics& saved) {
   const auto n = static_cast<size_t>(normalization_.num_statistics());
-  const int64_t count = normalization_.reduced_count();
-  if (count == 1 && !warned_) {
-    warned_ = true;
-    Warn(
-        "{}: one value per statistic: the output is the offset, and the trained variance is "
-        "left alone; use larger batches",
-        title_);
-  }
-  UpdateRunning<float>({saved.mean, n}, {saved.variance, n}, count, properties_.mean_decay,
-                       properties_.variance_decay, RunningDivisor::kCount,
+  UpdateRunning<float>({saved.mean, n}, {saved.variance, n}, normalization_.reduced_count(),
+                       properties_.mean_decay, properties_.variance_decay, RunningDivisor::kCount,
                        {context.parameters[2], n}, {context.parameters[3], n});
 }
 

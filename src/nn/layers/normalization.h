@@ -80,7 +80,6 @@ class NormalizationOp : public LayerOp {
   bool batch_, has_offset_;
   NormalizationProperties properties_;
   Normalization normalization_;
-  bool warned_ = false;
 };
 
 }  // namespace normkit

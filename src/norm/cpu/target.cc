@@ -1,11 +1,11 @@
 #include "src/norm/cpu/target.h"
 
-#include <fmt/format.h>
 #include <fmt/ranges.h>
 #include <hwy/highway.h>
 
 #include <cstdlib>
 
+#include "src/core/log.h"
 #include "src/norm/cpu/table.h"
 
 namespace normkit {
@@ -41,10 +41,11 @@ void ChooseTarget() {
   static const bool once = [] {
     hwy::GetChosenTarget().Update(hwy::SupportedTargets());
     const char* wanted = std::getenv("NORMKIT_TARGET");
-    if (wanted && !ForceTarget(wanted))
-      fmt::print(stderr,
-                 "normkit: NORMKIT_TARGET={} is not to be had, expected one of {}; ignored\n",
-                 wanted, fmt::join(AvailableTargets(), ", "));
+    if (wanted && *wanted && !ForceTarget(wanted))
+      Warn(
+          "NORMKIT_TARGET='{}' is unknown or not to be had on this processor, expected one of {}; "
+          "ignored",
+          wanted, fmt::join(AvailableTargets(), ", "));
     return true;
   }();
   (void)once;

@@ -1,0 +1,25 @@
+// Counts what operator new is asked for. Replaces the operators of the whole program: included by
+// one file of a test program only.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <cstdlib>
+#include <new>
+
+namespace normkit {
+inline std::atomic<int64_t> allocated_bytes{0};
+}
+
+// Not inlined: g++ would otherwise take free for the wrong partner of new.
+[[gnu::noinline]] void* operator new(size_t bytes, const std::nothrow_t&) noexcept {
+  normkit::allocated_bytes += static_cast<int64_t>(bytes);
+  return std::malloc(bytes ? bytes : 1);
+}
+[[gnu::noinline]] void* operator new(size_t bytes) {
+  void* memory = operator new(bytes, std::nothrow);
+  if (!memory) throw std::bad_alloc();
+  return memory;
+}
+[[gnu::noinline]] void operator delete(void* memory) noexcept { std::free(memory); }
+[[gnu::noinline]] void operator delete(void* memory, size_t) noexcept { std::free(memory); }

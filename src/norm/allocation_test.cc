@@ -1,0 +1,135 @@
+// After its first call on a thread, no call of a Normalization allocates.
+#include <gtest/gtest.h>
+
+#include <atomic>
+#include <thread>
+
+#include "normkit/core/threads.h"
+#include "src/core/count_allocations.h"
+#include "src/core/parallel.h"
+#include "src/norm/cases.h"
+
+namespace normkit {
+namespace {
+
+using cases::Case;
+using cases::Problem;
+
+// One normalization with all its arrays.
+class Calls {
+ public:
+  explicit Calls(const Problem& p, const NormOptions& options = {})
+      : p_(p),
+        norm_(p.test.spec, p.test.layout, p.test.dtype, options),
+        y_(p.test.layout, p.test.dtype),
+        dx_(p.test.layout, p.test.dtype),
+        dgamma_(p.gamma_tensor.Clone()),
+        dbeta_(p.gamma_tensor.Clone()),
+        given_(Layout({{kC, norm_.num_statistics()}}), ParameterDType(p.test.dtype)),
+        mean_(static_cast<size_t>(norm_.num_statistics())),
+        rstd_(mean_) {}
+
+  void All(bool with_parameters) {
+    const void* gamma = with_parameters ? p_.gamma_tensor.data() : nullptr;
+    const void* beta = with_parameters ? p_.beta_tensor.data() : nullptr;
+    norm_.ForwardTraining(p_.x_tensor.data(), gamma, beta, y_.data(), {mean_.data(), rstd_.data()});
+    norm_.ForwardTraining(p_.x_tensor.data(), gamma, beta, y_.data(), {});
+    norm_.ForwardInference(p_.x_tensor.data(), gamma, beta, given_.data(), given_.data(),
+                           y_.data());
+    Normalization::BackwardArgs args{.x = p_.x_tensor.data(),
+                                     .dy = p_.dy_tensor.data(),
+                                     .gamma = gamma,
+                                     .beta = beta,
+                                     .mean = mean_.data(),
+                                     .rstd = rstd_.data(),
+                                     .dx = dx_.data(),
+                                     .dgamma = dgamma_.data(),
+                                     .dbeta = dbeta_.data()};
+    norm_.Backward(args);
+    args.dx = nullptr;
+    norm_.Backward(args);
+  }
+
+ private:
+  const Problem& p_;
+  Normalization norm_;
+  Tensor y_, dx_, dgamma_, dbeta_, given_;
+  std::vector<double> mean_, rstd_;
+};
+
+// Calls `task` once on each thread of the pool, one after the other: which of them a later call
+// gives work to is chance.
+template <class Task>
+void OnEachThread(const Task& task) {
+  std::atomic<int64_t> here{0}, turn{0};
+  const int64_t threads = NumThreads();
+  ParallelFor(threads, true, [&](int64_t) {
+    const int64_t mine = here++;
+    while (here < threads || turn < mine) std::this_thread::yield();
+    task();
+    ++turn;
+  });
+}
+
+std::vector<Case> Small() {
+  std::vector<Case> result;
+  for (DType dtype : cases::kDTypes)
+    for (Case& test : cases::AllCases(dtype, {.b = 2, .t = 3, .s = 5, .c = 18}))
+      result.push_back(std::move(test));
+  return result;
+}
+
+// Enough for threads.
+std::vector<Case> Large() {
+  std::vector<Case> result;
+  for (const NormSpec& spec : NormSpecs()) {
+    for (const char* format : {"BCS", "BSC", "BC"}) {
+      const Layout layout = cases::MakeLayout(format, {.b = 150, .s = 20, .c = 64});
+      const bool grouped = spec.name == kGroupNorm.name;
+      result.push_back({spec, grouped ? layout.SplitChannels(4) : layout});
+    }
+  }
+  return result;
+}
+
+class Allocation : public testing::TestWithParam<int> {
+ protected:
+  void SetUp() override { SetNumThreads(GetParam()); }
+  void TearDown() override { SetNumThreads(0); }
+};
+INSTANTIATE_TEST_SUITE_P(Norm, Allocation, testing::Values(1, 2),
+                         [](const auto& threads) { return std::to_string(threads.param); });
+
+TEST_P(Allocation, NothingAfterTheFirstCall) {
+#ifdef __SANITIZE_THREAD__
+  GTEST_SKIP() << "threads are made anew for each call there";
+#endif
+  for (const Case& test : GetParam() == 1 ? Small() : Large()) {
+    const Problem p(test);
+    Calls plain(p), relu(p, {.activation = Activation::kRelu});
+    const auto all = [&] {
+      for (Calls* calls : {&plain, &relu})
+        for (bool with_parameters : {false, true}) calls->All(with_parameters);
+    };
+    OnEachThread(all);
+    const int64_t before = allocated_bytes;
+    all();
+    ASSERT_EQ(allocated_bytes, before) << test.ToString();
+  }
+}
+
+// What the count is worth: a first call does allocate.
+TEST(AllocationCount, SeesTheFirstCallOnAThread) {
+  const Problem p({kBatchNorm, cases::MakeLayout("BCSS", {})});
+  Calls calls(p);
+  int64_t during = 0;
+  std::thread([&] {
+    const int64_t before = allocated_bytes;
+    calls.All(true);
+    during = allocated_bytes - before;
+  }).join();
+  EXPECT_GT(during, 0);
+}
+
+}  // namespace
+}  // namespace normkit
