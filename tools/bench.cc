@@ -19,6 +19,7 @@
 #include "src/core/files.h"
 #include "src/norm/bandwidth.h"
 #include "tools/bench_measure.h"
+#include "tools/bench_network.h"
 #include "tools/commands.h"
 
 namespace normkit::tools {
@@ -32,6 +33,7 @@ struct BenchArgs {
   std::vector<int> threads;
   double seconds = 0.5, limit = 0;
   bool table = false, list = false, hot = false, json = false, markdown = false;
+  NetworkBenchArgs network;
 };
 
 bool Wanted(const std::vector<std::string>& wanted, std::string_view name) {
@@ -166,6 +168,10 @@ void AppendHistory(const std::string& path, const std::vector<BenchResult>& resu
 }
 
 void RunBench(const BenchArgs& args) {
+  const std::vector<int> threads =
+      args.threads.empty() ? std::vector<int>{NumThreads()} : args.threads;
+  if (!args.network.network.empty())
+    return RunNetworkBench(args.network, threads, args.seconds, args.json);
   const std::vector<BenchCell> cells = args.table ? CellsOfTable(args) : CellsOfOptions(args);
   if (cells.empty()) Fail("bench: no cell of the table has all of the properties that were given");
   if (args.list) {
@@ -173,8 +179,7 @@ void RunBench(const BenchArgs& args) {
     return;
   }
   for (const BenchCell& cell : cells) cell.MakeOperation();  // errors before the first minute
-  const std::vector<BenchResult> results =
-      Measure(args, cells, args.threads.empty() ? std::vector<int>{NumThreads()} : args.threads);
+  const std::vector<BenchResult> results = Measure(args, cells, threads);
   if (!args.json) {
     const Table table = ToTable(results);
     std::fputs((args.markdown ? ToMarkdown(table) : ToText(table)).c_str(), stdout);
@@ -186,10 +191,11 @@ void RunBench(const BenchArgs& args) {
 
 void AddBench(CLI::App& app) {
   auto args = std::make_shared<BenchArgs>();
-  CLI::App& command =
-      AddCommand(app, "bench", "Measure an operation against the speed of memory",
-                 {"normkit bench --layer layer --shape 8192,768 --format BC --op forward,backward",
-                  "normkit bench --table --dtype f32 --threads 2 --md"});
+  CLI::App& command = AddCommand(
+      app, "bench", "Measure an operation against the speed of memory, or a training step",
+      {"normkit bench --layer layer --shape 8192,768 --format BC --op forward,backward",
+       "normkit bench --table --dtype f32 --threads 2 --md",
+       "normkit bench --network resnet-tiny --input 32,32,3 --batch 64 --threads 1,2"});
   const auto list = [](CLI::Option* option, const char* kind) {
     return option->delimiter(',')->option_text(kind);
   };
@@ -231,6 +237,7 @@ void AddBench(CLI::App& app) {
   command.add_flag("--md", args->markdown, "A Markdown table")->excludes(json);
   command.add_option("--history", args->history, "A CSV file to add the results to")
       ->option_text("FILE");
+  AddNetworkBenchOptions(command, args->network);
   command.callback([args] { RunBench(*args); });
 }
 

@@ -185,6 +185,10 @@ Graph BuildNetwork(const NetworkArgs& args, const DataSource& data) {
   const std::vector<int64_t> shape = data.layout().shape();
   if (images) purpose.input_size = {shape[1], shape[2], shape[3]};
   purpose.num_classes = static_cast<int64_t>(data.classes().size());
+  return BuildNetwork(args, purpose);
+}
+
+Graph BuildNetwork(const NetworkArgs& args, NetworkPurpose purpose) {
   purpose.norm = ParseNormChoice(args.norm);
   return IsFile(args.network) ? ReadNetworkJson(args.network, purpose)
                               : MakeNetwork(args.network, purpose);

@@ -8,6 +8,7 @@
 #include "normkit/core/error.h"
 #include "normkit/data/source.h"
 #include "normkit/nn/graph.h"
+#include "normkit/nn/networks.h"
 #include "normkit/train/options.h"
 
 namespace normkit::tools {
@@ -44,6 +45,7 @@ struct NetworkArgs {
 void AddNetworkOption(CLI::App& command, std::string& network);
 void AddNormOption(CLI::App& command, std::string& norm);
 Graph BuildNetwork(const NetworkArgs& args, const DataSource& data);
+Graph BuildNetwork(const NetworkArgs& args, NetworkPurpose purpose);  // its norm is that of `args`
 
 // --threads.
 void AddThreadsOption(CLI::App& command, int& threads);

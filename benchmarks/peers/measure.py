@@ -3,8 +3,6 @@
 import argparse
 import json
 import math
-import os
-import platform
 import re
 import statistics
 import sys
@@ -16,6 +14,7 @@ from cells import Arrays, all_cells
 from peer_native import NormKit, OneDnn
 from peer_onnx import OnnxRuntime, OpenVino
 from peer_torch import PyTorch
+from report import RealTime, machine, to_markdown, to_text
 
 ROUNDS = 3  # every peer is measured this many times in turn, against a machine that changes
 HOT_CALLS = 50  # calls of a hot cell that are timed together
@@ -42,26 +41,6 @@ def times_of(calls, cell, seconds):
             call()
         times.append((time.perf_counter() - start) * 1e3 / together)
     return times
-
-
-class RealTime:
-    """While it is entered, all threads of this process go before all others of the machine."""
-
-    def __init__(self, wanted):
-        self.wanted = wanted
-
-    def schedule(self, policy, priority):
-        for thread in os.listdir("/proc/self/task") if self.wanted else []:
-            try:
-                os.sched_setscheduler(int(thread), policy, os.sched_param(priority))
-            except ProcessLookupError:  # it ended meanwhile
-                pass
-
-    def __enter__(self):
-        self.schedule(os.SCHED_RR, 1)
-
-    def __exit__(self, *_):
-        self.schedule(os.SCHED_OTHER, 0)
 
 
 def prepare(peer, cell, arrays, exact):
@@ -155,18 +134,6 @@ def to_table(rows, names):
     return lines
 
 
-def to_markdown(lines):
-    rule = ["---"] + ["---:"] * (len(lines[0]) - 1)
-    return "".join(f"| {' | '.join(line)} |\n" for line in [lines[0], rule, *lines[1:]])
-
-
-def to_text(lines):
-    widths = [max(map(len, column)) for column in zip(*lines)]
-    rows = [[cell.ljust(widths[0]) if i == 0 else cell.rjust(w)
-             for i, (cell, w) in enumerate(zip(line, widths))] for line in lines]  # fmt: skip
-    return "".join("  ".join(row) + "\n" for row in rows)
-
-
 def summary(rows):
     """The geometric mean of the best peer's time over normkit's, and the cells that are behind."""
     ratios = {row["cell"] + f", {row['threads']} threads": row["ms"][best_peer(row)] / row["ms"]["normkit"]
@@ -178,23 +145,6 @@ def summary(rows):
     text = f"{len(ratios)} cells: the best peer of each takes {mean:.2f} times as long as normkit "
     text += f"(geometric mean). Peers are ahead in {len(behind)}"
     return text + (": " + ", ".join(behind) if behind else "") + "."
-
-
-def machine():
-    with open("/proc/cpuinfo") as file:
-        info = dict(re.findall(r"^([\w ]+?)\s*: (.*)$", file.read(), re.M))
-    caches = []
-    for index in range(8):
-        try:
-            folder = f"/sys/devices/system/cpu/cpu0/cache/index{index}/"
-            level, kind, size = (open(folder + f).read().strip() for f in ("level", "type", "size"))
-        except OSError:
-            continue
-        if kind != "Instruction":
-            caches.append(f"L{level} {size}")
-    wide = [name for name in ("avx512f", "avx2") if name in info.get("flags", "")]
-    cores = len(os.sched_getaffinity(0))
-    return f"{info.get('model name', platform.machine())}, {cores} cores, {', '.join(caches + wide[:1])}"
 
 
 def parse_arguments():

@@ -1,4 +1,4 @@
-// The small things of core: moments, tensors, threads, suggestions.
+// The small things of core: moments, tensors, suggestions.
 #include <gtest/gtest.h>
 
 #include <cmath>
@@ -7,8 +7,6 @@
 #include "normkit/core/moments.h"
 #include "normkit/core/random.h"
 #include "normkit/core/tensor.h"
-#include "normkit/core/threads.h"
-#include "src/core/parallel.h"
 #include "src/core/suggest.h"
 #include "src/core/testing.h"
 
@@ -72,19 +70,6 @@ TEST(TensorTest, CloneIsACopy) {
 TEST(TensorTest, MemoryThatIsNotToBeHadIsAnError) {
   EXPECT_ERROR_LIKE(Tensor(Layout::Make("C", std::vector<int64_t>{int64_t{1} << 57})),
                     "bytes of memory are not to be had");
-}
-
-TEST(ThreadsTest, EveryTaskRunsOnce) {
-  for (int threads : {1, 2, 3, 8}) {
-    SetNumThreads(threads);
-    EXPECT_EQ(NumThreads(), threads);
-    std::vector<int> runs(1000);
-    ParallelFor(1000, true, [&](int64_t i) { ++runs[static_cast<size_t>(i)]; });
-    for (int count : runs) ASSERT_EQ(count, 1);
-  }
-  SetNumThreads(0);
-  EXPECT_GE(NumThreads(), 1);
-  EXPECT_ERROR(SetNumThreads(-1), "threads: -1 given, expected 0 (default) to 1024");
 }
 
 TEST(SuggestTest, NearWordsAreSuggestedAndFarOnesAreNot) {

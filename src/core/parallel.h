@@ -10,8 +10,9 @@ namespace normkit {
 // Whether this code runs inside a task of ParallelFor.
 bool InParallel();
 
-// call(task, i) for i in [0, count) on `threads` threads: OpenMP's (parallel_omp.cc), or under
-// ThreadSanitizer, which does not see into libgomp, the standard library's (parallel_std.cc).
+// call(task, i) for i in [0, count) on at most `threads` threads: this one, and those of a pool
+// that are awake in time. A thread without a processor (other programs have them) is not waited for
+// unless it is in the middle of a task.
 void RunOnThreads(int64_t count, int threads, void (*call)(const void* task, int64_t i),
                   const void* task);
 

@@ -1,0 +1,119 @@
+"""A training step in PyTorch, in a process of its own: reads a number of seconds from each line of
+its input, measures for so long, and prints the times as JSON.
+
+    training_torch.py NETWORK SETTING BATCH THREADS
+"""
+
+import json
+import sys
+import time
+
+import torch
+from torch import nn
+from torch.nn import functional as F
+
+from training_networks import CLASSES, NETWORKS
+
+LEARN_RATE, MOMENTUM, WEIGHT_DECAY = 1e-3, 0.9, 1e-4
+
+
+def normed(channels, filters, size, stride=1):
+    """A convolution and its batch normalization; the input layer of normkit's networks and its weight
+    decay of convolution biases have no counterpart here."""
+    convolution = nn.Conv2d(channels, filters, size, stride, size // 2, bias=False)
+    return nn.Sequential(convolution, nn.BatchNorm2d(filters))
+
+
+class Block(nn.Module):
+    def __init__(self, channels, filters, stride):
+        super().__init__()
+        self.first = normed(channels, filters, 3, stride)
+        self.second = normed(filters, filters, 3)
+        self.shortcut = normed(channels, filters, 1, stride) if stride > 1 else nn.Identity()
+
+    def forward(self, x):
+        y = F.relu(self.first(x), inplace=True)
+        return F.relu(self.second(y) + self.shortcut(x), inplace=True)
+
+
+class ResnetTiny(nn.Sequential):
+    def __init__(self, channels, classes):
+        layers = [normed(channels, 16, 3), nn.ReLU(inplace=True)]
+        for stage, filters in enumerate((16, 32, 64)):
+            for block in range(3):
+                first = stage > 0 and block == 0
+                layers.append(Block(filters // 2 if first else filters, filters, 2 if first else 1))
+        super().__init__(*layers, nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(64, classes))
+
+
+class SmallCnn(nn.Sequential):
+    def __init__(self, channels, classes):
+        layers = []
+        for filters in (16, 32, 64):
+            layers += [normed(channels, filters, 3), nn.ReLU(inplace=True)]
+            layers.append(nn.MaxPool2d(2, ceil_mode=True))  # padding "same"
+            channels = filters
+        super().__init__(*layers, nn.Flatten(), nn.LazyLinear(classes))
+
+
+MODELS = {"resnet-tiny": ResnetTiny, "small-cnn": SmallCnn}
+
+
+def status(name):
+    """A line of /proc/self/status in bytes."""
+    with open("/proc/self/status") as file:
+        return next(int(line.split()[1]) * 1024 for line in file if line.startswith(name))
+
+
+class TrainingStep:
+    def __init__(self, network, setting, batch):
+        torch.manual_seed(1)
+        height, width, channels = NETWORKS[network]
+        order = torch.channels_last if "channels last" in setting else torch.contiguous_format
+        self.model = MODELS[network](channels, CLASSES)
+        self.x = torch.randn(batch, channels, height, width).to(memory_format=order)
+        self.labels = torch.arange(batch) % CLASSES
+        self.model.eval()(self.x[:1])  # lazy layers learn their size
+        self.model.train().to(memory_format=order)
+        self.run = torch.compile(self.model, dynamic=False) if "compiled" in setting else self.model
+        self.optimizer = torch.optim.SGD(
+            self.model.parameters(), LEARN_RATE, MOMENTUM, weight_decay=WEIGHT_DECAY, fused=True
+        )
+
+    def __call__(self):
+        self.optimizer.zero_grad(set_to_none=True)
+        F.cross_entropy(self.run(self.x), self.labels).backward()
+        self.optimizer.step()
+
+
+def times_of(step, seconds):
+    times = []
+    end = time.perf_counter() + seconds
+    while len(times) < 5 or time.perf_counter() < end:
+        start = time.perf_counter()
+        step()
+        times.append((time.perf_counter() - start) * 1e3)
+    return times
+
+
+def main():
+    network, setting, batch, threads = *sys.argv[1:3], int(sys.argv[3]), int(sys.argv[4])
+    torch.set_num_threads(threads)
+    before = status("VmRSS")
+    step = TrainingStep(network, setting, batch)
+    times_of(step, 0)
+    with open("/proc/self/clear_refs", "w") as file:
+        file.write("5")  # the peak begins anew: a compiler's is not counted
+    times_of(step, 0)
+    facts = {
+        "learnables": sum(p.numel() for p in step.model.parameters()),
+        "peak_bytes": status("VmHWM") - before,
+        "version": torch.__version__,
+    }
+    print(json.dumps(facts), flush=True)
+    for line in sys.stdin:
+        print(json.dumps(times_of(step, float(line))), flush=True)
+
+
+if __name__ == "__main__":
+    main()

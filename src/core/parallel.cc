@@ -1,0 +1,144 @@
+#include "src/core/parallel.h"
+
+#include <algorithm>
+#include <array>
+#include <atomic>
+#include <chrono>
+#include <system_error>
+#include <thread>
+
+#include "src/core/pause.h"
+
+namespace normkit {
+namespace {
+
+thread_local bool in_parallel = false;
+
+// Waits until `done()` or until it is better to sleep. A thread that sleeps takes 5 to 50 us to
+// wake; between the operations of a network lies less than that.
+template <class Done>
+bool Spin(const Done& done) {
+  constexpr std::chrono::microseconds kAtMost{100};
+  const auto begin = std::chrono::steady_clock::now();
+  do {
+    for (int i = 0; i < 32; ++i) {
+      if (done()) return true;
+      Pause();
+    }
+  } while (std::chrono::steady_clock::now() - begin < kAtMost);
+  return done();
+}
+
+// Threads that wait for jobs, one job at a time. Tasks are cut into a part for each thread, which
+// begins with its own (the same tasks of the next operation find its data in its cache) and goes on
+// with what is left of the others'.
+//
+// The gate says who may be inside: a bit (the job is open), seats (how many may still enter), and
+// how many are inside. The caller opens it, works until no task is left, closes it, and waits for
+// those inside only. Never destroyed: its threads sleep until the process ends. A forked child has
+// no such threads and does its jobs alone.
+class Pool {
+ public:
+  using Call = void (*)(const void* task, int64_t i);
+
+  void Run(int64_t count, int threads, Call call, const void* task) {
+    in_parallel = true;
+    if (busy_.exchange(true, std::memory_order_acquire)) {  // by another thread of the user's
+      for (int64_t i = 0; i < count; ++i) call(task, i);
+      in_parallel = false;
+      return;
+    }
+    Open(count, threads, call, task);
+    RunTasks(0);
+    in_parallel = false;
+    gate_.fetch_and(kInside, std::memory_order_acq_rel);
+    const auto empty = [&] { return gate_.load(std::memory_order_acquire) == 0; };
+    if (!Spin(empty))
+      while (const uint32_t inside = gate_.load(std::memory_order_acquire)) gate_.wait(inside);
+    busy_.store(false, std::memory_order_release);
+  }
+
+ private:
+  static constexpr uint32_t kOpen = 1u << 31, kSeat = 1u << 16, kInside = kSeat - 1;
+  static constexpr int kMaxThreads = 1024;
+
+  struct alignas(64) Part {
+    std::atomic<int64_t> next;
+    int64_t end;
+  };
+
+  void Open(int64_t count, int threads, Call call, const void* task) {
+    parts_ = static_cast<int>(std::min<int64_t>({count, threads, kMaxThreads}));
+    for (int p = 0; p < parts_; ++p) {
+      all_parts_[static_cast<size_t>(p)].next.store(count * p / parts_, std::memory_order_relaxed);
+      all_parts_[static_cast<size_t>(p)].end = count * (p + 1) / parts_;
+    }
+    call_ = call;
+    task_ = task;
+    while (workers_ < parts_ - 1) {
+      try {
+        std::thread([this, index = workers_ + 1] { Work(index); }).detach();
+      } catch (const std::system_error&) {
+        break;  // no more threads to be had: those there are do it
+      }
+      ++workers_;
+    }
+    gate_.store(kOpen | static_cast<uint32_t>(parts_ - 1) * kSeat, std::memory_order_release);
+    jobs_.fetch_add(1, std::memory_order_release);
+    jobs_.notify_all();
+  }
+
+  void RunTasks(int first) {
+    for (int k = 0; k < parts_; ++k) {
+      Part& part = all_parts_[static_cast<size_t>((first + k) % parts_)];
+      while (true) {
+        const int64_t i = part.next.fetch_add(1, std::memory_order_relaxed);
+        if (i >= part.end) break;
+        call_(task_, i);
+      }
+    }
+  }
+
+  bool Enter() {
+    uint32_t gate = gate_.load(std::memory_order_relaxed);
+    while (gate & kOpen && gate - kOpen >= kSeat)
+      if (gate_.compare_exchange_weak(gate, gate - kSeat + 1, std::memory_order_acquire))
+        return true;
+    return false;
+  }
+
+  void Work(int index) {
+    in_parallel = true;
+    const bool spin = index < static_cast<int>(std::thread::hardware_concurrency());
+    uint32_t seen = 0;
+    while (true) {
+      const auto changed = [&] { return jobs_.load(std::memory_order_acquire) != seen; };
+      if (!spin || !Spin(changed)) jobs_.wait(seen, std::memory_order_acquire);
+      seen = jobs_.load(std::memory_order_acquire);
+      if (!Enter()) continue;
+      RunTasks(index);
+      // 1: the gate is closed, and nobody else inside.
+      if (gate_.fetch_sub(1, std::memory_order_acq_rel) == 1) gate_.notify_one();
+    }
+  }
+
+  std::atomic<bool> busy_{false};
+  std::atomic<uint32_t> gate_{0}, jobs_{0};
+  int workers_ = 0;  // this and the rest: changed by the caller while the gate is closed
+  int parts_ = 0;
+  Call call_ = nullptr;
+  const void* task_ = nullptr;
+  std::array<Part, kMaxThreads> all_parts_;
+};
+
+}  // namespace
+
+bool InParallel() { return in_parallel; }
+
+void RunOnThreads(int64_t count, int threads, void (*call)(const void* task, int64_t i),
+                  const void* task) {
+  static Pool& pool = *new Pool;
+  pool.Run(count, threads, call, task);
+}
+
+}  // namespace normkit

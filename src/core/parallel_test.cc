@@ -1,0 +1,95 @@
+#include "src/core/parallel.h"
+
+#include <gtest/gtest.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <atomic>
+#include <thread>
+#include <vector>
+
+#include "src/core/testing.h"
+
+namespace normkit {
+namespace {
+
+// How often each of `count` tasks ran.
+std::vector<int> Runs(int64_t count) {
+  std::vector<int> runs(static_cast<size_t>(count));
+  ParallelFor(count, true, [&](int64_t i) { ++runs[static_cast<size_t>(i)]; });
+  return runs;
+}
+
+class ParallelTest : public testing::Test {
+ protected:
+  ~ParallelTest() override { SetNumThreads(0); }
+};
+
+TEST_F(ParallelTest, EveryTaskRunsOnce) {
+  for (const int threads : {1, 2, 3, 8, 2}) {
+    SetNumThreads(threads);
+    EXPECT_EQ(NumThreads(), threads);
+    for (const int64_t count : {0, 1, 2, 3, 7, 8, 1000})
+      for (const int n : Runs(count)) ASSERT_EQ(n, 1) << threads << " threads, " << count;
+  }
+  SetNumThreads(0);
+  EXPECT_GE(NumThreads(), 1);
+  EXPECT_ERROR(SetNumThreads(-1), "threads: -1 given, expected 0 (default) to 1024");
+}
+
+TEST_F(ParallelTest, WhatTasksWroteIsSeenAfterwards) {
+  SetNumThreads(3);
+  for (int64_t round = 0; round < 2000; ++round) {
+    std::vector<int64_t> values(16);
+    ParallelFor(16, true, [&](int64_t i) { values[static_cast<size_t>(i)] = round + i; });
+    for (int64_t i = 0; i < 16; ++i) ASSERT_EQ(values[static_cast<size_t>(i)], round + i);
+  }
+}
+
+TEST_F(ParallelTest, NoMoreThreadsThanAskedFor) {
+  SetNumThreads(8);
+  Runs(8);  // makes the threads
+  SetNumThreads(2);
+  for (int round = 0; round < 200; ++round) {
+    std::atomic<int> inside{0}, most{0};
+    ParallelFor(64, true, [&](int64_t) {
+      const int now = ++inside;
+      for (int before = most; now > before && !most.compare_exchange_weak(before, now);) {
+      }
+      --inside;
+    });
+    ASSERT_LE(most, 2);
+  }
+}
+
+TEST_F(ParallelTest, TasksOfTasksAndOfSeveralThreadsRun) {
+  SetNumThreads(3);
+  const auto nested = [](std::atomic<int64_t>& sum) {
+    ParallelFor(20, true, [&](int64_t i) {
+      EXPECT_TRUE(InParallel());
+      ParallelFor(10, true, [&](int64_t k) { sum += i * 10 + k; });
+    });
+    EXPECT_FALSE(InParallel());
+  };
+  std::vector<std::atomic<int64_t>> sums(4);
+  std::vector<std::thread> users;
+  for (auto& sum : sums)
+    users.emplace_back([&] {
+      for (int round = 0; round < 50; ++round) nested(sum);
+    });
+  for (std::thread& user : users) user.join();
+  for (const auto& sum : sums) EXPECT_EQ(sum, 50 * 199 * 200 / 2);
+}
+
+TEST_F(ParallelTest, AForkedChildDoesItsWorkAlone) {
+  SetNumThreads(4);
+  Runs(100);
+  const pid_t child = fork();
+  if (child == 0) _exit(Runs(100) == std::vector<int>(100, 1) ? 0 : 1);
+  int status = -1;
+  ASSERT_EQ(waitpid(child, &status, 0), child);
+  EXPECT_EQ(status, 0);
+}
+
+}  // namespace
+}  // namespace normkit

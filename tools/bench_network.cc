@@ -1,0 +1,161 @@
+#include "tools/bench_network.h"
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <algorithm>
+#include <chrono>
+#include <cmath>
+#include <cstdio>
+#include <nlohmann/json.hpp>
+
+#include "normkit/core/random.h"
+#include "normkit/core/threads.h"
+#include "normkit/nn/executor.h"
+#include "normkit/report/report.h"
+#include "src/core/fail.h"
+#include "src/core/files.h"
+#include "src/nn/loss.h"
+#include "src/train/solvers.h"
+#include "tools/layer_table.h"
+#include "tools/training_options.h"
+
+namespace normkit::tools {
+namespace {
+
+constexpr double kLearnRate = 1e-3;
+constexpr size_t kMinSteps = 5;
+
+Graph MakeGraph(const NetworkBenchArgs& args) {
+  Graph graph = BuildNetwork({args.network, args.norm},
+                             {.input_size = {args.input[0], args.input[1], args.input[2]},
+                              .num_classes = args.num_classes});
+  const Node& last = graph.node(graph.output());
+  if (last.layer->type() != "softmax")
+    Fail("network '{}': ends in {} '{}', expected softmax", args.network, last.layer->type(),
+         last.layer->name());
+  return graph;
+}
+
+// All that one iteration of a training does but for reading the images.
+class TrainingStep {
+ public:
+  TrainingStep(const Graph& graph, int64_t batch_size)
+      : executor_(graph, batch_size, true),
+        parameters_(graph),
+        gradients_(graph),
+        optimizer_(Resolve({}), parameters_),
+        logits_(graph.node(graph.output()).inputs.front()) {
+    parameters_.Initialize(graph, 1);
+    Random random(1);
+    for (float& x : executor_.input()) x = static_cast<float>(random.Normal());
+    const Layout scores = graph.Layouts(batch_size)[static_cast<size_t>(logits_)];
+    num_classes_ = scores.channels();
+    dlogits_.resize(static_cast<size_t>(scores.size()));
+    for (int64_t b = 0; b < batch_size; ++b) labels_.push_back(b % num_classes_);
+  }
+
+  void Run() {
+    const RunMode mode{.training = true, .update_statistics = true, .seed = 1, .iteration = ++i_};
+    executor_.Forward(parameters_, mode);
+    CrossEntropyLoss(executor_.value(logits_), labels_, num_classes_, dlogits_);
+    executor_.Backward(parameters_, dlogits_, logits_, mode, gradients_);
+    optimizer_.Step(parameters_, gradients_, kLearnRate);
+  }
+
+  size_t arena_bytes() const { return executor_.arena_bytes(); }
+  const Parameters& parameters() const { return parameters_; }
+
+ private:
+  Executor executor_;
+  Parameters parameters_, gradients_;
+  Optimizer optimizer_;
+  Value logits_;
+  int64_t num_classes_ = 0;
+  std::vector<int64_t> labels_;
+  std::vector<float> dlogits_;
+  uint64_t i_ = 0;
+};
+
+double MedianMilliseconds(TrainingStep& step, double seconds) {
+  using Clock = std::chrono::steady_clock;
+  for (int i = 0; i < 2; ++i) step.Run();
+  std::vector<double> times;
+  const auto begin = Clock::now();
+  for (auto end = begin;
+       times.size() < kMinSteps || std::chrono::duration<double>(end - begin).count() < seconds;) {
+    const auto start = Clock::now();
+    step.Run();
+    end = Clock::now();
+    times.push_back(std::chrono::duration<double, std::milli>(end - start).count());
+  }
+  std::ranges::nth_element(times, times.begin() + static_cast<ptrdiff_t>(times.size() / 2));
+  return times[times.size() / 2];
+}
+
+// From /proc: getrusage would tell of the process that started this one, too.
+int64_t PeakResidentBytes() {
+  const std::string status = ReadFile("/proc/self/status");
+  const std::string name = "VmHWM:";
+  const size_t at = status.find(name);
+  return at == status.npos ? 0 : std::stoll(status.substr(at + name.size())) * 1024;
+}
+
+std::string Megabytes(double bytes) { return fmt::format("{:.1f}", bytes / 1e6); }
+
+}  // namespace
+
+void AddNetworkBenchOptions(CLI::App& command, NetworkBenchArgs& args) {
+  AddNetworkOption(command, args.network);
+  AddNormOption(command, args.norm);
+  command.add_option("--input", args.input, "Height, width and channels of the images")
+      ->option_text("H,W,C")
+      ->delimiter(',')
+      ->expected(3)
+      ->default_str("32,32,3")
+      ->check(CLI::Range(1, 1 << 20));
+  command.add_option("--batch", args.batch_size, "Images of a step")
+      ->option_text("N")
+      ->capture_default_str()
+      ->check(CLI::Range(1, 1 << 20));
+  command.add_option("--classes", args.num_classes, "Outputs of the network")
+      ->option_text("N")
+      ->capture_default_str()
+      ->check(CLI::Range(1, 1 << 20));
+}
+
+void RunNetworkBench(const NetworkBenchArgs& args, const std::vector<int>& threads, double seconds,
+                     bool json) {
+  const Graph graph = MakeGraph(args);
+  TrainingStep step(graph, args.batch_size);
+  Table table{{"network", "norm", "input", "batch", "threads", "step ms", "images/s", "arena MB",
+               "peak MB"},
+              {}};
+  for (const int n : threads) {
+    SetNumThreads(n);
+    const double ms = MedianMilliseconds(step, seconds);
+    const double rate = 1e3 * static_cast<double>(args.batch_size) / ms;
+    if (json) {
+      const nlohmann::ordered_json line{{"network", args.network},
+                                        {"norm", args.norm},
+                                        {"input", args.input},
+                                        {"batch", args.batch_size},
+                                        {"threads", n},
+                                        {"learnables", CountLearnables(step.parameters())},
+                                        {"step_ms", std::round(ms * 1e4) / 1e4},
+                                        {"images_per_second", std::round(rate)},
+                                        {"arena_bytes", step.arena_bytes()},
+                                        {"peak_bytes", PeakResidentBytes()}};
+      std::puts(line.dump().c_str());
+      std::fflush(stdout);
+    }
+    table.rows.push_back({args.network, args.norm, fmt::format("{}", fmt::join(args.input, "x")),
+                          std::to_string(args.batch_size), std::to_string(n),
+                          fmt::format("{:.3f}", ms), fmt::format("{:.0f}", rate),
+                          Megabytes(static_cast<double>(step.arena_bytes())),
+                          Megabytes(static_cast<double>(PeakResidentBytes()))});
+  }
+  if (!json) std::fputs(ToText(table).c_str(), stdout);
+}
+
+}  // namespace normkit::tools
