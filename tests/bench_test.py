@@ -83,3 +83,18 @@ def test_a_layer_that_does_not_fit(normkit):
     assert done.stderr == f"normkit: {expected}\n"
     done = normkit("bench", "--table", "--format", "TBC", code=1)
     assert "no cell of the table has all of the properties" in done.stderr
+
+
+def test_a_training_step_of_a_network(normkit):
+    text = normkit("bench", "--network", "small-cnn", "--norm", "group:4", "--input", "12,10,2", "--batch", 3,
+                   "--classes", 4, "--threads", "1,2", "--seconds", 0, "--json").stdout  # fmt: skip
+    lines = [json.loads(line) for line in text.splitlines()]
+    assert [line["threads"] for line in lines] == [1, 2]
+    for line in lines:
+        assert line["network"] == "small-cnn" and line["norm"] == "group:4" and line["batch"] == 3
+        kernels = 9 * (2 * 16 + 16 * 32 + 32 * 64)
+        assert line["learnables"] == kernels + 2 * (16 + 32 + 64) + 2 * 2 * 64 * 4 + 4
+        assert line["step_ms"] > 0 and line["images_per_second"] > 0
+        assert 4 * 12 * 10 * 16 * 3 < line["arena_bytes"] < line["peak_bytes"] < 1e9
+    table = normkit("bench", "--network", "mlp", "--input", "4,4,1", "--seconds", 0).stdout
+    assert table.startswith("network") and "4x4x1" in table
