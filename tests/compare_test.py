@@ -3,10 +3,18 @@
 import csv
 import json
 import re
+import statistics
 
 import pytest
 
+from conftest import ROOT
+
 SMALL = ["--data", "digits:200", "--network", "mlp", "--max-epochs", "2", "--checkpoints", "3"]
+
+
+def read_csv(path):
+    with open(path, newline="") as file:
+        return list(csv.DictReader(file))
 
 
 def test_tables_page_and_numbers(normkit, tmp_path):
@@ -17,11 +25,43 @@ def test_tables_page_and_numbers(normkit, tmp_path):
     page = (tmp_path / "compare.html").read_text()
     assert page.count("<svg") == 5  # over batch sizes; accuracy and loss of each
     assert "--norms none,batch --batch-sizes 32,4" in page
-    with open(tmp_path / "compare.csv", newline="") as file:
-        rows = list(csv.DictReader(file))
+    rows = read_csv(tmp_path / "compare.csv")
     assert len(rows) == 2 * 2 * 2 * 3
     rates = {row["mini_batch_size"]: float(row["initial_learn_rate"]) for row in rows}
     assert rates["32"] == pytest.approx(8 * rates["4"])
+
+
+def test_mean_and_range_are_those_of_the_seeds(normkit, tmp_path):
+    done = normkit("compare", *SMALL, "--norms", "layer,batch", "--batch-sizes", "32,4", "--seeds",
+                   "3", "--output", tmp_path)
+    rows = read_csv(tmp_path / "final.csv")
+    assert [row["seed"] for row in rows] == ["1", "2", "3"] * 4
+    page = (tmp_path / "compare.html").read_text()
+    for norm in ("layer", "batch"):
+        means, ranges = f"{norm} +", f"{norm} +"
+        for size in ("32", "4"):
+            values = [float(row["validation_accuracy"]) for row in rows
+                      if (row["norm"], row["mini_batch_size"]) == (norm, size)]
+            span = f"{min(values):.2f} to {max(values):.2f}"
+            means += f"{sum(values) / 3:.2f} ±{statistics.stdev(values):.2f} *"
+            ranges += f"{span} *"
+            assert span in page
+        assert re.search(f"^{means}$", done.stdout, re.M), done.stdout
+        assert re.search(f"^{ranges}$", done.stdout, re.M), done.stdout
+
+
+def test_batch_normalization_falls_where_two_values_make_a_statistic(normkit, tmp_path):
+    """docs/results.md, "Small mini-batches", in small."""
+    normkit("compare", "--data", "digits:1000", "--network",
+            ROOT / "examples/networks/vgg-tiny.json", "--norms", "batch,group:8", "--batch-sizes",
+            "16,2", "--scale-learn-rate", "--solver", "sgdm", "--initial-learn-rate", "0.05",
+            "--max-epochs", "6", "--checkpoints", "1", "--threads", "1", "--output", tmp_path)
+    accuracy = {(row["norm"], row["mini_batch_size"]): float(row["validation_accuracy"])
+                for row in read_csv(tmp_path / "final.csv")}
+    assert accuracy["batch", "16"] > 75
+    assert accuracy["batch", "2"] < 40
+    assert accuracy["group:8", "16"] > 75
+    assert accuracy["group:8", "2"] > 75
 
 
 def test_json(normkit, tmp_path):
@@ -48,6 +88,8 @@ def test_diverged_runs_are_shown_as_such(normkit, tmp_path):
     done = normkit("compare", "--data", "digits:200", "--norms", "none", "--batch-sizes", "32",
                    "--solver", "sgdm", "--initial-learn-rate", "1e30", "--output", tmp_path)
     assert re.search(r"^none +diverged$", done.stdout, re.M)
+    (row,) = read_csv(tmp_path / "final.csv")
+    assert (row["diverged"], row["validation_accuracy"]) == ("true", "")
 
 
 @pytest.mark.parametrize("code, options, message", [

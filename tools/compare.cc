@@ -121,7 +121,9 @@ void Print(const CompareArgs& args, const std::vector<CompareRun>& runs) {
              Name(args.options.batch_normalization_statistics),
              args.seeds > 1 ? fmt::format(", mean and deviation of {} seeds", args.seeds) : "",
              ToText(FinalTable(runs)));
-  fmt::print("Report   {0}/compare.html\nNumbers  {0}/compare.csv\n", args.output);
+  if (args.seeds > 1)
+    fmt::print("Lowest and highest of the seeds\n\n{}\n", ToText(RangeTable(runs)));
+  fmt::print("Report   {0}/compare.html\nNumbers  {0}/final.csv, {0}/compare.csv\n", args.output);
 }
 
 void CheckArgs(const CompareArgs& args) {
@@ -155,6 +157,7 @@ void RunCompare(const CompareArgs& args, const std::string& command) {
   WriteFile(args.output + "/compare.html",
             ComparePage(runs, "Normalizations compared", about, command));
   WriteFile(args.output + "/compare.csv", CompareCsv(runs));
+  WriteFile(args.output + "/final.csv", FinalCsv(runs));
   Print(args, runs);
   if (runs.size() < plans.size())
     Fail("comparison stopped after {} of {} runs", runs.size(), plans.size());
@@ -193,7 +196,8 @@ void AddCompare(CLI::App& app) {
   AddNetworkOption(command, args->network);
   AddTrainingOptions(command, args->options);
   command.remove_option(command.get_option("--mini-batch-size"));  // --batch-sizes
-  command.add_option("--output", args->output, "Folder for compare.html and compare.csv")
+  command
+      .add_option("--output", args->output, "Folder for compare.html, compare.csv and final.csv")
       ->default_str(args->output)
       ->option_text("DIR");
   AddThreadsOption(command, args->threads);

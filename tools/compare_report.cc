@@ -57,6 +57,32 @@ std::string FinalCell(const std::vector<const CompareRun*>& runs) {
   return fmt::format("{:.2f} ±{:.2f}", accuracy.mean, accuracy.deviation);
 }
 
+std::string RangeCell(const std::vector<const CompareRun*>& runs) {
+  if (runs.empty()) return "-";
+  if (std::isnan(FinalAccuracy(runs).mean)) return "diverged";
+  const auto [low, high] =
+      std::minmax_element(runs.begin(), runs.end(), [](const CompareRun* a, const CompareRun* b) {
+        return a->final_accuracy < b->final_accuracy;
+      });
+  return fmt::format("{:.2f} to {:.2f}", (*low)->final_accuracy, (*high)->final_accuracy);
+}
+
+// A row a norm, a column a batch size.
+Table TableOf(const std::vector<CompareRun>& runs,
+              std::string (*cell)(const std::vector<const CompareRun*>&)) {
+  Table table{{"norm"}, {}};
+  const std::vector<int64_t> batch_sizes = BatchSizesOf(runs);
+  for (const int64_t batch_size : batch_sizes)
+    table.header.push_back(fmt::format("batch {}", batch_size));
+  for (const std::string& norm : Distinct(runs, &CompareRun::norm)) {
+    std::vector<std::string> row{norm};
+    for (const int64_t batch_size : batch_sizes)
+      row.push_back(cell(Select(runs, norm, batch_size)));
+    table.rows.push_back(std::move(row));
+  }
+  return table;
+}
+
 // The mean over seeds at each checkpoint that all of them reached.
 Series MeanCurve(const std::string& norm, const std::vector<const CompareRun*>& runs,
                  double ProgressRow::*value) {
@@ -105,19 +131,8 @@ std::vector<int64_t> BatchSizesOf(const std::vector<CompareRun>& runs) {
   return Distinct(runs, &CompareRun::batch_size);
 }
 
-Table FinalTable(const std::vector<CompareRun>& runs) {
-  Table table{{"norm"}, {}};
-  const std::vector<int64_t> batch_sizes = BatchSizesOf(runs);
-  for (const int64_t batch_size : batch_sizes)
-    table.header.push_back(fmt::format("batch {}", batch_size));
-  for (const std::string& norm : Distinct(runs, &CompareRun::norm)) {
-    std::vector<std::string> row{norm};
-    for (const int64_t batch_size : batch_sizes)
-      row.push_back(FinalCell(Select(runs, norm, batch_size)));
-    table.rows.push_back(std::move(row));
-  }
-  return table;
-}
+Table FinalTable(const std::vector<CompareRun>& runs) { return TableOf(runs, FinalCell); }
+Table RangeTable(const std::vector<CompareRun>& runs) { return TableOf(runs, RangeCell); }
 
 Table CheckpointTable(const std::vector<CompareRun>& runs, int64_t batch_size) {
   Table table{{"norm", "seed"}, {}};
@@ -147,6 +162,18 @@ std::string CompareCsv(const std::vector<CompareRun>& runs) {
                             std::to_string(row.iteration),
                             fmt::format("{}", row.validation_accuracy),
                             fmt::format("{}", row.validation_loss)});
+  return ToCsv(table);
+}
+
+std::string FinalCsv(const std::vector<CompareRun>& runs) {
+  Table table{{"norm", "mini_batch_size", "seed", "initial_learn_rate", "diverged",
+               "validation_accuracy", "validation_loss"},
+              {}};
+  for (const CompareRun& run : runs)
+    table.rows.push_back({run.norm, std::to_string(run.batch_size), std::to_string(run.seed),
+                          fmt::format("{}", run.learn_rate), run.diverged ? "true" : "false",
+                          run.diverged ? "" : fmt::format("{}", run.final_accuracy),
+                          run.diverged ? "" : fmt::format("{}", run.final_loss)});
   return ToCsv(table);
 }
 
@@ -180,6 +207,10 @@ std::string ComparePage(const std::vector<CompareRun>& runs, const std::string& 
   page.Code(command);
   page.Heading("Validation accuracy at the end, percent");
   page.Add(FinalTable(runs));
+  if (Distinct(runs, &CompareRun::seed).size() > 1) {
+    page.Paragraph("Lowest and highest of the seeds:");
+    page.Add(RangeTable(runs));
+  }
   if (BatchSizesOf(runs).size() > 1) page.Add(BatchSizePlot(runs));
   for (const int64_t batch_size : BatchSizesOf(runs)) {
     page.Heading(fmt::format("Mini-batches of {}", batch_size));

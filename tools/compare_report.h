@@ -26,11 +26,15 @@ struct CompareRun {
 // standard deviation.
 Table FinalTable(const std::vector<CompareRun>& runs);
 
+// The lowest and the highest of the seeds behind each cell of the FinalTable.
+Table RangeTable(const std::vector<CompareRun>& runs);
+
 // Validation accuracy over the iterations of one batch size: a row a norm and seed.
 Table CheckpointTable(const std::vector<CompareRun>& runs, int64_t batch_size);
 
-// All numbers: a row a run and checkpoint.
+// All numbers: a row a run and checkpoint; a row a run with what it ended with.
 std::string CompareCsv(const std::vector<CompareRun>& runs);
+std::string FinalCsv(const std::vector<CompareRun>& runs);
 std::string CompareJson(const std::vector<CompareRun>& runs);
 
 // Self-contained page: curves by batch size, accuracy over batch size, the tables.
