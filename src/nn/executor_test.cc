@@ -93,6 +93,30 @@ TEST(ExecutorTest, SharedMemoryAndFusionChangeNoBit) {
   EXPECT_LT(Executor(graph, 8, true).arena_bytes(), Executor(graph, 8, true, true).arena_bytes());
 }
 
+// Sums whose gradients lie over one another, or must not: an operand that also goes elsewhere
+// before, behind or past the other one, one that stands twice, and one that the other is made of.
+TEST(ExecutorTest, SumsInPlaceChangeNoBit) {
+  Graph graph;
+  graph.Add(FeatureInput({.num_features = 8}));
+  const auto dense = [&](Value x) { return graph.Add(FullyConnected({.output_size = 8}), {x}); };
+  const auto sum = [&](Value a, Value b) { return graph.Add(Addition(), {a, b}); };
+  Value x = dense(0);
+  x = graph.Add(Relu(), {sum(dense(graph.Add(Relu(), {dense(x)})), x)});  // residual
+  x = graph.Add(Relu(), {sum(x, graph.Add(Tanh(), {x}))});                // made of it at once
+  x = sum(x, sum(x, dense(x)));                                           // twice on the way
+  x = sum(sum(x, x), dense(x));
+  const Value early = graph.Add(BatchNormalization(), {x}), late = dense(x);
+  x = sum(early, late);
+  x = graph.Add(Addition({.num_inputs = 3}), {x, early, late});
+  x = graph.Add(Relu(), {graph.Add(Addition({.num_inputs = 3}), {x, dense(x), x})});
+  const Value left = dense(x), right = graph.Add(Gelu(), {dense(x)});
+  graph.Add(Sigmoid(), {sum(sum(left, right), dense(left))});
+  for (const int64_t batch_size : {2, 5}) {
+    const Pass shared = RunOnce(graph, batch_size, false), kept = RunOnce(graph, batch_size, true);
+    ExpectSameBits(shared, kept);
+  }
+}
+
 TEST(ExecutorTest, InferenceGivesTheSameWithSharedMemory) {
   const Graph graph = AllKinds();
   Parameters parameters(graph);

@@ -20,10 +20,11 @@ struct BatchMoments {
 };
 
 // Prepared once; Forward and Backward allocate nothing (oneDNN's own small tables of arguments
-// aside). Batch normalization followed by ReLU alone runs fused. Activations live in one arena,
-// placed so that values that are never alive together share memory; with `training` all that the
-// backward pass reads stays alive. Used by one thread at a time; any number of executors may run
-// the same graph.
+// aside). A normalization or addition followed by ReLU alone runs fused with it. Activations and
+// gradients live in one arena, placed so that those that are never alive together share memory, and
+// so that elementwise operations, normalizations and sums write over what they read where nobody
+// reads it any more; with `training` all that the backward pass reads stays alive. Used by one
+// thread at a time; any number of executors may run the same graph.
 class NORMKIT_API Executor {
  public:
   // With keep_all nothing shares memory and nothing is fused, so that value() knows every node.

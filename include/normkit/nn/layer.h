@@ -71,6 +71,10 @@ class NORMKIT_API LayerOp {
   virtual size_t backward_scratch_bytes() const { return 0; }
   virtual bool needs_inputs() const { return true; }  // does Backward read the inputs?
   virtual bool needs_output() const { return false; }
+  // May the output be inputs[0]? May dinputs be doutput: the only one, or several at once, being
+  // equal?
+  virtual bool forward_in_place() const { return false; }
+  virtual bool backward_in_place() const { return false; }
   virtual void Forward(const ForwardContext& context) = 0;
   virtual void Backward(const BackwardContext& context) = 0;
 };

@@ -13,6 +13,7 @@ class AdditionLayer : public Layer {
   std::string_view short_name() const override { return "addition"; }
   Layout OutputLayout(std::span<const Layout> inputs) const override;
   std::unique_ptr<LayerOp> Prepare(std::span<const Layout> inputs, bool training) const override;
+  std::unique_ptr<LayerOp> PrepareWithRelu(const Layout& x) const;
   std::string Description() const override;
 
  private:

@@ -17,14 +17,18 @@ class DropoutOp : public LayerOp {
         scale_(static_cast<float>(1 / (1 - probability))) {}
   size_t saved_bytes() const override { return static_cast<size_t>(size_); }
   bool needs_inputs() const override { return false; }
+  bool forward_in_place() const override { return true; }
+  bool backward_in_place() const override { return true; }
 
   void Forward(const ForwardContext& context) override {
     const float* x = context.inputs[0];
     auto* stays = reinterpret_cast<uint8_t*>(context.saved);
-    if (!Active(context.mode))
+    if (!Active(context.mode)) {
+      if (x == context.output) return;
       return ForPieces(size_, [&](int64_t begin, int64_t end) {
         std::copy(x + begin, x + end, context.output + begin);
       });
+    }
     ForPieces(size_, [&](int64_t begin, int64_t end) {
       Draw(context, begin, end, stays);
       Store(context.output, begin, end, false,

@@ -28,13 +28,17 @@ void ForRowPieces(int64_t rows, int64_t row_size, const Body& body) {
               });
 }
 
-// to[i] = value(i), or += value(i).
+// to[i] = value(i), or += value(i), which may read to[i]: "simd" says to compilers that nothing is
+// read which another i writes, as __restrict would, and leaves that open.
 template <class Function>
-void Store(float* __restrict to, int64_t begin, int64_t end, bool add, const Function& value) {
-  if (add)
+void Store(float* to, int64_t begin, int64_t end, bool add, const Function& value) {
+  if (add) {
+#pragma omp simd
     for (int64_t i = begin; i < end; ++i) to[i] += value(i);
-  else
+  } else {
+#pragma omp simd
     for (int64_t i = begin; i < end; ++i) to[i] = value(i);
+  }
 }
 
 // y = f.Map(x), dx = f.Gradient(dy, x or y), which of the two is F::kGradientReadsOutput.
@@ -44,36 +48,27 @@ class ElementwiseOp : public LayerOp {
   ElementwiseOp(const Layout& x, F f) : size_(x.size()), f_(f) {}
   bool needs_inputs() const override { return !F::kGradientReadsOutput; }
   bool needs_output() const override { return F::kGradientReadsOutput; }
+  bool forward_in_place() const override { return true; }
+  bool backward_in_place() const override { return true; }
 
   void Forward(const ForwardContext& context) override {
-    ForPieces(size_, [&](int64_t begin, int64_t end) {
-      Map(f_, context.inputs[0] + begin, end - begin, context.output + begin);
+    const float* x = context.inputs[0];
+    ForPieces(size_, [&, f = f_](int64_t begin, int64_t end) {
+      Store(context.output, begin, end, false, [=](int64_t i) { return f.Map(x[i]); });
     });
   }
 
   void Backward(const BackwardContext& context) override {
     if (!context.dinputs[0]) return;
     const float* at = F::kGradientReadsOutput ? context.output : context.inputs[0];
-    ForPieces(size_, [&](int64_t begin, int64_t end) {
-      Gradient(f_, context.doutput + begin, at + begin, end - begin, context.add_to_dinput[0],
-               context.dinputs[0] + begin);
+    const float* dy = context.doutput;
+    ForPieces(size_, [&, f = f_](int64_t begin, int64_t end) {
+      Store(context.dinputs[0], begin, end, context.add_to_dinput[0],
+            [=](int64_t i) { return f.Gradient(dy[i], at[i]); });
     });
   }
 
  private:
-  // Plain loops over arrays that do not overlap, with every operand loaded: what compilers need to
-  // use SIMD.
-  static void Map(F f, const float* __restrict x, int64_t size, float* __restrict y) {
-    for (int64_t i = 0; i < size; ++i) y[i] = f.Map(x[i]);
-  }
-  static void Gradient(F f, const float* __restrict dy, const float* __restrict at, int64_t size,
-                       bool add, float* __restrict dx) {
-    if (add)
-      for (int64_t i = 0; i < size; ++i) dx[i] += f.Gradient(dy[i], at[i]);
-    else
-      for (int64_t i = 0; i < size; ++i) dx[i] = f.Gradient(dy[i], at[i]);
-  }
-
   int64_t size_;
   F f_;
 };

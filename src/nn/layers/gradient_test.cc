@@ -207,7 +207,11 @@ class Bench {
 
   double Loss() {
     const std::vector<float*> x = Pointers(x_), parameters = Pointers(parameters_);
-    const std::vector<const float*> inputs(x.begin(), x.end());
+    std::vector<const float*> inputs(x.begin(), x.end());
+    if (in_place_ && op_->forward_in_place()) {
+      std::ranges::copy(x_[0]->values(), y_->floats());
+      inputs[0] = y_->floats();
+    }
     Guarded scratch(op_->forward_scratch_bytes());
     ForwardContext context;
     context.mode = kMode;
@@ -245,6 +249,8 @@ class Bench {
     Guarded scratch(op_->backward_scratch_bytes());
     Guarded dy(weights_.size() * sizeof(float));
     std::copy(weights_.begin(), weights_.end(), dy.floats());
+    const bool in_place = in_place_ && op_->backward_in_place();
+    if (in_place) std::fill(dx_pointers.begin(), dx_pointers.end(), dy.floats());
     BackwardContext context;
     context.mode = kMode;
     context.inputs = inputs;
@@ -257,7 +263,12 @@ class Bench {
     context.saved = saved_->bytes();
     context.scratch = scratch.bytes();
     op_->Backward(context);
+    for (size_t k = 0; in_place && k < dx.size(); ++k)
+      std::ranges::copy(dy.values(), dx[k]->floats());
   }
+
+  // From now on results go over what they are made of, where the layer can do so.
+  void GoInPlace() { in_place_ = true; }
 
   double Difference(float& value) {
     const float middle = value;
@@ -298,6 +309,7 @@ class Bench {
   Arrays x_, parameters_;
   std::unique_ptr<Guarded> y_, saved_;
   std::vector<float> weights_;
+  bool in_place_ = false;
 };
 
 class LayerGradientTest : public testing::TestWithParam<Case> {};
@@ -348,6 +360,22 @@ TEST_P(LayerGradientTest, GivesOnlyWhatIsWanted) {
     for (size_t i = 0; bench.specs()[k].trainable && i < dparameters[k]->values().size(); ++i)
       ASSERT_NEAR(dparameters_only[k]->values()[i], dparameters[k]->values()[i], 1e-5)
           << i;  // not the same bits: kernels that fuse dx round in another order
+}
+
+TEST_P(LayerGradientTest, TheSameInPlace) {
+  Bench bench(GetParam());
+  Arrays dx, dparameters, dx_in_place, dparameters_in_place;
+  bench.Gradients(0, false, true, true, dx, dparameters);
+  const double loss = bench.Loss();
+  bench.GoInPlace();
+  bench.Gradients(0, false, true, true, dx_in_place, dparameters_in_place);
+  EXPECT_EQ(bench.Loss(), loss);
+  for (size_t k = 0; k < dx.size(); ++k)
+    EXPECT_TRUE(std::ranges::equal(dx[k]->values(), dx_in_place[k]->values())) << k;
+  for (size_t k = 0; k < dparameters.size(); ++k)
+    if (bench.specs()[k].trainable) {
+      EXPECT_TRUE(std::ranges::equal(dparameters[k]->values(), dparameters_in_place[k]->values()));
+    }
 }
 
 INSTANTIATE_TEST_SUITE_P(Layers, LayerGradientTest, testing::ValuesIn(Cases()),

@@ -63,6 +63,8 @@ class NormalizationOp : public LayerOp {
  public:
   NormalizationOp(const NormalizationLayer& layer, const Layout& x, Activation activation);
   size_t saved_bytes() const override;
+  bool forward_in_place() const override { return true; }
+  bool backward_in_place() const override { return true; }
   void Forward(const ForwardContext& context) override;
   void Backward(const BackwardContext& context) override;
 

@@ -1,0 +1,101 @@
+#include "src/nn/value_blocks.h"
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+
+#include "normkit/nn/layers.h"
+
+namespace normkit {
+namespace {
+
+struct Placed {
+  Steps steps;
+  std::vector<Block> blocks;
+  ValueBlocks of;
+
+  int value(Value v) const { return of.value[static_cast<size_t>(v)]; }
+  int gradient(Value v) const { return of.gradient[static_cast<size_t>(v)]; }
+};
+
+Placed Place(const Graph& graph, bool training, bool keep_all = false) {
+  const std::vector<Layout> layouts = graph.Layouts(4);
+  Placed placed{MakeSteps(graph, layouts, training, !keep_all), {{64, 0, 999, 0}}, {}};
+  std::vector<size_t> bytes;
+  for (const Layout& layout : layouts) bytes.push_back(static_cast<size_t>(layout.size()) * 4);
+  placed.of = MakeValueBlocks(placed.steps, bytes, 0, training, keep_all, placed.blocks);
+  return placed;
+}
+
+// conv -> norm -> relu -> conv -> norm -> (+ what the first convolution gave) -> relu -> conv
+struct Residual {
+  Graph graph;
+  Value input, shortcut, norm1, relu1, conv2, norm2, sum, relu2, last;
+
+  Residual() {
+    input = graph.Add(ImageInput({.input_size = {6, 6, 4}}));
+    shortcut = Convolution();
+    norm1 = graph.Add(BatchNormalization());
+    relu1 = graph.Add(Relu());
+    conv2 = Convolution();
+    norm2 = graph.Add(BatchNormalization());
+    sum = graph.Add(Addition(), {norm2, shortcut});
+    relu2 = graph.Add(Relu());
+    last = Convolution();
+  }
+
+ private:
+  Value Convolution() {
+    return graph.Add(Convolution2d({.filter_size = {1, 1}, .num_filters = 4}));
+  }
+};
+
+TEST(ValueBlocksTest, GradientsOfASumLieOverIts) {
+  const Residual net;
+  const Placed p = Place(net.graph, true);
+  EXPECT_EQ(p.gradient(net.sum), kMissing);  // one step with its ReLU
+  EXPECT_EQ(p.gradient(net.norm2), p.gradient(net.relu2));
+  EXPECT_EQ(p.gradient(net.shortcut), p.gradient(net.relu2));
+  // The shortcut's gradient is still in there when that of conv2 is made.
+  EXPECT_NE(p.gradient(net.conv2), p.gradient(net.norm2));
+  EXPECT_NE(p.gradient(net.relu1), p.gradient(net.conv2));  // a convolution is not in place
+  const Block& block = p.blocks[static_cast<size_t>(p.gradient(net.relu2))];
+  const Times times{static_cast<int>(p.steps.list.size())};
+  const auto step = [&](Value v) { return p.steps.of_value[static_cast<size_t>(v)]; };
+  EXPECT_EQ(block.first, times.Backward(step(net.last)));
+  EXPECT_EQ(block.last, times.Backward(step(net.shortcut)));
+}
+
+TEST(ValueBlocksTest, InferenceOverwritesWhatIsReadNoMore) {
+  const Residual net;
+  const Placed p = Place(net.graph, false);
+  EXPECT_EQ(p.value(net.relu1), p.value(net.shortcut) + 1);  // the shortcut is read again
+  EXPECT_EQ(p.value(net.norm2), p.value(net.conv2));
+  EXPECT_EQ(p.value(net.relu2), p.value(net.norm2));
+  EXPECT_NE(p.value(net.last), p.value(net.relu2));
+  for (Value v = 0; v < net.graph.size(); ++v) EXPECT_EQ(p.gradient(v), kMissing);
+}
+
+TEST(ValueBlocksTest, TrainingKeepsWhatBackwardReads) {
+  const Residual net;
+  const Placed p = Place(net.graph, true);
+  EXPECT_NE(p.value(net.norm2), p.value(net.conv2));  // normalizations read their input again
+  EXPECT_EQ(p.value(net.relu2), p.value(net.norm2));  // sums do not
+  EXPECT_NE(p.value(net.relu1), p.value(net.shortcut));
+}
+
+TEST(ValueBlocksTest, KeepAllSharesNothing) {
+  const Residual net;
+  const Placed p = Place(net.graph, true, true);
+  std::vector<int> all;
+  for (Value v = 0; v < net.graph.size(); ++v) {
+    all.push_back(p.value(v));
+    if (v != net.input) all.push_back(p.gradient(v));
+    EXPECT_TRUE(p.of.kept[static_cast<size_t>(v)]);
+  }
+  std::ranges::sort(all);
+  EXPECT_EQ(std::ranges::adjacent_find(all), all.end());
+}
+
+}  // namespace
+}  // namespace normkit
