@@ -159,8 +159,9 @@ void PrintSummary(const TrainArgs& args, const TrainingResult& result) {
     fmt::print("Validation {}: {:.2f}{}, loss {:.4f} (final statistics)\n",
                classification ? "accuracy" : "RMSE", result.final_validation_accuracy,
                classification ? " %" : "", result.final_validation_loss);
-  fmt::print("Trained {} iterations in {}\n", result.history.size(),
-             FormatDuration(result.seconds));
+  fmt::print("Trained {} iterations in {}; activations and gradients take {:.1f} MB\n",
+             result.history.size(), FormatDuration(result.seconds),
+             static_cast<double>(result.peak_bytes) / 1e6);
   fmt::print("Model    {0}/model.onnx\nHistory  {0}/history.csv\nReport   {0}/report.html\n",
              args.output);
 }

@@ -163,14 +163,16 @@ TEST(ExecutorTest, AllocatesNothingOnceWarm) {
   std::fill(executor.input().begin(), executor.input().end(), 0.5f);
   const RunMode mode{.training = true, .update_statistics = true};
   const std::vector<float> dy(160, 0.1f);
-  int64_t before = 0;
-  for (int pass = 0; pass < 30; ++pass) {
+  // A thread gets scratch memory when it first has work of a kind, which may be late.
+  int quiet = 0;
+  for (int pass = 0; pass < 1000 && quiet < 10; ++pass) {
+    const int64_t before = allocated_bytes;
     executor.Forward(parameters, mode);
     executor.Backward(parameters, dy, graph.output(), mode, gradients);
     executor.Forward(parameters, {});
-    if (pass == 20) before = allocated_bytes;  // every thread has had every kind of work
+    quiet = allocated_bytes == before ? quiet + 1 : 0;
   }
-  EXPECT_EQ(allocated_bytes, before);
+  EXPECT_EQ(quiet, 10) << "passes in a row without allocation";
 }
 
 TEST(ExecutorTest, BackwardFromAnEarlierValueLeavesTheRestAtZero) {

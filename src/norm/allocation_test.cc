@@ -101,9 +101,6 @@ INSTANTIATE_TEST_SUITE_P(Norm, Allocation, testing::Values(1, 2),
                          [](const auto& threads) { return std::to_string(threads.param); });
 
 TEST_P(Allocation, NothingAfterTheFirstCall) {
-#ifdef __SANITIZE_THREAD__
-  GTEST_SKIP() << "threads are made anew for each call there";
-#endif
   for (const Case& test : GetParam() == 1 ? Small() : Large()) {
     const Problem p(test);
     Calls plain(p), relu(p, {.activation = Activation::kRelu});

@@ -45,9 +45,9 @@ std::vector<std::span<const int64_t>> Cut(std::span<const int64_t> order,
   return batches;
 }
 
-Expected ReadExpected(const DataSource& data, std::span<const int64_t> indices) {
-  Expected expected;
+void ReadExpected(const DataSource& data, std::span<const int64_t> indices, Expected& expected) {
   const auto width = static_cast<size_t>(data.target_size());
+  expected.labels.clear();
   expected.targets.resize(indices.size() * width);
   for (size_t i = 0; i < indices.size(); ++i) {
     if (width == 0)
@@ -55,7 +55,6 @@ Expected ReadExpected(const DataSource& data, std::span<const int64_t> indices) 
     else
       data.ReadTarget(indices[i], std::span(expected.targets).subspan(i * width, width));
   }
-  return expected;
 }
 
 }  // namespace normkit

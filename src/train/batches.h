@@ -30,6 +30,6 @@ struct Expected {
   std::vector<int64_t> labels;
   std::vector<float> targets;
 };
-Expected ReadExpected(const DataSource& data, std::span<const int64_t> indices);
+void ReadExpected(const DataSource& data, std::span<const int64_t> indices, Expected& expected);
 
 }  // namespace normkit

@@ -53,12 +53,15 @@ TEST(ReadExpected, LabelsOrTargets) {
   const Layout layout = Layout::Make("BC", std::vector<int64_t>{1, 1});
   const Sizes indices{2, 0};
   const DataPtr classes = FromArrays(layout, {1, 2, 3}, {0, 1, 1}, {"a", "b"}, "classes");
-  EXPECT_EQ(ReadExpected(*classes, indices).labels, (Sizes{1, 0}));
-  EXPECT_TRUE(ReadExpected(*classes, indices).targets.empty());
+  Expected expected{{7, 8, 9}, {}};  // of a larger mini-batch before
+  ReadExpected(*classes, indices, expected);
+  EXPECT_EQ(expected.labels, (Sizes{1, 0}));
+  EXPECT_TRUE(expected.targets.empty());
   const DataPtr regression =
       FromArraysRegression(layout, {1, 2, 3}, {1, 10, 2, 20, 3, 30}, 2, "regression");
-  EXPECT_EQ(ReadExpected(*regression, indices).targets, (std::vector<float>{3, 30, 1, 10}));
-  EXPECT_TRUE(ReadExpected(*regression, indices).labels.empty());
+  ReadExpected(*regression, indices, expected);
+  EXPECT_EQ(expected.targets, (std::vector<float>{3, 30, 1, 10}));
+  EXPECT_TRUE(expected.labels.empty());
 }
 
 }  // namespace

@@ -20,12 +20,14 @@ Score Evaluator::Run(Parameters& parameters, std::vector<int64_t>* predicted) {
   const std::vector<int64_t> order = EpochOrder(data_->size(), Shuffle::kNever, 0, 1);
   const std::vector<int64_t> sizes = BatchSizes(data_->size(), batch_size_, Single::kJoin);
   Score score;
+  Expected expected;
   for (const std::span<const int64_t> indices : Cut(order, sizes)) {
     const auto size = static_cast<int64_t>(indices.size());
     Executor& executor = executors_.try_emplace(size, *graph_, size, false).first->second;
     ReadBatch(*data_, indices, executor.input());
     executor.Forward(parameters, {});
-    score.Add(objective_.Evaluate(executor, ReadExpected(*data_, indices), {}, predicted));
+    ReadExpected(*data_, indices, expected);
+    score.Add(objective_.Evaluate(executor, expected, {}, predicted));
   }
   return score;
 }

@@ -69,7 +69,6 @@ void Adam(std::span<float> w, std::span<const float> g, std::span<float> average
 Optimizer::Optimizer(const TrainingOptions& resolved, const Parameters& parameters)
     : options_(resolved) {
   const std::vector<Parameter>& list = parameters.list();
-  parameters_ = list.size();
   for (size_t p = 0; p < list.size(); ++p) {
     if (!list[p].trainable) continue;
     for (int64_t begin = 0; begin < list[p].size; begin += kChunk)
@@ -79,6 +78,8 @@ Optimizer::Optimizer(const TrainingOptions& resolved, const Parameters& paramete
                          static_cast<float>(options_.l2_regularization * list[p].l2_factor)});
   }
   const size_t size = parameters.values().size();
+  squares_of_chunk_.resize(chunks_.size());
+  squares_of_parameter_.resize(list.size());
   if (options_.solver != Solver::kRmsProp) average_.resize(size);
   if (options_.solver != Solver::kSgdm) squared_average_.resize(size);
 }
@@ -96,21 +97,20 @@ void Optimizer::ForEachChunk(const Body& body) const {
   });
 }
 
-double Optimizer::SumOfSquares(std::span<const float> gradients,
-                               std::vector<double>& by_parameter) const {
-  std::vector<double> by_chunk(chunks_.size());
-  ForEachChunk(
-      [&](size_t i, const Chunk&, const auto& of) { by_chunk[i] = SquaredNorm(of(gradients)); });
-  by_parameter.assign(parameters_, 0);
+double Optimizer::SumOfSquares(std::span<const float> gradients) {
+  ForEachChunk([&](size_t i, const Chunk&, const auto& of) {
+    squares_of_chunk_[i] = SquaredNorm(of(gradients));
+  });
+  std::ranges::fill(squares_of_parameter_, 0);
   double total = 0;
   for (size_t i = 0; i < chunks_.size(); ++i) {
-    by_parameter[chunks_[i].parameter] += by_chunk[i];
-    total += by_chunk[i];
+    squares_of_parameter_[chunks_[i].parameter] += squares_of_chunk_[i];
+    total += squares_of_chunk_[i];
   }
   return total;
 }
 
-void Optimizer::Clip(std::span<float> gradients) const {
+void Optimizer::Clip(std::span<float> gradients) {
   const double threshold = options_.gradient_threshold;
   if (options_.gradient_threshold_method == GradientThresholdMethod::kAbsoluteValue) {
     const auto bound = static_cast<float>(threshold);
@@ -119,12 +119,11 @@ void Optimizer::Clip(std::span<float> gradients) const {
     });
     return;
   }
-  std::vector<double> squared;
-  const double total = SumOfSquares(gradients, squared);
+  const double total = SumOfSquares(gradients);
   if (options_.gradient_threshold_method == GradientThresholdMethod::kGlobalL2Norm)
-    std::fill(squared.begin(), squared.end(), total);
+    std::ranges::fill(squares_of_parameter_, total);
   ForEachChunk([&](size_t, const Chunk& chunk, const auto& of) {
-    const double norm = std::sqrt(squared[chunk.parameter]);
+    const double norm = std::sqrt(squares_of_parameter_[chunk.parameter]);
     if (norm <= threshold) return;
     const auto shrink = static_cast<float>(threshold / norm);
     for (float& g : of(gradients)) g *= shrink;

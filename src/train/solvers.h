@@ -43,12 +43,12 @@ class Optimizer {
   };
   template <class Body>
   void ForEachChunk(const Body& body) const;
-  void Clip(std::span<float> gradients) const;
-  double SumOfSquares(std::span<const float> gradients, std::vector<double>& by_parameter) const;
+  void Clip(std::span<float> gradients);
+  double SumOfSquares(std::span<const float> gradients);  // also into squares_of_parameter_
 
   TrainingOptions options_;
   std::vector<Chunk> chunks_;
-  size_t parameters_ = 0;
+  std::vector<double> squares_of_chunk_, squares_of_parameter_;
   std::vector<float> average_, squared_average_;  // velocity of sgdm is average_
   int64_t steps_ = 0;
 };

@@ -11,6 +11,9 @@
 namespace normkit {
 namespace {
 
+// Of the history, so that an iteration allocates nothing; longer runs grow by doubling.
+constexpr int64_t kReservedRows = 1 << 16;
+
 DataPtr CheckData(const DataPtr& data) {
   if (!data) Fail("training: no data given");
   if (data->size() == 0) Fail("training on '{}': has no observations", data->Description());
@@ -86,8 +89,8 @@ Score Trainer::ForwardBackward(std::span<const int64_t> indices, int64_t iterati
                      .iteration = static_cast<uint64_t>(iteration)};
   executor.Forward(parameters_, mode);
   doutput_.resize(indices.size() * static_cast<size_t>(objective_.width()));
-  const Score score =
-      objective_.Evaluate(executor, ReadExpected(*data_, indices), doutput_, nullptr);
+  ReadExpected(*data_, indices, expected_);
+  const Score score = objective_.Evaluate(executor, expected_, doutput_, nullptr);
   executor.Backward(parameters_, doutput_, objective_.from(), mode, gradients_);
   return score;
 }
@@ -151,6 +154,7 @@ void Trainer::SaveCheckpoint() {
 }
 
 Trainer::End Trainer::RunIterations() {
+  state_.history.reserve(static_cast<size_t>(std::min(total(), kReservedRows)));
   while (state_.iteration() < total()) {
     const int64_t epoch = state_.iteration() / per_epoch() + 1;
     const auto order = EpochOrder(data_->size(), options_.shuffle, options_.seed, epoch);

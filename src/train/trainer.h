@@ -10,6 +10,7 @@
 
 #include "normkit/nn/executor.h"
 #include "normkit/train/train.h"
+#include "src/train/batches.h"
 #include "src/train/checkpoint.h"
 #include "src/train/evaluator.h"
 #include "src/train/objective.h"
@@ -49,6 +50,7 @@ class Trainer {
   Parameters parameters_, gradients_;
   Optimizer optimizer_;
   std::map<int64_t, Executor> executors_;  // by batch size: the full one and the last one's
+  Expected expected_;  // these two: of the mini-batch, kept so that none is made in an iteration
   std::vector<float> doutput_;
   std::unique_ptr<Evaluator> validation_;
   RunState state_;

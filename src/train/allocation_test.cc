@@ -1,0 +1,80 @@
+// After the first iteration of a training, none allocates.
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <vector>
+
+#include "normkit/core/threads.h"
+#include "src/core/count_allocations.h"
+#include "src/train/test_data.h"
+
+namespace normkit {
+namespace {
+
+// Bytes that each iteration of one epoch asked for.
+std::vector<int64_t> BytesOfIterations(const Graph& graph, TrainingOptions options) {
+  const int64_t iterations = 24;
+  options.max_epochs = 1;
+  options.mini_batch_size = 32;
+  std::vector<int64_t> bytes;
+  bytes.reserve(iterations);
+  options.on_iteration = [&](const ProgressRow&) { bytes.push_back(allocated_bytes); };
+  TrainNetwork(StripeData(32 * iterations), graph, options);
+  for (size_t i = bytes.size() - 1; i > 0; --i) bytes[i] -= bytes[i - 1];
+  return bytes;
+}
+
+// Convolutions and pooling are missing: oneDNN makes a table of arguments at each call.
+Graph DenseGraph() {
+  Graph graph;
+  graph.Add(ImageInput({.input_size = {8, 8, 1}}));
+  graph.Add(Flatten());
+  Value x = 1;
+  for (int block = 0; block < 2; ++block) {
+    const Value shortcut = graph.Add(FullyConnected({.output_size = 40}), {x});
+    graph.Add(BatchNormalization());
+    graph.Add(Relu());
+    graph.Add(FullyConnected({.output_size = 40}));
+    x = graph.Add(BatchNormalization());
+    x = graph.Add(Relu(), {graph.Add(Addition(), {x, shortcut})});
+  }
+  graph.Add(Dropout());
+  graph.Add(FullyConnected({.output_size = 3}));
+  graph.Add(Softmax());
+  return graph;
+}
+
+TEST(TrainingAllocation, NothingAfterTheFirstIteration) {
+  for (const int threads : {1, 2}) {
+    SetNumThreads(threads);
+    for (const Solver solver : {Solver::kSgdm, Solver::kRmsProp, Solver::kAdam}) {
+      for (const double threshold : {0.0, 1.0}) {
+        const std::vector<int64_t> bytes = BytesOfIterations(
+            DenseGraph(), {.solver = solver,
+                           .gradient_threshold = threshold,
+                           .gradient_threshold_method = GradientThresholdMethod::kGlobalL2Norm});
+        ASSERT_EQ(bytes.size(), 24u);
+        EXPECT_GT(bytes[0], 0);  // what the count is worth
+        // A thread gets scratch memory when it first has work of a kind, which may be late.
+        const std::vector<int64_t> none(threads == 1 ? 22 : 5);
+        EXPECT_NE(std::ranges::search(bytes, none).begin(), bytes.end())
+            << Name(solver) << ", " << threads << " threads: " << testing::PrintToString(bytes);
+      }
+    }
+  }
+  SetNumThreads(0);
+}
+
+TEST(TrainingAllocation, OnlyTablesOfArgumentsWithConvolutions) {
+  SetNumThreads(1);
+  const std::vector<int64_t> bytes = BytesOfIterations(StripeGraph(), {});
+  SetNumThreads(0);
+  const int64_t activation = 32 * 8 * 8 * 8 * 4;  // the smallest array of a value
+  for (size_t i = 2; i < bytes.size(); ++i) {
+    EXPECT_EQ(bytes[i], bytes[2]) << i;
+    EXPECT_LT(bytes[i], activation) << i;
+  }
+}
+
+}  // namespace
+}  // namespace normkit
