@@ -40,6 +40,9 @@ struct PlannedRun {
   Graph graph;
   TrainingOptions options;
   int64_t iterations = 0;
+
+  // Trained on so far; time goes with these rather than with iterations.
+  int64_t Observations(int64_t iteration) const { return iteration * options.mini_batch_size; }
 };
 
 // All of them, so that what does not fit is found before the first begins.
@@ -90,21 +93,22 @@ CompareRun Run(const PlannedRun& plan, const Split& data) {
 std::vector<CompareRun> RunAll(std::vector<PlannedRun>& plans, const Split& data) {
   const InterruptGuard interrupt;
   int64_t total = 0, before = 0;
-  for (const PlannedRun& plan : plans) total += plan.iterations;
+  for (const PlannedRun& plan : plans) total += plan.Observations(plan.iterations);
   ProgressLine line(total);
   std::vector<CompareRun> runs;
   for (PlannedRun& plan : plans) {
     const std::string label =
-        fmt::format("run {}/{}, {}, batch {}, seed {}", runs.size() + 1, plans.size(), plan.norm,
+        fmt::format("{}/{} {}, batch {}, seed {}", runs.size() + 1, plans.size(), plan.norm,
                     plan.options.mini_batch_size, plan.options.seed);
     plan.options.stop = &interrupt.flag();
     plan.options.on_iteration = [&](const ProgressRow& row) {
-      line.Update(before + row.iteration, label, fmt::format("loss {:.4f}", row.batch_loss));
+      line.Update(before + plan.Observations(row.iteration), label,
+                  fmt::format("loss {:.4f}", row.batch_loss));
     };
     CompareRun run = Run(plan, data);
     if (interrupt.flag()) break;  // it is not whole
     runs.push_back(std::move(run));
-    before += plan.iterations;
+    before += plan.Observations(plan.iterations);
   }
   return runs;
 }

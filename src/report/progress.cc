@@ -17,7 +17,7 @@ namespace normkit {
 namespace {
 
 constexpr double kSecondsBetweenDraws = 0.1;
-constexpr int kBarWidth = 24;
+constexpr int kBarWidth = 24, kLeastBarWidth = 8;
 constexpr int kNarrow = 60;  // columns below which there is no bar
 
 bool IsSet(const char* variable) {
@@ -60,7 +60,7 @@ ProgressOptions ProgressOptions::Stderr() {
 
 std::string FormatDuration(double seconds) {
   if (!std::isfinite(seconds) || seconds < 0 || seconds > 1e9) return "?";
-  const auto whole = static_cast<int64_t>(seconds + 0.5);
+  const int64_t whole = std::llround(seconds);
   if (whole < 3600) return fmt::format("{}:{:02}", whole / 60, whole % 60);
   return fmt::format("{}:{:02}:{:02}", whole / 3600, whole / 60 % 60, whole % 60);
 }
@@ -91,20 +91,24 @@ std::string ProgressLine::Line(int64_t done, double elapsed, std::string_view la
                                std::string_view detail) const {
   // One column stays free: a full line would wrap and leave its copy behind.
   const int width = options_.width() - 1;
-  const double share = total_ > 0 ? std::clamp(double(done) / double(total_), 0.0, 1.0) : 0;
-  const double rate = elapsed > 0 ? double(done) / elapsed : 0;
+  const auto finished = static_cast<double>(done), all = static_cast<double>(total_);
+  const double share = total_ > 0 ? std::clamp(finished / all, 0.0, 1.0) : 0;
+  const double rate = elapsed > 0 ? finished / elapsed : 0;
   std::string figures = total_ > 0 ? fmt::format("{}/{}", done, total_) : fmt::format("{}", done);
-  if (rate > 0) figures += fmt::format("  {:.3g}/s", rate);
+  if (rate > 0)
+    figures += rate < 1000 ? fmt::format("  {:.3g}/s", rate) : fmt::format("  {:.0f}/s", rate);
   if (rate > 0 && total_ > 0)
-    figures += fmt::format("  {} left", FormatDuration(double(total_ - done) / rate));
-  if (!detail.empty()) figures += fmt::format("  {}", detail);
-
+    figures += fmt::format("  {} left", FormatDuration((all - finished) / rate));
   const std::string head = label.empty() ? "" : std::string(label) + " ";
+  const auto letters = static_cast<int>(CountLetters(head) + CountLetters(figures));
+  if (!detail.empty()) figures += fmt::format("  {}", detail);
   if (total_ <= 0 || width < kNarrow)
     return std::string(FirstLetters(head + figures, static_cast<size_t>(std::max(width, 0))));
-  const int full = static_cast<int>(std::lround(share * kBarWidth));
-  const std::string done_bar = Repeat("━", full), rest_bar = Repeat("─", kBarWidth - full);
-  const auto room = static_cast<size_t>(width - kBarWidth - 1);
+  // The time left is worth more than a long bar.
+  const int bar = std::clamp(width - 1 - letters, kLeastBarWidth, kBarWidth);
+  const int full = static_cast<int>(std::lround(share * bar));
+  const std::string done_bar = Repeat("━", full), rest_bar = Repeat("─", bar - full);
+  const auto room = static_cast<size_t>(width - bar - 1);
   const std::string_view cut_head = FirstLetters(head, room);
   const std::string_view cut_figures = FirstLetters(figures, room - CountLetters(cut_head));
   if (options_.color)

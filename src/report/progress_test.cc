@@ -31,6 +31,16 @@ TEST_F(ProgressTest, ShowsBarRateAndTimeLeft) {
   EXPECT_EQ(Take(), "\repoch 2 ━━━━━━────────────────── 50/200  5/s  0:30 left  loss 0.25\x1b[K");
 }
 
+TEST_F(ProgressTest, TheBarGivesWayToTheTimeLeft) {
+  width_ = 80;
+  ProgressLine line(3'400'000, Options());
+  now_ += 100;
+  line.Update(1'234'567, "9/12 group:10, batch 2, seed 1", "loss 0.25");
+  EXPECT_EQ(Take(),
+            "\r9/12 group:10, batch 2, seed 1 ━━━━──────── 1234567/3400000  12346/s  2:55 left"
+            "\x1b[K");
+}
+
 TEST_F(ProgressTest, WithoutTotalThereIsNoBar) {
   ProgressLine line(0, Options());
   now_ += 2;
