@@ -102,26 +102,27 @@ void FillTables(const Job& job, const KernelTable& kernels, int64_t first, int64
   kernels.fill_gradient_table(job, first, last);
 }
 
-// One unit of the fused paths: its cells, its statistics, its dx.
-void BackwardUnit(const Job& job, const KernelTable& kernels, int64_t unit) {
+// Units [first, last) of the fused paths: their cells, their statistics, their dx.
+void BackwardUnits(const Job& job, const KernelTable& kernels, int64_t first, int64_t last) {
   const Geometry& g = *job.geometry;
   const int64_t cells = g.num_cells / g.num_units();
-  const int64_t first = unit * cells, last = first + cells, stat = unit * g.unit_stats;
+  const int64_t first_cell = first * cells, last_cell = last * cells;
+  const int64_t first_stat = first * g.unit_stats, last_stat = last * g.unit_stats;
   if (g.reduce.inner_kept) {
-    kernels.fill_table(job, first, last);
-    GatherColumnCells(job, kernels, false, unit, unit + 1);
+    kernels.fill_table(job, first_cell, last_cell);
+    GatherColumnCells(job, kernels, false, first, last);
   } else {
-    GatherRowCells(job, kernels, first, last);
+    GatherRowCells(job, kernels, first_cell, last_cell);
   }
-  ClearStatistics(job, stat, stat + g.unit_stats);
-  if (!job.fixed) AddCellsToStatistics(job, first, last);
-  DivideByCount(job, stat, stat + g.unit_stats, static_cast<double>(g.plan.num_reduced));
+  ClearStatistics(job, first_stat, last_stat);
+  if (!job.fixed) AddCellsToStatistics(job, first_cell, last_cell);
+  DivideByCount(job, first_stat, last_stat, static_cast<double>(g.plan.num_reduced));
   if (g.reduce.inner_kept) {
-    kernels.fill_gradient_table(job, first, last);
+    kernels.fill_gradient_table(job, first_cell, last_cell);
     const int64_t runs = g.num_runs / g.num_units();
-    kernels.apply_gradient_runs(job, {unit * runs, (unit + 1) * runs, 0, g.run_length});
+    kernels.apply_gradient_runs(job, {first * runs, last * runs, 0, g.run_length});
   } else {
-    kernels.apply_gradient_unit(job, unit);
+    kernels.apply_gradient_units(job, first, last);
   }
 }
 
@@ -178,7 +179,8 @@ void BackwardCells(const Job& job, const KernelTable& kernels, const Schedule& s
   if (schedule.path != Path::kTwoPasses && job.dx) {
     ForSpans(g.num_units(), schedule.units_per_task, schedule.threads,
              [&](int64_t first, int64_t last) {
-               for (int64_t unit = first; unit < last; ++unit) BackwardUnit(job, kernels, unit);
+               for (int64_t unit = first; unit < last; unit += job.group)
+                 BackwardUnits(job, kernels, unit, std::min(unit + job.group, last));
              });
   } else {
     if (g.plan.size > 0) GatherCells(job, kernels, schedule.threads);
@@ -197,7 +199,7 @@ void BackwardRows(const Job& job, const KernelTable& kernels, const Schedule& sc
                   const ParameterSums& parameters) {
   const Geometry& g = *job.geometry;
   // Partial sums of the parameters for each task: few enough to be a small part of the traffic.
-  constexpr int64_t kMaxTasks = 64, kLeastRuns = 32;
+  constexpr int64_t kMaxTasks = 16, kLeastRuns = 32;
   const int64_t units = g.num_units(), runs = g.statistics.inner / g.run_length;
   const int64_t per_task =
       std::max((units + kMaxTasks - 1) / kMaxTasks, (kLeastRuns + runs - 1) / runs);
@@ -208,11 +210,13 @@ void BackwardRows(const Job& job, const KernelTable& kernels, const Schedule& sc
     std::fill_n(sums, 2 * n, 0.0);
     kernels.backward_rows(job, first, last, sums, sums + n);
   });
-  for (int64_t task = 0; task < tasks; ++task) {
-    const double* sums = partial + task * 2 * n;
-    for (int64_t p = 0; p < n; ++p) parameters.dgamma[p] += sums[p];
-    for (int64_t p = 0; p < n; ++p) parameters.dbeta[p] += sums[n + p];
-  }
+  ForSpans(n, kTaskElements / tasks, schedule.threads, [&](int64_t first, int64_t last) {
+    for (int64_t task = 0; task < tasks; ++task) {
+      const double* sums = partial + task * 2 * n;
+      for (int64_t p = first; p < last; ++p) parameters.dgamma[p] += sums[p];
+      for (int64_t p = first; p < last; ++p) parameters.dbeta[p] += sums[n + p];
+    }
+  });
 }
 
 }  // namespace normkit

@@ -6,12 +6,18 @@
 
 namespace normkit {
 
+// How many runs are written in turns at most.
+inline constexpr int64_t kMaxTiledRuns = 4;
+
 struct Job {
   const Geometry* geometry;
   bool center;
   bool relu;
-  bool f64;     // arithmetic and parameters
-  bool stream;  // store past the caches
+  bool f64;                // arithmetic and parameters
+  bool stream;             // store past the caches
+  int64_t group = 1;       // units that are reduced and then written together
+  int64_t tiled_runs = 1;  // runs that are written in turns
+  int64_t ahead = 0;       // elements from what is written to what is fetched for the next group
   double epsilon;
   const void* x;
   void* y;

@@ -91,12 +91,19 @@ class Normalization::Impl : public Problem {
         Title());
   }
 
+  static void Follow(const Schedule& schedule, Job& job) {
+    job.stream = schedule.stream;
+    job.group = schedule.group;
+    job.tiled_runs = schedule.tiled_runs;
+    job.ahead = schedule.ahead;
+  }
+
   void Forward(Job& job) const {
     if (plan.size == 0 && !options.reducer) return;
     const KernelTable& kernels = Kernels(dtype);
     const Schedule schedule =
         ChooseSchedule(geometry, SizeOfElement(), 1, options.reducer != nullptr);
-    job.stream = schedule.stream;
+    Follow(schedule, job);
     if (!options.reducer) WarnOfOneValue(static_cast<double>(plan.num_reduced));
     if (schedule.path != Path::kTwoPasses) return ForwardFused(job, kernels, schedule);
     Moments* moments = Scratch<MomentsTag, Moments>(static_cast<size_t>(plan.num_stat));
@@ -112,7 +119,7 @@ class Normalization::Impl : public Problem {
   void ForwardWithGiven(Job& job) const {
     const Schedule schedule =
         ChooseSchedule(geometry, SizeOfElement(), 1, options.reducer != nullptr);
-    job.stream = schedule.stream;
+    Follow(schedule, job);
     Apply(job, Kernels(dtype), schedule.threads);
   }
 
@@ -205,7 +212,7 @@ class Normalization::Impl : public Problem {
     const KernelTable& table = Kernels(dtype);
     const bool has_reducer = options.reducer != nullptr;
     const Schedule schedule = ChooseSchedule(geometry, SizeOfElement(), 2, has_reducer);
-    job.stream = schedule.stream;
+    Follow(schedule, job);
     switch (BackwardPathOf(geometry)) {
       case BackwardPath::kCells:
         return BackwardCells(job, table, schedule, options.reducer, parameters);

@@ -20,6 +20,9 @@ struct Schedule {
   bool stream = false;
   bool threads = false;
   int64_t units_per_task = 1;
+  int64_t group = 1;       // units of rows that are reduced and then written together
+  int64_t tiled_runs = 1;  // runs that are written in turns
+  int64_t ahead = 0;       // elements from a group to what is fetched while it is written
 };
 
 // `arrays`: how many arrays of the size of x a pass reads and writes; `reads`: how many of them are

@@ -6,6 +6,8 @@
 #define NORMKIT_APPLY_INL_H_
 #endif
 
+#include <numeric>
+
 #include "src/norm/cpu/write_run-inl.h"
 #include "src/norm/job.h"
 
@@ -86,8 +88,10 @@ struct Normalize {
   using D = Tag<T>;
   const T* x;
   const Form& form;
+  int64_t ahead = 0;
 
   HWY_INLINE Vector<T> At(int64_t i) const {
+    FetchAhead(x + i, ahead);
     return Activate<kRelu>(D(), form.At(LoadAny(D(), x + i), i));
   }
   HWY_INLINE Vector<T> Partial(int64_t i, size_t n) const {
@@ -172,24 +176,110 @@ HWY_INLINE void WithForm(const Job& job, int64_t run, const F& f) {
   f(ElementForm<T, false, false>{S(&mean.hi), S(&r), S(&e), P(gamma), P(beta)});
 }
 
-// Normalizes elements [begin, end) of a run.
-template <class T>
-struct ApplyPart {
+// Coefficients of one row of cells, repeated, so that many short runs that share them are one long
+// run.
+template <class T, size_t kArrays>
+class RepeatedCells {
+  using R = Real<T>;
+  static constexpr int64_t kRoom = 4096 / sizeof(R) / 2;
+
+ public:
+  // Whether runs of this length gain from it.
+  static bool Worth(int64_t length) { return length <= kRoom / 2; }
+
+  RepeatedCells(const Job& job, int64_t cell) {
+    const int64_t length = job.geometry->run_length;
+    constexpr int64_t kLine = 64 / sizeof(T);
+    const int64_t whole = kLine / std::gcd(length, kLine);  // runs that make whole cache lines
+    runs_ = std::max<int64_t>(1, kRoom / length);
+    if (runs_ > whole) runs_ -= runs_ % whole;
+    const R* table = static_cast<const R*>(job.table) + cell;
+    for (size_t k = 0; k < kArrays; ++k, table += job.geometry->num_cells)
+      for (int64_t run = 0; run < runs_; ++run)
+        std::copy_n(table, length, values_[k] + run * length);
+  }
+  int64_t runs() const { return runs_; }
+  Coefficient<R, true> Get(size_t k) const { return Coefficient<R, true>(values_[k]); }
+
+ private:
+  int64_t runs_;
+  HWY_ALIGN R values_[kArrays][kRoom];
+};
+
+// Short runs [first, last), of which many in a row belong to the same cells (normalization over
+// positions, channels last). write(cells, at, n) writes elements [at, at + n) of the array, which
+// are whole runs, with the coefficients of `cells`.
+template <class T, size_t kArrays, class Write>
+HWY_INLINE void RepeatRuns(const Job& job, int64_t first, int64_t last, const Write& write) {
+  const Geometry& g = *job.geometry;
+  while (first < last) {
+    const int64_t cell = g.run_cell.Offset(first);
+    const RepeatedCells<T, kArrays> cells(job, cell);
+    int64_t end = first + 1;
+    while (end < last && g.run_cell.Offset(end) == cell) ++end;
+    for (; first < end; first += cells.runs()) {
+      const int64_t count = std::min(cells.runs(), end - first);
+      write(cells, first * g.run_length, count * g.run_length);
+    }
+    first = end;
+  }
+}
+
+// Writes elements [begin, end) of a run, normalized, to `out`.
+template <class T, class Out>
+struct ApplyForm {
   const Job& job;
   int64_t run, begin, end;
+  Out* out;
+  bool stream;
 
   template <class Form>
   HWY_INLINE void operator()(Form form) const {
-    const int64_t at = run * job.geometry->run_length + begin;
     form.Advance(begin);
+    const T* x = static_cast<const T*>(job.x) + run * job.geometry->run_length + begin;
+    if (job.relu)
+      WriteRun(Normalize<T, Form, true>{x, form, job.ahead}, out, end - begin, stream);
+    else
+      WriteRun(Normalize<T, Form, false>{x, form, job.ahead}, out, end - begin, stream);
+  }
+};
+
+template <class T>
+struct ApplyPart {
+  static constexpr size_t kArrays = 3;
+  const Job& job;
+  template <class Out>
+  HWY_INLINE void operator()(int64_t run, int64_t begin, int64_t end, Out* out, bool stream) const {
+    WithForm<T>(job, run, ApplyForm<T, Out>{job, run, begin, end, out, stream});
+  }
+  // Elements [at, at + n) of the array.
+  void operator()(const RepeatedCells<T, kArrays>& cells, int64_t at, int64_t n) const {
+    const CellForm<T, true> form{cells.Get(0), cells.Get(1), cells.Get(2)};
     const T* x = static_cast<const T*>(job.x) + at;
     T* y = static_cast<T*>(job.y) + at;
     if (job.relu)
-      WriteRun(Normalize<T, Form, true>{x, form}, y, end - begin, job.stream);
+      WriteRun(Normalize<T, CellForm<T, true>, true>{x, form}, y, n, job.stream);
     else
-      WriteRun(Normalize<T, Form, false>{x, form}, y, end - begin, job.stream);
+      WriteRun(Normalize<T, CellForm<T, true>, false>{x, form}, y, n, job.stream);
   }
 };
+
+// The runs of a task.
+template <class T, class Part>
+void WriteTask(const Job& job, const RunTask& task, T* array, const Part& part) {
+  const Geometry& g = *job.geometry;
+  const bool whole = task.begin == 0 && task.end == g.run_length;
+  if (whole && g.cell_form && g.cell_vector &&
+      RepeatedCells<T, Part::kArrays>::Worth(g.run_length)) {
+    RepeatRuns<T, Part::kArrays>(job, task.first_run, task.last_run, part);
+  } else if (whole) {
+    WriteRuns(job, task.first_run, task.last_run, array, part);
+  } else {
+    for (int64_t run = task.first_run; run < task.last_run; ++run)
+      part(run, task.begin, task.end, array + run * g.run_length + task.begin, job.stream);
+  }
+  if (job.stream) hwy::FlushStream();
+}
 
 }  // namespace HWY_NAMESPACE
 }  // namespace normkit

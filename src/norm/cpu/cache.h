@@ -1,19 +1,28 @@
 // What the choice between kernels depends on: sizes of this machine's caches.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 
 namespace normkit {
 
 struct CacheSizes {
   int64_t l1, l2;  // bytes of one core
+  int64_t l3;      // bytes of all cores; 0 where there is none
 };
 
 // Of the machine; conservative values where the system does not say.
 const CacheSizes& Caches();
 
-// Bytes of one unit that is read and then written while it is in a core's cache.
-inline int64_t FusedLimit() { return Caches().l2 / 2; }
+// Bytes of one unit that is read and then written while it is in a core's L2 cache.
+inline int64_t NearLimit() { return Caches().l2 / 2; }
+
+// The same in a core's share of the L3 cache, which other programs use too: half of it, and no more
+// than measurements cover.
+inline int64_t FusedLimit(int threads) {
+  constexpr int64_t kMost = 8 << 20;
+  return std::max(NearLimit(), std::min(Caches().l3 / (2 * threads), kMost));
+}
 
 // Bytes of output from which storing past the caches pays: none of it would survive in them.
 inline int64_t StreamLimit(int threads) { return int64_t{1 << 20} * threads; }

@@ -169,6 +169,7 @@ struct CellGradient {
   const T* dx;  // what is added to; null: nothing
   CellForm<T, kVector> form;
   Coefficient<R, kVector> b, e;
+  int64_t ahead = 0;
 
   HWY_INLINE V Value(V value, V gradient, V hi, V c, V d, V slope, V constant) const {
     const V deviation = hn::Sub(value, hi);
@@ -176,6 +177,8 @@ struct CellGradient {
     return hn::Sub(hn::Mul(passed, c), hn::Add(hn::Mul(deviation, slope), constant));
   }
   HWY_INLINE V At(int64_t i) const {
+    FetchAhead(x + i, ahead);
+    FetchAhead(dy + i, ahead);
     const V value = Value(LoadAny(D(), x + i), LoadAny(D(), dy + i), form.hi.At(i), form.c.At(i),
                           form.d.At(i), b.At(i), e.At(i));
     return dx ? hn::Add(value, LoadAny(D(), dx + i)) : value;
@@ -188,56 +191,60 @@ struct CellGradient {
   }
 };
 
-// dx of elements [begin, end) of a run, in cell form.
-template <class T, bool kVector>
-void GradientPart(const Job& job, int64_t at, int64_t n, CellForm<T, kVector> form,
-                  Coefficient<Real<T>, kVector> b, Coefficient<Real<T>, kVector> e) {
-  const T* x = static_cast<const T*>(job.x) + at;
-  const T* dy = static_cast<const T*>(job.dy) + at;
-  T* dx = static_cast<T*>(job.dx) + at;
-  const T* old = job.accumulate ? dx : nullptr;
-  if (job.relu)
-    WriteRun(CellGradient<T, kVector, true>{x, dy, old, form, b, e}, dx, n, job.stream);
-  else
-    WriteRun(CellGradient<T, kVector, false>{x, dy, old, form, b, e}, dx, n, job.stream);
-}
-
+// Writes dx of elements [begin, end) of a run, in cell form, to `out`.
 template <class T>
-void ApplyGradientPart(const Job& job, int64_t run, int64_t begin, int64_t end) {
+struct CellGradientPart {
   using R = Real<T>;
-  const Geometry& g = *job.geometry;
-  const int64_t at = run * g.run_length + begin, cell = g.run_cell.Offset(run);
-  if (g.cell_vector) {
-    using C = Coefficient<R, true>;
-    const R* t = static_cast<const R*>(job.table) + cell + begin;
-    const int64_t n = g.num_cells;
-    return GradientPart<T, true>(job, at, end - begin, {C(t), C(t + n), C(t + 2 * n)}, C(t + 3 * n),
-                                 C(t + 4 * n));
+  static constexpr size_t kArrays = 5;
+  const Job& job;
+
+  template <bool kVector, class Out>
+  HWY_INLINE void Write(int64_t at, int64_t n, const CellForm<T, kVector>& form,
+                        const Coefficient<R, kVector>& b, const Coefficient<R, kVector>& e,
+                        Out* out, bool stream, int64_t ahead) const {
+    const T* x = static_cast<const T*>(job.x) + at;
+    const T* dy = static_cast<const T*>(job.dy) + at;
+    const T* old = job.accumulate ? static_cast<const T*>(job.dx) + at : nullptr;
+    if (job.relu)
+      WriteRun(CellGradient<T, kVector, true>{x, dy, old, form, b, e, ahead}, out, n, stream);
+    else
+      WriteRun(CellGradient<T, kVector, false>{x, dy, old, form, b, e, ahead}, out, n, stream);
   }
-  using C = Coefficient<R, false>;
-  const auto k = CoefficientsOf<R>(job, g.StatOf(cell), g.ParamOf(cell));
-  const auto through = ThroughOf<R>(job, g.StatOf(cell));
-  GradientPart<T, false>(job, at, end - begin, {C(&k.hi), C(&k.c), C(&k.d)}, C(&through.b),
-                         C(&through.e));
-}
+
+  template <class Out>
+  HWY_INLINE void operator()(int64_t run, int64_t begin, int64_t end, Out* out, bool stream) const {
+    const Geometry& g = *job.geometry;
+    const int64_t at = run * g.run_length + begin, cell = g.run_cell.Offset(run);
+    if (g.cell_vector) {
+      using C = Coefficient<R, true>;
+      const R* t = static_cast<const R*>(job.table) + cell + begin;
+      const int64_t n = g.num_cells;
+      return Write<true>(at, end - begin, {C(t), C(t + n), C(t + 2 * n)}, C(t + 3 * n),
+                         C(t + 4 * n), out, stream, job.ahead);
+    }
+    using C = Coefficient<R, false>;
+    const auto k = CoefficientsOf<R>(job, g.StatOf(cell), g.ParamOf(cell));
+    const auto through = ThroughOf<R>(job, g.StatOf(cell));
+    Write<false>(at, end - begin, {C(&k.hi), C(&k.c), C(&k.d)}, C(&through.b), C(&through.e), out,
+                 stream, job.ahead);
+  }
+
+  // Elements [at, at + n) of the array.
+  void operator()(const RepeatedCells<T, kArrays>& cells, int64_t at, int64_t n) const {
+    Write<true>(at, n, {cells.Get(0), cells.Get(1), cells.Get(2)}, cells.Get(3), cells.Get(4),
+                static_cast<T*>(job.dx) + at, job.stream, 0);
+  }
+};
 
 template <class T>
 void ApplyGradientRuns(const Job& job, const RunTask& task) {
-  for (int64_t run = task.first_run; run < task.last_run; ++run)
-    ApplyGradientPart<T>(job, run, task.begin, task.end);
-  if (job.stream) hwy::FlushStream();
+  WriteTask(job, task, static_cast<T*>(job.dx), CellGradientPart<T>{job});
 }
 
-// dx of one unit of rows, whose sums are known.
+// dx of units [first, last) of rows, whose sums are known.
 template <class T>
-void ApplyGradientUnit(const Job& job, int64_t unit) {
-  const Geometry& g = *job.geometry;
-  const int64_t first = g.statistics.kept.Offset(unit);
-  for (int64_t s = 0; s < g.statistics.reduced.size(); ++s) {
-    const int64_t begin = first + g.statistics.reduced.Offset(s);
-    for (int64_t at = begin; at < begin + g.statistics.inner; at += g.run_length)
-      ApplyGradientPart<T>(job, at / g.run_length, 0, g.run_length);
-  }
+void ApplyGradientUnits(const Job& job, int64_t first, int64_t last) {
+  WriteUnits(job, first, last, static_cast<T*>(job.dx), CellGradientPart<T>{job});
   if (job.stream) hwy::FlushStream();
 }
 

@@ -100,6 +100,35 @@ struct RowGradient {
   }
 };
 
+// Writes dx of elements [begin, end) of a run to `out`; adds to the sums of the parameters.
+template <class T, bool kRelu>
+struct RowGradientPart {
+  using D = Tag<T>;
+  using R = Real<T>;
+  const Job& job;
+  int64_t runs_per_unit;
+  R* dgamma;
+  R* dbeta;
+
+  RowGradientTerms<T, kRelu> Terms(int64_t run, int64_t begin) const {
+    const int64_t at = run * job.geometry->run_length + begin;
+    return {static_cast<const T*>(job.x) + at, static_cast<const T*>(job.dy) + at,
+            static_cast<const R*>(job.gamma) + begin, static_cast<const R*>(job.beta) + begin,
+            RowForm<T>(job, run / runs_per_unit)};
+  }
+
+  template <class Out>
+  HWY_INLINE void operator()(int64_t run, int64_t begin, int64_t end, Out* out, bool stream) const {
+    const auto through = ThroughOf<R>(job, run / runs_per_unit);
+    const auto terms = Terms(run, begin);
+    const int64_t at = run * job.geometry->run_length + begin;
+    const T* old = job.accumulate ? static_cast<const T*>(job.dx) + at : nullptr;
+    WriteRun(RowGradient<T, kRelu>{terms, old, hn::Set(D(), through.b), hn::Set(D(), through.e),
+                                   dgamma + begin, dbeta + begin},
+             out, end - begin, stream);
+  }
+};
+
 struct RowSumsTag;
 
 // Takes units one after the other; the sums of the parameters are kept in the arithmetic's type for
@@ -107,55 +136,47 @@ struct RowSumsTag;
 template <class T, bool kRelu>
 class RowBackward {
   using R = Real<T>;
-  using D = Tag<T>;
   static constexpr int64_t kRuns = 32;
+  static constexpr int64_t kLanesOfLine = 64 / sizeof(R);
 
  public:
   RowBackward(const Job& job, double* dgamma, double* dbeta)
       : job_(job),
         length_(job.geometry->run_length),
+        runs_(job.geometry->statistics.inner / length_),
         dgamma_(dgamma),
         dbeta_(dbeta),
-        sums_(Scratch<RowSumsTag, R>(static_cast<size_t>(2 * length_))) {
-    std::fill_n(sums_, 2 * length_, R(0));
+        padded_((length_ + kLanesOfLine - 1) / kLanesOfLine * kLanesOfLine),
+        sums_(Scratch<RowSumsTag, R>(static_cast<size_t>(2 * padded_))),
+        part_{job, runs_, sums_, sums_ + padded_} {
+    std::fill_n(sums_, 2 * padded_, R(0));
   }
 
-  void Unit(int64_t unit) {
-    const int64_t runs = job_.geometry->statistics.inner / length_;
-    if (!job_.fixed) Reduce(unit, runs);
-    const auto through = ThroughOf<R>(job_, unit);
-    for (int64_t run = unit * runs; run < (unit + 1) * runs; ++run) {
-      T* dx = static_cast<T*>(job_.dx) + run * length_;
-      WriteRun(RowGradient<T, kRelu>{Terms(unit, run, 0), job_.accumulate ? dx : nullptr,
-                                     hn::Set(D(), through.b), hn::Set(D(), through.e), sums_,
-                                     sums_ + length_},
-               dx, length_, job_.stream);
-      if (++pending_ == kRuns) Flush();
+  void Units(int64_t first, int64_t last) {
+    for (int64_t unit = first; unit < last && !job_.fixed; ++unit) Reduce(unit);
+    for (int64_t run = first * runs_, end; run < last * runs_; run = end) {
+      end = std::min(run + kRuns - pending_, last * runs_);
+      WriteRuns(job_, run, end, static_cast<T*>(job_.dx), part_);
+      pending_ += end - run;
+      if (pending_ == kRuns) Flush();
     }
   }
 
   void Flush() {
     pending_ = 0;
     for (int64_t i = 0; i < length_; ++i) dgamma_[i] += static_cast<double>(sums_[i]);
-    for (int64_t i = 0; i < length_; ++i) dbeta_[i] += static_cast<double>(sums_[length_ + i]);
-    std::fill_n(sums_, 2 * length_, R(0));
+    for (int64_t i = 0; i < length_; ++i) dbeta_[i] += static_cast<double>(sums_[padded_ + i]);
+    std::fill_n(sums_, 2 * padded_, R(0));
   }
 
  private:
-  RowGradientTerms<T, kRelu> Terms(int64_t unit, int64_t run, int64_t begin) const {
-    const int64_t at = run * length_ + begin;
-    return {static_cast<const T*>(job_.x) + at, static_cast<const T*>(job_.dy) + at,
-            static_cast<const R*>(job_.gamma) + begin, static_cast<const R*>(job_.beta) + begin,
-            RowForm<T>(job_, unit)};
-  }
-
   // E[w] and E[w * xhat] of the unit.
-  void Reduce(int64_t unit, int64_t runs) const {
+  void Reduce(int64_t unit) const {
     double sum_w = 0, sum_w_x = 0;
-    for (int64_t run = unit * runs; run < (unit + 1) * runs; ++run) {
+    for (int64_t run = unit * runs_; run < (unit + 1) * runs_; ++run) {
       for (int64_t begin = 0; begin < length_; begin += RowBlocks::kBlock) {
         LaneSums<R> lanes;
-        lanes.AddRun(Terms(unit, run, begin), std::min(RowBlocks::kBlock, length_ - begin));
+        lanes.AddRun(part_.Terms(run, begin), std::min(RowBlocks::kBlock, length_ - begin));
         sum_w += lanes.First();
         sum_w_x += lanes.Second();
       }
@@ -167,17 +188,20 @@ class RowBackward {
   }
 
   const Job& job_;
-  const int64_t length_;
+  const int64_t length_, runs_;
   double* dgamma_;
   double* dbeta_;
+  const int64_t padded_;  // length_ in whole cache lines
   R* sums_;
+  RowGradientPart<T, kRelu> part_;
   int64_t pending_ = 0;
 };
 
 template <class T, bool kRelu>
 void BackwardUnits(const Job& job, int64_t first, int64_t last, double* dgamma, double* dbeta) {
   RowBackward<T, kRelu> backward(job, dgamma, dbeta);
-  for (int64_t unit = first; unit < last; ++unit) backward.Unit(unit);
+  for (int64_t unit = first; unit < last; unit += job.group)
+    backward.Units(unit, std::min(unit + job.group, last));
   backward.Flush();
   if (job.stream) hwy::FlushStream();
 }

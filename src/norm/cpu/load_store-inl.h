@@ -139,6 +139,12 @@ HWY_INLINE void StorePartial(hn::Vec<D> value, D d, T* y, size_t n) {
   std::memcpy(y, buffer, n * sizeof(T));
 }
 
+// Into the L2 cache, for the next group of units; the address need not exist.
+template <class T>
+HWY_INLINE void FetchAhead(const T* x, int64_t ahead) {
+  if (ahead != 0) __builtin_prefetch(x + ahead, 0, 2);
+}
+
 // Past the caches; y is aligned to Lanes(d) elements.
 template <class D>
 HWY_INLINE void StreamStore(hn::Vec<D> value, D d, hn::TFromD<D>* y) {

@@ -8,6 +8,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 
 #include "normkit/core/moments.h"
 #include "src/norm/cpu/load_store-inl.h"
@@ -22,16 +23,37 @@ namespace HWY_NAMESPACE {
 template <class R>
 inline constexpr size_t kLanes = 128 / sizeof(R);
 
-// The lanes in one f64, in an order that any vector width can keep.
+// The sum of a vector's lanes: upper half onto lower half, down to one.
+template <class D>
+HWY_INLINE double FoldVector(D, hn::Vec<D> v) {
+#if HWY_TARGET != HWY_SCALAR
+  if constexpr (hn::MaxLanes(D()) > 1) {
+    const hn::Half<D> half;
+    return FoldVector(half, hn::Add(hn::LowerHalf(half, v), hn::UpperHalf(half, v)));
+  }
+#endif
+  return hn::GetLane(v);
+}
+
+// The lanes in one f64: upper half onto lower half, down to one, which any vector width can keep.
 template <class R>
 HWY_INLINE double FoldLanes(const R* HWY_RESTRICT lanes) {
-  constexpr size_t kHalf = kLanes<R> / 2;
-  HWY_ALIGN double sums[kHalf];
-  for (size_t i = 0; i < kHalf; ++i)
-    sums[i] = static_cast<double>(lanes[i]) + static_cast<double>(lanes[i + kHalf]);
-  for (size_t width = kHalf / 2; width >= 1; width /= 2)
-    for (size_t i = 0; i < width; ++i) sums[i] += sums[i + width];
-  return sums[0];
+  using D = hn::ScalableTag<double>;
+  const D d;
+  constexpr size_t kWidth = hn::MaxLanes(D()), kVectors = kLanes<R> / kWidth;
+  hn::Vec<D> sums[kVectors];
+  for (size_t v = 0; v < kVectors; ++v) {
+    if constexpr (std::is_same_v<R, double>)
+      sums[v] = hn::Load(d, lanes + v * kWidth);
+    else
+      sums[v] = hn::PromoteTo(d, hn::Load(hn::Rebind<R, D>(), lanes + v * kWidth));
+  }
+  HWY_UNROLL(8)
+  for (size_t count = kVectors / 2; count >= 1; count /= 2) {
+    HWY_UNROLL(16)
+    for (size_t v = 0; v < count; ++v) sums[v] = hn::Add(sums[v], sums[v + count]);
+  }
+  return FoldVector(d, sums[0]);
 }
 
 // Two sums per lane, of `first` and `second` for each element.
@@ -127,26 +149,38 @@ class RowMoments {
     unit_ = unit;
     block_ = first_block;
     total_ = chunk_ = {};
+    shifted_ = {};
   }
 
   // The next block.
   HWY_INLINE void Step() {
     const Block block = blocks_.Get(block_);
     if (block_ % RowBlocks::kChunkBlocks == 0) {
-      total_.Merge(chunk_);
-      chunk_ = {};
+      EndChunk();
       if (kCenter) shift_ = Guess(block);
     }
-    chunk_.Merge(kCenter ? Centered(block) : Squares(block));
+    const auto n = static_cast<double>(block.segments * block.length);
+    double sum, squares;
+    Sum(block, &sum, &squares);
+    if (HWY_LIKELY(IsGood(n, sum, squares)))
+      shifted_.Add(n, sum, squares);
+    else
+      AddAnew(block, n, sum, squares);
     ++block_;
   }
 
   Moments Finish() {
-    total_.Merge(chunk_);
+    EndChunk();
     return total_;
   }
 
  private:
+  // Sums around one shift, of as many blocks as it serves.
+  struct Shifted {
+    double n = 0, sum = 0, squares = 0;
+    HWY_INLINE void Add(double count, double s, double q) { n += count, sum += s, squares += q; }
+  };
+
   HWY_INLINE void Sum(const Block& block, double* sum, double* squares) const {
     LaneSums<R> sums;
     for (int64_t k = 0; k < block.segments; ++k) {
@@ -159,32 +193,44 @@ class RowMoments {
 
   // A shift near the mean: that of the first lanes. A single element might be the outlier.
   HWY_INLINE R Guess(const Block& block) const {
-    HWY_ALIGN R lanes[kLanes<R>] = {};
-    const T* x = unit_ + blocks_.Offset(block, 0);
     const int64_t n = std::min<int64_t>(kLanes<R>, block.length);
-    for (int64_t i = 0; i < n; ++i) lanes[i] = static_cast<R>(ToDouble(x[i]));
-    return static_cast<R>(FoldLanes(lanes) / static_cast<double>(n));
+    LaneSums<R> sums;
+    sums.AddRun(Deviations<T, true>{unit_ + blocks_.Offset(block, 0), hn::Zero(D())}, n);
+    return static_cast<R>(sums.First() / static_cast<double>(n));
   }
 
-  HWY_INLINE Moments Centered(const Block& block) {
-    const auto n = static_cast<double>(block.segments * block.length);
-    double sum, squares;
-    Sum(block, &sum, &squares);
-    // The shift lies further from the mean than 1.7 standard deviations: digits cancel. The block
-    // is still in the cache; sum again around its own mean, which serves the blocks after it too.
-    if (HWY_UNLIKELY(sum * sum > 0.75 * n * squares)) {
+  // No digits cancel: the shift lies within 1.7 standard deviations of the mean. NaN is not good.
+  HWY_INLINE static bool IsGood(double n, double sum, double squares) {
+    return (!kCenter || sum * sum <= 0.75 * n * squares) &&
+           squares <= std::numeric_limits<double>::max();
+  }
+
+  // The block is still in the cache; sum again around its own mean, which serves the blocks after
+  // it too.
+  HWY_NOINLINE void AddAnew(const Block& block, double n, double sum, double squares) {
+    EndShift();
+    if (kCenter && std::isfinite(squares)) {
       shift_ = static_cast<R>(static_cast<double>(shift_) + sum / n);
       Sum(block, &sum, &squares);
     }
-    if (HWY_UNLIKELY(!std::isfinite(squares))) return Wide(block);
-    return {n, static_cast<double>(shift_) + sum / n, std::max(0.0, squares - sum * (sum / n))};
+    if (std::isfinite(squares))
+      shifted_.Add(n, sum, squares);
+    else
+      chunk_.Merge(Wide(block));
   }
 
-  HWY_INLINE Moments Squares(const Block& block) {
-    double sum, squares;
-    Sum(block, &sum, &squares);
-    if (HWY_UNLIKELY(!std::isfinite(squares))) return Wide(block);
-    return {static_cast<double>(block.segments * block.length), 0, squares};
+  HWY_INLINE void EndShift() {
+    const auto [n, sum, squares] = shifted_;
+    if (n == 0) return;
+    const double shift = kCenter ? static_cast<double>(shift_) : 0;
+    chunk_.Merge({n, shift + sum / n, std::max(0.0, squares - sum * (sum / n))});
+    shifted_ = {};
+  }
+
+  HWY_INLINE void EndChunk() {
+    EndShift();
+    total_.Merge(chunk_);
+    chunk_ = {};
   }
 
   // Squares beyond the range of f32 (or NaN): in f64.
@@ -204,7 +250,8 @@ class RowMoments {
   const T* unit_ = nullptr;
   int64_t block_ = 0;
   R shift_ = 0;
-  Moments total_, chunk_;
+  Shifted shifted_;
+  Moments chunk_, total_;
 };
 
 }  // namespace HWY_NAMESPACE

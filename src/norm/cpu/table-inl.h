@@ -21,7 +21,7 @@ const KernelTable* NORMKIT_TABLE() {
                                          ReduceGradientColumns<T>,
                                          FillGradientTable<Real<T>>,
                                          ApplyGradientRuns<T>,
-                                         ApplyGradientUnit<T>,
+                                         ApplyGradientUnits<T>,
                                          BackwardRows<T>};
   return &kTable;
 }

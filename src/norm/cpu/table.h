@@ -31,9 +31,9 @@ struct KernelTable {
   void (*reduce_gradient_columns)(const Job& job, const ColumnTask& task, double* dy, double* dy_x);
   // What passes through mean and variance, of cells [first, last), into job.table.
   void (*fill_gradient_table)(const Job& job, int64_t first, int64_t last);
-  // dx, by runs and of one unit of rows.
+  // dx, by runs and of units [first, last) of rows.
   void (*apply_gradient_runs)(const Job& job, const RunTask& task);
-  void (*apply_gradient_unit)(const Job& job, int64_t unit);
+  void (*apply_gradient_units)(const Job& job, int64_t first, int64_t last);
   // dx of units [first, last) in element form; adds to dgamma and dbeta.
   void (*backward_rows)(const Job& job, int64_t first, int64_t last, double* dgamma, double* dbeta);
 };
