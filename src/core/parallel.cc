@@ -83,7 +83,7 @@ class Pool {
       }
       ++workers_;
     }
-    gate_.store(kOpen | static_cast<uint32_t>(parts_ - 1) * kSeat, std::memory_order_release);
+    gate_.store(kOpen | static_cast<uint32_t>(workers_) * kSeat, std::memory_order_release);
     jobs_.fetch_add(1, std::memory_order_release);
     jobs_.notify_all();
   }
@@ -116,7 +116,9 @@ class Pool {
       if (!spin || !Spin(changed)) jobs_.wait(seen, std::memory_order_acquire);
       seen = jobs_.load(std::memory_order_acquire);
       if (!Enter()) continue;
-      RunTasks(index);
+      // Who has no part leaves: the same threads work for the same number of threads, and find what
+      // they keep from call to call.
+      if (index < parts_) RunTasks(index);
       // 1: the gate is closed, and nobody else inside.
       if (gate_.fetch_sub(1, std::memory_order_acq_rel) == 1) gate_.notify_one();
     }

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "src/norm/cpu/row_blocks.h"
+#include "src/norm/forward.h"
 #include "src/norm/scratch.h"
 #include "src/norm/spans.h"
 
@@ -108,10 +109,14 @@ void BackwardUnits(const Job& job, const KernelTable& kernels, int64_t first, in
   const int64_t cells = g.num_cells / g.num_units();
   const int64_t first_cell = first * cells, last_cell = last * cells;
   const int64_t first_stat = first * g.unit_stats, last_stat = last * g.unit_stats;
+  const int64_t runs = g.num_runs / g.num_units();
+  const RunTask task{first * runs, last * runs, 0, g.run_length};
   if (g.reduce.inner_kept) {
+    if (job.prepares) kernels.prepare_runs(job, task);
     kernels.fill_table(job, first_cell, last_cell);
     GatherColumnCells(job, kernels, false, first, last);
   } else {
+    kernels.prepare_units(job, first, last);
     GatherRowCells(job, kernels, first_cell, last_cell);
   }
   ClearStatistics(job, first_stat, last_stat);
@@ -119,8 +124,7 @@ void BackwardUnits(const Job& job, const KernelTable& kernels, int64_t first, in
   DivideByCount(job, first_stat, last_stat, static_cast<double>(g.plan.num_reduced));
   if (g.reduce.inner_kept) {
     kernels.fill_gradient_table(job, first_cell, last_cell);
-    const int64_t runs = g.num_runs / g.num_units();
-    kernels.apply_gradient_runs(job, {first * runs, last * runs, 0, g.run_length});
+    kernels.apply_gradient_runs(job, task);
   } else {
     kernels.apply_gradient_units(job, first, last);
   }
@@ -183,6 +187,7 @@ void BackwardCells(const Job& job, const KernelTable& kernels, const Schedule& s
                  BackwardUnits(job, kernels, unit, std::min(unit + job.group, last));
              });
   } else {
+    Prepare(job, kernels, schedule.threads);
     if (g.plan.size > 0) GatherCells(job, kernels, schedule.threads);
     FinishStatistics(job, reducer);
     if (job.dx && g.plan.size > 0) {

@@ -74,6 +74,9 @@ void ForwardColumnUnit(const Job& job, const KernelTable& kernels, int64_t unit)
   const ColumnTasks tasks(g.reduce);
   const int64_t half = tasks.slabs() * tasks.width();
   double* partial = Scratch<PartialTag, double>(static_cast<size_t>(2 * half));
+  const int64_t runs = g.num_runs / g.num_units();
+  const RunTask task{unit * runs, (unit + 1) * runs, 0, g.run_length};
+  if (job.prepares) kernels.prepare_runs(job, task);
   for (int64_t i = unit * tasks.per_unit(); i < (unit + 1) * tasks.per_unit(); ++i)
     GatherTask(job, kernels, tasks, tasks.Get(i), 0, partial, half);
   Moments* moments = Scratch<CellMomentsTag, Moments>(static_cast<size_t>(g.unit_stats));
@@ -83,8 +86,7 @@ void ForwardColumnUnit(const Job& job, const KernelTable& kernels, int64_t unit)
   for (int64_t s = 0; s < g.unit_stats; ++s) FinishStatistic(job, first_stat + s, moments[s]);
   const int64_t filled = (g.cell_form ? g.num_cells : g.plan.num_stat) / g.num_units();
   kernels.fill_table(job, unit * filled, (unit + 1) * filled);
-  const int64_t runs = g.num_runs / g.num_units();
-  kernels.apply_runs(job, {unit * runs, (unit + 1) * runs, 0, g.run_length});
+  kernels.apply_runs(job, task);
 }
 
 }  // namespace
@@ -92,6 +94,11 @@ void ForwardColumnUnit(const Job& job, const KernelTable& kernels, int64_t unit)
 int64_t TableSize(const Geometry& g) {
   if (g.cell_form) return g.cell_vector ? 3 * g.num_cells : 0;
   return g.stat_vector ? 3 * g.plan.num_stat : 0;
+}
+
+void Prepare(const Job& job, const KernelTable& kernels, bool threads) {
+  if (job.prepares)
+    ForRuns(*job.geometry, threads, [&](const RunTask& task) { kernels.prepare_runs(job, task); });
 }
 
 void GatherMoments(const Job& job, const KernelTable& kernels, bool threads, Moments* moments) {

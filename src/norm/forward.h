@@ -6,6 +6,9 @@
 
 namespace normkit {
 
+// All of what the job prepares.
+void Prepare(const Job& job, const KernelTable& kernels, bool threads);
+
 // Moments of every statistic on this rank.
 void GatherMoments(const Job& job, const KernelTable& kernels, bool threads, Moments* moments);
 

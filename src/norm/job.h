@@ -2,6 +2,7 @@
 #pragma once
 
 #include "normkit/core/moments.h"
+#include "normkit/norm/normalization.h"
 #include "src/norm/geometry.h"
 
 namespace normkit {
@@ -12,7 +13,7 @@ inline constexpr int64_t kMaxTiledRuns = 4;
 struct Job {
   const Geometry* geometry;
   bool center;
-  bool relu;
+  bool relu;               // ReLU, in the kernels themselves
   bool f64;                // arithmetic and parameters
   bool stream;             // store past the caches
   int64_t group = 1;       // units that are reduced and then written together
@@ -30,6 +31,21 @@ struct Job {
   // The coefficients of every cell (cell form with vectors) or every statistic (element form with
   // vectors), of the arithmetic's type, as the kernels lay them out; null where runs share theirs.
   void* table;
+
+  // What is done to gamma * xhat + beta in a buffer before it is stored: an array added, and an
+  // activation other than a ReLU alone.
+  bool finishes = false;
+  Activation activation = Activation::kNone;
+  double negative_slope = 0;
+  const void* addend = nullptr;
+
+  // What is computed, unit by unit, before the statistics see it: x as source + residual, or dy as
+  // what of dz passes the activation.
+  bool prepares = false;
+  const void* source = nullptr;
+  const void* residual = nullptr;
+  const void* dz = nullptr;
+  const void* activated = nullptr;  // what the forward pass wrote
 
   // Backward only.
   const void* dy = nullptr;

@@ -44,6 +44,7 @@ struct MomentsTag;
 struct StatisticsTag;
 struct SumsTag;
 struct ParameterSumsTag;
+struct PassedTag;
 
 }  // namespace
 
@@ -56,30 +57,41 @@ class Normalization::Impl : public Problem {
       : Problem{s, l, d, o, Geometry(s, l)}, plan(geometry.plan) {
     if (!(o.epsilon > 0) || !std::isfinite(o.epsilon))
       Fail("{} normalization: epsilon is {}, expected a finite number above 0", s.name, o.epsilon);
+    if (!(o.negative_slope >= 0) || !std::isfinite(o.negative_slope))
+      Fail("{} normalization: negative_slope is {}, expected a finite number >= 0", s.name,
+           o.negative_slope);
     if (!l.Has(kC))
       Fail("{} normalization: layout {} has no channel axis (C)", s.name, l.ToString());
     if (LogsDetails()) LogDetail(Describe());
   }
 
   // The job of a forward pass. mean and rstd may be null: not wanted by the caller.
-  Job ForwardJob(const void* x, const void* gamma, const void* beta, void* y,
-                 const SavedStatistics& saved) const {
+  Job ForwardJob(const ForwardArgs& args) const {
     const auto n = static_cast<size_t>(plan.num_stat);
     double* scratch = Scratch<StatisticsTag, double>(2 * n);
+    const bool plain = options.activation == Activation::kNone && !args.addend;
+    const bool relu = options.activation == Activation::kRelu && !args.addend;
     return {.geometry = &geometry,
             .center = spec.center,
-            .relu = options.activation == Activation::kRelu,
+            .relu = relu,
             .f64 = dtype == DType::kF64,
             .stream = false,
             .epsilon = options.epsilon,
-            .x = x,
-            .y = y,
-            .gamma = gamma ? gamma : Filled<OnesTag>(1),
-            .beta = beta ? beta : Filled<ZerosTag>(0),
-            .mean = saved.mean ? saved.mean : scratch,
-            .rstd = saved.rstd ? saved.rstd : scratch + n,
-            .variance = saved.variance,
-            .table = Table(TableSize(geometry))};
+            .x = args.residual ? args.sum : args.x,
+            .y = args.y,
+            .gamma = args.gamma ? args.gamma : Filled<OnesTag>(1),
+            .beta = args.beta ? args.beta : Filled<ZerosTag>(0),
+            .mean = args.saved.mean ? args.saved.mean : scratch,
+            .rstd = args.saved.rstd ? args.saved.rstd : scratch + n,
+            .variance = args.saved.variance,
+            .table = Table(TableSize(geometry)),
+            .finishes = !plain && !relu,
+            .activation = options.activation,
+            .negative_slope = options.negative_slope,
+            .addend = args.addend,
+            .prepares = args.residual != nullptr,
+            .source = args.x,
+            .residual = args.residual};
   }
 
   // One value is its own mean, so y says nothing about it.
@@ -89,6 +101,29 @@ class Normalization::Impl : public Problem {
         "{}: one value per statistic: the output is the offset (beta), and running variances are "
         "left alone; use larger batches",
         Title());
+  }
+
+  void CheckForward(const ForwardArgs& args) const {
+    CheckNotNull(*this, "x", args.x);
+    CheckNotNull(*this, "y", args.y);
+    CheckOverlap(*this, "x", args.x, "y", args.y);
+    if (args.addend) CheckOverlap(*this, "addend", args.addend, "y", args.y);
+    if (!args.residual) return;
+    CheckNotNull(*this, "sum", args.sum);
+    CheckOverlap(*this, "sum", args.sum, "x", args.x);
+    CheckOverlap(*this, "sum", args.sum, "residual", args.residual);
+    CheckOverlap(*this, "sum", args.sum, "y", args.y);
+  }
+
+  void CheckBackward(const BackwardArgs& args) const {
+    if (options.activation == Activation::kGelu)
+      Fail(
+          "{}: backward with GELU fused, expected the forward pass without it and a GELU of its "
+          "own",
+          Title());
+    const bool reads_y = options.activation == Activation::kLeakyRelu ||
+                         (options.activation != Activation::kNone && args.daddend);
+    if (reads_y) CheckNotNull(*this, "y", args.y);
   }
 
   static void Follow(const Schedule& schedule, Job& job) {
@@ -107,6 +142,7 @@ class Normalization::Impl : public Problem {
     if (!options.reducer) WarnOfOneValue(static_cast<double>(plan.num_reduced));
     if (schedule.path != Path::kTwoPasses) return ForwardFused(job, kernels, schedule);
     Moments* moments = Scratch<MomentsTag, Moments>(static_cast<size_t>(plan.num_stat));
+    Prepare(job, kernels, schedule.threads);
     GatherMoments(job, kernels, schedule.threads, moments);
     if (options.reducer) {
       options.reducer->Merge({moments, static_cast<size_t>(plan.num_stat)});
@@ -120,6 +156,7 @@ class Normalization::Impl : public Problem {
     const Schedule schedule =
         ChooseSchedule(geometry, SizeOfElement(), 1, options.reducer != nullptr);
     Follow(schedule, job);
+    Prepare(job, Kernels(dtype), schedule.threads);
     Apply(job, Kernels(dtype), schedule.threads);
   }
 
@@ -178,8 +215,11 @@ class Normalization::Impl : public Problem {
  private:
   Job BackwardJob(const BackwardArgs& args) const {
     // Backward kernels only read the statistics.
-    Job job = ForwardJob(args.x, args.gamma, args.beta, nullptr,
-                         {const_cast<double*>(args.mean), const_cast<double*>(args.rstd)});
+    Job job =
+        ForwardJob({.x = args.x,
+                    .gamma = args.gamma,
+                    .beta = args.beta,
+                    .saved = {const_cast<double*>(args.mean), const_cast<double*>(args.rstd)}});
     const auto stats = static_cast<size_t>(plan.num_stat);
     const auto cells = static_cast<size_t>(geometry.cell_form ? geometry.num_cells : 0);
     double* sums = Scratch<SumsTag, double>(2 * stats + 1 + 2 * cells);
@@ -193,7 +233,25 @@ class Normalization::Impl : public Problem {
     job.cell_dy = sums + 2 * stats + 1;
     job.cell_dy_x = job.cell_dy + cells;
     if (job.table) job.table = Table(TableSize(geometry) / 3 * 5);
+    PassActivation(args, job);
     return job;
+  }
+
+  // Where the kernels cannot compute the activation again, what of dy passes it is computed first:
+  // into daddend, whose gradient it is, or where it does no harm.
+  void PassActivation(const BackwardArgs& args, Job& job) const {
+    const bool has_activation = options.activation != Activation::kNone;
+    if (!args.daddend && !(has_activation && args.y)) return;
+    job.prepares = true;
+    job.relu = false;
+    job.dz = args.dy;
+    job.activated = has_activation ? args.y : nullptr;
+    if (args.daddend)
+      job.dy = args.daddend;
+    else if (args.dx && !args.accumulate)
+      job.dy = args.dx;
+    else
+      job.dy = Scratch<PassedTag, char>(static_cast<size_t>(plan.size) * SizeOf(dtype));
   }
 
   // One value is its own mean: y does not move with it.
@@ -222,7 +280,9 @@ class Normalization::Impl : public Problem {
       case BackwardPath::kWalk:
         break;
     }
-    BackwardWalk(*this, args, {job.mean_w, job.mean_w_xhat}, parameters);
+    Prepare(job, table, schedule.threads);
+    args.dy = job.dy;
+    BackwardWalk(*this, args, job.relu, {job.mean_w, job.mean_w_xhat}, parameters);
   }
 
   template <class T>
@@ -258,24 +318,29 @@ std::string Normalization::Describe() const { return impl_->Describe(); }
 
 void Normalization::ForwardTraining(const void* x, const void* gamma, const void* beta, void* y,
                                     const SavedStatistics& saved) const {
-  CheckNotNull(*impl_, "x", x);
-  CheckNotNull(*impl_, "y", y);
-  CheckOverlap(*impl_, "x", x, "y", y);
-  Job job = impl_->ForwardJob(x, gamma, beta, y, saved);
+  ForwardTraining({.x = x, .gamma = gamma, .beta = beta, .y = y, .saved = saved});
+}
+
+void Normalization::ForwardTraining(const ForwardArgs& args) const {
+  impl_->CheckForward(args);
+  Job job = impl_->ForwardJob(args);
   impl_->Forward(job);
 }
 
 void Normalization::ForwardInference(const void* x, const void* gamma, const void* beta,
                                      const void* mean, const void* variance, void* y) const {
-  if (!mean && !variance && num_running() == 0) return ForwardTraining(x, gamma, beta, y, {});
-  CheckNotNull(*impl_, "x", x);
-  CheckNotNull(*impl_, "y", y);
+  ForwardInference({.x = x, .gamma = gamma, .beta = beta, .y = y}, mean, variance);
+}
+
+void Normalization::ForwardInference(const ForwardArgs& args, const void* mean,
+                                     const void* variance) const {
+  if (!mean && !variance && num_running() == 0) return ForwardTraining(args);
+  impl_->CheckForward(args);
   const DType given = ParameterDType(dtype());
   CheckNotNull(*impl_, "variance", variance, num_statistics(), given);
   if (impl_->spec.center) CheckNotNull(*impl_, "mean", mean, num_statistics(), given);
-  CheckOverlap(*impl_, "x", x, "y", y);
   if (impl_->layout.size() == 0) return;
-  Job job = impl_->ForwardJob(x, gamma, beta, y, {});
+  Job job = impl_->ForwardJob(args);
   if (impl_->dtype == DType::kF64)
     impl_->ReadGiven(static_cast<const double*>(mean), static_cast<const double*>(variance), job);
   else
@@ -292,6 +357,7 @@ void Normalization::Backward(const BackwardArgs& args) const {
     CheckOverlap(*impl_, "x", args.x, "dx", args.dx);
     CheckOverlap(*impl_, "dy", args.dy, "dx", args.dx);
   }
+  impl_->CheckBackward(args);
   impl_->Backward(args);
 }
 

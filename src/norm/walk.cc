@@ -42,8 +42,8 @@ class Walker {
   using R = std::conditional_t<std::is_same_v<T, double>, double, float>;
 
  public:
-  Walker(const Problem& problem, const Normalization::BackwardArgs& args)
-      : problem_(problem), args_(args) {}
+  Walker(const Problem& problem, const Normalization::BackwardArgs& args, bool relu)
+      : problem_(problem), args_(args), relu_(relu) {}
 
   void Sum(const GradientMeans& means, const ParameterSums& parameters) const {
     ForEach([&](const Element& e) {
@@ -72,12 +72,11 @@ class Walker {
   // With the gradient that passes the activation.
   template <class F>
   void ForEach(const F& f) const {
-    const bool relu = problem_.options.activation == Activation::kRelu;
     Walk(problem_.geometry.plan, [&](int64_t i, int64_t s, int64_t p) {
       const T x = static_cast<const T*>(args_.x)[i];
       const R gamma = args_.gamma ? static_cast<const R*>(args_.gamma)[p] : R(1);
       const R beta = args_.beta ? static_cast<const R*>(args_.beta)[p] : R(0);
-      const bool passes = !relu || !(Output(x, s, gamma, beta) <= 0);
+      const bool passes = !relu_ || !(Output(x, s, gamma, beta) <= 0);
       const double dy = passes ? Widen(static_cast<const T*>(args_.dy)[i]) : 0;
       f(Element{i, s, p, dy, gamma, (Widen(x) - args_.mean[s]) * args_.rstd[s]});
     });
@@ -93,12 +92,13 @@ class Walker {
 
   const Problem& problem_;
   const Normalization::BackwardArgs& args_;
+  bool relu_;
 };
 
 template <class T>
-void BackwardOf(const Problem& problem, const Normalization::BackwardArgs& args,
+void BackwardOf(const Problem& problem, const Normalization::BackwardArgs& args, bool relu,
                 const GradientMeans& means, const ParameterSums& parameters) {
-  const Walker<T> walker(problem, args);
+  const Walker<T> walker(problem, args, relu);
   const int64_t n = problem.geometry.plan.num_stat;
   walker.Sum(means, parameters);
   double& count = means.w[2 * n];
@@ -114,17 +114,17 @@ void BackwardOf(const Problem& problem, const Normalization::BackwardArgs& args,
 
 }  // namespace
 
-void BackwardWalk(const Problem& problem, const Normalization::BackwardArgs& args,
+void BackwardWalk(const Problem& problem, const Normalization::BackwardArgs& args, bool relu,
                   const GradientMeans& means, const ParameterSums& parameters) {
   switch (problem.dtype) {
     case DType::kF32:
-      return BackwardOf<float>(problem, args, means, parameters);
+      return BackwardOf<float>(problem, args, relu, means, parameters);
     case DType::kF64:
-      return BackwardOf<double>(problem, args, means, parameters);
+      return BackwardOf<double>(problem, args, relu, means, parameters);
     case DType::kBF16:
-      return BackwardOf<BFloat16>(problem, args, means, parameters);
+      return BackwardOf<BFloat16>(problem, args, relu, means, parameters);
     case DType::kF16:
-      return BackwardOf<Float16>(problem, args, means, parameters);
+      return BackwardOf<Float16>(problem, args, relu, means, parameters);
   }
 }
 

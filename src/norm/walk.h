@@ -31,7 +31,8 @@ struct GradientMeans {
 };
 
 // dx (where wanted), the sums of the parameters, and on the way the means.
-void BackwardWalk(const Problem& problem, const Normalization::BackwardArgs& args,
+// `relu`: of the gradient what passes a ReLU.
+void BackwardWalk(const Problem& problem, const Normalization::BackwardArgs& args, bool relu,
                   const GradientMeans& means, const ParameterSums& parameters);
 
 }  // namespace normkit

@@ -16,14 +16,16 @@
 
 namespace normkit {
 
-// What is applied to gamma * xhat + beta in the same pass over memory.
-enum class Activation { kNone, kRelu };
+// What is applied to gamma * xhat + beta in the same pass over memory. GELU is exact (by erf); it
+// has no fused backward pass.
+enum class Activation { kNone, kRelu, kLeakyRelu, kGelu };
 
 struct NormOptions {
   double epsilon = 1e-5;  // added to the variance; must be > 0
   Activation activation = Activation::kNone;
-  Reducer* reducer = nullptr;  // statistics over all its ranks as well; not owned
-  std::string name;            // in messages, "batch normalization 'bn1'"; empty: spec and layout
+  double negative_slope = 0.01;  // of kLeakyRelu below 0; at least 0
+  Reducer* reducer = nullptr;    // statistics over all its ranks as well; not owned
+  std::string name;              // in messages, "batch normalization 'bn1'"; empty: spec and layout
 };
 
 // Saved statistics of a training forward, each an array of num_statistics() doubles, in the order
@@ -72,6 +74,24 @@ class NORMKIT_API Normalization {
   void ForwardTraining(const void* x, const void* gamma, const void* beta, void* y,
                        const SavedStatistics& saved) const;
 
+  // The same with what stands beside it in networks, in one pass over memory:
+  //   sum = x + residual; y = activation(gamma * xhat(sum) + beta + addend).
+  // Each of residual, with sum, and addend may be null; they have the layout and dtype of x. sum
+  // may be x or residual. The bits are those of the separate operations (bf16 and f16: of the same
+  // without the rounding before `addend`).
+  struct ForwardArgs {
+    const void* x = nullptr;
+    const void* gamma = nullptr;
+    const void* beta = nullptr;
+    void* y = nullptr;
+    SavedStatistics saved = {};
+    const void* residual = nullptr;
+    void* sum = nullptr;
+    const void* addend = nullptr;
+  };
+  void ForwardTraining(const ForwardArgs& args) const;
+  void ForwardInference(const ForwardArgs& args, const void* mean, const void* variance) const;
+
   // y from given statistics (batch: the running axes; others: the kept axes). Where the spec has no
   // running statistics and mean and variance are null: from the statistics of x itself.
   // Throws Error on a negative or non-finite variance.
@@ -88,6 +108,10 @@ class NORMKIT_API Normalization {
     void* dx = nullptr;      // null: not wanted
     void* dgamma = nullptr;  // null: not wanted
     void* dbeta = nullptr;
+    // What the forward pass wrote. Needed where it added something before an activation, and for
+    // kLeakyRelu; else the activation is computed again from x.
+    const void* y = nullptr;
+    void* daddend = nullptr;  // gradient of `addend`, overwritten; null: not wanted
     bool accumulate = false;  // add to dx, dgamma and dbeta instead of overwriting them
     bool fixed_statistics =
         false;  // mean and rstd are constants (trained statistics): dx = gamma*dy*rstd

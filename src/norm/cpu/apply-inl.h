@@ -8,6 +8,7 @@
 
 #include <numeric>
 
+#include "src/norm/cpu/finish-inl.h"
 #include "src/norm/cpu/write_run-inl.h"
 #include "src/norm/job.h"
 
@@ -34,12 +35,6 @@ struct Coefficient {
     if (kVector) values += i;
   }
 };
-
-template <bool kRelu, class D>
-HWY_INLINE hn::Vec<D> Activate(D d, hn::Vec<D> z) {
-  // Not Max: NaN has to stay NaN.
-  return kRelu ? hn::IfThenZeroElse(hn::Le(z, hn::Zero(d)), z) : z;
-}
 
 // Cell form: z = (x - hi) * c + d.
 template <class T, bool kVector>
@@ -225,6 +220,22 @@ HWY_INLINE void RepeatRuns(const Job& job, int64_t first, int64_t last, const Wr
   }
 }
 
+// Writes elements [at, at + n) of the array, normalized by a form, to `out`.
+template <class T, class Form, class Out>
+HWY_INLINE void Normalized(const Job& job, Form form, int64_t at, int64_t n, Out* out,
+                           bool stream) {
+  const T* x = static_cast<const T*>(job.x) + at;
+  if (job.relu) return WriteRun(Normalize<T, Form, true>{x, form, job.ahead}, out, n, stream);
+  if (!job.finishes) return WriteRun(Normalize<T, Form, false>{x, form, job.ahead}, out, n, stream);
+  HWY_ALIGN Real<T> buffer[kFinishTile];
+  for (int64_t i = 0, end; i < n; i = end) {
+    end = PieceEnd(out, i, n, kFinishTile);
+    WriteRun(Normalize<T, Form, false>{x + i, form, job.ahead}, buffer, end - i, false);
+    form.Advance(end - i);
+    FinishTile<T>(job, buffer, at + i, end - i, out + i, stream);
+  }
+}
+
 // Writes elements [begin, end) of a run, normalized, to `out`.
 template <class T, class Out>
 struct ApplyForm {
@@ -236,11 +247,7 @@ struct ApplyForm {
   template <class Form>
   HWY_INLINE void operator()(Form form) const {
     form.Advance(begin);
-    const T* x = static_cast<const T*>(job.x) + run * job.geometry->run_length + begin;
-    if (job.relu)
-      WriteRun(Normalize<T, Form, true>{x, form, job.ahead}, out, end - begin, stream);
-    else
-      WriteRun(Normalize<T, Form, false>{x, form, job.ahead}, out, end - begin, stream);
+    Normalized<T>(job, form, run * job.geometry->run_length + begin, end - begin, out, stream);
   }
 };
 
@@ -255,12 +262,7 @@ struct ApplyPart {
   // Elements [at, at + n) of the array.
   void operator()(const RepeatedCells<T, kArrays>& cells, int64_t at, int64_t n) const {
     const CellForm<T, true> form{cells.Get(0), cells.Get(1), cells.Get(2)};
-    const T* x = static_cast<const T*>(job.x) + at;
-    T* y = static_cast<T*>(job.y) + at;
-    if (job.relu)
-      WriteRun(Normalize<T, CellForm<T, true>, true>{x, form}, y, n, job.stream);
-    else
-      WriteRun(Normalize<T, CellForm<T, true>, false>{x, form}, y, n, job.stream);
+    Normalized<T>(job, form, at, n, static_cast<T*>(job.y) + at, job.stream);
   }
 };
 

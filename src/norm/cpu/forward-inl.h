@@ -47,6 +47,7 @@ void ForwardUnits(const Job& job, int64_t first, int64_t last) {
   RowMoments<T, kCenter> moments(blocks);
   for (int64_t unit = first; unit < last; unit += job.group) {
     const int64_t end = std::min(unit + job.group, last);
+    PrepareUnits<T>(job, unit, end);
     for (int64_t u = unit; u < end; ++u) {
       moments.Start(static_cast<const T*>(job.x) + nest.kept.Offset(u));
       for (int64_t b = 0; b < blocks.num_blocks(); ++b) moments.Step();

@@ -14,12 +14,6 @@ HWY_BEFORE_NAMESPACE();
 namespace normkit {
 namespace HWY_NAMESPACE {
 
-// dy where the activation let z through, else 0. Not z > 0: as in Activate, NaN passes.
-template <bool kRelu, class D>
-HWY_INLINE hn::Vec<D> PassGradient(D d, hn::Vec<D> z, hn::Vec<D> dy) {
-  return kRelu ? hn::IfThenZeroElse(hn::Le(z, hn::Zero(d)), dy) : dy;
-}
-
 // dy and dy * (x - hi) along a run of a cell; z as in the forward pass, to the bit.
 template <class T, bool kRelu>
 struct CellGradientTerms {

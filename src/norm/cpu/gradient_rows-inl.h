@@ -153,6 +153,7 @@ class RowBackward {
   }
 
   void Units(int64_t first, int64_t last) {
+    PrepareUnits<T>(job_, first, last);
     for (int64_t unit = first; unit < last && !job_.fixed; ++unit) Reduce(unit);
     for (int64_t run = first * runs_, end; run < last * runs_; run = end) {
       end = std::min(run + kRuns - pending_, last * runs_);

@@ -12,7 +12,9 @@ namespace HWY_NAMESPACE {
 
 const KernelTable* NORMKIT_TABLE() {
   using T = NORMKIT_STORAGE;
-  static constexpr KernelTable kTable = {ReduceRows<T>,
+  static constexpr KernelTable kTable = {PrepareRuns<T>,
+                                         PrepareUnits<T>,
+                                         ReduceRows<T>,
                                          ReduceColumns<T>,
                                          FillTable<Real<T>>,
                                          ApplyRuns<T>,

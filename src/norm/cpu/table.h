@@ -16,6 +16,10 @@ struct RunTask {
 };
 
 struct KernelTable {
+  // Computes x or dy (job.prepares) of runs, of units [first, last) of rows.
+  void (*prepare_runs)(const Job& job, const RunTask& task);
+  void (*prepare_units)(const Job& job, int64_t first, int64_t last);
+
   // Moments of one chunk (row_blocks.h) of one unit.
   Moments (*reduce_rows)(const Job& job, int64_t unit, int64_t chunk);
   // Mean and m2 of each column of the task.
