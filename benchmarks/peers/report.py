@@ -6,17 +6,19 @@ import re
 
 
 class RealTime:
-    """While it is entered, all threads of this process go before all others of the machine."""
+    """While it is entered, all threads of this process, what it starts, and all threads of the
+    processes given go before all others of the machine."""
 
-    def __init__(self, wanted):
-        self.wanted = wanted
+    def __init__(self, wanted, processes=()):
+        self.processes = ["self", *processes] if wanted else []
 
     def schedule(self, policy, priority):
-        for thread in os.listdir("/proc/self/task") if self.wanted else []:
-            try:
-                os.sched_setscheduler(int(thread), policy, os.sched_param(priority))
-            except ProcessLookupError:  # it ended meanwhile
-                pass
+        for process in self.processes:
+            for thread in os.listdir(f"/proc/{process}/task"):
+                try:
+                    os.sched_setscheduler(int(thread), policy, os.sched_param(priority))
+                except ProcessLookupError:  # it ended meanwhile
+                    pass
 
     def __enter__(self):
         self.schedule(os.SCHED_RR, 1)

@@ -2,6 +2,7 @@
 network, batch and threads, in turns. One table of milliseconds, ratios and peak memory."""
 
 import argparse
+import itertools
 import json
 import os
 import statistics
@@ -58,23 +59,24 @@ def least_memory(network, setting, batch, threads):
     return worker.facts["peak_bytes"]
 
 
-def take_turns(network, batch, threads, workers, seconds):
+def take_turns(network, batch, threads, workers, seconds, realtime):
     """Milliseconds by name, and what normkit says of its last turn."""
     times = {name: [] for name in ("normkit", *workers)}
-    for _ in range(ROUNDS):
-        own = normkit(network, batch, threads, seconds / ROUNDS)
-        times["normkit"].append(own["step_ms"])
-        for name, worker in workers.items():
-            times[name].append(statistics.median(worker.times(seconds / ROUNDS)))
+    with RealTime(realtime, [worker.process.pid for worker in workers.values()]):
+        for _ in range(ROUNDS):
+            own = normkit(network, batch, threads, seconds / ROUNDS)
+            times["normkit"].append(own["step_ms"])
+            for name, worker in workers.items():
+                times[name].append(statistics.median(worker.times(seconds / ROUNDS)))
     return {name: statistics.median(values) for name, values in times.items()}, own
 
 
-def measure(network, batch, threads, seconds, settings):
+def measure(network, batch, threads, seconds, settings, realtime):
     """A row: milliseconds and peak bytes by name."""
     case = (network, batch, threads)
     peaks = {name: least_memory(network, name, batch, threads) for name in settings}
     workers = {name: Torch(network, name, batch, threads, tuned=True) for name in settings}
-    ms, own = take_turns(*case, workers, seconds)
+    ms, own = take_turns(*case, workers, seconds, realtime)
     for name, worker in workers.items():
         worker.end()
         if worker.facts["learnables"] != own["learnables"]:
@@ -130,15 +132,16 @@ def parse_arguments():
 def main():
     arguments = parse_arguments()
     rows = []
-    with RealTime(arguments.realtime):  # what is started from here on inherits it
-        for network in arguments.networks:
-            for batch in arguments.batch:
-                for threads in arguments.threads:
-                    row = measure(network, batch, threads, arguments.seconds, arguments.settings)
-                    rows.append(row)
-                    if arguments.json:
-                        with open(arguments.json, "a" if len(rows) > 1 else "w") as file:
-                            file.write(json.dumps(row) + "\n")
+    for network, batch, threads in itertools.product(
+        arguments.networks, arguments.batch, arguments.threads
+    ):
+        row = measure(
+            network, batch, threads, arguments.seconds, arguments.settings, arguments.realtime
+        )
+        rows.append(row)
+        if arguments.json:
+            with open(arguments.json, "a" if len(rows) > 1 else "w") as file:
+                file.write(json.dumps(row) + "\n")
     lines = to_table(rows, arguments.settings)
     title = f"{machine()}; PyTorch {rows[0]['version']}"
     print(title, to_text(lines), sep="\n")

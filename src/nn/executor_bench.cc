@@ -1,9 +1,10 @@
-// A training step (forward, loss, backward) of resnet-tiny; `perf record` on it says what it is
-// made of.
+// A training step (forward, loss, backward) of resnet-tiny, and a prediction; `perf record` on the
+// former says what it is made of.
 #include <benchmark/benchmark.h>
 
 #include <vector>
 
+#include "normkit/core/threads.h"
 #include "normkit/nn/executor.h"
 #include "normkit/nn/networks.h"
 #include "src/nn/loss.h"
@@ -33,6 +34,21 @@ void BM_Step(benchmark::State& state, const char* norm) {
       static_cast<double>(state.iterations() * batch_size), benchmark::Counter::kIsRate);
   state.counters["arena MB"] = static_cast<double>(executor.arena_bytes()) / 1e6;
 }
+
+// What a prediction takes: a single image cannot be cut into observations.
+void BM_Predict(benchmark::State& state) {
+  const Graph graph = MakeNetwork("resnet-tiny", {.input_size = {32, 32, 3}, .num_classes = 10});
+  Parameters parameters(graph);
+  parameters.Initialize(graph, 1);
+  Executor executor(graph, state.range(0), false);
+  SetNumThreads(static_cast<int>(state.range(1)));
+  for (auto _ : state) executor.Forward(parameters, {});
+  SetNumThreads(0);
+}
+BENCHMARK(BM_Predict)
+    ->ArgsProduct({{1, 2, 4, 8}, {1, 2}})
+    ->UseRealTime()
+    ->Unit(benchmark::kMicrosecond);
 
 BENCHMARK_CAPTURE(BM_Step, none, "none")->Arg(64)->UseRealTime()->Unit(benchmark::kMillisecond);
 BENCHMARK_CAPTURE(BM_Step, batch, "batch")->Arg(64)->UseRealTime()->Unit(benchmark::kMillisecond);
