@@ -6,6 +6,7 @@ import re
 import signal
 import subprocess
 
+import numpy as np
 import pytest
 
 SMALL = ["--data", "digits:300", "--max-epochs", "1", "--mini-batch-size", "32"]
@@ -115,6 +116,45 @@ def test_damaged_checkpoints(normkit, program, tmp_path):
     done = normkit("train", "--resume", tmp_path / "nothing.npz", code=1)
     assert done.stderr == (f"normkit: {tmp_path}/nothing.npz: cannot be read: "
                            "No such file or directory\n")
+
+
+def test_checkpoints_of_other_programs(normkit, program, tmp_path):
+    interrupt_after_first_row(program, tmp_path, ["--data", "digits:1000"])
+    checkpoint = tmp_path / "checkpoint.npz"
+    arrays = dict(np.load(checkpoint))
+    metadata = json.loads(arrays["metadata"].tobytes())
+    for options in [None, "{", '["--data"]', '["--nonsense", "1"]', "[1]", "{}"]:
+        metadata["notes"] = {} if options is None else {"options": options, "output": str(tmp_path)}
+        arrays["metadata"] = np.frombuffer(json.dumps(metadata).encode(), np.uint8)
+        np.savez(checkpoint, **arrays)
+        done = normkit("train", "--resume", checkpoint, code=1)
+        start = f"normkit: checkpoint '{checkpoint}': not made by normkit train ("
+        assert done.stderr.startswith(start) and done.stderr.count("\n") == 1, done.stderr
+
+
+def test_data_that_networks_do_not_take(normkit, tmp_path):
+    x = np.zeros((20, 6), np.float32)
+    features, images = tmp_path / "features.npz", tmp_path / "images.npz"
+    np.savez(features, x=x, y=np.arange(20) % 2)
+    np.savez(images, x=np.zeros((20, 8, 8), np.float32), y=x)
+    output = ["--output", tmp_path / "out", "--validation-fraction", "0"]
+    done = normkit("train", "--data", features, *output, code=1)
+    assert done.stderr == (f"normkit: network 'small-cnn' takes images, BSSC, '{features} (20 "
+                           "observations)' has BC [1,6]; describe another in a .json file\n")
+    done = normkit("train", "--data", images, *output, code=1)
+    assert done.stderr == (f"normkit: network 'small-cnn' tells classes apart, '{images} (20 "
+                           "observations)' has targets; describe another in a .json file\n")
+
+
+def test_names_of_classes(normkit, tmp_path):
+    rng = np.random.default_rng(1)
+    data = tmp_path / "data.npz"
+    y = np.arange(60) % 2
+    np.savez_compressed(data, x=rng.normal(y[:, None, None] * 50, 1, (60, 8, 8)), y=y,
+                        classes=["dark", "bright"])
+    normkit("train", "--data", data, "--max-epochs", "2", "--output", tmp_path / "out")
+    model = tmp_path / "out/model.onnx"
+    assert json.loads(normkit("inspect", model, "--json").stdout)["classes"] == ["dark", "bright"]
 
 
 SEE = " (see normkit train --help)"

@@ -117,7 +117,7 @@ CLI::Option* AddDataOption(CLI::App& command, std::string& data) {
       .add_option(
           "--data", data,
           "digits, digits:COUNT, a folder with a folder a class, the prefix of an IDX pair, "
-          "or an .npz with x and y")
+          "or an .npz with x and y (and classes, their names)")
       ->option_text("SOURCE");
 }
 

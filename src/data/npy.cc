@@ -48,6 +48,38 @@ bool IsInteger(const ElementType& type) {
   return type.kind == 'i' || type.kind == 'u' || type.kind == 'b';
 }
 
+// The bytes of one text, zeros at its end left out.
+std::string TextOfBytes(const char* begin, int64_t size, const std::string& name) {
+  std::string text(begin, static_cast<size_t>(size));
+  text.erase(text.find_last_not_of('\0') + 1);
+  for (char c : text)
+    if (static_cast<unsigned char>(c) >= 0x80)
+      Fail("{}: holds the byte 0x{:02x}, expected ASCII in texts of bytes (S)", name,
+           static_cast<unsigned char>(c));
+  return text;
+}
+
+void AppendUtf8(std::string& text, uint32_t point) {
+  constexpr uint32_t kFirst[] = {0, 0xc0, 0xe0, 0xf0};
+  const int rest = point < 0x80 ? 0 : point < 0x800 ? 1 : point < 0x10000 ? 2 : 3;
+  text += static_cast<char>(kFirst[rest] | point >> 6 * rest);
+  for (int i = rest - 1; i >= 0; --i) text += static_cast<char>(0x80 | (point >> 6 * i & 0x3f));
+}
+
+// The same for code points.
+std::string TextOfPoints(const char* begin, int64_t size, const std::string& name) {
+  std::vector<uint32_t> points(static_cast<size_t>(size) / 4);
+  std::memcpy(points.data(), begin, points.size() * 4);
+  while (!points.empty() && points.back() == 0) points.pop_back();
+  std::string text;
+  for (uint32_t point : points) {
+    if (point > 0x10ffff || (point >= 0xd800 && point < 0xe000))
+      Fail("{}: holds the code point 0x{:x}, expected those of Unicode", name, point);
+    AppendUtf8(text, point);
+  }
+  return text;
+}
+
 std::string Describe(const NpyArray& array) {
   return fmt::format("array {} [{}]", array.descr, fmt::join(array.shape, ","));
 }
@@ -86,6 +118,17 @@ std::vector<int64_t> NpyArray::AsIntegers() const {
       Fail("{}: {} is larger than 2^63 - 1", name, value);
     return static_cast<int64_t>(value);
   });
+}
+
+std::vector<std::string> NpyArray::AsTexts() const {
+  const std::string name = Describe(*this);
+  const ElementType type = ParseElementType(descr, name);
+  if (type.kind != 'S' && type.kind != 'U') Fail("{}: holds no texts (S or U)", name);
+  const auto read = type.kind == 'S' ? TextOfBytes : TextOfPoints;
+  std::vector<std::string> texts;
+  for (size_t at = 0; at < data.size(); at += static_cast<size_t>(type.size))
+    texts.push_back(read(reinterpret_cast<const char*>(&data[at]), type.size, name));
+  return texts;
 }
 
 DType NpyArray::dtype() const {

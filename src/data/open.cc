@@ -38,15 +38,35 @@ Layout ObservationLayout(const NpyArray& x, const std::string& path) {
   return Layout::Make("BSSC", shape);
 }
 
-// y is [N] or [N,1] with class numbers, from 0.
-DataPtr OpenClasses(Layout layout, const NpyArray& x, const NpyArray& y, const std::string& path,
+// The names that an .npz gives its classes.
+std::vector<std::string> ReadClassNames(const NpyArray& array, const std::string& path) {
+  if (array.shape.size() != 1 || array.size() == 0 || array.IsIntegral())
+    Fail("{}: classes is {} [{}], expected a row of texts, one a class", path, array.descr,
+         fmt::join(array.shape, ","));
+  std::vector<std::string> names;
+  try {
+    names = array.AsTexts();
+  } catch (const Error& error) {
+    Fail("{}: classes: {}", path, error.what());
+  }
+  std::set<std::string_view> seen;
+  for (size_t i = 0; i < names.size(); ++i)
+    if (names[i].empty() || !seen.insert(names[i]).second)
+      Fail("{}: classes[{}] is '{}', expected a name that no other class has", path, i, names[i]);
+  return names;
+}
+
+// y is [N] or [N,1] with class numbers, from 0; `classes` may be empty, names are the numbers then.
+DataPtr OpenClasses(Layout layout, const NpyArray& x, const NpyArray& y,
+                    std::vector<std::string> classes, const std::string& path,
                     std::string description) {
   if (y.size() != y.shape[0])
     Fail("{}: y is integers [{}], expected [{}] (class numbers)", path, fmt::join(y.shape, ","),
          y.shape[0]);
   std::vector<int64_t> labels = y.AsIntegers();
   // A class without observations is possible, thousands of them are a mistake.
-  const int64_t limit = std::max<int64_t>(1000, 10 * y.size());
+  const int64_t limit = classes.empty() ? std::max<int64_t>(1000, 10 * y.size())
+                                        : static_cast<int64_t>(classes.size());
   int64_t last = 0;
   for (size_t i = 0; i < labels.size(); ++i) {
     if (labels[i] < 0 || labels[i] >= limit)
@@ -56,8 +76,8 @@ DataPtr OpenClasses(Layout layout, const NpyArray& x, const NpyArray& y, const s
           path, i, labels[i], limit - 1);
     last = std::max(last, labels[i]);
   }
-  std::vector<std::string> classes;
-  for (int64_t i = 0; i <= last; ++i) classes.push_back(std::to_string(i));
+  if (classes.empty())
+    for (int64_t i = 0; i <= last; ++i) classes.push_back(std::to_string(i));
   return FromArrays(std::move(layout), x.AsFloats(), std::move(labels), std::move(classes),
                     std::move(description));
 }
@@ -77,7 +97,14 @@ DataPtr OpenNpz(const std::string& path) {
     Fail("{}: y is [{}], expected {} observations as in x [{}]", path, fmt::join(y.shape, ","),
          count, fmt::join(x.shape, ","));
   std::string description = fmt::format("{} ({} observations)", path, count);
-  if (y.IsIntegral()) return OpenClasses(std::move(layout), x, y, path, std::move(description));
+  const auto classes = arrays.find("classes");
+  if (y.IsIntegral())
+    return OpenClasses(std::move(layout), x, y,
+                       classes == arrays.end() ? std::vector<std::string>()
+                                               : ReadClassNames(classes->second, path),
+                       path, std::move(description));
+  if (classes != arrays.end())
+    Fail("{}: has classes, but y is {}, expected integers (class numbers)", path, y.descr);
   return FromArraysRegression(std::move(layout), x.AsFloats(), y.AsFloats(), y.size() / count,
                               std::move(description));
 }

@@ -215,6 +215,60 @@ TEST(OpenNpzTest, IntegersAreClasses) {
   EXPECT_EQ(data->layout().ToString(), "BSSC [1,1,2,2]");
 }
 
+// Texts of NumPy's type U, `width` code points each.
+NpyArray Names(const std::vector<std::u32string>& names, size_t width = 5) {
+  NpyArray array{"<U" + std::to_string(width), {static_cast<int64_t>(names.size())}, {}};
+  for (std::u32string name : names) {
+    name.resize(width);
+    const auto* begin = reinterpret_cast<const std::byte*>(name.data());
+    array.data.insert(array.data.end(), begin, begin + 4 * width);
+  }
+  return array;
+}
+
+TEST(OpenNpzTest, ClassesMayHaveNames) {
+  const TestFolder folder;
+  const NpyArray x = Floats({2, 1}, {1, 2}), y = Labels({1, 0});
+  const DataPtr data = OpenArrays(
+      folder, {{"x", x}, {"y", y}, {"classes", Names({U"K\u00e4fer", U"\U0001f41d", U"o"})}});
+  EXPECT_EQ(data->classes(), (std::vector<std::string>{"K\u00e4fer", "\U0001f41d", "o"}));
+  EXPECT_EQ(data->label(0), 1);
+  NpyArray bytes = ByteArray({2, 3}, std::string_view("catox\0", 6));
+  bytes.descr = "|S3";
+  bytes.shape = {2};
+  const DataPtr plain = OpenArrays(folder, {{"x", x}, {"y", y}, {"classes", bytes}});
+  EXPECT_EQ(plain->classes(), (std::vector<std::string>{"cat", "ox"}));
+}
+
+TEST(OpenNpzTest, ErrorsOfClassesAreNamed) {
+  const TestFolder folder;
+  const NpyArray x = Floats({2, 1}, {1, 2}), y = Labels({0, 2});
+  const auto expect = [&](const NpyArray& classes, const std::string& line) {
+    EXPECT_ERROR(OpenArrays(folder, {{"x", x}, {"y", y}, {"classes", classes}}),
+                 (folder / "a.npz") + ": " + line);
+  };
+  expect(Names({U"a", U"b"}),
+         "y[1] is 2, expected a class number from 0 to 1 (targets of a regression are "
+         "floating-point)");
+  expect(Labels({1, 2}), "classes is |i1 [2], expected a row of texts, one a class");
+  expect(Names({}), "classes is <U5 [0], expected a row of texts, one a class");
+  NpyArray square = Names({U"a", U"b", U"c", U"d"});
+  square.shape = {2, 2};
+  expect(square, "classes is <U5 [2,2], expected a row of texts, one a class");
+  expect(Floats({2}, {1, 2}), "classes: array <f4 [2]: holds no texts (S or U)");
+  expect(Names({U"a", U"", U"c"}), "classes[1] is '', expected a name that no other class has");
+  expect(Names({U"a", U"b", U"a"}), "classes[2] is 'a', expected a name that no other class has");
+  expect(Names({U"a", {char32_t{0xd800}}, U"c"}),
+         "classes: array <U5 [3]: holds the code point 0xd800, expected those of Unicode");
+  NpyArray bytes = ByteArray({3}, "a\xe9z");
+  bytes.descr = "|S1";
+  expect(bytes,
+         "classes: array |S1 [3]: holds the byte 0xe9, expected ASCII in texts of bytes (S)");
+  EXPECT_ERROR(
+      OpenArrays(folder, {{"x", x}, {"y", Floats({2}, {1, 2})}, {"classes", Names({U"a"})}}),
+      (folder / "a.npz") + ": has classes, but y is <f4, expected integers (class numbers)");
+}
+
 TEST(OpenNpzTest, FloatsAreTargets) {
   const TestFolder folder;
   const NpyArray x = Floats({2, 1}, {1, 2});

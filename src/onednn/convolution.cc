@@ -123,6 +123,8 @@ class Convolution::Impl {
   void PrepareForward(bool training);
   void PrepareBackwardData();
   void PrepareBackwardWeights();
+  void PlaceOrderedWeights(Pass& pass);
+  float* OrderWeights(Pass& pass, const float* weights, std::byte* scratch, Status& status);
   void MergePieces(const Region& region, int64_t size, std::byte* scratch);
 
   // The geometry of a piece, once the first has chosen the order of the weights.
@@ -138,6 +140,13 @@ class Convolution::Impl {
   Pass forward_, data_, weights_;
 };
 
+// Room for weights in the order that the pass has chosen.
+void Convolution::Impl::PlaceOrderedWeights(Pass& pass) {
+  pass.reorder = MakeReorder(WeightsDesc(shape_, false), pass.weights);
+  pass.weights_region = pass.layout.Add(pass.weights.get_size());
+  pass.scratchpad_region = pass.layout.Add(pass.scratchpad_bytes, cut_.count());
+}
+
 void Convolution::Impl::PrepareForward(bool training) {
   Pass& pass = forward_;
   for (int64_t piece = 0; piece < cut_.count(); ++piece) {
@@ -152,9 +161,7 @@ void Convolution::Impl::PrepareForward(bool training) {
                                                {DNNL_ARG_DST, g.y},
                                                {DNNL_ARG_SCRATCHPAD, desc.scratchpad_desc()}}));
   }
-  pass.reorder = MakeReorder(WeightsDesc(shape_, false), pass.weights);
-  pass.weights_region = pass.layout.Add(pass.weights.get_size());
-  pass.scratchpad_region = pass.layout.Add(pass.scratchpad_bytes, cut_.count());
+  PlaceOrderedWeights(pass);
 }
 
 void Convolution::Impl::PrepareBackwardData() {
@@ -173,9 +180,7 @@ void Convolution::Impl::PrepareBackwardData() {
                                             {DNNL_ARG_DIFF_SRC, g.x},
                                             {DNNL_ARG_SCRATCHPAD, desc.scratchpad_desc()}}));
   }
-  pass.reorder = MakeReorder(WeightsDesc(shape_, false), pass.weights);
-  pass.weights_region = pass.layout.Add(pass.weights.get_size());
-  pass.scratchpad_region = pass.layout.Add(pass.scratchpad_bytes, cut_.count());
+  PlaceOrderedWeights(pass);
   pass.dx_region =
       pass.layout.Add(static_cast<size_t>(cut_.longest() * x_size_) * sizeof(float), cut_.count());
 }
@@ -204,15 +209,22 @@ void Convolution::Impl::PrepareBackwardWeights() {
   pass.scratchpad_region = pass.layout.Add(pass.scratchpad_bytes, cut_.count());
 }
 
-void Convolution::Impl::RunForward(const float* x, const float* weights, const float* bias,
-                                   float* y, std::byte* scratch) {
-  Pass& pass = forward_;
-  Status status;
+// The weights of the caller in the order that the pass has chosen.
+float* Convolution::Impl::OrderWeights(Pass& pass, const float* weights, std::byte* scratch,
+                                       Status& status) {
   float* ordered = pass.weights_region.At(scratch);
   {
     const OneThread one_thread;
     status.Note(pass.reorder->Run({weights, ordered}));
   }
+  return ordered;
+}
+
+void Convolution::Impl::RunForward(const float* x, const float* weights, const float* bias,
+                                   float* y, std::byte* scratch) {
+  Pass& pass = forward_;
+  Status status;
+  const float* ordered = OrderWeights(pass, weights, scratch, status);
   ParallelFor(cut_.count(), worth_threads_, [&](int64_t i) {
     const OneThread one_thread;
     status.Note(pass.calls[static_cast<size_t>(i)].Run({x + cut_.begin(i) * x_size_, ordered, bias,
@@ -226,11 +238,7 @@ void Convolution::Impl::RunBackwardData(const float* dy, const float* weights, b
                                         std::byte* scratch) {
   Pass& pass = data_;
   Status status;
-  float* ordered = pass.weights_region.At(scratch);
-  {
-    const OneThread one_thread;
-    status.Note(pass.reorder->Run({weights, ordered}));
-  }
+  const float* ordered = OrderWeights(pass, weights, scratch, status);
   ParallelFor(cut_.count(), worth_threads_, [&](int64_t i) {
     const OneThread one_thread;
     float* target = dx + cut_.begin(i) * x_size_;

@@ -21,6 +21,8 @@ struct NORMKIT_API NpyArray {
   std::vector<float> AsFloats() const;      // converts any real type; throws Error for the others
   bool IsIntegral() const;                  // integers and booleans
   std::vector<int64_t> AsIntegers() const;  // throws Error where not integral
+  std::vector<std::string> AsTexts()
+      const;            // of S (ASCII) and U, as UTF-8; throws Error for others
   DType dtype() const;  // throws Error where it is not a floating-point type normkit stores
 };
 

@@ -58,7 +58,8 @@ NORMKIT_API DataPtr GenerateDigits(int64_t count, uint64_t seed);
 
 // What --data takes: "digits" or "digits:COUNT", a folder with a folder a class (JPEG, PNG), the
 // prefix of an IDX pair (PREFIX-images-idx3-ubyte[.gz], PREFIX-labels-idx1-ubyte[.gz]), or an .npz
-// with x and y.
+// with x ([N,F], [N,H,W] or [N,H,W,C]) and y (integers [N] are class numbers, floating-point
+// numbers [N] or [N,K] targets), and where wanted the names of the classes, `classes` [K] of texts.
 struct OpenOptions {
   int64_t count = 5000;  // digits
   uint64_t seed = 1;     // digits

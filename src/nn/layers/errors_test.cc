@@ -213,6 +213,24 @@ TEST(LayerErrorsTest, Normalization) {
             "BC [1,3])");
 }
 
+TEST(LayerErrorsTest, LayoutsOfOtherOrders) {
+  const std::vector<int64_t> sizes{1, 4, 6, 5};
+  const auto output_of = [&](const LayerPtr& layer, const char* format) {
+    const Layout x = Layout::Make(format, sizes);
+    return ErrorOf([&] { layer->OutputLayout(std::vector<Layout>{x, x}); });
+  };
+  const auto only = [&](const LayerPtr& layer, const char* format) {
+    const Layout x = Layout::Make(format, sizes);
+    return ErrorOf([&] { layer->OutputLayout(std::vector<Layout>{x}); });
+  };
+  EXPECT_EQ(output_of(Concatenation({.name = "c"}), "BCSS"),
+            "concatenation 'c': input is BCSS [1,4,6,5], expected channels last");
+  EXPECT_EQ(only(Softmax("s"), "BCSS"),
+            "softmax 's': input is BCSS [1,4,6,5], expected channels last");
+  EXPECT_EQ(only(BatchNormalization({.name = "bn"}), "BTSS"),
+            "batch normalization 'bn': input is BTSS [1,4,6,5], expected a channel dimension");
+}
+
 TEST(LayerErrorsTest, Losses) {
   const std::vector<float> scores(6);
   const std::vector<int64_t> labels{0, 3};
