@@ -4,6 +4,7 @@
 
 #include "src/norm/cpu/row_blocks.h"
 #include "src/norm/forward.h"
+#include "src/norm/gradient_means.h"
 #include "src/norm/scratch.h"
 #include "src/norm/spans.h"
 
@@ -20,18 +21,6 @@ void AddCellsToStatistics(const Job& job, int64_t first, int64_t last) {
     const double gamma = GammaOf(job, g.ParamOf(cell));
     job.mean_w[stat] += gamma * job.cell_dy[cell];
     job.mean_w_xhat[stat] += gamma * CellXhatSum(job, stat, cell);
-  }
-}
-
-void ClearStatistics(const Job& job, int64_t first, int64_t last) {
-  std::fill(job.mean_w + first, job.mean_w + last, 0.0);
-  std::fill(job.mean_w_xhat + first, job.mean_w_xhat + last, 0.0);
-}
-
-void DivideByCount(const Job& job, int64_t first, int64_t last, double count) {
-  for (int64_t s = first; s < last; ++s) {
-    job.mean_w[s] = job.center ? job.mean_w[s] / count : 0;
-    job.mean_w_xhat[s] /= count;
   }
 }
 
@@ -119,7 +108,7 @@ void BackwardUnits(const Job& job, const KernelTable& kernels, int64_t first, in
     kernels.prepare_units(job, first, last);
     GatherRowCells(job, kernels, first_cell, last_cell);
   }
-  ClearStatistics(job, first_stat, last_stat);
+  ClearGradientMeans(job, first_stat, last_stat);
   if (!job.fixed) AddCellsToStatistics(job, first_cell, last_cell);
   DivideByCount(job, first_stat, last_stat, static_cast<double>(g.plan.num_reduced));
   if (g.reduce.inner_kept) {
@@ -148,15 +137,10 @@ void GatherCells(const Job& job, const KernelTable& kernels, bool threads) {
 // Statistics of all ranks from the cells of this one.
 void FinishStatistics(const Job& job, Reducer* reducer) {
   const Geometry& g = *job.geometry;
-  const int64_t n = g.plan.num_stat;
-  ClearStatistics(job, 0, n);
+  ClearGradientMeans(job, 0, g.plan.num_stat);
   if (job.fixed) return;
   if (g.plan.size > 0) AddCellsToStatistics(job, 0, g.num_cells);
-  // mean_w, mean_w_xhat and the count lie one behind the other.
-  double& count = job.mean_w[2 * n];
-  count = static_cast<double>(g.plan.num_reduced);
-  if (reducer) reducer->Sum({job.mean_w, static_cast<size_t>(2 * n + 1)});
-  DivideByCount(job, 0, n, count);
+  ShareGradientSums(job, reducer);
 }
 
 void AddCellsToParameters(const Job& job, const ParameterSums& parameters) {
@@ -169,13 +153,6 @@ void AddCellsToParameters(const Job& job, const ParameterSums& parameters) {
 }
 
 }  // namespace
-
-BackwardPath BackwardPathOf(const Geometry& g) {
-  if (g.cell_form) return BackwardPath::kCells;
-  const bool rows = !g.statistics.inner_kept && g.statistics.reduced.size() == 1;
-  if (rows && g.param_vector && g.plan.num_param == g.run_length) return BackwardPath::kRows;
-  return BackwardPath::kWalk;
-}
 
 void BackwardCells(const Job& job, const KernelTable& kernels, const Schedule& schedule,
                    Reducer* reducer, const ParameterSums& parameters) {
@@ -198,30 +175,6 @@ void BackwardCells(const Job& job, const KernelTable& kernels, const Schedule& s
     }
   }
   if (g.plan.size > 0) AddCellsToParameters(job, parameters);
-}
-
-void BackwardRows(const Job& job, const KernelTable& kernels, const Schedule& schedule,
-                  const ParameterSums& parameters) {
-  const Geometry& g = *job.geometry;
-  // Partial sums of the parameters for each task: few enough to be a small part of the traffic.
-  constexpr int64_t kMaxTasks = 16, kLeastRuns = 32;
-  const int64_t units = g.num_units(), runs = g.statistics.inner / g.run_length;
-  const int64_t per_task =
-      std::max((units + kMaxTasks - 1) / kMaxTasks, (kLeastRuns + runs - 1) / runs);
-  const int64_t tasks = (units + per_task - 1) / per_task, n = g.plan.num_param;
-  double* partial = Scratch<PartialTag, double>(static_cast<size_t>(2 * n * tasks));
-  ForSpans(units, per_task, schedule.threads, [&](int64_t first, int64_t last) {
-    double* sums = partial + first / per_task * 2 * n;
-    std::fill_n(sums, 2 * n, 0.0);
-    kernels.backward_rows(job, first, last, sums, sums + n);
-  });
-  ForSpans(n, kTaskElements / tasks, schedule.threads, [&](int64_t first, int64_t last) {
-    for (int64_t task = 0; task < tasks; ++task) {
-      const double* sums = partial + task * 2 * n;
-      for (int64_t p = first; p < last; ++p) parameters.dgamma[p] += sums[p];
-      for (int64_t p = first; p < last; ++p) parameters.dbeta[p] += sums[n + p];
-    }
-  });
 }
 
 }  // namespace normkit

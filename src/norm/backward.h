@@ -13,18 +13,11 @@ struct ParameterSums {
   double* dbeta;
 };
 
-// How a backward pass of this geometry is done.
-enum class BackwardPath {
-  kCells,  // sums over cells, folded into those of statistics and parameters
-  kRows,   // unit by unit, the parameters' sums on the way
-  kWalk,   // element by element, in f64
-};
-BackwardPath BackwardPathOf(const Geometry& geometry);
-
-// dx (where wanted) and the sums of the parameters.
+// dx (where wanted) and the sums of the parameters: cell form (sums over cells, folded into those
+// of statistics and parameters), and element form (backward_elements.cc).
 void BackwardCells(const Job& job, const KernelTable& kernels, const Schedule& schedule,
                    Reducer* reducer, const ParameterSums& parameters);
-void BackwardRows(const Job& job, const KernelTable& kernels, const Schedule& schedule,
-                  const ParameterSums& parameters);
+void BackwardElements(const Job& job, const KernelTable& kernels, const Schedule& schedule,
+                      Reducer* reducer, const ParameterSums& parameters);
 
 }  // namespace normkit

@@ -68,6 +68,29 @@ inline std::vector<Case> AllCases(DType dtype, const Sizes& sizes = {}) {
   return result;
 }
 
+// Shapes with few, large statistics: their sums are cut in parts.
+inline std::vector<Case> LargeStatisticCases(DType dtype) {
+  std::vector<Case> result;
+  const auto add = [&](const NormSpec& spec, std::string_view format, std::vector<int64_t> shape) {
+    result.push_back({spec, Layout::Make(format, shape), dtype});
+  };
+  add(kLayerNorm, "TC", {1200, 301});
+  add(kRmsNorm, "BC", {2, 300'001});
+  add(kRmsNorm, "BCS", {1, 9001, 33});
+  add(kLayerNormChannelOnly, "BCS", {2, 70'000, 5});
+  return result;
+}
+
+// Specs that no row of the table is, for layouts that only they have.
+inline std::vector<Case> CustomCases(DType dtype, const Sizes& sizes = {}) {
+  const NormSpec over_time{"over time", kT, kT | kC};
+  const NormSpec within_group{"within group", kC, kG | kC};
+  const Layout groups({{kB, sizes.b}, {kG, sizes.groups}, {kC, sizes.c}, {kS, sizes.s}});
+  return {{over_time, MakeLayout("BTC", sizes), dtype},
+          {over_time, MakeLayout("TBC", sizes), dtype},
+          {within_group, groups, dtype}};
+}
+
 // `values` as an array of `dtype`; they are replaced by what the dtype makes of them.
 inline Tensor MakeTensor(const Layout& layout, DType dtype, std::vector<double>& values) {
   Tensor tensor(layout, dtype);

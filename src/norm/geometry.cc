@@ -36,8 +36,11 @@ Geometry::Geometry(const NormSpec& spec, const Layout& layout)
 
   const bool contiguous = !statistics.inner_kept && statistics.reduced.size() == 1;
   const bool affine_inside = !plan.levels.empty() && plan.levels.back().param_stride != 0;
+  // Runs that share both have no element form.
+  const bool run_in_cell =
+      !plan.levels.empty() && !plan.levels.back().kept && plan.levels.back().param_stride == 0;
   const bool worth = num_cells == plan.num_stat || num_cells == plan.num_param ||
-                     plan.size >= kWorthCells * num_cells;
+                     plan.size >= kWorthCells * num_cells || run_in_cell;
   cell_form = worth && !(contiguous && affine_inside && num_cells != plan.num_stat);
   folds = cell_form && num_cells != plan.num_stat && !contiguous;
   reduce = folds ? cells : statistics;
@@ -59,9 +62,12 @@ Geometry::Geometry(const NormSpec& spec, const Layout& layout)
     cell_vector = cells.inner_kept;
   } else {
     for (size_t i = 0; i + 1 < plan.levels.size(); ++i) {
-      run_stat.Add(plan.levels[i].size, plan.levels[i].stat_stride);
-      run_param.Add(plan.levels[i].size, plan.levels[i].param_stride);
+      const Level& level = plan.levels[i];
+      run_stat.Add(level.size, level.stat_stride);
+      run_param.Add(level.size, level.param_stride);
+      (level.kept ? kept_param : reduced_param).Add(level.size, level.param_stride);
     }
+    elements = MakeNest(plan);
     if (!plan.levels.empty()) {
       run_length = plan.levels.back().size;
       stat_vector = plan.levels.back().stat_stride != 0;

@@ -28,6 +28,12 @@ struct Geometry {
   Loops run_cell, run_stat, run_param;
   bool cell_vector = false, stat_vector = false, param_vector = false;
 
+  // Element form: the runs once more, by what their statistics are kept and reduced over. Run (k,
+  // r) has the statistic k (k * run_length and on where stat_vector is set) and the parameter
+  // kept_param.Offset(k) + reduced_param.Offset(r) (and on where param_vector is set).
+  Nest elements;
+  Loops kept_param, reduced_param;
+
   // The gathering of unit u (one pass of the outer kept loops of `reduce`) ends in statistics
   // [u * unit_stats, (u + 1) * unit_stats), touched by no other unit.
   int64_t num_units() const { return reduce.kept.size(); }

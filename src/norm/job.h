@@ -72,10 +72,19 @@ inline double GammaOf(const Job& job, int64_t param) {
                  : static_cast<double>(static_cast<const float*>(job.gamma)[param]);
 }
 
-// The sum of dy * xhat over a cell, from what the kernels add up.
+// A sum of dy * xhat from the sums of dy and dy * (x - hi) that the kernels add up.
+template <class R>
+double XhatSum(SplitMean<R> mean, double rstd, double sum, double sum_x) {
+  return rstd * (sum_x - mean.lo * sum);
+}
+inline double XhatSum(const Job& job, int64_t stat, double sum, double sum_x) {
+  const double mean = job.mean[stat], rstd = job.rstd[stat];
+  return job.f64 ? XhatSum(SplitMean<double>(mean), rstd, sum, sum_x)
+                 : XhatSum(SplitMean<float>(mean), rstd, sum, sum_x);
+}
+
 inline double CellXhatSum(const Job& job, int64_t stat, int64_t cell) {
-  const double lo = job.f64 ? 0 : SplitMean<float>(job.mean[stat]).lo;
-  return job.rstd[stat] * (job.cell_dy_x[cell] - lo * job.cell_dy[cell]);
+  return XhatSum(job, stat, job.cell_dy[cell], job.cell_dy_x[cell]);
 }
 
 }  // namespace normkit

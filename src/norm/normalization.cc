@@ -11,8 +11,8 @@
 #include "src/norm/backward.h"
 #include "src/norm/finish.h"
 #include "src/norm/forward.h"
+#include "src/norm/problem.h"
 #include "src/norm/scratch.h"
-#include "src/norm/walk.h"
 
 namespace normkit {
 namespace {
@@ -223,7 +223,6 @@ class Normalization::Impl : public Problem {
     const auto stats = static_cast<size_t>(plan.num_stat);
     const auto cells = static_cast<size_t>(geometry.cell_form ? geometry.num_cells : 0);
     double* sums = Scratch<SumsTag, double>(2 * stats + 1 + 2 * cells);
-    std::fill_n(sums, 2 * stats + 1, 0.0);
     job.dy = args.dy;
     job.dx = args.dx;
     job.accumulate = args.accumulate;
@@ -268,21 +267,13 @@ class Normalization::Impl : public Problem {
     }
     Job job = BackwardJob(args);
     const KernelTable& table = Kernels(dtype);
-    const bool has_reducer = options.reducer != nullptr;
-    const Schedule schedule = ChooseSchedule(geometry, SizeOfElement(), 2, has_reducer);
+    const Schedule schedule =
+        ChooseSchedule(geometry, SizeOfElement(), 2, options.reducer != nullptr);
     Follow(schedule, job);
-    switch (BackwardPathOf(geometry)) {
-      case BackwardPath::kCells:
-        return BackwardCells(job, table, schedule, options.reducer, parameters);
-      case BackwardPath::kRows:
-        if (args.dx && !has_reducer) return BackwardRows(job, table, schedule, parameters);
-        break;
-      case BackwardPath::kWalk:
-        break;
-    }
-    Prepare(job, table, schedule.threads);
-    args.dy = job.dy;
-    BackwardWalk(*this, args, job.relu, {job.mean_w, job.mean_w_xhat}, parameters);
+    if (geometry.cell_form)
+      BackwardCells(job, table, schedule, options.reducer, parameters);
+    else
+      BackwardElements(job, table, schedule, options.reducer, parameters);
   }
 
   template <class T>

@@ -135,10 +135,14 @@ struct Through {
 };
 
 template <class R>
+HWY_INLINE Through<R> ThroughOf(SplitMean<R> mean, double rstd, double mean_w, double mean_w_xhat) {
+  const double b = rstd * rstd * mean_w_xhat;
+  return {static_cast<R>(b), static_cast<R>(rstd * mean_w - mean.lo * b)};
+}
+template <class R>
 HWY_INLINE Through<R> ThroughOf(const Job& job, int64_t stat) {
-  const SplitMean<R> mean(job.mean[stat]);
-  const double rstd = job.rstd[stat], b = rstd * rstd * job.mean_w_xhat[stat];
-  return {static_cast<R>(b), static_cast<R>(rstd * job.mean_w[stat] - mean.lo * b)};
+  return ThroughOf(SplitMean<R>(job.mean[stat]), job.rstd[stat], job.mean_w[stat],
+                   job.mean_w_xhat[stat]);
 }
 
 // b and e of cells [first, last) behind the three of FillTable.

@@ -159,6 +159,35 @@ HWY_INLINE void StreamStore(hn::Vec<D> value, D d, T* y) {
 #endif
 }
 
+// A vector's worth of elements from i on, for code that is the same for whole vectors and for ends.
+template <class T>
+struct WholeVector {
+  int64_t i;
+  template <class U>
+  HWY_INLINE Vector<T> Load(const U* from) const {
+    return LoadAny(Tag<T>(), from + i);
+  }
+  template <class U>
+  HWY_INLINE void Store(Vector<T> value, U* to) const {
+    StoreAny(value, Tag<T>(), to + i);
+  }
+};
+
+// The first n of them; the other lanes are zero.
+template <class T>
+struct PartOfVector {
+  int64_t i;
+  size_t n;
+  template <class U>
+  HWY_INLINE Vector<T> Load(const U* from) const {
+    return LoadPartial(Tag<T>(), from + i, n);
+  }
+  template <class U>
+  HWY_INLINE void Store(Vector<T> value, U* to) const {
+    StorePartial(value, Tag<T>(), to + i, n);
+  }
+};
+
 }  // namespace HWY_NAMESPACE
 }  // namespace normkit
 HWY_AFTER_NAMESPACE();

@@ -69,6 +69,20 @@ class LaneSums {
     for (size_t u = 0; u < kVectors; ++u) first_[u] = second_[u] = hn::Zero(D());
   }
 
+  // Sums as Store left them: the first of every lane, then the second.
+  HWY_INLINE void Load(const R* HWY_RESTRICT lanes) {
+    for (size_t u = 0; u < kVectors; ++u) {
+      first_[u] = hn::LoadU(D(), lanes + u * kWidth);
+      second_[u] = hn::LoadU(D(), lanes + kLanes<R> + u * kWidth);
+    }
+  }
+  HWY_INLINE void Store(R* HWY_RESTRICT lanes) const {
+    for (size_t u = 0; u < kVectors; ++u) {
+      hn::StoreU(first_[u], D(), lanes + u * kWidth);
+      hn::StoreU(second_[u], D(), lanes + kLanes<R> + u * kWidth);
+    }
+  }
+
   // op.At(i, &first, &second) for whole vectors of elements, op.Partial(i, n, &first, &second) for
   // the rest, where lanes from n on have to be zero.
   template <class Op>

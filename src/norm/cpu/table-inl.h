@@ -3,7 +3,8 @@
 #include "src/norm/cpu/table.h"
 // After the declarations.
 #include "src/norm/cpu/forward-inl.h"
-#include "src/norm/cpu/gradient_rows-inl.h"
+#include "src/norm/cpu/gradient_columns-inl.h"
+#include "src/norm/cpu/gradient_runs-inl.h"
 #include "src/norm/cpu/reduce_col-inl.h"
 
 HWY_BEFORE_NAMESPACE();
@@ -24,7 +25,11 @@ const KernelTable* NORMKIT_TABLE() {
                                          FillGradientTable<Real<T>>,
                                          ApplyGradientRuns<T>,
                                          ApplyGradientUnits<T>,
-                                         BackwardRows<T>};
+                                         BackwardRows<T>,
+                                         ReduceElementRuns<T>,
+                                         BackwardRuns<T>,
+                                         ReduceElementColumns<T>,
+                                         BackwardColumns<T>};
   return &kTable;
 }
 

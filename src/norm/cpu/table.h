@@ -4,6 +4,7 @@
 #include <cstdint>
 
 #include "normkit/core/dtype.h"
+#include "src/norm/cpu/column_pieces.h"
 #include "src/norm/cpu/column_task.h"
 #include "src/norm/job.h"
 
@@ -40,6 +41,17 @@ struct KernelTable {
   void (*apply_gradient_units)(const Job& job, int64_t first, int64_t last);
   // dx of units [first, last) in element form; adds to dgamma and dbeta.
   void (*backward_rows)(const Job& job, int64_t first, int64_t last, double* dgamma, double* dbeta);
+
+  // Element form, runs (gradient_runs-inl.h). Sums of w and w * (x - hi) over one chunk of a unit;
+  // then dx, where wanted, of the task's runs, counted unit by unit, and what they add to dgamma
+  // and dbeta. `gather`: with the sums of each unit before, from its first run to its last.
+  void (*reduce_element_runs)(const Job& job, int64_t unit, int64_t chunk, double* sums);
+  void (*backward_runs)(const Job& job, const RunTask& task, bool gather, double* dgamma,
+                        double* dbeta);
+  // The same for columns (gradient_columns-inl.h), of rows [first_row, last_row) of a piece.
+  void (*reduce_element_columns)(const Job& job, int64_t piece, int64_t first_row, int64_t last_row,
+                                 double* w, double* w_x);
+  void (*backward_columns)(const Job& job, const ColumnSpan& span, double* dgamma, double* dbeta);
 };
 
 // For the best SIMD target of this processor, or the one that the environment variable
