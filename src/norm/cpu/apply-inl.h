@@ -220,10 +220,12 @@ HWY_INLINE void RepeatRuns(const Job& job, int64_t first, int64_t last, const Wr
   }
 }
 
-// Writes elements [at, at + n) of the array, normalized by a form, to `out`.
+// Writes elements [at, at + n) of the array, normalized by a form, to `out`. Not inlined: among all
+// forms of a caller the registers would not suffice for its loops.
 template <class T, class Form, class Out>
-HWY_INLINE void Normalized(const Job& job, Form form, int64_t at, int64_t n, Out* out,
-                           bool stream) {
+HWY_NOINLINE void Normalized(const Job& job, const Form& whole_form, int64_t at, int64_t n,
+                             Out* out, bool stream) {
+  Form form = whole_form;
   const T* x = static_cast<const T*>(job.x) + at;
   if (job.relu) return WriteRun(Normalize<T, Form, true>{x, form, job.ahead}, out, n, stream);
   if (!job.finishes) return WriteRun(Normalize<T, Form, false>{x, form, job.ahead}, out, n, stream);

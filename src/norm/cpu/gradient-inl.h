@@ -196,10 +196,11 @@ struct CellGradientPart {
   static constexpr size_t kArrays = 5;
   const Job& job;
 
+  // Not inlined, as Normalized.
   template <bool kVector, class Out>
-  HWY_INLINE void Write(int64_t at, int64_t n, const CellForm<T, kVector>& form,
-                        const Coefficient<R, kVector>& b, const Coefficient<R, kVector>& e,
-                        Out* out, bool stream, int64_t ahead) const {
+  HWY_NOINLINE void Write(int64_t at, int64_t n, const CellForm<T, kVector>& form,
+                          const Coefficient<R, kVector>& b, const Coefficient<R, kVector>& e,
+                          Out* out, bool stream, int64_t ahead) const {
     const T* x = static_cast<const T*>(job.x) + at;
     const T* dy = static_cast<const T*>(job.dy) + at;
     const T* old = job.accumulate ? static_cast<const T*>(job.dx) + at : nullptr;

@@ -172,7 +172,7 @@ class RowBackward {
 
  private:
   // E[w] and E[w * xhat] of the unit.
-  void Reduce(int64_t unit) const {
+  HWY_NOINLINE void Reduce(int64_t unit) const {
     double sum_w = 0, sum_w_x = 0;
     for (int64_t run = unit * runs_; run < (unit + 1) * runs_; ++run) {
       for (int64_t begin = 0; begin < length_; begin += RowBlocks::kBlock) {

@@ -195,7 +195,8 @@ class RowMoments {
     HWY_INLINE void Add(double count, double s, double q) { n += count, sum += s, squares += q; }
   };
 
-  HWY_INLINE void Sum(const Block& block, double* sum, double* squares) const {
+  // Not inlined: its loop needs the registers.
+  HWY_NOINLINE void Sum(const Block& block, double* sum, double* squares) const {
     LaneSums<R> sums;
     for (int64_t k = 0; k < block.segments; ++k) {
       const T* x = unit_ + blocks_.Offset(block, k);

@@ -33,6 +33,16 @@ HWY_INLINE void WriteRun(const Op& op, T* y, int64_t n, bool stream) {
       i = std::min(n, static_cast<int64_t>((kBytes - misaligned) / sizeof(T)));
       StorePartial(op.Partial(0, static_cast<size_t>(i)), d, y, static_cast<size_t>(i));
     }
+    // Four loads before their stores: where x and y lie alike in their pages, a load that follows
+    // the store beside it waits for that store (a third of the speed at [8192,768]).
+    for (; i + 4 * kWidth <= n; i += 4 * kWidth) {
+      const auto v0 = op.At(i), v1 = op.At(i + kWidth);
+      const auto v2 = op.At(i + 2 * kWidth), v3 = op.At(i + 3 * kWidth);
+      StreamStore(v0, d, y + i);
+      StreamStore(v1, d, y + i + kWidth);
+      StreamStore(v2, d, y + i + 2 * kWidth);
+      StreamStore(v3, d, y + i + 3 * kWidth);
+    }
     for (; i + kWidth <= n; i += kWidth) StreamStore(op.At(i), d, y + i);
   } else {
     for (; i + kWidth <= n; i += kWidth) StoreAny(op.At(i), d, y + i);
