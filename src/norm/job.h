@@ -7,6 +7,8 @@
 
 namespace normkit {
 
+// How many units are reduced and then written together at most.
+inline constexpr int64_t kMaxGroup = 16;
 // How many runs are written in turns at most.
 inline constexpr int64_t kMaxTiledRuns = 4;
 

@@ -157,22 +157,26 @@ class RowMoments {
   using D = Tag<T>;
 
  public:
-  explicit RowMoments(const RowBlocks& blocks) : blocks_(blocks) {}
-
-  void Start(const T* unit, int64_t first_block = 0) {
+  void Start(const RowBlocks& blocks, const T* unit, int64_t first_block = 0) {
+    blocks_ = &blocks;
     unit_ = unit;
     block_ = first_block;
     total_ = chunk_ = {};
     shifted_ = {};
   }
 
-  // The next block.
+  // The next block, in two steps, so that those of several units can go side by side.
   HWY_INLINE void Step() {
-    const Block block = blocks_.Get(block_);
-    if (block_ % RowBlocks::kChunkBlocks == 0) {
-      EndChunk();
-      if (kCenter) shift_ = Guess(block);
-    }
+    Prepare();
+    Add();
+  }
+  HWY_INLINE void Prepare() {
+    if (block_ % RowBlocks::kChunkBlocks != 0) return;
+    EndChunk();
+    if (kCenter) shift_ = Guess(blocks_->Get(block_));
+  }
+  HWY_INLINE void Add() {
+    const Block block = blocks_->Get(block_);
     const auto n = static_cast<double>(block.segments * block.length);
     double sum, squares;
     Sum(block, &sum, &squares);
@@ -199,7 +203,7 @@ class RowMoments {
   HWY_NOINLINE void Sum(const Block& block, double* sum, double* squares) const {
     LaneSums<R> sums;
     for (int64_t k = 0; k < block.segments; ++k) {
-      const T* x = unit_ + blocks_.Offset(block, k);
+      const T* x = unit_ + blocks_->Offset(block, k);
       sums.AddRun(Deviations<T, kCenter>{x, hn::Set(D(), shift_)}, block.length);
     }
     *sum = kCenter ? sums.First() : 0;
@@ -210,7 +214,7 @@ class RowMoments {
   HWY_INLINE R Guess(const Block& block) const {
     const int64_t n = std::min<int64_t>(kLanes<R>, block.length);
     LaneSums<R> sums;
-    sums.AddRun(Deviations<T, true>{unit_ + blocks_.Offset(block, 0), hn::Zero(D())}, n);
+    sums.AddRun(Deviations<T, true>{unit_ + blocks_->Offset(block, 0), hn::Zero(D())}, n);
     return static_cast<R>(sums.First() / static_cast<double>(n));
   }
 
@@ -252,7 +256,7 @@ class RowMoments {
   HWY_NOINLINE Moments Wide(const Block& block) const {
     Moments moments;
     for (int64_t k = 0; k < block.segments; ++k) {
-      const T* x = unit_ + blocks_.Offset(block, k);
+      const T* x = unit_ + blocks_->Offset(block, k);
       for (int64_t i = 0; i < block.length; ++i) {
         const double value = ToDouble(x[i]);
         moments.Merge(kCenter ? Moments{1, value, 0} : Moments{1, 0, value * value});
@@ -261,7 +265,7 @@ class RowMoments {
     return moments;
   }
 
-  const RowBlocks& blocks_;
+  const RowBlocks* blocks_ = nullptr;
   const T* unit_ = nullptr;
   int64_t block_ = 0;
   R shift_ = 0;
