@@ -256,6 +256,9 @@ std::vector<Case> AccuracyCases() {
   }
   for (int64_t n : {1, 2, 768, 50257, 1 << 17})
     result.push_back({kLayerNorm, cases::MakeLayout("BC", {.b = 3, .c = n})});
+  // Statistics gathered from many runs of a few elements.
+  for (int64_t s : {2, 3, 5, 8})
+    result.push_back({kBatchNorm, cases::MakeLayout("BCS", {.b = 600, .s = s, .c = 48})});
   return result;
 }
 

@@ -72,9 +72,9 @@ TEST(DeepestNest, IsRightInBothDirections) {
     const auto forward = ForwardTraining(kBatchNorm, p.x_tensor, &p.gamma_tensor, &p.beta_tensor);
     const auto got =
         Backward(kBatchNorm, p.x_tensor, &p.gamma_tensor, &p.beta_tensor, p.dy_tensor, forward);
+    EXPECT_LE(cases::WorstForwardFraction(p, forward.y), 1);
     const auto in = p.inputs();
     const auto statistics = reference::ComputeStatistics(in);
-    EXPECT_LE(RelativeError(forward.y, reference::Forward(in, statistics), 1), 1e-6);
     EXPECT_LE(RelativeError(got.dx, reference::Backward(in, statistics, p.dy).dx, 1), 1e-6);
   }
 }

@@ -13,10 +13,12 @@ struct Block {
   int64_t first_segment, segments, offset, length;
 };
 
-// A block is what f32 lanes may add up; a chunk is what one task gathers.
+// A block is what f32 lanes may add up, kMostAdditions numbers each; a chunk is what one task
+// gathers.
 class RowBlocks {
  public:
   static constexpr int64_t kBlock = 1024;
+  static constexpr int64_t kMostAdditions = 32;  // a block over 32 lanes
   static constexpr int64_t kChunkBlocks = 64;
 
   explicit RowBlocks(const Nest& nest)
@@ -25,7 +27,8 @@ class RowBlocks {
       per_segment_ = (length_ + kBlock - 1) / kBlock;
       num_blocks_ = per_segment_ * segments_.size();
     } else {
-      group_ = std::max<int64_t>(1, kBlock / std::max<int64_t>(1, length_));
+      // Runs shorter than the lanes leave some idle, and the others add once for each run.
+      group_ = std::min(kMostAdditions, kBlock / std::max<int64_t>(1, length_));
       num_blocks_ = (segments_.size() + group_ - 1) / group_;
     }
   }
