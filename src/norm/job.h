@@ -20,7 +20,7 @@ struct Job {
   bool stream;             // store past the caches
   int64_t group = 1;       // units that are reduced and then written together
   int64_t tiled_runs = 1;  // runs that are written in turns
-  int64_t ahead = 0;       // elements from what is written to what is fetched for the next group
+  int64_t ahead = 0;       // elements from what is written to what is fetched meanwhile
   double epsilon;
   const void* x;
   void* y;

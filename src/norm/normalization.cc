@@ -156,6 +156,7 @@ class Normalization::Impl : public Problem {
     const Schedule schedule =
         ChooseSchedule(geometry, SizeOfElement(), 1, options.reducer != nullptr);
     Follow(schedule, job);
+    job.ahead = FetchDistance(schedule.stream, SizeOfElement());
     Prepare(job, Kernels(dtype), schedule.threads);
     Apply(job, Kernels(dtype), schedule.threads);
   }

@@ -71,11 +71,18 @@ Schedule ChooseSchedule(const Geometry& g, int64_t element_bytes, int64_t reads,
     if (strided && schedule.path == Path::kFusedRows && schedule.group * unit_bytes <= NearLimit())
       schedule.ahead = schedule.group * g.statistics.inner;
   }
+  if (schedule.path == Path::kTwoPasses)
+    schedule.ahead = FetchDistance(schedule.stream, element_bytes);
   // Enough tasks for every thread, and for the last one not to wait long; whole groups each.
   const int64_t tasks = std::max<int64_t>(1, std::min(bytes * reads / kTaskBytes, g.num_units()));
   const int64_t groups = (g.num_units() + schedule.group - 1) / schedule.group;
   schedule.units_per_task = (groups + tasks - 1) / tasks * schedule.group;
   return schedule;
+}
+
+int64_t FetchDistance(bool stream, int64_t element_bytes) {
+  constexpr int64_t kBytes = 2048;
+  return stream ? kBytes / element_bytes : 0;
 }
 
 std::string ToString(const Schedule& schedule) {
