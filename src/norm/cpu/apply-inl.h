@@ -194,7 +194,10 @@ class RepeatedCells {
         std::copy_n(table, length, values_[k] + run * length);
   }
   int64_t runs() const { return runs_; }
-  Coefficient<R, true> Get(size_t k) const { return Coefficient<R, true>(values_[k]); }
+  // From the `phase`-th element of a run on.
+  Coefficient<R, true> Get(size_t k, int64_t phase) const {
+    return Coefficient<R, true>(values_[k] + phase);
+  }
 
  private:
   int64_t runs_;
@@ -202,19 +205,23 @@ class RepeatedCells {
 };
 
 // Short runs [first, last), of which many in a row belong to the same cells (normalization over
-// positions, channels last). write(cells, at, n) writes elements [at, at + n) of the array, which
-// are whole runs, with the coefficients of `cells`.
+// positions, channels last). write(cells, at, n, phase) writes elements [at, at + n) of the array,
+// which begin `phase` elements into a run, with the coefficients of `cells`. Pieces end with cache
+// lines of the array.
 template <class T, size_t kArrays, class Write>
-HWY_INLINE void RepeatRuns(const Job& job, int64_t first, int64_t last, const Write& write) {
+HWY_INLINE void RepeatRuns(const Job& job, int64_t first, int64_t last, const T* array,
+                           const Write& write) {
   const Geometry& g = *job.geometry;
   while (first < last) {
     const int64_t cell = g.run_cell.Offset(first);
     const RepeatedCells<T, kArrays> cells(job, cell);
     int64_t end = first + 1;
     while (end < last && g.run_cell.Offset(end) == cell) ++end;
-    for (; first < end; first += cells.runs()) {
-      const int64_t count = std::min(cells.runs(), end - first);
-      write(cells, first * g.run_length, count * g.run_length);
+    const int64_t length = g.run_length, stop = end * length;
+    for (int64_t at = first * length, phase = 0, next; at < stop; at = next) {
+      next = PieceEnd(array, at, stop, cells.runs() * length - phase);
+      write(cells, at, next - at, phase);
+      phase = (phase + next - at) % length;
     }
     first = end;
   }
@@ -262,8 +269,9 @@ struct ApplyPart {
     WithForm<T>(job, run, ApplyForm<T, Out>{job, run, begin, end, out, stream});
   }
   // Elements [at, at + n) of the array.
-  void operator()(const RepeatedCells<T, kArrays>& cells, int64_t at, int64_t n) const {
-    const CellForm<T, true> form{cells.Get(0), cells.Get(1), cells.Get(2)};
+  void operator()(const RepeatedCells<T, kArrays>& cells, int64_t at, int64_t n,
+                  int64_t phase) const {
+    const CellForm<T, true> form{cells.Get(0, phase), cells.Get(1, phase), cells.Get(2, phase)};
     Normalized<T>(job, form, at, n, static_cast<T*>(job.y) + at, job.stream);
   }
 };
@@ -275,7 +283,7 @@ void WriteTask(const Job& job, const RunTask& task, T* array, const Part& part) 
   const bool whole = task.begin == 0 && task.end == g.run_length;
   if (whole && g.cell_form && g.cell_vector &&
       RepeatedCells<T, Part::kArrays>::Worth(g.run_length)) {
-    RepeatRuns<T, Part::kArrays>(job, task.first_run, task.last_run, part);
+    RepeatRuns<T, Part::kArrays>(job, task.first_run, task.last_run, array, part);
   } else if (whole) {
     WriteRuns(job, task.first_run, task.last_run, array, part);
   } else {

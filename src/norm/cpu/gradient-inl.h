@@ -229,9 +229,11 @@ struct CellGradientPart {
   }
 
   // Elements [at, at + n) of the array.
-  void operator()(const RepeatedCells<T, kArrays>& cells, int64_t at, int64_t n) const {
-    Write<true>(at, n, {cells.Get(0), cells.Get(1), cells.Get(2)}, cells.Get(3), cells.Get(4),
-                static_cast<T*>(job.dx) + at, job.stream, job.ahead);
+  void operator()(const RepeatedCells<T, kArrays>& cells, int64_t at, int64_t n,
+                  int64_t phase) const {
+    Write<true>(at, n, {cells.Get(0, phase), cells.Get(1, phase), cells.Get(2, phase)},
+                cells.Get(3, phase), cells.Get(4, phase), static_cast<T*>(job.dx) + at, job.stream,
+                job.ahead);
   }
 };
 
