@@ -23,7 +23,9 @@ Tensor::Tensor(Layout layout, DType dtype) : layout_(std::move(layout)), dtype_(
   // and longer streams for the prefetcher.
   const size_t alignment = wanted >= 2 * kHugePage ? kHugePage : kLine;
   const size_t rounded = std::max(kLine, (wanted + kLine - 1) / kLine * kLine);
-  storage_.reset(std::aligned_alloc(alignment, rounded));
+  void* memory = nullptr;  // aligned_alloc would want whole multiples of the alignment
+  if (posix_memalign(&memory, alignment, rounded) != 0) memory = nullptr;
+  storage_.reset(memory);
   if (!storage_)
     Fail("tensor {} {}: {} bytes of memory are not to be had", Name(dtype_), layout_.ToString(),
          rounded);
