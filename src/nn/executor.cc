@@ -102,6 +102,9 @@ void Executor::Impl::Connect() {
     for (const Value input : step.inputs)
       step.input_arrays.push_back(At<float>(of_.value[static_cast<size_t>(input)]));
     if (step.inputs.empty()) step.input_arrays.push_back(At<float>(input_block_));
+    step.backward_inputs = step.input_arrays;
+    for (size_t i = 0; step.op && i < inputs; ++i)
+      if (!step.op->needs_input(i)) step.backward_inputs[i] = nullptr;
   }
   active_.assign(static_cast<size_t>(graph_.size()), 0);
   written_.assign(static_cast<size_t>(graph_.size()), 0);
@@ -206,7 +209,7 @@ void Executor::Impl::RunBackward(const Step& step, const RunMode& mode) {
   BackwardContext context;
   context.mode = mode;
   context.node = step.node;
-  if (step.op->needs_inputs()) context.inputs = step.input_arrays;
+  context.inputs = step.backward_inputs;
   if (step.op->needs_output())
     context.output = At<float>(of_.value[static_cast<size_t>(step.output)]);
   context.doutput = At<float>(of_.gradient[static_cast<size_t>(step.output)]);

@@ -66,11 +66,13 @@ Pass RunOnce(const Graph& graph, int64_t batch_size, bool keep_all) {
   Random random(1);
   for (float& x : executor.input()) x = static_cast<float>(random.Normal());
   RunMode mode{.training = true, .update_statistics = true, .seed = 2};
-  for (mode.iteration = 0; mode.iteration < 2; ++mode.iteration) {  // the second finds used memory
+  for (mode.iteration = 0; mode.iteration < 3; ++mode.iteration) {  // the second finds used memory
     const std::span<const float> y = executor.Forward(pass.parameters, mode);
     pass.y.assign(y.begin(), y.end());
     const std::vector<float> dy(y.begin(), y.end());
     executor.Backward(pass.parameters, dy, graph.output(), mode, pass.gradients);
+    for (size_t i = 0; i < pass.gradients.values().size(); ++i)
+      pass.parameters.values()[i] -= 0.01f * pass.gradients.values()[i];
   }
   return pass;
 }
@@ -117,8 +119,48 @@ TEST(ExecutorTest, SumsInPlaceChangeNoBit) {
   }
 }
 
-TEST(ExecutorTest, InferenceGivesTheSameWithSharedMemory) {
-  const Graph graph = AllKinds();
+// Normalizations with the sum and the ReLU behind them, and such that must not run as one.
+Graph Residuals() {
+  Graph graph;
+  const Value input = graph.Add(ImageInput({.input_size = {7, 5, 8}}));
+  const auto conv = [&](Value x) {
+    return graph.Add(
+        Convolution2d({.filter_size = {3, 3}, .num_filters = 8, .padding = Padding::Same()}), {x});
+  };
+  const auto relu_of_sum = [&](Value a, Value b) {
+    return graph.Add(Relu(), {graph.Add(Addition(), {a, b})});
+  };
+  Value x = relu_of_sum(graph.Add(BatchNormalization(), {conv(input)}), input);
+  for (const LayerPtr& norm : {BatchNormalization(), GroupNormalization({.num_groups = 2}),
+                               InstanceNormalization(), LayerNormalization(), RmsNormalization(),
+                               BatchNormalization({.use_trained_statistics = true})}) {
+    const Value normed = graph.Add(norm, {conv(x)});
+    x = graph.size() % 2 ? relu_of_sum(normed, x) : relu_of_sum(x, normed);
+  }
+  const Value left = graph.Add(BatchNormalization(), {conv(x)});
+  x = relu_of_sum(left, graph.Add(BatchNormalization(), {conv(x)}));  // either, not both
+  x = relu_of_sum(graph.Add(LayerNormalization(), {x}), x);           // of its own input
+  const Value early = x;
+  x = relu_of_sum(graph.Add(BatchNormalization(), {conv(x)}), x);
+  x = graph.Add(Addition(), {x, early});  // read once more behind the sum
+  const Value waits = graph.Add(BatchNormalization(), {x});
+  const Value middle = relu_of_sum(graph.Add(BatchNormalization(), {conv(x)}), x);
+  x = relu_of_sum(conv(middle), waits);
+  graph.Add(GlobalAveragePooling2d());
+  return graph;
+}
+
+TEST(ExecutorTest, NormalizationsWithSumAndReluChangeNoBit) {
+  const Graph graph = Residuals();
+  for (const int64_t batch_size : {2, 9}) {
+    const Pass fused = RunOnce(graph, batch_size, false), apart = RunOnce(graph, batch_size, true);
+    for (const float g : fused.gradients.values()) ASSERT_TRUE(std::isfinite(g));
+    ExpectSameBits(fused, apart);
+  }
+  EXPECT_LT(Executor(graph, 8, true).arena_bytes(), Executor(graph, 8, true, true).arena_bytes());
+}
+
+void ExpectSamePrediction(const Graph& graph) {
   Parameters parameters(graph);
   parameters.Initialize(graph, 1);
   std::vector<std::vector<float>> results;
@@ -134,9 +176,14 @@ TEST(ExecutorTest, InferenceGivesTheSameWithSharedMemory) {
   for (const auto& y : results) EXPECT_EQ(y, results[0]);
 }
 
+TEST(ExecutorTest, InferenceGivesTheSameWithSharedMemory) {
+  ExpectSamePrediction(AllKinds());
+  ExpectSamePrediction(Residuals());
+}
+
 TEST(ExecutorTest, SameBitsForAnyNumberOfThreads) {
-  const Graph graph = AllKinds();
-  for (const int64_t batch_size : {5, 67}) {
+  for (const auto& [graph, batch_size] :
+       {std::pair(AllKinds(), 5), {AllKinds(), 67}, {Residuals(), 11}}) {
     SetNumThreads(1);
     const Pass one = RunOnce(graph, batch_size, false);
     for (const int threads : {2, 3, 8}) {
@@ -152,6 +199,10 @@ TEST(ExecutorTest, AllocatesNothingOnceWarm) {
   // Without convolutions and pooling: oneDNN makes a table of arguments at each call.
   Graph graph;
   graph.Add(ImageInput({.input_size = {12, 10, 16}}));
+  const Value shortcut = graph.Add(Gelu());
+  graph.Add(Tanh());
+  graph.Add(BatchNormalization());
+  graph.Add(Relu(), {graph.Add(Addition(), {graph.output(), shortcut})});
   for (const LayerPtr& layer : {BatchNormalization(), Relu(), GroupNormalization({.num_groups = 4}),
                                 Gelu(), InstanceNormalization(), Dropout(), LayerNormalization(),
                                 Flatten(), FullyConnected({.output_size = 30}), RmsNormalization(),

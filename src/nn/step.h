@@ -11,7 +11,8 @@ namespace normkit {
 
 inline constexpr int kMissing = -1;
 
-// One operation: a node, or a normalization or addition together with the ReLU behind it.
+// One operation: a node, or a normalization or addition together with the ReLU behind it, or a
+// normalization, the addition behind it and its ReLU.
 struct Step {
   int node = 0;      // whose layer and parameters
   Value output = 0;  // the node's own value, or the ReLU's
@@ -24,7 +25,7 @@ struct Step {
   int saved = kMissing, forward_scratch = kMissing, backward_scratch = kMissing;  // blocks
 
   // Arrays of a call, kept so that none is made in it.
-  std::vector<const float*> input_arrays;
+  std::vector<const float*> input_arrays, backward_inputs;
   std::vector<float*> parameter_arrays, dparameter_arrays, dinput_arrays;
   std::unique_ptr<bool[]> add;
 };
@@ -40,7 +41,8 @@ struct Steps {
 };
 
 // `layouts` are those of the graph's values. With `fuse`, a normalization or addition whose only
-// reader is a ReLU becomes one step with it. Throws Error where no layer reads a value.
+// reader is a ReLU becomes one step with it, and a normalization whose only reader is such an
+// addition of two becomes one step with both. Throws Error where no layer reads a value.
 Steps MakeSteps(const Graph& graph, std::span<const Layout> layouts, bool training, bool fuse);
 
 }  // namespace normkit

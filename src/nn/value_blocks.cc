@@ -49,9 +49,9 @@ class Maker {
       const Step& step = At(s);
       const bool backward = training_ && step.needs_gradient;
       extend(step.output, backward && step.op && step.op->needs_output() ? times_.Backward(s) : s);
-      for (const Value input : step.inputs) {
-        extend(input, backward && step.op->needs_inputs() ? times_.Backward(s) : s);
-        readers_[static_cast<size_t>(input)].push_back(s);
+      for (size_t i = 0; i < step.inputs.size(); ++i) {
+        extend(step.inputs[i], backward && step.op->needs_input(i) ? times_.Backward(s) : s);
+        readers_[static_cast<size_t>(step.inputs[i])].push_back(s);
       }
     }
   }
@@ -92,11 +92,12 @@ class Maker {
     int& own = of[static_cast<size_t>(step.output)];
     if (own == kMissing) own = Add(step.output, times_.Hold() + 1, times_.Backward(s));
     std::vector<Value> over;  // gradients that lie in this step's own
-    for (const Value input : step.inputs) {
+    for (size_t i = 0; i < step.inputs.size(); ++i) {
+      const Value input = step.inputs[i];
       int& block = of[static_cast<size_t>(input)];
       if (!steps_.NeedsGradient(input) || block != kMissing) continue;
       const int last = times_.Backward(StepOf(input));
-      if (!keep_all_ && step.op->backward_in_place() && MayLieOver(step, s, input, over, of)) {
+      if (!keep_all_ && step.op->backward_in_place(i) && MayLieOver(step, s, input, over, of)) {
         block = own;
         over.push_back(input);
         blocks_[static_cast<size_t>(own)].last =

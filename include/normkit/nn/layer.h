@@ -49,7 +49,7 @@ struct ForwardContext {
 struct BackwardContext {
   RunMode mode;
   int node = 0;
-  std::span<const float* const> inputs;  // null where needs_inputs() is false
+  std::span<const float* const> inputs;  // null where needs_input() is false
   const float* output = nullptr;         // null where needs_output() is false
   const float* doutput = nullptr;
   std::span<float* const> dinputs;      // null: not wanted
@@ -69,12 +69,12 @@ class NORMKIT_API LayerOp {
   virtual size_t saved_bytes() const { return 0; }
   virtual size_t forward_scratch_bytes() const { return 0; }
   virtual size_t backward_scratch_bytes() const { return 0; }
-  virtual bool needs_inputs() const { return true; }  // does Backward read the inputs?
+  virtual bool needs_input(size_t) const { return true; }  // does Backward read inputs[i]?
   virtual bool needs_output() const { return false; }
-  // May the output be inputs[0]? May dinputs be doutput: the only one, or several at once, being
-  // equal?
+  // May the output be inputs[0]? May dinputs[i] be doutput? Of several inputs all for which this
+  // holds may be at once, being equal.
   virtual bool forward_in_place() const { return false; }
-  virtual bool backward_in_place() const { return false; }
+  virtual bool backward_in_place(size_t) const { return false; }
   virtual void Forward(const ForwardContext& context) = 0;
   virtual void Backward(const BackwardContext& context) = 0;
 };

@@ -9,10 +9,10 @@ namespace {
 class AdditionOp : public LayerOp {
  public:
   AdditionOp(const Layout& x, bool relu) : size_(x.size()), relu_(relu) {}
-  bool needs_inputs() const override { return false; }
+  bool needs_input(size_t) const override { return false; }
   bool needs_output() const override { return relu_; }
   bool forward_in_place() const override { return true; }
-  bool backward_in_place() const override { return true; }
+  bool backward_in_place(size_t) const override { return true; }
 
   void Forward(const ForwardContext& context) override {
     const auto& x = context.inputs;

@@ -15,7 +15,7 @@ class ConcatenationOp : public LayerOp {
     }
     begin_.push_back(channels_);
   }
-  bool needs_inputs() const override { return false; }
+  bool needs_input(size_t) const override { return false; }
 
   void Forward(const ForwardContext& context) override {
     ForRowPieces(rows_, channels_, [&](int64_t row) {

@@ -16,9 +16,9 @@ class DropoutOp : public LayerOp {
         dropped_below_(static_cast<uint32_t>(std::lround(probability * 0x1p32))),
         scale_(static_cast<float>(1 / (1 - probability))) {}
   size_t saved_bytes() const override { return static_cast<size_t>(size_); }
-  bool needs_inputs() const override { return false; }
+  bool needs_input(size_t) const override { return false; }
   bool forward_in_place() const override { return true; }
-  bool backward_in_place() const override { return true; }
+  bool backward_in_place(size_t) const override { return true; }
 
   void Forward(const ForwardContext& context) override {
     const float* x = context.inputs[0];

@@ -46,10 +46,10 @@ template <class F>
 class ElementwiseOp : public LayerOp {
  public:
   ElementwiseOp(const Layout& x, F f) : size_(x.size()), f_(f) {}
-  bool needs_inputs() const override { return !F::kGradientReadsOutput; }
+  bool needs_input(size_t) const override { return !F::kGradientReadsOutput; }
   bool needs_output() const override { return F::kGradientReadsOutput; }
   bool forward_in_place() const override { return true; }
-  bool backward_in_place() const override { return true; }
+  bool backward_in_place(size_t) const override { return true; }
 
   void Forward(const ForwardContext& context) override {
     const float* x = context.inputs[0];

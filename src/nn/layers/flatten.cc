@@ -9,7 +9,7 @@ class FlattenOp : public LayerOp {
  public:
   explicit FlattenOp(const Layout& x)
       : batch_(x.SizeOf(kB)), pixels_(x.SizeOf(kS)), channels_(x.channels()) {}
-  bool needs_inputs() const override { return false; }
+  bool needs_input(size_t) const override { return false; }
 
   void Forward(const ForwardContext& context) override {
     ForRowPieces(batch_, pixels_ * channels_, [&](int64_t b) {

@@ -11,7 +11,7 @@ class GlobalAverageOp : public LayerOp {
  public:
   explicit GlobalAverageOp(const Layout& x)
       : batch_(x.SizeOf(kB)), pixels_(x.SizeOf(kS)), channels_(x.channels()) {}
-  bool needs_inputs() const override { return false; }
+  bool needs_input(size_t) const override { return false; }
 
   void Forward(const ForwardContext& context) override {
     ForRowPieces(batch_, pixels_ * channels_, [&](int64_t b) {

@@ -243,14 +243,16 @@ class Bench {
       if (!want_parameters || !specs_[i].trainable) dparameter_pointers[i] = nullptr;
     const std::vector<float*> x = Pointers(x_), parameters = Pointers(parameters_);
     std::vector<const float*> inputs(x.begin(), x.end());
-    if (!op_->needs_inputs()) std::fill(inputs.begin(), inputs.end(), nullptr);
+    for (size_t i = 0; i < inputs.size(); ++i)
+      if (!op_->needs_input(i)) inputs[i] = nullptr;
     const auto adds = std::make_unique<bool[]>(x.size());
     std::fill_n(adds.get(), x.size(), add);
     Guarded scratch(op_->backward_scratch_bytes());
     Guarded dy(weights_.size() * sizeof(float));
     std::copy(weights_.begin(), weights_.end(), dy.floats());
-    const bool in_place = in_place_ && op_->backward_in_place();
-    if (in_place) std::fill(dx_pointers.begin(), dx_pointers.end(), dy.floats());
+    const auto in_place = [&](size_t i) { return in_place_ && op_->backward_in_place(i); };
+    for (size_t i = 0; i < dx_pointers.size(); ++i)
+      if (in_place(i)) dx_pointers[i] = dy.floats();
     BackwardContext context;
     context.mode = kMode;
     context.inputs = inputs;
@@ -263,8 +265,8 @@ class Bench {
     context.saved = saved_->bytes();
     context.scratch = scratch.bytes();
     op_->Backward(context);
-    for (size_t k = 0; in_place && k < dx.size(); ++k)
-      std::ranges::copy(dy.values(), dx[k]->floats());
+    for (size_t k = 0; k < dx.size(); ++k)
+      if (in_place(k)) std::ranges::copy(dy.values(), dx[k]->floats());
   }
 
   // From now on results go over what they are made of, where the layer can do so.

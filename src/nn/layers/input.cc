@@ -14,7 +14,7 @@ class InputOp : public LayerOp {
  public:
   InputOp(const Layout& x, InputNormalization normalization)
       : rows_(x.size() / x.channels()), channels_(x.channels()), normalization_(normalization) {}
-  bool needs_inputs() const override { return false; }
+  bool needs_input(size_t) const override { return false; }
 
   void Forward(const ForwardContext& context) override {
     ForRowPieces(rows_, channels_, [&](int64_t row) {

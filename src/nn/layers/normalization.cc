@@ -156,12 +156,12 @@ std::vector<ParameterSpec> NormalizationLayer::Parameters(std::span<const Layout
 }
 
 std::unique_ptr<LayerOp> NormalizationLayer::Prepare(std::span<const Layout> inputs, bool) const {
-  return PrepareWith(Activation::kNone, inputs[0]);
+  return PrepareWith(Activation::kNone, false, inputs[0]);
 }
 
-std::unique_ptr<LayerOp> NormalizationLayer::PrepareWith(Activation activation,
+std::unique_ptr<LayerOp> NormalizationLayer::PrepareWith(Activation activation, bool addend,
                                                          const Layout& x) const {
-  return std::make_unique<NormalizationOp>(*this, x, activation);
+  return std::make_unique<NormalizationOp>(*this, x, activation, addend);
 }
 
 std::string NormalizationLayer::Description() const {
@@ -180,10 +180,11 @@ std::string NormalizationLayer::Description() const {
 }
 
 NormalizationOp::NormalizationOp(const NormalizationLayer& layer, const Layout& x,
-                                 Activation activation)
+                                 Activation activation, bool addend)
     : title_(Title(layer)),
       batch_(layer.kind() == Kind::kBatch),
       has_offset_(layer.has_offset()),
+      addend_(addend),
       properties_(layer.options()),
       normalization_(
           layer.SpecFor(x), layer.kind() == Kind::kGroup ? x.SplitChannels(layer.GroupsFor(x)) : x,
@@ -200,16 +201,22 @@ SavedStatistics NormalizationOp::Saved(std::byte* saved) const {
   return {values, values + n, batch_ ? values + 2 * n : nullptr};
 }
 
+Normalization::ForwardArgs NormalizationOp::Arguments(const ForwardContext& context) const {
+  return {.x = context.inputs[0],
+          .gamma = context.parameters[0],
+          .beta = has_offset_ ? context.parameters[1] : nullptr,
+          .y = context.output,
+          .addend = addend_ ? context.inputs[1] : nullptr};
+}
+
 void NormalizationOp::Forward(const ForwardContext& context) {
-  const float* offset = has_offset_ ? context.parameters[1] : nullptr;
   if (batch_ && (!context.mode.training || properties_.use_trained_statistics))
     return ForwardWithTrained(context);
   if (!context.mode.training)
-    return normalization_.ForwardInference(context.inputs[0], context.parameters[0], offset,
-                                           nullptr, nullptr, context.output);
-  const SavedStatistics saved = Saved(context.saved);
-  normalization_.ForwardTraining(context.inputs[0], context.parameters[0], offset, context.output,
-                                 saved);
+    return normalization_.ForwardInference(Arguments(context), nullptr, nullptr);
+  Normalization::ForwardArgs args = Arguments(context);
+  const SavedStatistics saved = args.saved = Saved(context.saved);
+  normalization_.ForwardTraining(args);
   if (batch_ && context.mode.update_statistics && !properties_.freeze_statistics)
     MoveTrained(context, saved);
 }
@@ -217,8 +224,7 @@ void NormalizationOp::Forward(const ForwardContext& context) {
 void NormalizationOp::ForwardWithTrained(const ForwardContext& context) {
   CheckTrained(context);
   const float *mean = context.parameters[2], *variance = context.parameters[3];
-  normalization_.ForwardInference(context.inputs[0], context.parameters[0], context.parameters[1],
-                                  mean, variance, context.output);
+  normalization_.ForwardInference(Arguments(context), mean, variance);
   if (!context.saved) return;
   const SavedStatistics saved = Saved(context.saved);
   for (int64_t c = 0; c < normalization_.num_statistics(); ++c) {
@@ -254,13 +260,15 @@ void NormalizationOp::Backward(const BackwardContext& context) {
   args.dgamma = context.dparameters[0];
   args.dbeta = has_offset_ ? context.dparameters[1] : nullptr;
   args.dx = context.dinputs[0];
+  args.y = context.output;
+  args.daddend = addend_ ? context.dinputs[1] : nullptr;
   args.accumulate = args.dx && context.add_to_dinput[0];
   if (args.accumulate) {  // for all outputs of the call, but gradients of parameters begin at 0
     const int64_t n = normalization_.num_parameters();
     for (void* gradient : {args.dgamma, args.dbeta})
       if (gradient) std::fill_n(static_cast<float*>(gradient), n, 0.f);
   }
-  if (args.dx || args.dgamma || args.dbeta) normalization_.Backward(args);
+  if (args.dx || args.dgamma || args.dbeta || args.daddend) normalization_.Backward(args);
 }
 
 SavedMoments NormalizationOp::Moments(const std::byte* saved) const {

@@ -43,7 +43,8 @@ class NormalizationLayer : public Layer {
   Layout OutputLayout(std::span<const Layout> inputs) const override;
   std::vector<ParameterSpec> Parameters(std::span<const Layout> inputs) const override;
   std::unique_ptr<LayerOp> Prepare(std::span<const Layout> inputs, bool training) const override;
-  std::unique_ptr<LayerOp> PrepareWith(Activation activation, const Layout& x) const;
+  // With what stands behind it; `addend`: a second input, added before the activation.
+  std::unique_ptr<LayerOp> PrepareWith(Activation activation, bool addend, const Layout& x) const;
   std::string Description() const override;
 
  private:
@@ -61,10 +62,13 @@ struct SavedMoments {
 
 class NormalizationOp : public LayerOp {
  public:
-  NormalizationOp(const NormalizationLayer& layer, const Layout& x, Activation activation);
+  NormalizationOp(const NormalizationLayer& layer, const Layout& x, Activation activation,
+                  bool addend);
   size_t saved_bytes() const override;
+  bool needs_input(size_t i) const override { return i == 0; }
+  bool needs_output() const override { return addend_; }
   bool forward_in_place() const override { return true; }
-  bool backward_in_place() const override { return true; }
+  bool backward_in_place(size_t i) const override { return i == (addend_ ? 1 : 0); }
   void Forward(const ForwardContext& context) override;
   void Backward(const BackwardContext& context) override;
 
@@ -74,12 +78,13 @@ class NormalizationOp : public LayerOp {
 
  private:
   SavedStatistics Saved(std::byte* saved) const;
+  Normalization::ForwardArgs Arguments(const ForwardContext& context) const;
   void ForwardWithTrained(const ForwardContext& context);
   void MoveTrained(const ForwardContext& context, const SavedStatistics& saved);
   void CheckTrained(const ForwardContext& context) const;
 
   std::string title_;
-  bool batch_, has_offset_;
+  bool batch_, has_offset_, addend_;
   NormalizationProperties properties_;
   Normalization normalization_;
 };

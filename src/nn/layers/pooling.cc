@@ -14,7 +14,7 @@ class PoolingOp : public LayerOp {
   size_t saved_bytes() const override { return pooling_.saved_bytes(); }
   size_t forward_scratch_bytes() const override { return pooling_.forward_scratch_bytes(); }
   size_t backward_scratch_bytes() const override { return pooling_.backward_scratch_bytes(); }
-  bool needs_inputs() const override { return false; }
+  bool needs_input(size_t) const override { return false; }
 
   void Forward(const ForwardContext& context) override {
     pooling_.Forward(context.inputs[0], context.output, context.saved, context.scratch);

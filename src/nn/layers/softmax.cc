@@ -12,7 +12,7 @@ namespace {
 class SoftmaxOp : public LayerOp {
  public:
   explicit SoftmaxOp(const Layout& x) : rows_(x.size() / x.channels()), channels_(x.channels()) {}
-  bool needs_inputs() const override { return false; }
+  bool needs_input(size_t) const override { return false; }
   bool needs_output() const override { return true; }
 
   void Forward(const ForwardContext& context) override {
