@@ -2,6 +2,7 @@
 
 import csv
 import json
+import re
 
 import pytest
 
@@ -20,7 +21,8 @@ def test_a_json_line_a_cell(normkit):
     for line in lines:
         assert list(line) == keys.split()
         assert line["layer"] == "group" and line["shape"] == [2, 4, 3] and line["format"] == "BCS"
-        assert line["limit_gbps"] == 40 and line["ms"] > 0 and line["plan"]
+        assert line["limit_gbps"] == 40 and line["ms"] > 0 and line["plan"] == "KR"
+        assert re.fullmatch(r"\w+ fused rows, groups of \d+ units, regular stores, 1 thread", line["kernel"])
         bytes_ = 24 * {"f32": 4, "bf16": 2, "f64": 8, "f16": 2}[line["dtype"]]
         bytes_ *= 3 if line["op"] == "backward" else 2
         assert line["gbps"] == pytest.approx(bytes_ / line["ms"] / 1e6, rel=0.1, abs=1e-3)

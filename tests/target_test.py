@@ -75,6 +75,10 @@ def test_every_target_gives_the_same_bytes(normalize, targets, layer, fmt, dtype
 
 def test_details_are_said_only_where_asked_for(normalize):
     _, said = normalize(["group", "--num-groups", "4"], "BSSC", NORMKIT_VERBOSE="1")
-    assert said.startswith("normkit: group f32 BSSC [3,7,7,36]: plan ")
+    lines = said.splitlines()
+    assert len(lines) == 3
+    for line, name in zip(lines, ["forward", "inference", "backward"]):
+        expected = rf"normkit: group {name} f32 BSSC \[3,7,7,36\]: plan KRKR, kernel \w+ (fused columns|one pass), "
+        assert re.fullmatch(expected + "regular stores, 1 thread", line)
     for verbose in ["0", ""]:
         assert normalize(["rms"], NORMKIT_VERBOSE=verbose)[1] == ""

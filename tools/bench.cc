@@ -60,8 +60,8 @@ std::vector<BenchCell> CellsOfOptions(const BenchArgs& args) {
   std::vector<BenchCell> cells;
   for (const std::string& dtype :
        args.dtypes.empty() ? std::vector<std::string>{"f32"} : args.dtypes)
-    for (const BenchOp op : {BenchOp::kForward, BenchOp::kInference, BenchOp::kBackward}) {
-      if (!Wanted(args.ops, Name(op)) || (args.ops.empty() && op != BenchOp::kForward)) continue;
+    for (const NormPass op : {NormPass::kForward, NormPass::kInference, NormPass::kBackward}) {
+      if (!Wanted(args.ops, Name(op)) || (args.ops.empty() && op != NormPass::kForward)) continue;
       BenchCell cell{.op = op,
                      .layer = args.layers[0],
                      .shape = args.shape,
@@ -120,7 +120,7 @@ std::vector<BenchResult> Measure(const BenchArgs& args, const std::vector<BenchC
     for (const BenchCell& cell : cells) {
       progress.Update(static_cast<int64_t>(results.size()), "bench",
                       fmt::format("{}, {} threads", cell.ToString(), n));
-      const std::string description = cell.MakeOperation().Describe();
+      const std::string description = cell.Describe();
       BenchResult result{.cell = cell,
                          .threads = n,
                          .plan = PartOfDescription(description, "plan"),

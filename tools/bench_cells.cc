@@ -38,17 +38,6 @@ void AddRows(std::vector<BenchCell>& cells, BenchCell cell, const Shapes& shapes
 
 }  // namespace
 
-std::string_view Name(BenchOp op) {
-  switch (op) {
-    case BenchOp::kForward:
-      return "forward";
-    case BenchOp::kInference:
-      return "inference";
-    default:
-      return "backward";
-  }
-}
-
 std::string BenchCell::ToString() const {
   return fmt::format("{} {} {} [{}] {}{}", layer, Name(op), format, fmt::join(shape, ","),
                      Name(dtype), hot ? " hot" : "");
@@ -60,15 +49,22 @@ Normalization BenchCell::MakeOperation() const {
   return Normalization(chosen.spec, chosen.layout, dtype);
 }
 
+std::string BenchCell::Describe() const {
+  const Normalization norm = MakeOperation();
+  // Without running statistics inference takes those of x, as training does.
+  const bool given = op != NormPass::kInference || norm.num_running() > 0;
+  return norm.Describe(given ? op : NormPass::kForward);
+}
+
 int64_t BenchCell::bytes() const {
-  const int64_t arrays = op == BenchOp::kBackward ? 3 : 2;
+  const int64_t arrays = op == NormPass::kBackward ? 3 : 2;
   return arrays * Layout::Make(format, shape).size() * static_cast<int64_t>(SizeOf(dtype));
 }
 
 std::vector<BenchCell> AllBenchCells() {
   std::vector<BenchCell> cells;
   for (const DType dtype : {DType::kF32, DType::kBF16}) {
-    for (const BenchOp op : {BenchOp::kForward, BenchOp::kBackward}) {
+    for (const NormPass op : {NormPass::kForward, NormPass::kBackward}) {
       AddRows(cells, {.op = op, .layer = "layer", .dtype = dtype}, kRowShapes);
       AddRows(cells, {.op = op, .layer = "rms", .dtype = dtype}, {kRowShapes[1]});
       AddPictures(cells, {.op = op, .layer = "batch", .dtype = dtype}, kBatchShapes);
@@ -77,7 +73,8 @@ std::vector<BenchCell> AllBenchCells() {
                   kGroupShapes);
       AddRows(cells, {.op = op, .layer = "layer", .dtype = dtype, .hot = true}, {{64, 512}});
     }
-    AddPictures(cells, {.op = BenchOp::kInference, .layer = "batch", .dtype = dtype}, kBatchShapes);
+    AddPictures(cells, {.op = NormPass::kInference, .layer = "batch", .dtype = dtype},
+                kBatchShapes);
   }
   return cells;
 }

@@ -10,10 +10,8 @@
 
 namespace normkit::tools {
 
-enum class BenchOp { kForward, kInference, kBackward };
-
 struct BenchCell {
-  BenchOp op = BenchOp::kForward;
+  NormPass op = NormPass::kForward;
   std::string layer;
   std::vector<int64_t> shape;
   std::string format;
@@ -26,12 +24,11 @@ struct BenchCell {
   std::string ToString() const;
   // Throws Error where the layer does not fit the shape.
   Normalization MakeOperation() const;
+  // What runs (Normalization::Describe) with the current number of threads.
+  std::string Describe() const;
   // The fewest bytes that have to cross memory: each input read once, each output written once.
   int64_t bytes() const;
 };
-
-// "forward", "inference", "backward".
-std::string_view Name(BenchOp op);
 
 // Every operation and shape of the table that the speed of normkit is judged by, in f32 and bf16.
 std::vector<BenchCell> AllBenchCells();

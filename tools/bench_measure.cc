@@ -72,15 +72,15 @@ class Call {
 
   void operator()(Arrays& arrays) {
     switch (cell_.op) {
-      case BenchOp::kForward:
+      case NormPass::kForward:
         return op_.ForwardTraining(arrays.x.data(), gamma_.data(), beta_.data(), arrays.y.data(),
                                    Saved());
-      case BenchOp::kInference: {
+      case NormPass::kInference: {
         const void* running = op_.num_running() > 0 ? running_.data() : nullptr;
         return op_.ForwardInference(arrays.x.data(), gamma_.data(), beta_.data(), running, running,
                                     arrays.y.data());
       }
-      case BenchOp::kBackward:
+      case NormPass::kBackward:
         return op_.Backward({.x = arrays.x.data(),
                              .dy = arrays.dy.data(),
                              .gamma = gamma_.data(),
@@ -112,7 +112,7 @@ double MeasureMilliseconds(const BenchCell& cell, double seconds) {
   std::vector<std::unique_ptr<Arrays>> arrays;
   for (int64_t i = 0; i < sets; ++i)
     arrays.push_back(
-        std::make_unique<Arrays>(call.layout(), cell.dtype, cell.op == BenchOp::kBackward, 3 * i));
+        std::make_unique<Arrays>(call.layout(), cell.dtype, cell.op == NormPass::kBackward, 3 * i));
   for (int i = 0; i < 3; ++i) call(*arrays[static_cast<size_t>(i) % arrays.size()]);  // warm up
 
   std::vector<double> times;

@@ -104,7 +104,8 @@ NORMKIT_C_API int64_t normkit_plan_num_running(const normkit_plan* plan); /* 0 b
 /* How many elements of x share one statistic. */
 NORMKIT_C_API int64_t normkit_plan_reduced_count(const normkit_plan* plan);
 
-/* "batch f32 BCSS [8,64,28,28]: plan RKR, kernel ..."; belongs to the plan. "" for NULL. */
+/* "batch forward f32 BCSS [8,64,28,28]: plan RKR, kernel ...", with the number of threads of when
+ * the plan was made; belongs to the plan. "" for NULL. */
 NORMKIT_C_API const char* normkit_plan_describe(const normkit_plan* plan);
 
 /* y = gamma * (x - mean) * rstd + beta with the statistics of x itself, which mean, rstd and

@@ -14,11 +14,7 @@ namespace {
 struct PartialTag;
 struct ParameterTag;
 
-constexpr int64_t kMaxSpans = 64;             // whose sums of the parameters are merged
-constexpr int64_t kMaxRowTasks = 16;          // the same of the kernel for rows
-constexpr int64_t kSpanRuns = 32;             // of each parameter, at least: merging is cheap then
-constexpr int64_t kCachedElements = 1 << 18;  // of a unit or piece that is read twice from a cache
-constexpr int64_t kManyUnits = 16;            // for any number of threads
+constexpr int64_t kMaxSpans = 64;  // whose sums of the parameters are merged
 
 int64_t CeilDivide(int64_t a, int64_t b) { return (a + b - 1) / b; }
 
@@ -77,9 +73,8 @@ void SumRuns(const Job& job, const KernelTable& kernels, bool threads) {
 void BackwardRuns(const Job& job, const KernelTable& kernels, const Schedule& schedule,
                   Reducer* reducer, const ParameterSums& parameters) {
   const Geometry& g = *job.geometry;
-  const int64_t units = g.num_units(), per_unit = g.elements.reduced.size();
-  const bool gather = NeedsMeans(job, reducer) && !reducer &&
-                      (units >= kManyUnits || g.plan.num_reduced <= kCachedElements);
+  const int64_t per_unit = g.elements.reduced.size();
+  const bool gather = NeedsMeans(job, reducer) && schedule.path == Path::kFusedRuns;
   if (NeedsMeans(job, reducer) && !gather) {
     if (g.plan.size > 0) SumRuns(job, kernels, schedule.threads);
     FinishSums(job, reducer);
@@ -126,7 +121,7 @@ void BackwardColumns(const Job& job, const KernelTable& kernels, const Schedule&
                      Reducer* reducer, const ParameterSums& parameters) {
   const Geometry& g = *job.geometry;
   const ColumnPieces pieces(g.elements);
-  const bool gather = NeedsMeans(job, reducer) && !reducer && pieces.elements() <= kCachedElements;
+  const bool gather = NeedsMeans(job, reducer) && schedule.path == Path::kFusedColumns;
   if (NeedsMeans(job, reducer) && !gather) {
     if (g.plan.size > 0) SumColumns(job, kernels, schedule.threads);
     FinishSums(job, reducer);
@@ -153,8 +148,9 @@ void BackwardColumns(const Job& job, const KernelTable& kernels, const Schedule&
 
 // Units of whole runs over all parameters, the next one from memory while this one is written.
 void BackwardRows(const Job& job, const KernelTable& kernels, const Schedule& schedule,
-                  int64_t per_task, const ParameterSums& parameters) {
+                  const ParameterSums& parameters) {
   const Geometry& g = *job.geometry;
+  const int64_t per_task = schedule.units_per_task;
   const SpanSums sums(g.plan.num_param, CeilDivide(g.num_units(), per_task));
   ForSpans(g.num_units(), per_task, schedule.threads, [&](int64_t first, int64_t last) {
     const int64_t span = first / per_task;
@@ -163,24 +159,13 @@ void BackwardRows(const Job& job, const KernelTable& kernels, const Schedule& sc
   sums.AddTo(parameters, schedule.threads);
 }
 
-// How many units of BackwardRows make a task; 0 where it does not suit.
-int64_t RowUnitsPerTask(const Job& job, const Reducer* reducer) {
-  const Geometry& g = *job.geometry;
-  const bool rows = g.statistics.reduced.size() == 1 && g.plan.num_param == g.run_length;
-  if (!rows || !job.dx || reducer || g.plan.size == 0) return 0;
-  const int64_t runs = g.statistics.inner / g.run_length, units = g.num_units();
-  const int64_t per_task = std::max(CeilDivide(units, kMaxRowTasks), CeilDivide(kSpanRuns, runs));
-  // A few large units are cut in parts instead.
-  return per_task >= units && g.plan.num_reduced > kCachedElements ? 0 : per_task;
-}
-
 }  // namespace
 
 void BackwardElements(const Job& job, const KernelTable& kernels, const Schedule& schedule,
                       Reducer* reducer, const ParameterSums& parameters) {
   ClearGradientMeans(job, 0, job.geometry->plan.num_stat);
-  const int64_t units = job.geometry->stat_vector ? 0 : RowUnitsPerTask(job, reducer);
-  if (units > 0) return BackwardRows(job, kernels, schedule, units, parameters);
+  if (schedule.path == Path::kFusedRows && job.dx)
+    return BackwardRows(job, kernels, schedule, parameters);
   Prepare(job, kernels, schedule.threads);
   if (job.geometry->stat_vector)
     BackwardColumns(job, kernels, schedule, reducer, parameters);

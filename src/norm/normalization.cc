@@ -62,7 +62,9 @@ class Normalization::Impl : public Problem {
            o.negative_slope);
     if (!l.Has(kC))
       Fail("{} normalization: layout {} has no channel axis (C)", s.name, l.ToString());
-    if (LogsDetails()) LogDetail(Describe());
+    if (!LogsDetails()) return;
+    for (const NormPass pass : {NormPass::kForward, NormPass::kInference, NormPass::kBackward})
+      LogDetail(Describe(pass));
   }
 
   // The job of a forward pass. mean and rstd may be null: not wanted by the caller.
@@ -136,8 +138,7 @@ class Normalization::Impl : public Problem {
   void Forward(Job& job) const {
     if (plan.size == 0 && !options.reducer) return;
     const KernelTable& kernels = Kernels(dtype);
-    const Schedule schedule =
-        ChooseSchedule(geometry, SizeOfElement(), 1, options.reducer != nullptr);
+    const Schedule schedule = ScheduleOf(NormPass::kForward);
     Follow(schedule, job);
     if (!options.reducer) WarnOfOneValue(static_cast<double>(plan.num_reduced));
     if (schedule.path != Path::kTwoPasses) return ForwardFused(job, kernels, schedule);
@@ -153,10 +154,8 @@ class Normalization::Impl : public Problem {
   }
 
   void ForwardWithGiven(Job& job) const {
-    const Schedule schedule =
-        ChooseSchedule(geometry, SizeOfElement(), 1, options.reducer != nullptr);
+    const Schedule schedule = ScheduleOf(NormPass::kInference);
     Follow(schedule, job);
-    job.ahead = FetchDistance(schedule.stream, SizeOfElement());
     Prepare(job, Kernels(dtype), schedule.threads);
     Apply(job, Kernels(dtype), schedule.threads);
   }
@@ -173,16 +172,16 @@ class Normalization::Impl : public Problem {
       StoreParameters<float>(args, parameters);
   }
 
-  // "batch f32 BCSS [8,64,28,28]: plan RKR, fused rows, streaming stores, 2 threads, AVX3".
-  std::string Describe(const Schedule& schedule) const {
-    return fmt::format("{} {} {}: plan {}, {}, {}", spec.name, Name(dtype), layout.ToString(),
-                       plan.ToString(), ToString(schedule), TargetName());
-  }
-  std::string Describe() const {
-    return Describe(ChooseSchedule(geometry, SizeOfElement(), 1, options.reducer != nullptr));
+  Schedule ScheduleOf(NormPass pass) const {
+    return ChooseSchedule(geometry, static_cast<int64_t>(SizeOf(dtype)), pass,
+                          options.reducer != nullptr);
   }
 
-  int64_t SizeOfElement() const { return static_cast<int64_t>(SizeOf(dtype)); }
+  std::string Describe(NormPass pass) const {
+    return fmt::format("{} {} {} {}: plan {}, kernel {} {}", spec.name, Name(pass), Name(dtype),
+                       layout.ToString(), plan.ToString(), TargetName(),
+                       ToString(ScheduleOf(pass)));
+  }
 
   // Parameters that were not given.
   template <class Tag>
@@ -268,8 +267,7 @@ class Normalization::Impl : public Problem {
     }
     Job job = BackwardJob(args);
     const KernelTable& table = Kernels(dtype);
-    const Schedule schedule =
-        ChooseSchedule(geometry, SizeOfElement(), 2, options.reducer != nullptr);
+    const Schedule schedule = ScheduleOf(NormPass::kBackward);
     Follow(schedule, job);
     if (geometry.cell_form)
       BackwardCells(job, table, schedule, options.reducer, parameters);
@@ -290,6 +288,11 @@ class Normalization::Impl : public Problem {
   }
 };
 
+std::string_view Name(NormPass pass) {
+  constexpr std::string_view kNames[] = {"forward", "inference", "backward"};
+  return kNames[static_cast<size_t>(pass)];
+}
+
 Normalization::Normalization(const NormSpec& spec, const Layout& layout, DType dtype,
                              const NormOptions& options)
     : impl_(std::make_unique<Impl>(spec, layout, dtype, options)) {}
@@ -306,7 +309,7 @@ int64_t Normalization::num_running() const {
   return impl_->spec.running ? impl_->layout.SizeOf(impl_->spec.running) : 0;
 }
 int64_t Normalization::reduced_count() const { return impl_->plan.num_reduced; }
-std::string Normalization::Describe() const { return impl_->Describe(); }
+std::string Normalization::Describe(NormPass pass) const { return impl_->Describe(pass); }
 
 void Normalization::ForwardTraining(const void* x, const void* gamma, const void* beta, void* y,
                                     const SavedStatistics& saved) const {

@@ -6,6 +6,7 @@
 
 #include "normkit/core/threads.h"
 #include "src/norm/cpu/cache.h"
+#include "src/norm/cpu/column_pieces.h"
 #include "src/norm/job.h"
 
 namespace normkit {
@@ -13,13 +14,17 @@ namespace {
 
 constexpr int64_t kTaskBytes = 256 << 10;  // enough to hide the start of a pipeline
 
+constexpr char kOtherRanks[] = "statistics of other ranks are waited for";
+constexpr char kLargeUnit[] = "a unit is larger than a thread's share of the caches";
+
+int64_t CeilDivide(int64_t a, int64_t b) { return (a + b - 1) / b; }
+
 // Why the units cannot be finished one by one; "" where they can.
 const char* WhyNotFused(const Geometry& g, int64_t unit_bytes, bool has_reducer, bool one_thread) {
-  if (has_reducer) return "statistics of other ranks are waited for";
+  if (has_reducer) return kOtherRanks;
   const bool together = g.reduce.inner_kept ? g.units_apart && g.units_contiguous : !g.folds;
   if (!together) return "units share statistics";
-  if (unit_bytes > FusedLimit(one_thread ? 1 : NumThreads()))
-    return "a unit is larger than a thread's share of the caches";
+  if (unit_bytes > FusedLimit(one_thread ? 1 : NumThreads())) return kLargeUnit;
   if (!one_thread && g.num_units() < NumThreads()) return "fewer units than threads";
   return "";
 }
@@ -52,44 +57,95 @@ int64_t TiledRuns(const Geometry& g, int64_t element_bytes) {
   return g.run_length * (element_bytes + parameter_bytes) > Caches().l1 ? kMaxTiledRuns : 1;
 }
 
+// Units that BackwardRows of backward_elements.cc makes a task; 0 where it does not suit.
+int64_t ElementRowsPerTask(const Geometry& g) {
+  constexpr int64_t kMostTasks = 16;  // whose sums of the parameters are merged
+  const bool rows = g.statistics.reduced.size() == 1 && g.plan.num_param == g.run_length;
+  if (!rows || g.plan.size == 0) return 0;
+  const int64_t runs = g.statistics.inner / g.run_length, units = g.num_units();
+  const int64_t per_task = std::max(CeilDivide(units, kMostTasks), CeilDivide(kSpanRuns, runs));
+  // A few large units are cut in parts instead.
+  return per_task >= units && g.plan.num_reduced > kCachedElements ? 0 : per_task;
+}
+
+// The backward pass in element form. Its tasks merge sums of the parameters, so that all of this
+// depends on the shape alone.
+void ChooseElementPath(const Geometry& g, bool has_reducer, Schedule& schedule) {
+  constexpr int64_t kManyUnits = 16;  // for any number of threads
+  schedule.path = Path::kTwoPasses;
+  schedule.reason = has_reducer ? kOtherRanks : kLargeUnit;
+  if (has_reducer) return;
+  if (g.stat_vector) {
+    if (ColumnPieces(g.elements).elements() <= kCachedElements) schedule.path = Path::kFusedColumns;
+  } else if (const int64_t units = ElementRowsPerTask(g)) {
+    schedule.path = Path::kFusedRows;
+    schedule.units_per_task = units;
+  } else if (g.num_units() >= kManyUnits || g.plan.num_reduced <= kCachedElements) {
+    schedule.path = Path::kFusedRuns;
+  }
+  if (schedule.path != Path::kTwoPasses) schedule.reason = "";
+}
+
+// Tasks enough for every thread, and for the last one not to wait long; whole groups each.
+void CutUnits(const Geometry& g, int64_t read_bytes, Schedule& schedule) {
+  const int64_t tasks = std::max<int64_t>(1, std::min(read_bytes / kTaskBytes, g.num_units()));
+  const int64_t groups = CeilDivide(g.num_units(), schedule.group);
+  schedule.units_per_task = CeilDivide(groups, tasks) * schedule.group;
+}
+
+// Processors do not see the next of many strided segments coming, and passes over memory that only
+// read and write reach 31 of 50 GB/s with one thread.
+int64_t ElementsAhead(const Geometry& g, const Schedule& schedule, int64_t element_bytes,
+                      int64_t unit_bytes) {
+  constexpr int64_t kBytes = 2048;
+  if (schedule.path == Path::kFusedRows) {
+    const bool strided = g.statistics.reduced.size() > 1;
+    const bool near = schedule.group * unit_bytes <= NearLimit();
+    return strided && near ? schedule.group * g.statistics.inner : 0;
+  }
+  const bool passes = schedule.path == Path::kTwoPasses || schedule.path == Path::kOnePass;
+  return passes && schedule.stream ? kBytes / element_bytes : 0;
+}
+
 }  // namespace
 
-Schedule ChooseSchedule(const Geometry& g, int64_t element_bytes, int64_t reads, bool has_reducer) {
+Schedule ChooseSchedule(const Geometry& g, int64_t element_bytes, NormPass pass, bool has_reducer) {
   Schedule schedule;
+  // Arrays that are read and have to stay in the cache.
+  const int64_t reads = pass == NormPass::kBackward ? 2 : 1;
   const int64_t bytes = g.plan.size * element_bytes;
   const int64_t unit_bytes = bytes / std::max<int64_t>(1, g.num_units()) * reads;
   schedule.threads = NumThreads() > 1 && bytes * (reads + 1) >= kThreadLimit;
   schedule.stream = bytes >= StreamLimit(NumThreads());
-  schedule.reason = WhyNotFused(g, unit_bytes, has_reducer, !schedule.threads);
-  if (*schedule.reason == 0)
-    schedule.path = g.reduce.inner_kept ? Path::kFusedColumns : Path::kFusedRows;
   if (!g.reduce.inner_kept && g.plan.size > 0) {
     schedule.tiled_runs = TiledRuns(g, element_bytes);
     schedule.group = UnitsInGroup(g, schedule, element_bytes, unit_bytes);
-    // Processors do not see the next of many strided segments coming.
-    const bool strided = g.statistics.reduced.size() > 1;
-    if (strided && schedule.path == Path::kFusedRows && schedule.group * unit_bytes <= NearLimit())
-      schedule.ahead = schedule.group * g.statistics.inner;
   }
-  if (schedule.path == Path::kTwoPasses)
-    schedule.ahead = FetchDistance(schedule.stream, element_bytes);
-  // Enough tasks for every thread, and for the last one not to wait long; whole groups each.
-  const int64_t tasks = std::max<int64_t>(1, std::min(bytes * reads / kTaskBytes, g.num_units()));
-  const int64_t groups = (g.num_units() + schedule.group - 1) / schedule.group;
-  schedule.units_per_task = (groups + tasks - 1) / tasks * schedule.group;
+  CutUnits(g, bytes * reads, schedule);
+  if (pass == NormPass::kInference) {
+    schedule.path = Path::kOnePass;
+  } else if (pass == NormPass::kBackward && !g.cell_form) {
+    ChooseElementPath(g, has_reducer, schedule);
+  } else {
+    schedule.reason = WhyNotFused(g, unit_bytes, has_reducer, !schedule.threads);
+    if (*schedule.reason == 0)
+      schedule.path = g.reduce.inner_kept ? Path::kFusedColumns : Path::kFusedRows;
+  }
+  schedule.ahead = ElementsAhead(g, schedule, element_bytes, unit_bytes);
   return schedule;
 }
 
-int64_t FetchDistance(bool stream, int64_t element_bytes) {
-  constexpr int64_t kBytes = 2048;
-  return stream ? kBytes / element_bytes : 0;
-}
-
 std::string ToString(const Schedule& schedule) {
-  const char* names[] = {"fused rows", "fused columns", "two passes"};
-  return fmt::format("{}, {} stores, {} threads{}{}", names[static_cast<int>(schedule.path)],
-                     schedule.stream ? "streaming" : "regular", schedule.threads ? NumThreads() : 1,
-                     *schedule.reason ? "; not fused: " : "", schedule.reason);
+  const char* names[] = {"fused rows", "fused columns", "fused runs", "two passes", "one pass"};
+  std::string text = names[static_cast<int>(schedule.path)];
+  if (schedule.path == Path::kFusedRows && schedule.group > 1)
+    text += fmt::format(", groups of {} units", schedule.group);
+  if (schedule.tiled_runs > 1) text += fmt::format(", tiles of {} runs", schedule.tiled_runs);
+  const int threads = schedule.threads ? NumThreads() : 1;
+  text += fmt::format(", {} stores, {} thread{}", schedule.stream ? "streaming" : "regular",
+                      threads, threads > 1 ? "s" : "");
+  if (*schedule.reason) text += fmt::format("; not fused: {}", schedule.reason);
+  return text;
 }
 
 }  // namespace normkit

@@ -4,14 +4,22 @@
 
 #include <string>
 
+#include "normkit/norm/normalization.h"
 #include "src/norm/geometry.h"
 
 namespace normkit {
 
+// Of the backward pass in element form: elements of a unit or piece that is read twice from a
+// cache, and runs of each parameter that a task has at least, so that merging their sums is cheap.
+inline constexpr int64_t kCachedElements = 1 << 18;
+inline constexpr int64_t kSpanRuns = 32;
+
 enum class Path {
-  kFusedRows,     // units of contiguous runs: reduced and applied in the cache, pipelined
-  kFusedColumns,  // units of columns: reduced and applied in the cache
+  kFusedRows,     // units of contiguous runs: reduced and applied in the cache
+  kFusedColumns,  // units of columns: the same
+  kFusedRuns,     // units of any other runs (backward in element form): the same
   kTwoPasses,     // everything reduced, then everything applied
+  kOnePass,       // applied: the statistics are given
 };
 
 struct Schedule {
@@ -25,15 +33,10 @@ struct Schedule {
   int64_t ahead = 0;       // elements from what is written to what is fetched meanwhile
 };
 
-// `arrays`: how many arrays of the size of x a pass reads and writes; `reads`: how many of them are
-// read and have to stay in the cache.
-Schedule ChooseSchedule(const Geometry& geometry, int64_t element_bytes, int64_t reads,
+Schedule ChooseSchedule(const Geometry& geometry, int64_t element_bytes, NormPass pass,
                         bool has_reducer);
 
-// How many elements ahead a pass over memory fetches that only reads and writes: processors alone
-// reach 31 of 50 GB/s with one thread.
-int64_t FetchDistance(bool stream, int64_t element_bytes);
-
+// "fused rows, groups of 4 units, streaming stores, 2 threads".
 std::string ToString(const Schedule& schedule);
 
 }  // namespace normkit

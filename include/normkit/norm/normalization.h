@@ -6,6 +6,7 @@
 #include <memory>
 #include <span>
 #include <string>
+#include <string_view>
 
 #include "normkit/core/dtype.h"
 #include "normkit/core/export.h"
@@ -27,6 +28,11 @@ struct NormOptions {
   Reducer* reducer = nullptr;    // statistics over all its ranks as well; not owned
   std::string name;              // in messages, "batch normalization 'bn1'"; empty: spec and layout
 };
+
+// What a Normalization does with an array: forward with its own statistics, with given ones
+// (inference), backward.
+enum class NormPass { kForward, kInference, kBackward };
+NORMKIT_API std::string_view Name(NormPass pass);  // "forward", "inference", "backward"
 
 // Saved statistics of a training forward, each an array of num_statistics() doubles, in the order
 // of the kept axes of x. f64 for every dtype of x: `x - mean` has to stay right at mean / std =
@@ -66,7 +72,10 @@ class NORMKIT_API Normalization {
   int64_t num_parameters() const;  // elements of gamma and beta
   int64_t num_running() const;     // elements of running statistics; 0 where there are none
   int64_t reduced_count() const;   // elements of x that share one statistic (on this rank)
-  std::string Describe() const;    // "batch f32 BCSS [8,64,28,28]: plan RKR, kernel ..."
+  // What runs with the current number of threads: "batch forward f32 BCSS [8,64,28,28]: plan RKR,
+  // kernel AVX3 fused rows, groups of 4 units, streaming stores, 2 threads", and where the fastest
+  // path is not open, "; not fused: " and why.
+  std::string Describe(NormPass pass = NormPass::kForward) const;
 
   // y from the statistics of x itself, which `saved` receives (members may be null: not wanted).
   // Where the spec has running statistics and each is of one value, y is beta, and the first such

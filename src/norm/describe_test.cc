@@ -1,0 +1,100 @@
+// What Normalization::Describe says, and that it names what runs.
+#include <fmt/format.h>
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "normkit/core/threads.h"
+#include "src/norm/cases.h"
+#include "src/norm/cpu/cache.h"
+#include "src/norm/cpu/table.h"
+#include "src/norm/test_reducers.h"
+
+namespace normkit {
+namespace {
+
+using testing::EndsWith;
+using testing::HasSubstr;
+using testing::Not;
+
+// The part behind "kernel TARGET ".
+std::string KernelOf(const Normalization& norm, NormPass pass) {
+  const std::string text = norm.Describe(pass), before = fmt::format(", kernel {} ", TargetName());
+  const size_t at = text.find(before);
+  EXPECT_NE(at, text.npos) << text;
+  return at == text.npos ? "" : text.substr(at + before.size());
+}
+
+std::string KernelOf(const NormSpec& spec, std::string_view format,
+                     const std::vector<int64_t>& shape, NormPass pass,
+                     const NormOptions& options = {}) {
+  return KernelOf(Normalization(spec, Layout::Make(format, shape), DType::kF32, options), pass);
+}
+
+class Describe : public testing::Test {
+ protected:
+  void SetUp() override { SetNumThreads(2); }
+  void TearDown() override { SetNumThreads(0); }
+};
+
+TEST_F(Describe, IsOneLineForEachPass) {
+  const Normalization norm(kBatchNorm, Layout::Make("BCSS", std::vector<int64_t>{2, 3, 4, 4}));
+  EXPECT_EQ(norm.Describe(), norm.Describe(NormPass::kForward));
+  for (const NormPass pass : {NormPass::kForward, NormPass::kInference, NormPass::kBackward}) {
+    const std::string path = pass == NormPass::kInference ? "one pass" : "fused rows, groups of ";
+    EXPECT_THAT(norm.Describe(pass), testing::StartsWith(fmt::format(
+                                         "batch {} f32 BCSS [2,3,4,4]: plan RKR, kernel {} {}",
+                                         Name(pass), TargetName(), path)));
+    EXPECT_THAT(norm.Describe(pass), EndsWith(", regular stores, 1 thread"));
+  }
+}
+
+TEST_F(Describe, EveryPathHasItsName) {
+  const auto forward = NormPass::kForward, backward = NormPass::kBackward;
+  EXPECT_THAT(KernelOf(kLayerNorm, "BC", {64, 96}, forward), HasSubstr("fused rows"));
+  EXPECT_THAT(KernelOf(kLayerNorm, "BC", {64, 96}, backward), HasSubstr("fused rows"));
+  EXPECT_THAT(KernelOf(kInstanceNorm, "BSC", {4, 30, 20}, forward), HasSubstr("fused columns"));
+  EXPECT_THAT(KernelOf(kInstanceNorm, "BSC", {4, 30, 20}, backward), HasSubstr("fused columns"));
+  EXPECT_THAT(KernelOf(kRmsNorm, "BCS", {4, 20, 30}, backward), HasSubstr("fused columns"));
+  const auto group = Layout::Make("BC", std::vector<int64_t>{40, 24}).SplitChannels(2);
+  EXPECT_THAT(KernelOf(Normalization(kGroupNorm, group), backward), HasSubstr("fused runs"));
+  const int64_t batch = FusedLimit(2) / 64;  // four times the limit
+  const std::string large = KernelOf(kBatchNorm, "BSC", {batch, 8, 8}, forward);
+  EXPECT_THAT(large, testing::StartsWith("two passes, streaming stores, 2 threads; not fused: "));
+  EXPECT_THAT(large, EndsWith("a unit is larger than a thread's share of the caches"));
+  EXPECT_EQ(KernelOf(kBatchNorm, "BSC", {batch, 8, 8}, NormPass::kInference),
+            "one pass, streaming stores, 2 threads");
+}
+
+TEST_F(Describe, SaysWhyNotFused) {
+  Alone alone;
+  for (const NormPass pass : {NormPass::kForward, NormPass::kBackward})
+    for (const char* format : {"BC", "BSC"})
+      for (const NormSpec& spec : {kBatchNorm, kLayerNorm}) {
+        const std::vector<int64_t> shape = {4, 6, 8};
+        const Layout layout = Layout::Make(format, std::span(shape).first(strlen(format)));
+        EXPECT_THAT(
+            KernelOf(Normalization(spec, layout, DType::kF32, {.reducer = &alone}), pass),
+            HasSubstr("two passes, regular stores, 1 thread; not fused: statistics of other "
+                      "ranks are waited for"));
+        EXPECT_THAT(KernelOf(Normalization(spec, layout), pass), Not(HasSubstr("not fused")));
+      }
+  EXPECT_THAT(KernelOf(kInstanceNorm, "BCS", {1, 1, 300'000}, NormPass::kForward),
+              HasSubstr("fewer units than threads"));
+}
+
+TEST_F(Describe, FollowsTheNumberOfThreads) {
+  const Normalization norm(kInstanceNorm, Layout::Make("BCS", std::vector<int64_t>{8, 8, 8192}));
+  SetNumThreads(3);
+  EXPECT_THAT(norm.Describe(), EndsWith(", 3 threads"));
+  SetNumThreads(1);
+  EXPECT_THAT(norm.Describe(), EndsWith(", 1 thread"));
+}
+
+TEST_F(Describe, WideRowsShareTheirParameters) {
+  const int64_t channels = Caches().l1 / 4;  // with parameters three times the cache
+  EXPECT_THAT(KernelOf(kLayerNorm, "BC", {16, channels}, NormPass::kForward),
+              HasSubstr("tiles of 4 runs"));
+}
+
+}  // namespace
+}  // namespace normkit
