@@ -6,7 +6,7 @@
 #define NORMKIT_APPLY_INL_H_
 #endif
 
-#include <numeric>
+#include <algorithm>
 
 #include "src/norm/cpu/finish-inl.h"
 #include "src/norm/cpu/write_run-inl.h"
@@ -184,20 +184,14 @@ class RepeatedCells {
 
   RepeatedCells(const Job& job, int64_t cell) {
     const int64_t length = job.geometry->run_length;
-    constexpr int64_t kLine = 64 / sizeof(T);
-    const int64_t whole = kLine / std::gcd(length, kLine);  // runs that make whole cache lines
     runs_ = std::max<int64_t>(1, kRoom / length);
-    if (runs_ > whole) runs_ -= runs_ % whole;
     const R* table = static_cast<const R*>(job.table) + cell;
     for (size_t k = 0; k < kArrays; ++k, table += job.geometry->num_cells)
       for (int64_t run = 0; run < runs_; ++run)
         std::copy_n(table, length, values_[k] + run * length);
   }
   int64_t runs() const { return runs_; }
-  // From the `phase`-th element of a run on.
-  Coefficient<R, true> Get(size_t k, int64_t phase) const {
-    return Coefficient<R, true>(values_[k] + phase);
-  }
+  Coefficient<R, true> Get(size_t k) const { return Coefficient<R, true>(values_[k]); }
 
  private:
   int64_t runs_;
@@ -205,58 +199,54 @@ class RepeatedCells {
 };
 
 // Short runs [first, last), of which many in a row belong to the same cells (normalization over
-// positions, channels last). write(cells, at, n, phase) writes elements [at, at + n) of the array,
-// which begin `phase` elements into a run, with the coefficients of `cells`. Pieces end with cache
-// lines of the array.
-template <class T, size_t kArrays, class Write>
-HWY_INLINE void RepeatRuns(const Job& job, int64_t first, int64_t last, const T* array,
-                           const Write& write) {
+// positions, channels last). part(cells, at, n, writer) writes elements [at, at + n) of the array,
+// which are whole runs, with the coefficients of `cells`.
+template <class T, class Part>
+HWY_INLINE void RepeatRuns(const Job& job, int64_t first, int64_t last, const Part& part,
+                           RunWriter<T>& writer) {
   const Geometry& g = *job.geometry;
   while (first < last) {
     const int64_t cell = g.run_cell.Offset(first);
-    const RepeatedCells<T, kArrays> cells(job, cell);
+    const RepeatedCells<T, Part::kArrays> cells(job, cell);
     int64_t end = first + 1;
     while (end < last && g.run_cell.Offset(end) == cell) ++end;
-    const int64_t length = g.run_length, stop = end * length;
-    for (int64_t at = first * length, phase = 0, next; at < stop; at = next) {
-      next = PieceEnd(array, at, stop, cells.runs() * length - phase);
-      write(cells, at, next - at, phase);
-      phase = (phase + next - at) % length;
+    for (int64_t next; first < end; first = next) {
+      next = std::min(first + cells.runs(), end);
+      part(cells, first * g.run_length, (next - first) * g.run_length, writer);
     }
-    first = end;
   }
 }
 
-// Writes elements [at, at + n) of the array, normalized by a form, to `out`. Not inlined: among all
-// forms of a caller the registers would not suffice for its loops.
-template <class T, class Form, class Out>
+// Writes elements [at, at + n) of the array, normalized by a form. Not inlined: among all forms of
+// a caller the registers would not suffice for its loops.
+template <class T, class Form>
 HWY_NOINLINE void Normalized(const Job& job, const Form& whole_form, int64_t at, int64_t n,
-                             Out* out, bool stream) {
+                             RunWriter<T>& writer) {
   Form form = whole_form;
   const T* x = static_cast<const T*>(job.x) + at;
-  if (job.relu) return WriteRun(Normalize<T, Form, true>{x, form, job.ahead}, out, n, stream);
-  if (!job.finishes) return WriteRun(Normalize<T, Form, false>{x, form, job.ahead}, out, n, stream);
+  T* y = static_cast<T*>(job.y) + at;
+  if (job.relu) return writer.Write(Normalize<T, Form, true>{x, form, job.ahead}, y, n);
+  if (!job.finishes) return writer.Write(Normalize<T, Form, false>{x, form, job.ahead}, y, n);
   HWY_ALIGN Real<T> buffer[kFinishTile];
-  for (int64_t i = 0, end; i < n; i = end) {
-    end = PieceEnd(out, i, n, kFinishTile);
-    WriteRun(Normalize<T, Form, false>{x + i, form, job.ahead}, buffer, end - i, false);
-    form.Advance(end - i);
-    FinishTile<T>(job, buffer, at + i, end - i, out + i, stream);
+  for (int64_t i = 0; i < n; i += kFinishTile) {
+    const int64_t count = std::min(kFinishTile, n - i);
+    StoreRun(Normalize<T, Form, false>{x + i, form, job.ahead}, buffer, count);
+    form.Advance(count);
+    FinishTile(job, buffer, at + i, count, writer);
   }
 }
 
-// Writes elements [begin, end) of a run, normalized, to `out`.
-template <class T, class Out>
+// Writes elements [begin, end) of a run, normalized.
+template <class T>
 struct ApplyForm {
   const Job& job;
   int64_t run, begin, end;
-  Out* out;
-  bool stream;
+  RunWriter<T>& writer;
 
   template <class Form>
   HWY_INLINE void operator()(Form form) const {
     form.Advance(begin);
-    Normalized<T>(job, form, run * job.geometry->run_length + begin, end - begin, out, stream);
+    Normalized(job, form, run * job.geometry->run_length + begin, end - begin, writer);
   }
 };
 
@@ -264,33 +254,34 @@ template <class T>
 struct ApplyPart {
   static constexpr size_t kArrays = 3;
   const Job& job;
-  template <class Out>
-  HWY_INLINE void operator()(int64_t run, int64_t begin, int64_t end, Out* out, bool stream) const {
-    WithForm<T>(job, run, ApplyForm<T, Out>{job, run, begin, end, out, stream});
+  T* Out() const { return static_cast<T*>(job.y); }
+
+  HWY_INLINE void operator()(int64_t run, int64_t begin, int64_t end, RunWriter<T>& writer) const {
+    WithForm<T>(job, run, ApplyForm<T>{job, run, begin, end, writer});
   }
   // Elements [at, at + n) of the array.
   void operator()(const RepeatedCells<T, kArrays>& cells, int64_t at, int64_t n,
-                  int64_t phase) const {
-    const CellForm<T, true> form{cells.Get(0, phase), cells.Get(1, phase), cells.Get(2, phase)};
-    Normalized<T>(job, form, at, n, static_cast<T*>(job.y) + at, job.stream);
+                  RunWriter<T>& writer) const {
+    const CellForm<T, true> form{cells.Get(0), cells.Get(1), cells.Get(2)};
+    Normalized(job, form, at, n, writer);
   }
 };
 
 // The runs of a task.
 template <class T, class Part>
-void WriteTask(const Job& job, const RunTask& task, T* array, const Part& part) {
+void WriteTask(const Job& job, const RunTask& task, const Part& part) {
   const Geometry& g = *job.geometry;
+  RunWriter<T> writer(job.stream);
   const bool whole = task.begin == 0 && task.end == g.run_length;
   if (whole && g.cell_form && g.cell_vector &&
       RepeatedCells<T, Part::kArrays>::Worth(g.run_length)) {
-    RepeatRuns<T, Part::kArrays>(job, task.first_run, task.last_run, array, part);
+    RepeatRuns(job, task.first_run, task.last_run, part, writer);
   } else if (whole) {
-    WriteRuns(job, task.first_run, task.last_run, array, part);
+    WriteRuns(job, task.first_run, task.last_run, part, writer);
   } else {
     for (int64_t run = task.first_run; run < task.last_run; ++run)
-      part(run, task.begin, task.end, array + run * g.run_length + task.begin, job.stream);
+      part(run, task.begin, task.end, writer);
   }
-  if (job.stream) hwy::FlushStream();
 }
 
 }  // namespace HWY_NAMESPACE

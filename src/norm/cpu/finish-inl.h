@@ -41,20 +41,21 @@ struct Finished {
 };
 
 // Finishes n values, of elements from `at` on.
-template <class T, class Out>
-HWY_NOINLINE void FinishTile(const Job& job, const Real<T>* values, int64_t at, int64_t n, Out* out,
-                             bool stream) {
+template <class T>
+HWY_NOINLINE void FinishTile(const Job& job, const Real<T>* values, int64_t at, int64_t n,
+                             RunWriter<T>& writer) {
+  T* out = static_cast<T*>(job.y) + at;
   const T* addend = job.addend ? static_cast<const T*>(job.addend) + at : nullptr;
   const auto slope = hn::Set(Tag<T>(), static_cast<Real<T>>(job.negative_slope));
   switch (job.activation) {
     case Activation::kNone:
-      return WriteRun(Finished<T, Activation::kNone>{values, addend, slope}, out, n, stream);
+      return writer.Write(Finished<T, Activation::kNone>{values, addend, slope}, out, n);
     case Activation::kRelu:
-      return WriteRun(Finished<T, Activation::kRelu>{values, addend, slope}, out, n, stream);
+      return writer.Write(Finished<T, Activation::kRelu>{values, addend, slope}, out, n);
     case Activation::kLeakyRelu:
-      return WriteRun(Finished<T, Activation::kLeakyRelu>{values, addend, slope}, out, n, stream);
+      return writer.Write(Finished<T, Activation::kLeakyRelu>{values, addend, slope}, out, n);
     case Activation::kGelu:
-      return WriteRun(Finished<T, Activation::kGelu>{values, addend, slope}, out, n, stream);
+      return writer.Write(Finished<T, Activation::kGelu>{values, addend, slope}, out, n);
   }
 }
 
@@ -102,45 +103,40 @@ struct Passed {
 template <class T>
 struct PreparePart {
   const Job& job;
-  template <class Out>
-  HWY_INLINE void operator()(int64_t run, int64_t begin, int64_t end, Out* out, bool) const {
-    const int64_t at = run * job.geometry->run_length + begin;
+  // What the statistics then read.
+  T* Out() const { return static_cast<T*>(const_cast<void*>(job.residual ? job.x : job.dy)); }
+
+  HWY_INLINE void operator()(int64_t run, int64_t begin, int64_t end, RunWriter<T>& writer) const {
+    const int64_t at = run * job.geometry->run_length + begin, n = end - begin;
     if (job.residual) {
       const Sum<T> sum{static_cast<const T*>(job.source) + at,
                        static_cast<const T*>(job.residual) + at};
-      WriteRun(sum, out, end - begin, false);
+      writer.Write(sum, Out() + at, n);
     } else {
       const T* y = job.activated ? static_cast<const T*>(job.activated) + at : nullptr;
       const auto slope = hn::Set(Tag<T>(), static_cast<Real<T>>(job.negative_slope));
       const Passed<T> passed{static_cast<const T*>(job.dz) + at, y, slope,
                              job.activation == Activation::kLeakyRelu};
-      WriteRun(passed, out, end - begin, false);
+      writer.Write(passed, Out() + at, n);
     }
   }
 };
 
-// Where what is prepared goes: what the statistics then read.
-template <class T>
-T* Prepared(const Job& job) {
-  return static_cast<T*>(const_cast<void*>(job.residual ? job.x : job.dy));
-}
-
 template <class T>
 void PrepareRuns(const Job& job, const RunTask& task) {
-  const int64_t length = job.geometry->run_length;
+  RunWriter<T> writer(false);
   for (int64_t run = task.first_run; run < task.last_run; ++run)
-    PreparePart<T>{job}(run, task.begin, task.end, Prepared<T>(job) + run * length + task.begin,
-                        false);
+    PreparePart<T>{job}(run, task.begin, task.end, writer);
 }
 
 // Units [first, last) of rows.
 template <class T>
 void PrepareUnits(const Job& job, int64_t first, int64_t last) {
   if (!job.prepares) return;
-  Job cached = job;
-  cached.stream = false;
-  cached.tiled_runs = 1;
-  WriteUnits(cached, first, last, Prepared<T>(job), PreparePart<T>{job});
+  Job untiled = job;
+  untiled.tiled_runs = 1;
+  RunWriter<T> writer(false);
+  WriteUnits(untiled, first, last, PreparePart<T>{job}, writer);
 }
 
 }  // namespace HWY_NAMESPACE

@@ -35,7 +35,7 @@ Moments ReduceRows(const Job& job, int64_t unit, int64_t chunk) {
 
 template <class T>
 void ApplyRuns(const Job& job, const RunTask& task) {
-  WriteTask(job, task, static_cast<T*>(job.y), ApplyPart<T>{job});
+  WriteTask<T>(job, task, ApplyPart<T>{job});
 }
 
 template <class T>
@@ -72,6 +72,7 @@ HWY_INLINE void SmallStatistics(const Job& job, const RowBlocks& blocks, int64_t
 template <class T, bool kCenter>
 void ForwardUnits(const Job& job, int64_t first, int64_t last) {
   const RowBlocks blocks(job.geometry->reduce);
+  RunWriter<T> writer(job.stream);
   for (int64_t unit = first; unit < last; unit += job.group) {
     const int64_t end = std::min(unit + job.group, last);
     PrepareUnits<T>(job, unit, end);
@@ -79,9 +80,8 @@ void ForwardUnits(const Job& job, int64_t first, int64_t last) {
       SmallStatistics<T, kCenter>(job, blocks, unit, end);
     else
       for (int64_t u = unit; u < end; ++u) UnitStatistics<T, kCenter>(job, blocks, u);
-    WriteUnits(job, unit, end, static_cast<T*>(job.y), ApplyPart<T>{job});
+    WriteUnits(job, unit, end, ApplyPart<T>{job}, writer);
   }
-  if (job.stream) hwy::FlushStream();
 }
 
 template <class T>

@@ -195,23 +195,24 @@ struct CellGradientPart {
   using R = Real<T>;
   static constexpr size_t kArrays = 5;
   const Job& job;
+  T* Out() const { return static_cast<T*>(job.dx); }
 
   // Not inlined, as Normalized.
-  template <bool kVector, class Out>
+  template <bool kVector>
   HWY_NOINLINE void Write(int64_t at, int64_t n, const CellForm<T, kVector>& form,
                           const Coefficient<R, kVector>& b, const Coefficient<R, kVector>& e,
-                          Out* out, bool stream, int64_t ahead) const {
+                          RunWriter<T>& writer) const {
     const T* x = static_cast<const T*>(job.x) + at;
     const T* dy = static_cast<const T*>(job.dy) + at;
-    const T* old = job.accumulate ? static_cast<const T*>(job.dx) + at : nullptr;
+    T* dx = Out() + at;
+    const T* old = job.accumulate ? dx : nullptr;
     if (job.relu)
-      WriteRun(CellGradient<T, kVector, true>{x, dy, old, form, b, e, ahead}, out, n, stream);
+      writer.Write(CellGradient<T, kVector, true>{x, dy, old, form, b, e, job.ahead}, dx, n);
     else
-      WriteRun(CellGradient<T, kVector, false>{x, dy, old, form, b, e, ahead}, out, n, stream);
+      writer.Write(CellGradient<T, kVector, false>{x, dy, old, form, b, e, job.ahead}, dx, n);
   }
 
-  template <class Out>
-  HWY_INLINE void operator()(int64_t run, int64_t begin, int64_t end, Out* out, bool stream) const {
+  HWY_INLINE void operator()(int64_t run, int64_t begin, int64_t end, RunWriter<T>& writer) const {
     const Geometry& g = *job.geometry;
     const int64_t at = run * g.run_length + begin, cell = g.run_cell.Offset(run);
     if (g.cell_vector) {
@@ -219,34 +220,33 @@ struct CellGradientPart {
       const R* t = static_cast<const R*>(job.table) + cell + begin;
       const int64_t n = g.num_cells;
       return Write<true>(at, end - begin, {C(t), C(t + n), C(t + 2 * n)}, C(t + 3 * n),
-                         C(t + 4 * n), out, stream, job.ahead);
+                         C(t + 4 * n), writer);
     }
     using C = Coefficient<R, false>;
     const auto k = CoefficientsOf<R>(job, g.StatOf(cell), g.ParamOf(cell));
     const auto through = ThroughOf<R>(job, g.StatOf(cell));
-    Write<false>(at, end - begin, {C(&k.hi), C(&k.c), C(&k.d)}, C(&through.b), C(&through.e), out,
-                 stream, job.ahead);
+    Write<false>(at, end - begin, {C(&k.hi), C(&k.c), C(&k.d)}, C(&through.b), C(&through.e),
+                 writer);
   }
 
   // Elements [at, at + n) of the array.
   void operator()(const RepeatedCells<T, kArrays>& cells, int64_t at, int64_t n,
-                  int64_t phase) const {
-    Write<true>(at, n, {cells.Get(0, phase), cells.Get(1, phase), cells.Get(2, phase)},
-                cells.Get(3, phase), cells.Get(4, phase), static_cast<T*>(job.dx) + at, job.stream,
-                job.ahead);
+                  RunWriter<T>& writer) const {
+    Write<true>(at, n, {cells.Get(0), cells.Get(1), cells.Get(2)}, cells.Get(3), cells.Get(4),
+                writer);
   }
 };
 
 template <class T>
 void ApplyGradientRuns(const Job& job, const RunTask& task) {
-  WriteTask(job, task, static_cast<T*>(job.dx), CellGradientPart<T>{job});
+  WriteTask<T>(job, task, CellGradientPart<T>{job});
 }
 
 // dx of units [first, last) of rows, whose sums are known.
 template <class T>
 void ApplyGradientUnits(const Job& job, int64_t first, int64_t last) {
-  WriteUnits(job, first, last, static_cast<T*>(job.dx), CellGradientPart<T>{job});
-  if (job.stream) hwy::FlushStream();
+  RunWriter<T> writer(job.stream);
+  WriteUnits(job, first, last, CellGradientPart<T>{job}, writer);
 }
 
 }  // namespace HWY_NAMESPACE

@@ -7,11 +7,8 @@
 #define NORMKIT_GRADIENT_COLUMNS_INL_H_
 #endif
 
-#include <hwy/cache_control.h>
-
 #include "src/norm/cpu/column_pieces.h"
 #include "src/norm/cpu/gradient-inl.h"
-#include "src/norm/cpu/stream_stage-inl.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace normkit {
@@ -134,7 +131,8 @@ class ColumnBackward {
         pieces_(g_.elements),
         table_{Scratch<ColumnTableTag, R>(ColumnTable<R>::kSize)},
         terms_(Scratch<ColumnTermsTag, R>(2 * kColumns)),
-        stage_(Scratch<ColumnStageTag, T>(StreamStage<T>::kSize)) {}
+        row_(Scratch<ColumnStageTag, T>(kColumns)),
+        writer_(job.dx && job.stream) {}
 
   // Goes to a piece, with hi, r and e of its columns.
   void Start(int64_t index) {
@@ -181,8 +179,6 @@ class ColumnBackward {
       }
     }
     if (!kParamVector) FoldRows(span, param_, dgamma, dbeta);
-    stage_.Flush();
-    if (job_.stream) hwy::FlushStream();
   }
 
  private:
@@ -254,13 +250,14 @@ class ColumnBackward {
   void Write(int64_t row, R* lanes) {
     const ColumnRow<T> in = Row(row);
     T* dx = job_.dx ? static_cast<T*>(job_.dx) + (in.x - static_cast<const T*>(job_.x)) : nullptr;
-    T* place = !dx ? stage_.Nowhere() : job_.stream ? stage_.Place(dx, width_) : dx;
+    const bool in_place = dx && !job_.stream;
     LaneSums<R> sums;
     sums.Load(lanes);
     sums.AddRun(ColumnGradient<T, kParamVector, kRelu>{table_, in, job_.accumulate ? dx : nullptr,
-                                                       place, terms_},
+                                                       in_place ? dx : row_, terms_},
                 width_);
     sums.Store(lanes);
+    if (dx && !in_place) writer_.Write(Buffered<T>{row_}, dx, width_);
   }
 
   // dgamma and dbeta of a row whose columns have a parameter each.
@@ -288,7 +285,8 @@ class ColumnBackward {
   const ColumnTable<R> table_;
   R* terms_;
   R* lanes_ = nullptr;
-  StreamStage<T> stage_;
+  T* row_;  // results before they are written past the caches, or that nobody wants
+  RunWriter<T> writer_;
   int64_t width_ = 0;                      // of the piece
   int64_t stat_ = 0, at_ = 0, param_ = 0;  // of its first column
 };
@@ -306,7 +304,7 @@ struct SumColumns {
   int64_t piece, first_row, last_row;
   double *w, *w_x;
   template <class Backward>
-  HWY_INLINE void operator()(Backward backward) const {
+  HWY_INLINE void operator()(Backward&& backward) const {
     backward.Start(piece);
     backward.Sum(first_row, last_row, w, w_x);
   }
@@ -316,7 +314,7 @@ struct RunColumns {
   const ColumnSpan& span;
   double *dgamma, *dbeta;
   template <class Backward>
-  HWY_INLINE void operator()(Backward backward) const {
+  HWY_INLINE void operator()(Backward&& backward) const {
     backward.Run(span, dgamma, dbeta);
   }
 };

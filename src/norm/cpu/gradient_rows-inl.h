@@ -100,7 +100,7 @@ struct RowGradient {
   }
 };
 
-// Writes dx of elements [begin, end) of a run to `out`; adds to the sums of the parameters.
+// Writes dx of elements [begin, end) of a run; adds to the sums of the parameters.
 template <class T, bool kRelu>
 struct RowGradientPart {
   using D = Tag<T>;
@@ -109,6 +109,7 @@ struct RowGradientPart {
   int64_t runs_per_unit;
   R* dgamma;
   R* dbeta;
+  T* Out() const { return static_cast<T*>(job.dx); }
 
   RowGradientTerms<T, kRelu> Terms(int64_t run, int64_t begin) const {
     const int64_t at = run * job.geometry->run_length + begin;
@@ -117,15 +118,14 @@ struct RowGradientPart {
             RowForm<T>(job, run / runs_per_unit)};
   }
 
-  template <class Out>
-  HWY_INLINE void operator()(int64_t run, int64_t begin, int64_t end, Out* out, bool stream) const {
+  HWY_INLINE void operator()(int64_t run, int64_t begin, int64_t end, RunWriter<T>& writer) const {
     const auto through = ThroughOf<R>(job, run / runs_per_unit);
     const auto terms = Terms(run, begin);
-    const int64_t at = run * job.geometry->run_length + begin;
-    const T* old = job.accumulate ? static_cast<const T*>(job.dx) + at : nullptr;
-    WriteRun(RowGradient<T, kRelu>{terms, old, hn::Set(D(), through.b), hn::Set(D(), through.e),
-                                   dgamma + begin, dbeta + begin},
-             out, end - begin, stream);
+    T* dx = Out() + run * job.geometry->run_length + begin;
+    const T* old = job.accumulate ? dx : nullptr;
+    writer.Write(RowGradient<T, kRelu>{terms, old, hn::Set(D(), through.b), hn::Set(D(), through.e),
+                                       dgamma + begin, dbeta + begin},
+                 dx, end - begin);
   }
 };
 
@@ -148,7 +148,8 @@ class RowBackward {
         dbeta_(dbeta),
         padded_((length_ + kLanesOfLine - 1) / kLanesOfLine * kLanesOfLine),
         sums_(Scratch<RowSumsTag, R>(static_cast<size_t>(2 * padded_))),
-        part_{job, runs_, sums_, sums_ + padded_} {
+        part_{job, runs_, sums_, sums_ + padded_},
+        writer_(job.stream) {
     std::fill_n(sums_, 2 * padded_, R(0));
   }
 
@@ -157,7 +158,7 @@ class RowBackward {
     for (int64_t unit = first; unit < last && !job_.fixed; ++unit) Reduce(unit);
     for (int64_t run = first * runs_, end; run < last * runs_; run = end) {
       end = std::min(run + kRuns - pending_, last * runs_);
-      WriteRuns(job_, run, end, static_cast<T*>(job_.dx), part_);
+      WriteRuns(job_, run, end, part_, writer_);
       pending_ += end - run;
       if (pending_ == kRuns) Flush();
     }
@@ -195,6 +196,7 @@ class RowBackward {
   const int64_t padded_;  // length_ in whole cache lines
   R* sums_;
   RowGradientPart<T, kRelu> part_;
+  RunWriter<T> writer_;
   int64_t pending_ = 0;
 };
 
@@ -204,7 +206,6 @@ void BackwardUnits(const Job& job, int64_t first, int64_t last, double* dgamma, 
   for (int64_t unit = first; unit < last; unit += job.group)
     backward.Units(unit, std::min(unit + job.group, last));
   backward.Flush();
-  if (job.stream) hwy::FlushStream();
 }
 
 // Units [first, last): dx, and what they add to dgamma and dbeta.

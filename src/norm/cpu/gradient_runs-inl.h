@@ -23,12 +23,16 @@ template <class T, bool kRelu>
 class RunBackward {
   using R = Real<T>;
   using D = Tag<T>;
+  static constexpr int64_t kLanesOfLine = 64 / sizeof(R);
   static constexpr int64_t kRuns = 32;    // that one f32 sum takes
   static constexpr int64_t kPart = 4096;  // elements of results that nobody wants
 
  public:
   explicit RunBackward(const Job& job)
-      : job_(job), g_(*job.geometry), per_unit_(g_.elements.reduced.size()) {}
+      : job_(job),
+        g_(*job.geometry),
+        per_unit_(g_.elements.reduced.size()),
+        writer_(job.dx && job.stream) {}
 
   // Sums of w and w * (x - hi) over one chunk (row_blocks.h) of the runs of a unit.
   void Sum(int64_t unit, int64_t chunk, double* sums) const {
@@ -53,11 +57,10 @@ class RunBackward {
       const int64_t unit = run / per_unit_, k = run % per_unit_;
       if (gather && k == 0) Gather(unit);
       const int64_t slot = Param(unit, k) / g_.run_length;
-      Write(unit, k, task.begin, sums_ + 2 * length_ * slot);
+      Write(unit, k, task.begin, sums_ + 2 * padded_ * slot);
       if (++counts_[slot] == kRuns) Flush(slot, task.begin, dgamma, dbeta);
     }
     for (int64_t slot = 0; slot < slots_; ++slot) Flush(slot, task.begin, dgamma, dbeta);
-    if (job_.stream) hwy::FlushStream();
   }
 
  private:
@@ -91,20 +94,21 @@ class RunBackward {
   // Clears the sums of parts of runs, one for each place where a run's parameters may start.
   void Start(int64_t length) {
     length_ = length;
+    padded_ = (length + kLanesOfLine - 1) / kLanesOfLine * kLanesOfLine;
     slots_ = g_.plan.num_param / g_.run_length;
-    sums_ = Scratch<SlotSumsTag, R>(static_cast<size_t>(2 * length_ * slots_));
+    sums_ = Scratch<SlotSumsTag, R>(static_cast<size_t>(2 * padded_ * slots_));
     counts_ = Scratch<SlotCountsTag, int64_t>(static_cast<size_t>(slots_));
-    std::fill_n(sums_, 2 * length_ * slots_, R(0));
+    std::fill_n(sums_, 2 * padded_ * slots_, R(0));
     std::fill_n(counts_, slots_, int64_t{0});
   }
 
   void Flush(int64_t slot, int64_t begin, double* dgamma, double* dbeta) {
-    R* sums = sums_ + 2 * length_ * slot;
+    R* sums = sums_ + 2 * padded_ * slot;
     dgamma += slot * g_.run_length + begin;
     dbeta += slot * g_.run_length + begin;
     for (int64_t i = 0; i < length_; ++i) dgamma[i] += static_cast<double>(sums[i]);
-    for (int64_t i = 0; i < length_; ++i) dbeta[i] += static_cast<double>(sums[length_ + i]);
-    std::fill_n(sums, 2 * length_, R(0));
+    for (int64_t i = 0; i < length_; ++i) dbeta[i] += static_cast<double>(sums[padded_ + i]);
+    std::fill_n(sums, 2 * padded_, R(0));
     counts_[slot] = 0;
   }
 
@@ -112,14 +116,17 @@ class RunBackward {
   void Write(int64_t unit, int64_t k, int64_t begin, R* sums) {
     const auto through = ThroughOf<R>(job_, unit);
     const V b = hn::Set(D(), through.b), constant = hn::Set(D(), through.e);
-    const int64_t part = job_.dx ? length_ : kPart;
-    for (int64_t i = 0; i < length_; i += part) {
-      const auto terms = Terms(unit, k, begin + i);
-      T* dx = job_.dx ? static_cast<T*>(job_.dx) + (terms.x - static_cast<const T*>(job_.x))
-                      : Scratch<UnwantedTag, T>(kPart);
-      WriteRun(RowGradient<T, kRelu>{terms, job_.dx && job_.accumulate ? dx : nullptr, b, constant,
-                                     sums + i, sums + length_ + i},
-               dx, std::min(part, length_ - i), job_.dx && job_.stream);
+    if (job_.dx) {
+      const auto terms = Terms(unit, k, begin);
+      T* dx = static_cast<T*>(job_.dx) + (terms.x - static_cast<const T*>(job_.x));
+      return writer_.Write(RowGradient<T, kRelu>{terms, job_.accumulate ? dx : nullptr, b, constant,
+                                                 sums, sums + padded_},
+                           dx, length_);
+    }
+    for (int64_t i = 0; i < length_; i += kPart) {
+      const RowGradient<T, kRelu> gradient{
+          Terms(unit, k, begin + i), nullptr, b, constant, sums + i, sums + padded_ + i};
+      StoreRun(gradient, Scratch<UnwantedTag, T>(kPart), std::min(kPart, length_ - i));
     }
   }
 
@@ -127,7 +134,9 @@ class RunBackward {
   const Job& job_;
   const Geometry& g_;
   const int64_t per_unit_;  // runs
-  int64_t length_ = 0;      // of the parts of runs
+  RunWriter<T> writer_;
+  int64_t length_ = 0;  // of the parts of runs
+  int64_t padded_ = 0;  // the same in whole cache lines
   int64_t slots_ = 0;
   R* sums_ = nullptr;  // of each slot those of dgamma, then of dbeta
   int64_t* counts_ = nullptr;
