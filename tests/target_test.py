@@ -1,4 +1,5 @@
-"""NORMKIT_TARGET chooses the SIMD target of the kernels, NORMKIT_VERBOSE says which one ran."""
+"""NORMKIT_TARGET chooses the SIMD target of the kernels, NORMKIT_SCHEDULE how they are run; NORMKIT_VERBOSE
+says what was chosen."""
 
 import os
 import re
@@ -71,6 +72,31 @@ def test_every_target_gives_the_same_bytes(normalize, targets, layer, fmt, dtype
         assert re.search(rf"^normkit: .* plan [KR]+\b.*\b{target}\b", said, re.M), said
         for name in OUTPUTS:
             assert outputs[name] == expected[name], f"{name} on {target}"
+
+
+@pytest.mark.parametrize("layer", LAYERS, ids=lambda layer: layer[0])
+def test_every_schedule_gives_the_same_bytes(normalize, layer):
+    expected, _ = normalize(layer)
+    for path in ["fused", "two-passes"]:
+        schedule = f"path={path},stores=streaming,group=3,threads=all"
+        variables = {"NORMKIT_SCHEDULE": schedule, "NORMKIT_VERBOSE": "1", "OMP_NUM_THREADS": "2"}
+        outputs, said = normalize(layer, **variables)
+        assert outputs == expected, f"{path}: {said}"
+        forward = said.splitlines()[0]
+        assert "streaming stores, 2 threads" in forward
+        assert ("two passes" in forward) == (path == "two-passes")
+        assert forward.endswith("; not fused: NORMKIT_SCHEDULE") == (path == "two-passes")
+
+
+def test_a_schedule_that_is_not_understood_is_told_and_ignored(normalize):
+    expected, _ = normalize(["batch"])
+    outputs, said = normalize(["batch"], NORMKIT_SCHEDULE="store=regular")
+    assert said == (
+        "normkit: NORMKIT_SCHEDULE='store=regular': 'store' is unknown, expected stores, path, group or threads, "
+        "did you mean 'stores'?; ignored\n"
+    )
+    assert outputs == expected
+    assert normalize(["batch"], NORMKIT_SCHEDULE="") == (expected, "")
 
 
 def test_details_are_said_only_where_asked_for(normalize):

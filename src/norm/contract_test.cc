@@ -1,7 +1,9 @@
 // The numerics contract: the same bits whatever runs it, error bounds at any mean, defined edges.
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cstring>
+#include <iterator>
 #include <limits>
 #include <numeric>
 
@@ -10,6 +12,7 @@
 #include "src/norm/cpu/target.h"
 #include "src/norm/geometry.h"
 #include "src/norm/test_reducers.h"
+#include "src/norm/wanted_schedule.h"
 
 namespace normkit {
 namespace {
@@ -185,6 +188,35 @@ TEST_F(Targets, FusedPathsHaveTheBitsOfTheOthers) {
       ASSERT_EQ(passes.mean, fused.mean) << test.ToString();
       if (!differs) {
         ASSERT_EQ(passes, fused) << test.ToString();
+      }
+    }
+  }
+}
+
+std::vector<WantedSchedule> EverySchedule() {
+  std::vector<WantedSchedule> all = {{.threads = true}, {.threads = false}};
+  for (const bool stream : {false, true})
+    for (const bool fused : {false, true})
+      for (const int64_t group : {1, 3, 16})
+        all.push_back({.stream = stream, .fused = fused, .group = group, .threads = true});
+  return all;
+}
+
+TEST_F(Targets, EveryScheduleGivesTheSameBits) {
+  SetNumThreads(3);
+  for (DType dtype : {DType::kF32, DType::kBF16}) {
+    std::vector<Case> all = LargeCases(dtype);
+    std::ranges::copy(cases::AllCases(dtype), std::back_inserter(all));
+    for (const Case& test : all) {
+      const Problem p(test);
+      const Outcome expected = RunBoth(p);
+      for (const WantedSchedule& wanted : EverySchedule()) {
+        WantSchedule(wanted);
+        const Outcome got = RunBoth(p);
+        WantSchedule({});
+        ASSERT_EQ(got, expected) << test.ToString() << ", stream " << wanted.stream.value_or(-1)
+                                 << ", fused " << wanted.fused.value_or(-1) << ", group "
+                                 << wanted.group.value_or(0);
       }
     }
   }

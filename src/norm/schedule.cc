@@ -3,11 +3,13 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <optional>
 
 #include "normkit/core/threads.h"
 #include "src/norm/cpu/cache.h"
 #include "src/norm/cpu/column_pieces.h"
 #include "src/norm/job.h"
+#include "src/norm/wanted_schedule.h"
 
 namespace normkit {
 namespace {
@@ -19,11 +21,13 @@ constexpr char kLargeUnit[] = "a unit is larger than a thread's share of the cac
 
 int64_t CeilDivide(int64_t a, int64_t b) { return (a + b - 1) / b; }
 
-// Why the units cannot be finished one by one; "" where they can.
+// Why the units are not finished one by one; "" where they are.
 const char* WhyNotFused(const Geometry& g, int64_t unit_bytes, bool has_reducer, bool one_thread) {
+  const std::optional<bool> fused = GetWantedSchedule().fused;
   if (has_reducer) return kOtherRanks;
   const bool together = g.reduce.inner_kept ? g.units_apart && g.units_contiguous : !g.folds;
   if (!together) return "units share statistics";
+  if (fused) return *fused ? "" : "NORMKIT_SCHEDULE";
   if (unit_bytes > FusedLimit(one_thread ? 1 : NumThreads())) return kLargeUnit;
   if (!one_thread && g.num_units() < NumThreads()) return "fewer units than threads";
   return "";
@@ -35,6 +39,7 @@ const char* WhyNotFused(const Geometry& g, int64_t unit_bytes, bool has_reducer,
 // some.
 int64_t UnitsInGroup(const Geometry& g, const Schedule& schedule, int64_t element_bytes,
                      int64_t unit_bytes) {
+  if (GetWantedSchedule().group) return *GetWantedSchedule().group;
   constexpr int64_t kLine = 64, kShort = 2048, kMost = kMaxGroup;
   int64_t wanted = schedule.tiled_runs;
   // From memory the next unit is on its way while this one is written; a group would be in its way
@@ -115,8 +120,10 @@ Schedule ChooseSchedule(const Geometry& g, int64_t element_bytes, NormPass pass,
   const int64_t reads = pass == NormPass::kBackward ? 2 : 1;
   const int64_t bytes = g.plan.size * element_bytes;
   const int64_t unit_bytes = bytes / std::max<int64_t>(1, g.num_units()) * reads;
-  schedule.threads = NumThreads() > 1 && bytes * (reads + 1) >= kThreadLimit;
-  schedule.stream = bytes >= StreamLimit(NumThreads());
+  const WantedSchedule& wanted = GetWantedSchedule();
+  schedule.threads =
+      NumThreads() > 1 && wanted.threads.value_or(bytes * (reads + 1) >= kThreadLimit);
+  schedule.stream = wanted.stream.value_or(bytes >= StreamLimit(NumThreads()));
   if (!g.reduce.inner_kept && g.plan.size > 0) {
     schedule.tiled_runs = TiledRuns(g, element_bytes);
     schedule.group = UnitsInGroup(g, schedule, element_bytes, unit_bytes);
