@@ -16,6 +16,7 @@ import numpy as np
 
 DTYPES = {"float32": 0, "float64": 1, "bfloat16": 2, "float16": 3}
 GROUPS = {"all-channels": -1, "channel-wise": -2}
+ACTIVATIONS = {None: 0, "relu": 1, "leaky-relu": 2, "gelu": 3}
 
 
 class Options(ctypes.Structure):
@@ -27,7 +28,26 @@ class Options(ctypes.Structure):
         ("num_groups", ctypes.c_int64),
         ("operation_dimension", ctypes.c_char_p),
         ("activation", ctypes.c_int32),
+        ("negative_slope", ctypes.c_double),
     ]
+
+
+class ForwardArgs(ctypes.Structure):
+    """normkit_forward_args."""
+
+    _fields_ = [("size", ctypes.c_size_t)] + [
+        (name, ctypes.c_void_p)
+        for name in "x gamma beta y mean rstd variance residual sum addend".split()
+    ]
+
+
+class BackwardArgs(ctypes.Structure):
+    """normkit_backward_args."""
+
+    _fields_ = [("size", ctypes.c_size_t)] + [
+        (name, ctypes.c_void_p)
+        for name in "x dy gamma beta mean rstd dx dgamma dbeta y daddend".split()
+    ] + [("flags", ctypes.c_int32)]  # fmt: skip
 
 
 def load_library():
@@ -57,6 +77,11 @@ def load_library():
         "forward_training": (ctypes.c_int32, [plan] + 7 * [array]),
         "forward_inference": (ctypes.c_int32, [plan] + 6 * [array]),
         "backward": (ctypes.c_int32, [plan] + 9 * [array] + [ctypes.c_int32]),
+        "forward_training_fused": (ctypes.c_int32, [plan, ctypes.POINTER(ForwardArgs)]),
+        "forward_inference_fused": (
+            ctypes.c_int32, [plan, ctypes.POINTER(ForwardArgs)] + 2 * [array],
+        ),
+        "backward_fused": (ctypes.c_int32, [plan, ctypes.POINTER(BackwardArgs)]),
         "update_running": (
             ctypes.c_int32,
             [plan] + 2 * [array] + 2 * [ctypes.c_double] + [ctypes.c_int32] + 2 * [array],
@@ -85,12 +110,15 @@ class Normalization:
     norm.update_running(running_mean, running_variance)
     y = norm.inference(x, gamma, beta, running_mean, running_variance)
 
+    With activation="relu" ("leaky-relu", "gelu"), residual, sum and addend of forward and inference it
+    is sum = x + residual; y = activation(norm(sum) + addend), in one pass over memory.
+
     Arrays are passed as they lie in memory and must be C-contiguous; outputs may be given (`out`),
     else they are made.
     """
 
     def __init__(self, layer, format, shape, dtype=np.float32, *, epsilon=1e-5, num_groups=0,
-                 operation_dimension=None, relu=False):  # fmt: skip
+                 operation_dimension=None, activation=None, negative_slope=0.01):  # fmt: skip
         self.shape, self.dtype = tuple(shape), np.dtype(dtype)
         self.parameter_dtype = np.dtype(np.float64 if self.dtype == np.float64 else np.float32)
         options = Options(
@@ -98,7 +126,8 @@ class Normalization:
             epsilon=epsilon,
             num_groups=GROUPS.get(num_groups, num_groups),
             operation_dimension=operation_dimension and operation_dimension.encode(),
-            activation=int(relu),
+            activation=ACTIVATIONS[activation],
+            negative_slope=negative_slope,
         )
         self._plan = ctypes.c_void_p()
         sizes = (ctypes.c_int64 * len(self.shape))(*self.shape)
@@ -140,42 +169,47 @@ class Normalization:
     def _out(self, array):
         return np.empty(self.shape, self.dtype) if array is None else array
 
-    def forward(self, x, gamma=None, beta=None, out=None):
+    def _forward_args(self, out, x, gamma, beta, residual, sum, addend):
+        if residual is not None and sum is None:
+            raise ValueError("residual is given, expected sum as well: an array for x + residual")
+        return ForwardArgs(
+            ctypes.sizeof(ForwardArgs), x=self._data("x", x), gamma=self._parameter("gamma", gamma),
+            beta=self._parameter("beta", beta), y=self._data("out", out),
+            residual=self._data("residual", residual), sum=self._data("sum", sum),
+            addend=self._data("addend", addend),
+        )  # fmt: skip
+
+    def forward(self, x, gamma=None, beta=None, out=None, residual=None, sum=None, addend=None):
         """y from the statistics of x, which stay in self.mean, self.rstd and self.variance."""
         out = self._out(out)
-        check(
-            lib.normkit_forward_training(
-                self._plan, self._data("x", x), self._parameter("gamma", gamma),
-                self._parameter("beta", beta), self._data("out", out), self.mean.ctypes.data,
-                self.rstd.ctypes.data, self.variance.ctypes.data,
-            )
-        )  # fmt: skip
+        args = self._forward_args(out, x, gamma, beta, residual, sum, addend)
+        args.mean, args.rstd = self.mean.ctypes.data, self.rstd.ctypes.data
+        args.variance = self.variance.ctypes.data
+        check(lib.normkit_forward_training_fused(self._plan, ctypes.byref(args)))
         return out
 
-    def inference(self, x, gamma=None, beta=None, mean=None, variance=None, out=None):
+    def inference(self, x, gamma=None, beta=None, mean=None, variance=None, out=None,
+                  residual=None, sum=None, addend=None):  # fmt: skip
         """y from given statistics."""
         out = self._out(out)
-        check(
-            lib.normkit_forward_inference(
-                self._plan, self._data("x", x), self._parameter("gamma", gamma),
-                self._parameter("beta", beta), self._given("mean", mean),
-                self._given("variance", variance), self._data("out", out),
-            )
-        )  # fmt: skip
+        args = self._forward_args(out, x, gamma, beta, residual, sum, addend)
+        mean, variance = self._given("mean", mean), self._given("variance", variance)
+        check(lib.normkit_forward_inference_fused(self._plan, ctypes.byref(args), mean, variance))
         return out
 
-    def backward(self, x, dy, gamma=None, beta=None, out=None):
-        """(dx, dgamma, dbeta) after forward(x)."""
+    def backward(self, x, dy, gamma=None, beta=None, out=None, y=None, daddend=None):
+        """(dx, dgamma, dbeta) after forward(x); x is the sum where there was a residual, y what
+        forward wrote (for leaky ReLU, and where an addend stood before an activation)."""
         out = self._out(out)
         dgamma, dbeta = np.empty((2, self.num_parameters), self.parameter_dtype)
-        check(
-            lib.normkit_backward(
-                self._plan, self._data("x", x), self._data("dy", dy),
-                self._parameter("gamma", gamma), self._parameter("beta", beta),
-                self.mean.ctypes.data, self.rstd.ctypes.data, self._data("out", out),
-                dgamma.ctypes.data, dbeta.ctypes.data, 0,
-            )
+        args = BackwardArgs(
+            ctypes.sizeof(BackwardArgs), x=self._data("x", x), dy=self._data("dy", dy),
+            gamma=self._parameter("gamma", gamma), beta=self._parameter("beta", beta),
+            mean=self.mean.ctypes.data, rstd=self.rstd.ctypes.data, dx=self._data("out", out),
+            dgamma=dgamma.ctypes.data, dbeta=dbeta.ctypes.data, y=self._data("y", y),
+            daddend=self._data("daddend", daddend),
         )  # fmt: skip
+        check(lib.normkit_backward_fused(self._plan, ctypes.byref(args)))
         return out, dgamma, dbeta
 
     def update_running(self, running_mean, running_variance, decay=0.1, minus_one=False):

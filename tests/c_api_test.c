@@ -71,6 +71,46 @@ static void TestBatchNormalization(void) {
   normkit_plan_destroy(plan);
 }
 
+/* Two channels far apart, of two observations; then y = leaky_relu(norm(x + residual) + addend). */
+static void TestFusions(void) {
+  const int64_t shape[] = {2, 2};
+  const double x[] = {0, 10, 1, 14}, residual[] = {0, 2, 1, 2}, addend[] = {0, 0, 0, -3};
+  const double dy[] = {1, 1, 1, 1};
+  double sum[4], y[4], mean[2], rstd[2], daddend[4];
+  normkit_options options = NORMKIT_OPTIONS_DEFAULT;
+  normkit_forward_args forward = NORMKIT_FORWARD_ARGS_DEFAULT;
+  normkit_backward_args backward = NORMKIT_BACKWARD_ARGS_DEFAULT;
+  normkit_plan* plan = NULL;
+  int i;
+
+  options.activation = NORMKIT_LEAKY_RELU;
+  options.negative_slope = 0.5;
+  Expect(normkit_plan_create("batch", "BC", shape, 2, NORMKIT_F64, &options, &plan) == NORMKIT_OK,
+         "create with leaky ReLU");
+  forward.x = x;
+  forward.y = y;
+  forward.mean = mean;
+  forward.rstd = rstd;
+  forward.residual = residual;
+  forward.sum = sum;
+  forward.addend = addend;
+  Expect(normkit_forward_training_fused(plan, &forward) == NORMKIT_OK, "fused forward");
+  for (i = 0; i < 4; ++i) {
+    const double z = (i < 2 ? -rstd[i % 2] : rstd[i % 2]) * (i % 2 ? 2 : 1) + addend[i];
+    Expect(sum[i] == x[i] + residual[i], "sum");
+    Expect(fabs(y[i] - (z > 0 ? z : 0.5 * z)) < 1e-12, "leaky ReLU of the normalized sum");
+  }
+  backward.x = sum;
+  backward.dy = dy;
+  backward.mean = mean;
+  backward.rstd = rstd;
+  backward.y = y;
+  backward.daddend = daddend;
+  Expect(normkit_backward_fused(plan, &backward) == NORMKIT_OK, "fused backward, no dx");
+  for (i = 0; i < 4; ++i) Expect(daddend[i] == (y[i] > 0 ? 1 : 0.5), "daddend");
+  normkit_plan_destroy(plan);
+}
+
 static void TestErrors(void) {
   const int64_t shape[] = {2, 6};
   normkit_options options = NORMKIT_OPTIONS_DEFAULT;
@@ -93,6 +133,7 @@ int main(void) {
   Expect(normkit_set_num_threads(2) == NORMKIT_OK && normkit_num_threads() == 2, "threads");
   Expect(strcmp(normkit_last_error(), "") == 0, "no error yet");
   TestBatchNormalization();
+  TestFusions();
   TestErrors();
   if (failures == 0) printf("normkit %s from C: ok\n", normkit_version());
   return failures == 0 ? 0 : 1;

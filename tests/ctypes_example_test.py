@@ -53,7 +53,7 @@ def test_batch_normalization_with_everything(example):
     rng = np.random.default_rng(2)
     x, dy = rng.standard_normal((2, 10, 4))
     gamma, beta = rng.standard_normal((2, 4))
-    norm = example.Normalization("batch", "BC", x.shape, np.float64, epsilon=1e-3, relu=True)
+    norm = example.Normalization("batch", "BC", x.shape, np.float64, epsilon=1e-3, activation="relu")
     mean, variance = x.mean(0), x.var(0)
     xhat = (x - mean) / np.sqrt(variance + 1e-3)
     y = norm.forward(x, gamma, beta)
@@ -73,6 +73,43 @@ def test_batch_normalization_with_everything(example):
     y = norm.inference(x, gamma, beta, running_mean, running_variance)
     expected = gamma * (x - running_mean) / np.sqrt(running_variance + 1e-3) + beta
     assert np.allclose(y, np.maximum(expected, 0), rtol=0, atol=1e-13)
+
+
+def test_what_stands_beside_it_in_networks(example):
+    rng = np.random.default_rng(4)
+    x, residual, addend, dy = rng.standard_normal((4, 10, 6))
+    gamma, beta = rng.standard_normal((2, 6))
+    norm = example.Normalization(
+        "layer", "BC", x.shape, np.float64, activation="leaky-relu", negative_slope=0.125
+    )
+    total, daddend = np.empty_like(x), np.empty_like(x)
+    y = norm.forward(x, gamma, beta, residual=residual, sum=total, addend=addend)
+    assert np.array_equal(total, x + residual)
+    mean, variance = total.mean(1, keepdims=True), total.var(1, keepdims=True)
+    xhat = (total - mean) / np.sqrt(variance + 1e-5)
+    z = gamma * xhat + beta + addend
+    assert np.allclose(y, np.where(z > 0, z, z / 8), rtol=0, atol=1e-13)
+    given = np.zeros(10), np.ones(10)
+    inferred = norm.inference(
+        x, gamma, beta, *given, residual=residual, sum=np.empty_like(x), addend=addend
+    )
+    z_given = gamma * total / np.sqrt(1 + 1e-5) + beta + addend
+    assert np.allclose(inferred, np.where(z_given > 0, z_given, z_given / 8), rtol=0, atol=1e-13)
+
+    dx, dgamma, dbeta = norm.backward(total, dy, gamma, beta, y=y, daddend=daddend)
+    through = np.where(z > 0, dy, dy / 8)
+    assert np.allclose(daddend, through, rtol=0, atol=1e-15)
+    assert np.allclose(dgamma, (through * xhat).sum(0), rtol=0, atol=1e-12)
+    assert np.allclose(dbeta, through.sum(0), rtol=0, atol=1e-12)
+    w = through * gamma
+    expected = w - w.mean(1, keepdims=True) - xhat * (w * xhat).mean(1, keepdims=True)
+    assert np.allclose(dx, expected / np.sqrt(variance + 1e-5), rtol=0, atol=1e-12)
+
+    gelu = example.Normalization("layer", "BC", x.shape, np.float64, activation="gelu")
+    y = gelu.forward(x, out=np.empty_like(x))
+    assert -0.17 < y.min() < -0.1 and y.max() > 1
+    with pytest.raises(ValueError, match="backward with GELU fused, expected the forward pass without"):
+        gelu.backward(x, dy)
 
 
 def test_every_dtype_by_name(example):
@@ -98,5 +135,7 @@ def test_misuse_is_an_exception(example):
         norm.forward(x, gamma=np.ones(2, np.float32))
     with pytest.raises(ValueError, match="normalization 'leyer' is unknown, did you mean 'layer'"):
         example.Normalization("leyer", "BC", (2, 3))
+    with pytest.raises(ValueError, match="residual is given, expected sum as well"):
+        norm.forward(x, residual=x)
     with pytest.raises(ValueError, match="layer normalization has no running statistics"):
         norm.update_running(np.zeros(2, np.float32), np.zeros(2, np.float32))

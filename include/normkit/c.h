@@ -11,7 +11,8 @@
  * Arrays are dense, belong to the caller, and are used only during the call. Nothing is copied.
  *
  *   array                              elements                     type
- *   x, y, dx, dy                       the product of the shape     the plan's dtype
+ *   x, y, dx, dy, residual, sum,       the product of the shape     the plan's dtype
+ *   addend, daddend
  *   gamma, beta, dgamma, dbeta         normkit_plan_num_parameters  parameter type
  *   running_mean, running_variance     normkit_plan_num_running     parameter type
  *   mean, variance given for inference normkit_plan_num_running,    parameter type
@@ -61,7 +62,12 @@ typedef int32_t normkit_dtype;
 enum { NORMKIT_F32 = 0, NORMKIT_F64 = 1, NORMKIT_BF16 = 2, NORMKIT_F16 = 3 };
 
 typedef int32_t normkit_activation;
-enum { NORMKIT_NO_ACTIVATION = 0, NORMKIT_RELU = 1 };
+enum {
+  NORMKIT_NO_ACTIVATION = 0,
+  NORMKIT_RELU = 1,
+  NORMKIT_LEAKY_RELU = 2, /* backward needs y: normkit_backward_fused */
+  NORMKIT_GELU = 3        /* exact (by erf); forward only */
+};
 
 /* Values of normkit_options.num_groups beside 1, 2, ... */
 enum {
@@ -70,17 +76,20 @@ enum {
   NORMKIT_CHANNEL_WISE = -2  /* a group a channel */
 };
 
+/* In this and the other structures `size` is sizeof of the structure: later versions may append
+ * members, and believe a program that was compiled before about what it knows. */
 typedef struct normkit_options {
-  size_t size;                     /* sizeof(normkit_options): later versions may append members */
+  size_t size;
   double epsilon;                  /* added to the variance; > 0 */
   int64_t num_groups;              /* group normalization: needed; others: NORMKIT_NO_GROUPS */
   const char* operation_dimension; /* layer normalization: "batch-excluded" (what NULL means),
                                       "auto", "channel-only", "spatial-channel" */
   normkit_activation activation;   /* applied to y in the same pass */
+  double negative_slope;           /* of NORMKIT_LEAKY_RELU below 0; at least 0 */
 } normkit_options;
 
 #define NORMKIT_OPTIONS_DEFAULT \
-  { sizeof(normkit_options), 1e-5, NORMKIT_NO_GROUPS, NULL, NORMKIT_NO_ACTIVATION }
+  { sizeof(normkit_options), 1e-5, NORMKIT_NO_GROUPS, NULL, NORMKIT_NO_ACTIVATION, 0.01 }
 
 /* A normalization of arrays of one shape and dtype, made once and used any number of times. */
 typedef struct normkit_plan normkit_plan;
@@ -123,6 +132,33 @@ NORMKIT_C_API normkit_status normkit_forward_inference(const normkit_plan* plan,
                                                        const void* mean, const void* variance,
                                                        void* y);
 
+/* Both with what stands beside them in networks, in one pass over memory:
+ *   sum = x + residual; y = activation(gamma * (sum - mean) * rstd + beta + addend). */
+typedef struct normkit_forward_args {
+  size_t size;
+  const void* x;
+  const void* gamma; /* NULL: 1 */
+  const void* beta;  /* NULL: 0 */
+  void* y;
+  double* mean;         /* of training; each of the three may be NULL: not wanted */
+  double* rstd;         /* likewise */
+  double* variance;     /* likewise */
+  const void* residual; /* of the shape and dtype of x; NULL: none, and sum is not read */
+  void* sum;            /* may be x or residual */
+  const void* addend;   /* of the shape and dtype of x; NULL: none */
+} normkit_forward_args;
+
+#define NORMKIT_FORWARD_ARGS_DEFAULT \
+  { sizeof(normkit_forward_args), NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL }
+
+NORMKIT_C_API normkit_status normkit_forward_training_fused(const normkit_plan* plan,
+                                                            const normkit_forward_args* args);
+/* mean and variance: as for normkit_forward_inference. */
+NORMKIT_C_API normkit_status normkit_forward_inference_fused(const normkit_plan* plan,
+                                                             const normkit_forward_args* args,
+                                                             const void* mean,
+                                                             const void* variance);
+
 /* Flags of normkit_backward, or-ed together. */
 enum {
   NORMKIT_ACCUMULATE = 1,      /* add to dx, dgamma and dbeta instead of overwriting them */
@@ -138,6 +174,33 @@ NORMKIT_C_API normkit_status normkit_backward(const normkit_plan* plan, const vo
                                               const void* dy, const void* gamma, const void* beta,
                                               const double* mean, const double* rstd, void* dx,
                                               void* dgamma, void* dbeta, int32_t flags);
+
+/* The same after a fused forward pass. */
+typedef struct normkit_backward_args {
+  size_t size;
+  const void* x; /* where there was a residual: the sum */
+  const void* dy;
+  const void* gamma;
+  const void* beta; /* read only where the options name an activation and y is NULL */
+  const double* mean;
+  const double* rstd;
+  void* dx; /* NULL: not wanted; so are dgamma, dbeta and daddend */
+  void* dgamma;
+  void* dbeta;
+  const void* y; /* what the forward pass wrote: needed for NORMKIT_LEAKY_RELU, and where something
+                    was added before an activation */
+  void* daddend; /* the gradient of addend, overwritten whatever the flags say */
+  int32_t flags;
+} normkit_backward_args;
+
+#define NORMKIT_BACKWARD_ARGS_DEFAULT                                                          \
+  {                                                                                            \
+    sizeof(normkit_backward_args), NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, \
+        NULL, 0                                                                                \
+  }
+
+NORMKIT_C_API normkit_status normkit_backward_fused(const normkit_plan* plan,
+                                                    const normkit_backward_args* args);
 
 /* What a running variance divides the sum of squared deviations by. */
 typedef int32_t normkit_divisor;

@@ -1,4 +1,5 @@
 #include <cmath>
+#include <cstddef>
 #include <cstdio>
 #include <cstring>
 #include <new>
@@ -80,12 +81,72 @@ normkit::Activation ToActivation(normkit_activation activation) {
       return normkit::Activation::kNone;
     case NORMKIT_RELU:
       return normkit::Activation::kRelu;
+    case NORMKIT_LEAKY_RELU:
+      return normkit::Activation::kLeakyRelu;
+    case NORMKIT_GELU:
+      return normkit::Activation::kGelu;
     default:
       Fail(
-          "normkit_plan_create: activation {} given, expected NORMKIT_NO_ACTIVATION (0) or "
-          "NORMKIT_RELU (1)",
+          "normkit_plan_create: activation {} given, expected NORMKIT_NO_ACTIVATION (0), "
+          "NORMKIT_RELU (1), NORMKIT_LEAKY_RELU (2) or NORMKIT_GELU (3)",
           activation);
   }
+}
+
+// A structure of the caller, who may have been compiled when it had `first_size` bytes: what it
+// lacks is as in `defaults`, the value of `macro`.
+template <class Struct>
+Struct Complete(const char* function, const char* name, const Struct* given, const char* macro,
+                const Struct& defaults, size_t first_size = sizeof(Struct)) {
+  CheckNotNull(function, name, given);
+  if (given->size != first_size && given->size != sizeof(Struct))
+    Fail("{}: {}.size is {}, expected {}: start from {}", function, name, given->size,
+         sizeof(Struct), macro);
+  Struct complete = defaults;
+  std::memcpy(&complete, given, given->size);
+  return complete;
+}
+
+normkit_options CompleteOptions(const normkit_options* options) {
+  const normkit_options defaults = NORMKIT_OPTIONS_DEFAULT;
+  if (!options) return defaults;
+  return Complete("normkit_plan_create", "options", options, "NORMKIT_OPTIONS_DEFAULT", defaults,
+                  offsetof(normkit_options, negative_slope));
+}
+
+normkit::Normalization::ForwardArgs ToForwardArgs(const char* function,
+                                                  const normkit_forward_args* given) {
+  const normkit_forward_args defaults = NORMKIT_FORWARD_ARGS_DEFAULT;
+  const auto args = Complete(function, "args", given, "NORMKIT_FORWARD_ARGS_DEFAULT", defaults);
+  return {.x = args.x,
+          .gamma = args.gamma,
+          .beta = args.beta,
+          .y = args.y,
+          .saved = {.mean = args.mean, .rstd = args.rstd, .variance = args.variance},
+          .residual = args.residual,
+          .sum = args.sum,
+          .addend = args.addend};
+}
+
+void Backward(const char* function, const normkit_plan* plan, const normkit_backward_args& args) {
+  const normkit::Normalization& op = Op(function, plan);
+  if (args.flags & ~(NORMKIT_ACCUMULATE | NORMKIT_FIXED_STATISTICS))
+    Fail(
+        "{}: flags {} given, expected NORMKIT_ACCUMULATE (1) and NORMKIT_FIXED_STATISTICS (2) only",
+        function, args.flags);
+  op.Backward({.x = args.x,
+               .dy = args.dy,
+               .gamma = args.gamma,
+               .beta = args.beta,
+               .mean = args.mean,
+               .rstd = args.rstd,
+               .dx = args.dx,
+               .dgamma = args.dgamma,
+               .dbeta = args.dbeta,
+               .y = args.y,
+               .daddend = args.daddend,
+               .accumulate = (args.flags & NORMKIT_ACCUMULATE) != 0,
+               .fixed_statistics = (args.flags & NORMKIT_FIXED_STATISTICS) != 0});
 }
 
 normkit_plan* CreatePlan(const char* layer, const char* format, const int64_t* shape, size_t rank,
@@ -93,9 +154,6 @@ normkit_plan* CreatePlan(const char* layer, const char* format, const int64_t* s
   CheckNotNull("normkit_plan_create", "layer", layer);
   CheckNotNull("normkit_plan_create", "format", format);
   if (rank > 0) CheckNotNull("normkit_plan_create", "shape", shape);
-  if (options.size != sizeof(normkit_options))
-    Fail("normkit_plan_create: options.size is {}, expected {}: start from NORMKIT_OPTIONS_DEFAULT",
-         options.size, sizeof(normkit_options));
   // The format bounds how much of `shape` is believed to be there.
   if (std::strlen(format) != rank)
     Fail("normkit_plan_create: format '{}' has {} letters, rank is {}", format, std::strlen(format),
@@ -108,9 +166,10 @@ normkit_plan* CreatePlan(const char* layer, const char* format, const int64_t* s
     operation_dimension = normkit::ParseOperationDimension(options.operation_dimension);
   const normkit::ChosenNorm chosen =
       normkit::ChooseNorm(layer, layout, num_groups, operation_dimension);
-  normkit::Normalization op(
-      chosen.spec, chosen.layout, ToDType(dtype),
-      {.epsilon = options.epsilon, .activation = ToActivation(options.activation)});
+  normkit::Normalization op(chosen.spec, chosen.layout, ToDType(dtype),
+                            {.epsilon = options.epsilon,
+                             .activation = ToActivation(options.activation),
+                             .negative_slope = options.negative_slope});
   std::string description = op.Describe();
   return new normkit_plan{std::move(op), std::move(description)};
 }
@@ -167,8 +226,7 @@ normkit_status normkit_plan_create(const char* layer, const char* format, const 
   return Guard([&] {
     CheckNotNull("normkit_plan_create", "plan", plan);
     *plan = nullptr;
-    const normkit_options defaults = NORMKIT_OPTIONS_DEFAULT;
-    *plan = CreatePlan(layer, format, shape, rank, dtype, options ? *options : defaults);
+    *plan = CreatePlan(layer, format, shape, rank, dtype, CompleteOptions(options));
   });
 }
 
@@ -211,28 +269,43 @@ normkit_status normkit_forward_inference(const normkit_plan* plan, const void* x
   });
 }
 
+normkit_status normkit_forward_training_fused(const normkit_plan* plan,
+                                              const normkit_forward_args* args) {
+  return Guard([&] {
+    const char* function = "normkit_forward_training_fused";
+    Op(function, plan).ForwardTraining(ToForwardArgs(function, args));
+  });
+}
+
+normkit_status normkit_forward_inference_fused(const normkit_plan* plan,
+                                               const normkit_forward_args* args, const void* mean,
+                                               const void* variance) {
+  return Guard([&] {
+    const char* function = "normkit_forward_inference_fused";
+    Op(function, plan).ForwardInference(ToForwardArgs(function, args), mean, variance);
+  });
+}
+
 normkit_status normkit_backward(const normkit_plan* plan, const void* x, const void* dy,
                                 const void* gamma, const void* beta, const double* mean,
                                 const double* rstd, void* dx, void* dgamma, void* dbeta,
                                 int32_t flags) {
   return Guard([&] {
-    const normkit::Normalization& op = Op("normkit_backward", plan);
-    if (flags & ~(NORMKIT_ACCUMULATE | NORMKIT_FIXED_STATISTICS))
-      Fail(
-          "normkit_backward: flags {} given, expected NORMKIT_ACCUMULATE (1) and "
-          "NORMKIT_FIXED_STATISTICS (2) only",
-          flags);
-    op.Backward({.x = x,
-                 .dy = dy,
-                 .gamma = gamma,
-                 .beta = beta,
-                 .mean = mean,
-                 .rstd = rstd,
-                 .dx = dx,
-                 .dgamma = dgamma,
-                 .dbeta = dbeta,
-                 .accumulate = (flags & NORMKIT_ACCUMULATE) != 0,
-                 .fixed_statistics = (flags & NORMKIT_FIXED_STATISTICS) != 0});
+    normkit_backward_args args = NORMKIT_BACKWARD_ARGS_DEFAULT;
+    args.x = x, args.dy = dy, args.gamma = gamma, args.beta = beta;
+    args.mean = mean, args.rstd = rstd;
+    args.dx = dx, args.dgamma = dgamma, args.dbeta = dbeta;
+    args.flags = flags;
+    Backward("normkit_backward", plan, args);
+  });
+}
+
+normkit_status normkit_backward_fused(const normkit_plan* plan, const normkit_backward_args* args) {
+  return Guard([&] {
+    const normkit_backward_args defaults = NORMKIT_BACKWARD_ARGS_DEFAULT;
+    const char* function = "normkit_backward_fused";
+    Backward(function, plan,
+             Complete(function, "args", args, "NORMKIT_BACKWARD_ARGS_DEFAULT", defaults));
   });
 }
 

@@ -2,7 +2,9 @@
 // shows that the header is C.
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <thread>
+#include <utility>
 #include <vector>
 
 #include "normkit/c.h"
@@ -100,15 +102,19 @@ TEST(CApi, RefusesBadPlans) {
   normkit_options options = NORMKIT_OPTIONS_DEFAULT;
   options.activation = 7;
   EXPECT_EQ(CreateError("batch", "BC", {2, 6}, options),
-            "normkit_plan_create: activation 7 given, expected NORMKIT_NO_ACTIVATION (0) or "
-            "NORMKIT_RELU (1)");
+            "normkit_plan_create: activation 7 given, expected NORMKIT_NO_ACTIVATION (0), "
+            "NORMKIT_RELU (1), NORMKIT_LEAKY_RELU (2) or NORMKIT_GELU (3)");
+  options.activation = NORMKIT_LEAKY_RELU;
+  options.negative_slope = -1;
+  EXPECT_EQ(CreateError("batch", "BC", {2, 6}, options),
+            "batch normalization: negative_slope is -1, expected a finite number >= 0");
   options = NORMKIT_OPTIONS_DEFAULT;
   options.epsilon = 0;
   EXPECT_NE(CreateError("batch", "BC", {2, 6}, options).find("epsilon"), std::string::npos);
   options = NORMKIT_OPTIONS_DEFAULT;
   options.size = 8;
   EXPECT_EQ(CreateError("batch", "BC", {2, 6}, options),
-            "normkit_plan_create: options.size is 8, expected 40: start from "
+            "normkit_plan_create: options.size is 8, expected 48: start from "
             "NORMKIT_OPTIONS_DEFAULT");
 }
 
@@ -143,6 +149,57 @@ TEST(CApi, RefusesBadCalls) {
   EXPECT_EQ(normkit_streaming_bandwidth(0), 0);
   EXPECT_STREQ(normkit_last_error(),
                "normkit_streaming_bandwidth: 0 threads given, expected 1 to 1024");
+}
+
+TEST(CApi, RefusesBadFusedCalls) {
+  normkit_options options = NORMKIT_OPTIONS_DEFAULT;
+  const Plan plain = Create("batch", "BC", {2, 3});
+  options.activation = NORMKIT_GELU;
+  const Plan gelu = Create("batch", "BC", {2, 3}, options);
+  float x[6] = {}, y[6] = {};
+  double saved[3] = {};
+  normkit_forward_args forward = NORMKIT_FORWARD_ARGS_DEFAULT;
+  EXPECT_EQ(normkit_forward_training_fused(plain.get(), nullptr), NORMKIT_INVALID_ARGUMENT);
+  EXPECT_STREQ(normkit_last_error(), "normkit_forward_training_fused: args is NULL");
+  EXPECT_EQ(normkit_forward_inference_fused(nullptr, &forward, x, x), NORMKIT_INVALID_ARGUMENT);
+  EXPECT_STREQ(normkit_last_error(), "normkit_forward_inference_fused: plan is NULL");
+  forward.x = forward.residual = x, forward.y = y;
+  EXPECT_EQ(normkit_forward_training_fused(plain.get(), &forward), NORMKIT_INVALID_ARGUMENT);
+  EXPECT_STREQ(normkit_last_error(),
+               "batch normalization of BC [2,3]: sum is null, expected an array of 6 f32 elements");
+  forward.size = 12;
+  EXPECT_EQ(normkit_forward_training_fused(plain.get(), &forward), NORMKIT_INVALID_ARGUMENT);
+  EXPECT_STREQ(normkit_last_error(),
+               "normkit_forward_training_fused: args.size is 12, expected 88: start from "
+               "NORMKIT_FORWARD_ARGS_DEFAULT");
+
+  normkit_backward_args backward = NORMKIT_BACKWARD_ARGS_DEFAULT;
+  EXPECT_EQ(normkit_backward_fused(plain.get(), nullptr), NORMKIT_INVALID_ARGUMENT);
+  EXPECT_STREQ(normkit_last_error(), "normkit_backward_fused: args is NULL");
+  backward.x = backward.dy = x, backward.mean = backward.rstd = saved, backward.dx = y;
+  EXPECT_EQ(normkit_backward_fused(gelu.get(), &backward), NORMKIT_INVALID_ARGUMENT);
+  EXPECT_STREQ(normkit_last_error(),
+               "batch normalization of BC [2,3]: backward with GELU fused, expected the forward "
+               "pass without it and a GELU of its own");
+  backward.flags = 8;
+  EXPECT_EQ(normkit_backward_fused(plain.get(), &backward), NORMKIT_INVALID_ARGUMENT);
+  EXPECT_STREQ(normkit_last_error(),
+               "normkit_backward_fused: flags 8 given, expected NORMKIT_ACCUMULATE (1) and "
+               "NORMKIT_FIXED_STATISTICS (2) only");
+  backward.size = 0;
+  EXPECT_EQ(normkit_backward_fused(plain.get(), &backward), NORMKIT_INVALID_ARGUMENT);
+  EXPECT_STREQ(normkit_last_error(),
+               "normkit_backward_fused: args.size is 0, expected 104: start from "
+               "NORMKIT_BACKWARD_ARGS_DEFAULT");
+}
+
+TEST(CApi, BelievesProgramsThatKnowFewerOptions) {
+  // As compiled before negative_slope: what lies behind is not the caller's.
+  normkit_options options = NORMKIT_OPTIONS_DEFAULT;
+  options.size = 40;
+  options.activation = NORMKIT_RELU;
+  options.negative_slope = -1;
+  EXPECT_NE(Create("batch", "BC", {2, 6}, options), nullptr) << normkit_last_error();
 }
 
 TEST(CApi, ErrorsBelongToTheirThread) {
@@ -204,6 +261,120 @@ TEST(CApi, SameBitsAsCpp) {
     EXPECT_EQ(dgamma[0], dgamma[1]);
     EXPECT_EQ(dbeta[0], dbeta[1]);
   }
+}
+
+// Everything that the fused functions write, by those of C and of C++.
+struct Fused {
+  using Floats = std::vector<float>;
+  Floats sum = Floats(60), y = sum, inferred = sum, dx = sum, daddend = sum;
+  Floats dgamma = Floats(4, 3), dbeta = Floats(4, 2);
+  std::vector<double> mean = std::vector<double>(4), rstd = mean, variance = mean;
+  bool operator==(const Fused&) const = default;
+};
+
+struct FusedInputs {
+  FusedInputs() {
+    for (size_t i = 0; i < 60; ++i) {
+      x[i] = static_cast<float>(i * 37 % 59) - 20, residual[i] = static_cast<float>(i * 17 % 61);
+      addend[i] = 0.25f * static_cast<float>(i * 23 % 31) - 4;
+      dy[i] = 0.125f * static_cast<float>(i * 7 % 13) - 1;
+    }
+  }
+  std::vector<float> x = std::vector<float>(60), residual = x, addend = x, dy = x;
+  std::vector<float> gamma = {1, -2, 0.5f, 3}, beta = {0, 1, -1, 2}, given = {1, 2, 3, 4};
+};
+
+Fused RunC(const normkit_plan* plan, const FusedInputs& in, bool with_dx) {
+  Fused out;
+  normkit_forward_args forward = NORMKIT_FORWARD_ARGS_DEFAULT;
+  forward.x = in.x.data(), forward.residual = in.residual.data();
+  forward.gamma = in.gamma.data(), forward.beta = in.beta.data(), forward.addend = in.addend.data();
+  forward.sum = out.sum.data(), forward.y = out.inferred.data();
+  EXPECT_EQ(normkit_forward_inference_fused(plan, &forward, in.given.data(), in.given.data()), 0);
+  forward.y = out.y.data();
+  forward.mean = out.mean.data(), forward.rstd = out.rstd.data();
+  forward.variance = out.variance.data();
+  EXPECT_EQ(normkit_forward_training_fused(plan, &forward), NORMKIT_OK) << normkit_last_error();
+
+  normkit_backward_args backward = NORMKIT_BACKWARD_ARGS_DEFAULT;
+  backward.x = out.sum.data(), backward.y = out.y.data(), backward.dy = in.dy.data();
+  backward.gamma = in.gamma.data(), backward.beta = in.beta.data();
+  backward.mean = out.mean.data(), backward.rstd = out.rstd.data();
+  backward.dx = with_dx ? out.dx.data() : nullptr, backward.daddend = out.daddend.data();
+  backward.dgamma = out.dgamma.data(), backward.dbeta = out.dbeta.data();
+  backward.flags = NORMKIT_ACCUMULATE | NORMKIT_FIXED_STATISTICS;
+  EXPECT_EQ(normkit_backward_fused(plan, &backward), NORMKIT_OK) << normkit_last_error();
+  return out;
+}
+
+Fused RunCpp(const Normalization& op, const FusedInputs& in, bool with_dx) {
+  Fused out;
+  Normalization::ForwardArgs forward{.x = in.x.data(),
+                                     .gamma = in.gamma.data(),
+                                     .beta = in.beta.data(),
+                                     .y = out.inferred.data(),
+                                     .residual = in.residual.data(),
+                                     .sum = out.sum.data(),
+                                     .addend = in.addend.data()};
+  op.ForwardInference(forward, in.given.data(), in.given.data());
+  forward.y = out.y.data();
+  forward.saved = {out.mean.data(), out.rstd.data(), out.variance.data()};
+  op.ForwardTraining(forward);
+  op.Backward({.x = out.sum.data(),
+               .dy = in.dy.data(),
+               .gamma = in.gamma.data(),
+               .beta = in.beta.data(),
+               .mean = out.mean.data(),
+               .rstd = out.rstd.data(),
+               .dx = with_dx ? out.dx.data() : nullptr,
+               .dgamma = out.dgamma.data(),
+               .dbeta = out.dbeta.data(),
+               .y = out.y.data(),
+               .daddend = out.daddend.data(),
+               .accumulate = true,
+               .fixed_statistics = true});
+  return out;
+}
+
+TEST(CApi, FusionsHaveTheBitsOfCpp) {
+  const std::vector<int64_t> shape = {3, 4, 5};
+  const FusedInputs in;
+  for (const auto& [activation, same] : {std::pair{NORMKIT_NO_ACTIVATION, Activation::kNone},
+                                         {NORMKIT_RELU, Activation::kRelu},
+                                         {NORMKIT_LEAKY_RELU, Activation::kLeakyRelu}}) {
+    normkit_options options = NORMKIT_OPTIONS_DEFAULT;
+    options.activation = activation;
+    options.negative_slope = 0.125;
+    const Plan plan = Create("batch", "BCS", shape, options);
+    ASSERT_NE(plan, nullptr) << normkit_last_error();
+    const Normalization op(kBatchNorm, Layout::Make("BCS", shape), DType::kF32,
+                           {.activation = same, .negative_slope = 0.125});
+    for (const bool with_dx : {true, false}) {
+      const Fused got = RunC(plan.get(), in, with_dx), expected = RunCpp(op, in, with_dx);
+      EXPECT_EQ(got, expected) << activation;
+      EXPECT_EQ(got.dx == Fused::Floats(60), !with_dx);
+      EXPECT_NE(got.y, got.inferred);
+      for (size_t i = 0; i < 60; ++i) ASSERT_EQ(got.sum[i], in.x[i] + in.residual[i]);
+    }
+  }
+}
+
+TEST(CApi, GeluHasTheBitsOfCpp) {
+  normkit_options options = NORMKIT_OPTIONS_DEFAULT;
+  options.activation = NORMKIT_GELU;
+  const Plan plan = Create("layer", "BC", {5, 12}, options);
+  ASSERT_NE(plan, nullptr) << normkit_last_error();
+  const Normalization op(kLayerNorm, Layout::Make("BC", std::vector<int64_t>{5, 12}), DType::kF32,
+                         {.activation = Activation::kGelu});
+  const FusedInputs in;
+  std::vector<float> y[2] = {in.x, in.x};
+  ASSERT_EQ(normkit_forward_training(plan.get(), in.x.data(), nullptr, nullptr, y[0].data(),
+                                     nullptr, nullptr, nullptr),
+            NORMKIT_OK);
+  op.ForwardTraining(in.x.data(), nullptr, nullptr, y[1].data(), {});
+  EXPECT_EQ(y[0], y[1]);
+  EXPECT_LT(*std::ranges::min_element(y[0]), -0.1f);  // where GELU has its minimum, -0.17
+  EXPECT_GT(*std::ranges::min_element(y[0]), -0.18f);
 }
 
 }  // namespace
