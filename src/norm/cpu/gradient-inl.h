@@ -77,7 +77,12 @@ struct ColumnGradientTerms {
   const T* const* x;
   const T* const* dy;
   const R *hi, *c, *d;
+  int64_t ahead;
 
+  HWY_INLINE void Fetch(int64_t row, int64_t column) const {
+    FetchAhead(x[row] + column, ahead);
+    FetchAhead(dy[row] + column, ahead);
+  }
   HWY_INLINE void Value(V deviation, V scale, V offset, V gradient, V* first, V* second) const {
     *first = PassGradient<kRelu>(D(), hn::Add(hn::Mul(deviation, scale), offset), gradient);
     *second = hn::Mul(*first, deviation);
@@ -103,6 +108,7 @@ void GradientColumns(const Job& job, const ColumnTask& task, double* sum_dy, dou
   const int64_t cell = task.unit * g.cells.inner + task.first_column;
   const int64_t at = g.cells.kept.Offset(task.unit) + task.first_column;
   const R* table = static_cast<const R*>(job.table) + cell;
+  const int64_t ahead = RowsAhead<T>(g.cells.reduced, width);
   std::fill_n(sum_dy, width, 0.0);
   std::fill_n(sum_dy_x, width, 0.0);
   for (int64_t row = task.first_row; row < task.last_row; row += kColumnGroup) {
@@ -114,9 +120,9 @@ void GradientColumns(const Job& job, const ColumnTask& task, double* sum_dy, dou
       x[i] = static_cast<const T*>(job.x) + offset;
       dy[i] = static_cast<const T*>(job.dy) + offset;
     }
-    AddAllColumns<T>(
-        ColumnGradientTerms<T, kRelu>{x, dy, table, table + g.num_cells, table + 2 * g.num_cells},
-        count, width, sum_dy, sum_dy_x);
+    const ColumnGradientTerms<T, kRelu> op{
+        x, dy, table, table + g.num_cells, table + 2 * g.num_cells, ahead};
+    AddColumns<T>(op, job.stream, count, width, sum_dy, sum_dy_x);
   }
 }
 

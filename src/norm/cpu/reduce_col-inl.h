@@ -17,10 +17,16 @@ HWY_BEFORE_NAMESPACE();
 namespace normkit {
 namespace HWY_NAMESPACE {
 
-// Two sums for each of kCount neighbouring vectors of columns, over up to kGroup rows, in f32; then
-// added to f64. Columns do not touch each other, so kCount does not show in the result.
+// Adds what was summed in the arithmetic's type.
+template <class R>
+HWY_INLINE void AddTo(double* HWY_RESTRICT sums, const R* HWY_RESTRICT values, int64_t n) {
+  for (int64_t c = 0; c < n; ++c) sums[c] += static_cast<double>(values[c]);
+}
+
+// Two sums for each of kCount neighbouring vectors of columns, over up to kColumnGroup rows, in
+// f32; then added to f64. Columns do not touch each other, so kCount does not show in the result.
 template <class T, size_t kCount, class Op>
-HWY_INLINE void AddColumns(const Op& op, int64_t rows, int64_t column, size_t columns,
+HWY_INLINE void AddTile(const Op& op, int64_t rows, int64_t column, size_t columns,
                            double* HWY_RESTRICT first_sums, double* HWY_RESTRICT second_sums) {
   using R = Real<T>;
   const Tag<T> d;
@@ -47,25 +53,80 @@ HWY_INLINE void AddColumns(const Op& op, int64_t rows, int64_t column, size_t co
     hn::Store(second[v], d, buffer[1] + v * kWidth);
   }
   if (kCount > 1) columns = kCount * kWidth;  // a constant, for the compiler
-  for (size_t c = 0; c < columns; ++c)
-    first_sums[column + static_cast<int64_t>(c)] += static_cast<double>(buffer[0][c]);
-  for (size_t c = 0; c < columns; ++c)
-    second_sums[column + static_cast<int64_t>(c)] += static_cast<double>(buffer[1][c]);
+  AddTo(first_sums + column, buffer[0], static_cast<int64_t>(columns));
+  AddTo(second_sums + column, buffer[1], static_cast<int64_t>(columns));
 }
 
-// The same over any number of columns.
+// The same over any number of columns, their sums in registers.
 template <class T, class Op>
-HWY_INLINE void AddAllColumns(const Op& op, int64_t rows, int64_t width, double* first_sums,
-                              double* second_sums) {
+HWY_INLINE void AddTiles(const Op& op, int64_t rows, int64_t width, double* first_sums,
+                         double* second_sums) {
   constexpr auto kWidth = static_cast<int64_t>(hn::MaxLanes(Tag<T>()));
   constexpr size_t kTile = 4;
   int64_t c = 0;
   for (; c + static_cast<int64_t>(kTile) * kWidth <= width;
        c += static_cast<int64_t>(kTile) * kWidth)
-    AddColumns<T, kTile>(op, rows, c, kTile * static_cast<size_t>(kWidth), first_sums, second_sums);
+    AddTile<T, kTile>(op, rows, c, kTile * static_cast<size_t>(kWidth), first_sums, second_sums);
   for (; c < width; c += kWidth)
-    AddColumns<T, 1>(op, rows, c, static_cast<size_t>(std::min(kWidth, width - c)), first_sums,
-                     second_sums);
+    AddTile<T, 1>(op, rows, c, static_cast<size_t>(std::min(kWidth, width - c)), first_sums,
+                  second_sums);
+}
+
+// The same in the order of memory, row by row, their sums in the L1 cache: a third more
+// instructions, but from memory tiles of some columns break the streams that processors prefetch
+// (a column of 6,272 rows of 256: 12 GB/s by tiles, 29 by rows).
+template <class T, class Op>
+HWY_INLINE void AddRows(const Op& op, int64_t rows, int64_t width, double* first_sums,
+                        double* second_sums) {
+  using R = Real<T>;
+  const Tag<T> d;
+  constexpr auto kWidth = static_cast<int64_t>(hn::MaxLanes(Tag<T>()));
+  constexpr int64_t kPart = 4096 / sizeof(R);
+  HWY_ALIGN R first[kPart], second[kPart];
+  for (int64_t begin = 0; begin < width; begin += kPart) {
+    const int64_t n = std::min(kPart, width - begin);
+    const int64_t filled = (n + kWidth - 1) / kWidth * kWidth;
+    std::fill_n(first, filled, R(0));
+    std::fill_n(second, filled, R(0));
+    for (int64_t row = 0; row < rows; ++row) {
+      Vector<T> a, b;
+      int64_t c = 0;
+      for (; c + kWidth <= n; c += kWidth) {
+        op.Fetch(row, begin + c);
+        op.At(row, begin + c, &a, &b);
+        hn::Store(hn::Add(hn::Load(d, first + c), a), d, first + c);
+        hn::Store(hn::Add(hn::Load(d, second + c), b), d, second + c);
+      }
+      if (c == n) continue;
+      op.Fetch(row, begin + c);  // one line missed stops all that is on its way
+      op.Partial(row, begin + c, static_cast<size_t>(n - c), &a, &b);
+      hn::Store(hn::Add(hn::Load(d, first + c), a), d, first + c);
+      hn::Store(hn::Add(hn::Load(d, second + c), b), d, second + c);
+    }
+    AddTo(first_sums + begin, first, n);
+    AddTo(second_sums + begin, second, n);
+  }
+}
+
+// Whichever of the two is better.
+template <class T, class Op>
+HWY_INLINE void AddColumns(const Op& op, bool from_memory, int64_t rows, int64_t width,
+                           double* first_sums, double* second_sums) {
+  constexpr int64_t kOneTile = 256 / sizeof(Real<T>);
+  if (from_memory && width > kOneTile)
+    AddRows<T>(op, rows, width, first_sums, second_sums);
+  else
+    AddTiles<T>(op, rows, width, first_sums, second_sums);
+}
+
+// How far ahead rows are fetched from memory, in elements. 1 to 4 KiB ahead is slower than nothing,
+// 8 to 16 twice as fast as 2.
+template <class T>
+int64_t RowsAhead(const Loops& rows, int64_t width) {
+  constexpr int64_t kBytes = 8192;
+  if (rows.size() < 2) return 0;
+  const int64_t stride = rows.Offset(1) - rows.Offset(0);
+  return stride * std::max<int64_t>(1, kBytes / (width * static_cast<int64_t>(sizeof(T))));
 }
 
 // x - shift and its square; without centering only the square.
@@ -75,7 +136,11 @@ struct ColumnDeviations {
   using D = Tag<T>;
   const T* const* rows;
   const R* shift;
+  int64_t ahead;
 
+  HWY_INLINE void Fetch(int64_t row, int64_t column) const {
+    FetchAhead(rows[row] + column, ahead);
+  }
   HWY_INLINE void At(int64_t row, int64_t column, Vector<T>* first, Vector<T>* second) const {
     const Vector<T> x = LoadAny(D(), rows[row] + column);
     *first = kCenter ? hn::Sub(x, hn::LoadU(D(), shift + column)) : hn::Zero(D());
@@ -99,10 +164,12 @@ class ColumnMoments {
 
  public:
   ColumnMoments(const Job& job, const ColumnTask& task)
-      : reduced_(job.geometry->reduce.reduced),
+      : from_memory_(job.stream),
+        reduced_(job.geometry->reduce.reduced),
         x_(static_cast<const T*>(job.x) + job.geometry->reduce.kept.Offset(task.unit) +
            task.first_column),
         width_(task.last_column - task.first_column),
+        ahead_(RowsAhead<T>(reduced_, width_)),
         shift_(Scratch<ColumnShiftTag, R>(kColumnBlock)),
         sum_(Scratch<ColumnSumsTag, double>(2 * kColumnBlock)),
         squares_(sum_ + kColumnBlock) {}
@@ -145,7 +212,8 @@ class ColumnMoments {
       const T* rows[kColumnGroup];
       const int64_t count = std::min<int64_t>(kColumnGroup, last - row);
       for (int64_t i = 0; i < count; ++i) rows[i] = Row(row + i);
-      AddAllColumns<T>(ColumnDeviations<T, kCenter>{rows, shift_}, count, width_, sum_, squares_);
+      const ColumnDeviations<T, kCenter> op{rows, shift_, ahead_};
+      AddColumns<T>(op, from_memory_, count, width_, sum_, squares_);
     }
   }
 
@@ -196,9 +264,10 @@ class ColumnMoments {
     }
   }
 
-  Loops reduced_;
+  const bool from_memory_;
+  const Loops reduced_;
   const T* x_;
-  int64_t width_;
+  const int64_t width_, ahead_;
   R* shift_;
   double* sum_;
   double* squares_;
