@@ -199,7 +199,8 @@ class Normalization:
 
     def backward(self, x, dy, gamma=None, beta=None, out=None, y=None, daddend=None):
         """(dx, dgamma, dbeta) after forward(x); x is the sum where there was a residual, y what
-        forward wrote (for leaky ReLU, and where an addend stood before an activation)."""
+        forward wrote (for leaky ReLU, where an addend stood before an activation, and in place of an
+        x that is None)."""
         out = self._out(out)
         dgamma, dbeta = np.empty((2, self.num_parameters), self.parameter_dtype)
         args = BackwardArgs(

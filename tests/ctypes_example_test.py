@@ -112,6 +112,24 @@ def test_what_stands_beside_it_in_networks(example):
         gelu.backward(x, dy)
 
 
+def test_backward_without_x(example):
+    rng = np.random.default_rng(5)
+    x, dy = rng.standard_normal((2, 4, 6, 10))
+    gamma, beta = rng.standard_normal((2, 6)) + 3
+    for layer, activation in [("batch", None), ("group", "leaky-relu")]:
+        groups = 2 if layer == "group" else 0
+        norm = example.Normalization(
+            layer, "BCS", x.shape, np.float64, num_groups=groups, activation=activation
+        )
+        y = norm.forward(x, gamma, beta)
+        expected = norm.backward(x, dy, gamma, beta, y=y)
+        for got, wanted in zip(norm.backward(None, dy, gamma, beta, y=y), expected):
+            assert np.allclose(got, wanted, rtol=0, atol=1e-12)
+    gamma[4] = 0
+    with pytest.raises(ValueError, match="backward from y with gamma 0 in channel 4, expected x"):
+        norm.backward(None, dy, gamma, beta, y=y)
+
+
 def test_every_dtype_by_name(example):
     ml_dtypes = pytest.importorskip("ml_dtypes")
     x = np.random.default_rng(3).standard_normal((5, 30))

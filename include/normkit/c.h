@@ -178,17 +178,20 @@ NORMKIT_C_API normkit_status normkit_backward(const normkit_plan* plan, const vo
 /* The same after a fused forward pass. */
 typedef struct normkit_backward_args {
   size_t size;
-  const void* x; /* where there was a residual: the sum */
+  const void* x; /* where there was a residual: the sum. NULL: found from y, see there */
   const void* dy;
   const void* gamma;
-  const void* beta; /* read only where the options name an activation and y is NULL */
-  const double* mean;
+  const void* beta;   /* read only where the options name an activation, or x is NULL */
+  const double* mean; /* not read where x is NULL */
   const double* rstd;
   void* dx; /* NULL: not wanted; so are dgamma, dbeta and daddend */
   void* dgamma;
   void* dbeta;
   const void* y; /* what the forward pass wrote: needed for NORMKIT_LEAKY_RELU, and where something
-                    was added before an activation */
+                    was added before an activation. With x NULL it stands for x, which need not be
+                    kept then: xhat = (z - beta) / gamma, z what was activated, at the price of
+                    digits where |beta / gamma| is large. An error after ReLU or an addend, where a
+                    gamma is 0, and for layer and rms with the channels innermost */
   void* daddend; /* the gradient of addend, overwritten whatever the flags say */
   int32_t flags;
 } normkit_backward_args;

@@ -4,6 +4,7 @@
 
 #include "src/norm/cpu/row_blocks.h"
 #include "src/norm/forward.h"
+#include "src/norm/from_y.h"
 #include "src/norm/gradient_means.h"
 #include "src/norm/scratch.h"
 #include "src/norm/spans.h"
@@ -22,6 +23,7 @@ void AddCellsToStatistics(const Job& job, int64_t first, int64_t last) {
     job.mean_w[stat] += gamma * job.cell_dy[cell];
     job.mean_w_xhat[stat] += gamma * CellXhatSum(job, stat, cell);
   }
+  if (job.statistics) MergeCells(job, first, last);
 }
 
 // Sums of cells [first, last), each of contiguous runs.

@@ -52,6 +52,7 @@ struct Job {
   // Backward only.
   const void* dy = nullptr;
   void* dx = nullptr;
+  const Geometry* statistics = nullptr;  // from y (from_y.h): `geometry` has a statistic a cell
   bool accumulate = false;
   bool fixed = false;        // mean and rstd are constants
   double* mean_w = nullptr;  // E[w] and E[w * xhat] of every statistic
@@ -69,10 +70,12 @@ struct SplitMean {
   double lo;
 };
 
-inline double GammaOf(const Job& job, int64_t param) {
-  return job.f64 ? static_cast<const double*>(job.gamma)[param]
-                 : static_cast<double>(static_cast<const float*>(job.gamma)[param]);
+inline double ParameterOf(const Job& job, const void* values, int64_t param) {
+  return job.f64 ? static_cast<const double*>(values)[param]
+                 : static_cast<double>(static_cast<const float*>(values)[param]);
 }
+inline double GammaOf(const Job& job, int64_t param) { return ParameterOf(job, job.gamma, param); }
+inline double BetaOf(const Job& job, int64_t param) { return ParameterOf(job, job.beta, param); }
 
 // A sum of dy * xhat from the sums of dy and dy * (x - hi) that the kernels add up.
 template <class R>
@@ -86,7 +89,8 @@ inline double XhatSum(const Job& job, int64_t stat, double sum, double sum_x) {
 }
 
 inline double CellXhatSum(const Job& job, int64_t stat, int64_t cell) {
-  return XhatSum(job, stat, job.cell_dy[cell], job.cell_dy_x[cell]);
+  const double sum = XhatSum(job, stat, job.cell_dy[cell], job.cell_dy_x[cell]);
+  return job.statistics ? sum / (job.rstd[stat] * GammaOf(job, job.geometry->ParamOf(cell))) : sum;
 }
 
 }  // namespace normkit

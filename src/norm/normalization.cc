@@ -11,6 +11,7 @@
 #include "src/norm/backward.h"
 #include "src/norm/finish.h"
 #include "src/norm/forward.h"
+#include "src/norm/from_y.h"
 #include "src/norm/problem.h"
 #include "src/norm/scratch.h"
 
@@ -51,10 +52,13 @@ struct PassedTag;
 class Normalization::Impl : public Problem {
  public:
   const Plan& plan;
+  const Geometry statistic_a_cell;  // for the backward pass from y
   mutable std::atomic_flag warned;
 
   Impl(const NormSpec& s, const Layout& l, DType d, const NormOptions& o)
-      : Problem{s, l, d, o, Geometry(s, l)}, plan(geometry.plan) {
+      : Problem{s, l, d, o, Geometry(s, l)},
+        plan(geometry.plan),
+        statistic_a_cell(StatisticACell(geometry)) {
     if (!(o.epsilon > 0) || !std::isfinite(o.epsilon))
       Fail("{} normalization: epsilon is {}, expected a finite number above 0", s.name, o.epsilon);
     if (!(o.negative_slope >= 0) || !std::isfinite(o.negative_slope))
@@ -117,6 +121,9 @@ class Normalization::Impl : public Problem {
     CheckOverlap(*this, "sum", args.sum, "y", args.y);
   }
 
+  // Whether y stands for x.
+  bool FromY(const BackwardArgs& args) const { return !args.x && args.y && plan.size > 0; }
+
   void CheckBackward(const BackwardArgs& args) const {
     if (options.activation == Activation::kGelu)
       Fail(
@@ -126,6 +133,7 @@ class Normalization::Impl : public Problem {
     const bool reads_y = options.activation == Activation::kLeakyRelu ||
                          (options.activation != Activation::kNone && args.daddend);
     if (reads_y) CheckNotNull(*this, "y", args.y);
+    if (FromY(args)) CheckFromY(*this, args);
   }
 
   static void Follow(const Schedule& schedule, Job& job) {
@@ -220,8 +228,9 @@ class Normalization::Impl : public Problem {
                     .gamma = args.gamma,
                     .beta = args.beta,
                     .saved = {const_cast<double*>(args.mean), const_cast<double*>(args.rstd)}});
-    const auto stats = static_cast<size_t>(plan.num_stat);
+    const bool from_y = FromY(args);
     const auto cells = static_cast<size_t>(geometry.cell_form ? geometry.num_cells : 0);
+    const auto stats = from_y ? cells : static_cast<size_t>(plan.num_stat);
     double* sums = Scratch<SumsTag, double>(2 * stats + 1 + 2 * cells);
     job.dy = args.dy;
     job.dx = args.dx;
@@ -232,6 +241,7 @@ class Normalization::Impl : public Problem {
     job.cell_dy = sums + 2 * stats + 1;
     job.cell_dy_x = job.cell_dy + cells;
     if (job.table) job.table = Table(TableSize(geometry) / 3 * 5);
+    if (from_y) ReadFromY(*this, statistic_a_cell, args, job);
     PassActivation(args, job);
     return job;
   }
@@ -344,12 +354,18 @@ void Normalization::ForwardInference(const ForwardArgs& args, const void* mean,
 }
 
 void Normalization::Backward(const BackwardArgs& args) const {
-  CheckNotNull(*impl_, "x", args.x);
+  const bool from_y = impl_->FromY(args);
+  if (!from_y) {
+    CheckNotNull(*impl_, "x", args.x);
+    CheckNotNull(*impl_, "saved mean", args.mean, num_statistics(), DType::kF64);
+  }
   CheckNotNull(*impl_, "dy", args.dy);
-  CheckNotNull(*impl_, "saved mean", args.mean, num_statistics(), DType::kF64);
   CheckNotNull(*impl_, "saved rstd", args.rstd, num_statistics(), DType::kF64);
   if (args.dx) {
-    CheckOverlap(*impl_, "x", args.x, "dx", args.dx);
+    if (from_y)
+      CheckOverlap(*impl_, "y", args.y, "dx", args.dx);
+    else
+      CheckOverlap(*impl_, "x", args.x, "dx", args.dx);
     CheckOverlap(*impl_, "dy", args.dy, "dx", args.dx);
   }
   impl_->CheckBackward(args);

@@ -111,7 +111,7 @@ class NORMKIT_API Normalization {
     const void* x = nullptr;
     const void* dy = nullptr;
     const void* gamma = nullptr;
-    const void* beta = nullptr;    // read only where the options fuse an activation
+    const void* beta = nullptr;    // read only where the options fuse an activation, or x is null
     const double* mean = nullptr;  // as saved by ForwardTraining
     const double* rstd = nullptr;
     void* dx = nullptr;      // null: not wanted
@@ -119,6 +119,12 @@ class NORMKIT_API Normalization {
     void* dbeta = nullptr;
     // What the forward pass wrote. Needed where it added something before an activation, and for
     // kLeakyRelu; else the activation is computed again from x.
+    //
+    // With x null it stands for x as well, which then need not be kept: xhat = (z - beta) / gamma
+    // with z what was activated. That costs digits, the more the larger |beta / gamma| is
+    // (docs/numerics.md). `mean` is not read; beta is. Throws Error where z cannot be told from y
+    // (kRelu, a slope or a gamma of 0, something added) and for layouts whose neighbours differ in
+    // gamma (layer and RMS normalization with the channels innermost).
     const void* y = nullptr;
     void* daddend = nullptr;  // gradient of `addend`, overwritten; null: not wanted
     bool accumulate = false;  // add to dx, dgamma and dbeta instead of overwriting them
