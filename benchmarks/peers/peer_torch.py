@@ -58,37 +58,41 @@ class PyTorch:
             beta = tensor(arrays.beta).requires_grad_(backward)
         if cell.layer == "rms" and cell.dtype == "bf16":
             gamma = gamma.detach().bfloat16().requires_grad_(backward)  # it mixes no types
-        # Only the last result is kept: PyTorch reuses the memory of the one before.
+        # The last result of each set of arrays is kept until its next call: its memory is there, and
+        # as little in a cache as what the other peers write to.
+        results = {}
         last = [None]
 
-        def forward_call(x):
+        def forward_call(i, x):
             def call():
-                last[0] = None
+                results[i] = None
                 with torch.inference_mode():
-                    last[0] = function(x, gamma, beta)
+                    results[i] = function(x, gamma, beta)
+                last[0] = i
 
             return call
 
-        def backward_call(x, dy):
+        def backward_call(i, x, dy):
             y = function(x, gamma, beta)
             wanted = (x, gamma) if beta is None else (x, gamma, beta)
 
             def call():
-                last[0] = None
-                last[0] = torch.autograd.grad(y, wanted, dy, retain_graph=True)[0]
+                results[i] = None
+                results[i] = torch.autograd.grad(y, wanted, dy, retain_graph=True)[0]
+                last[0] = i
 
             return call
 
         calls = []
-        for x, dy in zip(arrays.x, arrays.dy):
+        for i, (x, dy) in enumerate(zip(arrays.x, arrays.dy)):
             x = tensor(x, cell)
             if backward:
-                calls.append(backward_call(x.detach().requires_grad_(), tensor(dy, cell)))
+                calls.append(backward_call(i, x.detach().requires_grad_(), tensor(dy, cell)))
             else:
-                calls.append(forward_call(x))
+                calls.append(forward_call(i, x))
 
         def result():
-            y = last[0].detach()
+            y = results[last[0]].detach()
             return (y.permute(0, 2, 3, 1) if cell.channels_last else y).float().numpy()
 
         return calls, result

@@ -10,6 +10,10 @@ namespace normkit {
 // Whether this code runs inside a task of ParallelFor.
 bool InParallel();
 
+// Whether this thread has been asked so often, each time within the time that the pool's threads
+// stay awake, that jobs which are not worth waking a thread for are worth sharing with one.
+bool InQuickSuccession();
+
 // call(task, i) for i in [0, count) on at most `threads` threads: this one, and those of a pool
 // that are awake in time. A thread without a processor (other programs have them) is not waited for
 // unless it is in the middle of a task.

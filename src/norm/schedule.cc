@@ -5,7 +5,7 @@
 #include <algorithm>
 #include <optional>
 
-#include "normkit/core/threads.h"
+#include "src/core/parallel.h"
 #include "src/norm/cpu/cache.h"
 #include "src/norm/cpu/column_pieces.h"
 #include "src/norm/job.h"
@@ -93,9 +93,15 @@ void ChooseElementPath(const Geometry& g, bool has_reducer, Schedule& schedule) 
 
 // Tasks enough for every thread, and for the last one not to wait long; whole groups each.
 void CutUnits(const Geometry& g, int64_t read_bytes, Schedule& schedule) {
-  const int64_t tasks = std::max<int64_t>(1, std::min(read_bytes / kTaskBytes, g.num_units()));
+  const int64_t least = schedule.threads ? NumThreads() : 1;
+  const int64_t tasks =
+      std::max<int64_t>(1, std::min(std::max(read_bytes / kTaskBytes, least), g.num_units()));
   const int64_t groups = CeilDivide(g.num_units(), schedule.group);
   schedule.units_per_task = CeilDivide(groups, tasks) * schedule.group;
+}
+
+bool IsWorthThreads(int64_t traffic) {
+  return traffic >= kThreadLimit || (traffic >= kAwakeLimit && InQuickSuccession());
 }
 
 // Processors do not see the next of many strided segments coming, and passes over memory that only
@@ -122,7 +128,7 @@ Schedule ChooseSchedule(const Geometry& g, int64_t element_bytes, NormPass pass,
   const int64_t unit_bytes = bytes / std::max<int64_t>(1, g.num_units()) * reads;
   const WantedSchedule& wanted = GetWantedSchedule();
   schedule.threads =
-      NumThreads() > 1 && wanted.threads.value_or(bytes * (reads + 1) >= kThreadLimit);
+      NumThreads() > 1 && wanted.threads.value_or(IsWorthThreads(bytes * (reads + 1)));
   schedule.stream = wanted.stream.value_or(bytes >= StreamLimit(NumThreads()));
   if (!g.reduce.inner_kept && g.plan.size > 0) {
     schedule.tiled_runs = TiledRuns(g, element_bytes);

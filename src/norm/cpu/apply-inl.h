@@ -8,8 +8,8 @@
 
 #include <algorithm>
 
+#include "src/norm/cpu/cells-inl.h"
 #include "src/norm/cpu/finish-inl.h"
-#include "src/norm/cpu/write_run-inl.h"
 #include "src/norm/job.h"
 
 HWY_BEFORE_NAMESPACE();
@@ -171,52 +171,6 @@ HWY_INLINE void WithForm(const Job& job, int64_t run, const F& f) {
   f(ElementForm<T, false, false>{S(&mean.hi), S(&r), S(&e), P(gamma), P(beta)});
 }
 
-// Coefficients of one row of cells, repeated, so that many short runs that share them are one long
-// run.
-template <class T, size_t kArrays>
-class RepeatedCells {
-  using R = Real<T>;
-  static constexpr int64_t kRoom = 4096 / sizeof(R) / 2;
-
- public:
-  // Whether runs of this length gain from it.
-  static bool Worth(int64_t length) { return length <= kRoom / 2; }
-
-  RepeatedCells(const Job& job, int64_t cell) {
-    const int64_t length = job.geometry->run_length;
-    runs_ = std::max<int64_t>(1, kRoom / length);
-    const R* table = static_cast<const R*>(job.table) + cell;
-    for (size_t k = 0; k < kArrays; ++k, table += job.geometry->num_cells)
-      for (int64_t run = 0; run < runs_; ++run)
-        std::copy_n(table, length, values_[k] + run * length);
-  }
-  int64_t runs() const { return runs_; }
-  Coefficient<R, true> Get(size_t k) const { return Coefficient<R, true>(values_[k]); }
-
- private:
-  int64_t runs_;
-  HWY_ALIGN R values_[kArrays][kRoom];
-};
-
-// Short runs [first, last), of which many in a row belong to the same cells (normalization over
-// positions, channels last). part(cells, at, n, writer) writes elements [at, at + n) of the array,
-// which are whole runs, with the coefficients of `cells`.
-template <class T, class Part>
-HWY_INLINE void RepeatRuns(const Job& job, int64_t first, int64_t last, const Part& part,
-                           RunWriter<T>& writer) {
-  const Geometry& g = *job.geometry;
-  while (first < last) {
-    const int64_t cell = g.run_cell.Offset(first);
-    const RepeatedCells<T, Part::kArrays> cells(job, cell);
-    int64_t end = first + 1;
-    while (end < last && g.run_cell.Offset(end) == cell) ++end;
-    for (int64_t next; first < end; first = next) {
-      next = std::min(first + cells.runs(), end);
-      part(cells, first * g.run_length, (next - first) * g.run_length, writer);
-    }
-  }
-}
-
 // Writes elements [at, at + n) of the array, normalized by a form. Not inlined: among all forms of
 // a caller the registers would not suffice for its loops.
 template <class T, class Form>
@@ -260,29 +214,19 @@ struct ApplyPart {
     WithForm<T>(job, run, ApplyForm<T>{job, run, begin, end, writer});
   }
   // Elements [at, at + n) of the array.
-  void operator()(const RepeatedCells<T, kArrays>& cells, int64_t at, int64_t n,
+  void operator()(const CellBlock<T, kArrays>& cells, int64_t at, int64_t n,
                   RunWriter<T>& writer) const {
-    const CellForm<T, true> form{cells.Get(0), cells.Get(1), cells.Get(2)};
+    using C = Coefficient<Real<T>, true>;
+    const CellForm<T, true> form{C(cells.Get(0)), C(cells.Get(1)), C(cells.Get(2))};
     Normalized(job, form, at, n, writer);
   }
-};
-
-// The runs of a task.
-template <class T, class Part>
-void WriteTask(const Job& job, const RunTask& task, const Part& part) {
-  const Geometry& g = *job.geometry;
-  RunWriter<T> writer(job.stream);
-  const bool whole = task.begin == 0 && task.end == g.run_length;
-  if (whole && g.cell_form && g.cell_vector &&
-      RepeatedCells<T, Part::kArrays>::Worth(g.run_length)) {
-    RepeatRuns(job, task.first_run, task.last_run, part, writer);
-  } else if (whole) {
-    WriteRuns(job, task.first_run, task.last_run, part, writer);
-  } else {
-    for (int64_t run = task.first_run; run < task.last_run; ++run)
-      part(run, task.begin, task.end, writer);
+  // Of one cell, for a CellBlock.
+  void Coefficients(int64_t cell, Real<T>* values) const {
+    const Geometry& g = *job.geometry;
+    const auto k = CoefficientsOf<Real<T>>(job, g.StatOf(cell), g.ParamOf(cell));
+    values[0] = k.hi, values[1] = k.c, values[2] = k.d;
   }
-}
+};
 
 }  // namespace HWY_NAMESPACE
 }  // namespace normkit

@@ -27,7 +27,9 @@ inline int64_t FusedLimit(int threads) {
 // Bytes of output from which storing past the caches pays: none of it would survive in them.
 inline int64_t StreamLimit(int threads) { return int64_t{1 << 20} * threads; }
 
-// Bytes of traffic below which waking another thread costs more than it saves.
+// Bytes of traffic below which waking another thread costs more than it saves, and those below
+// which sharing with one that is awake does.
 inline constexpr int64_t kThreadLimit = 1 << 20;
+inline constexpr int64_t kAwakeLimit = 192 << 10;
 
 }  // namespace normkit

@@ -51,19 +51,51 @@ HWY_INLINE void UnitStatistics(const Job& job, const RowBlocks& blocks, int64_t 
   FinishStatistic(job, unit, moments.Finish());
 }
 
+// Statistics from sums of n elements each around a shift, some at a time; to the bit what
+// RowMoments and FinishStatistic make of them.
+struct SmallSums {
+  HWY_ALIGN double shift[kMaxGroup], sum[kMaxGroup], squares[kMaxGroup];
+
+  HWY_INLINE void Finish(const Job& job, double n, int64_t first, int64_t count) {
+    using D = hn::ScalableTag<double>;
+    const D d;
+    const auto vn = hn::Set(d, n), one = hn::Set(d, 1.0), epsilon = hn::Set(d, job.epsilon);
+    for (int64_t u = 0; u < count; u += static_cast<int64_t>(hn::MaxLanes(D()))) {
+      const auto s = hn::Load(d, sum + u), offset = hn::Div(s, vn);
+      const auto m2 = hn::Sub(hn::Load(d, squares + u), hn::Mul(s, offset));
+      const auto variance = hn::Div(hn::Max(hn::Zero(d), m2), vn);
+      hn::Store(hn::Add(hn::Load(d, shift + u), offset), d, shift + u);
+      hn::Store(variance, d, squares + u);
+      hn::Store(hn::Div(one, hn::Sqrt(hn::Add(variance, epsilon))), d, sum + u);
+    }
+    std::copy_n(shift, count, job.mean + first);
+    std::copy_n(sum, count, job.rstd + first);
+    if (job.variance) std::copy_n(squares, count, job.variance + first);
+  }
+};
+
 // Statistics of units [first, last) of one block each. What one unit waits for (the end of a sum, a
 // division, a square root) others fill: alone, a row of 768 waits longer than it adds.
 template <class T, bool kCenter>
 HWY_INLINE void SmallStatistics(const Job& job, const RowBlocks& blocks, int64_t first,
                                 int64_t last) {
-  RowMoments<T, kCenter> moments[kMaxGroup];
+  using M = RowMoments<T, kCenter>;
+  const Block block = blocks.Get(0);
+  const auto n = static_cast<double>(job.geometry->reduce.num_reduced());
   const int64_t count = last - first;
-  for (int64_t u = 0; u < count; ++u) {
-    moments[u].Start(blocks, UnitStart<T>(job, first + u));
-    moments[u].Prepare();
+  SmallSums sums = {};
+  Real<T> shift[kMaxGroup] = {};
+  for (int64_t u = 0; u < count && kCenter; ++u) {
+    shift[u] = M::Guess(blocks, UnitStart<T>(job, first + u), block);
+    sums.shift[u] = static_cast<double>(shift[u]);
   }
-  for (int64_t u = 0; u < count; ++u) moments[u].Add();
-  for (int64_t u = 0; u < count; ++u) FinishStatistic(job, first + u, moments[u].Finish());
+  bool good = true;
+  for (int64_t u = 0; u < count; ++u) {
+    M::Sum(blocks, UnitStart<T>(job, first + u), block, shift[u], &sums.sum[u], &sums.squares[u]);
+    good &= M::IsGood(n, sums.sum[u], sums.squares[u]);
+  }
+  if (good) return sums.Finish(job, n, first, count);
+  for (int64_t u = first; u < last; ++u) UnitStatistics<T, kCenter>(job, blocks, u);
 }
 
 // Units [first, last), some at a time: reduced one by one, then applied together while they are in
@@ -80,7 +112,7 @@ void ForwardUnits(const Job& job, int64_t first, int64_t last) {
       SmallStatistics<T, kCenter>(job, blocks, unit, end);
     else
       for (int64_t u = unit; u < end; ++u) UnitStatistics<T, kCenter>(job, blocks, u);
-    WriteUnits(job, unit, end, ApplyPart<T>{job}, writer);
+    WriteCellUnits(job, unit, end, ApplyPart<T>{job}, writer);
   }
 }
 

@@ -236,10 +236,19 @@ struct CellGradientPart {
   }
 
   // Elements [at, at + n) of the array.
-  void operator()(const RepeatedCells<T, kArrays>& cells, int64_t at, int64_t n,
+  void operator()(const CellBlock<T, kArrays>& cells, int64_t at, int64_t n,
                   RunWriter<T>& writer) const {
-    Write<true>(at, n, {cells.Get(0), cells.Get(1), cells.Get(2)}, cells.Get(3), cells.Get(4),
-                writer);
+    using C = Coefficient<R, true>;
+    Write<true>(at, n, {C(cells.Get(0)), C(cells.Get(1)), C(cells.Get(2))}, C(cells.Get(3)),
+                C(cells.Get(4)), writer);
+  }
+  // Of one cell, for a CellBlock.
+  void Coefficients(int64_t cell, R* values) const {
+    const Geometry& g = *job.geometry;
+    const auto k = CoefficientsOf<R>(job, g.StatOf(cell), g.ParamOf(cell));
+    const auto through = ThroughOf<R>(job, g.StatOf(cell));
+    values[0] = k.hi, values[1] = k.c, values[2] = k.d;
+    values[3] = through.b, values[4] = through.e;
   }
 };
 
@@ -252,7 +261,7 @@ void ApplyGradientRuns(const Job& job, const RunTask& task) {
 template <class T>
 void ApplyGradientUnits(const Job& job, int64_t first, int64_t last) {
   RunWriter<T> writer(job.stream);
-  WriteUnits(job, first, last, CellGradientPart<T>{job}, writer);
+  WriteCellUnits(job, first, last, CellGradientPart<T>{job}, writer);
 }
 
 }  // namespace HWY_NAMESPACE

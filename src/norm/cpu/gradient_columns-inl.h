@@ -152,8 +152,7 @@ class ColumnBackward {
       ColumnRow<T> rows[kColumnGroup];
       const int64_t count = std::min<int64_t>(kColumnGroup, last - row);
       for (int64_t i = 0; i < count; ++i) rows[i] = Row(row + i);
-      AddTiles<T>(ColumnElementTerms<T, kParamVector, kRelu>{table_, rows}, count, width_, w,
-                       w_x);
+      AddTiles<T>(ColumnElementTerms<T, kParamVector, kRelu>{table_, rows}, count, width_, w, w_x);
     }
   }
 

@@ -27,7 +27,7 @@ HWY_INLINE void AddTo(double* HWY_RESTRICT sums, const R* HWY_RESTRICT values, i
 // f32; then added to f64. Columns do not touch each other, so kCount does not show in the result.
 template <class T, size_t kCount, class Op>
 HWY_INLINE void AddTile(const Op& op, int64_t rows, int64_t column, size_t columns,
-                           double* HWY_RESTRICT first_sums, double* HWY_RESTRICT second_sums) {
+                        double* HWY_RESTRICT first_sums, double* HWY_RESTRICT second_sums) {
   using R = Real<T>;
   const Tag<T> d;
   constexpr size_t kWidth = hn::MaxLanes(Tag<T>());

@@ -165,21 +165,16 @@ class RowMoments {
     shifted_ = {};
   }
 
-  // The next block, in two steps, so that those of several units can go side by side.
+  // The next block.
   HWY_INLINE void Step() {
-    Prepare();
-    Add();
-  }
-  HWY_INLINE void Prepare() {
-    if (block_ % RowBlocks::kChunkBlocks != 0) return;
-    EndChunk();
-    if (kCenter) shift_ = Guess(blocks_->Get(block_));
-  }
-  HWY_INLINE void Add() {
+    if (block_ % RowBlocks::kChunkBlocks == 0) {
+      EndChunk();
+      if (kCenter) shift_ = Guess(*blocks_, unit_, blocks_->Get(block_));
+    }
     const Block block = blocks_->Get(block_);
     const auto n = static_cast<double>(block.segments * block.length);
     double sum, squares;
-    Sum(block, &sum, &squares);
+    Sum(*blocks_, unit_, block, shift_, &sum, &squares);
     if (HWY_LIKELY(IsGood(n, sum, squares)))
       shifted_.Add(n, sum, squares);
     else
@@ -192,29 +187,25 @@ class RowMoments {
     return total_;
   }
 
- private:
-  // Sums around one shift, of as many blocks as it serves.
-  struct Shifted {
-    double n = 0, sum = 0, squares = 0;
-    HWY_INLINE void Add(double count, double s, double q) { n += count, sum += s, squares += q; }
-  };
+  // The steps for units of one block, so that those of several can go side by side.
 
   // Not inlined: its loop needs the registers.
-  HWY_NOINLINE void Sum(const Block& block, double* sum, double* squares) const {
+  HWY_NOINLINE static void Sum(const RowBlocks& blocks, const T* unit, const Block& block, R shift,
+                               double* sum, double* squares) {
     LaneSums<R> sums;
     for (int64_t k = 0; k < block.segments; ++k) {
-      const T* x = unit_ + blocks_->Offset(block, k);
-      sums.AddRun(Deviations<T, kCenter>{x, hn::Set(D(), shift_)}, block.length);
+      const T* x = unit + blocks.Offset(block, k);
+      sums.AddRun(Deviations<T, kCenter>{x, hn::Set(D(), shift)}, block.length);
     }
     *sum = kCenter ? sums.First() : 0;
     *squares = sums.Second();
   }
 
   // A shift near the mean: that of the first lanes. A single element might be the outlier.
-  HWY_INLINE R Guess(const Block& block) const {
+  HWY_INLINE static R Guess(const RowBlocks& blocks, const T* unit, const Block& block) {
     const int64_t n = std::min<int64_t>(kLanes<R>, block.length);
     LaneSums<R> sums;
-    sums.AddRun(Deviations<T, true>{unit_ + blocks_->Offset(block, 0), hn::Zero(D())}, n);
+    sums.AddRun(Deviations<T, true>{unit + blocks.Offset(block, 0), hn::Zero(D())}, n);
     return static_cast<R>(sums.First() / static_cast<double>(n));
   }
 
@@ -224,13 +215,20 @@ class RowMoments {
            squares <= std::numeric_limits<double>::max();
   }
 
+ private:
+  // Sums around one shift, of as many blocks as it serves.
+  struct Shifted {
+    double n = 0, sum = 0, squares = 0;
+    HWY_INLINE void Add(double count, double s, double q) { n += count, sum += s, squares += q; }
+  };
+
   // The block is still in the cache; sum again around its own mean, which serves the blocks after
   // it too.
   HWY_NOINLINE void AddAnew(const Block& block, double n, double sum, double squares) {
     EndShift();
     if (kCenter && std::isfinite(squares)) {
       shift_ = static_cast<R>(static_cast<double>(shift_) + sum / n);
-      Sum(block, &sum, &squares);
+      Sum(*blocks_, unit_, block, shift_, &sum, &squares);
     }
     if (std::isfinite(squares))
       shifted_.Add(n, sum, squares);
