@@ -26,7 +26,8 @@ Float16 ToFloat16(float value) {
   const uint32_t bits = std::bit_cast<uint32_t>(value);
   const auto sign = static_cast<uint16_t>((bits >> 16) & 0x8000);
   const uint32_t magnitude = bits & 0x7fffffff;
-  if (magnitude > 0x7f800000) return {static_cast<uint16_t>(sign | 0x7e00)};
+  if (magnitude > 0x7f800000)  // NaN keeps what fits of its bits, as processors do it
+    return {static_cast<uint16_t>(sign | 0x7e00 | (magnitude >> 13 & 0x3ff))};
   if (magnitude >= 0x477ff000) return {static_cast<uint16_t>(sign | 0x7c00)};  // rounds to infinity
   if (magnitude < 0x38800000) {
     // Below 2^-14 the result is subnormal: adding 0.5 leaves the 10 bits that stay, rounded to

@@ -23,12 +23,12 @@ class CellBlock {
   using R = Real<T>;
 
  public:
-  static constexpr int64_t kRoom = 4096 / sizeof(R);
+  static constexpr int64_t kRoom = 8192 / sizeof(R);
 
-  // The row of cells that begins at `cell`, as often as it fits into half of the room.
+  // The row of cells that begins at `cell`, as often as it fits into a quarter of the room.
   void Repeat(const Job& job, int64_t cell) {
     const int64_t length = job.geometry->run_length;
-    runs_ = std::max<int64_t>(1, kRoom / 2 / length);
+    runs_ = std::max<int64_t>(1, kRoom / 4 / length);
     const R* table = static_cast<const R*>(job.table) + cell;
     for (size_t k = 0; k < kArrays; ++k, table += job.geometry->num_cells)
       for (int64_t run = 0; run < runs_; ++run)
@@ -80,7 +80,7 @@ void WriteTask(const Job& job, const RunTask& task, const Part& part) {
   RunWriter<T> writer(job.stream);
   const bool whole = task.begin == 0 && task.end == g.run_length;
   if (whole && g.cell_form && g.cell_vector &&
-      g.run_length <= CellBlock<T, Part::kArrays>::kRoom / 4) {
+      g.run_length <= CellBlock<T, Part::kArrays>::kRoom / 8) {
     RepeatRuns(job, task.first_run, task.last_run, part, writer);
   } else if (whole) {
     WriteRuns(job, task.first_run, task.last_run, part, writer);

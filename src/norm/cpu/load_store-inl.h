@@ -28,23 +28,22 @@ using Vector = hn::Vec<Tag<T>>;
 // 16-bit patterns as f32, exactly. By hand where the processor cannot: Highway's emulation knows no
 // infinity.
 template <class D>
-HWY_INLINE hn::Vec<D> Widen(D d, const BFloat16* x) {
-  const hn::Rebind<uint16_t, D> d16;
+using Bits16 = hn::Vec<hn::Rebind<uint16_t, D>>;
+
+template <class D>
+HWY_INLINE hn::Vec<D> Widen(D d, Bits16<D> half, const BFloat16*) {
   const hn::Rebind<uint32_t, D> d32;
-  const auto bits = hn::LoadU(d16, reinterpret_cast<const uint16_t*>(x));
-  return hn::BitCast(d, hn::ShiftLeft<16>(hn::PromoteTo(d32, bits)));
+  return hn::BitCast(d, hn::ShiftLeft<16>(hn::PromoteTo(d32, half)));
 }
 
 template <class D>
-HWY_INLINE hn::Vec<D> Widen(D d, const Float16* x) {
+HWY_INLINE hn::Vec<D> Widen(D d, Bits16<D> half, const Float16*) {
 #if HWY_TARGET == HWY_AVX2 || HWY_TARGET == HWY_AVX3
-  const hn::Rebind<hwy::float16_t, D> d16;
-  return hn::PromoteTo(d, hn::LoadU(d16, reinterpret_cast<const hwy::float16_t*>(x)));
+  return hn::PromoteTo(d, hn::BitCast(hn::Rebind<hwy::float16_t, D>(), half));
 #else
-  const hn::Rebind<uint16_t, D> d16;
   const hn::Rebind<uint32_t, D> d32;
   const hn::Rebind<int32_t, D> di;
-  const auto bits = hn::PromoteTo(d32, hn::LoadU(d16, reinterpret_cast<const uint16_t*>(x)));
+  const auto bits = hn::PromoteTo(d32, half);
   const auto magnitude = hn::And(bits, hn::Set(d32, 0x7fff));
   const auto sign = hn::ShiftLeft<16>(hn::And(bits, hn::Set(d32, 0x8000)));
   const auto shifted = hn::ShiftLeft<13>(magnitude);
@@ -68,7 +67,8 @@ HWY_INLINE hn::Vec<D> LoadAny(D d, const hn::TFromD<D>* x) {
 }
 template <class D, class T, HWY_IF_LANE_SIZE(T, 2)>
 HWY_INLINE hn::Vec<D> LoadAny(D d, const T* x) {
-  return Widen(d, x);
+  const hn::Rebind<uint16_t, D> d16;
+  return Widen(d, hn::LoadU(d16, reinterpret_cast<const uint16_t*>(x)), x);
 }
 
 // The first n < Lanes(d) elements, then zeros. Reads nothing beyond them.
@@ -77,26 +77,49 @@ HWY_INLINE hn::Vec<D> LoadPartial(D d, const T* x, size_t n) {
 #if HWY_TARGET == HWY_AVX2 || HWY_TARGET == HWY_AVX3
   if constexpr (sizeof(T) >= 4) return hn::MaskedLoad(hn::FirstN(d, n), d, x);
 #endif
+#if HWY_TARGET == HWY_AVX3
+  if constexpr (sizeof(T) == 2) {
+    const hn::Rebind<uint16_t, D> d16;
+    const auto* bits = reinterpret_cast<const uint16_t*>(x);
+    return Widen(d, hn::MaskedLoad(hn::FirstN(d16, n), d16, bits), x);
+  }
+#endif
   HWY_ALIGN T buffer[hn::MaxLanes(d)] = {};
   std::memcpy(buffer, x, n * sizeof(T));
   return LoadAny(d, buffer);
+}
+
+// The upper halves of all lanes.
+template <class D32>
+HWY_INLINE auto UpperHalves(D32, hn::Vec<D32> bits) {
+#if HWY_TARGET == HWY_SCALAR
+  return hn::TruncateTo(hn::Rebind<uint16_t, D32>(), hn::ShiftRight<16>(bits));
+#else
+  const hn::Repartition<uint16_t, D32> d16;
+  const auto halves = hn::BitCast(d16, bits);
+  return hn::LowerHalf(hn::Half<decltype(d16)>(), hn::ConcatOdd(d16, halves, halves));
+#endif
 }
 
 // Rounds to nearest even by hand: Highway 1.0.3 truncates.
 template <class D>
 HWY_INLINE auto Narrow(D, hn::Vec<D> value, const BFloat16*) {
   const hn::Rebind<uint32_t, D> d32;
-  const hn::Rebind<uint16_t, D> d16;
   const auto bits = hn::BitCast(d32, value);
-  const auto odd = hn::And(hn::ShiftRight<16>(bits), hn::Set(d32, 1));
-  const auto rounded = hn::ShiftRight<16>(hn::Add(hn::Add(bits, hn::Set(d32, 0x7fff)), odd));
-  const auto quiet = hn::Or(hn::ShiftRight<16>(bits), hn::Set(d32, 0x40));
+  const auto is_odd = hn::TestBit(bits, hn::Set(d32, 0x10000));
+  const auto half = hn::IfThenElse(is_odd, hn::Set(d32, 0x8000), hn::Set(d32, 0x7fff));
   const auto is_nan = hn::RebindMask(d32, hn::Ne(value, value));
-  return hn::TruncateTo(d16, hn::IfThenElse(is_nan, quiet, rounded));
+  const auto quiet = hn::Or(bits, hn::Set(d32, 0x400000));
+  return UpperHalves(d32, hn::IfThenElse(is_nan, quiet, hn::Add(bits, half)));
 }
 
+// NaN keeps what fits of its bits, as processors do it.
 template <class D>
 HWY_INLINE auto Narrow(D d, hn::Vec<D> value, const Float16*) {
+#if HWY_TARGET == HWY_AVX2 || HWY_TARGET == HWY_AVX3
+  const hn::Rebind<hwy::float16_t, D> half;
+  return hn::BitCast(hn::Rebind<uint16_t, D>(), hn::DemoteTo(half, value));
+#else
   const hn::Rebind<uint32_t, D> d32;
   const hn::Rebind<int32_t, D> di;
   const hn::Rebind<uint16_t, D> d16;
@@ -114,9 +137,11 @@ HWY_INLINE auto Narrow(D d, hn::Vec<D> value, const Float16*) {
   auto result = hn::IfThenElse(hn::RebindMask(d32, order < hn::Set(di, 0x38800000)), small, normal);
   result = hn::IfThenElse(hn::RebindMask(d32, order > hn::Set(di, 0x477fefff)),
                           hn::Set(d32, 0x7c00), result);
-  result = hn::IfThenElse(hn::RebindMask(d32, order > hn::Set(di, 0x7f800000)),
-                          hn::Set(d32, 0x7e00), result);
+  const auto quiet =
+      hn::Or(hn::And(hn::ShiftRight<13>(magnitude), hn::Set(d32, 0x3ff)), hn::Set(d32, 0x7e00));
+  result = hn::IfThenElse(hn::RebindMask(d32, order > hn::Set(di, 0x7f800000)), quiet, result);
   return hn::TruncateTo(d16, hn::Or(sign, result));
+#endif
 }
 
 template <class D>
@@ -133,6 +158,13 @@ template <class D, class T>
 HWY_INLINE void StorePartial(hn::Vec<D> value, D d, T* y, size_t n) {
 #if HWY_TARGET == HWY_AVX2 || HWY_TARGET == HWY_AVX3
   if constexpr (sizeof(T) >= 4) return hn::BlendedStore(value, hn::FirstN(d, n), d, y);
+#endif
+#if HWY_TARGET == HWY_AVX3
+  if constexpr (sizeof(T) == 2) {
+    const hn::Rebind<uint16_t, D> d16;
+    auto* bits = reinterpret_cast<uint16_t*>(y);
+    return hn::BlendedStore(Narrow(d, value, y), hn::FirstN(d16, n), d16, bits);
+  }
 #endif
   HWY_ALIGN T buffer[hn::MaxLanes(d)];
   StoreAny(value, d, buffer);

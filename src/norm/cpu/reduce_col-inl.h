@@ -170,7 +170,7 @@ class ColumnMoments {
            task.first_column),
         width_(task.last_column - task.first_column),
         ahead_(RowsAhead<T>(reduced_, width_)),
-        shift_(Scratch<ColumnShiftTag, R>(kColumnBlock)),
+        shift_(Scratch<ColumnShiftTag, R>(kColumnBlock)),  // whole vectors
         sum_(Scratch<ColumnSumsTag, double>(2 * kColumnBlock)),
         squares_(sum_ + kColumnBlock) {}
 
@@ -190,19 +190,26 @@ class ColumnMoments {
 
   // Sums of a chunk around shifts that suit it.
   void Chunk(int64_t first, int64_t last) {
-    std::fill_n(shift_, width_, R(0));
+    constexpr auto kWidth = static_cast<int64_t>(hn::MaxLanes(Tag<T>()));
+    std::fill_n(shift_, (width_ + kWidth - 1) / kWidth * kWidth, R(0));
     if (kCenter) Guess(first, std::min(first + kColumnGroup, last));
     Sum(first, last);
     if (kCenter && Improve(static_cast<double>(last - first))) Sum(first, last);
   }
 
   void Guess(int64_t first, int64_t last) {
+    const Tag<T> d;
+    constexpr auto kWidth = static_cast<int64_t>(hn::MaxLanes(Tag<T>()));
+    const auto weight = hn::Set(d, R(1) / static_cast<R>(last - first));
+    const int64_t whole = width_ - width_ % kWidth;
     for (int64_t row = first; row < last; ++row) {
       const T* x = Row(row);
-      for (int64_t c = 0; c < width_; ++c) shift_[c] += static_cast<R>(ToDouble(x[c]));
+      for (int64_t c = 0; c < whole; c += kWidth)
+        hn::Store(hn::Add(hn::Load(d, shift_ + c), LoadAny(d, x + c)), d, shift_ + c);
+      for (int64_t c = whole; c < width_; ++c) shift_[c] += static_cast<R>(ToDouble(x[c]));
     }
-    const R weight = R(1) / static_cast<R>(last - first);
-    for (int64_t c = 0; c < width_; ++c) shift_[c] *= weight;
+    for (int64_t c = 0; c < width_; c += kWidth)
+      hn::Store(hn::Mul(hn::Load(d, shift_ + c), weight), d, shift_ + c);
   }
 
   void Sum(int64_t first, int64_t last) {
