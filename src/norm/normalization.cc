@@ -141,6 +141,7 @@ class Normalization::Impl : public Problem {
     job.group = schedule.group;
     job.tiled_runs = schedule.tiled_runs;
     job.ahead = schedule.ahead;
+    job.read_ahead = schedule.read_ahead;
   }
 
   void Forward(Job& job) const {

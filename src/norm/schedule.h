@@ -31,6 +31,7 @@ struct Schedule {
   int64_t group = 1;       // units of rows that are reduced and then written together
   int64_t tiled_runs = 1;  // runs that are written in turns
   int64_t ahead = 0;       // elements from what is written to what is fetched meanwhile
+  int64_t read_ahead = 0;  // the same from what is reduced
 };
 
 Schedule ChooseSchedule(const Geometry& geometry, int64_t element_bytes, NormPass pass,

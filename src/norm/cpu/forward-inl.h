@@ -22,7 +22,7 @@ Moments ReduceChunk(const Job& job, int64_t unit, int64_t chunk) {
   const int64_t first = chunk * RowBlocks::kChunkBlocks;
   const int64_t last = std::min(first + RowBlocks::kChunkBlocks, blocks.num_blocks());
   moments.Start(blocks, static_cast<const T*>(job.x) + job.geometry->reduce.kept.Offset(unit),
-                first);
+                job.read_ahead, first);
   for (int64_t b = first; b < last; ++b) moments.Step();
   return moments.Finish();
 }
@@ -46,7 +46,7 @@ HWY_INLINE const T* UnitStart(const Job& job, int64_t unit) {
 template <class T, bool kCenter>
 HWY_INLINE void UnitStatistics(const Job& job, const RowBlocks& blocks, int64_t unit) {
   RowMoments<T, kCenter> moments;
-  moments.Start(blocks, UnitStart<T>(job, unit));
+  moments.Start(blocks, UnitStart<T>(job, unit), job.read_ahead);
   for (int64_t b = 0; b < blocks.num_blocks(); ++b) moments.Step();
   FinishStatistic(job, unit, moments.Finish());
 }
@@ -91,7 +91,8 @@ HWY_INLINE void SmallStatistics(const Job& job, const RowBlocks& blocks, int64_t
   }
   bool good = true;
   for (int64_t u = 0; u < count; ++u) {
-    M::Sum(blocks, UnitStart<T>(job, first + u), block, shift[u], &sums.sum[u], &sums.squares[u]);
+    M::Sum(blocks, UnitStart<T>(job, first + u), block, shift[u], job.read_ahead, &sums.sum[u],
+           &sums.squares[u]);
     good &= M::IsGood(n, sums.sum[u], sums.squares[u]);
   }
   if (good) return sums.Finish(job, n, first, count);

@@ -22,6 +22,7 @@ struct CellGradientTerms {
   const T* x;
   const T* dy;
   V hi, c, d;
+  int64_t ahead;
 
   HWY_INLINE void Value(V value, V gradient, V* first, V* second) const {
     const V deviation = hn::Sub(value, hi);
@@ -29,6 +30,8 @@ struct CellGradientTerms {
     *second = hn::Mul(*first, deviation);
   }
   HWY_INLINE void At(int64_t i, V* first, V* second) const {
+    FetchAhead(x + i, ahead);
+    FetchAhead(dy + i, ahead);
     Value(LoadAny(D(), x + i), LoadAny(D(), dy + i), first, second);
   }
   HWY_INLINE void Partial(int64_t i, size_t n, V* first, V* second) const {
@@ -53,7 +56,7 @@ void GradientChunk(const Job& job, int64_t cell, int64_t chunk, double* sums) {
       const int64_t at = unit + blocks.Offset(block, s);
       lanes.AddRun(CellGradientTerms<T, kRelu>{static_cast<const T*>(job.x) + at,
                                                static_cast<const T*>(job.dy) + at, hn::Set(d, k.hi),
-                                               hn::Set(d, k.c), hn::Set(d, k.d)},
+                                               hn::Set(d, k.c), hn::Set(d, k.d), job.read_ahead},
                    block.length);
     }
     sums[0] += lanes.First();

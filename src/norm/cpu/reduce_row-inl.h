@@ -128,8 +128,10 @@ struct Deviations {
   using V = Vector<T>;
   const T* x;
   V shift;
+  int64_t ahead = 0;
 
   HWY_INLINE void At(int64_t i, V* first, V* second) const {
+    FetchAhead(x + i, ahead);
     const V value = LoadAny(D(), x + i);
     *first = kCenter ? hn::Sub(value, shift) : hn::Zero(D());
     *second = kCenter ? hn::Mul(*first, *first) : hn::Mul(value, value);
@@ -157,9 +159,10 @@ class RowMoments {
   using D = Tag<T>;
 
  public:
-  void Start(const RowBlocks& blocks, const T* unit, int64_t first_block = 0) {
+  void Start(const RowBlocks& blocks, const T* unit, int64_t ahead, int64_t first_block = 0) {
     blocks_ = &blocks;
     unit_ = unit;
+    ahead_ = ahead;
     block_ = first_block;
     total_ = chunk_ = {};
     shifted_ = {};
@@ -174,7 +177,7 @@ class RowMoments {
     const Block block = blocks_->Get(block_);
     const auto n = static_cast<double>(block.segments * block.length);
     double sum, squares;
-    Sum(*blocks_, unit_, block, shift_, &sum, &squares);
+    Sum(*blocks_, unit_, block, shift_, ahead_, &sum, &squares);
     if (HWY_LIKELY(IsGood(n, sum, squares)))
       shifted_.Add(n, sum, squares);
     else
@@ -191,11 +194,11 @@ class RowMoments {
 
   // Not inlined: its loop needs the registers.
   HWY_NOINLINE static void Sum(const RowBlocks& blocks, const T* unit, const Block& block, R shift,
-                               double* sum, double* squares) {
+                               int64_t ahead, double* sum, double* squares) {
     LaneSums<R> sums;
     for (int64_t k = 0; k < block.segments; ++k) {
       const T* x = unit + blocks.Offset(block, k);
-      sums.AddRun(Deviations<T, kCenter>{x, hn::Set(D(), shift)}, block.length);
+      sums.AddRun(Deviations<T, kCenter>{x, hn::Set(D(), shift), ahead}, block.length);
     }
     *sum = kCenter ? sums.First() : 0;
     *squares = sums.Second();
@@ -228,7 +231,7 @@ class RowMoments {
     EndShift();
     if (kCenter && std::isfinite(squares)) {
       shift_ = static_cast<R>(static_cast<double>(shift_) + sum / n);
-      Sum(*blocks_, unit_, block, shift_, &sum, &squares);
+      Sum(*blocks_, unit_, block, shift_, 0, &sum, &squares);
     }
     if (std::isfinite(squares))
       shifted_.Add(n, sum, squares);
@@ -265,6 +268,7 @@ class RowMoments {
 
   const RowBlocks* blocks_ = nullptr;
   const T* unit_ = nullptr;
+  int64_t ahead_ = 0;
   int64_t block_ = 0;
   R shift_ = 0;
   Shifted shifted_;
