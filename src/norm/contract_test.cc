@@ -38,19 +38,31 @@ std::string Bytes(const std::vector<T>& values) {
   return {reinterpret_cast<const char*>(values.data()), values.size() * sizeof(T)};
 }
 
-// A copy of a tensor that begins `misalignment` elements behind a cache line.
+// A copy of a tensor that begins `misalignment` elements behind a cache line, and sees to it that
+// nobody writes beside it.
 class Buffer {
  public:
   Buffer(const Tensor& tensor, size_t misalignment)
-      : bytes_(tensor.bytes()), storage_(bytes_ + 64 + misalignment * SizeOf(tensor.dtype())) {
+      : bytes_(tensor.bytes()),
+        storage_(bytes_ + 128 + misalignment * SizeOf(tensor.dtype()), kUntouched) {
     const auto address = reinterpret_cast<uintptr_t>(storage_.data());
     data_ = storage_.data() + (64 - address % 64) % 64 + misalignment * SizeOf(tensor.dtype());
     std::memcpy(data_, tensor.data(), bytes_);
+  }
+  Buffer(const Buffer&) = delete;
+  Buffer& operator=(const Buffer&) = delete;
+  ~Buffer() {
+    const auto untouched = [](char byte) { return byte == kUntouched; };
+    const char* end = storage_.data() + storage_.size();
+    EXPECT_TRUE(std::all_of(static_cast<const char*>(storage_.data()),
+                            static_cast<const char*>(data_), untouched));
+    EXPECT_TRUE(std::all_of(static_cast<const char*>(data_ + bytes_), end, untouched));
   }
   void* data() { return data_; }
   std::string bytes() const { return {static_cast<const char*>(data_), bytes_}; }
 
  private:
+  static constexpr char kUntouched = 0x5a;
   size_t bytes_;
   std::vector<char> storage_;
   char* data_;
@@ -139,8 +151,12 @@ TEST_F(Targets, NeitherAlignmentNorPlaceShowsInTheBits) {
       for (const Case& test : cases::AllCases(dtype, {.b = 2, .t = 3, .s = 5, .c = 34})) {
         const Problem p(test);
         const Outcome expected = RunBoth(p);
-        for (size_t misalignment : {1, 2, 7, 13})
+        for (size_t misalignment : {1, 2, 7, 13}) {
           ASSERT_EQ(RunBoth(p, {.misalignment = misalignment}), expected) << test.ToString();
+          WantSchedule({.stream = true});
+          ASSERT_EQ(RunBoth(p, {.misalignment = misalignment}), expected) << test.ToString();
+          WantSchedule({});
+        }
         ASSERT_EQ(RunBoth(p, {.in_place = true}), expected) << test.ToString() << " in place";
       }
     }
