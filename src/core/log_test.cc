@@ -1,6 +1,9 @@
 #include "src/core/log.h"
 
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
+
+#include "src/core/log_capture.h"
 
 namespace normkit {
 namespace {
@@ -18,6 +21,23 @@ TEST(LogTest, DetailsOnlyWhereAskedFor) {
   LogDetail("kernel chosen");
   EXPECT_EQ(testing::internal::GetCapturedStderr(),
             LogsDetails() ? "normkit: kernel chosen\n" : "");
+}
+
+TEST(LogTest, ACaptureKeepsWhatIsLogged) {
+  testing::internal::CaptureStderr();
+  {
+    const LogCapture outer;
+    Warn("one");
+    {
+      const LogCapture inner;
+      Warn("two");
+      EXPECT_THAT(inner.lines(), testing::ElementsAre("normkit: two\n"));
+    }
+    Warn("three");
+    EXPECT_THAT(outer.lines(), testing::ElementsAre("normkit: one\n", "normkit: three\n"));
+  }
+  Warn("four");
+  EXPECT_EQ(testing::internal::GetCapturedStderr(), "normkit: four\n");
 }
 
 }  // namespace

@@ -162,6 +162,15 @@ struct Problem {
     gamma_tensor = MakeTensor(parameters, ParameterDType(c.dtype), gamma);
     beta_tensor = MakeTensor(parameters, ParameterDType(c.dtype), beta);
   }
+  // Of a backward pass after `forward`, but for what it writes.
+  Normalization::BackwardArgs BackwardArgs(const NormResult& forward) const {
+    return {.x = x_tensor.data(),
+            .dy = dy_tensor.data(),
+            .gamma = gamma_tensor.data(),
+            .beta = beta_tensor.data(),
+            .mean = forward.mean.data(),
+            .rstd = forward.rstd.data()};
+  }
   reference::Inputs inputs(bool relu = false, double epsilon = 1e-5) const {
     return {test.spec, test.layout, x, gamma, beta, epsilon, relu};
   }

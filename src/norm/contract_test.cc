@@ -414,16 +414,10 @@ TEST(Backward, AccumulateAdds) {
     const auto once = normkit::Backward(test.spec, p.x_tensor, &p.gamma_tensor, &p.beta_tensor,
                                         p.dy_tensor, forward);
     Tensor dx = p.x_tensor.Clone(), dgamma = p.gamma_tensor.Clone(), dbeta = p.beta_tensor.Clone();
-    norm.Backward({.x = p.x_tensor.data(),
-                   .dy = p.dy_tensor.data(),
-                   .gamma = p.gamma_tensor.data(),
-                   .beta = p.beta_tensor.data(),
-                   .mean = forward.mean.data(),
-                   .rstd = forward.rstd.data(),
-                   .dx = dx.data(),
-                   .dgamma = dgamma.data(),
-                   .dbeta = dbeta.data(),
-                   .accumulate = true});
+    auto args = p.BackwardArgs(forward);
+    args.dx = dx.data(), args.dgamma = dgamma.data(), args.dbeta = dbeta.data();
+    args.accumulate = true;
+    norm.Backward(args);
     for (size_t i = 0; i < p.x.size(); ++i)
       ASSERT_NEAR(dx.values<float>()[i], p.x[i] + static_cast<double>(once.dx.values<float>()[i]),
                   1e-5)
@@ -451,14 +445,10 @@ TEST(Backward, ReluMaskIsThatOfTheForwardPass) {
       const auto forward =
           ForwardTraining(test.spec, p.x_tensor, &p.gamma_tensor, &p.beta_tensor, options);
       Tensor dx(test.layout, dtype);
-      norm.Backward({.x = p.x_tensor.data(),
-                     .dy = p.dy_tensor.data(),
-                     .gamma = p.gamma_tensor.data(),
-                     .beta = p.beta_tensor.data(),
-                     .mean = forward.mean.data(),
-                     .rstd = forward.rstd.data(),
-                     .dx = dx.data(),
-                     .fixed_statistics = true});
+      auto args = p.BackwardArgs(forward);
+      args.dx = dx.data();
+      args.fixed_statistics = true;
+      norm.Backward(args);
       const auto y = cases::ToDoubles(forward.y), gradient = cases::ToDoubles(dx);
       for (size_t i = 0; i < y.size(); ++i)
         ASSERT_EQ(gradient[i] != 0, y[i] > 0) << test.ToString() << " at " << i;

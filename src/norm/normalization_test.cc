@@ -131,15 +131,9 @@ void CheckGradients(const cases::Case& test, const NormOptions& options) {
 
   // The parameters' alone.
   Tensor dgamma = p.gamma_tensor.Clone(), dbeta = p.gamma_tensor.Clone();
-  Normalization(test.spec, test.layout, test.dtype, options)
-      .Backward({.x = p.x_tensor.data(),
-                 .dy = p.dy_tensor.data(),
-                 .gamma = p.gamma_tensor.data(),
-                 .beta = p.beta_tensor.data(),
-                 .mean = forward.mean.data(),
-                 .rstd = forward.rstd.data(),
-                 .dgamma = dgamma.data(),
-                 .dbeta = dbeta.data()});
+  auto args = p.BackwardArgs(forward);
+  args.dgamma = dgamma.data(), args.dbeta = dbeta.data();
+  Normalization(test.spec, test.layout, test.dtype, options).Backward(args);
   EXPECT_LE(RelativeError(dgamma, exact.dgamma, 1), of_sums) << test.ToString() << " without dx";
   EXPECT_LE(RelativeError(dbeta, exact.dbeta, 1), of_sums) << test.ToString() << " without dx";
 }
@@ -164,13 +158,10 @@ TEST_P(EveryDType, FixedStatisticsPassNoGradient) {
     const Normalization norm(test.spec, test.layout, test.dtype);
     const auto forward = ForwardTraining(test.spec, p.x_tensor, nullptr, nullptr);
     Tensor dx(test.layout, test.dtype);
-    norm.Backward({.x = p.x_tensor.data(),
-                   .dy = p.dy_tensor.data(),
-                   .gamma = p.gamma_tensor.data(),
-                   .mean = forward.mean.data(),
-                   .rstd = forward.rstd.data(),
-                   .dx = dx.data(),
-                   .fixed_statistics = true});
+    auto args = p.BackwardArgs(forward);
+    args.dx = dx.data();
+    args.fixed_statistics = true;
+    norm.Backward(args);
     const auto exact =
         reference::Backward(p.inputs(), {forward.mean, forward.variance}, p.dy, true);
     EXPECT_LE(RelativeError(dx, exact.dx, 1), GradientTolerance(test.dtype)) << test.ToString();
