@@ -2,8 +2,12 @@
 
 import csv
 import json
+import os
+import pty
 import re
+import signal
 import statistics
+import subprocess
 
 import pytest
 
@@ -29,6 +33,39 @@ def test_tables_page_and_numbers(normkit, tmp_path):
     assert len(rows) == 2 * 2 * 2 * 3
     rates = {row["mini_batch_size"]: float(row["initial_learn_rate"]) for row in rows}
     assert rates["32"] == pytest.approx(8 * rates["4"])
+
+
+def interrupt_in_run(program, number, output):
+    """Starts a comparison of two runs and sends Ctrl-C when the progress line, which is for terminals,
+    is at run `number`; returns (code, stdout, stderr)."""
+    ours, theirs = pty.openpty()
+    process = subprocess.Popen(
+        [program, "compare", "--data", "digits:2000", "--network", "mlp", "--norms", "none,batch",
+         "--batch-sizes", "8", "--max-epochs", "8", "--checkpoints", "1", "--output", output],
+        stdout=subprocess.PIPE, stderr=theirs, text=True)  # fmt: skip
+    os.close(theirs)
+    said = ""
+    try:
+        while part := os.read(ours, 4096).decode():
+            before, said = said, said + part
+            if f"{number}/2 " in said and f"{number}/2 " not in before:
+                process.send_signal(signal.SIGINT)
+    except OSError:  # the other side is closed
+        pass
+    out, _ = process.communicate(timeout=120)
+    os.close(ours)
+    return process.returncode, out, said
+
+
+@pytest.mark.parametrize("whole", [0, 1])
+def test_interrupted(program, tmp_path, whole):
+    code, out, said = interrupt_in_run(program, whole + 1, tmp_path)
+    assert code == 1
+    assert said.endswith(f"normkit: comparison stopped after {whole} of 2 runs\r\n"), said
+    rows = read_csv(tmp_path / "final.csv")
+    assert [row["norm"] for row in rows] == ["none"] * whole
+    assert (re.search(r"^none +\d+\.\d\d$", out, re.M) is not None) == bool(whole)
+    assert not re.search("^batch ", out, re.M)
 
 
 def test_mean_and_range_are_those_of_the_seeds(normkit, tmp_path):

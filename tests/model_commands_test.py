@@ -202,6 +202,43 @@ def test_bad_model_files(normkit, tmp_path, command):
     assert done.stderr.startswith(f"normkit: {damaged}: is not an ONNX model (10 bytes ")
 
 
+def write_model(path, node, size_in, size_out):
+    """A model of one node from x to y, as others may write it."""
+    value = lambda name, size: onnx.helper.make_tensor_value_info(  # noqa: E731
+        name, onnx.TensorProto.FLOAT, ["N", *size]
+    )
+    graph = onnx.helper.make_graph(
+        [onnx.helper.make_node(node, ["x"], ["y"])], "g", [value("x", size_in)], [value("y", size_out)]
+    )
+    opset = onnx.helper.make_opsetid("", 17)
+    onnx.save(onnx.helper.make_model(graph, opset_imports=[opset], ir_version=8), path)
+    return path
+
+
+def test_what_predict_cannot_print(normkit, trained, tmp_path):
+    write_png(tmp_path / "x.png", np.zeros((4, 4), np.uint8))
+    images = write_model(tmp_path / "images.onnx", "Relu", [3, 4, 4], [3, 4, 4])
+    done = normkit("predict", images, tmp_path / "x.png", code=1)
+    expected = "the model gives images, BSSC [1,4,4,3], expected classes or values to print"
+    assert done.stderr == f"normkit: {expected}\n"
+
+    features = write_model(tmp_path / "features.onnx", "Relu", [5], [5])
+    done = normkit("predict", features, tmp_path / "x.png", code=1)
+    assert done.stderr == (
+        f"normkit: {tmp_path}/x.png: the model takes BC [1,5], expected images with 1 or 3 channels "
+        "(give it .npy)\nnormkit: 1 of 1 files could not be used\n"
+    )
+
+    model, _ = trained("batch")
+    proto = onnx.load(model)
+    for entry in proto.metadata_props:
+        if entry.key == "normkit.classes":
+            entry.value = json.dumps(json.loads(entry.value)[:9])
+    onnx.save(proto, tmp_path / "nine.onnx")
+    done = normkit("predict", tmp_path / "nine.onnx", tmp_path / "x.png", code=1)
+    assert done.stderr == "normkit: the model gives 10 values for 9 classes, expected one each\n"
+
+
 def test_wrong_command_lines(normkit, trained):
     model, _ = trained("batch")
     assert "--data" in normkit("eval", model, code=2).stderr

@@ -1,9 +1,11 @@
 """`normkit train` as a user runs it: files, table, errors, Ctrl-C and going on, the same bytes."""
 
 import csv
+import gzip
 import json
 import re
 import signal
+import struct
 import subprocess
 
 import numpy as np
@@ -198,6 +200,32 @@ def test_diverging_training(normkit, tmp_path):
     assert re.match(r"normkit: training: loss is -?(nan|inf) at iteration \d+ \(epoch 1\), "
                     "expected a finite number; try a lower initial_learn_rate", done.stderr)
     assert not (tmp_path / "model.onnx").exists()
+
+
+def write_idx(path, values):
+    """Bytes as MNIST's files have them."""
+    header = struct.pack(">BBBB", 0, 0, 8, values.ndim) + struct.pack(f">{values.ndim}I", *values.shape)
+    with gzip.open(path, "wb") as file:
+        file.write(header + values.astype(np.uint8).tobytes())
+
+
+def test_idx_files(normkit, tmp_path):
+    """As test_mnist, on files made here: a bright square says which class it is by its place."""
+    rng = np.random.default_rng(8)
+    labels = rng.integers(0, 4, 400)
+    images = rng.integers(0, 100, (400, 12, 12))
+    for image, label in zip(images, labels):
+        row, column = 6 * (label // 2), 6 * (label % 2)
+        image[row : row + 6, column : column + 6] += 150
+    write_idx(tmp_path / "squares-images-idx3-ubyte.gz", images)
+    write_idx(tmp_path / "squares-labels-idx1-ubyte.gz", labels)
+    data = ["--data", tmp_path / "squares"]
+    result = json.loads(normkit("train", *data, "--max-epochs", "4", "--mini-batch-size", "20", "--output",
+                                tmp_path / "out", "--json").stdout)
+    assert result["validation_accuracy"] >= 95
+    evaluated = json.loads(normkit("eval", tmp_path / "out/model.onnx", *data, "--held-out", "--json").stdout)
+    assert evaluated["accuracy"] == pytest.approx(result["validation_accuracy"], abs=1e-9)
+    assert evaluated["observations"] == 60
 
 
 def test_mnist(normkit, real_data, tmp_path):

@@ -1,5 +1,6 @@
 #include <fmt/format.h>
 #include <gtest/gtest.h>
+#include <unistd.h>
 
 #include <filesystem>
 
@@ -182,6 +183,48 @@ TEST(FolderTest, FoldersWithoutPicturesAreNamed) {
                fmt::format("data '{}': folder 'empty' holds no pictures (.jpg, .jpeg, .png), "
                            "expected some of the class 'empty'",
                            folder.path()));
+}
+
+// Somebody who is not root, whom no permission stops.
+class NotRoot {
+ public:
+  NotRoot() : user_(geteuid()) {
+    constexpr uid_t kNobody = 65534;
+    if (user_ == 0) Become(kNobody);
+  }
+  ~NotRoot() {
+    if (user_ == 0) Become(user_);
+  }
+  NotRoot(const NotRoot&) = delete;
+  NotRoot& operator=(const NotRoot&) = delete;
+
+ private:
+  static void Become(uid_t user) { EXPECT_EQ(seteuid(user), 0); }
+  uid_t user_;
+};
+
+TEST(FolderTest, UnreadableFoldersAreNamed) {
+  const Pictures pictures;
+  const std::string whole = pictures.folder.path(), cat = pictures.folder / "cat";
+  const auto allow = [](const std::string& path, std::filesystem::perms who) {
+    std::filesystem::permissions(path, who);
+  };
+  const auto all = std::filesystem::perms::all, none = std::filesystem::perms::none;
+  const std::string reason = ": the folder cannot be read: Permission denied";
+  allow(whole, all);
+  allow(cat, none);
+  {
+    const NotRoot nobody;
+    EXPECT_ERROR(OpenFolder(whole, {}, 0), cat + reason);
+  }
+  allow(whole, none);
+  {
+    const NotRoot nobody;
+    EXPECT_ERROR(OpenFolder(whole, {}, 0), whole + reason);
+    EXPECT_ERROR(OpenData(whole), whole + reason);
+  }
+  allow(whole, all);
+  allow(cat, all);
 }
 
 NpyArray Floats(std::vector<int64_t> shape, const std::vector<float>& values) {

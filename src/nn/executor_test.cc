@@ -347,6 +347,8 @@ TEST(ExecutorTest, Errors) {
   EXPECT_EQ(ErrorOf([&] { executor.Forward(none, training); }),
             "executor: parameters (0 arrays) were made for another graph, expected 4 arrays of "
             "this one");
+  EXPECT_EQ(ErrorOf([&] { none.Initialize(graph, 1); }),
+            "parameters: made for another graph than the one they are to be initialized for");
   executor.Forward(parameters, training);
   EXPECT_EQ(ErrorOf([&] { executor.Backward(parameters, dy, 2, training, none); }),
             "executor: gradients (0 arrays) were made for another graph, expected 4 arrays of "

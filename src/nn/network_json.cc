@@ -271,6 +271,9 @@ json Parse(std::string_view text, const std::string& where) {
   } catch (const json::parse_error& error) {
     Fail("{}:{}: not JSON: {}", where, LineAndColumn(text, error.byte),
          std::string_view(error.what()).substr(std::string_view(error.what()).rfind(": ") + 2));
+  } catch (const json::out_of_range& error) {  // which has no position
+    Fail("{}: {}, expected numbers up to 1.8e308", where,
+         std::string_view(error.what()).substr(std::string_view(error.what()).find("] ") + 2));
   }
 }
 

@@ -90,6 +90,8 @@ TEST(NetworkJsonTest, ReadsFiles) {
 
 TEST(NetworkJsonTest, ErrorsOfTheFile) {
   EXPECT_EQ(ErrorOfFile("{\n  \"layers\": [,]}").substr(0, 28), "net.json:2:14: not JSON: syn");
+  EXPECT_EQ(ErrorOfFile("{\"layers\": 30e460}"),
+            "net.json: number overflow parsing '30e460', expected numbers up to 1.8e308");
   EXPECT_EQ(ErrorOfFile("[]"), "net.json: expected an object with a list 'layers'");
   EXPECT_EQ(ErrorOfFile(R"({"layer": []})"), "net.json: expected an object with a list 'layers'");
   EXPECT_EQ(ErrorOfFile(R"({"layers": [], "layer": 1})"),

@@ -9,6 +9,7 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "normkit/core/export.h"
@@ -23,9 +24,10 @@ using LayerPtr = std::shared_ptr<Layer>;
 struct Initializer {
   enum Kind { kZeros, kOnes, kNarrowNormal, kGlorot, kHe, kFunction } kind = kZeros;
   std::function<void(std::span<float>, Random&)> function;  // kFunction
-  Initializer(Kind k) : kind(k) {}                          // NOLINT: meant to convert
-  Initializer(std::function<void(std::span<float>, Random&)> f)
-      : kind(kFunction), function(std::move(f)) {}  // NOLINT
+  // Converts, for `.weights_initializer = Initializer::kHe`.
+  Initializer(Kind k) : kind(k) {}  // NOLINT(google-explicit-constructor)
+  explicit Initializer(std::function<void(std::span<float>, Random&)> f)
+      : kind(kFunction), function(std::move(f)) {}
 };
 
 // How an input layer changes what it is given, channel by channel. The statistics are parameters
