@@ -1,11 +1,11 @@
 #include "src/norm/bandwidth.h"
 
-#include <omp.h>
-
 #include <algorithm>
+#include <barrier>
 #include <chrono>
 #include <cstdint>
 #include <functional>
+#include <thread>
 #include <vector>
 
 #include "hwy/cache_control.h"
@@ -82,23 +82,34 @@ Tensor ProbeBuffer(size_t bytes) {
   return buffer;
 }
 
+// Seconds that work(part) takes for parts [0, parts), each on a thread of its own. Those of the
+// pool do not serve: a thread that comes late finds its part done by another.
+double SecondsOf(int parts, const std::function<void(size_t)>& work) {
+  std::barrier<> start(parts);
+  std::vector<std::thread> others;
+  for (int part = 1; part < parts; ++part)
+    others.emplace_back([&, part] {
+      start.arrive_and_wait();
+      work(static_cast<size_t>(part));
+    });
+  start.arrive_and_wait();
+  const auto begin = std::chrono::steady_clock::now();
+  work(0);
+  for (std::thread& other : others) other.join();
+  return std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
+}
+
 // The largest over the ways of the median over passes of `moved` bytes / seconds. `work(way, begin,
 // count)` does the part of one thread of a buffer of `bytes`.
 double BestMedian(int threads, size_t bytes, double moved,
                   const std::function<void(const Way&, size_t, size_t)>& work) {
+  const size_t each = bytes / sizeof(float) / static_cast<size_t>(threads) / kPage * kPage;
   double best = 0;
   for (const Way& way : kWays) {
     std::vector<double> rates;
     for (int pass = 0; pass < kPasses; ++pass) {
-      const auto start = std::chrono::steady_clock::now();
-#pragma omp parallel num_threads(threads)
-      {
-        const size_t count = bytes / sizeof(float);
-        const size_t each = count / static_cast<size_t>(omp_get_num_threads()) / kPage * kPage;
-        work(way, each * static_cast<size_t>(omp_get_thread_num()), each);
-      }
-      const std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - start;
-      rates.push_back(moved / seconds.count() / 1e9);
+      const double seconds = SecondsOf(threads, [&](size_t part) { work(way, each * part, each); });
+      rates.push_back(moved / seconds / 1e9);
     }
     std::ranges::nth_element(rates, rates.begin() + kPasses / 2);
     best = std::max(best, rates[kPasses / 2]);
