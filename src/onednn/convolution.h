@@ -1,32 +1,13 @@
 // Convolution 2-D on oneDNN: forward, gradient of the data, gradient of the weights.
 #pragma once
 
-#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
 
+#include "src/onednn/convolution_shape.h"
+
 namespace normkit {
-
-struct ConvolutionShape {
-  int64_t batch, height, width, channels;  // x [B, H, W, C]
-  int64_t filters, groups;
-  std::array<int64_t, 2> filter_size, stride, dilation;  // height, width
-  int64_t top, bottom, left, right;                      // zeros around x
-  bool bias;
-
-  int64_t output_height() const {
-    return OutputSize(height + top + bottom, filter_size[0], stride[0], dilation[0]);
-  }
-  int64_t output_width() const {
-    return OutputSize(width + left + right, filter_size[1], stride[1], dilation[1]);
-  }
-
- private:
-  static int64_t OutputSize(int64_t padded, int64_t size, int64_t stride, int64_t dilation) {
-    return (padded - (size - 1) * dilation - 1) / stride + 1;
-  }
-};
 
 // x and y are channels last; weights [O, C / groups, KH, KW] and bias [O] are as in ONNX, and go
 // into oneDNN's own order and back at each call. The batch is cut by shape into pieces that run on

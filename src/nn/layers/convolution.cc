@@ -1,13 +1,18 @@
 #include "src/nn/layers/convolution.h"
 
+#include "src/core/log.h"
 #include "src/nn/layers/window.h"
+#include "src/winograd/winograd.h"
 
 namespace normkit {
 namespace {
 
+// One of the ways to compute it: Convolution, WinogradConvolution.
+template <class Way>
 class ConvolutionOp : public LayerOp {
  public:
-  ConvolutionOp(const ConvolutionShape& shape, bool training) : convolution_(shape, training) {}
+  template <class... Args>
+  explicit ConvolutionOp(const Args&... args) : convolution_(args...) {}
   size_t forward_scratch_bytes() const override { return convolution_.forward_scratch_bytes(); }
   size_t backward_scratch_bytes() const override { return convolution_.backward_scratch_bytes(); }
 
@@ -30,7 +35,7 @@ class ConvolutionOp : public LayerOp {
     return parameters.size() > 1 ? parameters[1] : nullptr;
   }
 
-  Convolution convolution_;
+  Way convolution_;
 };
 
 }  // namespace
@@ -97,7 +102,13 @@ std::vector<ParameterSpec> Convolution2dLayer::Parameters(std::span<const Layout
 
 std::unique_ptr<LayerOp> Convolution2dLayer::Prepare(std::span<const Layout> inputs,
                                                      bool training) const {
-  return std::make_unique<ConvolutionOp>(Shape(inputs[0]), training);
+  const ConvolutionShape shape = Shape(inputs[0]);
+  const bool winograd = IsForWinograd(shape);
+  if (LogsDetails())
+    LogDetail(fmt::format("{} of {}: {}", Title(*this), inputs[0].ToString(),
+                          winograd ? "Winograd F(2x2, 3x3)" : "oneDNN"));
+  if (winograd) return std::make_unique<ConvolutionOp<WinogradConvolution>>(shape);
+  return std::make_unique<ConvolutionOp<Convolution>>(shape, training);
 }
 
 std::string Convolution2dLayer::Description() const {

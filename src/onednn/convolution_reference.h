@@ -1,0 +1,118 @@
+// Convolutions by seven nested loops in f64, and what a class makes of the same arrays: for tests.
+#pragma once
+
+#include <algorithm>
+#include <cmath>
+#include <functional>
+#include <vector>
+
+#include "normkit/core/random.h"
+#include "normkit/core/tensor.h"
+#include "src/onednn/convolution_shape.h"
+#include "src/onednn/window_cases.h"
+
+namespace normkit {
+
+inline ConvolutionShape MakeShape(int64_t batch, int64_t height, int64_t width, int64_t channels,
+                                  int64_t filters, int64_t groups, const WindowCase& window,
+                                  bool bias) {
+  return {batch,        height,        width,           channels,   filters,       groups,
+          window.size,  window.stride, window.dilation, window.top, window.bottom, window.left,
+          window.right, bias};
+}
+
+struct Sizes {
+  size_t x, y, weights;
+  explicit Sizes(const ConvolutionShape& s)
+      : x(static_cast<size_t>(s.batch * s.height * s.width * s.channels)),
+        y(static_cast<size_t>(s.batch * s.output_height() * s.output_width() * s.filters)),
+        weights(static_cast<size_t>(s.filters * (s.channels / s.groups) * s.filter_size[0] *
+                                    s.filter_size[1])) {}
+};
+
+// Calls visit(x index, weights index, y index) for every product of the sum.
+inline void ForProducts(const ConvolutionShape& s,
+                        const std::function<void(size_t, size_t, size_t)>& visit) {
+  const int64_t in = s.channels / s.groups, out = s.filters / s.groups;
+  for (int64_t b = 0; b < s.batch; ++b)
+    for (int64_t oh = 0; oh < s.output_height(); ++oh)
+      for (int64_t ow = 0; ow < s.output_width(); ++ow)
+        for (int64_t o = 0; o < s.filters; ++o)
+          for (int64_t kh = 0; kh < s.filter_size[0]; ++kh)
+            for (int64_t kw = 0; kw < s.filter_size[1]; ++kw) {
+              const int64_t h = oh * s.stride[0] + kh * s.dilation[0] - s.top;
+              const int64_t w = ow * s.stride[1] + kw * s.dilation[1] - s.left;
+              if (h < 0 || h >= s.height || w < 0 || w >= s.width) continue;
+              for (int64_t i = 0; i < in; ++i) {
+                const int64_t c = o / out * in + i;
+                visit(static_cast<size_t>(((b * s.height + h) * s.width + w) * s.channels + c),
+                      static_cast<size_t>(
+                          ((o * in + i) * s.filter_size[0] + kh) * s.filter_size[1] + kw),
+                      static_cast<size_t>(
+                          ((b * s.output_height() + oh) * s.output_width() + ow) * s.filters + o));
+              }
+            }
+}
+
+inline std::vector<float> NormalNumbers(size_t size, uint64_t stream) {
+  Random random(1, stream);
+  std::vector<float> values(size);
+  for (float& value : values) value = static_cast<float>(random.Normal());
+  return values;
+}
+
+// The arrays of one problem, numbers of mean 0 and deviation 1.
+struct ConvolutionArrays {
+  std::vector<float> x, weights, dy, bias;
+  explicit ConvolutionArrays(const ConvolutionShape& s)
+      : x(NormalNumbers(Sizes(s).x, 1)),
+        weights(NormalNumbers(Sizes(s).weights, 2)),
+        dy(NormalNumbers(Sizes(s).y, 3)),
+        bias(NormalNumbers(static_cast<size_t>(s.filters), 4)) {}
+};
+
+template <class T>
+struct ConvolutionResults {
+  std::vector<T> y, dx, dweights, dbias;
+  explicit ConvolutionResults(const ConvolutionShape& s)
+      : y(Sizes(s).y),
+        dx(Sizes(s).x),
+        dweights(Sizes(s).weights),
+        dbias(static_cast<size_t>(s.filters)) {}
+  bool operator==(const ConvolutionResults&) const = default;
+};
+
+// By `convolution`, Convolution or WinogradConvolution; `add`: on top of a dx of ones.
+template <class Way>
+ConvolutionResults<float> Results(Way&& convolution, const ConvolutionShape& s, bool add = false) {
+  const ConvolutionArrays a(s);
+  const size_t bytes =
+      std::max(convolution.forward_scratch_bytes(), convolution.backward_scratch_bytes());
+  Tensor scratch(Layout({{kC, static_cast<int64_t>(bytes / 4 + 1)}}));
+  auto* memory = static_cast<std::byte*>(scratch.data());
+  ConvolutionResults<float> r(s);
+  if (add) std::fill(r.dx.begin(), r.dx.end(), 1.f);
+  convolution.Forward(a.x.data(), a.weights.data(), s.bias ? a.bias.data() : nullptr, r.y.data(),
+                      memory);
+  convolution.BackwardData(a.dy.data(), a.weights.data(), add, r.dx.data(), memory);
+  convolution.BackwardWeights(a.x.data(), a.dy.data(), r.dweights.data(),
+                              s.bias ? r.dbias.data() : nullptr, memory);
+  return r;
+}
+
+inline ConvolutionResults<double> ExactResults(const ConvolutionShape& s) {
+  const ConvolutionArrays a(s);
+  ConvolutionResults<double> r(s);
+  ForProducts(s, [&](size_t x, size_t weights, size_t y) {
+    r.y[y] += static_cast<double>(a.x[x]) * a.weights[weights];
+    r.dx[x] += static_cast<double>(a.dy[y]) * a.weights[weights];
+    r.dweights[weights] += static_cast<double>(a.dy[y]) * a.x[x];
+  });
+  for (size_t i = 0; s.bias && i < r.y.size(); ++i) {
+    r.y[i] += a.bias[i % r.dbias.size()];
+    r.dbias[i % r.dbias.size()] += a.dy[i];
+  }
+  return r;
+}
+
+}  // namespace normkit

@@ -1,0 +1,173 @@
+#include "src/winograd/winograd.h"
+
+#include <algorithm>
+#include <cstdlib>
+#include <string_view>
+
+#include "src/core/parallel.h"
+#include "src/norm/scratch.h"
+#include "src/onednn/batch_cut.h"
+#include "src/winograd/kernels.h"
+
+namespace normkit {
+namespace {
+
+using winograd::ChosenKernels;
+using winograd::Job;
+using winograd::kBlock;
+using winograd::kPanel;
+using winograd::kPoints;
+using winograd::kTaps;
+using winograd::WeightOrder;
+
+constexpr int64_t kMaxPieces = 8;               // of gradients of weights, as in Convolution
+constexpr int64_t kParallelProducts = 1 << 18;  // multiplications worth waking a thread for
+constexpr int64_t kWeightRows = 16;             // that one task transforms
+
+// Where it is less than a fifth faster, or slower for a single image (docs/decisions.md).
+constexpr double kLeastFill = 0.8;
+constexpr int64_t kFewWeights = 1 << 16, kManyTiles = 36;  // of an image
+
+struct InputTag;
+struct ProductTag;
+struct GradientTag;
+
+bool IsSwitchedOff() {
+  static const bool off = [] {
+    const char* value = std::getenv("NORMKIT_WINOGRAD");
+    return value && std::string_view(value) == "0";
+  }();
+  return off;
+}
+
+// Of outputs among those that whole tiles have.
+double Fill(int64_t height, int64_t width) {
+  return static_cast<double>(height * width) /
+         static_cast<double>((height + 1) / 2 * 2 * ((width + 1) / 2 * 2));
+}
+
+int64_t CeilDivide(int64_t a, int64_t b) { return (a + b - 1) / b; }
+
+int64_t NumTiles(const Job& job, int64_t batch) {
+  return batch * job.tile_rows() * job.tile_columns();
+}
+
+Job ForwardJob(const ConvolutionShape& s) {
+  return {s.height,         s.width,   s.channels, s.output_height(),
+          s.output_width(), s.filters, s.top,      s.left};
+}
+
+// Gradients go back through the weights, transposed and turned.
+Job BackwardJob(const ConvolutionShape& s) {
+  return {s.output_height(), s.output_width(), s.filters, s.height,
+          s.width,           s.channels,       2 - s.top, 2 - s.left};
+}
+
+int64_t Products(const Job& job, int64_t batch) {
+  return NumTiles(job, batch) * kPoints * job.channels * job.filters;
+}
+
+// Of gradients of weights; each costs as much as a block or two to finish.
+BatchCut WeightPieces(int64_t tiles) {
+  const int64_t blocks = CeilDivide(tiles, kBlock);
+  return BatchCut(blocks, std::clamp<int64_t>(blocks / 2, 1, kMaxPieces));
+}
+
+size_t WeightFloats(const ConvolutionShape& s) {
+  return static_cast<size_t>(kPoints * winograd::PointStride(s.channels * s.filters));
+}
+
+template <class Tag>
+float* BlockScratch(int64_t channels) {
+  return Scratch<Tag, float>(static_cast<size_t>(kPoints * winograd::TileStride(channels)));
+}
+
+void Run(const Job& job, int64_t batch, const float* x, const float* weights, bool turned,
+         const float* bias, bool add, float* y, std::byte* scratch) {
+  const auto& kernels = ChosenKernels();
+  const bool threads = Products(job, batch) >= kParallelProducts;
+  auto* u = reinterpret_cast<float*>(scratch);
+  const WeightOrder order{job.channels, job.filters, turned};
+  ParallelFor(CeilDivide(job.channels, kWeightRows), threads, [&](int64_t i) {
+    kernels.transform_weights(order, weights, i * kWeightRows,
+                              std::min(job.channels, (i + 1) * kWeightRows), u);
+  });
+  const int64_t tiles = NumTiles(job, batch);
+  ParallelFor(CeilDivide(tiles, kBlock), threads, [&](int64_t i) {
+    float* v = BlockScratch<InputTag>(job.channels);
+    float* m = BlockScratch<ProductTag>(job.filters);
+    kernels.convolve(job, x, u, bias, add, i * kBlock, std::min(tiles, (i + 1) * kBlock), v, m, y);
+  });
+}
+
+}  // namespace
+
+bool IsForWinograd(const ConvolutionShape& s) {
+  using Size = std::array<int64_t, 2>;
+  return s.groups == 1 && s.filter_size == Size{3, 3} && s.stride == Size{1, 1} &&
+         s.dilation == Size{1, 1} && s.channels % kPanel == 0 && s.filters % kPanel == 0 &&
+         std::min(Fill(s.height, s.width), Fill(s.output_height(), s.output_width())) >
+             kLeastFill &&
+         (s.channels * s.filters <= kFewWeights || NumTiles(ForwardJob(s), 1) >= kManyTiles) &&
+         !IsSwitchedOff();
+}
+
+size_t WinogradConvolution::forward_scratch_bytes() const {
+  return WeightFloats(shape_) * sizeof(float);
+}
+
+size_t WinogradConvolution::backward_scratch_bytes() const {
+  const int64_t pieces = WeightPieces(NumTiles(ForwardJob(shape_), shape_.batch)).count();
+  const auto parts = static_cast<size_t>(pieces * kTaps * shape_.channels * shape_.filters);
+  return std::max(WeightFloats(shape_), parts) * sizeof(float);
+}
+
+void WinogradConvolution::Forward(const float* x, const float* weights, const float* bias, float* y,
+                                  std::byte* scratch) const {
+  Run(ForwardJob(shape_), shape_.batch, x, weights, false, bias, false, y, scratch);
+}
+
+void WinogradConvolution::BackwardData(const float* dy, const float* weights, bool add, float* dx,
+                                       std::byte* scratch) const {
+  Run(BackwardJob(shape_), shape_.batch, dy, weights, true, nullptr, add, dx, scratch);
+}
+
+void WinogradConvolution::BackwardWeights(const float* x, const float* dy, float* dweights,
+                                          float* dbias, std::byte* scratch) const {
+  const auto& kernels = ChosenKernels();
+  const Job job = ForwardJob(shape_);
+  const int64_t tiles = NumTiles(job, shape_.batch), size = job.channels * job.filters;
+  const BatchCut cut = WeightPieces(tiles);
+  const bool threads = Products(job, shape_.batch) >= kParallelProducts;
+  auto* parts = reinterpret_cast<float*>(scratch);
+  ParallelFor(cut.count(), threads, [&](int64_t i) {
+    float* du = Scratch<GradientTag, float>(WeightFloats(shape_));
+    std::fill_n(du, WeightFloats(shape_), 0.f);
+    const int64_t first = cut.begin(i) * kBlock;
+    kernels.add_products(job, x, dy, first, std::min(tiles, first + cut.length(i) * kBlock),
+                         BlockScratch<InputTag>(job.channels),
+                         BlockScratch<ProductTag>(job.filters), du);
+    kernels.finish_weights(job, du, parts + i * kTaps * size);
+  });
+  ParallelFor(job.channels, threads, [&](int64_t c) {
+    for (int64_t k = 0; k < kTaps; ++k) {
+      float* sum = parts + k * size + c * job.filters;
+      for (int64_t i = 1; i < cut.count(); ++i)
+        for (int64_t f = 0; f < job.filters; ++f) sum[f] += sum[i * kTaps * size + f];
+      for (int64_t f = 0; f < job.filters; ++f)
+        dweights[(f * job.channels + c) * kTaps + k] = sum[f];
+    }
+  });
+  if (!dbias) return;
+  const int64_t pixels = shape_.batch * job.out_height * job.out_width;
+  ParallelFor(job.filters / kPanel, threads, [&](int64_t panel) {
+    double sum[kPanel] = {};
+    const float* from = dy + panel * kPanel;
+    for (int64_t i = 0; i < pixels; ++i, from += job.filters)
+      for (int64_t lane = 0; lane < kPanel; ++lane) sum[lane] += from[lane];
+    for (int64_t lane = 0; lane < kPanel; ++lane)
+      dbias[panel * kPanel + lane] = static_cast<float>(sum[lane]);
+  });
+}
+
+}  // namespace normkit

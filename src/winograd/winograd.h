@@ -1,0 +1,39 @@
+// Convolution 2-D with 3x3 filters in 2.25 times fewer multiplications (Winograd's F(2x2, 3x3);
+// Lavin & Gray 2016): forward, gradient of the data, gradient of the weights.
+#pragma once
+
+#include <cstddef>
+
+#include "src/onednn/convolution_shape.h"
+
+namespace normkit {
+
+// Whether this is the way to compute it: by the sizes of an image alone, so that bits depend
+// neither on the machine nor on the batch. False for all where the environment has
+// NORMKIT_WINOGRAD=0.
+bool IsForWinograd(const ConvolutionShape& shape);
+
+// The interface of Convolution: x and y channels last, weights [O, I, 3, 3] and bias [O] as in
+// ONNX. The bits are the same for any number of threads, and on all processors that fuse
+// multiply-adds. Of the forward pass and the gradient of the data those of an image do not depend
+// on the others.
+class WinogradConvolution {
+ public:
+  explicit WinogradConvolution(const ConvolutionShape& shape) : shape_(shape) {}
+
+  // Bytes of the 64-byte aligned memory that a call needs.
+  size_t forward_scratch_bytes() const;
+  size_t backward_scratch_bytes() const;
+
+  void Forward(const float* x, const float* weights, const float* bias, float* y,
+               std::byte* scratch) const;
+  void BackwardData(const float* dy, const float* weights, bool add, float* dx,
+                    std::byte* scratch) const;
+  void BackwardWeights(const float* x, const float* dy, float* dweights, float* dbias,
+                       std::byte* scratch) const;
+
+ private:
+  ConvolutionShape shape_;
+};
+
+}  // namespace normkit
