@@ -20,8 +20,8 @@ using testing::Not;
 std::string KernelOf(const Normalization& norm, NormPass pass) {
   const std::string text = norm.Describe(pass), before = fmt::format(", kernel {} ", TargetName());
   const size_t at = text.find(before);
-  EXPECT_NE(at, text.npos) << text;
-  return at == text.npos ? "" : text.substr(at + before.size());
+  EXPECT_NE(at, std::string::npos) << text;
+  return at == std::string::npos ? "" : text.substr(at + before.size());
 }
 
 std::string KernelOf(const NormSpec& spec, std::string_view format,

@@ -31,7 +31,7 @@ int64_t Group(std::string_view value) {
 void ParseOne(std::string_view item, WantedSchedule& wanted) {
   const size_t equals = item.find('=');
   const std::string_view key = item.substr(0, equals);
-  const std::string_view value = equals == item.npos ? "" : item.substr(equals + 1);
+  const std::string_view value = equals == std::string_view::npos ? "" : item.substr(equals + 1);
   if (key == "stores")
     wanted.stream = OneOf(key, value, "streaming", "regular");
   else if (key == "path")
