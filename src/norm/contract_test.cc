@@ -189,6 +189,20 @@ TEST_F(Targets, AnyNumberOfThreadsGivesTheSameBits) {
   }
 }
 
+// Small work, again and again: threads that are awake begin to share it.
+TEST_F(Targets, CallsInQuickSuccessionGiveTheSameBits) {
+  const Layout rows = Layout::Make("BC", std::vector<int64_t>{64, 512});
+  const Layout images = Layout::Make("BCSS", std::vector<int64_t>{8, 64, 8, 8});
+  for (const Case& test :
+       {Case{kLayerNorm, rows, DType::kF32}, Case{kBatchNorm, images, DType::kF32}}) {
+    const Problem p(test);
+    SetNumThreads(1);
+    const Outcome expected = RunBoth(p);
+    SetNumThreads(3);
+    for (int call = 0; call < 100; ++call) ASSERT_EQ(RunBoth(p), expected) << test.ToString();
+  }
+}
+
 TEST_F(Targets, FusedPathsHaveTheBitsOfTheOthers) {
   Alone alone;  // a reducer needs all statistics at once
   for (DType dtype : {DType::kF32, DType::kBF16}) {

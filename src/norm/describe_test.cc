@@ -86,6 +86,8 @@ TEST_F(Describe, FollowsTheNumberOfThreads) {
   const Normalization norm(kInstanceNorm, Layout::Make("BCS", std::vector<int64_t>{8, 8, 8192}));
   SetNumThreads(3);
   EXPECT_THAT(norm.Describe(), EndsWith(", 3 threads"));
+  EXPECT_THAT(KernelOf(kLayerNorm, "BC", {64, 512}, NormPass::kForward),
+              EndsWith(", 1 thread (3 in quick succession)"));
   SetNumThreads(1);
   EXPECT_THAT(norm.Describe(), EndsWith(", 1 thread"));
 }

@@ -8,6 +8,7 @@
 
 #include "src/core/fail.h"
 #include "src/core/log.h"
+#include "src/core/parallel.h"
 #include "src/norm/backward.h"
 #include "src/norm/finish.h"
 #include "src/norm/forward.h"
@@ -147,7 +148,7 @@ class Normalization::Impl : public Problem {
   void Forward(Job& job) const {
     if (plan.size == 0 && !options.reducer) return;
     const KernelTable& kernels = Kernels(dtype);
-    const Schedule schedule = ScheduleOf(NormPass::kForward);
+    const Schedule schedule = ScheduleOfCall(NormPass::kForward);
     Follow(schedule, job);
     if (!options.reducer) WarnOfOneValue(static_cast<double>(plan.num_reduced));
     if (schedule.path != Path::kTwoPasses) return ForwardFused(job, kernels, schedule);
@@ -163,7 +164,7 @@ class Normalization::Impl : public Problem {
   }
 
   void ForwardWithGiven(Job& job) const {
-    const Schedule schedule = ScheduleOf(NormPass::kInference);
+    const Schedule schedule = ScheduleOfCall(NormPass::kInference);
     Follow(schedule, job);
     Prepare(job, Kernels(dtype), schedule.threads);
     Apply(job, Kernels(dtype), schedule.threads);
@@ -179,6 +180,13 @@ class Normalization::Impl : public Problem {
       StoreParameters<double>(args, parameters);
     else
       StoreParameters<float>(args, parameters);
+  }
+
+  // For a call that happens now.
+  Schedule ScheduleOfCall(NormPass pass) const {
+    Schedule schedule = ScheduleOf(pass);
+    schedule.threads |= schedule.shared_when_awake && InQuickSuccession();
+    return schedule;
   }
 
   Schedule ScheduleOf(NormPass pass) const {
@@ -278,7 +286,7 @@ class Normalization::Impl : public Problem {
     }
     Job job = BackwardJob(args);
     const KernelTable& table = Kernels(dtype);
-    const Schedule schedule = ScheduleOf(NormPass::kBackward);
+    const Schedule schedule = ScheduleOfCall(NormPass::kBackward);
     Follow(schedule, job);
     if (geometry.cell_form)
       BackwardCells(job, table, schedule, options.reducer, parameters);

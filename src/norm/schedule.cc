@@ -5,7 +5,7 @@
 #include <algorithm>
 #include <optional>
 
-#include "src/core/parallel.h"
+#include "normkit/core/threads.h"
 #include "src/norm/cpu/cache.h"
 #include "src/norm/cpu/column_pieces.h"
 #include "src/norm/job.h"
@@ -94,15 +94,18 @@ void ChooseElementPath(const Geometry& g, bool has_reducer, Schedule& schedule) 
 
 // Tasks enough for every thread, and for the last one not to wait long; whole groups each.
 void CutUnits(const Geometry& g, int64_t read_bytes, Schedule& schedule) {
-  const int64_t least = schedule.threads ? NumThreads() : 1;
+  const int64_t least = schedule.threads || schedule.shared_when_awake ? NumThreads() : 1;
   const int64_t tasks =
       std::max<int64_t>(1, std::min(std::max(read_bytes / kTaskBytes, least), g.num_units()));
   const int64_t groups = CeilDivide(g.num_units(), schedule.group);
   schedule.units_per_task = CeilDivide(groups, tasks) * schedule.group;
 }
 
-bool IsWorthThreads(int64_t traffic) {
-  return traffic >= kThreadLimit || (traffic >= kAwakeLimit && InQuickSuccession());
+void ChooseThreads(int64_t traffic, Schedule& schedule) {
+  if (NumThreads() == 1) return;
+  const std::optional<bool> wanted = GetWantedSchedule().threads;
+  schedule.shared_when_awake = !wanted && traffic >= kAwakeLimit && traffic < kThreadLimit;
+  schedule.threads = wanted.value_or(traffic >= kThreadLimit);
 }
 
 // Processors do not see the next of many strided segments coming, and passes over memory that only
@@ -127,10 +130,8 @@ Schedule ChooseSchedule(const Geometry& g, int64_t element_bytes, NormPass pass,
   const int64_t reads = pass == NormPass::kBackward ? 2 : 1;
   const int64_t bytes = g.plan.size * element_bytes;
   const int64_t unit_bytes = bytes / std::max<int64_t>(1, g.num_units()) * reads;
-  const WantedSchedule& wanted = GetWantedSchedule();
-  schedule.threads =
-      NumThreads() > 1 && wanted.threads.value_or(IsWorthThreads(bytes * (reads + 1)));
-  schedule.stream = wanted.stream.value_or(bytes >= StreamLimit(NumThreads()));
+  ChooseThreads(bytes * (reads + 1), schedule);
+  schedule.stream = GetWantedSchedule().stream.value_or(bytes >= StreamLimit(NumThreads()));
   if (!g.reduce.inner_kept && g.plan.size > 0) {
     schedule.tiled_runs = TiledRuns(g, element_bytes);
     schedule.group = UnitsInGroup(g, schedule, element_bytes, unit_bytes);
@@ -162,6 +163,8 @@ std::string ToString(const Schedule& schedule) {
   const int threads = schedule.threads ? NumThreads() : 1;
   text += fmt::format(", {} stores, {} thread{}", schedule.stream ? "streaming" : "regular",
                       threads, threads > 1 ? "s" : "");
+  if (threads == 1 && schedule.shared_when_awake)
+    text += fmt::format(" ({} in quick succession)", NumThreads());
   if (*schedule.reason) text += fmt::format("; not fused: {}", schedule.reason);
   return text;
 }

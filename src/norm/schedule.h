@@ -27,6 +27,7 @@ struct Schedule {
   const char* reason = "";  // why not a faster path; "" for the fastest
   bool stream = false;
   bool threads = false;
+  bool shared_when_awake = false;  // too little to wake threads for, enough for those awake
   int64_t units_per_task = 1;
   int64_t group = 1;       // units of rows that are reduced and then written together
   int64_t tiled_runs = 1;  // runs that are written in turns
