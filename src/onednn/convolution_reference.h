@@ -8,6 +8,7 @@
 
 #include "normkit/core/random.h"
 #include "normkit/core/tensor.h"
+#include "src/core/exact_sum_testing.h"
 #include "src/onednn/convolution_shape.h"
 #include "src/onednn/window_cases.h"
 
@@ -100,17 +101,17 @@ ConvolutionResults<float> Results(Way&& convolution, const ConvolutionShape& s, 
   return r;
 }
 
-inline ConvolutionResults<double> ExactResults(const ConvolutionShape& s) {
+inline ConvolutionResults<ExactSum> ExactResults(const ConvolutionShape& s) {
   const ConvolutionArrays a(s);
-  ConvolutionResults<double> r(s);
+  ConvolutionResults<ExactSum> r(s);
   ForProducts(s, [&](size_t x, size_t weights, size_t y) {
-    r.y[y] += static_cast<double>(a.x[x]) * a.weights[weights];
-    r.dx[x] += static_cast<double>(a.dy[y]) * a.weights[weights];
-    r.dweights[weights] += static_cast<double>(a.dy[y]) * a.x[x];
+    r.y[y].Add(a.x[x], a.weights[weights]);
+    r.dx[x].Add(a.dy[y], a.weights[weights]);
+    r.dweights[weights].Add(a.dy[y], a.x[x]);
   });
   for (size_t i = 0; s.bias && i < r.y.size(); ++i) {
-    r.y[i] += a.bias[i % r.dbias.size()];
-    r.dbias[i % r.dbias.size()] += a.dy[i];
+    r.y[i].Add(a.bias[i % r.dbias.size()]);
+    r.dbias[i % r.dbias.size()].Add(a.dy[i]);
   }
   return r;
 }
