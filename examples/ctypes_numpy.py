@@ -9,14 +9,18 @@ below is all there is to it; take it with you.
 
 import ctypes
 import ctypes.util
+import operator
 import os
 import pathlib
+import struct
 
 import numpy as np
+from numpy import ndarray
 
 DTYPES = {"float32": 0, "float64": 1, "bfloat16": 2, "float16": 3}
 GROUPS = {"all-channels": -1, "channel-wise": -2}
 ACTIVATIONS = {None: 0, "relu": 1, "leaky-relu": 2, "gelu": 3}
+STATISTICS = ("mean", "rstd", "variance")
 
 
 class Options(ctypes.Structure):
@@ -32,22 +36,10 @@ class Options(ctypes.Structure):
     ]
 
 
-class ForwardArgs(ctypes.Structure):
-    """normkit_forward_args."""
-
-    _fields_ = [("size", ctypes.c_size_t)] + [
-        (name, ctypes.c_void_p)
-        for name in "x gamma beta y mean rstd variance residual sum addend".split()
-    ]
-
-
-class BackwardArgs(ctypes.Structure):
-    """normkit_backward_args."""
-
-    _fields_ = [("size", ctypes.c_size_t)] + [
-        (name, ctypes.c_void_p)
-        for name in "x dy gamma beta mean rstd dx dgamma dbeta y daddend".split()
-    ] + [("flags", ctypes.c_int32)]  # fmt: skip
+# normkit_forward_args (size; x, gamma, beta, y, mean, rstd, variance, residual, sum, addend) and
+# normkit_backward_args (size; x, dy, gamma, beta, mean, rstd, dx, dgamma, dbeta, y, daddend; flags) as
+# bytes, which are made in a fifth of the time that a ctypes.Structure takes.
+FORWARD_ARGS, BACKWARD_ARGS = struct.Struct("N10P"), struct.Struct("N11Pi0P")
 
 
 def load_library():
@@ -77,11 +69,9 @@ def load_library():
         "forward_training": (ctypes.c_int32, [plan] + 7 * [array]),
         "forward_inference": (ctypes.c_int32, [plan] + 6 * [array]),
         "backward": (ctypes.c_int32, [plan] + 9 * [array] + [ctypes.c_int32]),
-        "forward_training_fused": (ctypes.c_int32, [plan, ctypes.POINTER(ForwardArgs)]),
-        "forward_inference_fused": (
-            ctypes.c_int32, [plan, ctypes.POINTER(ForwardArgs)] + 2 * [array],
-        ),
-        "backward_fused": (ctypes.c_int32, [plan, ctypes.POINTER(BackwardArgs)]),
+        "forward_training_fused": (ctypes.c_int32, [plan, array]),
+        "forward_inference_fused": (ctypes.c_int32, [plan] + 3 * [array]),
+        "backward_fused": (ctypes.c_int32, [plan, array]),
         "update_running": (
             ctypes.c_int32,
             [plan] + 2 * [array] + 2 * [ctypes.c_double] + [ctypes.c_int32] + 2 * [array],
@@ -101,6 +91,93 @@ def check(status):
         raise ValueError(lib.normkit_last_error().decode())
 
 
+class ArrayInterface(ctypes.Structure):
+    """PyArrayInterface: what the __array_struct__ of an array points to."""
+
+    _fields_ = [
+        ("two", ctypes.c_int),
+        ("nd", ctypes.c_int),
+        ("typekind", ctypes.c_char),
+        ("itemsize", ctypes.c_int),
+        ("flags", ctypes.c_int),
+        ("shape", ctypes.c_void_p),
+        ("strides", ctypes.c_void_p),
+        ("data", ctypes.c_void_p),
+        ("descr", ctypes.c_void_p),
+    ]
+
+
+interface_of = ctypes.PYFUNCTYPE(
+    ctypes.POINTER(ArrayInterface), ctypes.py_object, ctypes.c_char_p
+)(("PyCapsule_GetPointer", ctypes.pythonapi))
+# Flags of the interface: in C order, aligned, in the machine's byte order; the same and writable.
+DENSE = 0x1 | 0x100 | 0x200
+WRITABLE = DENSE | 0x400
+
+
+def address_of(name, array, shape, dtype, flags=DENSE):
+    """Where the array lies, if it is what the library will take it for: that believes what it is told.
+    0, which is NULL, for none. (array.ctypes.data is the same number, in twice the time of all of this.)"""
+    if array is None:
+        return 0
+    if type(array) is ndarray or is_plain(array):
+        interface = array.__array_struct__  # owns what interface_of points to
+        found = interface_of(interface, None)[0]
+        if array.shape == shape and array.dtype == dtype and found.flags & flags == flags:
+            return found.data
+    expected = f"{'writable ' if flags == WRITABLE else ''}{dtype} {shape} in C order"
+    raise ValueError(f"{name} is {describe(array)}, expected {expected}")
+
+
+def is_plain(array):
+    """A subclass of arrays that is what its memory holds, such as np.memmap."""
+    return isinstance(array, ndarray) and not isinstance(array, np.ma.MaskedArray)
+
+
+def describe(given):
+    if not isinstance(given, ndarray):
+        return f"{type(given).__name__}, no NumPy array"
+    words = [
+        ("masked", isinstance(given, np.ma.MaskedArray)),
+        ("read-only", not given.flags.writeable),
+        ("unaligned", not given.flags.aligned),
+        ("strided", not given.flags.c_contiguous),
+    ]
+    return " ".join([word for word, is_so in words if is_so] + [f"{given.dtype} {given.shape}"])
+
+
+def dtype_of(given):
+    try:
+        dtype = np.dtype(given)
+    except TypeError:
+        dtype = None
+    if dtype is None or dtype.name not in DTYPES or not dtype.isnative:
+        name = repr(given) if dtype is None else dtype
+        raise ValueError(f"dtype is {name}, expected {', '.join(DTYPES)} in native byte order")
+    return dtype
+
+
+def choice(name, given, names, otherwise):
+    word = given is None or isinstance(given, str)
+    if word and given in names:
+        return names[given]
+    if word or otherwise is None:
+        expected = ", ".join(map(repr, names)) + (f" or {otherwise}" if otherwise else "")
+        raise ValueError(f"{name} is {given!r}, expected {expected}")
+    return given
+
+
+def integer(name, given):
+    """What fits into an int64_t; ctypes would drop the bits above."""
+    try:
+        value = operator.index(given)
+    except TypeError:
+        value = None
+    if value is None or not -(2**63) <= value < 2**63:
+        raise ValueError(f"{name} is {given!r}, expected a whole number of 64 bits")
+    return value
+
+
 class Normalization:
     """One layer on arrays of one shape and dtype.
 
@@ -113,20 +190,30 @@ class Normalization:
     With activation="relu" ("leaky-relu", "gelu"), residual, sum and addend of forward and inference it
     is sum = x + residual; y = activation(norm(sum) + addend), in one pass over memory.
 
-    Arrays are passed as they lie in memory and must be C-contiguous; outputs may be given (`out`),
-    else they are made.
+    Arrays are passed as they lie in memory, and have to be NumPy's, of the dtype and the shape that is
+    needed, in C order; those that are written (`out`, sum, daddend, running statistics) writable.
+    Anything else is a ValueError. Outputs that are not given are made.
+
+    bind does the checks once, for arrays that are used again and again:
+
+    step = norm.bind("forward", x, gamma, beta, out=y)
+    step()                                      # writes y again, from what x holds now
+
+    inference may be called from several threads at once; the others keep their statistics here.
     """
 
     def __init__(self, layer, format, shape, dtype=np.float32, *, epsilon=1e-5, num_groups=0,
                  operation_dimension=None, activation=None, negative_slope=0.01):  # fmt: skip
-        self.shape, self.dtype = tuple(shape), np.dtype(dtype)
+        self.shape = tuple(integer("a size of shape", size) for size in shape)
+        self.dtype = dtype_of(dtype)
         self.parameter_dtype = np.dtype(np.float64 if self.dtype == np.float64 else np.float32)
+        groups = choice("num_groups", num_groups, GROUPS, "a number")
         options = Options(
             size=ctypes.sizeof(Options),
             epsilon=epsilon,
-            num_groups=GROUPS.get(num_groups, num_groups),
+            num_groups=integer("num_groups", groups),
             operation_dimension=operation_dimension and operation_dimension.encode(),
-            activation=ACTIVATIONS[activation],
+            activation=choice("activation", activation, ACTIVATIONS, None),
             negative_slope=negative_slope,
         )
         self._plan = ctypes.c_void_p()
@@ -140,7 +227,12 @@ class Normalization:
         self.num_statistics = lib.normkit_plan_num_statistics(self._plan)
         self.num_parameters = lib.normkit_plan_num_parameters(self._plan)
         self.num_given = lib.normkit_plan_num_running(self._plan) or self.num_statistics
-        self.mean, self.rstd, self.variance = np.zeros((3, self.num_statistics))
+        self._statistics = np.full((len(STATISTICS), self.num_statistics), np.nan)
+        start = self._statistics.ctypes.data
+        self._mean, self._rstd, self._variance = (
+            start + i * self._statistics.strides[0] for i in range(len(STATISTICS))
+        )
+        self._has_statistics = False
 
     def __del__(self):
         lib.normkit_plan_destroy(getattr(self, "_plan", None))
@@ -148,80 +240,141 @@ class Normalization:
     def __str__(self):
         return lib.normkit_plan_describe(self._plan).decode()
 
-    def _pointer(self, name, array, size, dtype):
-        """Where the array lies. The library believes what it is told: check here."""
-        if array is None:
-            return None
-        if array.size != size or array.dtype != dtype or not array.flags.c_contiguous:
-            given = f"{array.dtype} {array.shape}"
-            raise ValueError(f"{name} is {given}, expected {size} {dtype} in C order")
-        return array.ctypes.data
-
-    def _data(self, name, array):
-        return self._pointer(name, array, int(np.prod(self.shape)), self.dtype)
-
-    def _parameter(self, name, array):
-        return self._pointer(name, array, self.num_parameters, self.parameter_dtype)
-
-    def _given(self, name, array):
-        return self._pointer(name, array, self.num_given, self.parameter_dtype)
-
-    def _out(self, array):
-        return np.empty(self.shape, self.dtype) if array is None else array
-
-    def _forward_args(self, out, x, gamma, beta, residual, sum, addend):
-        if residual is not None and sum is None:
-            raise ValueError("residual is given, expected sum as well: an array for x + residual")
-        return ForwardArgs(
-            ctypes.sizeof(ForwardArgs), x=self._data("x", x), gamma=self._parameter("gamma", gamma),
-            beta=self._parameter("beta", beta), y=self._data("out", out),
-            residual=self._data("residual", residual), sum=self._data("sum", sum),
-            addend=self._data("addend", addend),
-        )  # fmt: skip
+    # Of the last forward; NaN before the first.
+    mean, rstd, variance = (
+        property(lambda self, row=row: self._statistics[row]) for row in range(len(STATISTICS))
+    )
 
     def forward(self, x, gamma=None, beta=None, out=None, residual=None, sum=None, addend=None):
         """y from the statistics of x, which stay in self.mean, self.rstd and self.variance."""
-        out = self._out(out)
-        args = self._forward_args(out, x, gamma, beta, residual, sum, addend)
-        args.mean, args.rstd = self.mean.ctypes.data, self.rstd.ctypes.data
-        args.variance = self.variance.ctypes.data
-        check(lib.normkit_forward_training_fused(self._plan, ctypes.byref(args)))
-        return out
+        return self._forward(x, gamma, beta, out, residual, sum, addend)()
 
     def inference(self, x, gamma=None, beta=None, mean=None, variance=None, out=None,
                   residual=None, sum=None, addend=None):  # fmt: skip
         """y from given statistics."""
-        out = self._out(out)
-        args = self._forward_args(out, x, gamma, beta, residual, sum, addend)
-        mean, variance = self._given("mean", mean), self._given("variance", variance)
-        check(lib.normkit_forward_inference_fused(self._plan, ctypes.byref(args), mean, variance))
-        return out
+        return self._inference(x, gamma, beta, mean, variance, out, residual, sum, addend)()
 
     def backward(self, x, dy, gamma=None, beta=None, out=None, y=None, daddend=None):
         """(dx, dgamma, dbeta) after forward(x); x is the sum where there was a residual, y what
         forward wrote (for leaky ReLU, where an addend stood before an activation, and in place of an
         x that is None)."""
-        out = self._out(out)
-        dgamma, dbeta = np.empty((2, self.num_parameters), self.parameter_dtype)
-        args = BackwardArgs(
-            ctypes.sizeof(BackwardArgs), x=self._data("x", x), dy=self._data("dy", dy),
-            gamma=self._parameter("gamma", gamma), beta=self._parameter("beta", beta),
-            mean=self.mean.ctypes.data, rstd=self.rstd.ctypes.data, dx=self._data("out", out),
-            dgamma=dgamma.ctypes.data, dbeta=dbeta.ctypes.data, y=self._data("y", y),
-            daddend=self._data("daddend", daddend),
-        )  # fmt: skip
-        check(lib.normkit_backward_fused(self._plan, ctypes.byref(args)))
-        return out, dgamma, dbeta
+        return self._backward(x, dy, gamma, beta, out, y, daddend)()
 
     def update_running(self, running_mean, running_variance, decay=0.1, minus_one=False):
-        """running = (1 - decay) * running + decay * (statistics of the last forward), in place."""
-        check(
-            lib.normkit_update_running(
-                self._plan, self.mean.ctypes.data, self.variance.ctypes.data, decay, decay,
-                int(minus_one), self._given("running_mean", running_mean),
-                self._given("running_variance", running_variance),
+        """running = (1 - decay) * running + decay * (statistics of the last forward), in place; returns
+        both."""
+        return self._update_running(running_mean, running_variance, decay, minus_one)()
+
+    def bind(self, method, *args, **kwargs):
+        """A function without arguments that does what the method of this name does with these
+        arguments, each time into the same outputs."""
+        methods = ("forward", "inference", "backward", "update_running")
+        if method not in methods:
+            raise ValueError(f"method is {method!r}, expected {', '.join(methods)}")
+        return getattr(self, "_" + method)(*args, **kwargs)
+
+    # Each of the following checks, and returns what is left to be done, which keeps the arrays.
+
+    def _forward(self, x, gamma=None, beta=None, out=None, residual=None, sum=None, addend=None):
+        kept = self._mean, self._rstd, self._variance
+        out, args = self._forward_args(x, gamma, beta, out, residual, sum, addend, kept)
+        plan = self._plan
+
+        def call():
+            check(lib.normkit_forward_training_fused(plan, args))
+            self._has_statistics = True
+            return out
+
+        call.arrays = x, gamma, beta, residual, sum, addend
+        return call
+
+    def _inference(self, x, gamma=None, beta=None, mean=None, variance=None, out=None,
+                   residual=None, sum=None, addend=None):  # fmt: skip
+        out, args = self._forward_args(x, gamma, beta, out, residual, sum, addend)
+        given, dtype = (self.num_given,), self.parameter_dtype
+        means = address_of("mean", mean, given, dtype)
+        variances = address_of("variance", variance, given, dtype)
+        plan = self._plan
+
+        def call():
+            check(lib.normkit_forward_inference_fused(plan, args, means, variances))
+            return out
+
+        call.arrays = x, gamma, beta, mean, variance, residual, sum, addend, self
+        return call
+
+    def _backward(self, x, dy, gamma=None, beta=None, out=None, y=None, daddend=None):
+        shape, dtype = self.shape, self.dtype
+        parameters, parameter_dtype = (self.num_parameters,), self.parameter_dtype
+        if out is None:
+            out = np.empty(shape, dtype)
+        dgamma, dbeta = np.empty(parameters, parameter_dtype), np.empty(parameters, parameter_dtype)
+        args = BACKWARD_ARGS.pack(
+            BACKWARD_ARGS.size,
+            address_of("x", x, shape, dtype),
+            address_of("dy", dy, shape, dtype),
+            address_of("gamma", gamma, parameters, parameter_dtype),
+            address_of("beta", beta, parameters, parameter_dtype),
+            self._mean,
+            self._rstd,
+            address_of("out", out, shape, dtype, WRITABLE),
+            address_of("dgamma", dgamma, parameters, parameter_dtype),
+            address_of("dbeta", dbeta, parameters, parameter_dtype),
+            address_of("y", y, shape, dtype),
+            address_of("daddend", daddend, shape, dtype, WRITABLE),
+            0,
+        )
+        plan = self._plan
+
+        def call():
+            self._check_statistics("backward")
+            check(lib.normkit_backward_fused(plan, args))
+            return out, dgamma, dbeta
+
+        call.arrays = x, dy, gamma, beta, y, daddend
+        return call
+
+    def _update_running(self, running_mean, running_variance, decay=0.1, minus_one=False):
+        given, dtype = (self.num_given,), self.parameter_dtype
+        means = address_of("running_mean", running_mean, given, dtype, WRITABLE)
+        variances = address_of("running_variance", running_variance, given, dtype, WRITABLE)
+        arrays = running_mean, running_variance
+        plan, decay, divisor = self._plan, float(decay), int(bool(minus_one))
+
+        def call():
+            self._check_statistics("update_running")
+            check(
+                lib.normkit_update_running(
+                    plan, self._mean, self._variance, decay, decay, divisor, means, variances
+                )
             )
-        )  # fmt: skip
+            return arrays
+
+        return call
+
+    def _forward_args(self, x, gamma, beta, out, residual, sum, addend, kept=(0, 0, 0)):
+        if residual is not None and sum is None:
+            raise ValueError("residual is given, expected sum as well: an array for x + residual")
+        shape, dtype = self.shape, self.dtype
+        parameters, parameter_dtype = (self.num_parameters,), self.parameter_dtype
+        if out is None:
+            out = np.empty(shape, dtype)
+        args = FORWARD_ARGS.pack(
+            FORWARD_ARGS.size,
+            address_of("x", x, shape, dtype),
+            address_of("gamma", gamma, parameters, parameter_dtype),
+            address_of("beta", beta, parameters, parameter_dtype),
+            address_of("out", out, shape, dtype, WRITABLE),
+            *kept,
+            address_of("residual", residual, shape, dtype),
+            address_of("sum", sum, shape, dtype, WRITABLE),
+            address_of("addend", addend, shape, dtype),
+        )
+        return out, args
+
+    def _check_statistics(self, what):
+        if not self._has_statistics:
+            raise ValueError(f"{what} before forward, expected after: it needs the statistics of x")
 
 
 def main():
