@@ -2,12 +2,16 @@
 #pragma once
 
 #include <algorithm>
+#include <optional>
 #include <string>
+#include <type_traits>
 #include <utility>
 #include <vector>
 
 #include "normkit/data/source.h"
 #include "src/core/fail.h"
+#include "src/core/hash.h"
+#include "src/data/identity.h"
 
 namespace normkit {
 
@@ -21,6 +25,8 @@ struct Arrays {
   std::vector<float> targets;        // regression: [count, target_size]
   int64_t target_size = 0;
   std::string description;
+  // Where x comes from something that is cheaper to tell apart; else of x.
+  std::optional<uint64_t> fingerprint = {};
 };
 
 // T is float, or uint8_t for pictures (a quarter of the memory).
@@ -47,6 +53,18 @@ class ArraySource : public DataSource {
                 out.begin());
   }
   std::string Description() const override { return arrays_.description; }
+  uint64_t Fingerprint() const override {
+    if (arrays_.fingerprint) return *arrays_.fingerprint;
+    Hash hash;
+    hash.Add(std::span<const T>(arrays_.x));
+    return hash.value();
+  }
+  ValueRange Range() const override {
+    if constexpr (std::is_same_v<T, uint8_t>)
+      return {0, 255};
+    else
+      return RangeOf(arrays_.x);
+  }
 
  private:
   void Check() {

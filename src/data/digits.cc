@@ -6,6 +6,7 @@
 #include "normkit/core/random.h"
 #include "normkit/data/source.h"
 #include "src/core/fail.h"
+#include "src/core/hash.h"
 #include "src/core/parallel.h"
 #include "src/data/array_source.h"
 #include "src/data/glyphs.h"
@@ -166,6 +167,13 @@ class DigitsSource : public DataSource {
     std::copy(pixels.begin(), pixels.end(), out.begin());
   }
   std::string Description() const override { return description_; }
+  uint64_t Fingerprint() const override {
+    Hash hash;
+    hash.Add(std::string_view("digits"));
+    hash.Add(seed_);
+    return hash.value();
+  }
+  ValueRange Range() const override { return {0, 255}; }
 
  private:
   int64_t count_;
@@ -190,6 +198,7 @@ DataPtr GenerateDigits(int64_t count, uint64_t seed) {
   arrays.labels.resize(static_cast<size_t>(count));
   arrays.classes = DigitClasses();
   arrays.description = std::move(description);
+  arrays.fingerprint = drawn->Fingerprint();
   ParallelFor(count, count >= 64, [&](int64_t i) {
     const auto k = static_cast<size_t>(i);
     arrays.labels[k] = drawn->label(i);

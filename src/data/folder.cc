@@ -6,6 +6,7 @@
 
 #include "normkit/data/image.h"
 #include "src/core/fail.h"
+#include "src/core/hash.h"
 #include "src/data/array_source.h"
 #include "src/data/for_each.h"
 #include "src/data/idx.h"
@@ -72,6 +73,21 @@ class FolderSource : public DataSource {
   std::string Description() const override {
     return fmt::format("{} ({} pictures in {} folders)", path_, files_.size(), classes_.size());
   }
+  std::string ObservationName(int64_t index) const override {
+    return files_[static_cast<size_t>(index)];
+  }
+  // Names below the folder and sizes: no picture is read.
+  uint64_t Fingerprint() const override {
+    Hash hash;
+    for (const std::string& file : files_) {
+      const std::string_view below = std::string_view(file).substr(path_.size());
+      hash.Add(below.substr(std::min(below.size(), below.find_first_not_of('/'))));
+      std::error_code error;
+      hash.Add(uint64_t{fs::file_size(file, error)});
+    }
+    return hash.value();
+  }
+  ValueRange Range() const override { return {0, 255}; }
 
  private:
   [[noreturn]] void FailWithoutClasses() const {
@@ -113,6 +129,7 @@ DataPtr Keep(const FolderSource& folder) {
   arrays.labels = folder.labels();
   arrays.classes = folder.classes();
   arrays.description = folder.Description();
+  arrays.fingerprint = folder.Fingerprint();
   ForEachOrThrow(folder.size(), true, [&](int64_t i) {
     const Image image = folder.ReadResized(i);
     std::copy(image.pixels.begin(), image.pixels.end(),

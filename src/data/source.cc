@@ -6,8 +6,11 @@
 
 #include "normkit/core/random.h"
 #include "src/core/fail.h"
+#include "src/core/finite.h"
+#include "src/core/hash.h"
 #include "src/data/array_source.h"
 #include "src/data/for_each.h"
+#include "src/data/identity.h"
 
 namespace normkit {
 namespace {
@@ -35,6 +38,17 @@ class SubsetSource : public DataSource {
   std::string Description() const override {
     return fmt::format("{} of {}", size(), source_->Description());
   }
+  std::string ObservationName(int64_t index) const override {
+    return source_->ObservationName(At(index));
+  }
+  uint64_t Fingerprint() const override {
+    Hash hash;
+    hash.Add(source_->Fingerprint());
+    hash.Add(std::span<const int64_t>(indices_));
+    return hash.value();
+  }
+  // Of the source: what is held out lies in the same range as what is not.
+  ValueRange Range() const override { return source_->Range(); }
 
  private:
   int64_t At(int64_t index) const { return indices_[static_cast<size_t>(index)]; }
@@ -82,7 +96,32 @@ std::vector<int64_t> SecondCounts(const std::vector<std::vector<int64_t>>& group
   return counts;
 }
 
+// "[3,4,0]": where in an observation a value lies.
+std::string Place(const Layout& layout, size_t index) {
+  std::vector<size_t> place;
+  const std::vector<int64_t> shape = layout.shape();
+  for (size_t axis = shape.size(); axis-- > 1;) {
+    const auto size = static_cast<size_t>(shape[axis]);
+    place.insert(place.begin(), index % size);
+    index /= size;
+  }
+  return fmt::format("[{}]", fmt::join(place, ","));
+}
+
+void CheckFinite(const DataSource& source, int64_t index, std::span<const float> x) {
+  const size_t bad = FirstNonFinite(x);
+  if (bad < x.size())
+    Fail("reading {}: value {} is {}, expected finite numbers", source.ObservationName(index),
+         Place(source.layout(), bad), x[bad]);
+}
+
 }  // namespace
+
+std::string DataSource::ObservationName(int64_t index) const {
+  return fmt::format("observation {} of {}", index, Description());
+}
+uint64_t DataSource::Fingerprint() const { return FingerprintOfValues(*this); }
+ValueRange DataSource::Range() const { return RangeOfValues(*this); }
 
 DataPtr Subset(DataPtr source, std::vector<int64_t> indices) {
   return std::make_shared<SubsetSource>(std::move(source), std::move(indices));
@@ -120,7 +159,9 @@ void ReadBatch(const DataSource& source, std::span<const int64_t> indices, std::
   const auto count = static_cast<int64_t>(indices.size());
   ForEachOrThrow(count, x.size() >= size_t{1} << 14, [&](int64_t i) {
     const auto k = static_cast<size_t>(i);
-    source.Read(indices[k], x.subspan(k * each, each));
+    const std::span<float> one = x.subspan(k * each, each);
+    source.Read(indices[k], one);
+    CheckFinite(source, indices[k], one);
   });
 }
 

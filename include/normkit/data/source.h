@@ -12,6 +12,12 @@
 
 namespace normkit {
 
+// Between which values lie.
+struct ValueRange {
+  float low = 0, high = 0;
+  bool operator==(const ValueRange&) const = default;
+};
+
 // A set of observations with labels. Images are f32 in 0..255, channels last (BSSC with B = 1).
 // Reading is thread-safe and deterministic.
 class NORMKIT_API DataSource {
@@ -26,6 +32,14 @@ class NORMKIT_API DataSource {
   virtual int64_t target_size() const { return 0; }
   virtual void ReadTarget(int64_t, std::span<float>) const {}
   virtual std::string Description() const = 0;  // "digits (4000 generated, seed 1)"
+
+  // One of them in messages: a file where there is one, else "observation 17 of DESCRIPTION".
+  virtual std::string ObservationName(int64_t index) const;
+  // Changes where the names or sizes of files or the values of arrays do; see Identify. Here: of
+  // all values, read once.
+  virtual uint64_t Fingerprint() const;
+  // Pictures: 0 to 255 whatever they show. Here: the smallest and the largest value, read once.
+  virtual ValueRange Range() const;
 };
 
 using DataPtr = std::shared_ptr<const DataSource>;
@@ -41,7 +55,8 @@ struct Split {
 NORMKIT_API Split SplitData(DataPtr source, double fraction, uint64_t seed);
 
 // Reads the observations `indices` into x, one after the other ([count, ...]), on NumThreads()
-// threads. Throws the Error of the first of them that fails.
+// threads. Throws the Error of the first of them that fails, and names an observation that holds
+// NaN or an infinity, and where.
 NORMKIT_API void ReadBatch(const DataSource& source, std::span<const int64_t> indices,
                            std::span<float> x);
 
