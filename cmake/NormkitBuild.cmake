@@ -16,7 +16,10 @@ endif()
 
 find_program(CCACHE ccache)
 if(CCACHE)
-  set(CMAKE_CXX_COMPILER_LAUNCHER ${CCACHE})
+  # Sloppy as precompiled headers want it, and paths relative, so that every clone finds what another compiled.
+  set(CMAKE_CXX_COMPILER_LAUNCHER
+    env CCACHE_SLOPPINESS=pch_defines,time_macros CCACHE_BASEDIR=${PROJECT_SOURCE_DIR}
+    ${CCACHE})
 endif()
 
 # No contraction into fused multiply-adds: the same source gives the same bits on every SIMD target.
@@ -46,11 +49,18 @@ endif()
 
 set_property(GLOBAL PROPERTY NORMKIT_MODULES "")
 
-# normkit_module(NAME [LINK ...]): every .cc of this folder and below goes into the object library
+# For what is not worth the compiler's time: parsing, printing, tests.
+set(NORMKIT_LIGHTLY $<$<CONFIG:Release>:-O1>)
+
+include(NormkitPrecompile)  # normkit_precompile()
+
+# normkit_module(NAME [PROCESSOR] [LINK ...] [LIGHTLY FILE...]): every .cc of this folder and below goes into the object library
 # normkit_NAME, but for *_test.cc (program NAME_test), *_bench.cc (NAME_bench) and *_fuzz.cc (a
 # program each). Files in EXCLUDE (or below a folder in it) are left out: stubs that were not chosen.
+# Files in LIGHTLY are optimized lightly. PROCESSOR: what its tests see depends on the processor's
+# vectors, so they run again as on processors with fewer (label processor, scripts/test).
 function(normkit_module name)
-  cmake_parse_arguments(arg "" "" "LINK;EXCLUDE" ${ARGN})
+  cmake_parse_arguments(arg "PROCESSOR" "" "LINK;EXCLUDE;LIGHTLY" ${ARGN})
   file(GLOB_RECURSE sources CONFIGURE_DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/*.cc)
   foreach(pattern ${arg_EXCLUDE})
     list(FILTER sources EXCLUDE REGEX "${CMAKE_CURRENT_SOURCE_DIR}/${pattern}")
@@ -67,14 +77,22 @@ function(normkit_module name)
   target_include_directories(normkit_${name} PUBLIC ${PROJECT_SOURCE_DIR} ${PROJECT_SOURCE_DIR}/include
                                                     ${PROJECT_BINARY_DIR}/include)
   target_link_libraries(normkit_${name} PUBLIC fmt::fmt OpenMP::OpenMP_CXX ${arg_LINK})
+  normkit_precompile(normkit_${name} library)
+  set_source_files_properties(${arg_LIGHTLY} PROPERTIES COMPILE_OPTIONS "${NORMKIT_LIGHTLY}")
   set_property(GLOBAL APPEND PROPERTY NORMKIT_MODULES normkit_${name})
 
   # Test programs link all modules (normkit_all), so that a module's tests may use what it uses.
   if(NORMKIT_BUILD_TESTS AND tests)
     add_executable(${name}_test ${tests})
     target_link_libraries(${name}_test PRIVATE normkit_all GTest::gmock GTest::gtest_main)
-    gtest_discover_tests(${name}_test DISCOVERY_TIMEOUT 60 PROPERTIES TIMEOUT 300 LABELS ${name}
-                         WORKING_DIRECTORY ${PROJECT_SOURCE_DIR})
+    target_compile_options(${name}_test PRIVATE ${NORMKIT_LIGHTLY})
+    normkit_precompile(${name}_test tests)
+    set(labels ${name})
+    if(arg_PROCESSOR)
+      set(labels ${name}$<SEMICOLON>processor)
+    endif()
+    gtest_discover_tests(${name}_test DISCOVERY_TIMEOUT 60 WORKING_DIRECTORY ${PROJECT_SOURCE_DIR}
+                         PROPERTIES TIMEOUT 300 LABELS "${labels}")
   endif()
   if(NORMKIT_BUILD_BENCHMARKS AND benches)
     find_package(benchmark REQUIRED)

@@ -17,7 +17,9 @@ set_target_properties(normkit PROPERTIES
   SOVERSION ${PROJECT_VERSION_MAJOR}.${PROJECT_VERSION_MINOR})
 target_link_libraries(normkit PRIVATE ${modules})
 # Its threads sleep in its code until the process ends: dlclose must not take the code away.
-target_link_options(normkit PRIVATE -Wl,-z,nodelete)
+target_link_options(normkit PRIVATE -Wl,-z,nodelete
+                                    -Wl,--version-script=${PROJECT_SOURCE_DIR}/cmake/normkit.map)
+set_target_properties(normkit PROPERTIES LINK_DEPENDS ${PROJECT_SOURCE_DIR}/cmake/normkit.map)
 target_include_directories(normkit INTERFACE
   $<BUILD_INTERFACE:${PROJECT_SOURCE_DIR}/include> $<BUILD_INTERFACE:${PROJECT_BINARY_DIR}/include>
   $<INSTALL_INTERFACE:${CMAKE_INSTALL_INCLUDEDIR}>)

@@ -22,13 +22,13 @@ def read_csv(path):
 
 
 def test_tables_page_and_numbers(normkit, tmp_path):
-    done = normkit("compare", *SMALL, "--norms", "none,batch", "--batch-sizes", "32,4", "--seeds",
+    done = normkit("compare", *SMALL, "--norm", "none,batch", "--mini-batch-size", "32,4", "--seeds",
                    "2", "--scale-learn-rate", "--output", tmp_path)
     assert len(re.findall(r"^none +[12] +(\d+\.\d\d ?)", done.stdout, re.M)) == 4
     assert re.search(r"^batch +\d+\.\d\d ±\d+\.\d\d +\d+\.\d\d ±\d+\.\d\d$", done.stdout, re.M)
     page = (tmp_path / "compare.html").read_text()
     assert page.count("<svg") == 5  # over batch sizes; accuracy and loss of each
-    assert "--norms none,batch --batch-sizes 32,4" in page
+    assert "--norm none,batch --mini-batch-size 32,4" in page
     rows = read_csv(tmp_path / "compare.csv")
     assert len(rows) == 2 * 2 * 2 * 3
     rates = {row["mini_batch_size"]: float(row["initial_learn_rate"]) for row in rows}
@@ -40,8 +40,8 @@ def interrupt_in_run(program, number, output):
     is at run `number`; returns (code, stdout, stderr)."""
     ours, theirs = pty.openpty()
     process = subprocess.Popen(
-        [program, "compare", "--data", "digits:2000", "--network", "mlp", "--norms", "none,batch",
-         "--batch-sizes", "8", "--max-epochs", "8", "--checkpoints", "1", "--output", output],
+        [program, "compare", "--data", "digits:2000", "--network", "mlp", "--norm", "none,batch",
+         "--mini-batch-size", "8", "--max-epochs", "8", "--checkpoints", "1", "--output", output],
         stdout=subprocess.PIPE, stderr=theirs, text=True)  # fmt: skip
     os.close(theirs)
     said = ""
@@ -69,6 +69,7 @@ def test_interrupted(program, tmp_path, whole):
 
 
 def test_mean_and_range_are_those_of_the_seeds(normkit, tmp_path):
+    # As they were called before: --norm and --mini-batch-size.
     done = normkit("compare", *SMALL, "--norms", "layer,batch", "--batch-sizes", "32,4", "--seeds",
                    "3", "--output", tmp_path)
     rows = read_csv(tmp_path / "final.csv")
@@ -90,7 +91,7 @@ def test_mean_and_range_are_those_of_the_seeds(normkit, tmp_path):
 def test_batch_normalization_falls_where_two_values_make_a_statistic(normkit, tmp_path):
     """docs/results.md, "Small mini-batches", in small."""
     normkit("compare", "--data", "digits:1000", "--network",
-            ROOT / "examples/networks/vgg-tiny.json", "--norms", "batch,group:8", "--batch-sizes",
+            ROOT / "examples/networks/vgg-tiny.json", "--norm", "batch,group:8", "--mini-batch-size",
             "16,2", "--scale-learn-rate", "--solver", "sgdm", "--initial-learn-rate", "0.05",
             "--max-epochs", "6", "--checkpoints", "1", "--threads", "1", "--output", tmp_path)
     accuracy = {(row["norm"], row["mini_batch_size"]): float(row["validation_accuracy"])
@@ -102,7 +103,7 @@ def test_batch_normalization_falls_where_two_values_make_a_statistic(normkit, tm
 
 
 def test_json(normkit, tmp_path):
-    done = normkit("compare", *SMALL, "--norms", "layer,rms", "--batch-sizes", "16", "--json",
+    done = normkit("compare", *SMALL, "--norm", "layer,rms", "--mini-batch-size", "16", "--json",
                    "--output", tmp_path)
     runs = json.loads(done.stdout)["runs"]
     assert [run["norm"] for run in runs] == ["layer", "rms"]
@@ -113,7 +114,7 @@ def test_json(normkit, tmp_path):
 def test_the_run_is_that_of_train(normkit, tmp_path):
     """compare trains as train does: the same options give the same accuracy."""
     options = ["--data", "digits:200", "--network", "mlp", "--max-epochs", "2"]
-    run = json.loads(normkit("compare", *options, "--norms", "batch", "--batch-sizes", "32",
+    run = json.loads(normkit("compare", *options, "--norm", "batch", "--mini-batch-size", "32",
                              "--json", "--output", tmp_path).stdout)["runs"][0]
     trained = json.loads(normkit("train", *options, "--mini-batch-size", "32", "--json",
                                  "--output", tmp_path).stdout)
@@ -122,7 +123,7 @@ def test_the_run_is_that_of_train(normkit, tmp_path):
 
 
 def test_diverged_runs_are_shown_as_such(normkit, tmp_path):
-    done = normkit("compare", "--data", "digits:200", "--norms", "none", "--batch-sizes", "32",
+    done = normkit("compare", "--data", "digits:200", "--norm", "none", "--mini-batch-size", "32",
                    "--solver", "sgdm", "--initial-learn-rate", "1e30", "--output", tmp_path)
     assert re.search(r"^none +diverged$", done.stdout, re.M)
     (row,) = read_csv(tmp_path / "final.csv")
@@ -130,15 +131,18 @@ def test_diverged_runs_are_shown_as_such(normkit, tmp_path):
 
 
 @pytest.mark.parametrize("code, options, message", [
-    (2, ["--norms", "batch,grup"], "--norms: norm 'grup' is unknown"),
-    (2, ["--norms", "batch,batch"], "--norms: one stands twice, expected each once"),
-    (2, ["--batch-sizes", "8,8"], "--batch-sizes: one stands twice, expected each once"),
-    (2, ["--batch-sizes", "0"], "--batch-sizes: "),
+    (2, ["--norm", "batch,grup"], "--norm: norm 'grup' is unknown"),
+    (2, ["--norm", "batch,batch"], "--norm: one stands twice, expected each once"),
+    (2, ["--mini-batch-size", "8,8"], "--mini-batch-size: one stands twice, expected each once"),
+    (2, ["--mini-batch-size", "0"],
+     "--mini-batch-size: '0' given, expected a whole number from 1 to 1000000000"),
     (2, ["--validation-fraction", "0"],
      "--validation-fraction: 0 given, expected more: runs are compared on validation data"),
     (2, ["--seeds", "0"], "--seeds: "),
-    (2, ["--mini-batch-size", "8"], "unknown option '--mini-batch-size'"),
-    (1, ["--norms", "batch,instance"], "network 'mlp': norm is instance"),
+    (2, ["--seeds", "2", "--seed", 2**64 - 1],
+     "--seed: '18446744073709551615' given, expected one that --seeds 2 can count up from"),
+    (1, ["--norm", "batch,instance"], "instance normalization 'norm1': each statistic is of one "
+     "value of x (BC [1,100]), so that the output would be the offset whatever the input"),
 ])
 def test_errors(normkit, tmp_path, code, options, message):
     done = normkit("compare", *SMALL, "--output", tmp_path / "out", *options, code=code)

@@ -50,27 +50,30 @@ RMS = ["--layer", "rms", "--format", "BCSS", "-o", "y.npy"]
 
 COMMAND_LINES = [
     (["--layer", "batch", "--format", "BCXS", "-o", "y.npy"],
-     "--format: format 'BCXS': letter 'X' is unknown, expected B, T, S and C"),
+     "--format: format 'BCXS': letter 'X' is unknown, expected B, T, S and C, did you mean 'BCSS'?"),
     (["--layer", "batch", "--format", "BCCS", "-o", "y.npy"],
      "--format: format 'BCCS': C stands twice, expected at most once"),
     (["--layer", "batch", "--format", "BSS", "-o", "y.npy"],
      "--format: 'BSS' has no channel axis (C)"),
     (["--layer", "batch", "--format", "", "-o", "y.npy"],
-     "--format: '' has no channel axis (C)"),
-    ([*BATCH, "--epsilon", "0"], "--epsilon: 0 given, expected a finite number above 0"),
-    ([*BATCH, "--epsilon", "-1e-5"], "--epsilon: -1e-05 given, expected a finite number above 0"),
-    ([*BATCH, "--epsilon", "nan"], "--epsilon: nan given, expected a finite number above 0"),
-    ([*BATCH, "--epsilon", "small"], "--epsilon: 'small' given, expected a number"),
-    ([*BATCH, "--threads", "-1"], "--threads: -1 given, expected 0 (default) to 1024"),
-    ([*BATCH, "--threads", "9999"], "--threads: 9999 given, expected 0 (default) to 1024"),
+     "--format: '' given, expected a letter of B, T, S, C for each axis"),
+    ([*BATCH, "--epsilon", "0"], "--epsilon: '0' given, expected a number above 0"),
+    ([*BATCH, "--epsilon", "-1e-5"], "--epsilon: '-1e-5' given, expected a number above 0"),
+    ([*BATCH, "--epsilon", "nan"], "--epsilon: 'nan' given, expected a number above 0"),
+    ([*BATCH, "--epsilon", "small"], "--epsilon: 'small' given, expected a number above 0"),
+    ([*BATCH, "--threads", "-1"], "--threads: '-1' given, expected a whole number from 0 to 1024, or auto"),
+    ([*BATCH, "--threads", "9999"], "--threads: '9999' given, expected a whole number from 0 to 1024, or auto"),
     ([*BATCH, "--num-groups", "3"], "--num-groups: belongs to --layer group, not batch"),
     (GROUP, "--num-groups: needed by --layer group"),
     ([*GROUP, "--num-groups", "0"],
-     "--num-groups: '0' given, expected a whole number of 1 or more, all-channels or channel-wise"),
+     "--num-groups: '0' given, expected a whole number from 1 to 1000000000, "
+     "all-channels or channel-wise"),
     ([*GROUP, "--num-groups", "all"],
-     "--num-groups: 'all' given, expected a whole number of 1 or more, all-channels or channel-wise"),
+     "--num-groups: 'all' given, expected a whole number from 1 to 1000000000, "
+     "all-channels or channel-wise"),
     ([*GROUP, "--num-groups", "3.5"],
-     "--num-groups: '3.5' given, expected a whole number of 1 or more, all-channels or channel-wise"),
+     "--num-groups: '3.5' given, expected a whole number from 1 to 1000000000, "
+     "all-channels or channel-wise"),
     ([*BATCH, "--operation-dimension", "auto"],
      "--operation-dimension: belongs to --layer layer, not batch"),
     ([*LAYER, "--operation-dimension", "chanel-only"],
@@ -178,8 +181,21 @@ def test_an_empty_batch_and_a_single_value(folder, normkit):
     assert done.stderr == (
         "normkit: batch normalization of BCSS [1,6,1,1]: one value per statistic: the output is the "
         "offset (beta), and running variances are left alone; use larger batches\n"
+        "normkit: batch normalization of f32 BCSS [1,6,1,1]: 6 statistics over B,S of 1 value each\n"
     )
     assert np.array_equal(np.load("y.npy").ravel(), np.arange(6))
+
+
+def test_says_what_was_reduced_on_stderr_alone(folder, normkit):
+    done = normkit("normalize", "x.npy", *LAYER)
+    said = "normkit: layer normalization of f32 BCSS [2,6,4,5]: 2 statistics over C,S of 120 values each"
+    assert (done.stdout, done.stderr) == ("", said + "\n")
+    np.save("six.npy", np.ones(6))
+    done = normkit("normalize", "x.npy", *BATCH, "--mean", "six.npy", "--variance", "six.npy")
+    assert done.stderr.endswith(": 6 statistics over B,S of 40 values each, given\n")
+    for quiet in ["-q", "--quiet"]:
+        done = normkit("normalize", "x.npy", *LAYER, quiet)
+        assert (done.stdout, done.stderr) == ("", "")
 
 
 def test_nan_stays_in_its_own_statistic(folder, normkit):

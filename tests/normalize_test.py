@@ -128,17 +128,33 @@ class Case:
         for output in list(outputs)[1:]:
             args += [f"--{output}", f / f"{output}.npy"]
         done = self.normkit("normalize", *args)
-        said = "one value per statistic" if self.warns(extra) else ""
-        assert done.stdout == "" and (said in done.stderr if said else not done.stderr), (
-            f"{self.label}: {done.stdout}{done.stderr}"
-        )
+        *warnings, description = done.stderr.splitlines()
+        expected = "one value per statistic" if self.warns(extra) else ""
+        said = expected in "".join(warnings) if expected else not warnings
+        assert done.stdout == "" and said, f"{self.label}: {done.stdout}{done.stderr}"
+        assert description == self.describes(extra), self.label
         return {key: load(f / f"{key}.npy", np.dtype(dtype)) for key, dtype in outputs.items()}
 
+    def given(self, extra):
+        return "--mean" in extra or "--variance" in extra
+
     def warns(self, extra):
-        """Of batch normalization that has nothing to learn from."""
-        channels = self.shape[self.format.index("C")]
-        one = int(np.prod(self.shape)) == channels
-        return self.layer.name == "batch" and one and "--mean" not in extra
+        """Of a layer that has nothing to learn from."""
+        return self.oracle.reduced_count() == 1 and not self.given(extra)
+
+    def describes(self, extra):
+        """The line that says what was reduced."""
+        number, values = self.oracle.num_statistics(), self.oracle.reduced_count()
+        dimension = self.layer.operation_dimension or "batch-excluded"
+        if dimension == "auto":
+            dimension = self.layer.automatic(self.format)
+        name = self.layer.name + ("" if dimension == "batch-excluded" else f"/{dimension}")
+        return (
+            f"normkit: {name} normalization of {self.dtype_name} {self.format} "
+            f"[{','.join(map(str, self.shape))}]: {number} statistic{'s' * (number != 1)} over "
+            f"{self.oracle.reduced_letters() or 'nothing'} of {values} value{'s' * (values != 1)}"
+            f"{' each' * (number != 1)}{', given' * self.given(extra)}"
+        )
 
     def check(self, got, given=None):
         """Holds the outputs against the oracle."""

@@ -40,8 +40,13 @@ class Layer:
             return "CST"  # C within a group
         dimension = self.operation_dimension or "batch-excluded"
         if dimension == "auto":
-            dimension = "channel-only" if "T" in fmt else "spatial-channel"
+            dimension = self.automatic(fmt)
         return {"batch-excluded": "SCT", "channel-only": "C", "spatial-channel": "SC"}[dimension]
+
+    def automatic(self, fmt):
+        """What auto is: images are all that has two axes of space or more, and no time."""
+        image = "T" not in fmt and fmt.count("S") >= 2
+        return "spatial-channel" if image else "channel-only"
 
     def groups(self, channels):
         return {None: 1, "all-channels": 1, "channel-wise": channels}.get(
@@ -80,6 +85,22 @@ class Normalization:
         self.parameters_shape = tuple(
             1 if i in self.not_channels else size for i, size in enumerate(self.split)
         )
+
+        self.labels = labels
+
+    def num_statistics(self):
+        return int(np.prod(self.statistics_shape))
+
+    def reduced_count(self):
+        return int(np.prod([self.split[i] for i in self.reduced]))
+
+    def reduced_letters(self):
+        """The axes of a statistic, as they are named: C/4 are the channels of one of 4 groups."""
+        groups = self.split[self.labels.index("G")]
+        letters = dict.fromkeys(self.labels[i] for i in self.reduced)  # each once
+        if "C" in letters and "G" not in letters and groups > 1:
+            return ",".join(f"C/{groups}" if letter == "C" else letter for letter in letters)
+        return ",".join(letter for letter in letters if letter != "G")
 
     def wide(self, x):
         """x in extended precision, channels split."""

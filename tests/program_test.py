@@ -1,8 +1,12 @@
 """The program's manners: help, version, exit codes, and what a wrong command line is told."""
 
+import json
+import os
 import re
+import shutil
 import subprocess
 
+import numpy as np
 import pytest
 
 
@@ -59,3 +63,116 @@ def test_reader_that_leaves_ends_the_program_quietly(program):
     )
     assert done.returncode in (0, 128 + 13)
     assert done.stderr == ""
+
+
+MPI = {"OMPI_ALLOW_RUN_AS_ROOT": "1", "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM": "1",
+       "OMPI_MCA_rmaps_base_oversubscribe": "1"}  # fmt: skip
+REFUSED = ("normkit: started as 2 ranks ({0}), expected one process: they would write the same files; "
+           "start it without a launcher, or unset {0}\n")
+
+
+@pytest.mark.skipif(not shutil.which("mpirun"), reason="there is no mpirun here")
+def test_ranks_of_mpirun_are_refused(program, tmp_path):
+    def mpirun(ranks, *words):
+        command = ["mpirun", "--quiet", "-n", str(ranks), str(program), *words]
+        return subprocess.run(command, cwd=tmp_path, env=os.environ | MPI, capture_output=True, text=True, timeout=60)
+
+    train = ["train", "--data", "digits:20", "--network", "mlp", "--max-epochs", "1", "--output", "out"]
+    done = mpirun(2, *train)
+    assert done.returncode == 1 and done.stdout == ""
+    assert done.stderr.count("normkit: ") == 1 and REFUSED.format("OMPI_COMM_WORLD_SIZE") in done.stderr
+    assert list(tmp_path.iterdir()) == []
+    done = mpirun(1, *train)
+    assert done.returncode == 0, done.stderr
+    for words in (["--version"], ["train", "--help"], ["help"]):
+        done = mpirun(2, *words)
+        assert done.returncode == 0 and len(done.stdout) > 100, done.stderr
+
+
+RANKS = [  # what launchers set, and who of them is refused
+    ({"OMPI_COMM_WORLD_SIZE": "2", "OMPI_COMM_WORLD_RANK": "0"}, "OMPI_COMM_WORLD_SIZE"),
+    ({"PMI_SIZE": "2", "PMI_RANK": "0"}, "PMI_SIZE"),
+    ({"MV2_COMM_WORLD_SIZE": "2", "MV2_COMM_WORLD_RANK": "0"}, "MV2_COMM_WORLD_SIZE"),
+    ({"SLURM_STEP_NUM_TASKS": "2", "SLURM_PROCID": "0", "SLURM_NTASKS": "2"}, "SLURM_STEP_NUM_TASKS"),
+    ({"SLURM_NTASKS": "2", "SLURM_PROCID": "0"}, None),  # a batch script, which runs once
+    ({"PMI_SIZE": "1", "PMI_RANK": "0"}, None),
+    ({"PMI_SIZE": "two", "PMI_RANK": "0"}, None),
+]
+
+
+@pytest.mark.parametrize("environment, variable", RANKS)
+def test_what_launchers_set(normkit, tmp_path, environment, variable):
+    for command in ("train", "eval", "predict", "inspect", "compare", "normalize", "bench"):
+        done = normkit(command, "--nonsense", env=os.environ | environment, code=1 if variable else 2)
+        assert done.stdout == ""
+        if variable:
+            assert done.stderr == REFUSED.format(variable)
+            rank = variable.replace("SIZE", "RANK").replace("STEP_NUM_TASKS", "PROCID")
+            other = normkit(command, env=os.environ | environment | {rank: "1"}, code=1)
+            assert other.stderr == ""
+
+
+ODD = {  # bytes of a path, and how messages show them
+    b"new\nline": "new\\nline",
+    b"\x1b[31mred": "\\x1b[31mred",
+    b"not \xff utf-8": "not \\xff utf-8",
+    b"tab\tbell\x07": "tab\\tbell\\x07",
+    "Grüße 北京".encode(): "Grüße 北京",
+}
+
+
+@pytest.mark.parametrize("name, shown", ODD.items(), ids=lambda v: ascii(v))
+def test_odd_words_stand_on_one_line(program, tmp_path, name, shown):
+    def run(*words):
+        done = subprocess.run([os.fsencode(program), *words], cwd=tmp_path, capture_output=True, timeout=60)
+        return done.returncode, done.stdout, done.stderr.decode()  # which is UTF-8
+
+    for words, code in [
+        ([b"inspect", name], 1),
+        ([b"eval", name, b"--data", b"digits"], 1),
+        ([b"predict", name, name], 1),
+        ([b"train", b"--data", name, b"--output", b"out"], 1),
+        ([b"train", b"--resume", name], 1),
+        ([b"train", b"--data", b"digits", b"--output", b"out", b"--network", name + b".json"], 1),
+        ([b"compare", b"--data", name], 1),
+        ([b"normalize", name, b"--layer", b"batch", b"--format", b"BC", b"-o", b"y.npy"], 1),
+        ([name], 2),
+        ([b"help", name], 2),
+        ([b"--" + name], 2),
+        ([b"train", b"--data", b"digits", b"--output", b"out", b"--norm", name], 2),
+        ([b"train", b"--data", b"digits", b"--output", b"out", b"--seed", name], 2),
+        ([b"train", b"--data", b"digits", b"--output", b"out", b"--solver", name], 2),
+        ([b"bench", b"--layer", name], 2),
+        ([b"bench", b"--layer", b"batch", b"--shape", b"2", b"--format", name], 1),
+        ([b"inspect", b"model", name], 2),
+    ]:
+        found, stdout, stderr = run(*words)
+        assert found == code, (words, stderr)
+        assert stdout == b"" and stderr.count("\n") == 1 and shown in stderr, stderr
+        assert "internal error" not in stderr
+
+
+@pytest.mark.parametrize("name", ODD, ids=ascii)
+def test_json_stays_json(program, tmp_path, name):
+    """Whatever the paths in it; bytes that are not UTF-8 are U+FFFD there."""
+
+    def run(*words):
+        done = subprocess.run([os.fsencode(program), *words], cwd=tmp_path, capture_output=True, timeout=60)
+        assert done.returncode == 0, done.stderr
+        return json.loads(done.stdout.decode())
+
+    network = b"small " + name + b".json"
+    layers = '[{"type": "image_input"}, {"type": "flatten"}, {"type": "fully_connected"}, {"type": "softmax"}]'
+    with open(os.path.join(os.fsencode(tmp_path), network), "w") as file:
+        file.write('{"layers": ' + layers + "}")
+    few = [b"--data", b"digits:20", b"--network", network, b"--max-epochs", b"1", b"--output", name, b"--json"]
+    assert name.decode(errors="replace") in run(b"train", *few)["model"]
+    run(b"compare", *few, b"--norm", b"none", b"--mini-batch-size", b"8", b"--checkpoints", b"1")
+    model = name + b"/model.onnx"
+    assert run(b"inspect", model, b"--json")["model"] == model.decode(errors="replace")
+    run(b"eval", model, b"--data", b"digits:20", b"--json")
+    np.save(os.path.join(os.fsencode(tmp_path), b"x.npy"), np.zeros((1, 28, 28), np.float32))
+    os.rename(tmp_path / "x.npy", os.path.join(os.fsencode(tmp_path), name + b".npy"))
+    found = run(b"predict", model, name + b".npy", b"--json")
+    assert found[0]["file"].startswith(name.decode(errors="replace"))
+    run(b"bench", b"--network", network, b"--input", b"4,4,1", b"--seconds", b"0", b"--threads", b"1", b"--json")

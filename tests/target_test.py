@@ -31,7 +31,9 @@ def normalize(normkit, tmp_path_factory):
         env = {key: value for key, value in os.environ.items() if not key.startswith("NORMKIT_")}
         done = normkit("normalize", *args, env=env | variables)
         assert done.stdout == ""
-        return {name: path.read_bytes() for name, path in outputs.items()}, done.stderr
+        *said, last = done.stderr.splitlines(keepends=True)
+        assert re.fullmatch(r"normkit: .* normalization of .*: \d+ statistics? over .*\n", last)
+        return {name: path.read_bytes() for name, path in outputs.items()}, "".join(said)
 
     return run
 
@@ -104,7 +106,7 @@ def test_details_are_said_only_where_asked_for(normalize):
     lines = said.splitlines()
     assert len(lines) == 3
     for line, name in zip(lines, ["forward", "inference", "backward"]):
-        expected = rf"normkit: group {name} f32 BSSC \[3,7,7,36\]: plan KRKR, kernel \w+ (fused columns|one pass), "
+        expected = rf"normkit: group {name} f32 BSSC \[3,7,7,36\]: 12 statistics over S,C/4 of 441 values each, plan KRKR, kernel \w+ (fused columns|one pass), "
         assert re.fullmatch(expected + "regular stores, 1 thread", line)
     for verbose in ["0", ""]:
         assert normalize(["rms"], NORMKIT_VERBOSE=verbose)[1] == ""

@@ -65,10 +65,31 @@ def test_json(normkit, tmp_path):
     assert not result["stopped"]
 
 
+def test_says_where_training_and_validation_part(normkit, tmp_path):
+    rng = np.random.default_rng(1)
+    x = rng.integers(0, 256, (200, 8, 8, 1), dtype=np.uint8)
+    np.savez(tmp_path / "noise.npz", x=x, y=np.arange(200) % 2)  # nothing to learn but by heart
+    options = ["--data", tmp_path / "noise.npz", "--max-epochs", "30", "--mini-batch-size", "10",
+               "--output", tmp_path / "out"]
+    sentence = r"Training and validation part: \S+ % of the training data are right .*help\."
+    assert re.search(f"^{sentence}$", normkit("train", *options).stdout, re.M)
+    assert re.search(sentence, (tmp_path / "out/report.html").read_text())
+    # A fresh folder: runs do not share one.
+    result = json.loads(normkit("train", *options[:-1], tmp_path / "again", "--json").stdout)
+    assert result["training_accuracy"] > 90 > 75 > result["validation_accuracy"]
+    assert re.fullmatch(sentence, result["parting"])
+
+
+def test_says_nothing_where_they_do_not(trained, normkit, tmp_path):
+    folder, text = trained
+    assert "part:" not in text + (folder / "report.html").read_text()
+    assert json.loads(train(normkit, tmp_path, "--json").stdout)["parting"] is None
+
+
 def test_same_bytes_for_any_number_of_threads(normkit, tmp_path):
     models = []
     for threads in [1, 2, 3, 8]:
-        train(normkit, tmp_path, "--threads", threads)
+        train(normkit, tmp_path, "--threads", threads, "--overwrite")
         models.append((tmp_path / "model.onnx").read_bytes())
     assert all(model == models[0] for model in models)
 
@@ -163,11 +184,11 @@ SEE = " (see normkit train --help)"
 
 
 @pytest.mark.parametrize("options, message", [
-    (["--max-epochs", "0"], "--max-epochs: 0 given, expected 1 or more"),
-    (["--max-epochs", "ten"], "--max-epochs: 'ten' given, expected a whole number"),
+    (["--max-epochs", "0"], "--max-epochs: '0' given, expected a whole number from 1 to 1000000"),
+    (["--max-epochs", "ten"], "--max-epochs: 'ten' given, expected a whole number from 1 to 1000000"),
     (["--initial-learn-rate", "-1"],
-     "--initial-learn-rate: -1 given, expected a finite number >= 0 (0: the solver's default)"),
-    (["--momentum", "2"], "--momentum: 2 given, expected 0 to 1 (less than 1)"),
+     "--initial-learn-rate: '-1' given, expected a number above 0, or auto"),
+    (["--momentum", "2"], "--momentum: '2' given, expected a number from 0 to 1 (less than 1)"),
     (["--solver", "adm"],
      "--solver: solver 'adm', expected sgdm, adam, rmsprop, did you mean 'adam'?"),
     (["--shuffle", "every-epochs"],
@@ -180,7 +201,7 @@ SEE = " (see normkit train --help)"
      "--norm: norm 'grup' is unknown, expected none, batch, layer[:DIMENSION], instance, group:G "
      "or rms, did you mean 'group'?"),
     (["--slver", "adam"], "unknown option '--slver', did you mean '--solver'?"),
-    (["--resume", "x.npz"], "--data excludes --resume"),
+    (["--resume", "x.npz"], "--data: given together with --resume, expected one of them"),
 ])
 def test_wrong_command_line(normkit, tmp_path, options, message):
     done = normkit("train", "--data", "digits:300", "--output", tmp_path / "out", *options, code=2)

@@ -21,6 +21,8 @@
 #include "tools/bench_measure.h"
 #include "tools/bench_network.h"
 #include "tools/commands.h"
+#include "tools/json_text.h"
+#include "tools/layer_options.h"
 
 namespace normkit::tools {
 namespace {
@@ -28,9 +30,10 @@ namespace {
 struct BenchArgs {
   std::vector<std::string> ops, layers, formats, dtypes;
   std::vector<int64_t> shape;
-  int64_t num_groups = 0;
-  std::string operation_dimension, history;
-  std::vector<int> threads;
+  std::optional<int64_t> num_groups;
+  std::optional<OperationDimension> operation_dimension;
+  std::string history;
+  std::vector<int> threads{0};
   double seconds = 0.5, limit = 0;
   bool table = false, list = false, hot = false, json = false, markdown = false;
   NetworkBenchArgs network;
@@ -67,10 +70,9 @@ std::vector<BenchCell> CellsOfOptions(const BenchArgs& args) {
                      .shape = args.shape,
                      .format = args.formats[0],
                      .dtype = ParseDType(dtype),
+                     .num_groups = args.num_groups,
+                     .operation_dimension = args.operation_dimension,
                      .hot = args.hot};
-      if (args.num_groups != 0) cell.num_groups = args.num_groups;
-      if (!args.operation_dimension.empty())
-        cell.operation_dimension = ParseOperationDimension(args.operation_dimension);
       cells.push_back(cell);
     }
   return cells;
@@ -103,7 +105,7 @@ nlohmann::ordered_json ToJson(const BenchResult& result) {
 }
 
 void PrintLine(const nlohmann::ordered_json& json) {
-  std::puts(json.dump().c_str());
+  std::puts(JsonText(json).c_str());
   std::fflush(stdout);
 }
 
@@ -154,6 +156,15 @@ Table ToTable(const std::vector<BenchResult>& results) {
   return table;
 }
 
+// Throws Error where results could not be added to the CSV file in the end.
+void CheckHistory(const std::string& path) {
+  CheckWritable(path, 0);
+  struct stat status;
+  if (stat(path.c_str(), &status) != 0 || !S_ISREG(status.st_mode) || status.st_size == 0) return;
+  if (!ReadFile(path).starts_with("time,version,"))
+    Fail("{}: is no history of benchmarks, expected one or a new file", path);
+}
+
 // Appends the results to a CSV file, with the time and the version before each; a new file gets the
 // header.
 void AppendHistory(const std::string& path, const std::vector<BenchResult>& results) {
@@ -163,13 +174,15 @@ void AppendHistory(const std::string& path, const std::vector<BenchResult>& resu
   for (auto& row : table.rows) row.insert(row.begin(), {now, NORMKIT_VERSION});
   std::string text = ToCsv(table);
   struct stat status;
-  if (stat(path.c_str(), &status) == 0) text = ReadFile(path) + text.substr(text.find('\n') + 1);
+  if (stat(path.c_str(), &status) == 0 && S_ISREG(status.st_mode) && status.st_size > 0)
+    text = ReadFile(path) + text.substr(text.find('\n') + 1);
   WriteFile(path, text);
 }
 
 void RunBench(const BenchArgs& args) {
-  const std::vector<int> threads =
-      args.threads.empty() ? std::vector<int>{NumThreads()} : args.threads;
+  std::vector<int> threads = args.threads;
+  for (int& n : threads)
+    if (n == 0) n = NumThreads();
   if (!args.network.network.empty())
     return RunNetworkBench(args.network, threads, args.seconds, args.json);
   const std::vector<BenchCell> cells = args.table ? CellsOfTable(args) : CellsOfOptions(args);
@@ -179,6 +192,7 @@ void RunBench(const BenchArgs& args) {
     return;
   }
   for (const BenchCell& cell : cells) cell.MakeOperation();  // errors before the first minute
+  if (!args.history.empty()) CheckHistory(args.history);
   const std::vector<BenchResult> results = Measure(args, cells, threads);
   if (!args.json) {
     const Table table = ToTable(results);
@@ -195,48 +209,31 @@ void AddBench(CLI::App& app) {
       app, "bench", "Measure an operation against the speed of memory, or a training step",
       {"normkit bench --layer layer --shape 8192,768 --format BC --op forward,backward",
        "normkit bench --table --dtype f32 --threads 2 --md",
-       "normkit bench --network resnet-tiny --input 32,32,3 --batch 64 --threads 1,2"});
-  const auto list = [](CLI::Option* option, const char* kind) {
-    return option->delimiter(',')->option_text(kind);
-  };
-  list(command.add_option("--op", args->ops, "forward (if not given), inference, backward"),
-       "NAMES")
-      ->check(CLI::IsMember({"forward", "inference", "backward"}));
-  list(command.add_option("--layer", args->layers, "batch, layer, instance, group or rms"), "NAME")
-      ->check(CLI::IsMember({"batch", "layer", "instance", "group", "rms"}));
-  list(command.add_option("--shape", args->shape, "Sizes, outermost first"), "N,N,...");
-  list(command.add_option("--format", args->formats, "A letter of B, T, S, C for each size"),
-       "LETTERS");
-  list(command.add_option("--dtype", args->dtypes, "f32 (if not given), f64, bf16, f16"), "NAMES")
-      ->check(CLI::IsMember({"f32", "f64", "bf16", "f16"}));
-  command.add_option("--num-groups", args->num_groups, "Groups of --layer group")
-      ->option_text("N")
-      ->check(CLI::PositiveNumber);
-  command
-      .add_option("--operation-dimension", args->operation_dimension, "What --layer layer reduces")
-      ->option_text("NAME")
-      ->check(CLI::IsMember({"batch-excluded", "auto", "channel-only", "spatial-channel"}));
-  list(command.add_option("--threads", args->threads, "How many; several are measured in turn"),
-       "N,...")
-      ->check(CLI::Range(1, 1024));
-  command.add_flag("--hot", args->hot, "The same arrays every time, as they lie in the caches");
-  command.add_flag("--table", args->table,
-                   "The whole table of shapes; --op, --layer, --format, --dtype and --shape choose "
-                   "among them");
-  command.add_flag("--list", args->list, "Print the cells as JSON lines and measure nothing");
-  command.add_option("--seconds", args->seconds, "Measured time of a cell, at least")
-      ->option_text("S")
-      ->capture_default_str()
-      ->check(CLI::Range(0.0, 3600.0));
-  command
-      .add_option("--limit", args->limit,
-                  "The streaming bandwidth in GB/s where it is known, instead of measuring it")
-      ->option_text("GB/S")
-      ->check(CLI::PositiveNumber);
-  CLI::Option* json = command.add_flag("--json", args->json, "A JSON line a cell");
-  command.add_flag("--md", args->markdown, "A Markdown table")->excludes(json);
-  command.add_option("--history", args->history, "A CSV file to add the results to")
-      ->option_text("FILE");
+       "normkit bench --network resnet-tiny --input 32,32,3 --mini-batch-size 64 --threads 1,2"});
+  AddChoices(command, "--op", args->ops, {"forward", "inference", "backward"},
+             "forward (if not given), inference, backward");
+  AddChoices(command, "--layer", args->layers, LayerNames(), OneOf(LayerNames()));
+  AddNumbers(command, "--shape", args->shape, {0, 1'000'000'000}, "Sizes, outermost first");
+  AddList(command, "--format", "LETTERS", "a letter of B, T, S, C for each size",
+          "A letter of B, T, S, C for each size",
+          [args](const std::vector<std::string>& formats) { args->formats = formats; });
+  AddChoices(command, "--dtype", args->dtypes, {"f32", "f64", "bf16", "f16"},
+             "f32 (if not given), f64, bf16, f16");
+  AddGroupsOption(command, args->num_groups);
+  AddOperationDimensionOption(command, args->operation_dimension);
+  AddNumbers(command, "--threads", args->threads, kThreads,
+             "How many, 0 or auto: all processors; several are measured in turn", kAllProcessors);
+  AddFlag(command, "--hot", args->hot, "The same arrays every time, as they lie in the caches");
+  AddFlag(command, "--table", args->table,
+          "The whole table of shapes; --op, --layer, --format, --dtype and --shape choose among "
+          "them");
+  AddFlag(command, "--list", args->list, "Print the cells as JSON lines and measure nothing");
+  AddNumber(command, "--seconds", args->seconds, {0, 3600}, "Measured time of a cell, at least");
+  AddNumber(command, "--limit", args->limit, {.low = 0, .open_low = true},
+            "The streaming bandwidth in GB/s where it is known; auto: it is measured", {"auto", 0});
+  CLI::Option* json = AddFlag(command, "--json", args->json, "A JSON line a cell");
+  AddFlag(command, "--md", args->markdown, "A Markdown table")->excludes(json);
+  AddText(command, "--history", args->history, "FILE", "A CSV file to add the results to");
   AddNetworkBenchOptions(command, args->network);
   command.callback([args] { RunBench(*args); });
 }

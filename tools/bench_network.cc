@@ -15,8 +15,12 @@
 #include "normkit/report/report.h"
 #include "src/core/fail.h"
 #include "src/core/files.h"
+#include "src/core/numbers.h"
+#include "src/core/text.h"
 #include "src/nn/loss.h"
+#include "src/train/needs.h"
 #include "src/train/solvers.h"
+#include "tools/json_text.h"
 #include "tools/layer_table.h"
 #include "tools/training_options.h"
 
@@ -25,6 +29,7 @@ namespace {
 
 constexpr double kLearnRate = 1e-3;
 constexpr size_t kMinSteps = 5;
+constexpr int64_t kMostSize = 1 << 20;
 
 Graph MakeGraph(const NetworkBenchArgs& args) {
   Graph graph = BuildNetwork({args.network, args.norm},
@@ -98,7 +103,9 @@ int64_t PeakResidentBytes() {
   const std::string status = ReadFile("/proc/self/status");
   const std::string name = "VmHWM:";
   const size_t at = status.find(name);
-  return at == status.npos ? 0 : std::stoll(status.substr(at + name.size())) * 1024;
+  if (at == status.npos) return 0;  // else "VmHWM:     1234 kB"
+  const std::string_view line = std::string_view(status).substr(at + name.size());
+  return ParseNumber<int64_t>(Trimmed(line.substr(0, line.find('k')))).value_or(0) * 1024;
 }
 
 std::string Megabytes(double bytes) { return fmt::format("{:.1f}", bytes / 1e6); }
@@ -108,25 +115,22 @@ std::string Megabytes(double bytes) { return fmt::format("{:.1f}", bytes / 1e6);
 void AddNetworkBenchOptions(CLI::App& command, NetworkBenchArgs& args) {
   AddNetworkOption(command, args.network);
   AddNormOption(command, args.norm);
-  command.add_option("--input", args.input, "Height, width and channels of the images")
-      ->option_text("H,W,C")
-      ->delimiter(',')
-      ->expected(3)
-      ->default_str("32,32,3")
-      ->check(CLI::Range(1, 1 << 20));
-  command.add_option("--batch", args.batch_size, "Images of a step")
-      ->option_text("N")
-      ->capture_default_str()
-      ->check(CLI::Range(1, 1 << 20));
-  command.add_option("--classes", args.num_classes, "Outputs of the network")
-      ->option_text("N")
-      ->capture_default_str()
-      ->check(CLI::Range(1, 1 << 20));
+  AddNumbers(command, "--input", args.input, {1, kMostSize}, "Height, width and channels of images",
+             {}, 3)
+      ->option_text("H,W,C");
+  AddNumber(command, "--mini-batch-size,--batch", args.batch_size, {1, kMostSize},
+            "Images of a step");
+  AddNumber(command, "--classes", args.num_classes, {2, kMostSize}, "Outputs of the network");
 }
 
 void RunNetworkBench(const NetworkBenchArgs& args, const std::vector<int>& threads, double seconds,
                      bool json) {
   const Graph graph = MakeGraph(args);
+  TrainingNeeds(
+      graph,
+      {.mini_batch_size = args.batch_size, .batch_normalization_statistics = Statistics::kMoving},
+      args.batch_size, 0)
+      .Check("the training step", "a smaller --batch or --input takes less");
   TrainingStep step(graph, args.batch_size);
   Table table{{"network", "norm", "input", "batch", "threads", "step ms", "images/s", "arena MB",
                "peak MB"},
@@ -146,7 +150,7 @@ void RunNetworkBench(const NetworkBenchArgs& args, const std::vector<int>& threa
                                         {"images_per_second", std::round(rate)},
                                         {"arena_bytes", step.arena_bytes()},
                                         {"peak_bytes", PeakResidentBytes()}};
-      std::puts(line.dump().c_str());
+      std::puts(JsonText(line).c_str());
       std::fflush(stdout);
     }
     table.rows.push_back({args.network, args.norm, fmt::format("{}", fmt::join(args.input, "x")),

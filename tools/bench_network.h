@@ -14,7 +14,7 @@ struct NetworkBenchArgs {
   int64_t batch_size = 64, num_classes = 10;
 };
 
-// --network, --norm, --input, --batch, --classes.
+// --network, --norm, --input, --mini-batch-size, --classes.
 void AddNetworkBenchOptions(CLI::App& command, NetworkBenchArgs& args);
 
 // A step is forward, cross-entropy, backward and the update of sgdm, on random images that stay

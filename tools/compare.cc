@@ -4,7 +4,11 @@
 
 #include <algorithm>
 #include <cstdio>
+#include <filesystem>
+#include <limits>
+#include <map>
 #include <memory>
+#include <optional>
 #include <set>
 #include <string>
 #include <vector>
@@ -15,6 +19,9 @@
 #include "normkit/train/train.h"
 #include "src/core/fail.h"
 #include "src/core/files.h"
+#include "src/core/output_folder.h"
+#include "src/train/needs.h"
+#include "src/train/option_ranges.h"
 #include "tools/commands.h"
 #include "tools/compare_report.h"
 #include "tools/interrupt.h"
@@ -29,7 +36,7 @@ struct CompareArgs {
   std::vector<std::string> norms{"none", "batch", "layer", "instance", "group:8"};
   std::vector<int64_t> batch_sizes{128, 16, 4, 2};
   int64_t seeds = 1, checkpoints = 10;
-  bool scale_learn_rate = false, json = false;
+  bool scale_learn_rate = false, json = false, overwrite = false;
   int threads = 0;
   TrainingOptions options = DefaultTrainingOptions();
 };
@@ -90,8 +97,8 @@ CompareRun Run(const PlannedRun& plan, const Split& data) {
 }
 
 // Runs them one after the other, until interrupted.
-std::vector<CompareRun> RunAll(std::vector<PlannedRun>& plans, const Split& data) {
-  const InterruptGuard interrupt;
+std::vector<CompareRun> RunAll(std::vector<PlannedRun>& plans, const Split& data,
+                               const InterruptGuard& interrupt) {
   int64_t total = 0, before = 0;
   for (const PlannedRun& plan : plans) total += plan.Observations(plan.iterations);
   ProgressLine line(total);
@@ -131,37 +138,87 @@ void Print(const CompareArgs& args, const std::vector<CompareRun>& runs) {
 }
 
 void CheckArgs(const CompareArgs& args) {
-  if (args.data.data.empty()) throw CLI::RequiredError("--data");
   if (args.data.validation_fraction == 0 && args.data.validation_data.empty())
     throw CLI::ValidationError("--validation-fraction",
                                "0 given, expected more: runs are compared "
                                "on validation data");
-  for (const std::string& norm : args.norms)
-    Checked("--norms", [&] { return ParseNormChoice(norm); });
   const std::set<std::string> norms(args.norms.begin(), args.norms.end());
   if (norms.size() != args.norms.size())
-    throw CLI::ValidationError("--norms", "one stands twice, expected each once");
+    throw CLI::ValidationError("--norm", "one stands twice, expected each once");
   const std::set<int64_t> sizes(args.batch_sizes.begin(), args.batch_sizes.end());
   if (sizes.size() != args.batch_sizes.size())
-    throw CLI::ValidationError("--batch-sizes", "one stands twice, expected each once");
-  CheckTrainingOptions(args.options);
+    throw CLI::ValidationError("--mini-batch-size", "one stands twice, expected each once");
+  if (args.options.seed > std::numeric_limits<uint64_t>::max() - static_cast<uint64_t>(args.seeds))
+    throw CLI::ValidationError(
+        "--seed", fmt::format("'{}' given, expected one that --seeds {} can count up from",
+                              args.options.seed, args.seeds));
 }
+
+// A mini-batch that is larger takes more: of each normalization the largest is asked about.
+void CheckMemory(const std::vector<PlannedRun>& plans, const Split& data, const FreeMemory& free) {
+  std::map<std::string, const PlannedRun*> largest;
+  for (const PlannedRun& plan : plans) {
+    const PlannedRun*& most = largest[plan.norm];
+    if (!most || plan.options.mini_batch_size > most->options.mini_batch_size) most = &plan;
+  }
+  for (const auto& [norm, plan] : largest)
+    TrainingNeeds(plan->graph, plan->options, data.first->size(), data.second->size())
+        .Check(fmt::format("training with norm {} on '{}'", norm, data.first->Description()),
+               "a smaller --mini-batch-size or --image-size take less", free);
+}
+
+// Locks the folder and sees to it that what will be written can be, before the hours of training.
+class CompareFiles {
+ public:
+  CompareFiles(const std::string& output, bool overwrite) : folder_(output) {
+    const std::vector<std::string> present = folder_.Present({kPage, kCheckpoints, kFinal});
+    if (!present.empty() && !overwrite)
+      Fail(
+          "{}: holds {} of an earlier comparison, expected a folder without; --overwrite replaces "
+          "them",
+          output, fmt::join(present, ", "));
+  }
+
+  void CheckCanSave(const std::vector<PlannedRun>& plans, int64_t checkpoints) const {
+    constexpr uint64_t kRow = 256, kText = 1 << 18;  // a little above what they take
+    const uint64_t rows = plans.size() * static_cast<uint64_t>(checkpoints + 1);
+    folder_.CheckCanTake({{kPage, kText + 2 * rows * kRow},
+                          {kCheckpoints, rows * kRow},
+                          {kFinal, plans.size() * kRow}});
+  }
+
+  void Save(const std::vector<CompareRun>& runs, const std::string& about,
+            const std::string& command) const {
+    WriteFile(folder_ / kPage, ComparePage(runs, "Normalizations compared", about, command));
+    WriteFile(folder_ / kCheckpoints, CompareCsv(runs));
+    WriteFile(folder_ / kFinal, FinalCsv(runs));
+  }
+
+ private:
+  static constexpr const char *kPage = "compare.html", *kCheckpoints = "compare.csv",
+                              *kFinal = "final.csv";
+  OutputFolder folder_;
+};
 
 void RunCompare(const CompareArgs& args, const std::string& command) {
   CheckArgs(args);
   SetNumThreads(args.threads);
+  const FreeMemory free = FindFreeMemory();
+  std::optional<CompareFiles> files;  // as train does
+  const auto open = [&] { files.emplace(args.output, args.overwrite); };
+  if (std::filesystem::exists(args.output)) open();
   const Split data = OpenTrainingData(args.data, args.options.seed);
   std::vector<PlannedRun> plans = Plan(args, data);
-  MakeFolder(args.output);
-  const std::vector<CompareRun> runs = RunAll(plans, data);
+  CheckMemory(plans, data, free);
+  if (!files) open();
+  files->CheckCanSave(plans, args.checkpoints);
+  const InterruptGuard interrupt;
+  const std::vector<CompareRun> runs = RunAll(plans, data, interrupt);
   const std::string about = fmt::format(
       "{} trained on {}, validated on {}; {} epoch{}{}.", args.network, data.first->Description(),
       data.second->Description(), args.options.max_epochs, args.options.max_epochs == 1 ? "" : "s",
       args.scale_learn_rate ? ", learning rate in proportion to the mini-batch size" : "");
-  WriteFile(args.output + "/compare.html",
-            ComparePage(runs, "Normalizations compared", about, command));
-  WriteFile(args.output + "/compare.csv", CompareCsv(runs));
-  WriteFile(args.output + "/final.csv", FinalCsv(runs));
+  files->Save(runs, about, command);
   Print(args, runs);
   if (runs.size() < plans.size())
     Fail("comparison stopped after {} of {} runs", runs.size(), plans.size());
@@ -169,22 +226,15 @@ void RunCompare(const CompareArgs& args, const std::string& command) {
 
 void AddOptions(CLI::App& command, CompareArgs& args) {
   AddDataOptions(command, args.data);
-  command.add_option("--norms", args.norms, "Normalizations, as in train --norm")
-      ->delimiter(',')
-      ->option_text("A,B,...");
-  command.add_option("--batch-sizes", args.batch_sizes, "Mini-batch sizes")
-      ->delimiter(',')
-      ->option_text("N,M,...")
-      ->check(CLI::Range(1, 1 << 20));
-  command.add_option("--seeds", args.seeds, "Trainings of each, with seeds from --seed on")
-      ->default_str("1")
-      ->check(CLI::Range(1, 1000));
-  command.add_option("--checkpoints", args.checkpoints, "Validations of each training")
-      ->default_str("10")
-      ->check(CLI::Range(1, 1000));
-  command.add_flag("--scale-learn-rate", args.scale_learn_rate,
-                   "Learning rates in proportion to the batch size; the one given is that of the "
-                   "first size");
+  AddNormsOption(command, args.norms);
+  AddNumbers(command, "--mini-batch-size,--batch-sizes", args.batch_sizes, kCount,
+             "Observations an iteration");
+  AddNumber(command, "--seeds", args.seeds, {1, 1000},
+            "Trainings of each, with seeds from --seed on");
+  AddNumber(command, "--checkpoints", args.checkpoints, {1, 1000}, "Validations of each training");
+  AddFlag(
+      command, "--scale-learn-rate", args.scale_learn_rate,
+      "Learning rates in proportion to the batch size; the one given is that of the first size");
 }
 
 }  // namespace
@@ -193,19 +243,17 @@ void AddCompare(CLI::App& app) {
   auto args = std::make_shared<CompareArgs>();
   CLI::App& command = AddCommand(
       app, "compare", "Train the same network with several normalizations and batch sizes",
-      {"normkit compare --data digits --norms none,batch,group:8 --batch-sizes 32,2",
-       "normkit compare --data digits --network mlp --norms none,batch --batch-sizes 60 --seeds "
-       "3"});
+      {"normkit compare --data digits --norm none,batch,group:8 --mini-batch-size 32,2",
+       "normkit compare --data digits --network mlp --norm none,batch --mini-batch-size "
+       "60 --seeds 3"});
   AddOptions(command, *args);
   AddNetworkOption(command, args->network);
   AddTrainingOptions(command, args->options);
-  command.remove_option(command.get_option("--mini-batch-size"));  // --batch-sizes
-  command
-      .add_option("--output", args->output, "Folder for compare.html, compare.csv and final.csv")
-      ->default_str(args->output)
-      ->option_text("DIR");
+  AddText(command, "--output", args->output, "DIR",
+          "Folder for compare.html, compare.csv and final.csv");
+  AddOverwriteFlag(command, args->overwrite);
   AddThreadsOption(command, args->threads);
-  command.add_flag("--json", args->json, "Print all numbers as JSON instead of tables");
+  AddFlag(command, "--json", args->json, "Print all numbers as JSON instead of tables");
   command.callback([args, &command] {
     RunCompare(*args, fmt::format("normkit compare {}",
                                   fmt::join(GivenOptions(command, {"--help"}), " ")));

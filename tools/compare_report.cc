@@ -7,6 +7,8 @@
 #include <limits>
 #include <nlohmann/json.hpp>
 
+#include "tools/json_text.h"
+
 namespace normkit::tools {
 namespace {
 
@@ -197,7 +199,7 @@ std::string CompareJson(const std::vector<CompareRun>& runs) {
     }
     list.push_back(std::move(entry));
   }
-  return json{{"runs", list}}.dump(2);
+  return JsonText(json{{"runs", list}}, 2);
 }
 
 std::string ComparePage(const std::vector<CompareRun>& runs, const std::string& title,

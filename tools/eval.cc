@@ -3,7 +3,6 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <charconv>
 #include <memory>
 #include <nlohmann/json.hpp>
 #include <optional>
@@ -12,11 +11,18 @@
 #include <vector>
 
 #include "normkit/core/threads.h"
+#include "normkit/data/identity.h"
 #include "normkit/onnx/onnx.h"
 #include "normkit/report/report.h"
 #include "normkit/train/train.h"
 #include "src/core/fail.h"
+#include "src/core/log.h"
+#include "src/core/numbers.h"
+#include "src/train/needs.h"
+#include "src/train/option_ranges.h"
 #include "tools/commands.h"
+#include "tools/json_text.h"
+#include "tools/model_facts.h"
 #include "tools/training_options.h"
 
 namespace normkit::tools {
@@ -28,7 +34,7 @@ struct EvalArgs {
   std::string model, data;
   std::optional<double> validation_fraction;
   std::optional<uint64_t> seed;
-  int64_t mini_batch_size = 0;
+  std::optional<int64_t> mini_batch_size;
   int threads = 0;
   bool held_out = false, json = false;
 };
@@ -38,44 +44,22 @@ template <class T>
 T Fact(const Network& network, const std::string& name, T otherwise) {
   const auto fact = network.facts.find(name);
   if (fact == network.facts.end()) return otherwise;
-  const std::string& text = fact->second;
-  T value{};
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
-  return error == std::errc() && end == text.data() + text.size() ? value : otherwise;
+  return ParseNumber<T>(fact->second).value_or(otherwise);
 }
 
-// Data whose classes are the model's: the same names in another order, or a part of them.
-class Relabelled : public DataSource {
- public:
-  Relabelled(DataPtr source, std::vector<std::string> classes, std::vector<int64_t> labels)
-      : source_(std::move(source)), classes_(std::move(classes)), labels_(std::move(labels)) {}
-  int64_t size() const override { return source_->size(); }
-  const Layout& layout() const override { return source_->layout(); }
-  const std::vector<std::string>& classes() const override { return classes_; }
-  int64_t label(int64_t index) const override {
-    return labels_[static_cast<size_t>(source_->label(index))];
-  }
-  void Read(int64_t index, std::span<float> out) const override { source_->Read(index, out); }
-  std::string Description() const override { return source_->Description(); }
-
- private:
-  DataPtr source_;
-  std::vector<std::string> classes_;
-  std::vector<int64_t> labels_;  // the model's number of each of the source's classes
-};
-
-DataPtr WithClassesOf(const Network& network, const DataPtr& data) {
-  const std::vector<std::string>& known = network.classes;
-  if (data->classes() == known || data->classes().empty() || known.empty()) return data;
-  std::vector<int64_t> labels;
-  for (const std::string& name : data->classes()) {
-    const auto found = std::find(known.begin(), known.end(), name);
-    if (found == known.end())
-      Fail("data '{}': has class '{}', expected those of the model: {}", data->Description(), name,
-           fmt::join(known, ", "));
-    labels.push_back(found - known.begin());
-  }
-  return std::make_shared<Relabelled>(data, known, std::move(labels));
+// What was held out can be found again only in the data that the network was trained on: in others
+// the same split holds pictures that it was trained with.
+void CheckHeldOut(const EvalArgs& args, const Network& network, const DataSource& held_out) {
+  constexpr const char* kPrefix = "validation-data-";
+  if (!network.facts.contains(std::string(kPrefix) + "contents"))
+    return Warn(
+        "{}: does not say what data it was trained on; what is held out now may be what it was "
+        "trained with",
+        args.model);
+  const std::string difference = Difference(Identify(held_out), network.facts, kPrefix);
+  if (!difference.empty())
+    Fail("data '{}': not those that training held out of its data: {}", held_out.Description(),
+         difference);
 }
 
 // Pictures are made to fit the model; what training held out is found again by its seed.
@@ -99,7 +83,10 @@ DataPtr OpenEvalData(const EvalArgs& args, const Network& network) {
           args.model);
   }
   if (fraction > 0) data = SplitData(data, fraction, options.seed).second;
-  return WithClassesOf(network, data);
+  const DataPtr as_model = WithClasses(data, network.classes);
+  if (args.held_out) CheckHeldOut(args, network, *data);
+  WarnOfRange(network, data->Range(), "data '" + data->Description() + "'");
+  return as_model;
 }
 
 // What is counted of a class.
@@ -171,16 +158,19 @@ void PrintJson(const EvalArgs& args, const DataSource& data, const Evaluation& e
                                    {"correct", score.correct},
                                    {"predicted", score.predicted}});
   }
-  fmt::print("{}\n", result.dump(2, ' ', false, json::error_handler_t::replace));
+  fmt::print("{}\n", JsonText(result, 2));
 }
 
 void RunEval(const EvalArgs& args) {
   SetNumThreads(args.threads);
   const Network network = LoadOnnx(args.model);
+  const FreeMemory free = FindFreeMemory();  // before the data, which are counted
   const DataPtr data = OpenEvalData(args, network);
   // As training did, so that the sums are the same to the bit.
-  const int64_t batch = args.mini_batch_size > 0 ? args.mini_batch_size
-                                                 : Fact<int64_t>(network, "mini-batch-size", 128);
+  const int64_t batch =
+      args.mini_batch_size.value_or(Fact<int64_t>(network, "mini-batch-size", 128));
+  EvaluationNeeds(network.graph, data->size(), std::max<int64_t>(1, batch))
+      .Check(fmt::format("evaluating '{}'", data->Description()), kTakesLess, free);
   const auto loss = network.facts.find("loss");
   const Evaluation evaluation =
       Evaluate(network, data, std::max<int64_t>(1, batch),
@@ -198,25 +188,21 @@ void AddEval(CLI::App& app) {
   CLI::App& command = AddCommand(app, "eval", "Measure a model on data",
                                  {"normkit eval out/model.onnx --data photos/",
                                   "normkit eval out/model.onnx --data digits --held-out"});
-  command.add_option("model", args->model, "Model file")->required()->option_text("MODEL.onnx");
+  AddText(command, "model", args->model, "MODEL.onnx", "Model file")->required();
   AddDataOption(command, args->data)->required();
-  CLI::Option* held_out = command.add_flag(
-      "--held-out", args->held_out,
+  CLI::Option* held_out = AddFlag(
+      command, "--held-out", args->held_out,
       "Only the part of the data that training held out for validation (its fraction and seed "
       "stand in the model file)");
-  command
-      .add_option("--validation-fraction", args->validation_fraction,
-                  "Only the part that training with this --validation-fraction holds out")
-      ->check(CLI::Range(0.0, 0.9))
+  AddNumber(command, "--validation-fraction", args->validation_fraction, kHeldOut,
+            "Only the part that training with this --validation-fraction holds out; auto: all data")
       ->excludes(held_out);
-  command.add_option("--seed", args->seed,
-                     "Of generated data and of what is held out; else the one of the training");
-  command
-      .add_option("--mini-batch-size", args->mini_batch_size,
-                  "Observations at a time; else as in training")
-      ->check(CLI::PositiveNumber);
+  AddNumber(command, "--seed", args->seed, {},
+            "Of generated data and of what is held out; auto: the one of the training");
+  AddNumber(command, "--mini-batch-size", args->mini_batch_size, kCount,
+            "Observations at a time; auto: as in training");
   AddThreadsOption(command, args->threads);
-  command.add_flag("--json", args->json, "Print JSON instead of text");
+  AddFlag(command, "--json", args->json, "Print JSON instead of text");
   command.callback([args] { RunEval(*args); });
 }
 

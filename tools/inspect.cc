@@ -12,7 +12,9 @@
 #include "src/core/files.h"
 #include "src/onnx/model.h"
 #include "tools/commands.h"
+#include "tools/json_text.h"
 #include "tools/layer_table.h"
+#include "tools/options.h"
 
 namespace normkit::tools {
 namespace {
@@ -48,6 +50,8 @@ void PrintText(const InspectArgs& args, const Network& network, const OnnxInfo& 
 
 json LayersToJson(const Network& network) {
   const std::vector<Layout> layouts = network.graph.Layouts(1);
+  const std::vector<Parameter>& parameters = network.parameters.list();
+  size_t next = 0;  // parameters stand in the order of the layers
   json layers = json::array();
   for (Value value = 0; value < network.graph.size(); ++value) {
     const Node& node = network.graph.node(value);
@@ -60,12 +64,16 @@ json LayersToJson(const Network& network) {
                {"parameters", json::array()}};
     for (const Value input : node.inputs)
       layer["inputs"].push_back(network.graph.node(input).layer->name());
-    for (const Parameter& p : network.parameters.list())
-      if (p.node == value)
-        layer["parameters"].push_back(
-            {{"name", p.name}, {"shape", p.shape}, {"trainable", p.trainable}});
-    const std::string reduces = ReducesText(network.graph, value);
-    if (!reduces.empty()) layer["reduces"] = reduces;
+    for (; next < parameters.size() && parameters[next].node == value; ++next) {
+      const Parameter& p = parameters[next];
+      layer["parameters"].push_back(
+          {{"name", p.name}, {"shape", p.shape}, {"trainable", p.trainable}});
+    }
+    if (!node.inputs.empty()) {
+      const Layout& x = layouts[static_cast<size_t>(node.inputs[0])];
+      const std::string reduces = ReducesText(*node.layer, x);
+      if (!reduces.empty()) layer["reduces"] = reduces;
+    }
     layers.push_back(std::move(layer));
   }
   return layers;
@@ -83,7 +91,7 @@ void PrintJson(const InspectArgs& args, const Network& network, const OnnxInfo& 
                     {"classes", network.classes},
                     {"layers", LayersToJson(network)},
                     {"facts", network.facts}};
-  fmt::print("{}\n", result.dump(2, ' ', false, json::error_handler_t::replace));
+  fmt::print("{}\n", JsonText(result, 2));
 }
 
 void RunInspect(const InspectArgs& args) {
@@ -99,8 +107,8 @@ void AddInspect(CLI::App& app) {
   CLI::App& command =
       AddCommand(app, "inspect", "Show the layers of a model and what each one normalizes over",
                  {"normkit inspect out/model.onnx"});
-  command.add_option("model", args->model, "Model file")->required()->option_text("MODEL.onnx");
-  command.add_flag("--json", args->json, "Print JSON instead of text");
+  AddText(command, "model", args->model, "MODEL.onnx", "Model file")->required();
+  AddFlag(command, "--json", args->json, "Print JSON instead of text");
   command.callback([args] { RunInspect(*args); });
 }
 

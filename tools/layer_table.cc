@@ -30,10 +30,9 @@ char Letter(Dim label) {
 
 }  // namespace
 
-std::string ReducesText(const Graph& graph, Value value) {
-  const auto* layer = dynamic_cast<const NormalizationLayer*>(graph.node(value).layer.get());
+std::string ReducesText(const Layer& of, const Layout& x) {
+  const auto* layer = dynamic_cast<const NormalizationLayer*>(&of);
   if (!layer) return "";
-  const Layout x = graph.Layouts(1)[static_cast<size_t>(graph.node(value).inputs[0])];
   const int64_t groups = layer->GroupsFor(x);
   const Layout split = groups > 1 ? x.SplitChannels(groups) : x;
   const Dims reduce = layer->SpecFor(x).reduce;
@@ -61,11 +60,11 @@ Table LayerTable(const Graph& graph, const Parameters& parameters) {
   Table table{{"", "layer", "type", "output", "learnables", "reduces", "properties"}, {}};
   for (int i = 0; i < graph.size(); ++i) {
     const auto k = static_cast<size_t>(i);
-    const Layer& layer = *graph.node(i).layer;
+    const Layer& layer = *graph.node(i).layer;  // a norm gives what it is given, in layout
     table.rows.push_back({std::to_string(i + 1), layer.name(), std::string(layer.type()),
                           layouts[k].ToString(),
                           learnables[k] ? std::to_string(learnables[k]) : std::string("-"),
-                          ReducesText(graph, i), layer.Description()});
+                          ReducesText(layer, layouts[k]), layer.Description()});
   }
   return table;
 }

@@ -13,10 +13,10 @@ namespace normkit::tools {
 // are taken over, properties.
 Table LayerTable(const Graph& graph, const Parameters& parameters);
 
-// What the statistics of a normalization are taken over, and how many there are, in labels:
-// "B,S,S; one per C (32)" (batch), "S,S,C/4; one per B,G (4 an observation)" (4 groups). Empty for
-// other layers.
-std::string ReducesText(const Graph& graph, Value value);
+// What the statistics of a normalization that reads x are taken over, and how many there are, in
+// labels: "B,S,S; one per C (32)" (batch), "S,S,C/4; one per B,G (4 an observation)" (4 groups).
+// Empty for other layers.
+std::string ReducesText(const Layer& layer, const Layout& x);
 
 // Elements of all trainable parameters.
 int64_t CountLearnables(const Parameters& parameters);

@@ -1,12 +1,21 @@
 // normkit, the command-line program.
 
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
 #include <csignal>
 #include <cstdio>
 #include <exception>
-#include <iterator>
+#include <string>
+#include <utility>
+#include <vector>
 
 #include "normkit/core/error.h"
+#include "src/core/text.h"
 #include "tools/commands.h"
+#include "tools/ranks.h"
 #include "tools/usage.h"
 #include "tools/version.h"
 
@@ -16,14 +25,21 @@ namespace {
 // Registering a subcommand: one line here.
 using AddFunction = void (*)(CLI::App&);
 const std::vector<AddFunction> kCommands = {AddTrain,   AddEval,      AddPredict, AddInspect,
-                                            AddCompare, AddNormalize, AddBench};
+                                            AddCompare, AddNormalize, AddBench,   AddHelp};
 
 constexpr int kDone = 0, kFailed = 1;
 
 int Fail(const std::string& message) {
   std::fflush(stdout);
-  std::fprintf(stderr, "normkit: %s\n", message.c_str());
+  std::fprintf(stderr, "normkit: %s\n", OneLine(message).c_str());
   return kFailed;
+}
+
+// Where one of them was closed, the next file to be opened would be taken for it.
+void OpenStandardFiles() {
+  for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; ++fd)
+    if (fcntl(fd, F_GETFD) < 0 && errno == EBADF)  // writing to this standard output fails
+      (void)!open("/dev/null", fd == STDERR_FILENO ? O_WRONLY : O_RDONLY);
 }
 
 int Run(int argc, char** argv) {
@@ -31,8 +47,12 @@ int Run(int argc, char** argv) {
                "normkit");
   SetUpApp(app);
   for (AddFunction add : kCommands) add(app);
+  std::vector<std::string> words = CommandLineWords(app, argc, argv);
+  if (const auto ranks = StartedAsRanks(); ranks && !AsksForHelp(words))
+    return ranks->rank > 0 ? kFailed : Fail(ranks->Refusal());
+  std::ranges::reverse(words);  // as CLI11 wants them
   try {
-    app.parse(argc, argv);
+    app.parse(std::move(words));
     if (app.get_subcommands().empty()) std::fputs(ShortHelp(app).c_str(), stdout);
   } catch (const CLI::CallForVersion&) {
     std::fputs(VersionText().c_str(), stdout);
@@ -55,7 +75,9 @@ int Run(int argc, char** argv) {
 }  // namespace normkit::tools
 
 int main(int argc, char** argv) {
+  normkit::tools::OpenStandardFiles();
   // `normkit ... | head` ends quietly, even where the parent had the signal ignored.
   std::signal(SIGPIPE, SIG_DFL);
+  std::signal(SIGXFSZ, SIG_IGN);  // a file that may not grow is a failed write
   return normkit::tools::Run(argc, argv);
 }

@@ -1,10 +1,12 @@
 // normkit normalize: one layer applied to an array in a file.
 
+#include <fmt/format.h>
+
 #include <algorithm>
-#include <charconv>
 #include <cmath>
+#include <filesystem>
+#include <fstream>
 #include <optional>
-#include <set>
 #include <string>
 #include <utility>
 #include <vector>
@@ -13,8 +15,11 @@
 #include "normkit/data/npy.h"
 #include "normkit/norm/normalization.h"
 #include "src/core/fail.h"
+#include "src/core/files.h"
+#include "src/core/memory_needs.h"
 #include "src/norm/choose.h"
 #include "tools/commands.h"
+#include "tools/layer_options.h"
 
 namespace normkit::tools {
 namespace {
@@ -22,12 +27,20 @@ namespace {
 struct NormalizeArgs {
   std::string x, layer, format, y;
   double epsilon = 1e-5;
-  std::string scale, offset, num_groups, operation_dimension;
+  std::optional<int64_t> num_groups;
+  std::optional<OperationDimension> operation_dimension;
+  std::string scale, offset;
   std::string mean, variance;
   std::string dy, dx, dscale, doffset;
   std::string stats_mean, stats_variance;
   int threads = 0;
+  bool quiet = false;
+  bool overwrite = false;
 
+  std::vector<std::string> inputs() const { return {x, scale, offset, mean, variance, dy}; }
+  std::vector<std::string> outputs() const {
+    return {y, dx, dscale, doffset, stats_mean, stats_variance};
+  }
   bool given_statistics() const { return !variance.empty(); }
 };
 
@@ -37,37 +50,10 @@ struct NormalizeArgs {
   throw CLI::ValidationError(option, message);
 }
 
-std::optional<int64_t> ParseGroups(const std::string& text) {
-  if (text.empty()) return {};
-  if (text == "all-channels") return kAllChannels;
-  if (text == "channel-wise") return kChannelWise;
-  int64_t groups = 0;
-  const char* end = text.data() + text.size();
-  const auto [stop, error] = std::from_chars(text.data(), end, groups);
-  if (error != std::errc() || stop != end || groups < 1)
-    Wrong("--num-groups", fmt::format("'{}' given, expected a whole number of 1 or more, "
-                                      "all-channels or channel-wise",
-                                      text));
-  return groups;
-}
-
-std::optional<OperationDimension> ParseDimension(const std::string& text) {
-  if (text.empty()) return {};
-  try {
-    return ParseOperationDimension(text);
-  } catch (const Error& error) {
-    Wrong("--operation-dimension", error.what());
-  }
-}
-
+// Throws Error where `format` is none, or has no channels.
 void CheckFormat(const std::string& format) {
-  try {
-    const Layout layout = Layout::Make(format, std::vector<int64_t>(format.size(), 1));
-    if (layout.Has(kC)) return;
-  } catch (const Error& error) {
-    Wrong("--format", error.what());
-  }
-  Wrong("--format", fmt::format("'{}' has no channel axis (C)", format));
+  const Layout layout = Layout::Make(format, std::vector<int64_t>(format.size(), 1));
+  if (!layout.Has(kC)) Fail("'{}' has no channel axis (C)", format);
 }
 
 void CheckStatistics(const NormalizeArgs& args) {
@@ -97,25 +83,38 @@ void CheckGradients(const NormalizeArgs& args) {
 }
 
 void CheckOutputs(const NormalizeArgs& args) {
-  std::set<std::string> outputs;
-  for (const std::string& path :
-       {args.y, args.dx, args.dscale, args.doffset, args.stats_mean, args.stats_variance})
-    if (!path.empty() && !outputs.insert(path).second)
-      Wrong("--output", fmt::format("'{}' is named for two outputs", path));
+  std::vector<std::string> earlier;
+  for (const std::string& path : args.outputs()) {
+    if (path.empty()) continue;
+    for (const std::string& other : earlier)
+      if (path != "/dev/null" && SameFile(path, other))
+        Wrong("--output", fmt::format("'{}' is named for two outputs", path));
+    earlier.push_back(path);
+  }
+}
+
+// A file that is there is replaced where it is an array that is not read here, or empty.
+void CheckReplaced(const std::string& path, const NormalizeArgs& args) {
+  constexpr std::string_view kMagic = "\x93NUMPY";
+  std::error_code error;
+  if (args.overwrite || !std::filesystem::is_regular_file(path, error)) return;
+  for (const std::string& input : args.inputs())
+    if (!input.empty() && SameFile(path, input))
+      Fail("{}: is read and would be replaced, expected another file or --overwrite", path);
+  std::string start(kMagic.size(), '\0');
+  std::ifstream file(path, std::ios::binary);
+  file.read(start.data(), static_cast<std::streamsize>(start.size()));
+  if (file.gcount() > 0 && start != kMagic)
+    Fail("{}: holds something else than an array, expected a new file or --overwrite", path);
 }
 
 void CheckCommandLine(const NormalizeArgs& args) {
-  CheckFormat(args.format);
   const bool grouped = args.layer == kGroupNorm.name;
-  if (grouped && args.num_groups.empty()) Wrong("--num-groups", "needed by --layer group");
-  if (!grouped && !args.num_groups.empty())
+  if (grouped && !args.num_groups) Wrong("--num-groups", "needed by --layer group");
+  if (!grouped && args.num_groups)
     Wrong("--num-groups", fmt::format("belongs to --layer group, not {}", args.layer));
-  if (!args.operation_dimension.empty() && args.layer != kLayerNorm.name)
+  if (args.operation_dimension && args.layer != kLayerNorm.name)
     Wrong("--operation-dimension", fmt::format("belongs to --layer layer, not {}", args.layer));
-  if (!(args.epsilon > 0) || !std::isfinite(args.epsilon))
-    Wrong("--epsilon", fmt::format("{} given, expected a finite number above 0", args.epsilon));
-  if (args.threads < 0 || args.threads > 1024)
-    Wrong("--threads", fmt::format("{} given, expected 0 (default) to 1024", args.threads));
   CheckStatistics(args);
   CheckGradients(args);
   CheckOutputs(args);
@@ -189,17 +188,25 @@ class Application {
   }
 
   void Run() {
+    for (const std::string& path : args_.outputs()) {  // before there is anything to lose
+      if (path.empty()) continue;
+      CheckReplaced(path, args_);
+      CheckWritable(path, path == args_.y || path == args_.dx ? x_.data.size() : 0);
+    }
     Forward();
     if (!args_.dy.empty()) Backward();
     for (const auto& [path, array] : outputs_) WriteNpy(path, array);
+    if (args_.quiet) return;
+    // To stderr: what goes to stdout is data.
+    fmt::print(stderr, "normkit: {}{}\n", op_.DescribeStatistics(),
+               args_.given_statistics() ? ", given" : "");
   }
 
  private:
   Normalization MakeOperation() const {
     return OfFile(args_.x, [&] {
-      const ChosenNorm chosen =
-          ChooseNorm(args_.layer, Layout::Make(args_.format, x_.shape),
-                     ParseGroups(args_.num_groups), ParseDimension(args_.operation_dimension));
+      const ChosenNorm chosen = ChooseNorm(args_.layer, Layout::Make(args_.format, x_.shape),
+                                           args_.num_groups, args_.operation_dimension);
       return Normalization(chosen.spec, chosen.layout, dtype_, {.epsilon = args_.epsilon});
     });
   }
@@ -276,8 +283,26 @@ class Application {
   std::vector<std::pair<std::string, NpyArray>> outputs_;
 };
 
+// By the sizes of the files: an array that is read, or made and written, stands there twice.
+void CheckMemory(const NormalizeArgs& args) {
+  MemoryNeeds needs;
+  double x = 0;
+  for (const std::string& path : args.inputs()) {
+    std::error_code error;
+    const auto bytes = path.empty() ? 0 : std::filesystem::file_size(path, error);
+    if (error) continue;
+    if (path == args.x) x = static_cast<double>(bytes);
+    needs.Add(path, static_cast<double>(bytes));
+  }
+  needs.Add("the result", x);
+  if (!args.dx.empty()) needs.Add("its gradient", x);
+  needs.Add("the bytes of a file", x);
+  needs.Check("normalizing", "a part of the array at a time takes less");
+}
+
 void RunNormalize(const NormalizeArgs& args) {
   CheckCommandLine(args);
+  CheckMemory(args);
   SetNumThreads(args.threads);
   Application(args).Run();
 }
@@ -293,25 +318,22 @@ void AddNormalize(CLI::App& app) {
        "normkit normalize x.npy --layer rms --format BTC --dy dy.npy --dx dx.npy -o y.npy"});
   const auto option = [&command](const char* name, std::string& value, const char* kind,
                                  const char* text) {
-    return command.add_option(name, value, text)->option_text(kind);
+    return AddText(command, name, value, kind, text);
   };
   option("X", args->x, "FILE", "The array: .npy of f32, f64, f16 or bfloat16")->required();
-  option("--layer", args->layer, "NAME", "batch, layer, instance, group or rms")
-      ->required()
-      ->check(CLI::IsMember({"batch", "layer", "instance", "group", "rms"}));
-  option("--format", args->format, "LETTERS",
-         "What the axes of X are, outermost first: B observations, T time, S space, C channels "
-         "(NCHW is BCSS, NHWC is BSSC)")
+  AddChoice(command, "--layer", args->layer, LayerNames(), OneOf(LayerNames()))->required();
+  AddValue(command, "--format", "LETTERS", "a letter of B, T, S, C for each axis",
+           "What the axes of X are, outermost first: B observations, T time, S space, C channels "
+           "(NCHW is BCSS, NHWC is BSSC)",
+           [args](const std::string& text) { CheckFormat(args->format = text); })
       ->required();
   option("-o,--output", args->y, "FILE", "Where Y goes: .npy of the type of X")->required();
-  command.add_option("--epsilon", args->epsilon, "Added to the variance")->capture_default_str();
+  AddNumber(command, "--epsilon", args->epsilon, {.low = 0, .open_low = true},
+            "Added to the variance");
   option("--scale", args->scale, "FILE", "gamma, one value a channel; else 1");
   option("--offset", args->offset, "FILE", "beta, one value a channel; else 0");
-  option("--num-groups", args->num_groups, "N",
-         "Groups of --layer group: a number, all-channels or channel-wise");
-  option("--operation-dimension", args->operation_dimension, "NAME",
-         "What --layer layer reduces: batch-excluded (what it is if not given), auto, channel-only "
-         "or spatial-channel");
+  AddGroupsOption(command, args->num_groups);
+  AddOperationDimensionOption(command, args->operation_dimension);
   option("--mean", args->mean, "FILE", "Given means instead of those of X");
   option("--variance", args->variance, "FILE", "Given variances instead of those of X");
   option("--stats-mean", args->stats_mean, "FILE", "Where the means of X go (f64)");
@@ -320,10 +342,11 @@ void AddNormalize(CLI::App& app) {
   option("--dx", args->dx, "FILE", "Where the gradient with respect to X goes");
   option("--dscale", args->dscale, "FILE", "Where the gradient of the scale goes");
   option("--doffset", args->doffset, "FILE", "Where the gradient of the offset goes");
-  command
-      .add_option("--threads", args->threads,
-                  "Threads; 0: as many as processors. The result has the same bytes for any number")
-      ->capture_default_str();
+  AddFlag(command, "--overwrite", args->overwrite,
+          "Replace files that are read, or that are no arrays; else that is an error");
+  AddThreadsOption(command, args->threads);
+  AddFlag(command, "-q,--quiet", args->quiet,
+          "Leave out the line on stderr that says what the statistics are taken over");
   command.callback([args] { RunNormalize(*args); });
 }
 

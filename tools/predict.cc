@@ -3,8 +3,6 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <cmath>
-#include <limits>
 #include <memory>
 #include <nlohmann/json.hpp>
 #include <numeric>
@@ -19,9 +17,14 @@
 #include "normkit/onnx/onnx.h"
 #include "normkit/report/report.h"
 #include "src/core/fail.h"
+#include "src/core/finite.h"
 #include "src/core/log.h"
+#include "src/core/memory_needs.h"
+#include "src/data/identity.h"
 #include "tools/commands.h"
-#include "tools/training_options.h"
+#include "tools/json_text.h"
+#include "tools/model_facts.h"
+#include "tools/options.h"
 
 namespace normkit::tools {
 namespace {
@@ -48,7 +51,7 @@ class Predictor {
   explicit Predictor(Network network)
       : network_(std::move(network)),
         input_(network_.graph.input_layout()),
-        executor_(network_.graph, 1, false) {
+        executor_(MakeExecutor(network_.graph)) {
     const Layout output = network_.graph.Layouts(1).back();
     if (output.size() != output.channels())
       Fail("the model gives images, {}, expected classes or values to print", output.ToString());
@@ -66,14 +69,29 @@ class Predictor {
 
   std::vector<Prediction> Predict(const std::string& file) {
     if (file.ends_with(".npy")) return PredictArray(file);
-    return {{file, Run(ReadPixels(file))}};
+    const std::vector<float> pixels = ReadPixels(file);
+    if (!std::exchange(warned_of_pictures_, true))
+      WarnOfRange(network_, {0, 255}, file + ", as all pictures");
+    return {Run(file, pixels)};
   }
 
  private:
-  std::vector<float> Run(std::span<const float> x) {
+  static Executor MakeExecutor(const Graph& graph) {
+    MemoryNeeds needs;
+    needs.Add("activations", Executor::PlannedBytes(graph, 1, false));
+    needs.Check("predicting", "a model of smaller pictures takes less");
+    return Executor(graph, 1, false);
+  }
+  // `name` is that of the observation, for messages.
+  Prediction Run(const std::string& name, std::span<const float> x) {
+    if (const size_t bad = FirstNonFinite(x); bad < x.size())
+      Fail("{}: value {} of the observation is {}, expected finite numbers", name, bad, x[bad]);
     std::copy(x.begin(), x.end(), executor_.input().begin());
     const std::span<const float> y = executor_.Forward(network_.parameters, {});
-    return {y.begin(), y.end()};
+    if (const size_t bad = FirstNonFinite(y); bad < y.size())
+      Fail("{}: value {} that the model gives is {}: numbers overflow inside it", name, bad,
+           y[bad]);
+    return {name, {y.begin(), y.end()}};
   }
 
   // Grey or colour and any size, as the network wants it; 0 to 255, as all data are.
@@ -99,16 +117,18 @@ class Predictor {
       Fail("{}: is [{}], expected [N,{}] (what the model takes)", file, fmt::join(array.shape, ","),
            fmt::join(expected.begin() + 1, expected.end(), ","));
     const std::vector<float> values = array.AsFloats();
+    WarnOfRange(network_, RangeOf(values), file);
     const auto size = static_cast<size_t>(input_.size());
     std::vector<Prediction> predictions;
     for (int64_t i = 0; i < shape[0]; ++i)
-      predictions.push_back({one ? file : fmt::format("{}[{}]", file, i),
-                             Run(std::span(values).subspan(static_cast<size_t>(i) * size, size))});
+      predictions.push_back(Run(one ? file : fmt::format("{}[{}]", file, i),
+                                std::span(values).subspan(static_cast<size_t>(i) * size, size)));
     return predictions;
   }
 
   Network network_;
   Layout input_;
+  bool warned_of_pictures_ = false;
   Executor executor_;
 };
 
@@ -116,10 +136,8 @@ class Predictor {
 std::vector<size_t> Largest(const std::vector<float>& values, int64_t top) {
   std::vector<size_t> order(values.size());
   std::iota(order.begin(), order.end(), size_t{0});
-  const auto key = [&](size_t k) {  // what is no number comes last
-    return std::isnan(values[k]) ? -std::numeric_limits<float>::infinity() : values[k];
-  };
-  std::stable_sort(order.begin(), order.end(), [&](size_t a, size_t b) { return key(a) > key(b); });
+  std::stable_sort(order.begin(), order.end(),
+                   [&](size_t a, size_t b) { return values[a] > values[b]; });
   order.resize(std::min(order.size(), static_cast<size_t>(top)));
   return order;
 }
@@ -168,8 +186,7 @@ void RunPredict(const PredictArgs& args) {
     }
   }
   if (args.json)
-    fmt::print("{}\n", ToJson(predictions, predictor, args.top)
-                           .dump(2, ' ', false, json::error_handler_t::replace));
+    fmt::print("{}\n", JsonText(ToJson(predictions, predictor, args.top), 2));
   else if (!predictions.empty())
     fmt::print("{}", ToText(ToTable(predictions, predictor, args.top)));
   if (failed > 0) Fail("{} of {} files could not be used", failed, args.files.size());
@@ -182,17 +199,14 @@ void AddPredict(CLI::App& app) {
   CLI::App& command = AddCommand(app, "predict", "Tell what pictures show, by a model",
                                  {"normkit predict out/model.onnx photo.jpg drawing.png",
                                   "normkit predict out/model.onnx photos/*.jpg --top 3 --json"});
-  command.add_option("model", args->model, "Model file")->required()->option_text("MODEL.onnx");
-  command
-      .add_option("files", args->files,
-                  "Pictures (JPEG, PNG; any size), or arrays: .npy [N,H,W,C], [N,H,W] or [N,F]")
-      ->required()
-      ->option_text("FILE...");
-  command.add_option("--top", args->top, "Classes to name, the most probable first")
-      ->capture_default_str()
-      ->check(CLI::PositiveNumber);
+  AddText(command, "model", args->model, "MODEL.onnx", "Model file")->required();
+  AddFiles(command, "files", args->files,
+           "Pictures (JPEG, PNG; any size), or arrays: .npy [N,H,W,C], [N,H,W] or [N,F]")
+      ->required();
+  AddNumber(command, "--top", args->top, {1, 1'000'000},
+            "Classes to name, the most probable first");
   AddThreadsOption(command, args->threads);
-  command.add_flag("--json", args->json, "Print JSON instead of a table");
+  AddFlag(command, "--json", args->json, "Print JSON instead of a table");
   command.callback([args] { RunPredict(*args); });
 }
 

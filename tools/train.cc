@@ -6,21 +6,26 @@
 
 #include <algorithm>
 #include <cstdio>
+#include <filesystem>
 #include <memory>
 #include <nlohmann/json.hpp>
+#include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "normkit/core/threads.h"
-#include "normkit/onnx/onnx.h"
 #include "normkit/report/progress.h"
 #include "src/core/fail.h"
 #include "src/core/files.h"
+#include "src/core/log.h"
+#include "src/train/needs.h"
 #include "tools/commands.h"
 #include "tools/interrupt.h"
+#include "tools/json_text.h"
 #include "tools/layer_table.h"
 #include "tools/progress_table.h"
-#include "tools/train_report.h"
+#include "tools/train_files.h"
 #include "tools/training_options.h"
 
 namespace normkit::tools {
@@ -33,34 +38,60 @@ struct TrainArgs {
   NetworkArgs network;
   std::string output, resume;
   int threads = 0;
-  bool json = false;
+  bool json = false, overwrite = false;
   TrainingOptions options = DefaultTrainingOptions();
   TrainArgs() { options.checkpoint_frequency = 1; }
 };
 
 // Options of this run of the program; all others are those of the training, and stand in its
 // checkpoints.
-const std::vector<std::string> kOwnOptions = {"--help", "--output", "--resume", "--threads",
-                                              "--json"};
+const std::vector<std::string> kOwnOptions = {"--help",    "--output", "--resume",
+                                              "--threads", "--json",   "--overwrite"};
 
 void AddOptions(CLI::App& command, TrainArgs& args) {
   AddDataOptions(command, args.data);
   AddNetworkOption(command, args.network.network);
   AddNormOption(command, args.network.norm);
+  AddMiniBatchSizeOption(command, args.options.mini_batch_size);
   AddTrainingOptions(command, args.options);
   AddReportingOptions(command, args.options);
-  command.add_option("--output", args.output, "Folder for model.onnx, history.csv, report.html")
-      ->option_text("DIR");
-  command
-      .add_option("--resume", args.resume,
-                  "Go on from this checkpoint.npz with the options it was made with")
-      ->option_text("FILE");
+  AddText(command, "--output", args.output, "DIR",
+          "Folder for model.onnx, history.csv, report.html")
+      ->required();
+  AddOverwriteFlag(command, args.overwrite);
+  AddText(command, "--resume", args.resume, "FILE",
+          "Go on from this checkpoint.npz with the options it was made with, instead of --data, "
+          "--output and all others")
+      ->each([&command](const std::string&) {
+        for (const char* name : {"--data", "--output"}) command.get_option(name)->required(false);
+      });
   AddThreadsOption(command, args.threads);
-  command.add_flag("--json", args.json, "Print the result as JSON instead of the progress table");
+  AddFlag(command, "--json", args.json, "Print the result as JSON instead of the progress table");
 }
 
 bool IsOwn(const CLI::Option& option) {
   return std::find(kOwnOptions.begin(), kOwnOptions.end(), option.get_name()) != kOwnOptions.end();
+}
+
+// Paths among the options of a checkpoint are those of the folder that training was started in:
+// goes there, so that they and what is recorded of them stay the same. What belongs to this run
+// (the checkpoint, where output goes: beside it, if nothing else is said) is made absolute first. A
+// folder that is gone, because all was moved, leaves paths as those of this one.
+void EnterFolderOf(const std::map<std::string, std::string>& notes, TrainArgs& args) {
+  namespace fs = std::filesystem;
+  const fs::path started_in = notes.at("folder"), checkpoint = args.resume;
+  if (args.output.empty())
+    args.output = checkpoint.has_parent_path() ? checkpoint.parent_path().string() : ".";
+  std::error_code error;
+  if (fs::equivalent(started_in, fs::current_path(), error)) return;
+  if (!fs::is_directory(started_in, error))
+    return Warn(
+        "checkpoint '{}': training was started in folder '{}', which is gone; paths are "
+        "taken from here",
+        args.resume, started_in.string());
+  args.output = fs::absolute(args.output).lexically_normal().string();
+  args.resume = fs::absolute(checkpoint).lexically_normal().string();
+  fs::current_path(started_in);
 }
 
 // Puts the options that a checkpoint was made with into `args`, which holds those of this run.
@@ -73,12 +104,15 @@ std::vector<std::string> TakeOptions(TrainArgs& args) {
     TrainArgs made;
     CLI::App command;
     AddOptions(command, made);
+    command.get_option("--output")->required(false);
     std::vector<std::string> reversed(made_with.rbegin(), made_with.rend());  // as CLI11 wants it
     command.parse(reversed);
-    made.output = args.output.empty() ? notes.at("output") : args.output;
+    made.output = args.output;
     made.resume = args.resume;
+    EnterFolderOf(notes, made);
     made.threads = args.threads;
     made.json = args.json;
+    made.overwrite = args.overwrite;
     args = std::move(made);
     return made_with;
   } catch (const std::exception& error) {
@@ -90,20 +124,25 @@ std::string CommandLine(const std::vector<std::string>& words, const TrainArgs& 
   return fmt::format("normkit train {} --output {}", fmt::join(words, " "), args.output);
 }
 
-// Prints the table to stdout and a live line to stderr while training.
+// Prints the table to stdout, from the first row on, and a live line to stderr while training.
 class Reporter {
  public:
-  Reporter(const TrainArgs& args, const Split& data)
+  Reporter(const TrainArgs& args, const Split& data, InterruptGuard& interrupt)
       : table_(!data.first->classes().empty(), data.second != nullptr),
+        interrupt_(interrupt),
         quiet_(args.json),
         epochs_(args.options.max_epochs),
         line_(args.options.max_epochs *
-              IterationsPerEpoch(data.first->size(), args.options.mini_batch_size)) {
-    Print(table_.Header());
+              IterationsPerEpoch(data.first->size(), args.options.mini_batch_size)) {}
+  ~Reporter() {
+    if (begun_) Print(table_.Rule());
   }
-  ~Reporter() { Print(table_.Rule()); }
 
-  void OnRow(const ProgressRow& row) { Print(table_.Row(row)); }
+  // The header waits for the first row: what is wrong before it stands alone.
+  void OnRow(const ProgressRow& row) {
+    if (!std::exchange(begun_, true)) Print(table_.Header());
+    Print(table_.Row(row));
+  }
   void OnIteration(const ProgressRow& row) {
     line_.Update(row.iteration, fmt::format("epoch {}/{}", row.epoch, epochs_),
                  fmt::format("loss {:.4f}", row.batch_loss));
@@ -113,19 +152,19 @@ class Reporter {
   void Print(const std::string& text) {
     if (quiet_) return;
     line_.Clear();
-    std::fputs(text.c_str(), stdout);
-    std::fflush(stdout);
+    if (std::fputs(text.c_str(), stdout) < 0 || std::fflush(stdout) != 0) interrupt_.OnLostOutput();
   }
 
   ProgressTable table_;
-  bool quiet_;
+  InterruptGuard& interrupt_;
+  bool quiet_, begun_ = false;
   int64_t epochs_;
   ProgressLine line_;
 };
 
-TrainingResult Train(TrainArgs& args, const Split& data, const Graph& graph) {
-  Reporter reporter(args, data);
-  const InterruptGuard interrupt;
+TrainingResult Train(const TrainArgs& args, const Split& data, const Graph& graph,
+                     InterruptGuard& interrupt) {
+  Reporter reporter(args, data, interrupt);
   TrainingOptions options = args.options;
   options.stop = &interrupt.flag();
   options.on_row = [&](const ProgressRow& row) { reporter.OnRow(row); };
@@ -133,7 +172,7 @@ TrainingResult Train(TrainArgs& args, const Split& data, const Graph& graph) {
   return TrainNetwork(data.first, graph, options);
 }
 
-json Summary(const TrainArgs& args, const TrainingResult& result) {
+json Summary(const TrainArgs& args, const TrainingResult& result, const std::string& parting) {
   json summary{{"network", args.network.network},
                {"norm", args.network.norm},
                {"learnables", CountLearnables(result.network.parameters)},
@@ -142,16 +181,22 @@ json Summary(const TrainArgs& args, const TrainingResult& result) {
                {"peak_bytes", result.peak_bytes},
                {"stopped", result.stopped},
                {"model", args.output + "/model.onnx"}};
+  summary["training_accuracy"] = TrainingAccuracy(result);
   if (result.has_validation) {
+    summary["parting"] = parting.empty() ? json() : json(parting);
     summary["validation_accuracy"] = result.final_validation_accuracy;
     summary["validation_loss"] = result.final_validation_loss;
   }
+  for (const StatisticsGap& gap : result.statistics_gaps)
+    summary["statistics_gaps"].push_back(
+        {{"layer", gap.layer}, {"mean", gap.mean}, {"variance", gap.variance}});
   return summary;
 }
 
-void PrintSummary(const TrainArgs& args, const TrainingResult& result) {
+void PrintSummary(const TrainArgs& args, const TrainingResult& result, const DataPtr& validation) {
+  const std::string parting = validation ? DescribeParting(result, validation->size()) : "";
   if (args.json) {
-    fmt::print("{}\n", Summary(args, result).dump(2));
+    fmt::print("{}\n", JsonText(Summary(args, result, parting), 2));
     return;
   }
   const bool classification = !result.network.classes.empty();
@@ -159,6 +204,10 @@ void PrintSummary(const TrainArgs& args, const TrainingResult& result) {
     fmt::print("Validation {}: {:.2f}{}, loss {:.4f} (final statistics)\n",
                classification ? "accuracy" : "RMSE", result.final_validation_accuracy,
                classification ? " %" : "", result.final_validation_loss);
+  const std::string statistics =
+      DescribeStatistics(args.options.batch_normalization_statistics, result.statistics_gaps);
+  if (!statistics.empty()) fmt::print("Statistics {}\n", statistics);
+  if (!parting.empty()) fmt::print("{}\n", parting);
   fmt::print("Trained {} iterations in {}; activations and gradients take {:.1f} MB\n",
              result.history.size(), FormatDuration(result.seconds),
              static_cast<double>(result.peak_bytes) / 1e6);
@@ -166,39 +215,87 @@ void PrintSummary(const TrainArgs& args, const TrainingResult& result) {
              args.output);
 }
 
-void RunTrain(TrainArgs args, std::vector<std::string> words) {
-  if (!args.resume.empty()) words = TakeOptions(args);
-  if (args.data.data.empty()) throw CLI::RequiredError("--data");
-  if (args.output.empty()) throw CLI::RequiredError("--output");
-  const std::string checkpoint = args.output + "/checkpoint.npz";
-  args.options.checkpoint_path = checkpoint;
-  CheckTrainingOptions(args.options);
-  SetNumThreads(args.threads);
-  const Split data = OpenTrainingData(args.data, args.options.seed);
-  const Graph graph = BuildNetwork(args.network, *data.first);
-  MakeFolder(args.output);
+// What a model file says of the training beside what the training says itself.
+std::map<std::string, std::string> Facts(const TrainArgs& args, const Split& data) {
+  std::map<std::string, std::string> facts{{"network", args.network.network},
+                                           {"norm", args.network.norm}};
+  if (data.second && args.data.validation_data.empty())  // eval --held-out finds the part again
+    facts["validation-fraction"] = fmt::format("{}", args.data.validation_fraction);
+  return facts;
+}
 
+void CheckMemory(const TrainArgs& args, const Split& data, const Graph& graph,
+                 const FreeMemory& free) {
+  TrainingNeeds(graph, args.options, data.first->size(), data.second ? data.second->size() : 0)
+      .Check(fmt::format("training on '{}'", data.first->Description()), kTakesLess, free);
+}
+
+// Saving what is not trained yet fails where saving what is trained would.
+void CheckCanSave(const TrainFiles& files, const TrainArgs& args, const Split& data,
+                  const Graph& graph) {
+  Network untrained{graph, Parameters(graph), data.first->classes(), Facts(args, data)};
+  untrained.parameters.Initialize(graph, args.options.seed);
+  untrained.facts["training-data"] = data.first->Description();
+  if (data.second) untrained.facts["validation-data"] = data.second->Description();
+  constexpr int64_t kMost = 1 << 20;  // epochs; nobody waits for more
+  files.CheckCanSave(untrained, args.options.solver,
+                     std::min(args.options.max_epochs, kMost) *
+                         IterationsPerEpoch(data.first->size(), args.options.mini_batch_size));
+}
+
+// Throws Error where the training was stopped: there is more to do.
+void CheckDone(const TrainingResult& result, const TrainFiles& files) {
+  if (result.stopped && result.checkpointed)
+    Fail("training stopped at iteration {}; go on with: normkit train --resume {}",
+         result.history.size(), files.checkpoint());
+  if (result.stopped) Fail("training stopped at iteration {}", result.history.size());
+}
+
+void Save(const TrainFiles& files, const TrainingResult& result, const TrainingOptions& options,
+          const ReportFacts& facts) {
+  try {
+    files.Save(result, options, facts);
+  } catch (const Error& error) {
+    if (!result.checkpointed) throw;
+    Fail("{}; nothing is lost, this saves it once that is mended: normkit train --resume {}",
+         error.what(), files.checkpoint());
+  }
+}
+
+void TrainAndSave(TrainArgs& args, const std::vector<std::string>& words, const Split& data,
+                  const Graph& graph, const TrainFiles& files) {
+  args.options.checkpoint_path = files.checkpoint();
   args.options.validation_data = data.second;
   args.options.resume_from = args.resume;
-  args.options.checkpoint_notes = {{"options", json(words).dump()}, {"output", args.output}};
-  TrainingResult result = Train(args, data, graph);
-  result.network.facts["network"] = args.network.network;
-  result.network.facts["norm"] = args.network.norm;
-  if (data.second && args.data.validation_data.empty())  // eval --held-out finds the part again
-    result.network.facts["validation-fraction"] = fmt::format("{}", args.data.validation_fraction);
-
-  SaveOnnx(result.network, args.output + "/model.onnx");
-  WriteFile(args.output + "/history.csv", HistoryCsv(result.history));
+  args.options.checkpoint_notes = {{"options", json(words).dump()},
+                                   {"folder", std::filesystem::current_path().string()}};
+  InterruptGuard interrupt;  // until all is written: a terminal is closed with several signals
+  TrainingResult result = Train(args, data, graph, interrupt);
+  for (const auto& [name, fact] : Facts(args, data)) result.network.facts[name] = fact;
   const std::string title =
       fmt::format("{} with {} normalization", args.network.network, args.network.norm);
-  WriteFile(args.output + "/report.html",
-            TrainReport(result, args.options,
-                        {title, CommandLine(words, args), data.first, data.second}));
-  PrintSummary(args, result);
-  if (result.stopped)
-    Fail("training stopped at iteration {}; go on with: normkit train --resume {}",
-         result.history.size(), checkpoint);
-  std::remove(checkpoint.c_str());
+  Save(files, result, args.options, {title, CommandLine(words, args), data.first, data.second});
+  PrintSummary(args, result, data.second);
+  CheckDone(result, files);
+  files.RemoveCheckpoint();
+}
+
+void RunTrain(TrainArgs args, std::vector<std::string> words) {
+  if (!args.resume.empty()) words = TakeOptions(args);
+  args.options.checkpoint_path = "checkpoint.npz";  // until its folder is known
+  SetNumThreads(args.threads);
+  const FreeMemory free = FindFreeMemory();  // before the data, which are counted
+  // A folder that is there is looked at before the data are, one that is not is made after: the
+  // data may lie around it.
+  std::optional<TrainFiles> files;
+  const auto open = [&] { files.emplace(args.output, args.resume, args.overwrite); };
+  if (std::filesystem::exists(args.output)) open();
+  const Split data = OpenTrainingData(args.data, args.options.seed);
+  const Graph graph = BuildNetwork(args.network, *data.first);
+  CheckMemory(args, data, graph, free);
+  if (!files) open();
+  CheckCanSave(*files, args, data, graph);
+  TrainAndSave(args, words, data, graph, *files);
 }
 
 }  // namespace

@@ -126,6 +126,13 @@ std::string TrainReport(const TrainingResult& result, const TrainingOptions& opt
   if (result.stopped) page.Paragraph("Stopped before the end.");
   if (result.stopped_early) page.Paragraph("Ended early: the validation loss no longer fell.");
   page.Figures(FinalFigures(result));
+  const std::string statistics =
+      DescribeStatistics(options.batch_normalization_statistics, result.statistics_gaps);
+  if (!statistics.empty()) page.Paragraph("Batch normalization predicts with " + statistics + ".");
+  if (facts.validation) {
+    const std::string parting = DescribeParting(result, facts.validation->size());
+    if (!parting.empty()) page.Paragraph(parting);
+  }
   page.Code(facts.command);
 
   page.Heading("Progress");
@@ -141,7 +148,8 @@ std::string TrainReport(const TrainingResult& result, const TrainingOptions& opt
   page.Add(OptionTable(options));
   if (classification && facts.validation) {
     page.Heading("Confusion matrix of the validation data");
-    page.Add(ConfusionTable(result.network, Evaluate(result.network, facts.validation)));
+    page.Add(ConfusionTable(result.network, Evaluate(result.network, facts.validation,
+                                                     options.mini_batch_size, options.loss)));
   }
   return page.ToString();
 }

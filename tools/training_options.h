@@ -3,13 +3,15 @@
 
 #include <CLI/CLI.hpp>
 #include <string>
+#include <string_view>
 #include <vector>
 
-#include "normkit/core/error.h"
 #include "normkit/data/source.h"
 #include "normkit/nn/graph.h"
 #include "normkit/nn/networks.h"
 #include "normkit/train/options.h"
+#include "src/core/numbers.h"
+#include "tools/options.h"
 
 namespace normkit::tools {
 
@@ -21,11 +23,14 @@ TrainingOptions DefaultTrainingOptions();
 // stand in `options`.
 void AddTrainingOptions(CLI::App& command, TrainingOptions& options);
 
+// --mini-batch-size.
+void AddMiniBatchSizeOption(CLI::App& command, int64_t& size);
+
 // --validation-frequency, ...: what is told of a training, and when it ends early.
 void AddReportingOptions(CLI::App& command, TrainingOptions& options);
 
-// Throws CLI::ValidationError where an option is out of range.
-void CheckTrainingOptions(const TrainingOptions& options);
+// What may be held out of data.
+inline constexpr NumberRange<double> kHeldOut{.low = 0, .high = 0.9};
 
 // The training data and what is held out of them for validation.
 struct DataArgs {
@@ -44,24 +49,15 @@ struct NetworkArgs {
 };
 void AddNetworkOption(CLI::App& command, std::string& network);
 void AddNormOption(CLI::App& command, std::string& norm);
+void AddNormsOption(CLI::App& command, std::vector<std::string>& norms);  // --norm A,B,...
 Graph BuildNetwork(const NetworkArgs& args, const DataSource& data);
 Graph BuildNetwork(const NetworkArgs& args, NetworkPurpose purpose);  // its norm is that of `args`
 
-// --threads.
-void AddThreadsOption(CLI::App& command, int& threads);
+// --overwrite, of a command with --output.
+void AddOverwriteFlag(CLI::App& command, bool& overwrite);
 
-// The options that were given, as words of a command line, but for those in `except`.
-std::vector<std::string> GivenOptions(const CLI::App& command,
-                                      const std::vector<std::string>& except);
-
-// Runs a check of the library on the value of an option: its Error becomes a wrong command line.
-template <class Check>
-auto Checked(const std::string& option, const Check& check) {
-  try {
-    return check();
-  } catch (const Error& error) {
-    throw CLI::ValidationError(option, error.what());
-  }
-}
+// The ways out where memory is short.
+inline constexpr std::string_view kTakesLess =
+    "a smaller --mini-batch-size or --image-size takes less";
 
 }  // namespace normkit::tools

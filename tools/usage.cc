@@ -3,9 +3,13 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cstdio>
+#include <memory>
 
 #include "src/core/suggest.h"
+#include "src/core/text.h"
 #include "tools/commands.h"
+#include "tools/options.h"
 
 namespace normkit::tools {
 namespace {
@@ -45,30 +49,46 @@ class HelpFormatter : public CLI::Formatter {
   }
 
   std::string make_option(const CLI::Option* option, bool is_positional) const override {
-    std::string name = make_option_name(option, is_positional);
-    if (!is_positional && option->get_type_size() != 0) name += " " + Kind(option);
-    if (option->get_expected_max() == CLI::detail::expected_max_vector_size) name += " ...";
+    std::string name = is_positional ? option->get_option_text() : Names(option);
+    if (!is_positional && TakesValue(option)) name += " " + option->get_option_text();
     std::string text = option->get_description();
     std::vector<std::string> notes;
     if (option->get_required()) notes.push_back("required");
-    if (!Range(option).empty()) notes.push_back(Range(option));
     if (!option->get_required() && !option->get_default_str().empty())
       notes.push_back("default " + option->get_default_str());
+    for (const std::string& other : OtherNames(option)) notes.push_back("also " + other);
     if (!notes.empty()) text += " (" + fmt::format("{}", fmt::join(notes, ", ")) + ")";
     return Row(name, text);
   }
 
- private:
-  // CLI11 says "INT:INT in [1 - 1024]" of an option with a range.
-  static std::string Kind(const CLI::Option* option) {
-    const std::string text =
-        option->get_option_text().empty() ? option->get_type_name() : option->get_option_text();
-    return text.substr(0, text.find(':'));
+  // What has to be there stands in the line, the rest is [OPTIONS].
+  std::string make_usage(const CLI::App* app, std::string name) const override {
+    std::string line = "Usage: " + name;
+    for (const CLI::Option* option : app->get_options())
+      if (option->get_positional())
+        line += option->get_required() ? " " + option->get_option_text()
+                                       : " [" + option->get_option_text() + "]";
+    for (const CLI::Option* option : app->get_options())
+      if (!option->get_positional() && option->get_required())
+        line += " " + option->get_name() + " " + option->get_option_text();
+    line += " [OPTIONS]";
+    if (!app->get_subcommands(nullptr).empty()) line += " [COMMAND]";
+    return line + "\n";
   }
-  static std::string Range(const CLI::Option* option) {
-    const std::string type = option->get_type_name();
-    const size_t range = type.find(" in [");
-    return range == std::string::npos ? "" : type.substr(range + 1);
+
+ private:
+  static bool TakesValue(const CLI::Option* option) { return option->get_expected_max() > 0; }
+  // "-o,--output": older names are notes.
+  static std::string Names(const CLI::Option* option) {
+    std::string names;
+    for (const std::string& name : option->get_snames()) names += "-" + name + ",";
+    return names + option->get_name();
+  }
+  static std::vector<std::string> OtherNames(const CLI::Option* option) {
+    std::vector<std::string> others;
+    for (const std::string& name : option->get_lnames())
+      if ("--" + name != option->get_name()) others.push_back("--" + name);
+    return others;
   }
   static std::string Row(const std::string& name, const std::string& text) {
     const std::string gap = name.size() + 2 < kNameWidth
@@ -95,25 +115,41 @@ std::vector<std::string> OptionNames(const CLI::App& app) {
 std::string Unknown(const CLI::App& app, const CLI::App& command, const std::string& word) {
   if (word.size() > 1 && word[0] == '-') {
     const std::string name = word.substr(0, word.find('='));
-    return fmt::format("unknown option '{}'{}", name, DidYouMean(name, OptionNames(command)));
+    return fmt::format("unknown option {}{}", Quoted(name), DidYouMean(name, OptionNames(command)));
   }
   if (&command == &app)
-    return fmt::format("unknown command '{}'{}", word, DidYouMean(word, CommandNames(app)));
-  return fmt::format("'{}' is one argument too many", word);
+    return fmt::format("unknown command {}{}", Quoted(word), DidYouMean(word, CommandNames(app)));
+  return fmt::format("{} is one argument too many", Quoted(word));
 }
 
-// CLI11 says "Could not convert: --epochs = ten": add what was expected.
-std::string Conversion(const CLI::App& command, const std::string& what) {
-  const size_t colon = what.find(": "), equals = what.find(" = ");
-  if (colon == std::string::npos || equals == std::string::npos) return what;
-  const std::string name = what.substr(colon + 2, equals - colon - 2);
+// What CLI11 says, as our own options say it: what was given, and what was expected.
+std::string Explain(const CLI::App& command, const CLI::ParseError& error) {
+  const std::string what = error.what();
+  std::string name = what.substr(0, what.find_first_of(": "));
   const CLI::Option* option = command.get_option_no_throw(name);
-  const std::string kind = option ? option->get_type_name() : "";
-  const char* expected = kind == "INT"     ? "a whole number"
-                         : kind == "UINT"  ? "a whole number, 0 or more"
-                         : kind == "FLOAT" ? "a number"
-                                           : "another kind of value";
-  return fmt::format("{}: '{}' given, expected {}", name, what.substr(equals + 3), expected);
+  if (!option) {  // of a flag CLI11 says the name without "--"
+    name.insert(0, "--");
+    option = command.get_option_no_throw(name);
+  }
+  if (dynamic_cast<const CLI::ExcludesError*>(&error)) {
+    const std::string other = what.substr(what.rfind(' ') + 1);
+    return fmt::format("{}: given together with {}, expected one of them", name, other);
+  }
+  if (!option || !dynamic_cast<const CLI::ArgumentMismatch*>(&error)) return what;
+  if (option->get_expected_max() == 0)
+    return fmt::format("{}: given with a value, expected none", name);
+  return fmt::format("{}: no value given, expected {}", name, option->get_type_name());
+}
+
+void ExplainCommand(const CLI::App& app, const std::string& name) {
+  const CLI::App* command = nullptr;
+  for (const CLI::App* known : app.get_subcommands(nullptr))
+    if (known->get_name() == name) command = known;
+  if (!name.empty() && !command)
+    throw CLI::ValidationError(
+        "COMMAND", fmt::format("{} given, expected {}{}", Quoted(name), OneOf(CommandNames(app)),
+                               DidYouMean(name, CommandNames(app))));
+  std::fputs((command ? command->help("normkit") : app.help()).c_str(), stdout);
 }
 
 }  // namespace
@@ -123,7 +159,9 @@ void SetUpApp(CLI::App& app) {
   formatter->label("SUBCOMMAND", "COMMAND");
   app.formatter(formatter);
   app.set_help_flag("-h,--help", "Show this help");
-  app.set_version_flag("--version", std::string(), "Show the version, and those of the libraries");
+  app.set_version_flag("-V,--version", std::string(),
+                       "Show the version, and those of the libraries");
+  app.require_subcommand(0, 1);  // a file may be called like a command
   app.footer(
       "  normkit train --data digits --output out\n"
       "  normkit eval out/model.onnx --data digits\n"
@@ -137,6 +175,42 @@ CLI::App& AddCommand(CLI::App& app, const std::string& name, const std::string& 
   for (const std::string& example : examples) lines += "  " + example + "\n";
   command.footer(lines);
   return command;
+}
+
+void AddHelp(CLI::App& app) {
+  auto name = std::make_shared<std::string>();
+  CLI::App& command = AddCommand(app, "help", "Explain a command", {"normkit help train"});
+  AddText(command, "command", *name, "COMMAND", "The command to explain");
+  command.callback([&app, name] { ExplainCommand(app, *name); });
+}
+
+std::vector<std::string> CommandLineWords(const CLI::App& app, int argc, char** argv) {
+  std::vector<std::string> words(argv + std::min(argc, 1), argv + argc);
+  const CLI::App* command = &app;
+  for (const CLI::App* known : app.get_subcommands(nullptr))
+    if (!words.empty() && known->get_name() == words[0]) command = known;
+  const std::vector<std::string> names = OptionNames(*command);
+  std::vector<std::string> result;
+  for (size_t i = 0; i < words.size(); ++i) {
+    if (words[i] == "--") {  // the rest is none of ours
+      result.insert(result.end(), words.begin() + static_cast<ptrdiff_t>(i), words.end());
+      break;
+    }
+    const size_t equals = words[i].find('=');
+    const std::string name = words[i].substr(0, equals);
+    const bool option = name.starts_with("--");
+    const bool known = option && command->get_option_no_throw(name);
+    const std::string same = option && !known ? SameLetters(name, names) : "";
+    if (!same.empty()) words[i].replace(0, name.size(), same);
+    if (option && equals == words[i].size() - 1 && (known || !same.empty())) {
+      // CLI11 would take the next word for the value of "--name=".
+      result.push_back(words[i].substr(0, words[i].size() - 1));
+      result.emplace_back();
+    } else {
+      result.push_back(words[i]);
+    }
+  }
+  return result;
 }
 
 std::string ShortHelp(const CLI::App& app) {
@@ -154,12 +228,9 @@ int ExplainUsage(const CLI::App& app, const CLI::ParseError& error) {
   const std::string name = chosen.empty() ? "normkit" : "normkit " + command.get_name();
   // An unknown word explains more than what is missing because of it.
   const std::vector<std::string> unknown = command.remaining();
-  std::string what = error.what();
-  if (!unknown.empty())
-    what = Unknown(app, command, unknown.front());
-  else if (dynamic_cast<const CLI::ConversionError*>(&error))
-    what = Conversion(command, what);
-  fmt::print(stderr, "{}: {} (see {} --help)\n", name, what, name);
+  const std::string what =
+      unknown.empty() ? Explain(command, error) : Unknown(app, command, unknown.front());
+  fmt::print(stderr, "{}\n", OneLine(fmt::format("{}: {} (see {} --help)", name, what, name)));
   return kUsage;
 }
 

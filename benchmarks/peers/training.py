@@ -44,7 +44,7 @@ class Torch:
 
 def normkit(network, batch, threads, seconds):
     size = ",".join(map(str, NETWORKS[network]))
-    command = [os.environ["NORMKIT_PROGRAM"], "bench", "--network", network, "--input", size, "--batch",
+    command = [os.environ["NORMKIT_PROGRAM"], "bench", "--network", network, "--input", size, "--mini-batch-size",
                str(batch), "--classes", str(CLASSES), "--threads", str(threads), "--seconds",
                str(seconds), "--json"]  # fmt: skip
     done = subprocess.run(command, check=True, capture_output=True, text=True, env=untuned())

@@ -9,54 +9,12 @@ import sys
 import time
 
 import torch
-from torch import nn
 from torch.nn import functional as F
 
+from networks_torch import MODELS
 from training_networks import CLASSES, NETWORKS
 
 LEARN_RATE, MOMENTUM, WEIGHT_DECAY = 1e-3, 0.9, 1e-4
-
-
-def normed(channels, filters, size, stride=1):
-    """A convolution and its batch normalization; the input layer of normkit's networks and its weight
-    decay of convolution biases have no counterpart here."""
-    convolution = nn.Conv2d(channels, filters, size, stride, size // 2, bias=False)
-    return nn.Sequential(convolution, nn.BatchNorm2d(filters))
-
-
-class Block(nn.Module):
-    def __init__(self, channels, filters, stride):
-        super().__init__()
-        self.first = normed(channels, filters, 3, stride)
-        self.second = normed(filters, filters, 3)
-        self.shortcut = normed(channels, filters, 1, stride) if stride > 1 else nn.Identity()
-
-    def forward(self, x):
-        y = F.relu(self.first(x), inplace=True)
-        return F.relu(self.second(y) + self.shortcut(x), inplace=True)
-
-
-class ResnetTiny(nn.Sequential):
-    def __init__(self, channels, classes):
-        layers = [normed(channels, 16, 3), nn.ReLU(inplace=True)]
-        for stage, filters in enumerate((16, 32, 64)):
-            for block in range(3):
-                first = stage > 0 and block == 0
-                layers.append(Block(filters // 2 if first else filters, filters, 2 if first else 1))
-        super().__init__(*layers, nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(64, classes))
-
-
-class SmallCnn(nn.Sequential):
-    def __init__(self, channels, classes):
-        layers = []
-        for filters in (16, 32, 64):
-            layers += [normed(channels, filters, 3), nn.ReLU(inplace=True)]
-            layers.append(nn.MaxPool2d(2, ceil_mode=True))  # padding "same"
-            channels = filters
-        super().__init__(*layers, nn.Flatten(), nn.LazyLinear(classes))
-
-
-MODELS = {"resnet-tiny": ResnetTiny, "small-cnn": SmallCnn}
 
 
 def status(name):

@@ -113,8 +113,9 @@ NORMKIT_C_API int64_t normkit_plan_num_running(const normkit_plan* plan); /* 0 b
 /* How many elements of x share one statistic. */
 NORMKIT_C_API int64_t normkit_plan_reduced_count(const normkit_plan* plan);
 
-/* "batch forward f32 BCSS [8,64,28,28]: plan RKR, kernel ...", with the number of threads of when
- * the plan was made; belongs to the plan. "" for NULL. */
+/* "batch forward f32 BCSS [8,64,28,28]: 64 statistics over B,S of 6272 values each, plan RKR,
+ * kernel
+ * ...", with the number of threads of when the plan was made; belongs to the plan. "" for NULL. */
 NORMKIT_C_API const char* normkit_plan_describe(const normkit_plan* plan);
 
 /* y = gamma * (x - mean) * rstd + beta with the statistics of x itself, which mean, rstd and
@@ -144,7 +145,8 @@ typedef struct normkit_forward_args {
   double* rstd;         /* likewise */
   double* variance;     /* likewise */
   const void* residual; /* of the shape and dtype of x; NULL: none, and sum is not read */
-  void* sum;            /* may be x or residual */
+  void* sum;            /* may be x or residual; training needs it, apart from y; inference does
+                           without (NULL) */
   const void* addend;   /* of the shape and dtype of x; NULL: none */
 } normkit_forward_args;
 

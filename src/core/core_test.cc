@@ -1,4 +1,4 @@
-// The small things of core: moments, tensors, suggestions.
+// The small things of core: moments, tensors.
 #include <gtest/gtest.h>
 
 #include <cmath>
@@ -7,7 +7,6 @@
 #include "normkit/core/moments.h"
 #include "normkit/core/random.h"
 #include "normkit/core/tensor.h"
-#include "src/core/suggest.h"
 #include "src/core/testing.h"
 
 namespace normkit {
@@ -70,14 +69,6 @@ TEST(TensorTest, CloneIsACopy) {
 TEST(TensorTest, MemoryThatIsNotToBeHadIsAnError) {
   EXPECT_ERROR_LIKE(Tensor(Layout::Make("C", std::vector<int64_t>{int64_t{1} << 57})),
                     "bytes of memory are not to be had");
-}
-
-TEST(SuggestTest, NearWordsAreSuggestedAndFarOnesAreNot) {
-  const std::vector<std::string> names{"batch", "layer", "instance"};
-  EXPECT_EQ(DidYouMean("bacth", names), ", did you mean 'batch'?");
-  EXPECT_EQ(DidYouMean("instanse", names), ", did you mean 'instance'?");
-  EXPECT_EQ(DidYouMean("zebra", names), "");
-  EXPECT_EQ(DidYouMean("x", {}), "");
 }
 
 TEST(DTypeNameTest, RoundTripAndError) {

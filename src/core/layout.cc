@@ -3,9 +3,15 @@
 #include <limits>
 
 #include "src/core/fail.h"
+#include "src/core/suggest.h"
+#include "src/core/text.h"
 
 namespace normkit {
 namespace {
+
+// What formats are most often meant, for suggestions.
+const std::vector<std::string> kUsual{"BC",  "BCS", "BSC", "BCSS", "BSSC", "BCSSS", "BSSSC",
+                                      "BTC", "BCT", "TBC", "BTCS", "BTSC", "CSS",   "SSC"};
 
 bool IsChannel(Dim label) { return label == kG || label == kC; }
 
@@ -20,7 +26,8 @@ Dim ParseLabel(char letter, std::string_view format) {
     case 'C':
       return kC;
     default:
-      Fail("format '{}': letter '{}' is unknown, expected B, T, S and C", format, letter);
+      Fail("format {}: letter '{}' is unknown, expected B, T, S and C{}", Quoted(format), letter,
+           DidYouMean(format, kUsual));
   }
 }
 
@@ -84,6 +91,7 @@ bool Layout::Has(Dim label) const {
 }
 
 bool Layout::channels_last() const {
+  if (Has(kC) && channels() == 1) return true;
   for (auto axis = axes_.rbegin(); axis != axes_.rend(); ++axis)
     if (axis->size > 1) return IsChannel(axis->label);
   return true;

@@ -28,6 +28,9 @@ TEST(LayoutTest, ChannelsLastLooksPastAxesOfSizeOne) {
   EXPECT_TRUE(Layout::Make("BSSC", Shape{8, 28, 28, 64}).channels_last());
   EXPECT_FALSE(Layout::Make("BCSS", Shape{8, 64, 28, 28}).channels_last());
   EXPECT_TRUE(Layout::Make("BCSS", Shape{8, 64, 1, 1}).channels_last());
+  EXPECT_TRUE(Layout::Make("BC", Shape{8, 1}).channels_last());
+  EXPECT_TRUE(Layout::Make("BCSS", Shape{8, 1, 28, 28}).channels_last());
+  EXPECT_FALSE(Layout::Make("BS", Shape{8, 28}).channels_last());
   EXPECT_TRUE(Layout::Make("BC", Shape{1, 1}).channels_last());
 }
 
@@ -53,7 +56,7 @@ TEST(LayoutTest, Errors) {
   EXPECT_ERROR(Layout::Make("BCS", Shape{1, 2}),
                "format 'BCS' has 3 letters, but the array has 2 dimensions [1,2]");
   EXPECT_ERROR(Layout::Make("BXS", Shape{1, 2, 3}),
-               "format 'BXS': letter 'X' is unknown, expected B, T, S and C");
+               "format 'BXS': letter 'X' is unknown, expected B, T, S and C, did you mean 'BCS'?");
   EXPECT_ERROR(Layout::Make("BCC", Shape{1, 2, 3}),
                "format 'BCC': C stands twice, expected at most once");
   EXPECT_ERROR(Layout::Make("BC", Shape{1, -2}), "layout: axis C has size -2, expected >= 0");

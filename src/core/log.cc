@@ -9,6 +9,7 @@
 #include <utility>
 
 #include "src/core/log_capture.h"
+#include "src/core/text.h"
 
 namespace normkit {
 namespace {
@@ -38,10 +39,10 @@ bool LogsDetails() {
   return wanted;
 }
 
-void LogWarning(std::string_view line) { Logger().warn("{}", line); }
+void LogWarning(std::string_view line) { Logger().warn("{}", OneLine(line)); }
 
 void LogDetail(std::string_view line) {
-  if (LogsDetails()) Logger().debug("{}", line);
+  if (LogsDetails()) Logger().debug("{}", OneLine(line));
 }
 
 struct LogCapture::Sinks {

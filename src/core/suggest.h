@@ -7,8 +7,13 @@
 
 namespace normkit {
 
-// ", did you mean 'nearest'?" for the candidate nearest to `word` by edit distance, or "" where
-// none is near (more than a third of the letters differ).
+// ", did you mean 'nearest'?" for the candidate that `word` is likely to stand for, or "". In this
+// order: the same letters ("MaxEpochs", "max_epochs", "reluLayer"), what others call the same
+// ("lr", "bn", "NCHW"), a beginning ("resnet" of "resnet-tiny"), a few wrong letters (at most a
+// third), a part ("epochs" of "max-epochs").
 std::string DidYouMean(std::string_view word, const std::vector<std::string>& candidates);
+
+// The candidate that is `word` but for case and "-", "_" and blanks between its parts; or "".
+std::string SameLetters(std::string_view word, const std::vector<std::string>& candidates);
 
 }  // namespace normkit

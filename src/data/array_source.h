@@ -2,6 +2,8 @@
 #pragma once
 
 #include <algorithm>
+#include <functional>
+#include <mutex>
 #include <optional>
 #include <string>
 #include <type_traits>
@@ -12,6 +14,7 @@
 #include "src/core/fail.h"
 #include "src/core/hash.h"
 #include "src/data/identity.h"
+#include "src/data/summary.h"
 
 namespace normkit {
 
@@ -27,6 +30,10 @@ struct Arrays {
   std::string description;
   // Where x comes from something that is cheaper to tell apart; else of x.
   std::optional<uint64_t> fingerprint = {};
+  std::vector<std::string> notes = {};  // what else the summary says
+  // Where x comes later: what gives it, once, and how many observations it has.
+  std::function<std::vector<T>()> decode = {};
+  int64_t count = 0;
 };
 
 // T is float, or uint8_t for pictures (a quarter of the memory).
@@ -43,6 +50,7 @@ class ArraySource : public DataSource {
     return arrays_.labels.empty() ? 0 : arrays_.labels[static_cast<size_t>(index)];
   }
   void Read(int64_t index, std::span<float> out) const override {
+    Load();
     const auto begin = arrays_.x.begin() + index * static_cast<int64_t>(out.size());
     std::transform(begin, begin + static_cast<int64_t>(out.size()), out.begin(),
                    [](T value) { return static_cast<float>(value); });
@@ -55,6 +63,7 @@ class ArraySource : public DataSource {
   std::string Description() const override { return arrays_.description; }
   uint64_t Fingerprint() const override {
     if (arrays_.fingerprint) return *arrays_.fingerprint;
+    Load();
     Hash hash;
     hash.Add(std::span<const T>(arrays_.x));
     return hash.value();
@@ -63,7 +72,20 @@ class ArraySource : public DataSource {
     if constexpr (std::is_same_v<T, uint8_t>)
       return {0, 255};
     else
-      return RangeOf(arrays_.x);
+      return Load(), RangeOf(arrays_.x);
+  }
+  std::string Summary() const override { return Summarize(*this, arrays_.notes); }
+  int64_t MemoryBytes() const override {
+    return count_ * arrays_.layout.size() * static_cast<int64_t>(sizeof(T)) +
+           static_cast<int64_t>(arrays_.labels.size() * sizeof(int64_t) +
+                                arrays_.targets.size() * sizeof(float));
+  }
+  void Load() const override {
+    std::call_once(loaded_, [&] {
+      if (!arrays_.decode) return;
+      arrays_.x = arrays_.decode();
+      arrays_.decode = {};
+    });
   }
 
  private:
@@ -73,11 +95,19 @@ class ArraySource : public DataSource {
     if (each < 1 || a.layout.SizeOf(kB) != 1)
       Fail("data '{}': the layout of one observation is {}, expected B = 1 and no empty dimension",
            a.description, a.layout.ToString());
+    if (a.decode) {
+      count_ = a.count;
+      return CheckAnswers();
+    }
     if (have % each != 0)
       Fail("data '{}': {} values are given, expected a multiple of {} (one observation is {})",
            a.description, have, each, a.layout.ToString());
     count_ = have / each;
-    if (a.target_size > 0)
+    CheckAnswers();
+  }
+
+  void CheckAnswers() const {
+    if (arrays_.target_size > 0)
       CheckTargets();
     else
       CheckLabels();
@@ -102,7 +132,8 @@ class ArraySource : public DataSource {
              a.labels[i], i, classes - 1);
   }
 
-  Arrays<T> arrays_;
+  mutable Arrays<T> arrays_;
+  mutable std::once_flag loaded_;
   int64_t count_ = 0;
 };
 

@@ -6,21 +6,74 @@
 
 #include "src/core/fail.h"
 #include "src/core/files.h"
+#include "src/data/file_kind.h"
 #include "src/data/image_codec.h"
 
 namespace normkit {
 namespace {
 
-constexpr std::string_view kJpeg = "\xff\xd8\xff", kPng = "\x89PNG\r\n\x1a\n";
+using std::string_view_literals::operator""sv;
 
-// What the bytes of a file of another kind are, for the error.
-std::string_view Guess(std::string_view bytes) {
-  if (bytes.empty()) return "is empty";
-  if (bytes.starts_with("GIF8")) return "is a GIF";
-  if (bytes.starts_with("BM")) return "is a BMP";
-  if (bytes.starts_with("RIFF") && bytes.substr(0, 12).ends_with("WEBP")) return "is a WebP";
-  if (bytes.starts_with("II*") || bytes.starts_with("MM")) return "is a TIFF";
-  return "is no picture that is known here";
+// A kind of picture: how its files begin and usually end, and what reads it.
+struct Codec {
+  std::string_view name;
+  bool (*begins)(std::string_view bytes);
+  Decoded (*decode)(std::string_view bytes, const std::string& where);
+  Decoded (*peek)(std::string_view bytes, const std::string& where);
+  std::vector<std::string_view> endings;
+};
+
+const std::vector<Codec>& Codecs() {
+  static const std::vector<Codec> codecs = {
+      {"JPEG",
+       [](std::string_view bytes) { return bytes.starts_with("\xff\xd8\xff"); },
+       DecodeJpeg,
+       PeekJpeg,
+       {".jpg", ".jpeg", ".jpe", ".jfif"}},
+      {"PNG",
+       [](std::string_view bytes) { return bytes.starts_with("\x89PNG\r\n\x1a\n"); },
+       DecodePng,
+       PeekPng,
+       {".png"}},
+      {"WebP",
+       [](std::string_view bytes) {
+         return bytes.starts_with("RIFF") && bytes.substr(0, 12).ends_with("WEBP");
+       },
+       DecodeWebp,
+       PeekWebp,
+       {".webp"}},
+      {"GIF",
+       [](std::string_view bytes) {
+         return bytes.starts_with("GIF87a") || bytes.starts_with("GIF89a");
+       },
+       DecodeGif,
+       PeekGif,
+       {".gif"}},
+      {"TIFF",
+       [](std::string_view bytes) {
+         const std::string_view start = bytes.substr(0, 4);
+         return start == "II*\0"sv || start == "MM\0*"sv || start == "II+\0"sv ||
+                start == "MM\0+"sv;
+       },
+       DecodeTiff,
+       PeekTiff,
+       {".tif", ".tiff"}},
+  };
+  return codecs;
+}
+
+const Codec* FindCodec(std::string_view bytes) {
+  for (const Codec& codec : Codecs())
+    if (codec.begins(bytes)) return &codec;
+  return nullptr;
+}
+
+// Throws Error where the bytes are of another kind.
+const Codec& CodecOf(std::string_view bytes, const std::string& where) {
+  if (const Codec* codec = FindCodec(bytes)) return *codec;
+  const std::string_view kind = FileKind(bytes);
+  Fail("{}: is {}, expected a picture ({})", where,
+       kind.empty() ? "of a kind that is not known here" : kind, PictureKinds());
 }
 
 // Turns or mirrors the picture so that it is seen upright. EXIF 2.3, tag 0x0112.
@@ -72,7 +125,8 @@ uint32_t TiffNumber(std::string_view bytes, bool little) {
   return value;
 }
 
-// The ending in lower case, with its dot.
+}  // namespace
+
 std::string Ending(const std::string& path) {
   std::string ending = std::filesystem::path(path).extension().string();
   for (char& letter : ending)
@@ -80,7 +134,22 @@ std::string Ending(const std::string& path) {
   return ending;
 }
 
-}  // namespace
+bool IsPictureEnding(std::string_view ending) {
+  for (const Codec& codec : Codecs())
+    if (std::find(codec.endings.begin(), codec.endings.end(), ending) != codec.endings.end())
+      return true;
+  return false;
+}
+
+bool IsPicture(std::string_view bytes) { return FindCodec(bytes) != nullptr; }
+
+std::string PictureKinds() {
+  std::vector<std::string_view> names;
+  for (const Codec& codec : Codecs()) names.push_back(codec.name);
+  const std::string_view last = names.back();
+  names.pop_back();
+  return fmt::format("{} or {}", fmt::join(names, ", "), last);
+}
 
 int ExifOrientation(std::string_view tiff) {
   const bool little = tiff.starts_with("II");
@@ -99,9 +168,37 @@ int ExifOrientation(std::string_view tiff) {
   return 1;
 }
 
+std::vector<uint8_t> OnWhite(const std::vector<uint8_t>& pixels, size_t colours) {
+  const size_t count = pixels.size() / (colours + 1);
+  std::vector<uint8_t> out(count * colours);
+  for (size_t pixel = 0; pixel < count; ++pixel) {
+    const uint8_t* in = &pixels[pixel * (colours + 1)];
+    const int alpha = in[colours];
+    for (size_t i = 0; i < colours; ++i)
+      out[pixel * colours + i] =
+          static_cast<uint8_t>((in[i] * alpha + 255 * (255 - alpha) + 127) / 255);
+  }
+  return out;
+}
+
+ImageInfo InfoOf(std::string_view bytes, const std::string& where) {
+  const Decoded header = CodecOf(bytes, where).peek(bytes, where);
+  const auto& [height, width, channels, none] = header.image;
+  CheckPixels(height, width, where);
+  const bool turned = header.orientation >= 5 && header.orientation <= 8;
+  return {turned ? width : height, turned ? height : width, channels};
+}
+
 void CheckPixels(int64_t height, int64_t width, const std::string& where) {
   if (height > kMaxPixels / std::max<int64_t>(1, width))
     Fail("{}: has {} x {} pixels, expected at most {} in all", where, width, height, kMaxPixels);
+}
+
+void CheckDensity(int64_t height, int64_t width, int64_t per_byte, size_t bytes,
+                  std::string_view kind, const std::string& where) {
+  constexpr int64_t kAlways = int64_t{1} << 22;  // pixels of any file, however few its bytes are
+  if (height * width > kAlways && height * width / per_byte > static_cast<int64_t>(bytes))
+    Fail("{}: damaged {}: {} x {} pixels do not fit {} bytes", where, kind, width, height, bytes);
 }
 
 void CheckImage(const Image& image, std::string_view what) {
@@ -119,18 +216,23 @@ void CheckImage(const Image& image, std::string_view what) {
 Image DecodeImage(std::string_view bytes, int channels, const std::string& where) {
   if (channels != 0 && channels != 1 && channels != 3)
     Fail("{}: {} channels are asked for, expected 1, 3 or 0 (the file's own)", where, channels);
-  Decoded decoded;
-  if (bytes.starts_with(kJpeg))
-    decoded = DecodeJpeg(bytes, where);
-  else if (bytes.starts_with(kPng))
-    decoded = DecodePng(bytes, where);
-  else
-    Fail("{}: {}, expected a JPEG or PNG", where, Guess(bytes));
+  Decoded decoded = CodecOf(bytes, where).decode(bytes, where);
   return WithChannels(Upright(std::move(decoded.image), decoded.orientation), channels);
 }
 
 Image ReadImage(const std::string& path, int channels) {
   return DecodeImage(ReadFile(path), channels, path);
+}
+
+ImageInfo ReadImageInfo(const std::string& path) {
+  constexpr uint64_t kStart = uint64_t{1} << 16;  // EXIF data alone may take as much
+  const std::string start = ReadFileStart(path, kStart);
+  try {
+    return InfoOf(start, path);
+  } catch (const Error&) {
+    if (start.size() < kStart) throw;
+  }
+  return InfoOf(ReadFile(path), path);
 }
 
 void WriteImage(const std::string& path, const Image& image) {

@@ -1,5 +1,6 @@
 #include "normkit/data/image.h"
 
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -171,14 +172,17 @@ TEST(ImageTest, StrangeExifIsNoOrientation) {
 TEST(ImageTest, OtherFilesAreRefused) {
   const TestFolder folder;
   const auto refuse = [&](const std::string& bytes, const std::string& says) {
-    EXPECT_ERROR(DecodeImage(bytes, 0, "a.png"), "a.png: " + says + ", expected a JPEG or PNG");
+    const std::string line =
+        fmt::format("a.png: {}, expected a picture ({})", says, PictureKinds());
+    EXPECT_ERROR(DecodeImage(bytes, 0, "a.png"), line);
+    EXPECT_ERROR(InfoOf(bytes, "a.png"), line);
   };
   refuse("", "is empty");
-  refuse("GIF89a", "is a GIF");
-  refuse("BM....", "is a BMP");
-  refuse("RIFF....WEBPVP8", "is a WebP");
-  refuse(Bytes({'I', 'I', '*', 0}), "is a TIFF");
-  refuse("hello", "is no picture that is known here");
+  refuse("BM....", "is a BMP picture");
+  refuse("....ftypheic", "is a HEIC picture");
+  refuse("<html>", "is an HTML page");
+  refuse("\x1f\x8b", "is compressed with gzip");
+  refuse("\1\2\3", "is of a kind that is not known here");
   EXPECT_ERROR(ReadImage(folder / "none.png"),
                (folder / "none.png") + ": cannot be read: No such file or directory");
   EXPECT_ERROR(ReadImage(folder.path()), folder.path() + ": is a folder, expected a file");

@@ -181,6 +181,13 @@ class Encoder {
 
 }  // namespace
 
+Decoded PeekJpeg(std::string_view bytes, const std::string& where) {
+  Decoder decoder;
+  if (!decoder.ReadHeader(bytes)) Fail("{}: damaged JPEG: {}", where, decoder.message());
+  const int64_t channels = decoder.components() == 1 ? 1 : 3;
+  return {{decoder.height(), decoder.width(), channels, {}}, decoder.Orientation()};
+}
+
 Decoded DecodeJpeg(std::string_view bytes, const std::string& where) {
   Decoder decoder;
   if (!decoder.ReadHeader(bytes)) Fail("{}: damaged JPEG: {}", where, decoder.message());

@@ -11,6 +11,7 @@
 #include "src/data/idx.h"
 #include "src/data/image_codec.h"
 #include "src/data/image_samples.h"
+#include "src/data/picture_samples.h"
 
 namespace normkit {
 namespace {
@@ -145,6 +146,11 @@ void Decode(const std::string& bytes) {
   for (int channels : {0, 1}) {
     const Image image = DecodeImage(bytes, channels, "file");
     CheckImage(image, "file");
+    // What the header says is what comes.
+    const ImageInfo info = InfoOf(bytes, "file");
+    EXPECT_EQ(info.height, image.height);
+    EXPECT_EQ(info.width, image.width);
+    EXPECT_EQ(channels == 0 ? info.channels : 1, image.channels);
   }
 }
 
@@ -159,6 +165,35 @@ TEST(MutationTest, Jpeg) {
                   MakeJpeg({16, 16, 3, pixels, true}), MakeJpeg({16, 16, 4, pixels, false, true}),
                   WithExif(MakeJpeg({16, 8, 1, pixels}), MakeExif(5, false))},
                  Decode);
+}
+
+Image Counting(int64_t height, int64_t width, int64_t channels) {
+  Image image{height, width, channels, {}};
+  for (int64_t i = 0; i < height * width * channels; ++i)
+    image.pixels.push_back(static_cast<uint8_t>(i * i));
+  return image;
+}
+
+TEST(MutationTest, Webp) {
+  const Image rgb = Counting(9, 12, 3), rgba = Counting(5, 5, 4);
+  CheckMutations({MakeWebp(rgb), MakeWebp(rgba), ExtendedWebp(rgb, MakeExif(6, true)),
+                  AnimatedWebp({rgb, rgb})},
+                 Decode);
+}
+
+TEST(MutationTest, Gif) {
+  std::vector<uint8_t> pixels;
+  for (int i = 0; i < 15 * 9; ++i) pixels.push_back(static_cast<uint8_t>(i * i % 4));
+  GifParts interlaced{15, 9, pixels, 1, 2, 20, 20, true, 2};
+  CheckMutations({MakeGif({15, 9, pixels}), MakeGif(interlaced)}, Decode);
+}
+
+TEST(MutationTest, Tiff) {
+  TiffParts turned{4, 6, 3, std::string(72, 'x'), 6};
+  CheckMutations(
+      {MakeTiff({8, 8, 1, std::string(64, 'x')}), MakeTiff(turned),
+       MakeTiff({2, 2, 4, std::string(16, 'x')}), MakeTiff({4, 2, 1, std::string(16, 'x'), 1, 16})},
+      Decode);
 }
 
 }  // namespace

@@ -179,23 +179,30 @@ void SwapBytes(std::vector<std::byte>& data, int64_t unit) {
   for (auto at = data.begin(); at != data.end(); at += unit) std::reverse(at, at + unit);
 }
 
-// From column-major to row-major order.
-std::vector<std::byte> FromFortranOrder(const std::vector<std::byte>& data,
-                                        const std::vector<int64_t>& shape, int64_t element) {
+// Elements of an array of `shape`, whose axes lie `strides` bytes apart in `data`, in C order.
+std::vector<std::byte> Gather(const std::vector<std::byte>& data, const std::vector<int64_t>& shape,
+                              const std::vector<int64_t>& strides, int64_t element) {
   std::vector<std::byte> out(data.size());
-  std::vector<int64_t> index(shape.size(), 0), stride(shape.size(), element);
-  for (size_t i = 1; i < shape.size(); ++i) stride[i] = stride[i - 1] * shape[i - 1];
+  std::vector<int64_t> index(shape.size(), 0);
   int64_t from = 0;
   for (size_t to = 0; to < out.size(); to += static_cast<size_t>(element)) {
     std::memcpy(&out[to], &data[static_cast<size_t>(from)], static_cast<size_t>(element));
     for (size_t axis = shape.size(); axis-- > 0;) {
-      from += stride[axis];
+      from += strides[axis];
       if (++index[axis] < shape[axis]) break;
-      from -= stride[axis] * shape[axis];
+      from -= strides[axis] * shape[axis];
       index[axis] = 0;
     }
   }
   return out;
+}
+
+// From column-major to row-major order.
+std::vector<std::byte> FromFortranOrder(const std::vector<std::byte>& data,
+                                        const std::vector<int64_t>& shape, int64_t element) {
+  std::vector<int64_t> strides(shape.size(), element);
+  for (size_t i = 1; i < shape.size(); ++i) strides[i] = strides[i - 1] * shape[i - 1];
+  return Gather(data, shape, strides, element);
 }
 
 }  // namespace
@@ -259,17 +266,39 @@ ElementType ParseElementType(std::string_view descr, std::string_view where) {
   return type;
 }
 
+NpyInfo ParseNpyInfo(std::string_view bytes, std::string_view where) {
+  Header header = TakeHeader(bytes, where);
+  const ElementType type = ParseElementType(*header.descr, where);
+  BytesOf(*header.shape, type.size, where);
+  return {type.descr(), std::move(*header.shape)};
+}
+
+NpyArray Transposed(const NpyArray& array, const std::vector<size_t>& order) {
+  const int64_t element = ParseElementType(array.descr, "transposing an array").size;
+  std::vector<int64_t> from(array.shape.size(), element);
+  for (size_t i = from.size(); i-- > 1;) from[i - 1] = from[i] * array.shape[i];
+  NpyArray out{array.descr, {}, {}};
+  std::vector<int64_t> strides;
+  for (const size_t axis : order) {
+    out.shape.push_back(array.shape[axis]);
+    strides.push_back(from[axis]);
+  }
+  out.data = Gather(array.data, out.shape, strides, element);
+  return out;
+}
+
 NpyArray ParseNpy(std::string_view bytes, std::string_view where) {
   const size_t total = bytes.size();
   Header header = TakeHeader(bytes, where);
   const ElementType type = ParseElementType(*header.descr, where);
   NpyArray array{type.descr(), std::move(*header.shape), {}};
   const uint64_t expected = BytesOf(array.shape, type.size, where);
-  if (bytes.size() != expected)
+  // More than that is not needed: NumPy reads several arrays from one file, one after the other.
+  if (bytes.size() < expected)
     Fail("{}: has {} bytes of elements (from byte {} on), expected {} ({} [{}])", where,
          bytes.size(), total - bytes.size(), expected, *header.descr, fmt::join(array.shape, ","));
   const auto* begin = reinterpret_cast<const std::byte*>(bytes.data());
-  array.data.assign(begin, begin + bytes.size());
+  array.data.assign(begin, begin + expected);
   if (type.order == '>' && type.unit > 1) SwapBytes(array.data, type.unit);
   if (*header.fortran_order && array.shape.size() > 1)
     array.data = FromFortranOrder(array.data, array.shape, type.size);

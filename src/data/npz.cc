@@ -2,6 +2,8 @@
 
 #include <algorithm>
 #include <cstring>
+#include <iterator>
+#include <utility>
 
 #include "src/core/fail.h"
 #include "src/core/files.h"
@@ -63,6 +65,7 @@ struct Member {
 // Where the central directory lies.
 struct Directory {
   uint64_t count, size, offset;
+  uint64_t moved = 0;  // offsets count from here, where something stands before the archive
 };
 
 Directory FindDirectory(const ZipBytes& zip) {
@@ -83,6 +86,9 @@ Directory FindDirectory(const ZipBytes& zip) {
     zip.ExpectSignature(at, kEnd64, "the ZIP64 end record");
     directory = {zip.Get<uint64_t>(at + 32), zip.Get<uint64_t>(at + 40),
                  zip.Get<uint64_t>(at + 48)};
+  } else if (directory.size <= end && directory.offset < end - directory.size) {
+    directory.moved = end - directory.size - directory.offset;
+    directory.offset += directory.moved;
   }
   zip.Part(directory.offset, directory.size);
   if (directory.count > directory.size / kCentralSize)
@@ -107,7 +113,7 @@ void ReadZip64Field(const ZipBytes& zip, uint64_t at, uint64_t end, Member& memb
 }
 
 // Reads the directory's entry at `at` and moves it on.
-Member ReadDirectoryEntry(const ZipBytes& zip, uint64_t& at) {
+Member ReadDirectoryEntry(const ZipBytes& zip, uint64_t moved, uint64_t& at) {
   zip.ExpectSignature(at, kCentralHeader, "a directory entry");
   const auto name_size = zip.Get<uint16_t>(at + 28), extra_size = zip.Get<uint16_t>(at + 30),
              comment_size = zip.Get<uint16_t>(at + 32);
@@ -121,6 +127,7 @@ Member ReadDirectoryEntry(const ZipBytes& zip, uint64_t& at) {
   const uint64_t extra = at + kCentralSize + name_size;
   zip.Part(extra, extra_size);
   ReadZip64Field(zip, extra, extra + extra_size, member);
+  member.local_header += moved;
   at = extra + extra_size + comment_size;
   return member;
 }
@@ -130,8 +137,12 @@ uint32_t Crc(std::string_view bytes) {
       crc32_z(0, reinterpret_cast<const Bytef*>(bytes.data()), bytes.size()));
 }
 
-NpyArray ReadMember(const ZipBytes& zip, const Member& member) {
-  const std::string where = fmt::format("{}: member '{}'", zip.path(), member.name);
+std::string WhereOf(const ZipBytes& zip, const Member& member) {
+  return fmt::format("{}: member '{}'", zip.path(), member.name);
+}
+
+// The member's bytes as they lie in the archive.
+std::string_view StoredBytes(const ZipBytes& zip, const Member& member, const std::string& where) {
   if (member.flags & 1) Fail("{}: is encrypted, expected a plain one", where);
   if (member.method != kStored && member.method != kDeflated)
     Fail("{}: compression method {}, expected 0 (stored) or 8 (deflated)", where, member.method);
@@ -139,12 +150,16 @@ NpyArray ReadMember(const ZipBytes& zip, const Member& member) {
   const uint64_t begin = member.local_header + kLocalSize +
                          zip.Get<uint16_t>(member.local_header + 26) +
                          zip.Get<uint16_t>(member.local_header + 28);
-  std::string_view bytes = zip.Part(begin, member.compressed);
+  if (member.method == kDeflated && member.size / kMaxDeflateRatio > member.compressed)
+    Fail("{}: {} bytes cannot come from {} compressed ones", where, member.size, member.compressed);
+  return zip.Part(begin, member.compressed);
+}
+
+NpyArray ReadMember(const ZipBytes& zip, const Member& member) {
+  const std::string where = WhereOf(zip, member);
+  std::string_view bytes = StoredBytes(zip, member, where);
   std::string inflated;
   if (member.method == kDeflated) {
-    if (member.size / kMaxDeflateRatio > member.compressed)
-      Fail("{}: {} bytes cannot come from {} compressed ones", where, member.size,
-           member.compressed);
     inflated = InflateRaw(bytes, member.size + 1, where);
     bytes = inflated;
   }
@@ -154,6 +169,14 @@ NpyArray ReadMember(const ZipBytes& zip, const Member& member) {
   if (const uint32_t crc = Crc(bytes); crc != member.crc)
     Fail("{}: its check sum is 0x{:08x}, expected 0x{:08x}", where, crc, member.crc);
   return ParseNpy(bytes, where);
+}
+
+NpyInfo ReadMemberInfo(const ZipBytes& zip, const Member& member) {
+  constexpr uint64_t kStart = uint64_t{1} << 17;  // headers of NumPy have at most 64 KiB
+  const std::string where = WhereOf(zip, member);
+  const std::string_view bytes = StoredBytes(zip, member, where);
+  if (member.method == kStored) return ParseNpyInfo(bytes, where);
+  return ParseNpyInfo(InflateRaw(bytes, kStart, where), where);
 }
 
 template <class T>
@@ -190,21 +213,55 @@ void PutDirectoryEntry(std::string& out, std::string_view name, uint32_t size, u
 
 }  // namespace
 
-std::map<std::string, NpyArray> ParseNpz(std::string_view bytes, const std::string& path) {
-  const ZipBytes zip(bytes, path);
-  const Directory directory = FindDirectory(zip);
-  std::map<std::string, NpyArray> arrays;
-  uint64_t at = directory.offset, compressed = 0;
-  for (uint64_t i = 0; i < directory.count; ++i) {
-    const Member member = ReadDirectoryEntry(zip, at);
-    if (!member.name.ends_with(".npy")) continue;
-    // Members that share their bytes are how an archive bomb is made.
-    compressed += std::min(member.compressed, zip.size());
-    if (compressed > zip.size()) Fail("{}: damaged ZIP archive: its members overlap", path);
-    const std::string name = member.name.substr(0, member.name.size() - 4);
-    if (!arrays.emplace(name, ReadMember(zip, member)).second)
-      Fail("{}: has two members '{}'", path, member.name);
+struct NpzReader::Archive {
+  Archive(std::string_view bytes, const std::string& where) : path(where), zip(bytes, path) {
+    const Directory directory = FindDirectory(zip);
+    uint64_t at = directory.offset, compressed = 0;
+    for (uint64_t i = 0; i < directory.count; ++i) {
+      const Member member = ReadDirectoryEntry(zip, directory.moved, at);
+      if (!member.name.ends_with(".npy")) continue;
+      // Members that share their bytes are how an archive bomb is made.
+      compressed += std::min(member.compressed, zip.size());
+      if (compressed > zip.size()) Fail("{}: damaged ZIP archive: its members overlap", path);
+      members.emplace(member.name.substr(0, member.name.size() - 4), member);
+    }
   }
+
+  const Member& Find(const std::string& name) const {
+    const auto [begin, end] = members.equal_range(name);
+    if (begin == end) Fail("{}: has no array '{}'", path, name);
+    if (std::distance(begin, end) > 1) Fail("{}: has two members '{}.npy'", path, name);
+    return begin->second;
+  }
+
+  std::string path;
+  ZipBytes zip;
+  std::multimap<std::string, Member> members;
+};
+
+NpzReader::NpzReader(std::string_view bytes, const std::string& path)
+    : archive_(std::make_unique<Archive>(bytes, path)) {}
+NpzReader::~NpzReader() = default;
+
+std::vector<std::string> NpzReader::names() const {
+  std::vector<std::string> names;
+  for (const auto& [name, member] : archive_->members)
+    if (names.empty() || names.back() != name) names.push_back(name);
+  return names;
+}
+
+NpyInfo NpzReader::Info(const std::string& name) const {
+  return ReadMemberInfo(archive_->zip, archive_->Find(name));
+}
+
+NpyArray NpzReader::Read(const std::string& name) const {
+  return ReadMember(archive_->zip, archive_->Find(name));
+}
+
+std::map<std::string, NpyArray> ParseNpz(std::string_view bytes, const std::string& path) {
+  const NpzReader reader(bytes, path);
+  std::map<std::string, NpyArray> arrays;
+  for (const std::string& name : reader.names()) arrays.emplace(name, reader.Read(name));
   return arrays;
 }
 

@@ -96,21 +96,14 @@ class Decoder {
   char message_[200] = "";
 };
 
-// Grey or RGB with alpha, seen on white.
-std::vector<uint8_t> OnWhite(const std::vector<uint8_t>& pixels, size_t colours) {
-  const size_t count = pixels.size() / (colours + 1);
-  std::vector<uint8_t> out(count * colours);
-  for (size_t pixel = 0; pixel < count; ++pixel) {
-    const uint8_t* in = &pixels[pixel * (colours + 1)];
-    const int alpha = in[colours];
-    for (size_t i = 0; i < colours; ++i)
-      out[pixel * colours + i] =
-          static_cast<uint8_t>((in[i] * alpha + 255 * (255 - alpha) + 127) / 255);
-  }
-  return out;
-}
-
 }  // namespace
+
+Decoded PeekPng(std::string_view bytes, const std::string& where) {
+  Decoder decoder(bytes);
+  if (!decoder.ReadHeader()) Fail("{}: damaged PNG: {}", where, decoder.message());
+  const int64_t channels = decoder.channels() <= 2 ? 1 : 3;
+  return {{decoder.height(), decoder.width(), channels, {}}, decoder.Orientation()};
+}
 
 Decoded DecodePng(std::string_view bytes, const std::string& where) {
   Decoder decoder(bytes);

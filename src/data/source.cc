@@ -11,6 +11,7 @@
 #include "src/data/array_source.h"
 #include "src/data/for_each.h"
 #include "src/data/identity.h"
+#include "src/data/summary.h"
 
 namespace normkit {
 namespace {
@@ -49,12 +50,42 @@ class SubsetSource : public DataSource {
   }
   // Of the source: what is held out lies in the same range as what is not.
   ValueRange Range() const override { return source_->Range(); }
+  int64_t MemoryBytes() const override { return source_->MemoryBytes(); }
+  void Load() const override { source_->Load(); }
 
  private:
   int64_t At(int64_t index) const { return indices_[static_cast<size_t>(index)]; }
 
   DataPtr source_;
   std::vector<int64_t> indices_;
+};
+
+// The same observations with other names, or another order, of the classes.
+class RelabelledSource : public DataSource {
+ public:
+  RelabelledSource(DataPtr source, std::vector<std::string> classes, std::vector<int64_t> labels)
+      : source_(std::move(source)), classes_(std::move(classes)), labels_(std::move(labels)) {}
+  int64_t size() const override { return source_->size(); }
+  const Layout& layout() const override { return source_->layout(); }
+  const std::vector<std::string>& classes() const override { return classes_; }
+  int64_t label(int64_t index) const override {
+    return labels_[static_cast<size_t>(source_->label(index))];
+  }
+  void Read(int64_t index, std::span<float> out) const override { source_->Read(index, out); }
+  std::string Description() const override { return source_->Description(); }
+  std::string ObservationName(int64_t index) const override {
+    return source_->ObservationName(index);
+  }
+  uint64_t Fingerprint() const override { return source_->Fingerprint(); }
+  ValueRange Range() const override { return source_->Range(); }
+  std::string Summary() const override { return source_->Summary(); }
+  int64_t MemoryBytes() const override { return source_->MemoryBytes(); }
+  void Load() const override { source_->Load(); }
+
+ private:
+  DataPtr source_;
+  std::vector<std::string> classes_;
+  std::vector<int64_t> labels_;  // the new number of each of the source's classes
 };
 
 // Observations by class; regression is one class.
@@ -122,6 +153,20 @@ std::string DataSource::ObservationName(int64_t index) const {
 }
 uint64_t DataSource::Fingerprint() const { return FingerprintOfValues(*this); }
 ValueRange DataSource::Range() const { return RangeOfValues(*this); }
+std::string DataSource::Summary() const { return Summarize(*this); }
+
+DataPtr WithClasses(DataPtr source, const std::vector<std::string>& classes) {
+  if (source->classes() == classes || source->classes().empty() || classes.empty()) return source;
+  std::vector<int64_t> labels;
+  for (const std::string& name : source->classes()) {
+    const auto found = std::find(classes.begin(), classes.end(), name);
+    if (found == classes.end())
+      Fail("data '{}': has class '{}', expected those of the model: {}", source->Description(),
+           name, fmt::join(classes, ", "));
+    labels.push_back(found - classes.begin());
+  }
+  return std::make_shared<RelabelledSource>(std::move(source), classes, std::move(labels));
+}
 
 DataPtr Subset(DataPtr source, std::vector<int64_t> indices) {
   return std::make_shared<SubsetSource>(std::move(source), std::move(indices));
@@ -156,6 +201,7 @@ void ReadBatch(const DataSource& source, std::span<const int64_t> indices, std::
     if (index < 0 || index >= source.size())
       Fail("reading '{}': index {} is out of range, expected 0 to {}", source.Description(), index,
            source.size() - 1);
+  source.Load();  // on all threads, which one observation cannot
   const auto count = static_cast<int64_t>(indices.size());
   ForEachOrThrow(count, x.size() >= size_t{1} << 14, [&](int64_t i) {
     const auto k = static_cast<size_t>(i);

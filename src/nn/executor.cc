@@ -11,9 +11,11 @@ namespace normkit {
 class Executor::Impl {
  public:
   Impl(const Graph& graph, int64_t batch_size, bool training, bool keep_all);
+  void Allocate();  // what follows needs it
 
   int64_t batch_size() const { return batch_size_; }
   size_t arena_bytes() const { return arena_.bytes(); }
+  double planned_bytes() const { return planned_bytes_; }
   std::span<float> input() { return {At<float>(input_block_), Size(0)}; }
   std::span<const float> Forward(Parameters& parameters, const RunMode& mode);
   std::span<const float> value(Value value) const;
@@ -52,6 +54,7 @@ class Executor::Impl {
   std::vector<Block> blocks_;
   ValueBlocks of_;
   int input_block_ = kMissing;
+  double planned_bytes_ = 0;  // of the arena
   Tensor arena_;
   bool can_go_back_ = false;            // the last call was a training Forward
   std::vector<char> active_, written_;  // of each value
@@ -64,6 +67,11 @@ Executor::Impl::Impl(const Graph& graph, int64_t batch_size, bool training, bool
   layouts_ = graph.Layouts(batch_size);
   steps_ = MakeSteps(graph_, layouts_, training, !keep_all);
   MakeBlocks(keep_all);
+}
+
+void Executor::Impl::Allocate() {
+  CheckMemory(planned_bytes_, fmt::format("activations for batch size {}", batch_size_));
+  arena_ = Tensor(Layout({{kC, static_cast<int64_t>(planned_bytes_ / sizeof(float))}}));
   Connect();
 }
 
@@ -83,13 +91,10 @@ void Executor::Impl::MakeBlocks(bool keep_all) {
     if (step.needs_gradient)
       step.backward_scratch = AddBlock(step.op->backward_scratch_bytes(), backward, backward);
   }
-  double largest = 0;  // before any sum that may overflow
-  for (const Block& block : blocks_) largest = std::max(largest, static_cast<double>(block.bytes));
-  const std::string what = fmt::format("activations for batch size {}", batch_size_);
-  CheckMemory(largest, what);
-  const size_t placed = PlaceBlocks(blocks_);
-  CheckMemory(static_cast<double>(placed), what);
-  arena_ = Tensor(Layout({{kC, static_cast<int64_t>(placed / sizeof(float))}}));
+  constexpr double kMost = 1e14;  // above, sums might overflow, and no machine has as much
+  for (const Block& block : blocks_)
+    planned_bytes_ = std::max(planned_bytes_, static_cast<double>(block.bytes));
+  if (planned_bytes_ < kMost) planned_bytes_ = static_cast<double>(PlaceBlocks(blocks_));
 }
 
 void Executor::Impl::Connect() {
@@ -223,21 +228,28 @@ void Executor::Impl::RunBackward(const Step& step, const RunMode& mode) {
 }
 
 BatchMoments Executor::Impl::BatchStatistics(Value node) const {
-  if (!can_go_back_) return {};
-  for (const Step& step : steps_.list) {
-    const auto* op = dynamic_cast<const NormalizationOp*>(step.op.get());
-    if (step.node != node || !op) continue;
-    const SavedMoments moments = op->Moments(At<std::byte>(step.saved));
-    return {moments.count, moments.mean, moments.variance};
-  }
-  return {};
+  if (!can_go_back_ || node < 0 || node >= graph_.size()) return {};
+  const int index = steps_.of_node[static_cast<size_t>(node)];
+  if (index == kMissing) return {};
+  const Step& step = steps_.list[static_cast<size_t>(index)];
+  const auto* op = dynamic_cast<const NormalizationOp*>(step.op.get());
+  if (!op) return {};
+  const SavedMoments moments = op->Moments(At<std::byte>(step.saved));
+  return {moments.count, moments.mean, moments.variance};
 }
 
 Executor::Executor(const Graph& graph, int64_t batch_size, bool training, bool keep_all)
-    : impl_(std::make_unique<Impl>(graph, batch_size, training, keep_all)) {}
+    : impl_(std::make_unique<Impl>(graph, batch_size, training, keep_all)) {
+  impl_->Allocate();
+}
 Executor::~Executor() = default;
 Executor::Executor(Executor&&) noexcept = default;
 Executor& Executor::operator=(Executor&&) noexcept = default;
+
+double Executor::PlannedBytes(const Graph& graph, int64_t batch_size, bool training,
+                              bool keep_all) {
+  return Impl(graph, batch_size, training, keep_all).planned_bytes();
+}
 
 int64_t Executor::batch_size() const { return impl_->batch_size(); }
 size_t Executor::arena_bytes() const { return impl_->arena_bytes(); }

@@ -366,6 +366,22 @@ TEST(ExecutorTest, Errors) {
             "ReLU 'relu': its value is not kept, expected an executor made with keep_all");
 }
 
+TEST(ExecutorTest, ThePlanKnowsTheArena) {
+  Graph graph;
+  graph.Add(ImageInput({.input_size = {9, 9, 2}}));
+  graph.Add(Convolution2d({.filter_size = {3, 3}, .num_filters = 5}));
+  graph.Add(BatchNormalization());
+  graph.Add(Relu());
+  for (const bool training : {false, true})
+    for (const bool keep_all : {false, true})
+      for (const int64_t size : {1, 7})
+        EXPECT_EQ(Executor::PlannedBytes(graph, size, training, keep_all),
+                  Executor(graph, size, training, keep_all).arena_bytes());
+  Graph large;
+  large.Add(ImageInput({.input_size = {1 << 20, 1 << 20, 1 << 10}}));
+  EXPECT_GE(Executor::PlannedBytes(large, 3, true), 3 * 4.5e15);
+}
+
 TEST(ExecutorTest, MemoryThatTheMachineDoesNotHaveIsAnError) {
   Graph graph;
   graph.Add(ImageInput({.input_size = {1 << 20, 1 << 20, 1 << 10}}));

@@ -5,20 +5,20 @@
 #include "src/nn/layers/input.h"
 
 namespace normkit {
-namespace {
 
-std::string FreeName(const Graph& graph, std::string_view short_name) {
-  for (int number = 1;; ++number) {
-    std::string name = fmt::format("{}_{}", short_name, number);
-    if (graph.Find(name) < 0) return name;
+// Names are never given back, so that the search goes on where it ended before: all names of a
+// graph together are found in as many steps as there are layers.
+std::string Graph::FreeName(std::string_view short_name) {
+  int& taken = taken_numbers_.try_emplace(std::string(short_name), 0).first->second;
+  for (;; ++taken) {
+    std::string name = fmt::format("{}_{}", short_name, taken + 1);
+    if (Find(name) < 0) return name;
   }
 }
 
-}  // namespace
-
 Value Graph::Add(std::shared_ptr<Layer> layer, std::vector<Value> inputs) {
   if (!layer) Fail("graph: a null layer given");
-  if (layer->name().empty()) layer->set_name(FreeName(*this, layer->short_name()));
+  if (layer->name().empty()) layer->set_name(FreeName(layer->short_name()));
   if (Find(layer->name()) >= 0)
     FailLayer(*layer, "a layer of this name stands in the graph already");
   for (const Value input : inputs)
@@ -32,6 +32,7 @@ Value Graph::Add(std::shared_ptr<Layer> layer, std::vector<Value> inputs) {
   std::vector<Layout> layouts;
   for (const Value input : inputs) layouts.push_back(layouts_[static_cast<size_t>(input)]);
   layouts_.push_back(layer->OutputLayout(layouts));
+  values_.emplace(layer->name(), size());
   nodes_.push_back({std::move(layer), std::move(inputs)});
   return output();
 }
@@ -41,9 +42,8 @@ Value Graph::Add(std::shared_ptr<Layer> layer) {
 }
 
 Value Graph::Find(std::string_view layer_name) const {
-  for (Value value = 0; value < size(); ++value)
-    if (node(value).layer->name() == layer_name) return value;
-  return -1;
+  const auto found = values_.find(layer_name);
+  return found == values_.end() ? -1 : found->second;
 }
 
 std::vector<Layout> Graph::Layouts(int64_t batch_size) const {

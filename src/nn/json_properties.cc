@@ -21,7 +21,8 @@ const std::pair<const char*, Initializer::Kind> kInitializers[] = {
     {"ones", Initializer::kOnes},
     {"narrow-normal", Initializer::kNarrowNormal},
     {"glorot", Initializer::kGlorot},
-    {"he", Initializer::kHe}};
+    {"he", Initializer::kHe},
+    {"fan-in-uniform", Initializer::kFanInUniform}};
 
 }  // namespace
 
@@ -36,8 +37,12 @@ const json* JsonProperties::Find(const char* name) {
 
 const json& JsonProperties::Get(const char* name) {
   const json* value = Find(name);
-  if (!value) Fail("{}: property '{}' is missing", where_, name);
-  return *value;
+  if (value) return *value;
+  // Missing, or there under another name: what nobody asks for and looks like it.
+  for (const auto& [given, ignored] : object_.items())
+    if (!asked_.count(given) && !DidYouMean(given, {name}).empty())
+      Fail("{}: property '{}' is unknown{}", where_, given, DidYouMean(given, {name}));
+  Fail("{}: property '{}' is missing", where_, name);
 }
 
 void JsonProperties::FailType(const char* name, const json& value,
@@ -150,6 +155,8 @@ std::vector<float> JsonProperties::Floats(const char* name) {
   std::vector<float> values;
   for (const json& item : *value) {
     if (!item.is_number()) FailType(name, item, "a list of numbers");
+    if (!std::isfinite(item.get<float>()))  // which nobody meant
+      FailType(name, item, "a list of numbers up to 3.4e38 (32-bit floats)");
     values.push_back(item.get<float>());
   }
   return values;

@@ -1,5 +1,7 @@
 #include "normkit/nn/network.h"
 
+#include <algorithm>
+#include <cmath>
 #include <cstring>
 
 #include "src/core/fail.h"
@@ -36,6 +38,15 @@ std::vector<ParameterSpec> SpecsOf(const Graph& graph, const std::vector<Layout>
 
 }  // namespace
 
+double ParameterBytes(const Graph& graph) {
+  const std::vector<Layout> layouts = graph.Layouts(1);
+  double floats = 0;
+  for (int node = 0; node < graph.size(); ++node)
+    for (const ParameterSpec& spec : SpecsOf(graph, layouts, node))
+      floats += std::ceil(SizeOf(spec.shape) / kAlignment) * kAlignment;
+  return floats * sizeof(float);
+}
+
 Parameters::Parameters(const Graph& graph) {
   const std::vector<Layout> layouts = graph.Layouts(1);
   int64_t end = 0;
@@ -45,6 +56,7 @@ Parameters::Parameters(const Graph& graph) {
       CheckMemory((static_cast<double>(end) + SizeOf(spec.shape)) * sizeof(float),
                   "the parameters up to '" + name + "'");
       const auto size = static_cast<int64_t>(SizeOf(spec.shape));
+      index_.emplace(name, list_.size());
       list_.push_back({name, node, spec.shape, end, size, spec.trainable, spec.learn_rate_factor,
                        spec.l2_factor});
       end += (size + kAlignment - 1) / kAlignment * kAlignment;
@@ -76,21 +88,21 @@ std::span<const float> Parameters::Get(const Parameter& p) const {
 }
 
 const Parameter* Parameters::Find(std::string_view name) const {
-  for (const Parameter& parameter : list_)
-    if (parameter.name == name) return &parameter;
-  return nullptr;
+  const auto found = index_.find(name);
+  return found == index_.end() ? nullptr : &list_[found->second];
 }
 
 std::vector<float*> Parameters::OfNode(int node) {
   std::vector<float*> pointers;
-  for (const Parameter& parameter : list_)
-    if (parameter.node == node) pointers.push_back(Get(parameter).data());
+  for (const Parameter& parameter : std::ranges::equal_range(list_, node, {}, &Parameter::node))
+    pointers.push_back(Get(parameter).data());
   return pointers;
 }
 
 Parameters Parameters::Clone() const {
   Parameters copy;
   copy.list_ = list_;
+  copy.index_ = index_;
   copy.values_ = values_.Clone();
   return copy;
 }

@@ -221,16 +221,19 @@ class Builder {
     const std::vector<std::string> names = properties.Texts("inputs");
     if (names.empty()) return index == 0 ? std::vector<Value>{} : std::vector{last_};
     std::vector<Value> inputs;
-    std::vector<std::string> known;
-    for (const auto& [name, value] : names_) known.push_back(name);
     for (const std::string& name : names) {
       const auto found = names_.find(name);
-      if (found == names_.end())
-        Fail("{}: input '{}' is not the name of an earlier layer{}", properties.where(), name,
-             DidYouMean(name, known));
+      if (found == names_.end()) FailInput(properties.where(), name);
       inputs.push_back(found->second);
     }
     return inputs;
+  }
+
+  [[noreturn]] void FailInput(const std::string& where, const std::string& input) const {
+    std::vector<std::string> known;
+    for (const auto& [name, value] : names_) known.push_back(name);
+    Fail("{}: input '{}' is not the name of an earlier layer{}", where, input,
+         DidYouMean(input, known));
   }
 
   [[noreturn]] static void FailType(const std::string& where, const std::string& type) {

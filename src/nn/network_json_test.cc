@@ -138,6 +138,14 @@ TEST(NetworkJsonTest, ErrorsOfProperties) {
             "net.json: layers[1]: property 'filter_size' is 1e+300, expected an integer");
   EXPECT_EQ(convolution(R"("filter_size": 3)"),
             "net.json: layers[1]: property 'num_filters' is missing");
+  // As docs/network-json.md promises.
+  EXPECT_EQ(convolution(R"("name": "conv1", "filtersize": 3, "num_filters": 2)"),
+            "net.json: layers[1] 'conv1': property 'filtersize' is unknown, did you mean "
+            "'filter_size'?");
+  EXPECT_EQ(convolution(R"("KernelSize": 3, "num_filters": 2)"),
+            "net.json: layers[1]: property 'KernelSize' is unknown, did you mean 'filter_size'?");
+  EXPECT_EQ(ErrorOfLayer(R"({"type": "group_normalization", "groups": 2})"),
+            "net.json: layers[1]: property 'groups' is unknown, did you mean 'num_groups'?");
   EXPECT_EQ(convolution(R"("filter_size": 3, "num_filters": 2, "padding": [1, 2])"),
             "net.json: layers[1]: property 'padding' is [1,2], expected \"same\", a number or "
             "[top, bottom, left, right]");
@@ -150,7 +158,7 @@ TEST(NetworkJsonTest, ErrorsOfProperties) {
             "net.json: layers[1]: property 'name' is 1, expected a text");
   EXPECT_EQ(convolution(sized + R"("weights_initializer": "glorott")"),
             "net.json: layers[1]: property 'weights_initializer' is \"glorott\", expected zeros, "
-            "ones, narrow-normal, glorot, he, did you mean 'glorot'?");
+            "ones, narrow-normal, glorot, he, fan-in-uniform, did you mean 'glorot'?");
   EXPECT_EQ(ErrorOfFile(R"({"layers": [{"type": "image_input", "input_size": 8}]})"),
             "net.json: layers[0]: property 'input_size' is 8, expected [height, width, channels]");
   EXPECT_EQ(ErrorOfLayer(R"({"type": "batch_normalization", "scale": 1})"),
@@ -167,6 +175,24 @@ TEST(NetworkJsonTest, ErrorsOfProperties) {
   EXPECT_EQ(ErrorOfLayer(R"({"type": "layer_normalization", "operation_dimension": "chanel-only"})")
                 .substr(0, 21),
             "net.json: layers[1]: ");
+}
+
+TEST(NetworkJsonTest, NumbersAreDecimalAndInRange) {
+  const auto filters = [](const std::string& number) {
+    return ErrorOfLayer(R"({"type": "convolution2d", "filter_size": 3, "num_filters": )" + number +
+                        "}");
+  };
+  for (const char* text : {"010", "+1", "0x10", "nan", "inf", "1_000", ""})
+    EXPECT_EQ(filters(text).substr(0, 8), "net.json") << text;
+  for (const char* text : {"010", "+1", "nan"})
+    EXPECT_NE(filters(text).find("not JSON"), std::string::npos) << text;
+  for (const char* text : {"1.5", "18446744073709551616", "99999999999999999999", "1e300"})
+    EXPECT_NE(filters(text).find("expected an integer"), std::string::npos) << filters(text);
+  EXPECT_NE(filters("-1").find("-1"), std::string::npos) << filters("-1");
+  EXPECT_NE(filters(std::string(400, '1')).find("expected numbers up to"), std::string::npos);
+  EXPECT_EQ(ErrorOfLayer(R"({"type": "batch_normalization", "scale": [1, 1e39]})"),
+            "net.json: layers[1]: property 'scale' is 1e+39, expected a list of numbers up to "
+            "3.4e38 (32-bit floats)");
 }
 
 // Whatever the bytes: a graph or an Error, and nothing else.

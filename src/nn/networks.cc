@@ -1,10 +1,12 @@
 #include "normkit/nn/networks.h"
 
 #include <algorithm>
-#include <charconv>
+#include <optional>
 
 #include "src/core/fail.h"
+#include "src/core/numbers.h"
 #include "src/core/suggest.h"
+#include "src/core/text.h"
 
 namespace normkit {
 namespace {
@@ -20,18 +22,22 @@ class Chain {
                           .normalization = InputNormalization::kZscore}));
   }
 
-  // A convolution and its norm; returns the last value.
+  // A convolution and its norm; returns the last value. `silent`: that begins at zero, by the
+  // norm's scale or, where there is none, by the weights.
   Value Convolution(const std::string& number, int64_t size, int64_t filters, int64_t stride,
-                    Value input, Padding padding = Padding::Same()) {
-    const Value value = graph.Add(Convolution2d({.name = "conv" + number,
-                                                 .filter_size = {size, size},
-                                                 .num_filters = filters,
-                                                 .stride = {stride, stride},
-                                                 .padding = padding,
-                                                 .bias = NeedsBias(),
-                                                 .weights_initializer = Initializer::kHe}),
-                                  {input});
-    return Norm(number, value);
+                    Value input, Padding padding = Padding::Same(), bool silent = false) {
+    const bool zeros = silent && purpose_.norm.kind == NormChoice::kNone;
+    const Value value =
+        graph.Add(Convolution2d({.name = "conv" + number,
+                                 .filter_size = {size, size},
+                                 .num_filters = filters,
+                                 .stride = {stride, stride},
+                                 .padding = padding,
+                                 .bias = NeedsBias(),
+                                 .weights_initializer =
+                                     zeros ? Initializer::kZeros : Initializer::kFanInUniform}),
+                  {input});
+    return Norm(number, value, silent ? Initializer::kZeros : Initializer::kOnes);
   }
 
   Value FullyConnectedNorm(const std::string& number, int64_t outputs) {
@@ -39,8 +45,12 @@ class Chain {
     return Norm(number, graph.output());
   }
 
+  // Begins at zero: the first loss is ln(classes) whatever stands before, and no class has to be
+  // unlearned.
   Graph Classify(const std::string& number) {
-    graph.Add(FullyConnected({.name = "fc" + number, .output_size = purpose_.num_classes}));
+    graph.Add(FullyConnected({.name = "fc" + number,
+                              .output_size = purpose_.num_classes,
+                              .weights_initializer = Initializer::kZeros}));
     graph.Add(Softmax("softmax"));
     return std::move(graph);
   }
@@ -51,8 +61,9 @@ class Chain {
   bool NeedsBias() const {
     return purpose_.norm.kind == NormChoice::kNone || purpose_.norm.kind == NormChoice::kRms;
   }
-  Value Norm(const std::string& number, Value input) {
-    const LayerPtr norm = MakeNorm(purpose_.norm, "norm" + number);
+  Value Norm(const std::string& number, Value input,
+             const Initializer& scale = Initializer::kOnes) {
+    const LayerPtr norm = MakeNorm(purpose_.norm, "norm" + number, scale);
     return norm ? graph.Add(norm, {input}) : input;
   }
 
@@ -75,10 +86,6 @@ Graph SmallCnn(const NetworkPurpose& purpose) {
 }
 
 Graph Mlp(const NetworkPurpose& purpose) {
-  if (purpose.norm.kind == NormChoice::kInstance)
-    Fail(
-        "network 'mlp': norm is instance, expected another: features have one element a "
-        "statistic, and the output would be the offset");
   Chain chain(purpose);
   chain.graph.Add(Flatten("flatten"));
   for (int layer = 1; layer <= 3; ++layer) {
@@ -109,12 +116,13 @@ Graph Lenet(const NetworkPurpose& purpose) {
   return chain.Classify("5");
 }
 
-// relu(x + norm(conv(relu(norm(conv(x)))))), the shortcut a 1x1 convolution where sizes change.
+// relu(x + norm(conv(relu(norm(conv(x)))))), which begins as relu(x), the shortcut a 1x1
+// convolution where sizes change.
 Value ResidualBlock(Chain& chain, const std::string& number, int64_t filters, int64_t stride,
                     bool project, Value x) {
   Value y = chain.Convolution(number + "a", 3, filters, stride, x);
   y = chain.graph.Add(Relu("relu" + number + "a"), {y});
-  y = chain.Convolution(number + "b", 3, filters, 1, y);
+  y = chain.Convolution(number + "b", 3, filters, 1, y, Padding::Same(), true);
   const Value shortcut = project ? chain.Convolution(number + "s", 1, filters, stride, x) : x;
   y = chain.graph.Add(Addition({.name = "add" + number}), {y, shortcut});
   return chain.graph.Add(Relu("relu" + number), {y});
@@ -155,11 +163,12 @@ NormChoice ParseNormChoice(std::string_view text) {
         text, DidYouMean(name, {std::begin(kNormNames), std::end(kNormNames)}));
   norm.kind = static_cast<NormChoice::Kind>(found - std::begin(kNormNames));
   if (norm.kind == NormChoice::kGroup) {
-    const auto [end, error] =
-        std::from_chars(value.data(), value.data() + value.size(), norm.num_groups);
-    if (error != std::errc() || end != value.data() + value.size() || norm.num_groups < 1)
-      Fail("norm '{}': {} groups given, expected group:G with G at least 1", text,
-           value.empty() ? "no" : value);
+    constexpr NumberRange<int64_t> kGroups{1, 1'000'000'000};
+    const std::optional<int64_t> groups = ParseNumber<int64_t>(value);
+    if (!groups || !kGroups.Contains(*groups))
+      Fail("norm {}: {} groups given, expected group:G with G {}", Quoted(text),
+           value.empty() ? "no" : Quoted(value), kGroups.ToString());
+    norm.num_groups = *groups;
   } else if (norm.kind == NormChoice::kLayer && colon != text.npos) {
     norm.operation_dimension = ParseOperationDimension(value);
   } else if (colon != text.npos) {
@@ -177,20 +186,23 @@ std::string Name(const NormChoice& norm) {
   return name;
 }
 
-LayerPtr MakeNorm(const NormChoice& norm, const std::string& name) {
+LayerPtr MakeNorm(const NormChoice& norm, const std::string& name, const Initializer& scale) {
   switch (norm.kind) {
     case NormChoice::kNone:
       break;
     case NormChoice::kBatch:
-      return BatchNormalization({.name = name});
+      return BatchNormalization({.name = name, .scale_initializer = scale});
     case NormChoice::kLayer:
-      return LayerNormalization({.name = name, .operation_dimension = norm.operation_dimension});
+      return LayerNormalization({.name = name,
+                                 .operation_dimension = norm.operation_dimension,
+                                 .scale_initializer = scale});
     case NormChoice::kInstance:
-      return InstanceNormalization({.name = name});
+      return InstanceNormalization({.name = name, .scale_initializer = scale});
     case NormChoice::kGroup:
-      return GroupNormalization({.name = name, .num_groups = norm.num_groups});
+      return GroupNormalization(
+          {.name = name, .num_groups = norm.num_groups, .scale_initializer = scale});
     case NormChoice::kRms:
-      return RmsNormalization({.name = name});
+      return RmsNormalization({.name = name, .scale_initializer = scale});
   }
   return nullptr;
 }

@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
 
 #include "normkit/nn/executor.h"
@@ -29,6 +30,9 @@ TEST(NetworksTest, EveryNetworkWithEveryNormRunsForwardAndBackward) {
       parameters.Initialize(graph, 1);
       Executor executor(graph, 3, true);
       Random random(1);
+      // What begins at zero lets no gradient through.
+      for (float& value : parameters.values())
+        if (value == 0) value = static_cast<float>(0.1 * random.Normal());
       for (float& x : executor.input()) x = static_cast<float>(random.Normal());
       const RunMode mode{.training = true};
       const std::span<const float> y = executor.Forward(parameters, mode);
@@ -49,6 +53,39 @@ TEST(NetworksTest, EveryNetworkWithEveryNormRunsForwardAndBackward) {
         EXPECT_TRUE(std::isfinite(sum)) << parameter.name;
       }
     }
+  }
+}
+
+TEST(NetworksTest, BeginWithoutAnOpinion) {
+  for (const std::string& name : NetworkNames())
+    for (const char* norm : {"none", "batch", "layer", "group:2", "rms"}) {
+      SCOPED_TRACE(name + " " + norm);
+      const Graph graph = MakeNetwork(name, Purpose(norm));
+      Parameters parameters(graph);
+      parameters.Initialize(graph, 1);
+      Executor executor(graph, 2, true);
+      Random random(1);
+      for (float& x : executor.input()) x = static_cast<float>(random.Normal());
+      for (const float y : executor.Forward(parameters, {.training = true}))
+        EXPECT_FLOAT_EQ(y, 0.1f);
+    }
+}
+
+TEST(NetworksTest, ResidualBlocksBeginAsTheirShortcuts) {
+  for (const char* norm : {"none", "batch", "layer", "instance", "group:2", "rms"}) {
+    SCOPED_TRACE(norm);
+    const Graph graph = MakeNetwork("resnet-tiny", Purpose(norm));
+    Parameters parameters(graph);
+    parameters.Initialize(graph, 1);
+    const auto begins_at_zero = [&](const std::string& name) {
+      const auto values = parameters.Get(*parameters.Find(name));
+      return std::all_of(values.begin(), values.end(), [](float value) { return value == 0; });
+    };
+    const bool has_norm = norm != std::string("none");
+    EXPECT_TRUE(begins_at_zero(has_norm ? "norm3_1b.scale" : "conv3_1b.weights"));
+    for (const char* other : {"conv3_1a.weights", "conv3_1s.weights", "conv1.weights"})
+      EXPECT_FALSE(begins_at_zero(other)) << other;
+    if (has_norm) EXPECT_FALSE(begins_at_zero("conv3_1b.weights"));
   }
 }
 
@@ -74,10 +111,12 @@ TEST(NetworksTest, Errors) {
   EXPECT_EQ(ErrorOf([] { ParseNormChoice("bacth"); }),
             "norm 'bacth' is unknown, expected none, batch, layer[:DIMENSION], instance, group:G "
             "or rms, did you mean 'batch'?");
-  EXPECT_EQ(ErrorOf([] { ParseNormChoice("group"); }),
-            "norm 'group': no groups given, expected group:G with G at least 1");
+  EXPECT_EQ(
+      ErrorOf([] { ParseNormChoice("group"); }),
+      "norm 'group': no groups given, expected group:G with G a whole number from 1 to 1000000000");
   EXPECT_EQ(ErrorOf([] { ParseNormChoice("group:0"); }),
-            "norm 'group:0': 0 groups given, expected group:G with G at least 1");
+            "norm 'group:0': '0' groups given, expected group:G with G a whole number from 1 to "
+            "1000000000");
   EXPECT_EQ(ErrorOf([] { ParseNormChoice("batch:2"); }),
             "norm 'batch:2': '2' given after the colon, expected nothing");
   EXPECT_EQ(ErrorOf([] { MakeNetwork("smal-cnn", Purpose("batch")); }),
@@ -88,8 +127,9 @@ TEST(NetworksTest, Errors) {
             }),
             "network 'mlp': 0 classes given, expected at least 1");
   EXPECT_EQ(ErrorOf([] { MakeNetwork("mlp", Purpose("instance")); }),
-            "network 'mlp': norm is instance, expected another: features have one element a "
-            "statistic, and the output would be the offset");
+            "instance normalization 'norm1': each statistic is of one value of x (BC [1,100]), so "
+            "that the output would be the offset whatever the input; expected images larger than "
+            "1x1, or batch or layer normalization");
   EXPECT_EQ(ErrorOf([] { MakeNetwork("lenet", Purpose("group:4")); }),
             "group normalization 'norm1': num_groups is 4, expected a divisor of the 6 channels of "
             "x (BSSC [1,28,28,6])");

@@ -43,6 +43,7 @@ class Maker {
         consumers_(Consumers(graph)),
         done_(static_cast<size_t>(graph.size()), 0) {
     steps_.of_value.assign(static_cast<size_t>(graph.size()), kMissing);
+    steps_.of_node = steps_.of_value;
   }
 
   Steps Make() {
@@ -100,6 +101,7 @@ class Maker {
     for (const Value input : step.inputs) step.needs_gradient |= steps_.NeedsGradient(input);
     done_[static_cast<size_t>(step.output)] = 1;
     steps_.of_value[static_cast<size_t>(step.output)] = static_cast<int>(steps_.list.size());
+    steps_.of_node[static_cast<size_t>(step.node)] = static_cast<int>(steps_.list.size());
     steps_.list.push_back(std::move(step));
   }
 

@@ -33,6 +33,7 @@ struct Step {
 struct Steps {
   std::vector<Step> list;
   std::vector<int> of_value;  // the step that makes a value; kMissing: fused away
+  std::vector<int> of_node;   // the step whose layer a node is; kMissing: a fused ReLU or addition
 
   bool NeedsGradient(Value value) const {
     const int step = of_value[static_cast<size_t>(value)];

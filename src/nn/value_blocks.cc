@@ -1,6 +1,7 @@
 #include "src/nn/value_blocks.h"
 
 #include <algorithm>
+#include <map>
 
 namespace normkit {
 namespace {
@@ -91,19 +92,23 @@ class Maker {
     if (!step.needs_gradient) return;
     int& own = of[static_cast<size_t>(step.output)];
     if (own == kMissing) own = Add(step.output, times_.Hold() + 1, times_.Backward(s));
+    std::vector<Value>& unread = unread_[own];
+    std::erase_if(unread, [&](Value value) { return StepOf(value) >= s; });
     std::vector<Value> over;  // gradients that lie in this step's own
     for (size_t i = 0; i < step.inputs.size(); ++i) {
       const Value input = step.inputs[i];
       int& block = of[static_cast<size_t>(input)];
       if (!steps_.NeedsGradient(input) || block != kMissing) continue;
       const int last = times_.Backward(StepOf(input));
-      if (!keep_all_ && step.op->backward_in_place(i) && MayLieOver(step, s, input, over, of)) {
+      if (!keep_all_ && step.op->backward_in_place(i) && MayLieOver(step, s, input, over, unread)) {
         block = own;
         over.push_back(input);
+        unread.push_back(input);
         blocks_[static_cast<size_t>(own)].last =
             std::max(blocks_[static_cast<size_t>(own)].last, last);
       } else {
         block = Add(input, times_.Backward(s), last);
+        unread_[block].push_back(input);
       }
     }
   }
@@ -111,13 +116,9 @@ class Maker {
   // Whether the gradient of `input` may lie over that of step s's output: everything else in there
   // has been read, and of those that begin with it none is added to before the others are read.
   bool MayLieOver(const Step& step, int s, Value input, const std::vector<Value>& over,
-                  const std::vector<int>& of) const {
+                  const std::vector<Value>& unread) const {
     if (std::ranges::count(step.inputs, input) != 1) return false;
-    const int own = of[static_cast<size_t>(step.output)];
-    for (Value other = 0; other < static_cast<Value>(of.size()); ++other)
-      if (of[static_cast<size_t>(other)] == own && !std::ranges::count(over, other) &&
-          StepOf(other) < s)
-        return false;
+    if (unread.size() > over.size()) return false;  // which has all of `over`
     const auto added_before_read = [&](Value added, Value read) {
       return std::ranges::any_of(readers_[static_cast<size_t>(added)],
                                  [&](int c) { return c != s && c >= StepOf(read); });
@@ -134,6 +135,8 @@ class Maker {
   std::vector<Block>& blocks_;
   std::vector<size_t> last_;               // of each value
   std::vector<std::vector<int>> readers_;  // likewise: steps
+  // Of each block: whose gradients lie in it that a step still to come (backwards) has to read.
+  std::map<int, std::vector<Value>> unread_;
 };
 
 }  // namespace

@@ -90,7 +90,7 @@ TEST(CApi, RefusesBadPlans) {
             std::string::npos);
   EXPECT_NE(CreateError("bach", "BC", {2, 6}).find("bach"), std::string::npos);
   EXPECT_EQ(CreateError("batch", "BX", {2, 6}),
-            "format 'BX': letter 'X' is unknown, expected B, T, S and C");
+            "format 'BX': letter 'X' is unknown, expected B, T, S and C, did you mean 'BC'?");
   EXPECT_EQ(CreateError("batch", "BCS", {2, 6}),
             "normkit_plan_create: format 'BCS' has 3 letters, rank is 2");
   EXPECT_EQ(CreateError("batch", nullptr, {2, 6}), "normkit_plan_create: format is NULL");

@@ -219,4 +219,61 @@ inline double WorstForwardFraction(const Problem& problem, const Tensor& y, bool
   return worst;
 }
 
+// The largest errors of gradients as fractions of the contract's bounds, with w = gamma * dy and
+// spread = 1 + |xhat|:
+//   dx      4 u rstd (|w| + E|w| + spread E[|w| spread])   plus the rounding of a narrow type
+//   dgamma  4 u sum(|dy| spread)                           dbeta  4 u sum|dy|
+// In f64 the mean is rounded too, to 2^-53 of its size: spread = (1 + |xhat|) (1 + |mean| rstd).
+struct GradientFractions {
+  double dx = 0, dgamma = 0, dbeta = 0;
+};
+
+inline GradientFractions WorstGradientFractions(const Problem& problem,
+                                                const NormGradients& gradients) {
+  const auto in = problem.inputs();
+  const auto& test = problem.test;
+  const auto statistics = reference::ComputeStatistics(in);
+  const auto exact = reference::Backward(in, statistics, problem.dy);
+  const auto stat = reference::IndexOver(test.layout, static_cast<Dims>(~test.spec.reduce));
+  const auto param = reference::IndexOver(test.layout, test.spec.affine);
+  const size_t n = problem.x.size(), num_stat = statistics.mean.size();
+  std::vector<double> spread(n), w(n), rstd(num_stat), mean_w(num_stat), mean_spread(num_stat);
+  std::vector<double> sum_spread(problem.gamma.size()), sum_dy(problem.gamma.size());
+  for (size_t s = 0; s < num_stat; ++s)
+    rstd[s] = 1 / std::sqrt(statistics.variance[s] + in.epsilon);
+  const auto count = static_cast<double>(n) / static_cast<double>(std::max<size_t>(1, num_stat));
+  for (size_t i = 0; i < n; ++i) {
+    const auto s = static_cast<size_t>(stat[i]), p = static_cast<size_t>(param[i]);
+    const double mean = test.spec.center ? statistics.mean[s] : 0;
+    spread[i] = 1 + std::abs(problem.x[i] - mean) * rstd[s];
+    if (test.dtype == DType::kF64) spread[i] *= 1 + std::abs(mean) * rstd[s];
+    w[i] = std::abs(problem.gamma[p] * problem.dy[i]);
+    mean_w[s] += w[i] / count;
+    mean_spread[s] += w[i] * spread[i] / count;
+    sum_spread[p] += std::abs(problem.dy[i]) * spread[i];
+    sum_dy[p] += std::abs(problem.dy[i]);
+  }
+  const double unit = 4 * UnitRoundoff(test.dtype);
+  const auto fraction = [](double got, double expected, double bound) {
+    const double error = std::abs(got - expected);
+    return error <= bound ? error / std::max(bound, 1e-300)
+                          : (error == error ? error / bound : HUGE_VAL);
+  };
+  GradientFractions worst;
+  const auto dx = ToDoubles(gradients.dx);
+  for (size_t i = 0; i < n; ++i) {
+    const auto s = static_cast<size_t>(stat[i]);
+    const double bound = unit * rstd[s] * (w[i] + mean_w[s] + spread[i] * mean_spread[s]);
+    worst.dx = std::max(
+        worst.dx, fraction(dx[i], exact.dx[i], bound + StorageError(test.dtype, exact.dx[i])));
+  }
+  const auto dgamma = ToDoubles(gradients.dgamma), dbeta = ToDoubles(gradients.dbeta);
+  for (size_t p = 0; p < dgamma.size(); ++p) {
+    worst.dgamma =
+        std::max(worst.dgamma, fraction(dgamma[p], exact.dgamma[p], unit * sum_spread[p]));
+    worst.dbeta = std::max(worst.dbeta, fraction(dbeta[p], exact.dbeta[p], unit * sum_dy[p]));
+  }
+  return worst;
+}
+
 }  // namespace normkit::cases

@@ -8,10 +8,6 @@
 
 namespace normkit {
 
-// Number of groups by name, as in the toolbox.
-inline constexpr int64_t kAllChannels = -1;  // one group
-inline constexpr int64_t kChannelWise = -2;  // a group a channel
-
 struct ChosenNorm {
   NormSpec spec;
   Layout layout;  // with the channels split where there are groups
@@ -23,5 +19,10 @@ struct ChosenNorm {
 ChosenNorm ChooseNorm(std::string_view layer, const Layout& layout,
                       std::optional<int64_t> num_groups = {},
                       std::optional<OperationDimension> operation_dimension = {});
+
+// `layout` with its channels split into `num_groups` (>= 1, kAllChannels or kChannelWise; 0: none
+// given). Throws Error where the spec normalizes groups and neither says which they are, or does
+// not and groups are given.
+Layout WithGroups(const NormSpec& spec, const Layout& layout, int64_t num_groups);
 
 }  // namespace normkit

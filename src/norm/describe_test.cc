@@ -42,10 +42,42 @@ TEST_F(Describe, IsOneLineForEachPass) {
   for (const NormPass pass : {NormPass::kForward, NormPass::kInference, NormPass::kBackward}) {
     const std::string path = pass == NormPass::kInference ? "one pass" : "fused rows, groups of ";
     EXPECT_THAT(norm.Describe(pass), testing::StartsWith(fmt::format(
-                                         "batch {} f32 BCSS [2,3,4,4]: plan RKR, kernel {} {}",
+                                         "batch {} f32 BCSS [2,3,4,4]: 3 statistics over B,S of 32 "
+                                         "values each, plan RKR, kernel {} {}",
                                          Name(pass), TargetName(), path)));
     EXPECT_THAT(norm.Describe(pass), EndsWith(", regular stores, 1 thread"));
   }
+}
+
+TEST_F(Describe, SaysWhatTheStatisticsAreOf) {
+  struct Row {
+    NormSpec spec;
+    const char* format;
+    std::vector<int64_t> shape;
+    const char* expected;
+    int64_t groups = 0;
+  };
+  const Row rows[] = {
+      {kLayerNorm, "BTC", {4, 3, 512}, "4 statistics over T,C of 1536 values each"},
+      {kLayerNormChannelOnly, "BTC", {4, 3, 512}, "12 statistics over C of 512 values each"},
+      {kLayerNorm, "TC", {3, 5}, "1 statistic over T,C of 15 values"},
+      {kInstanceNorm, "BSSC", {2, 4, 5, 3}, "6 statistics over S of 20 values each"},
+      {kInstanceNorm, "BC", {2, 3}, "6 statistics over nothing of 1 value each"},
+      {kGroupNorm, "BCSS", {2, 6, 4, 5}, "6 statistics over C/3,S of 40 values each", 3},
+      {kGroupNorm, "BC", {2, 6}, "2 statistics over C of 6 values each", kAllChannels},
+      {kRmsNorm, "BC", {2, 6}, "2 statistics over C of 6 values each"},
+  };
+  for (const Row& row : rows) {
+    const Layout layout = Layout::Make(row.format, row.shape);
+    const Normalization norm(row.spec, layout, DType::kF32, {.num_groups = row.groups});
+    EXPECT_EQ(norm.DescribeStatistics(),
+              fmt::format("{} normalization of f32 {}: {}", row.spec.name, layout.ToString(),
+                          row.expected));
+    EXPECT_THAT(norm.Describe(), HasSubstr(fmt::format(": {}, plan ", row.expected)));
+  }
+  const Layout blocked({{kB, 2}, {kG, 3}, {kS, 5}, {kC, 4}});
+  EXPECT_THAT(Normalization(kLayerNorm, blocked).DescribeStatistics(),
+              EndsWith(": 2 statistics over C,S of 60 values each"));
 }
 
 TEST_F(Describe, EveryPathHasItsName) {

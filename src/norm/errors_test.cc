@@ -131,14 +131,99 @@ TEST(Errors, Names) {
             "channel-only, spatial-channel");
 }
 
+TEST(Errors, Groups) {
+  const auto error = [](const NormSpec& spec, const Layout& layout, int64_t groups) {
+    return ErrorOf([&] { Normalization(spec, layout, DType::kF32, {.num_groups = groups}); });
+  };
+  const Layout wide = Layout::Make("BCSS", std::vector<int64_t>{2, 6, 4, 4});
+  EXPECT_EQ(error(kGroupNorm, wide, 0),
+            "group normalization of BCSS [2,6,4,4]: the channels are not split into groups, "
+            "expected options.num_groups (1 or more, kAllChannels or kChannelWise) or a layout "
+            "from Layout::SplitChannels");
+  EXPECT_EQ(error(kGroupNorm, wide, -3),
+            "group normalization of BCSS [2,6,4,4]: num_groups is -3, expected 1 or more, "
+            "kAllChannels (-1) or kChannelWise (-2)");
+  EXPECT_EQ(error(kGroupNorm, wide, 4),
+            "group normalization: 4 groups do not divide 6 channels of BCSS [2,6,4,4]");
+  EXPECT_EQ(error(kGroupNorm, wide.SplitChannels(2), 3),
+            "group normalization of BCSS [2,6,4,4]: num_groups is 3, expected 0 or 2, the groups "
+            "that the layout is split into");
+  for (const NormSpec& spec : NormSpecs())
+    if (spec.name != kGroupNorm.name) {
+      EXPECT_EQ(error(spec, wide, 2), std::string(spec.name) +
+                                          " normalization of BCSS [2,6,4,4]: num_groups is 2, "
+                                          "expected 0: only group normalization has groups");
+    }
+}
+
+TEST(Spec, GroupsAreAnOption) {
+  const Layout x = Layout::Make("BSSC", std::vector<int64_t>{2, 4, 4, 6});
+  for (const auto& [option, groups] :
+       {std::pair{int64_t{3}, 3}, {kAllChannels, 1}, {kChannelWise, 6}}) {
+    const Normalization norm(kGroupNorm, x, DType::kF32, {.num_groups = option});
+    EXPECT_EQ(norm.layout(), x.SplitChannels(groups));
+    EXPECT_EQ(norm.num_statistics(), 2 * groups);
+    EXPECT_EQ(norm.num_parameters(), 6);
+  }
+  EXPECT_EQ(Normalization(kGroupNorm, x.SplitChannels(2), DType::kF32, {.num_groups = 2})
+                .num_statistics(),
+            4);
+  const Layout none = Layout::Make("BC", std::vector<int64_t>{2, 0});
+  EXPECT_EQ(
+      Normalization(kGroupNorm, none, DType::kF32, {.num_groups = kChannelWise}).num_parameters(),
+      0);
+}
+
+// What the statistics of each layer are taken over, for every format of the toolbox in every order
+// in which its memory is found: the table of the documentation.
+TEST(Spec, EveryFormatReducesWhatTheTableSays) {
+  struct Row {
+    std::vector<const char*> formats;
+    const char *batch, *instance, *excluded, *automatic, *channel_only, *spatial_channel, *group;
+  };
+  const Row rows[] = {
+      {{"BC", "CB"}, "B", "", "C", "C", "C", "C", "C"},
+      {{"BCT", "BTC", "TBC", "CTB"}, "BT", "T", "CT", "C", "C", "C", "CT"},
+      {{"CT", "TC"}, "T", "T", "CT", "C", "C", "C", "CT"},
+      {{"BCS", "BSC", "SCB"}, "BS", "S", "CS", "C", "C", "CS", "CS"},
+      {{"BCSS", "BSSC", "BCSSS", "BSSSC", "SSCB"}, "BS", "S", "CS", "CS", "C", "CS", "CS"},
+      {{"TBCS", "BTCS", "BTSC", "BCTS", "SCBT"}, "BST", "ST", "CST", "C", "C", "CS", "CST"},
+      {{"TBCSS", "BTCSS", "BTSSC", "BTCSSS", "BTSSSC", "BSTSC"},
+       "BST",
+       "ST",
+       "CST",
+       "C",
+       "C",
+       "CS",
+       "CST"},
+  };
+  // The letters that are reduced of those that the format has.
+  const auto reduced = [](const NormSpec& spec, const Layout& layout) {
+    std::string letters;
+    for (const auto& [label, letter] : {std::pair{kB, 'B'}, {kC, 'C'}, {kS, 'S'}, {kT, 'T'}})
+      if ((spec.reduce & label) && layout.Has(label)) letters += letter;
+    return letters;
+  };
+  for (const Row& row : rows)
+    for (const char* format : row.formats) {
+      SCOPED_TRACE(format);
+      const Layout layout =
+          Layout::Make(format, std::vector<int64_t>(std::string_view(format).size(), 2));
+      const auto layer = [&](OperationDimension dimension) {
+        return reduced(LayerNormSpec(dimension, layout), layout);
+      };
+      EXPECT_EQ(reduced(kBatchNorm, layout), row.batch);
+      EXPECT_EQ(reduced(kInstanceNorm, layout), row.instance);
+      EXPECT_EQ(layer(OperationDimension::kBatchExcluded), row.excluded);
+      EXPECT_EQ(layer(OperationDimension::kAuto), row.automatic);
+      EXPECT_EQ(layer(OperationDimension::kChannelOnly), row.channel_only);
+      EXPECT_EQ(layer(OperationDimension::kSpatialChannel), row.spatial_channel);
+      EXPECT_EQ(reduced(kGroupNorm, layout), row.group);
+      EXPECT_EQ(reduced(kRmsNorm, layout), "C");
+    }
+}
+
 TEST(Spec, OperationDimensions) {
-  const Layout sequence = Layout::Make("BTC", std::vector<int64_t>{2, 3, 4});
-  EXPECT_EQ(LayerNormSpec(OperationDimension::kBatchExcluded, sequence).name, "layer");
-  EXPECT_EQ(LayerNormSpec(OperationDimension::kAuto, sequence).name, "layer/channel-only");
-  EXPECT_EQ(LayerNormSpec(OperationDimension::kAuto, kImage).name, "layer/spatial-channel");
-  EXPECT_EQ(LayerNormSpec(OperationDimension::kChannelOnly, kImage).name, "layer/channel-only");
-  EXPECT_EQ(LayerNormSpec(OperationDimension::kSpatialChannel, kImage).name,
-            "layer/spatial-channel");
   for (auto dimension : {OperationDimension::kBatchExcluded, OperationDimension::kAuto,
                          OperationDimension::kChannelOnly, OperationDimension::kSpatialChannel})
     EXPECT_EQ(ParseOperationDimension(Name(dimension)), dimension);

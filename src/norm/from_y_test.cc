@@ -89,9 +89,9 @@ double Roundoff(DType dtype) {
     case DType::kF32:
       return 0x1p-24;
     case DType::kBF16:
-      return 0x1p-9;
+      return 0x1p-8;
     case DType::kF16:
-      return 0x1p-12;
+      return 0x1p-11;
   }
   return 0;
 }
@@ -124,7 +124,7 @@ TEST_P(FromY, GradientsAreThoseFromX) {
     double ratio = 0;
     for (size_t i = 0; i < p.gamma.size(); ++i)
       ratio = std::max(ratio, std::abs(p.beta[i] / p.gamma[i]));
-    const double tolerance = 16 * Roundoff(GetParam()) * (1 + ratio);
+    const double tolerance = 8 * Roundoff(GetParam()) * (1 + ratio);
     for (const Activation activation : {Activation::kNone, Activation::kLeakyRelu})
       for (Reducer* reducer : {static_cast<Reducer*>(nullptr), static_cast<Reducer*>(&alone)})
         for (const bool fixed : {false, true}) {

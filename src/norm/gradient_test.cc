@@ -1,4 +1,5 @@
-// Gradients in f64 against central differences of the forward pass.
+// Gradients in f64 against central differences of the forward pass, and in every type against the
+// contract's bounds.
 #include <gtest/gtest.h>
 
 #include "src/norm/cases.h"
@@ -52,6 +53,43 @@ TEST(Gradient, MatchesCentralDifferences) {
                   "dbeta");
     }
   }
+}
+
+// Statistics of one to three values, where dx cancels, and larger ones; any mean.
+const cases::Sizes kSizes[] = {
+    {.b = 2, .t = 1, .s = 1, .c = 2, .groups = 1}, {.b = 1, .t = 2, .s = 1, .c = 4, .groups = 2},
+    {.b = 2, .t = 1, .s = 2, .c = 2, .groups = 2}, {.b = 3, .t = 1, .s = 3, .c = 9, .groups = 3},
+    {.b = 3, .t = 5, .s = 7, .c = 6, .groups = 2}, {.b = 4, .t = 9, .s = 12, .c = 40, .groups = 8}};
+
+class GradientBounds : public testing::TestWithParam<DType> {};
+INSTANTIATE_TEST_SUITE_P(Norm, GradientBounds, testing::ValuesIn(cases::kDTypes),
+                         [](const auto& dtype) { return std::string(Name(dtype.param)); });
+
+TEST_P(GradientBounds, HoldForEveryLayerFormatAndMean) {
+  const DType dtype = GetParam();
+  std::vector<double> means = {0, 5, -1e3};
+  if (dtype == DType::kF32 || dtype == DType::kF64) means.insert(means.end(), {1e4, 1e6});
+  cases::GradientFractions worst;
+  for (const cases::Sizes& sizes : kSizes)
+    for (const auto& test : cases::AllCases(dtype, sizes)) {
+      if (test.layout.size() > 20'000) continue;
+      for (const double mean : means)
+        for (uint64_t seed = 1; seed <= (test.layout.size() < 100 ? 8u : 1u); ++seed) {
+          const Problem p(test, cases::Normals(test.layout.size(), seed, mean, 1), 10 * seed);
+          const auto forward =
+              ForwardTraining(test.spec, p.x_tensor, &p.gamma_tensor, &p.beta_tensor);
+          const auto got =
+              cases::WorstGradientFractions(p, Backward(test.spec, p.x_tensor, &p.gamma_tensor,
+                                                        &p.beta_tensor, p.dy_tensor, forward));
+          for (const double fraction : {got.dx, got.dgamma, got.dbeta})
+            EXPECT_LE(fraction, 1) << test.ToString() << ", mean " << mean << ", seed " << seed;
+          worst.dx = std::max(worst.dx, got.dx);
+          worst.dgamma = std::max(worst.dgamma, got.dgamma);
+          worst.dbeta = std::max(worst.dbeta, got.dbeta);
+        }
+    }
+  std::printf("  %s: at most %.2f (dx), %.2f (dgamma), %.2f (dbeta) of the bounds\n",
+              std::string(Name(dtype)).c_str(), worst.dx, worst.dgamma, worst.dbeta);
 }
 
 }  // namespace

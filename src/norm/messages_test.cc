@@ -47,7 +47,24 @@ TEST(Messages, OneValuePerStatisticIsSaidOnceByEachObject) {
 TEST(Messages, OneValueIsNoNewsWhereMoreAreThereOrNothingRuns) {
   EXPECT_THAT(Said(kBatchNorm, kTwo), IsEmpty());
   EXPECT_THAT(Said(kBatchNorm, kOne.WithBatch(0)), IsEmpty());
-  EXPECT_THAT(Said(kInstanceNorm, kOne), IsEmpty());
+}
+
+TEST(Messages, LayersWithoutRunningStatisticsSayItToo) {
+  const std::string of =
+      " normalization of BCSS [1,4,1,1]: one value per statistic: the output is ";
+  const std::string end = ", whatever the batch; use statistics over more values\n";
+  const std::string instance = "normkit: instance" + of + "the offset (beta)" + end;
+  EXPECT_THAT(Said(kInstanceNorm, kOne), ElementsAre(instance, instance));
+  EXPECT_THAT(Said(kGroupNorm, kOne, {.num_groups = kChannelWise}), SizeIs(2));
+  EXPECT_THAT(Said(kGroupNorm, kOne, {.num_groups = 2}), IsEmpty());
+  EXPECT_THAT(Said(kLayerNorm, kOne), IsEmpty());
+  const Layout one_channel = Layout::Make("BC", std::vector<int64_t>{3, 1});
+  EXPECT_THAT(Said(kLayerNorm, one_channel), SizeIs(2));
+  const std::string rms =
+      "normkit: rms normalization of BC [3,1]: one value per statistic: the output is the scale "
+      "(gamma) with the sign of x" +
+      end;
+  EXPECT_THAT(Said(kRmsNorm, one_channel), ElementsAre(rms, rms));
 }
 
 TEST(Messages, ValuesOfOtherRanksCount) {

@@ -10,34 +10,17 @@
 #include "src/core/log.h"
 #include "src/core/parallel.h"
 #include "src/norm/backward.h"
+#include "src/norm/check.h"
+#include "src/norm/choose.h"
 #include "src/norm/finish.h"
 #include "src/norm/forward.h"
 #include "src/norm/from_y.h"
 #include "src/norm/problem.h"
 #include "src/norm/scratch.h"
+#include "src/norm/statistics.h"
 
 namespace normkit {
 namespace {
-
-// Fails where two arrays overlap without being the same.
-void CheckOverlap(const Problem& problem, std::string_view name, const void* a,
-                  std::string_view other, const void* b) {
-  const auto bytes = static_cast<uintptr_t>(problem.layout.size()) * SizeOf(problem.dtype);
-  const auto first = reinterpret_cast<uintptr_t>(a), second = reinterpret_cast<uintptr_t>(b);
-  if (first == second || first >= second + bytes || second >= first + bytes) return;
-  Fail("{}: {} and {} overlap, expected the same array or apart", problem.Title(), name, other);
-}
-
-void CheckNotNull(const Problem& problem, std::string_view name, const void* array, int64_t size,
-                  DType dtype) {
-  if (!array && problem.layout.size() > 0)
-    Fail("{}: {} is null, expected an array of {} {} elements", problem.Title(), name, size,
-         Name(dtype));
-}
-
-void CheckNotNull(const Problem& problem, std::string_view name, const void* array) {
-  CheckNotNull(problem, name, array, problem.layout.size(), problem.dtype);
-}
 
 struct OnesTag;
 struct ZerosTag;
@@ -84,7 +67,9 @@ class Normalization::Impl : public Problem {
             .f64 = dtype == DType::kF64,
             .stream = false,
             .epsilon = options.epsilon,
-            .x = args.residual ? args.sum : args.x,
+            .x = !args.residual ? args.x
+                 : args.sum     ? args.sum
+                                : args.y,
             .y = args.y,
             .gamma = args.gamma ? args.gamma : Filled<OnesTag>(1),
             .beta = args.beta ? args.beta : Filled<ZerosTag>(0),
@@ -103,39 +88,21 @@ class Normalization::Impl : public Problem {
 
   // One value is its own mean, so y says nothing about it.
   void WarnOfOneValue(double count) const {
-    if (count != 1 || !spec.running || warned.test_and_set()) return;
-    Warn(
-        "{}: one value per statistic: the output is the offset (beta), and running variances are "
-        "left alone; use larger batches",
-        Title());
-  }
-
-  void CheckForward(const ForwardArgs& args) const {
-    CheckNotNull(*this, "x", args.x);
-    CheckNotNull(*this, "y", args.y);
-    CheckOverlap(*this, "x", args.x, "y", args.y);
-    if (args.addend) CheckOverlap(*this, "addend", args.addend, "y", args.y);
-    if (!args.residual) return;
-    CheckNotNull(*this, "sum", args.sum);
-    CheckOverlap(*this, "sum", args.sum, "x", args.x);
-    CheckOverlap(*this, "sum", args.sum, "residual", args.residual);
-    CheckOverlap(*this, "sum", args.sum, "y", args.y);
+    if (count != 1 || warned.test_and_set()) return;
+    if (spec.running)
+      Warn(
+          "{}: one value per statistic: the output is the offset (beta), and running variances "
+          "are left alone; use larger batches",
+          Title());
+    else
+      Warn(
+          "{}: one value per statistic: the output is {}, whatever the batch; use statistics over "
+          "more values",
+          Title(), spec.center ? "the offset (beta)" : "the scale (gamma) with the sign of x");
   }
 
   // Whether y stands for x.
   bool FromY(const BackwardArgs& args) const { return !args.x && args.y && plan.size > 0; }
-
-  void CheckBackward(const BackwardArgs& args) const {
-    if (options.activation == Activation::kGelu)
-      Fail(
-          "{}: backward with GELU fused, expected the forward pass without it and a GELU of its "
-          "own",
-          Title());
-    const bool reads_y = options.activation == Activation::kLeakyRelu ||
-                         (options.activation != Activation::kNone && args.daddend);
-    if (reads_y) CheckNotNull(*this, "y", args.y);
-    if (FromY(args)) CheckFromY(*this, args);
-  }
 
   static void Follow(const Schedule& schedule, Job& job) {
     job.stream = schedule.stream;
@@ -195,9 +162,9 @@ class Normalization::Impl : public Problem {
   }
 
   std::string Describe(NormPass pass) const {
-    return fmt::format("{} {} {} {}: plan {}, kernel {} {}", spec.name, Name(pass), Name(dtype),
-                       layout.ToString(), plan.ToString(), TargetName(),
-                       ToString(ScheduleOf(pass)));
+    return fmt::format("{} {} {} {}: {}, plan {}, kernel {} {}", spec.name, Name(pass), Name(dtype),
+                       layout.ToString(), ToString(StatisticsOf(spec, layout)), plan.ToString(),
+                       TargetName(), ToString(ScheduleOf(pass)));
   }
 
   // Parameters that were not given.
@@ -266,7 +233,7 @@ class Normalization::Impl : public Problem {
     job.activated = has_activation ? args.y : nullptr;
     if (args.daddend)
       job.dy = args.daddend;
-    else if (args.dx && !args.accumulate)
+    else if (args.dx && !args.accumulate && args.dx != job.x)
       job.dy = args.dx;
     else
       job.dy = Scratch<PassedTag, char>(static_cast<size_t>(plan.size) * SizeOf(dtype));
@@ -314,7 +281,8 @@ std::string_view Name(NormPass pass) {
 
 Normalization::Normalization(const NormSpec& spec, const Layout& layout, DType dtype,
                              const NormOptions& options)
-    : impl_(std::make_unique<Impl>(spec, layout, dtype, options)) {}
+    : impl_(std::make_unique<Impl>(spec, WithGroups(spec, layout, options.num_groups), dtype,
+                                   options)) {}
 Normalization::~Normalization() = default;
 Normalization::Normalization(Normalization&&) noexcept = default;
 Normalization& Normalization::operator=(Normalization&&) noexcept = default;
@@ -329,6 +297,10 @@ int64_t Normalization::num_running() const {
 }
 int64_t Normalization::reduced_count() const { return impl_->plan.num_reduced; }
 std::string Normalization::Describe(NormPass pass) const { return impl_->Describe(pass); }
+std::string Normalization::DescribeStatistics() const {
+  return fmt::format("{} normalization of {} {}: {}", impl_->spec.name, Name(impl_->dtype),
+                     impl_->layout.ToString(), ToString(StatisticsOf(impl_->spec, impl_->layout)));
+}
 
 void Normalization::ForwardTraining(const void* x, const void* gamma, const void* beta, void* y,
                                     const SavedStatistics& saved) const {
@@ -336,7 +308,7 @@ void Normalization::ForwardTraining(const void* x, const void* gamma, const void
 }
 
 void Normalization::ForwardTraining(const ForwardArgs& args) const {
-  impl_->CheckForward(args);
+  CheckForward(*impl_, args, /*trains=*/true);
   Job job = impl_->ForwardJob(args);
   impl_->Forward(job);
 }
@@ -348,8 +320,11 @@ void Normalization::ForwardInference(const void* x, const void* gamma, const voi
 
 void Normalization::ForwardInference(const ForwardArgs& args, const void* mean,
                                      const void* variance) const {
-  if (!mean && !variance && num_running() == 0) return ForwardTraining(args);
-  impl_->CheckForward(args);
+  CheckForward(*impl_, args, /*trains=*/false);
+  if (!mean && !variance && num_running() == 0) {
+    Job job = impl_->ForwardJob(args);
+    return impl_->Forward(job);
+  }
   const DType given = ParameterDType(dtype());
   CheckNotNull(*impl_, "variance", variance, num_statistics(), given);
   if (impl_->spec.center) CheckNotNull(*impl_, "mean", mean, num_statistics(), given);
@@ -363,21 +338,7 @@ void Normalization::ForwardInference(const ForwardArgs& args, const void* mean,
 }
 
 void Normalization::Backward(const BackwardArgs& args) const {
-  const bool from_y = impl_->FromY(args);
-  if (!from_y) {
-    CheckNotNull(*impl_, "x", args.x);
-    CheckNotNull(*impl_, "saved mean", args.mean, num_statistics(), DType::kF64);
-  }
-  CheckNotNull(*impl_, "dy", args.dy);
-  CheckNotNull(*impl_, "saved rstd", args.rstd, num_statistics(), DType::kF64);
-  if (args.dx) {
-    if (from_y)
-      CheckOverlap(*impl_, "y", args.y, "dx", args.dx);
-    else
-      CheckOverlap(*impl_, "x", args.x, "dx", args.dx);
-    CheckOverlap(*impl_, "dy", args.dy, "dx", args.dx);
-  }
-  impl_->CheckBackward(args);
+  CheckBackward(*impl_, args, impl_->FromY(args));
   impl_->Backward(args);
 }
 

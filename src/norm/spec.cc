@@ -1,5 +1,6 @@
 #include "normkit/norm/spec.h"
 
+#include <algorithm>
 #include <array>
 #include <string>
 #include <vector>
@@ -16,6 +17,11 @@ constexpr std::array kSpecs = {
 
 constexpr std::array<std::string_view, 4> kOperationDimensions = {
     "batch-excluded", "auto", "channel-only", "spatial-channel"};
+
+bool IsImage(const Layout& layout) {
+  const auto is_space = [](const Axis& axis) { return axis.label == kS; };
+  return !layout.Has(kT) && std::ranges::count_if(layout.axes(), is_space) >= 2;
+}
 
 }  // namespace
 
@@ -36,7 +42,7 @@ const NormSpec& LayerNormSpec(OperationDimension dimension, const Layout& layout
     case OperationDimension::kBatchExcluded:
       return kLayerNorm;
     case OperationDimension::kAuto:
-      return layout.Has(kT) ? kLayerNormChannelOnly : kLayerNormSpatialChannel;
+      return IsImage(layout) ? kLayerNormSpatialChannel : kLayerNormChannelOnly;
     case OperationDimension::kChannelOnly:
       return kLayerNormChannelOnly;
     case OperationDimension::kSpatialChannel:

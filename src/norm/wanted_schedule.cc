@@ -1,11 +1,11 @@
 #include "src/norm/wanted_schedule.h"
 
-#include <charconv>
 #include <cstdlib>
 #include <string>
 
 #include "src/core/fail.h"
 #include "src/core/log.h"
+#include "src/core/numbers.h"
 #include "src/core/suggest.h"
 #include "src/norm/job.h"
 
@@ -20,12 +20,10 @@ bool OneOf(std::string_view key, std::string_view value, const std::string& yes,
 }
 
 int64_t Group(std::string_view value) {
-  int64_t group = 0;
-  const char* end = value.data() + value.size();
-  const auto [stop, error] = std::from_chars(value.data(), end, group);
-  if (error != std::errc() || stop != end || group < 1 || group > kMaxGroup)
+  const std::optional<int64_t> group = ParseNumber<int64_t>(value);
+  if (!group || *group < 1 || *group > kMaxGroup)
     Fail("group is '{}', expected a number from 1 to {}", value, kMaxGroup);
-  return group;
+  return *group;
 }
 
 void ParseOne(std::string_view item, WantedSchedule& wanted) {

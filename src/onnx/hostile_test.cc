@@ -3,6 +3,7 @@
 #include <onnx.pb.h>
 
 #include <cmath>
+#include <cstring>
 #include <memory>
 #include <string>
 #include <vector>
@@ -188,9 +189,9 @@ TEST_F(OnnxErrors, Models) {
   EXPECT_EQ(Message([](auto& m) { m.mutable_graph()->add_quantization_annotation(); }),
             "m.onnx: is quantized, expected f32 tensors");
   EXPECT_EQ(Message([](auto& m) {
-              for (int i = 0; i < 20000; ++i) m.mutable_graph()->add_node();
+              for (int i = 0; i < 70000; ++i) m.mutable_graph()->add_node();
             }),
-            "m.onnx: has 20014 nodes, expected at most 16384");
+            "m.onnx: has 70014 nodes, expected at most 65536");
   EXPECT_EQ(Message([](auto& m) { m.mutable_graph()->clear_output(); }),
             "m.onnx: the graph has 0 outputs, expected 1");
   EXPECT_EQ(Message([](auto& m) { m.mutable_graph()->mutable_output(0)->set_name("sum"); }),
@@ -320,6 +321,17 @@ TEST_F(OnnxErrors, Tensors) {
   const std::string bn = "m.onnx: node 'bn1' (BatchNormalization): ";
   EXPECT_EQ(Message([](auto& m) { Tensor(m, "bn1.scale")->set_dims(0, 9); }),
             bn + "'bn1.scale' has shape [9], expected [8]");
+  const auto with = [this](const char* name, float value) {
+    return Message([&](auto& m) {
+      std::memcpy(Tensor(m, name)->mutable_raw_data()->data() + 8, &value, sizeof(value));
+    });
+  };
+  const std::string bn1 = "m.onnx: batch normalization 'bn1': ";
+  EXPECT_EQ(with("bn1.trained_mean", NAN),
+            bn1 + "trained_mean[2] is nan, expected a finite number");
+  EXPECT_EQ(with("bn1.scale", -INFINITY), bn1 + "scale[2] is -inf, expected a finite number");
+  EXPECT_EQ(with("bn1.trained_variance", -1),
+            bn1 + "trained_variance[2] is -1, expected a finite number >= 0");
   EXPECT_EQ(Message([](auto& m) { Tensor(m, "bn1.scale")->mutable_raw_data()->resize(31); }),
             bn + "tensor 'bn1.scale' holds 31 bytes, expected 32 (shape [8])");
   EXPECT_EQ(

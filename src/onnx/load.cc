@@ -6,6 +6,7 @@
 #include "src/core/fail.h"
 #include "src/core/files.h"
 #include "src/core/suggest.h"
+#include "src/nn/finite_parameters.h"
 #include "src/onnx/metadata.h"
 #include "src/onnx/model.h"
 #include "src/onnx/operators.h"
@@ -14,7 +15,6 @@
 namespace normkit {
 namespace {
 
-constexpr int kMostNodes = 1 << 14;
 constexpr uint64_t kMostBytes = std::numeric_limits<int>::max();  // of protobuf
 
 onnx::ModelProto Parse(std::string_view bytes, const std::string& file) {
@@ -106,6 +106,8 @@ Network Read(std::string_view bytes, const std::string& file) {
   CheckMetadata(metadata, network.graph, file);
   network.classes = std::move(metadata.classes);
   network.facts = std::move(metadata.facts);
+  if (const std::string bad = FindBadParameter(network.graph, network.parameters); !bad.empty())
+    Fail("{}: {}", file, bad);
   return network;
 }
 

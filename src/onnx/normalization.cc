@@ -42,7 +42,7 @@ constexpr Property<Options> kProperties[] = {
     {"num_groups", &Options::num_groups}};
 
 // The nodes around the operator: over channels alone, ONNX normalizes only where they are the last
-// axis, and its InstanceNormalization wants space. Everything else is the operator alone.
+// axis. Everything else is the operator alone.
 struct Wrapping {
   std::string_view before, after;  // operators
   std::string_view before_part, after_part;
@@ -50,14 +50,10 @@ struct Wrapping {
 };
 constexpr Wrapping kChannelsLast{"Transpose",      "Transpose",  "channels_last",
                                  "channels_first", {0, 2, 3, 1}, {0, 3, 1, 2}};
-constexpr Wrapping kUnsqueezed{"Unsqueeze", "Squeeze", "unsqueeze", "squeeze", {}, {}};
-constexpr int64_t kSpaceAxis = 2;  // that Unsqueeze adds
 
 const Wrapping* WrappingOf(const NormalizationLayer& layer, const Layout& x) {
-  const bool image = x.Has(kS);
-  if (layer.kind() == Kind::kInstance) return image ? nullptr : &kUnsqueezed;
   const bool over_channels = layer.kind() == Kind::kLayer || layer.kind() == Kind::kRms;
-  return over_channels && image && !(layer.SpecFor(x).reduce & kS) ? &kChannelsLast : nullptr;
+  return over_channels && x.Has(kS) && !(layer.SpecFor(x).reduce & kS) ? &kChannelsLast : nullptr;
 }
 
 // Scale and offset of layer normalization over [C,H,W] broadcast over it; all others are [C].
@@ -182,13 +178,6 @@ void ExpectPerm(NodeReader node, const std::array<int64_t, 4>& expected) {
                 fmt::join(expected, ","));
 }
 
-void ExpectSpaceAxis(const GraphReader& reader, const NodeReader& node) {
-  node.ExpectInputs(2, 2);
-  node.Done();
-  const int64_t axis = reader.Ints(node, 1, {1})[0];
-  if (axis != kSpaceAxis) node.Refuse("axis is {}, expected {}", axis, kSpaceAxis);
-}
-
 }  // namespace
 
 bool WriteNormalization(LayerWriter& writer, std::string_view type) {
@@ -201,11 +190,10 @@ bool WriteNormalization(LayerWriter& writer, std::string_view type) {
   const Attributes attributes{static_cast<float>(options.epsilon),
                               static_cast<float>(1 - options.mean_decay), layer->GroupsFor(x)};
 
-  std::string value = writer.inputs().at(0), axes;
-  if (wrapping == &kUnsqueezed) axes = writer.Constant("axes", {1}, std::span(&kSpaceAxis, 1));
+  std::string value = writer.inputs().at(0);
   const auto wrap = [&](std::string_view op, std::string_view part, const auto& perm) {
-    value = writer.Node(op, part, axes.empty() ? std::vector{value} : std::vector{value, axes});
-    if (axes.empty()) writer.Ints("perm", {perm.begin(), perm.end()});
+    value = writer.Node(op, part, {value});
+    writer.Ints("perm", {perm.begin(), perm.end()});
   };
   if (wrapping) wrap(wrapping->before, wrapping->before_part, wrapping->before_perm);
   std::vector<std::string> inputs{value};
@@ -232,14 +220,9 @@ void ReadWrappedNormalization(GraphReader& reader) {
     ExpectPerm(first, kChannelsLast.before_perm);
     ExpectPerm(reader.Node(2), kChannelsLast.after_perm);
     Read(reader, &kChannelsLast);
-  } else if (IsWrapped(reader, kUnsqueezed, {Kind::kInstance})) {
-    ExpectSpaceAxis(reader, first);
-    ExpectSpaceAxis(reader, reader.Node(2));
-    Read(reader, &kUnsqueezed);
   } else {
-    first.Refuse("is supported only before a normalization, expected {} or {} and its inverse",
-                 "Transpose, LayerNormalization or RMSNormalization",
-                 "Unsqueeze, InstanceNormalization");
+    first.Refuse("is supported only before a normalization, expected {} and its inverse",
+                 "Transpose, LayerNormalization or RMSNormalization");
   }
 }
 

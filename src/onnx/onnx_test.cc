@@ -4,7 +4,10 @@
 #include <gtest/gtest.h>
 
 #include <bit>
+#include <cmath>
 #include <iterator>
+#include <limits>
+#include <tuple>
 
 #include "normkit/core/error.h"
 #include "src/core/files.h"
@@ -51,6 +54,24 @@ void ExpectRoundTrip(const Network& network, const std::string& name) {
 
 TEST(Onnx, RoundTripsEveryLayerKind) {
   for (const Sample& sample : AllSamples()) ExpectRoundTrip(sample.network, sample.name);
+}
+
+// Nor are files read that hold such values: see hostile_test.cc.
+TEST(Onnx, ParametersThatAreNotFiniteAreNotWritten) {
+  Graph graph;
+  graph.Add(FeatureInput({.num_features = 3}));
+  graph.Add(BatchNormalization({.name = "bn"}));
+  Network network{graph, Parameters(graph), {}, {}};
+  for (const auto& [name, value, expected] :
+       {std::tuple{"scale", std::nanf(""), "nan, expected a finite number"},
+        {"offset", std::numeric_limits<float>::infinity(), "inf, expected a finite number"},
+        {"trained_mean", std::nanf(""), "nan, expected a finite number"},
+        {"trained_variance", -1.f, "-1, expected a finite number >= 0"}}) {
+    network.parameters.Initialize(graph, 1);
+    network.parameters.Get(*network.parameters.Find(std::string("bn.") + name))[1] = value;
+    EXPECT_ERROR(OnnxBytes(network), std::string("model file: batch normalization 'bn': ") + name +
+                                         "[1] is " + expected);
+  }
 }
 
 TEST(Onnx, KeepsEveryPropertyOfBatchNormalization) {

@@ -27,12 +27,10 @@ constexpr Operator kOperators[] = {
     {"Relu", 13, WriteNamed, ReadNamed},
     {"Sigmoid", 13, WriteNamed, ReadNamed},
     {"Softmax", 13, WriteSoftmax, ReadSoftmax},
-    {"Squeeze", 13, nullptr, nullptr},  // ends what Unsqueeze begins
     {"Sub", 13, nullptr, nullptr},
     {"Sum", 13, WriteSum, ReadAddition},
     {"Tanh", 13, WriteNamed, ReadNamed},
     {"Transpose", 13, nullptr, ReadWrappedNormalization},
-    {"Unsqueeze", 13, nullptr, ReadWrappedNormalization},
 };
 
 }  // namespace

@@ -43,8 +43,7 @@ bool WriteAveragePool(LayerWriter& writer, std::string_view type);
 void ReadAveragePool(GraphReader& reader);
 
 // All normalization layers; the operator says which. Those that normalize over channels alone stand
-// between two Transpose on images, instance normalization of features between Unsqueeze and
-// Squeeze.
+// between two Transpose on images.
 bool WriteNormalization(LayerWriter& writer, std::string_view type);
 void ReadNormalization(GraphReader& reader);
 void ReadWrappedNormalization(GraphReader& reader);

@@ -7,6 +7,7 @@
 #include "normkit/version.h"
 #include "src/core/fail.h"
 #include "src/core/files.h"
+#include "src/nn/finite_parameters.h"
 #include "src/onnx/metadata.h"
 #include "src/onnx/model.h"
 #include "src/onnx/operators.h"
@@ -85,10 +86,16 @@ void WriteGraph(const Network& network, onnx::GraphProto* graph, Metadata* metad
 
 std::string OnnxBytes(const Network& network) {
   if (network.graph.size() == 0) Fail("model file: the network has no layers, expected some");
+  if (const std::string bad = FindBadParameter(network.graph, network.parameters); !bad.empty())
+    Fail("model file: {}", bad);
   onnx::ModelProto model;
   Metadata metadata{.classes = network.classes, .facts = network.facts};
   model.mutable_graph()->set_name("normkit");
   WriteGraph(network, model.mutable_graph(), &metadata);
+  if (model.graph().node_size() > kMostNodes)
+    Fail(
+        "model file: the network takes {} nodes, expected at most {}: files with more are not read",
+        model.graph().node_size(), kMostNodes);
   metadata.input_normalization = InputNormalizationOf(network.graph);
   int opset = kOldestOpset;
   for (const onnx::NodeProto& node : model.graph().node())

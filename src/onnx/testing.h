@@ -63,12 +63,13 @@ inline std::vector<Sample> NormalizationSamples() {
   for (const OperationDimension d : {kBatchExcluded, kAuto, kChannelOnly, kSpatialChannel})
     both("layer_" + std::string(Name(d)),
          [d] { return LayerNormalization({.epsilon = 1e-3, .operation_dimension = d}); });
-  both("instance", [] { return InstanceNormalization(); });
+  samples.push_back(OnImages("instance_images", InstanceNormalization()));
   both("group_2", [] { return GroupNormalization({.num_groups = 2}); });
   both("group_all",
        [] { return GroupNormalization({.num_groups = GroupNormalizationOptions::kAllChannels}); });
-  both("group_each",
-       [] { return GroupNormalization({.num_groups = GroupNormalizationOptions::kChannelWise}); });
+  samples.push_back(
+      OnImages("group_each_images",
+               GroupNormalization({.num_groups = GroupNormalizationOptions::kChannelWise})));
   both("rms", [] { return RmsNormalization(); });
   return samples;
 }

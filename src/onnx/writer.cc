@@ -78,9 +78,9 @@ std::string LayerWriter::Constant(std::string_view name, std::vector<int64_t> sh
 }
 
 std::span<const float> LayerWriter::Parameter(std::string_view name) const {
-  for (const normkit::Parameter& parameter : network_.parameters.list())
-    if (parameter.node == node_ && parameter.name.ends_with(fmt::format(".{}", name)))
-      return network_.parameters.Get(parameter);
+  const normkit::Parameter* parameter =
+      network_.parameters.Find(fmt::format("{}.{}", layer().name(), name));
+  if (parameter && parameter->node == node_) return network_.parameters.Get(*parameter);
   Fail("{} '{}': the network has no parameter '{}' for it", layer().type(), layer().name(), name);
 }
 

@@ -30,6 +30,7 @@ struct Expected {
   std::vector<int64_t> labels;
   std::vector<float> targets;
 };
+// Throws Error that names the observation whose target is not finite or whose label has no class.
 void ReadExpected(const DataSource& data, std::span<const int64_t> indices, Expected& expected);
 
 }  // namespace normkit

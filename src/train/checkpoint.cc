@@ -9,6 +9,7 @@
 #include "normkit/data/npy.h"
 #include "normkit/train/train.h"
 #include "src/core/fail.h"
+#include "src/nn/finite_parameters.h"
 
 namespace normkit {
 namespace {
@@ -17,8 +18,9 @@ using Arrays = std::map<std::string, NpyArray>;
 using nlohmann::json;
 
 constexpr const char* kFormat = "normkit checkpoint";
-constexpr int64_t kVersion = 1;
-constexpr int64_t kColumns = 9;  // of the history
+constexpr int64_t kVersion = 2;
+constexpr int64_t kColumns = 9;                                            // of the history
+constexpr const char *kData = "data-", *kValidation = "validation-data-";  // before names
 
 std::array<double, kColumns> ToColumns(const ProgressRow& row) {
   return {static_cast<double>(row.epoch),
@@ -60,6 +62,16 @@ void AddArrays(const std::string& kind, const Parameters& parameters, std::span<
     arrays[kind + "/" + p.name] = MakeNpy(DType::kF32, p.shape, arena.data() + p.offset);
 }
 
+// All of an identity as (name, value), in the order of reports.
+std::vector<std::pair<std::string, std::string>> Flat(const RunIdentity& identity) {
+  std::vector<std::pair<std::string, std::string>> flat;
+  for (const auto& [name, value] : identity.data) flat.emplace_back(kData + name, value);
+  flat.insert(flat.end(), identity.options.begin(), identity.options.end());
+  for (const auto& [name, value] : identity.validation)
+    flat.emplace_back(kValidation + name, value);
+  return flat;
+}
+
 // Reads one file; its functions throw Error that names it.
 class Reader {
  public:
@@ -89,19 +101,29 @@ class Reader {
 
   void CheckIdentity(const RunIdentity& identity) const {
     const std::map<std::string, std::string> made = Strings("identity");
-    for (const auto& [name, value] : identity) {
+    CheckData(identity.data_name, identity.data, made, kData);
+    CheckData(identity.validation_name, identity.validation, made, kValidation);
+    const auto given = Flat(identity);
+    for (const auto& [name, value] : given) {
       const auto found = made.find(name);
       if (found == made.end()) Damaged("made without {}, given {}", name, value);
       if (found->second != value) Damaged("made with {} {}, given {}", name, found->second, value);
     }
     for (const auto& [name, value] : made) {
-      const auto same = [&key = name](const auto& given) { return given.first == key; };
-      if (std::none_of(identity.begin(), identity.end(), same))
+      const auto same = [&key = name](const auto& one) { return one.first == key; };
+      if (std::none_of(given.begin(), given.end(), same))
         Damaged("made with {} {}, given none", name, value);
     }
   }
 
-  void FillArrays(const std::string& kind, const Parameters& parameters,
+  void CheckData(const std::string& name, const DataIdentity& given,
+                 const std::map<std::string, std::string>& made, const char* prefix) const {
+    const std::string difference = Difference(given, made, prefix);
+    if (!difference.empty())
+      Damaged("data '{}' are not those that the run began with: {}", name, difference);
+  }
+
+  void FillArrays(const std::string& kind, const Graph& graph, const Parameters& parameters,
                   std::span<float> arena) const {
     for (const Parameter& p : parameters.list()) {
       const std::string name = kind + "/" + p.name;
@@ -112,6 +134,8 @@ class Reader {
       std::memcpy(arena.data() + p.offset, array.data.data(),
                   static_cast<size_t>(p.size) * sizeof(float));
     }
+    const std::string bad = FindBadParameter(graph, parameters, arena);
+    if (!bad.empty()) Damaged("{} of {}", kind, bad);
   }
 
   RunState State() const {
@@ -157,16 +181,19 @@ class Reader {
 RunIdentity IdentifyRun(const DataSource& data, const Graph& graph,
                         const TrainingOptions& options) {
   RunIdentity identity;
-  identity.emplace_back("data", data.Description());
+  identity.data = Identify(data);
+  identity.data_name = data.Description();
   std::string layers;
   for (const Node& node : graph.nodes())
     layers +=
         fmt::format("{}{} '{}' ({}) of {}", layers.empty() ? "" : "; ", node.layer->type(),
                     node.layer->name(), node.layer->Description(), fmt::join(node.inputs, ","));
-  identity.emplace_back("layers", layers);
-  for (const auto& fact : Describe(options)) identity.push_back(fact);
-  if (options.validation_data)
-    identity.emplace_back("validation-data", options.validation_data->Description());
+  identity.options.emplace_back("layers", layers);
+  for (const auto& fact : Describe(options)) identity.options.push_back(fact);
+  if (options.validation_data) {
+    identity.validation = Identify(*options.validation_data);
+    identity.validation_name = options.validation_data->Description();
+  }
   return identity;
 }
 
@@ -174,7 +201,8 @@ void WriteCheckpoint(const std::string& path, const RunIdentity& identity,
                      const std::map<std::string, std::string>& notes, const Parameters& parameters,
                      Optimizer& optimizer, const RunState& state) {
   json metadata{{"format", kFormat}, {"version", kVersion}, {"notes", notes}};
-  metadata["identity"] = std::map<std::string, std::string>(identity.begin(), identity.end());
+  const auto flat = Flat(identity);
+  metadata["identity"] = std::map<std::string, std::string>(flat.begin(), flat.end());
   const std::string text = metadata.dump(2, ' ', false, json::error_handler_t::replace);
 
   Arrays arrays;
@@ -187,12 +215,24 @@ void WriteCheckpoint(const std::string& path, const RunIdentity& identity,
   WriteNpz(path, arrays);
 }
 
-RunState ReadCheckpoint(const std::string& path, const RunIdentity& identity,
+uint64_t CheckpointBytes(const Parameters& parameters, Solver solver, int64_t iterations) {
+  constexpr uint64_t kHeaders = 512;       // of a member, in the file and in its directory
+  constexpr uint64_t kMetadata = 1 << 16;  // options and layers
+  const uint64_t arrays = solver == Solver::kAdam ? 3 : 2;  // the parameters, the solver's state
+  uint64_t bytes = kMetadata + static_cast<uint64_t>(iterations) * kColumns * sizeof(double);
+  for (const Parameter& p : parameters.list())
+    bytes +=
+        arrays * (static_cast<uint64_t>(p.size) * sizeof(float) + kHeaders + 2 * p.name.size());
+  return bytes;
+}
+
+RunState ReadCheckpoint(const std::string& path, const RunIdentity& identity, const Graph& graph,
                         Parameters& parameters, Optimizer& optimizer) {
   const Reader reader(path);
   reader.CheckIdentity(identity);
-  reader.FillArrays("parameters", parameters, parameters.values());
-  for (const auto& [kind, arena] : optimizer.State()) reader.FillArrays(kind, parameters, arena);
+  reader.FillArrays("parameters", graph, parameters, parameters.values());
+  for (const auto& [kind, arena] : optimizer.State())
+    reader.FillArrays(kind, graph, parameters, arena);
   RunState state = reader.State();
   optimizer.set_steps(state.iteration());
   return state;

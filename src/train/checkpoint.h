@@ -1,19 +1,25 @@
 // Stopping a training run and going on later.
 #pragma once
 
+#include <cstdint>
 #include <map>
 #include <string>
 #include <utility>
 #include <vector>
 
+#include "normkit/data/identity.h"
 #include "normkit/nn/network.h"
 #include "normkit/train/options.h"
 #include "src/train/solvers.h"
 
 namespace normkit {
 
-// What makes two runs the same run: (name, value) in the order that differences are reported.
-using RunIdentity = std::vector<std::pair<std::string, std::string>>;
+// What makes two runs the same run. Where the data lie is no part of it.
+struct RunIdentity {
+  DataIdentity data, validation;                             // validation: empty for none
+  std::string data_name, validation_name;                    // for messages
+  std::vector<std::pair<std::string, std::string>> options;  // and layers, in the order of reports
+};
 RunIdentity IdentifyRun(const DataSource& data, const Graph& graph, const TrainingOptions& options);
 
 // Where a run stands. Everything else (the order of an epoch, dropout) follows from the seed.
@@ -29,9 +35,12 @@ void WriteCheckpoint(const std::string& path, const RunIdentity& identity,
                      const std::map<std::string, std::string>& notes, const Parameters& parameters,
                      Optimizer& optimizer, const RunState& state);
 
+// About the size of that file after so many iterations, a little above.
+uint64_t CheckpointBytes(const Parameters& parameters, Solver solver, int64_t iterations);
+
 // The inverse: fills parameters and optimizer. Throws Error "checkpoint 'PATH': ..." where the file
-// is damaged or its run is another than `identity`.
-RunState ReadCheckpoint(const std::string& path, const RunIdentity& identity,
+// is damaged, holds values that are not finite, or its run is another than `identity`.
+RunState ReadCheckpoint(const std::string& path, const RunIdentity& identity, const Graph& graph,
                         Parameters& parameters, Optimizer& optimizer);
 
 }  // namespace normkit

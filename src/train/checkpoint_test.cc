@@ -1,5 +1,8 @@
 #include "src/train/checkpoint.h"
 
+#include <functional>
+#include <limits>
+
 #include "normkit/data/npy.h"
 #include "src/core/files.h"
 #include "src/core/testing.h"
@@ -101,8 +104,15 @@ TEST_F(CheckpointTest, WrittenEverySoManyEpochs) {
   TrainingOptions options = Options();
   options.checkpoint_path = path_;
   options.checkpoint_frequency = 3;
+  const auto saved = [&] { return ReadNpz(path_).at("history").shape[0]; };
+  std::vector<int64_t> after;  // iterations 2 and 13
+  options.on_iteration = [&](const ProgressRow& row) {
+    if (row.iteration % 11 == 2) after.push_back(saved());
+  };
   const TrainingResult whole = TrainNetwork(Data(), StripeGraph(), options);
-  EXPECT_EQ(ReadNpz(path_).at("history").shape[0], 12);
+  after.push_back(saved());
+  // Before the first iteration, after the third of four epochs, at the end.
+  EXPECT_EQ(after, (std::vector<int64_t>{0, 12, 16}));
   EXPECT_EQ(ValuesOf(Resume(Options()).network), ValuesOf(whole.network));
 }
 
@@ -119,22 +129,104 @@ TEST_F(CheckpointTest, AnotherRunIsRefused) {
                "checkpoint '" + path_ + "': made with mini-batch-size 32, given 16");
   options = Options();
   options.validation_data = nullptr;
-  EXPECT_ERROR(
-      Resume(options),
-      "checkpoint '" + path_ + "': made with validation-data stripes (30, seed 2), given none");
+  EXPECT_ERROR_LIKE(Resume(options),
+                    "': made with validation-data-classes row, column, none, given none");
   options = Options(Solver::kSgdm);
   EXPECT_ERROR(Resume(options), "checkpoint '" + path_ + "': made with solver adam, given sgdm");
   options = Options();
   options.resume_from = path_;
   EXPECT_ERROR(TrainNetwork(StripeData(64), StripeGraph(), options),
                "checkpoint '" + path_ +
-                   "': made with data stripes (100, seed 1), given stripes (64, seed 1)");
+                   "': data 'stripes (64, seed 1)' are not those that the run began with: it has "
+                   "64 observations, expected 100");
   Graph graph;
   graph.Add(ImageInput({.input_size = {8, 8, 1}}));
   graph.Add(Flatten());
   graph.Add(FullyConnected({.output_size = 3}));
   graph.Add(Softmax());
   EXPECT_ERROR_LIKE(TrainNetwork(Data(), graph, options), "made with layers");
+}
+
+// The values of the stripes, but for what is changed.
+DataPtr Changed(const DataPtr& data, const std::function<void(std::vector<float>&)>& change_values,
+                std::vector<std::string> classes, int64_t relabelled = -1) {
+  std::vector<float> x(static_cast<size_t>(data->size() * data->layout().size()));
+  std::vector<int64_t> labels, all;
+  for (int64_t i = 0; i < data->size(); ++i) {
+    all.push_back(i);
+    labels.push_back(i == relabelled ? (data->label(i) + 1) % 3 : data->label(i));
+  }
+  ReadBatch(*data, all, x);
+  change_values(x);
+  return FromArrays(data->layout(), x, labels, std::move(classes), "changed");
+}
+
+TEST_F(CheckpointTest, OtherDataAreRefusedAndWhatChangedIsNamed) {
+  const std::vector<std::string> names = Data()->classes();
+  const auto nothing = [](std::vector<float>&) {};
+  const struct {
+    DataPtr data;
+    std::string difference;
+  } cases[] = {
+      {Changed(Data(), nothing, {"column", "row", "none"}),
+       "its classes are 'column, row, none', expected 'row, column, none'"},
+      {Changed(Data(), nothing, {"bar", "column", "none"}),
+       "its classes are 'bar, column, none', expected 'row, column, none'"},
+      {Changed(Data(), nothing, names, 5), "its labels or targets have changed"},
+      {Changed(
+           Data(), [](std::vector<float>& x) { x.back() += 1; }, names),
+       "its contents have changed (names or sizes of files, values of arrays)"},
+  };
+  StopAfter(3, Options());
+  for (const auto& one : cases) {
+    TrainingOptions options = Options();
+    options.resume_from = path_;
+    options.validation_data = Changed(StripeData(30, 2), nothing, one.data->classes());
+    EXPECT_ERROR(TrainNetwork(one.data, StripeGraph(), options),
+                 "checkpoint '" + path_ +
+                     "': data 'changed' are not those that the run began with: " + one.difference);
+  }
+  TrainingOptions options = Options();
+  options.validation_data = Changed(
+      StripeData(30, 2), [](std::vector<float>& x) { x[0] += 1; }, names);
+  EXPECT_ERROR_LIKE(Resume(options),
+                    "data 'changed' are not those that the run began with: its "
+                    "contents have changed");
+}
+
+// Where data come from is no part of them.
+TEST_F(CheckpointTest, SameDataOfAnotherNameGoOn) {
+  StopAfter(3, Options());
+  TrainingOptions options = Options();
+  options.resume_from = path_;
+  const DataPtr same = Changed(
+      Data(), [](std::vector<float>&) {}, Data()->classes());
+  EXPECT_EQ(ValuesOf(TrainNetwork(same, StripeGraph(), options).network),
+            ValuesOf(TrainNetwork(Data(), StripeGraph(), Options()).network));
+}
+
+TEST_F(CheckpointTest, ValuesThatAreNotFiniteAreNamed) {
+  constexpr float kNan = std::numeric_limits<float>::quiet_NaN(),
+                  kInf = std::numeric_limits<float>::infinity();
+  StopAfter(3, Options());
+  const auto whole = ReadNpz(path_);
+  const auto with = [&](const std::string& name, float bad) {
+    WriteNpz(path_, whole);
+    std::vector<float> values(8, 0.5f);
+    values[2] = bad;
+    Put(name, MakeNpy(DType::kF32, {8}, values.data()));
+    return ResumeMessage();
+  };
+  EXPECT_EQ(with("parameters/bn.trained_mean", kNan),
+            "parameters of batch normalization 'bn': trained_mean[2] is nan, expected a finite "
+            "number");
+  EXPECT_EQ(with("parameters/bn.scale", kInf),
+            "parameters of batch normalization 'bn': scale[2] is inf, expected a finite number");
+  EXPECT_EQ(with("parameters/bn.trained_variance", -1),
+            "parameters of batch normalization 'bn': trained_variance[2] is -1, expected a finite "
+            "number >= 0");
+  EXPECT_EQ(with("average/bn.offset", kNan),
+            "average of batch normalization 'bn': offset[2] is nan, expected a finite number");
 }
 
 TEST_F(CheckpointTest, DamageIsNamed) {
@@ -164,16 +256,16 @@ TEST_F(CheckpointTest, DamageIsNamed) {
   EXPECT_EQ(with("metadata", Text("{")),
             "'metadata' does not say that this is a normkit checkpoint");
   EXPECT_EQ(with("metadata", Text(R"({"format": "normkit checkpoint", "version": 9})")),
-            "version 9, expected 1");
-  EXPECT_EQ(with("metadata", Text(R"({"format": "normkit checkpoint", "version": 1})")),
+            "version 9, expected 2");
+  EXPECT_EQ(with("metadata", Text(R"({"format": "normkit checkpoint", "version": 2})")),
             "'metadata' has no 'identity'");
   EXPECT_EQ(
       with("metadata",
-           Text(R"({"format": "normkit checkpoint", "version": 1, "identity": {"data": 1}})")),
+           Text(R"({"format": "normkit checkpoint", "version": 2, "identity": {"data": 1}})")),
       "'data' of 'identity' is no text");
   EXPECT_EQ(
-      with("metadata", Text(R"({"format": "normkit checkpoint", "version": 1, "identity": {}})")),
-      "made without data, given stripes (100, seed 1)");
+      with("metadata", Text(R"({"format": "normkit checkpoint", "version": 2, "identity": {}})")),
+      "made without data-observations, given 100");
   EXPECT_EQ(with("history", MakeNpy(DType::kF32, {3}, floats.data())),
             "'history' is <f4 [3], expected <f8 [iterations,9]");
   std::vector<double> row{1, 2, 0, 0, 0, 0, 0, 0, 0};

@@ -4,6 +4,7 @@
 
 #include "normkit/train/train.h"
 #include "src/core/fail.h"
+#include "src/data/identity.h"
 #include "src/train/batches.h"
 
 namespace normkit {
@@ -32,15 +33,43 @@ Score Evaluator::Run(Parameters& parameters, std::vector<int64_t>* predicted) {
   return score;
 }
 
+std::string Evaluator::BadOutput(const Score& score) const {
+  if (score.first_bad < 0) return "";
+  return fmt::format(
+      "evaluating '{}': what the network gives for {} is not finite: numbers overflow inside it",
+      data_->Description(), data_->ObservationName(score.first_bad));
+}
+
+namespace {
+
+// What the network's own class names say; sizes and kinds are compared by Objective.
+void CheckClasses(const Network& network, const DataSource& data) {
+  if (network.classes.empty()) return;
+  const int64_t width = network.graph.Layouts(1).back().size();
+  if (std::ssize(network.classes) != width)
+    Fail("evaluating '{}': the network has names of {} classes, expected {} (what it gives)",
+         data.Description(), network.classes.size(), width);
+  if (data.classes().empty())
+    Fail("evaluating '{}': it has targets, expected the {} classes of the network",
+         data.Description(), width);
+  const std::string difference = DifferenceOfClasses(data.classes(), network.classes);
+  if (!difference.empty()) Fail("evaluating '{}': {}", data.Description(), difference);
+}
+
+}  // namespace
+
 Evaluation Evaluate(const Network& network, const DataPtr& data, int64_t mini_batch_size,
                     Loss loss) {
+  if (!data) Fail("evaluating: no data given");
   if (mini_batch_size < 1)
     Fail("evaluating '{}': mini_batch_size is {}, expected 1 or more", data->Description(),
          mini_batch_size);
+  CheckClasses(network, *data);
   Evaluator evaluator(network.graph, data, loss, mini_batch_size);
   Parameters parameters = network.parameters.Clone();
   Evaluation evaluation;
   const Score score = evaluator.Run(parameters, &evaluation.predicted);
+  if (const std::string bad = evaluator.BadOutput(score); !bad.empty()) throw Error(bad);
   evaluation.accuracy = score.accuracy();
   evaluation.loss = score.mean_loss();
   const size_t classes = data->classes().size();

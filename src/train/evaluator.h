@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <map>
+#include <string>
 #include <vector>
 
 #include "normkit/data/source.h"
@@ -19,6 +20,10 @@ class Evaluator {
 
   // Predicts all of the data with the trained statistics; predicted as in Objective::Evaluate.
   Score Run(Parameters& parameters, std::vector<int64_t>* predicted = nullptr);
+
+  // "evaluating 'DATA': what the network gives for OBSERVATION is not finite: ..."; "" where all
+  // is.
+  std::string BadOutput(const Score& score) const;
 
  private:
   const Graph* graph_;

@@ -4,11 +4,13 @@
 #include <cmath>
 
 #include "src/core/fail.h"
+#include "src/core/finite.h"
 #include "src/nn/loss.h"
 
 namespace normkit {
 
 void Score::Add(const Score& other) {
+  if (first_bad < 0 && other.first_bad >= 0) first_bad = count + other.first_bad;
   count += other.count;
   loss += other.loss;
   correct += other.correct;
@@ -52,6 +54,8 @@ Score Objective::Evaluate(const Executor& executor, const Expected& expected,
   const std::span<const float> output = executor.value(from_);
   Score score;
   score.count = executor.batch_size();
+  if (const size_t bad = FirstNonFinite(output); bad < output.size())
+    score.first_bad = static_cast<int64_t>(bad) / width_;
   const auto count = static_cast<double>(score.count);
   if (!classification_) {
     const double loss = HalfMeanSquaredError(output, expected.targets, score.count, doutput);
@@ -63,7 +67,8 @@ Score Objective::Evaluate(const Executor& executor, const Expected& expected,
   score.loss = CrossEntropyLoss(output, expected.labels, width_, doutput) * count;
   for (int64_t i = 0; i < score.count; ++i) {
     const auto one = output.subspan(static_cast<size_t>(i * width_), static_cast<size_t>(width_));
-    const int64_t best = std::max_element(one.begin(), one.end()) - one.begin();
+    const bool bad = score.first_bad >= 0 && FirstNonFinite(one) < one.size();
+    const int64_t best = bad ? -1 : std::max_element(one.begin(), one.end()) - one.begin();
     score.correct += best == expected.labels[static_cast<size_t>(i)];
     if (predicted) predicted->push_back(best);
   }

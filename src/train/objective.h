@@ -20,6 +20,7 @@ struct Score {
   int64_t correct = 0;        // classification
   double squared_error = 0;   // regression: sum over all target values
   int64_t target_values = 0;  // regression
+  int64_t first_bad = -1;     // an observation for which the network's output is not finite
 
   void Add(const Score& other);
   double mean_loss() const { return loss / static_cast<double>(count); }
@@ -39,7 +40,8 @@ class Objective {
   int64_t width() const { return width_; }  // of that value, for one observation
 
   // After executor.Forward: the score of its mini-batch. doutput, if not empty, receives the
-  // gradient of the mean loss with respect to from(); predicted, if not null, gets the classes.
+  // gradient of the mean loss with respect to from(); predicted, if not null, gets the classes,
+  // -1 where what the network gives is not finite.
   Score Evaluate(const Executor& executor, const Expected& expected, std::span<float> doutput,
                  std::vector<int64_t>* predicted) const;
 

@@ -1,10 +1,10 @@
 #include "normkit/train/options.h"
 
 #include <array>
-#include <cmath>
 
 #include "src/core/fail.h"
 #include "src/core/suggest.h"
+#include "src/train/option_ranges.h"
 
 namespace normkit {
 namespace {
@@ -36,7 +36,7 @@ struct Names<GradientThresholdMethod> {
 template <>
 struct Names<Statistics> {
   static constexpr std::string_view kWhat = "batch normalization statistics";
-  static constexpr std::array<std::string_view, 3> kNames{"moving", "population",
+  static constexpr std::array<std::string_view, 4> kNames{"auto", "moving", "population",
                                                           "population-exact"};
 };
 template <>
@@ -60,39 +60,29 @@ E ParseAs(std::string_view name) {
        DidYouMean(name, {names.begin(), names.end()}));
 }
 
-void CheckAtLeast(const char* name, int64_t value, int64_t least) {
-  if (value < least) Fail("training options: {} is {}, expected {} or more", name, value, least);
-}
-
-// low <= value < high, or <= high with `closed`.
-void CheckFraction(const char* name, double value, bool closed) {
-  if (value >= 0 && (closed ? value <= 1 : value < 1)) return;
-  Fail("training options: {} is {}, expected 0 to 1{}", name, value,
-       closed ? "" : " (less than 1)");
-}
-
-void CheckFinite(const char* name, double value, bool zero_allowed, const char* zero_means = "") {
-  if (std::isfinite(value) && (value > 0 || (zero_allowed && value == 0))) return;
-  Fail("training options: {} is {}, expected a finite number {} 0{}", name, value,
-       zero_allowed ? ">=" : ">", zero_means);
+template <class T>
+void CheckRange(const char* name, T value, const NumberRange<T>& range, const char* zero = "") {
+  if (range.Contains(value)) return;
+  Fail("training options: {} is {}, expected {}{}", name, value, range.ToString(), zero);
 }
 
 void Check(const TrainingOptions& o) {
-  CheckAtLeast("max_epochs", o.max_epochs, 1);
-  CheckAtLeast("mini_batch_size", o.mini_batch_size, 1);
-  CheckFinite("initial_learn_rate", o.initial_learn_rate, true, " (0: the solver's default)");
-  CheckAtLeast("learn_rate_drop_period", o.learn_rate_drop_period, 1);
-  CheckFraction("learn_rate_drop_factor", o.learn_rate_drop_factor, true);
-  CheckFraction("momentum", o.momentum, false);
-  CheckFraction("gradient_decay_factor", o.gradient_decay_factor, false);
-  CheckFraction("squared_gradient_decay_factor", o.squared_gradient_decay_factor, false);
-  CheckFinite("solver_epsilon", o.solver_epsilon, false);
-  CheckFinite("l2_regularization", o.l2_regularization, true);
-  CheckFinite("gradient_threshold", o.gradient_threshold, true, " (0: none)");
-  CheckAtLeast("validation_frequency", o.validation_frequency, 1);
-  CheckAtLeast("validation_patience", o.validation_patience, 0);
-  CheckAtLeast("verbose_frequency", o.verbose_frequency, 1);
-  CheckAtLeast("checkpoint_frequency", o.checkpoint_frequency, 0);
+  CheckRange("max_epochs", o.max_epochs, kEpochs);
+  CheckRange("mini_batch_size", o.mini_batch_size, kCount);
+  CheckRange("initial_learn_rate", o.initial_learn_rate, kZeroOrMore, " (0: the solver's default)");
+  CheckRange("learn_rate_drop_period", o.learn_rate_drop_period, kCount);
+  CheckRange("learn_rate_drop_factor", o.learn_rate_drop_factor, kZeroToOne);
+  CheckRange("momentum", o.momentum, kBelowOne);
+  CheckRange("gradient_decay_factor", o.gradient_decay_factor, kBelowOne);
+  CheckRange("squared_gradient_decay_factor", o.squared_gradient_decay_factor, kBelowOne,
+             " (0: the solver's default)");
+  CheckRange("solver_epsilon", o.solver_epsilon, kAboveZero);
+  CheckRange("l2_regularization", o.l2_regularization, kZeroOrMore);
+  CheckRange("gradient_threshold", o.gradient_threshold, kZeroOrMore, " (0: none)");
+  CheckRange("validation_frequency", o.validation_frequency, kCount);
+  CheckRange("validation_patience", o.validation_patience, kCountOrNone);
+  CheckRange("verbose_frequency", o.verbose_frequency, kCount);
+  CheckRange("checkpoint_frequency", o.checkpoint_frequency, kCountOrNone);
   if (o.checkpoint_frequency > 0 && o.checkpoint_path.empty())
     Fail("training options: checkpoint_frequency is {} without a checkpoint_path, expected a path",
          o.checkpoint_frequency);

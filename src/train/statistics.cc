@@ -1,13 +1,16 @@
 #include "src/train/statistics.h"
 
 #include <algorithm>
-#include <memory>
+#include <cmath>
+#include <set>
 
-#include "normkit/nn/executor.h"
 #include "normkit/nn/input_statistics.h"
+#include "src/core/fail.h"
 #include "src/core/parallel.h"
 #include "src/nn/layers/normalization.h"
+#include "src/nn/memory.h"
 #include "src/train/batches.h"
+#include "src/train/partial_network.h"
 
 namespace normkit {
 namespace {
@@ -32,18 +35,6 @@ void BlockMoments(const float* x, int64_t rows, std::span<Moments> moments) {
   for (int64_t c = 0; c < channels; ++c) {
     moments[c].mean += residues[c] / count;
     moments[c].m2 = std::max(0.0, moments[c].m2 - residues[c] * (residues[c] / count));
-  }
-}
-
-void WriteStatistics(const Graph& graph, Parameters& parameters, int node,
-                     const std::vector<Moments>& moments) {
-  const std::string& name = graph.node(node).layer->name();
-  const std::span<float> mean = parameters.Get(*parameters.Find(name + ".trained_mean"));
-  const std::span<float> variance = parameters.Get(*parameters.Find(name + ".trained_variance"));
-  for (size_t c = 0; c < moments.size(); ++c) {
-    if (moments[c].n < 1) continue;
-    mean[c] = static_cast<float>(moments[c].mean);
-    if (moments[c].n >= 2) variance[c] = static_cast<float>(moments[c].variance());
   }
 }
 
@@ -75,50 +66,204 @@ std::vector<int> NodesWithStatistics(const Graph& graph) {
   return nodes;
 }
 
+double StatisticsBudget() { return MachineMemory() / 8; }
+
+namespace {
+
+// Walks over the mini-batches of a data set, again and again from where it can.
+class Walk {
+ public:
+  Walk(const Graph& graph, Parameters& parameters, const DataSource& data, int64_t batch_size,
+       bool training, double budget)
+      : graph_(graph),
+        parameters_(parameters),
+        data_(data),
+        network_(graph, training),
+        budget_(budget),
+        order_(EpochOrder(data.size(), Shuffle::kNever, 0, 1)),
+        sizes_(BatchSizes(data.size(), batch_size, Single::kJoin)),
+        stored_(sizes_.size()) {}
+
+  // The moments of the inputs of `nodes`; keeps the values `kept`, which later walks may begin
+  // with.
+  std::vector<std::vector<Moments>> Measure(const std::vector<int>& nodes,
+                                            const std::set<Value>& kept) {
+    std::vector<std::vector<Moments>> moments;
+    for (const int node : nodes)
+      moments.emplace_back(static_cast<size_t>(network_.LayoutOf(InputOf(node)).channels()));
+    const auto batches = Cut(order_, sizes_);
+    for (size_t b = 0; b < batches.size(); ++b) MeasureBatch(batches[b], nodes, kept, b, moments);
+    return moments;
+  }
+
+ private:
+  Value InputOf(int node) const { return graph_.node(node).inputs.front(); }
+
+  double Bytes(const std::set<Value>& values, int64_t size) const {
+    double floats = 0;
+    for (const Value value : values) floats += static_cast<double>(network_.SizeOf(value, size));
+    return floats * sizeof(float);
+  }
+
+  void MeasureBatch(std::span<const int64_t> indices, const std::vector<int>& nodes,
+                    const std::set<Value>& kept, size_t batch,
+                    std::vector<std::vector<Moments>>& moments) {
+    const auto size = static_cast<int64_t>(indices.size());
+    Values& values = stored_[batch];
+    std::set<Value> remain;
+    for (const auto& [value, tensor] : values) remain.insert(value);
+    const double before = Bytes(remain, size), after = Bytes(kept, size);
+    if (bytes_ - before + after <= budget_) {
+      remain = kept;
+      bytes_ += after - before;
+    }
+    if (values.empty()) {
+      const auto floats = network_.SizeOf(PartialNetwork::kObservations, size);
+      Tensor x = network_.Take(floats);
+      ReadBatch(data_, indices, x.values<float>().first(static_cast<size_t>(floats)));
+      values[PartialNetwork::kObservations] = std::move(x);
+    }
+    std::set<Value> wanted = remain;
+    for (const int node : nodes) wanted.insert(InputOf(node));
+    network_.Run(size, parameters_, wanted, values);
+    for (size_t i = 0; i < nodes.size(); ++i) {
+      const Value input = InputOf(nodes[i]);
+      const auto floats = static_cast<size_t>(network_.SizeOf(input, size));
+      AddMoments(values.at(input).values<float>().first(floats), moments[i]);
+    }
+    network_.KeepOnly(remain, values);
+  }
+
+  const Graph& graph_;
+  Parameters& parameters_;
+  const DataSource& data_;
+  PartialNetwork network_;
+  double budget_, bytes_ = 0;  // of what is stored
+  std::vector<int64_t> order_, sizes_;
+  std::vector<Values> stored_;  // of each mini-batch; empty: it begins with the observations
+};
+
+// Normalizations that are measured in one walk, and what is kept of it for those behind.
+struct Level {
+  std::vector<int> nodes;
+  std::set<Value> kept;
+};
+
+// The last values before `targets` that need no statistics of level `level` or later.
+std::set<Value> Frontier(const Graph& graph, const std::vector<size_t>& levels, size_t level,
+                         std::vector<Value> todo) {
+  std::set<Value> frontier, seen;
+  while (!todo.empty()) {
+    const Value value = todo.back();
+    todo.pop_back();
+    if (!seen.insert(value).second) continue;
+    if (levels[static_cast<size_t>(value)] <= level) {
+      frontier.insert(value);
+      continue;
+    }
+    for (const Value input : graph.node(value).inputs) todo.push_back(input);
+  }
+  return frontier;
+}
+
+// `nodes` by how many others of them stand before each, at most.
+std::vector<Level> Levels(const Graph& graph, const std::vector<int>& nodes) {
+  std::vector<size_t> levels(static_cast<size_t>(graph.size()));  // whose statistics a value needs
+  std::vector<Level> result;
+  for (Value value = 0; value < graph.size(); ++value) {
+    size_t& level = levels[static_cast<size_t>(value)];
+    for (const Value input : graph.node(value).inputs)
+      level = std::max(level, levels[static_cast<size_t>(input)]);
+    if (std::find(nodes.begin(), nodes.end(), value) == nodes.end()) continue;
+    result.resize(std::max(result.size(), level + 1));
+    result[level++].nodes.push_back(value);
+  }
+  std::vector<Value> targets;
+  for (size_t level = result.size(); level-- > 0;) {
+    result[level].kept = Frontier(graph, levels, level, targets);
+    for (const int node : result[level].nodes) targets.push_back(graph.node(node).inputs.front());
+  }
+  return result;
+}
+
+// Writes the statistics, and says how far those were that it writes over.
+StatisticsGap Replace(const Graph& graph, Parameters& parameters, int node,
+                      const std::vector<Moments>& moments) {
+  const std::string& name = graph.node(node).layer->name();
+  const auto* norm = dynamic_cast<const NormalizationLayer*>(graph.node(node).layer.get());
+  const std::span<float> mean = parameters.Get(*parameters.Find(name + ".trained_mean"));
+  const std::span<float> variance = parameters.Get(*parameters.Find(name + ".trained_variance"));
+  StatisticsGap gap{.layer = name};
+  for (size_t c = 0; c < moments.size(); ++c) {
+    const Moments& m = moments[c];
+    if (m.n < 1) continue;
+    const double scale = m.variance() + norm->options().epsilon;
+    gap.mean = std::max(gap.mean, std::abs(mean[c] - m.mean) / std::sqrt(scale));
+    mean[c] = static_cast<float>(m.mean);
+    if (m.n < 2) continue;
+    gap.variance = std::max(gap.variance, std::abs(variance[c] - m.variance()) / scale);
+    variance[c] = static_cast<float>(m.variance());
+  }
+  return gap;
+}
+
+}  // namespace
+
 std::vector<std::vector<Moments>> PoolMoments(const Graph& graph, Parameters& parameters,
                                               const std::vector<int>& nodes, const DataSource& data,
                                               int64_t batch_size, Upstream upstream) {
-  const std::vector<Layout> layouts = graph.Layouts(1);
-  std::vector<Value> inputs;
-  std::vector<std::vector<Moments>> pooled;
-  for (const int node : nodes) {
-    inputs.push_back(graph.node(node).inputs.front());
-    pooled.emplace_back(
-        static_cast<size_t>(layouts[static_cast<size_t>(inputs.back())].channels()));
-  }
-  const RunMode mode{.training = upstream == Upstream::kBatch, .dropout = false};
-  const std::vector<int64_t> order = EpochOrder(data.size(), Shuffle::kNever, 0, 1);
-  const std::vector<int64_t> sizes = BatchSizes(data.size(), batch_size, Single::kJoin);
-  std::unique_ptr<Executor> executor;
-  for (const std::span<const int64_t> indices : Cut(order, sizes)) {
-    const auto size = static_cast<int64_t>(indices.size());
-    if (!executor || executor->batch_size() != size)
-      executor = std::make_unique<Executor>(graph, size, mode.training, true);
-    ReadBatch(data, indices, executor->input());
-    executor->Forward(parameters, mode);
-    for (size_t i = 0; i < nodes.size(); ++i) AddMoments(executor->value(inputs[i]), pooled[i]);
-  }
-  return pooled;
+  Walk walk(graph, parameters, data, batch_size, upstream == Upstream::kBatch, 0);
+  return walk.Measure(nodes, {});
 }
 
-void FinishStatistics(const Graph& graph, Parameters& parameters, const DataSource& data,
-                      int64_t batch_size, Statistics statistics) {
+std::vector<StatisticsGap> FinishStatistics(const Graph& graph, Parameters& parameters,
+                                            const DataSource& data, int64_t batch_size,
+                                            Statistics statistics, double budget) {
   const std::vector<int> nodes = NodesWithStatistics(graph);
-  if (nodes.empty() || statistics == Statistics::kMoving) return;
-  const auto finish = [&](const std::vector<int>& some, Upstream upstream) {
-    const auto pooled = PoolMoments(graph, parameters, some, data, batch_size, upstream);
-    for (size_t i = 0; i < some.size(); ++i) WriteStatistics(graph, parameters, some[i], pooled[i]);
+  if (nodes.empty() || statistics == Statistics::kMoving) return {};
+  std::vector<Level> levels;
+  if (statistics == Statistics::kPopulation) levels.push_back({nodes, {}});
+  if (statistics == Statistics::kPopulationExact)  // in topological order
+    for (const int node : nodes) levels.push_back({{node}, {}});
+  if (statistics == Statistics::kAuto) levels = Levels(graph, nodes);
+  Walk walk(graph, parameters, data, batch_size, statistics == Statistics::kPopulation, budget);
+  std::vector<StatisticsGap> gaps;
+  for (const Level& level : levels) {
+    const auto moments = walk.Measure(level.nodes, level.kept);
+    for (size_t i = 0; i < level.nodes.size(); ++i)
+      gaps.push_back(Replace(graph, parameters, level.nodes[i], moments[i]));
+  }
+  return gaps;
+}
+
+std::string DescribeStatistics(Statistics statistics, const std::vector<StatisticsGap>& gaps) {
+  if (statistics == Statistics::kMoving)
+    return "moving: the moving estimates of training, not compared with what prediction feeds";
+  if (gaps.empty()) return "";
+  const auto worst = [&](double StatisticsGap::*value) -> const StatisticsGap& {
+    return *std::max_element(gaps.begin(), gaps.end(),
+                             [&](const auto& a, const auto& b) { return a.*value < b.*value; });
   };
-  if (statistics == Statistics::kPopulation) return finish(nodes, Upstream::kBatch);
-  for (const int node : nodes) finish({node}, Upstream::kTrained);  // in topological order
+  const StatisticsGap &variance = worst(&StatisticsGap::variance),
+                      &mean = worst(&StatisticsGap::mean);
+  return fmt::format(
+      "{}: {}; the moving estimates differ by up to {:.1f} % in variance ('{}') and {:.2f} "
+      "standard "
+      "deviations in mean ('{}')",
+      Name(statistics),
+      statistics == Statistics::kPopulation
+          ? "pooled over the training data, layers before normalizing with mini-batch statistics"
+          : "those of what prediction feeds each batch normalization",
+      100 * variance.variance, variance.layer, mean.mean, mean.layer);
 }
 
 void FillInputStatistics(const Graph& graph, Parameters& parameters, const DataSource& data) {
   InputStatistics statistics(graph);
   if (!statistics.needed()) return;
-  constexpr int64_t kBatch = 256;
+  constexpr int64_t kBatch = 256, kFloats = 1 << 26;  // large observations a few at a time
+  const int64_t batch = std::clamp<int64_t>(kFloats / data.layout().size(), 1, kBatch);
   const std::vector<int64_t> order = EpochOrder(data.size(), Shuffle::kNever, 0, 1);
-  const std::vector<int64_t> sizes = BatchSizes(data.size(), kBatch, Single::kJoin);
+  const std::vector<int64_t> sizes = BatchSizes(data.size(), batch, Single::kJoin);
   std::vector<float> x;
   for (const std::span<const int64_t> indices : Cut(order, sizes)) {
     x.resize(indices.size() * static_cast<size_t>(data.layout().size()));

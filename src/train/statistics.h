@@ -8,7 +8,7 @@
 #include "normkit/core/moments.h"
 #include "normkit/data/source.h"
 #include "normkit/nn/network.h"
-#include "normkit/train/options.h"
+#include "normkit/train/train.h"
 
 namespace normkit {
 
@@ -21,6 +21,9 @@ void AddMoments(std::span<const float> x, std::span<Moments> moments);
 // them and do not train with them.
 std::vector<int> NodesWithStatistics(const Graph& graph);
 
+// How much of the activations of a whole data set may be kept between the passes over it.
+double StatisticsBudget();  // bytes
+
 // What layers before normalize with while statistics are gathered: those of each mini-batch, or the
 // trained ones.
 enum class Upstream { kBatch, kTrained };
@@ -32,10 +35,18 @@ std::vector<std::vector<Moments>> PoolMoments(const Graph& graph, Parameters& pa
                                               const std::vector<int>& nodes, const DataSource& data,
                                               int64_t batch_size, Upstream upstream);
 
-// Replaces the trained statistics by those that `statistics` asks for; moving: leaves them alone.
-// The variance divides by the number of values; of fewer than two it is left alone.
-void FinishStatistics(const Graph& graph, Parameters& parameters, const DataSource& data,
-                      int64_t batch_size, Statistics statistics);
+// Replaces the trained statistics by those that `statistics` asks for, and says how far from them
+// the moving ones were; moving: leaves them alone and says nothing. The variance divides by the
+// number of values; of fewer than two it is left alone.
+//
+// auto and population-exact give the same bits: what prediction feeds each normalization. auto
+// measures all those at once that do not depend on each other, and goes on from the activations of
+// the pass before where they fit into `budget` bytes: for a network of any depth that is one walk
+// through it. A mini-batch whose activations do not fit begins again from the last that did.
+std::vector<StatisticsGap> FinishStatistics(const Graph& graph, Parameters& parameters,
+                                            const DataSource& data, int64_t batch_size,
+                                            Statistics statistics,
+                                            double budget = StatisticsBudget());
 
 // Fills in what the input layer has to know about the training data.
 void FillInputStatistics(const Graph& graph, Parameters& parameters, const DataSource& data);

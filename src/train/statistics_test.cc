@@ -1,12 +1,17 @@
 #include "src/train/statistics.h"
 
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <atomic>
 #include <cmath>
 
 #include "normkit/core/random.h"
 #include "normkit/core/threads.h"
+#include "normkit/nn/executor.h"
 #include "normkit/nn/layers.h"
+#include "src/train/test_data.h"
 
 namespace normkit {
 namespace {
@@ -130,7 +135,8 @@ TEST(PopulationStatistics, AreWrittenAsTrainedStatistics) {
   const Graph graph = NormOnInput();
   const DataPtr data = FeatureData(1001);
   const std::vector<Exact> exact = ExactMoments(Rows(1001, kFeatures), kFeatures);
-  for (const Statistics statistics : {Statistics::kPopulation, Statistics::kPopulationExact}) {
+  for (const Statistics statistics :
+       {Statistics::kAuto, Statistics::kPopulation, Statistics::kPopulationExact}) {
     Parameters parameters = Initialized(graph);
     FinishStatistics(graph, parameters, *data, 64, statistics);
     for (size_t c = 0; c < kFeatures; ++c) {
@@ -169,6 +175,146 @@ TEST(PopulationStatistics, ExactOnesAreThoseOfPrediction) {
   EXPECT_FLOAT_EQ(exact_variance, static_cast<float>(seen.variance()));
   EXPECT_NE(pooled_variance, exact_variance);
   EXPECT_NEAR(pooled_variance, exact_variance, 0.3 * exact_variance);
+}
+
+// Normalizations one behind the other, beside each other, and behind a shortcut; a pooling layer, a
+// dropout, a frozen normalization.
+Graph Branching() {
+  Graph graph;
+  graph.Add(ImageInput({.input_size = {8, 8, 1}, .normalization = InputNormalization::kZscore}));
+  graph.Add(Convolution2d({.filter_size = {3, 3}, .num_filters = 6, .padding = Padding::Same()}));
+  graph.Add(BatchNormalization({.name = "a"}));
+  const Value x = graph.Add(Relu());
+  graph.Add(Convolution2d(
+      {.filter_size = {3, 3}, .num_filters = 4, .stride = {2, 2}, .padding = Padding::Same()}));
+  graph.Add(BatchNormalization({.name = "b"}));
+  graph.Add(Relu());
+  graph.Add(Convolution2d({.filter_size = {3, 3}, .num_filters = 4, .padding = Padding::Same()}));
+  const Value y = graph.Add(BatchNormalization({.name = "c"}));
+  graph.Add(Convolution2d({.filter_size = {1, 1}, .num_filters = 4, .stride = {2, 2}}), {x});
+  const Value shortcut = graph.Add(BatchNormalization({.name = "s"}));
+  graph.Add(Relu(), {graph.Add(Addition(), {y, shortcut})});
+  graph.Add(BatchNormalization({.name = "frozen", .freeze_statistics = true}));
+  graph.Add(MaxPooling2d({.pool_size = {2, 2}, .stride = {2, 2}}));
+  graph.Add(Dropout({.probability = 0.5}));
+  graph.Add(Flatten());
+  graph.Add(FullyConnected({.output_size = 5}));
+  graph.Add(BatchNormalization({.name = "d"}));
+  graph.Add(FullyConnected({.output_size = 3}));
+  graph.Add(Softmax());
+  return graph;
+}
+
+// Small steps of the statistics and the parameters, so that nothing is as it was initialized.
+Parameters Moved(const Graph& graph, const DataSource& data) {
+  Parameters parameters = Initialized(graph);
+  FillInputStatistics(graph, parameters, data);
+  Random random(3);
+  for (float& value : parameters.values()) value += static_cast<float>(0.02 * random.Uniform(0, 1));
+  return parameters;
+}
+
+TEST(AutoStatistics, AreTheExactOnesBitForBitWithAnyMemory) {
+  const Graph graph = Branching();
+  const DataPtr data = StripeData(103);
+  Parameters exact = Moved(graph, *data);
+  const auto exact_gaps = FinishStatistics(graph, exact, *data, 16, Statistics::kPopulationExact);
+  for (const double budget : {0.0, 5e3, 2e4, 1e5, 3e5, 1e9}) {  // bytes: none of it fits, to all
+    SCOPED_TRACE(budget);
+    for (const int threads : {1, 3}) {
+      SetNumThreads(threads);
+      Parameters parameters = Moved(graph, *data);
+      const auto gaps = FinishStatistics(graph, parameters, *data, 16, Statistics::kAuto, budget);
+      EXPECT_TRUE(std::ranges::equal(parameters.values(), exact.values()));
+      ASSERT_EQ(gaps.size(), exact_gaps.size());
+    }
+  }
+  SetNumThreads(0);
+}
+
+// The statistics are those of what an executor feeds each normalization in prediction, up to the
+// rounding of activations in f32.
+TEST(AutoStatistics, AreThoseOfPrediction) {
+  const Graph graph = Branching();
+  const DataPtr data = StripeData(103);
+  Parameters parameters = Moved(graph, *data);
+  FinishStatistics(graph, parameters, *data, 16, Statistics::kAuto);
+  Executor executor(graph, data->size(), false, true);
+  std::vector<int64_t> all;
+  for (int64_t i = 0; i < data->size(); ++i) all.push_back(i);
+  ReadBatch(*data, all, executor.input());
+  executor.Forward(parameters, {});
+  for (const char* name : {"a", "b", "c", "s", "d"}) {
+    SCOPED_TRACE(name);
+    const Value node = graph.Find(name);
+    const auto mean = parameters.Get(*parameters.Find(std::string(name) + ".trained_mean"));
+    const auto variance = parameters.Get(*parameters.Find(std::string(name) + ".trained_variance"));
+    const std::vector<Exact> seen =
+        ExactMoments(executor.value(graph.node(node).inputs[0]), mean.size());
+    for (size_t c = 0; c < mean.size(); ++c) {
+      EXPECT_NEAR(
+          mean[c], static_cast<double>(seen[c].mean),
+          1e-5 * std::sqrt(static_cast<double>(seen[c].variance)) + 1e-6 * std::abs(mean[c]));
+      EXPECT_NEAR(variance[c] / static_cast<double>(seen[c].variance), 1, 1e-5);
+    }
+  }
+}
+
+// Every observation is read once where memory allows, once a level where it does not.
+TEST(AutoStatistics, TakesOneWalkWhereMemoryAllows) {
+  class Counting : public DataSource {
+   public:
+    explicit Counting(DataPtr source) : source_(std::move(source)) {}
+    int64_t size() const override { return source_->size(); }
+    const Layout& layout() const override { return source_->layout(); }
+    const std::vector<std::string>& classes() const override { return source_->classes(); }
+    int64_t label(int64_t index) const override { return source_->label(index); }
+    void Read(int64_t index, std::span<float> out) const override {
+      ++reads;
+      source_->Read(index, out);
+    }
+    std::string Description() const override { return source_->Description(); }
+    mutable std::atomic<int64_t> reads = 0;
+
+   private:
+    DataPtr source_;
+  };
+  const Graph graph = Branching();
+  const auto reads = [&](Statistics statistics, double budget) {
+    const Counting data(StripeData(40));
+    Parameters parameters = Initialized(graph);
+    FinishStatistics(graph, parameters, data, 8, statistics, budget);
+    return data.reads / data.size();
+  };
+  EXPECT_EQ(reads(Statistics::kMoving, 0), 0);
+  EXPECT_EQ(reads(Statistics::kPopulation, 0), 1);
+  EXPECT_EQ(reads(Statistics::kAuto, 1e9), 1);
+  EXPECT_EQ(reads(Statistics::kAuto, 0), 4);  // a; b and s; c; d
+  EXPECT_EQ(reads(Statistics::kPopulationExact, 1e9), 5);
+}
+
+TEST(AutoStatistics, SayHowFarTheMovingOnesWere) {
+  const Graph graph = NormOnInput();
+  const DataPtr data = FeatureData(1001);
+  const std::vector<Exact> exact = ExactMoments(Rows(1001, kFeatures), kFeatures);
+  for (const Statistics statistics :
+       {Statistics::kAuto, Statistics::kPopulation, Statistics::kPopulationExact}) {
+    Parameters parameters = Initialized(graph);
+    FinishStatistics(graph, parameters, *data, 64, statistics);
+    parameters.Get(*parameters.Find("bn.trained_variance"))[1] *= 1.08f;
+    parameters.Get(*parameters.Find("bn.trained_mean"))[2] +=
+        static_cast<float>(0.5 * std::sqrt(exact[2].variance));
+    const auto gaps = FinishStatistics(graph, parameters, *data, 64, statistics);
+    ASSERT_EQ(gaps.size(), 1u);
+    EXPECT_EQ(gaps[0].layer, "bn");
+    EXPECT_NEAR(gaps[0].variance, 0.08, 1e-4);
+    EXPECT_NEAR(gaps[0].mean, 0.5, 1e-3);
+    EXPECT_THAT(DescribeStatistics(statistics, gaps),
+                ::testing::HasSubstr("; the moving estimates differ by up to 8.0 % in variance "
+                                     "('bn') and 0.50 standard deviations in mean ('bn')"));
+  }
+  EXPECT_EQ(DescribeStatistics(Statistics::kAuto, {}), "");
+  EXPECT_THAT(DescribeStatistics(Statistics::kMoving, {}), ::testing::HasSubstr("not compared"));
 }
 
 TEST(PopulationStatistics, FrozenAndUsedStatisticsStay) {

@@ -2,9 +2,15 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstdio>
 #include <limits>
 
+#include "normkit/data/identity.h"
 #include "src/core/fail.h"
+#include "src/core/log.h"
+#include "src/data/identity.h"
+#include "src/nn/finite_parameters.h"
+#include "src/train/needs.h"
 #include "src/train/schedule.h"
 #include "src/train/statistics.h"
 
@@ -17,7 +23,17 @@ constexpr int64_t kReservedRows = 1 << 16;
 DataPtr CheckData(const DataPtr& data) {
   if (!data) Fail("training: no data given");
   if (data->size() == 0) Fail("training on '{}': has no observations", data->Description());
+  if (data->classes().size() == 1)
+    Fail("training on '{}': has one class, '{}', expected two or more", data->Description(),
+         data->classes()[0]);
   return data;
+}
+
+// What else makes data the same, classes and layout, stands in a model already.
+void AddIdentity(const std::string& prefix, const DataSource& data,
+                 std::map<std::string, std::string>& facts) {
+  for (const auto& [name, value] : Identify(data))
+    if (name != "classes" && name != "layout") facts[prefix + name] = value;
 }
 
 // What a model file says about its training: only what does not change between runs of the same
@@ -27,9 +43,12 @@ std::map<std::string, std::string> Facts(const TrainingOptions& options, const D
   std::map<std::string, std::string> facts;
   for (const auto& [name, value] : Describe(options)) facts[name] = value;
   facts["training-data"] = data.Description();
+  AddIdentity("training-data-", data, facts);
+  facts["input-range"] = Name(data.Range());
   facts["iterations"] = std::to_string(result.history.size());
   if (result.has_validation) {
     facts["validation-data"] = options.validation_data->Description();
+    AddIdentity("validation-data-", *options.validation_data, facts);
     facts["validation-accuracy"] = fmt::format("{}", result.final_validation_accuracy);
     facts["validation-loss"] = fmt::format("{}", result.final_validation_loss);
   }
@@ -52,10 +71,11 @@ Trainer::Trainer(DataPtr data, const Graph& graph, const TrainingOptions& option
       optimizer_(options_, parameters_),
       start_(std::chrono::steady_clock::now()) {
   if (options_.validation_data) {
-    if (options_.validation_data->classes() != data_->classes())
-      Fail("validating on '{}': its classes are [{}], expected those of the training data, [{}]",
-           options_.validation_data->Description(),
-           fmt::join(options_.validation_data->classes(), ", "), fmt::join(data_->classes(), ", "));
+    const DataSource& validation = *options_.validation_data;
+    const std::string difference = DifferenceOfClasses(validation.classes(), data_->classes());
+    if (!difference.empty())
+      Fail("validating on '{}': {} (those of the training data)", validation.Description(),
+           difference);
     validation_ = std::make_unique<Evaluator>(graph_, options_.validation_data, options_.loss,
                                               options_.mini_batch_size);
   }
@@ -64,7 +84,7 @@ Trainer::Trainer(DataPtr data, const Graph& graph, const TrainingOptions& option
     FillInputStatistics(graph_, parameters_, *data_);
     return;
   }
-  state_ = ReadCheckpoint(options_.resume_from, identity_, parameters_, optimizer_);
+  state_ = ReadCheckpoint(options_.resume_from, identity_, graph_, parameters_, optimizer_);
   if (state_.iteration() > total())
     Fail("checkpoint '{}': stands at iteration {}, expected at most {} ({} epochs of {})",
          options_.resume_from, state_.iteration(), total(), options_.max_epochs, per_epoch());
@@ -99,8 +119,8 @@ void Trainer::CheckLoss(double loss, int64_t epoch, int64_t iteration) const {
   if (std::isfinite(loss)) return;
   throw DivergedError(fmt::format(
       "training: loss is {} at iteration {} (epoch {}), expected a finite number; try a lower "
-      "initial_learn_rate (it is {}) or a gradient_threshold, and look for such values in '{}'",
-      loss, iteration, epoch, options_.initial_learn_rate, data_->Description()));
+      "initial_learn_rate (it is {}) or a gradient_threshold (the observations are finite)",
+      loss, iteration, epoch, options_.initial_learn_rate));
 }
 
 bool Trainer::Validates(int64_t iteration) const {
@@ -147,10 +167,33 @@ void Trainer::RunIteration(int64_t epoch, std::span<const int64_t> indices) {
   if (shown && options_.on_row) options_.on_row(row);
 }
 
+void Trainer::CheckParameters() const {
+  const std::string bad = FindBadParameter(graph_, parameters_);
+  if (bad.empty()) return;
+  throw DivergedError(
+      fmt::format("training: after iteration {} {}; try a lower initial_learn_rate (it is {}) or a "
+                  "gradient_threshold",
+                  state_.iteration(), bad, options_.initial_learn_rate));
+}
+
 void Trainer::SaveCheckpoint() {
   if (options_.checkpoint_path.empty()) return;
+  CheckParameters();  // the checkpoint before is worth more
   WriteCheckpoint(options_.checkpoint_path, identity_, options_.checkpoint_notes, parameters_,
                   optimizer_, state_);
+  saved_ = state_.iteration();
+}
+
+// Where that fails: what was learned is worth more than the file.
+void Trainer::TrySaveCheckpoint() {
+  try {
+    SaveCheckpoint();
+  } catch (const DivergedError&) {
+    throw;
+  } catch (const Error& error) {
+    Warn("{} (the checkpoint after iteration {}; training is not lost)", error.what(),
+         state_.iteration());
+  }
 }
 
 Trainer::End Trainer::RunIterations() {
@@ -165,7 +208,7 @@ Trainer::End Trainer::RunIterations() {
       if (state_.history.back().has_validation && OutOfPatience()) return End::kPatience;
     }
     if (options_.checkpoint_frequency > 0 && epoch % options_.checkpoint_frequency == 0)
-      SaveCheckpoint();
+      TrySaveCheckpoint();
   }
   return End::kDone;
 }
@@ -177,10 +220,13 @@ TrainingResult Trainer::Finish(End end) {
   for (const auto& [size, executor] : executors_)
     result.peak_bytes = std::max(result.peak_bytes, executor.arena_bytes());
   executors_.clear();
-  FinishStatistics(graph_, parameters_, *data_, options_.mini_batch_size,
-                   options_.batch_normalization_statistics);
+  CheckParameters();
+  result.statistics_gaps = FinishStatistics(graph_, parameters_, *data_, options_.mini_batch_size,
+                                            options_.batch_normalization_statistics);
   if (validation_) {
     const Score score = validation_->Run(parameters_);
+    if (const std::string bad = validation_->BadOutput(score); !bad.empty())
+      throw DivergedError(bad);
     result.has_validation = true;
     result.final_validation_accuracy = score.accuracy();
     result.final_validation_loss = score.mean_loss();
@@ -196,13 +242,27 @@ TrainingResult Trainer::Finish(End end) {
 
 TrainingResult Trainer::Run() {
   // A checkpoint of a run that ended by patience ends at once.
-  const End end = OutOfPatience() ? End::kPatience : RunIterations();
-  if (end == End::kStopped) SaveCheckpoint();
-  return Finish(end);
+  SaveCheckpoint();
+  End end = End::kPatience;
+  try {
+    if (!OutOfPatience()) end = RunIterations();
+  } catch (...) {  // a checkpoint in which nothing stands yet is not left
+    if (saved_ == 0 && options_.resume_from.empty()) std::remove(options_.checkpoint_path.c_str());
+    throw;
+  }
+  if (saved_ != state_.iteration()) TrySaveCheckpoint();
+  const bool checkpointed = saved_ == state_.iteration();
+  TrainingResult result = Finish(end);
+  result.checkpointed = checkpointed;
+  return result;
 }
 
 TrainingResult TrainNetwork(const DataPtr& data, const Graph& graph,
                             const TrainingOptions& options) {
+  const DataPtr& validation = options.validation_data;
+  TrainingNeeds(graph, options, CheckData(data)->size(), validation ? validation->size() : 0)
+      .Check(fmt::format("training on '{}'", data->Description()),
+             "smaller observations or mini_batch_size take less");
   return Trainer(data, graph, options).Run();
 }
 

@@ -34,10 +34,12 @@ class Trainer {
   void RunIteration(int64_t epoch, std::span<const int64_t> indices);
   Score ForwardBackward(std::span<const int64_t> indices, int64_t iteration);
   void CheckLoss(double loss, int64_t epoch, int64_t iteration) const;
+  void CheckParameters() const;
   bool Validates(int64_t iteration) const;
   bool OutOfPatience() const;
   void Validate(ProgressRow& row);
   void SaveCheckpoint();
+  void TrySaveCheckpoint();
   TrainingResult Finish(End end);
   Executor& ExecutorFor(int64_t batch_size);
 
@@ -54,6 +56,7 @@ class Trainer {
   std::vector<float> doutput_;
   std::unique_ptr<Evaluator> validation_;
   RunState state_;
+  int64_t saved_ = -1;  // the iteration of the last checkpoint
   std::chrono::steady_clock::time_point start_;
   double seconds_before_ = 0;  // of the run resumed from
 };

@@ -1,7 +1,10 @@
+#include <fmt/format.h>
+
 #include <cmath>
 #include <limits>
 
 #include "normkit/core/threads.h"
+#include "normkit/data/identity.h"
 #include "normkit/norm/normalization.h"
 #include "src/core/testing.h"
 #include "src/train/batches.h"
@@ -32,6 +35,12 @@ TEST(TrainNetwork, Learns) {
   EXPECT_EQ(result.network.classes, (std::vector<std::string>{"row", "column", "none"}));
   EXPECT_EQ(result.network.facts.at("solver"), "adam");
   EXPECT_EQ(result.network.facts.at("iterations"), "30");
+  EXPECT_EQ(ParseValueRange(result.network.facts.at("input-range")), StripeData(300)->Range());
+  EXPECT_EQ(Difference(Identify(*StripeData(300)), result.network.facts, "training-data-"), "");
+  EXPECT_EQ(Difference(Identify(*StripeData(60, 2)), result.network.facts, "validation-data-"), "");
+  EXPECT_EQ(Difference(Identify(*StripeData(60, 3)), result.network.facts, "validation-data-"),
+            "its contents have changed (names or sizes of files, values of arrays)");
+  EXPECT_EQ(result.statistics_gaps.size(), 1u);
   const Evaluation evaluation = Evaluate(result.network, StripeData(60, 2), 7);
   EXPECT_EQ(evaluation.accuracy, result.final_validation_accuracy);
   EXPECT_NEAR(evaluation.loss, result.final_validation_loss, 1e-6);
@@ -177,19 +186,88 @@ TEST(TrainNetwork, Regression) {
   EXPECT_TRUE(evaluation.confusion.empty());
 }
 
-TEST(TrainNetwork, LossThatIsNotFiniteIsAnError) {
-  std::vector<float> x(4, std::numeric_limits<float>::quiet_NaN());
-  const DataPtr data = FromArrays(Layout::Make("BC", std::vector<int64_t>{1, 1}), x, {0, 1, 0, 1},
-                                  {"a", "b"}, "nothing");
+constexpr float kNan = std::numeric_limits<float>::quiet_NaN();
+constexpr float kInf = std::numeric_limits<float>::infinity();
+constexpr float kLargest = std::numeric_limits<float>::max();
+
+Graph LinearGraph(int64_t outputs, bool softmax) {
   Graph graph;
-  graph.Add(FeatureInput({.num_features = 1}));
-  graph.Add(FullyConnected({.output_size = 2}));
-  graph.Add(Softmax());
-  EXPECT_ERROR(
-      TrainNetwork(data, graph, {}),
-      "training: loss is nan at iteration 1 (epoch 1), expected a finite number; try a lower "
-      "initial_learn_rate (it is 0.01) or a gradient_threshold, and look for such values in "
-      "'nothing'");
+  graph.Add(FeatureInput({.num_features = 2}));
+  graph.Add(FullyConnected({.name = "fc", .output_size = outputs}));
+  if (softmax) graph.Add(Softmax());
+  return graph;
+}
+
+DataPtr Classes(std::vector<float> x, std::vector<std::string> names = {"a", "b"}) {
+  std::vector<int64_t> labels;
+  for (size_t i = 0; i < x.size() / 2; ++i) labels.push_back(static_cast<int64_t>(i % 2));
+  return FromArrays(Layout::Make("BC", std::vector<int64_t>{1, 2}), std::move(x), std::move(labels),
+                    std::move(names), "numbers");
+}
+
+DataPtr Targets(std::vector<float> x, std::vector<float> targets) {
+  return FromArraysRegression(Layout::Make("BC", std::vector<int64_t>{1, 2}), std::move(x),
+                              std::move(targets), 1, "numbers");
+}
+
+Network Untrained(const Graph& graph, std::vector<std::string> classes) {
+  Network network{graph, Parameters(graph), std::move(classes), {}};
+  network.parameters.Initialize(graph, 1);
+  return network;
+}
+
+TEST(TrainNetwork, LossThatIsNotFiniteIsBlamedOnTheLearningRate) {
+  const TrainingOptions options{.max_epochs = 50, .initial_learn_rate = 1e30};
+  EXPECT_THAT(
+      [&] {
+        TrainNetwork(Targets({1, 2, 3, 4}, {1, 2}), LinearGraph(1, false), options);
+      },
+      ::testing::Throws<DivergedError>());
+  EXPECT_ERROR_LIKE(TrainNetwork(Targets({1, 2, 3, 4}, {1, 2}), LinearGraph(1, false), options),
+                    "try a lower initial_learn_rate (it is 1e+30) or a gradient_threshold (the "
+                    "observations are finite)");
+  // The loss is finite, the step behind it is not.
+  EXPECT_ERROR_LIKE(
+      TrainNetwork(Targets({1e15f, 1e15f, 1e15f, 1e15f}, {1, 2}), LinearGraph(1, false),
+                   {.max_epochs = 1, .initial_learn_rate = 1e30}),
+      "training: after iteration 1 fully connected 'fc': weights[0] is ");
+}
+
+// Wherever observations are read, the one that is not finite is named.
+TEST(NotFinite, ObservationsAndTargetsAreNamed) {
+  for (const float bad : {kNan, kInf, -kInf}) {
+    const std::string value = fmt::format("{}", bad);
+    const DataPtr good = Classes({1, 2, 3, 4, 5, 6}), data = Classes({1, 2, 3, 4, 5, bad});
+    const std::string message =
+        "reading observation 2 of numbers: value [1] is " + value + ", expected finite numbers";
+    EXPECT_ERROR(TrainNetwork(data, LinearGraph(2, true), {}), message);
+    TrainingOptions options;
+    options.validation_data = data;
+    EXPECT_ERROR(TrainNetwork(good, LinearGraph(2, true), options), message);
+    EXPECT_ERROR(Evaluate(Untrained(LinearGraph(2, true), {"a", "b"}), data), message);
+    EXPECT_ERROR(Evaluate(Untrained(LinearGraph(2, true), {"a", "b"}), Subset(data, {2})), message);
+
+    const DataPtr targets = Targets({1, 2, 3, 4}, {1, bad});
+    const std::string of_target =
+        "reading observation 1 of numbers: target [0] is " + value + ", expected finite numbers";
+    EXPECT_ERROR(TrainNetwork(targets, LinearGraph(1, false), {}), of_target);
+    EXPECT_ERROR(Evaluate(Untrained(LinearGraph(1, false), {}), targets), of_target);
+  }
+}
+
+TEST(NotFinite, WhatOverflowsInsideIsAnError) {
+  const std::string message =
+      "evaluating 'numbers': what the network gives for observation 1 of numbers is not finite: "
+      "numbers overflow inside it";
+  for (const bool classes : {true, false}) {
+    Network network = classes ? Untrained(LinearGraph(2, true), {"a", "b"})
+                              : Untrained(LinearGraph(1, false), {});
+    for (float& weight : network.parameters.Get(*network.parameters.Find("fc.weights")))
+      weight = 10;
+    const std::vector<float> x{1, 2, kLargest, kLargest, 3, 4, kLargest, kLargest};
+    const DataPtr data = classes ? Classes(x) : Targets(x, {1, 2, 3, 4});
+    for (const int64_t batch : {1, 3, 100}) EXPECT_ERROR(Evaluate(network, data, batch), message);
+  }
 }
 
 TEST(TrainNetwork, DataThatDoNotFitAreAnError) {
@@ -205,8 +283,46 @@ TEST(TrainNetwork, DataThatDoNotFitAreAnError) {
                                        std::vector<float>(64), {0}, {"only"}, "another");
   EXPECT_ERROR(
       TrainNetwork(data, StripeGraph(), options),
-      "validating on 'another': its classes are [only], expected those of the training data, "
-      "[row, column, none]");
+      "validating on 'another': it has 1 classes, expected 3: its classes are 'only', expected "
+      "'row, column, none' (those of the training data)");
+}
+
+TEST(Evaluate, NetworkAndDataHaveToFit) {
+  const DataPtr data = Classes({1, 2, 3, 4});
+  const auto network = [](int64_t outputs, std::vector<std::string> names) {
+    return Untrained(LinearGraph(outputs, true), std::move(names));
+  };
+  const struct {
+    Network network;
+    DataPtr data;
+    const char* message;
+  } cases[] = {
+      {network(2, {"only"}), data,
+       "evaluating 'numbers': the network has names of 1 classes, expected 2 (what it gives)"},
+      {network(1, {"only"}), data,
+       "evaluating 'numbers': it has 2 classes, expected 1: its classes are 'a, b', expected "
+       "'only'"},
+      {network(1, {}), data, "data 'numbers': 2 classes, expected 1 (what the network gives)"},
+      {network(2, {"b", "a"}), data,
+       "evaluating 'numbers': its classes are 'a, b', expected 'b, a'"},
+      {network(2, {"a", "c"}), data,
+       "evaluating 'numbers': its classes are 'a, b', expected 'a, c'"},
+      {network(2, {"a", "b"}), Targets({1, 2}, {1}),
+       "evaluating 'numbers': it has targets, expected the 2 classes of the network"},
+      {network(1, {}), Targets({1, 2}, {1}),
+       "data 'numbers': targets to predict, expected classes (the loss is cross-entropy)"},
+      {Untrained(LinearGraph(2, false), {}), data,
+       "data 'numbers': classes to tell apart, expected targets (the loss is mean-squared-error)"},
+      {network(2, {"a", "b"}), StripeData(3),
+       "evaluating 'stripes (3, seed 1)': it has 3 classes, expected 2: its classes are 'row, "
+       "column, none', expected 'a, b'"},
+      {network(3, {}), StripeData(3),
+       "data 'stripes (3, seed 1)': observations are BSSC [1,8,8,1], expected BC [1,2] (what the "
+       "network's input layer takes)"},
+      {network(2, {}), nullptr, "evaluating: no data given"},
+  };
+  for (const auto& one : cases) EXPECT_ERROR(Evaluate(one.network, one.data), one.message);
+  EXPECT_EQ(Evaluate(network(2, {}), data).predicted.size(), 2u);  // other people's models
 }
 
 TEST(Evaluate, CountsConfusions) {

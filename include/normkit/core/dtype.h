@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <string_view>
 
+#include "normkit/core/error.h"
 #include "normkit/core/export.h"
 
 namespace normkit {

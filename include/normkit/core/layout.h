@@ -7,6 +7,7 @@
 #include <string_view>
 #include <vector>
 
+#include "normkit/core/error.h"
 #include "normkit/core/export.h"
 
 namespace normkit {
@@ -41,7 +42,9 @@ class NORMKIT_API Layout {
   int64_t SizeOf(Dims labels) const;  // product over axes with one of these labels; 1 if none
   bool Has(Dim label) const;
   int64_t channels() const { return SizeOf(kG | kC); }
-  bool channels_last() const;  // the innermost axis of size > 1 is a channel (or there is none)
+  // Whether the innermost axis of size > 1 is a channel, or none is, or there is one channel only:
+  // then it may as well be the last.
+  bool channels_last() const;
   std::vector<int64_t> shape() const;  // sizes, outermost first (G and C merged into one)
   std::string format() const;          // "BCSS" (G and C merged into C)
   std::string ToString() const;        // "BCSS [8,64,28,28]"

@@ -6,6 +6,7 @@
 #include <span>
 
 #include "normkit/core/dtype.h"
+#include "normkit/core/error.h"
 #include "normkit/core/export.h"
 #include "normkit/core/layout.h"
 

@@ -1,4 +1,5 @@
-// How many threads normkit uses. One OpenMP pool serves normkit and oneDNN alike.
+// How many threads normkit uses. One pool of its own serves all its work; oneDNN
+// runs its primitives on the thread that calls.
 #pragma once
 
 #include "normkit/core/export.h"

@@ -1,10 +1,11 @@
-// Pictures in files: JPEG and PNG.
+// Pictures in files: JPEG, PNG, WebP, GIF and TIFF.
 #pragma once
 
 #include <cstdint>
 #include <string>
 #include <vector>
 
+#include "normkit/core/error.h"
 #include "normkit/core/export.h"
 
 namespace normkit {
@@ -15,11 +16,18 @@ struct Image {
   std::vector<uint8_t> pixels;
 };
 
-// Reads JPEG or PNG by content. 16-bit, palette and interlaced PNGs and CMYK JPEGs are converted,
-// transparent pixels are seen on white, the EXIF orientation is applied; gamma and colour profiles
-// are not. channels: 1 (luma of ITU-R BT.601), 3, or 0 for the file's own. Throws Error on anything
-// else, on damaged or truncated files, and on more than 2^28 pixels.
+// Reads JPEG, PNG, WebP, GIF or TIFF by content; of several pictures in one file the first. 16-bit,
+// palette and interlaced PNGs and CMYK JPEGs are converted, transparent pixels are seen on white,
+// the EXIF orientation is applied; gamma and colour profiles are not. channels: 1 (luma of ITU-R
+// BT.601), 3, or 0 for the file's own. Throws Error on anything else, on damaged or truncated
+// files, and on more than 2^28 pixels.
 NORMKIT_API Image ReadImage(const std::string& path, int channels = 0);
+// What ReadImage gives, from the header of the file: nothing is decoded. Throws Error on files that
+// are no pictures and on damaged headers.
+struct ImageInfo {
+  int64_t height = 0, width = 0, channels = 0;
+};
+NORMKIT_API ImageInfo ReadImageInfo(const std::string& path);
 // By the ending of the name: .png, .jpg, .jpeg (quality 95, full colour resolution). Throws Error
 // where the sizes contradict each other or the file cannot be written.
 NORMKIT_API void WriteImage(const std::string& path, const Image& image);

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "normkit/core/dtype.h"
+#include "normkit/core/error.h"
 #include "normkit/core/export.h"
 
 namespace normkit {

@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "normkit/core/error.h"
 #include "normkit/core/export.h"
 #include "normkit/core/layout.h"
 
@@ -40,6 +41,14 @@ class NORMKIT_API DataSource {
   virtual uint64_t Fingerprint() const;
   // Pictures: 0 to 255 whatever they show. Here: the smallest and the largest value, read once.
   virtual ValueRange Range() const;
+  // One line: how many observations of which classes and sizes; what was resized or converted, what
+  // was left out and why.
+  virtual std::string Summary() const;
+  // Bytes that the observations take in memory once Load has been called. Known from the headers of
+  // the files, before anything is decoded.
+  virtual int64_t MemoryBytes() const { return 0; }
+  // Decodes what is kept in memory; ReadBatch does it otherwise. Throws Error on damaged files.
+  virtual void Load() const {}
 };
 
 using DataPtr = std::shared_ptr<const DataSource>;
@@ -50,9 +59,13 @@ NORMKIT_API DataPtr Subset(DataPtr source, std::vector<int64_t> indices);
 // Two parts: `fraction` of each class (at least one observation of each where it has two) goes to
 // the second. Deterministic in the seed.
 struct Split {
-  DataPtr first, second;
+  DataPtr first = {}, second = {};
 };
 NORMKIT_API Split SplitData(DataPtr source, double fraction, uint64_t seed);
+
+// The same observations with the classes in this order (names that a model was trained with);
+// throws Error where the source has a class that is not among them. Regression is left as it is.
+NORMKIT_API DataPtr WithClasses(DataPtr source, const std::vector<std::string>& classes);
 
 // Reads the observations `indices` into x, one after the other ([count, ...]), on NumThreads()
 // threads. Throws the Error of the first of them that fails, and names an observation that holds
@@ -71,15 +84,26 @@ NORMKIT_API DataPtr FromArraysRegression(Layout layout, std::vector<float> x,
 // brightness and noise. Observation i depends on (seed, i) only.
 NORMKIT_API DataPtr GenerateDigits(int64_t count, uint64_t seed);
 
-// What --data takes: "digits" or "digits:COUNT", a folder with a folder a class (JPEG, PNG), the
-// prefix of an IDX pair (PREFIX-images-idx3-ubyte[.gz], PREFIX-labels-idx1-ubyte[.gz]), or an .npz
-// with x ([N,F], [N,H,W] or [N,H,W,C]) and y (integers [N] are class numbers, floating-point
-// numbers [N] or [N,K] targets), and where wanted the names of the classes, `classes` [K] of texts.
+// What --data takes:
+// - "digits" or "digits:COUNT"; a folder of that name is "./digits";
+// - a folder with a folder a class: pictures in it and below (JPEG, PNG, WebP, GIF, TIFF), all read
+//   as one size, colour where any has it;
+// - an IDX pair: its prefix, or either file (PREFIX-images-idx3-ubyte, PREFIX-labels-idx1-ubyte and
+//   the like, with or without .gz);
+// - an .npz with x ([N,F], [N,H,W] of whole numbers 0 to 255, or [N,H,W,C] with 1 or 3 channels;
+// all
+//   else needs `format`) and y (class numbers or names [N], or floating-point targets [N] or
+//   [N,K]), and where wanted the names of the classes, `classes` [K] of texts, that numbers count
+//   from 0. Without names the numbers that occur are the classes.
+// Files are known by what is in them, whatever their endings.
 struct OpenOptions {
   int64_t count = 5000;  // digits
   uint64_t seed = 1;     // digits
-  int64_t height = 0, width = 0,
-          channels = 0;  // resize image folders to this; 0: the first image's size
+  // Folders: pictures are resized to this; 0: the median height and width, and colour where any
+  // picture has it. Other data must have these sizes.
+  int64_t height = 0, width = 0, channels = 0;
+  // Arrays: a letter an axis, B observations, S space, C channels: "BCSS" for [N,C,H,W].
+  std::string format = {};
 };
 NORMKIT_API DataPtr OpenData(const std::string& spec, const OpenOptions& options = {});
 

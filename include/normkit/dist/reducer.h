@@ -3,6 +3,7 @@
 
 #include <memory>
 
+#include "normkit/core/error.h"
 #include "normkit/core/export.h"
 #include "normkit/core/reducer.h"
 

@@ -5,6 +5,7 @@
 #include <memory>
 #include <span>
 
+#include "normkit/core/error.h"
 #include "normkit/core/export.h"
 #include "normkit/nn/graph.h"
 #include "normkit/nn/network.h"
@@ -33,6 +34,11 @@ class NORMKIT_API Executor {
   ~Executor();
   Executor(Executor&&) noexcept;
   Executor& operator=(Executor&&) noexcept;
+
+  // What arena_bytes() of such an executor will be, without making it. Throws the same errors but
+  // for that of memory.
+  static double PlannedBytes(const Graph& graph, int64_t batch_size, bool training,
+                             bool keep_all = false);
 
   int64_t batch_size() const;
   size_t arena_bytes() const;  // activations, gradients, saved statistics, scratch

@@ -1,11 +1,13 @@
 // A network's topology: a flat list of nodes, in topological order by construction.
 #pragma once
 
+#include <map>
 #include <memory>
 #include <string>
 #include <string_view>
 #include <vector>
 
+#include "normkit/core/error.h"
 #include "normkit/core/export.h"
 #include "normkit/nn/layer.h"
 
@@ -33,15 +35,20 @@ class NORMKIT_API Graph {
   const Node& node(Value value) const { return nodes_[static_cast<size_t>(value)]; }
   const std::vector<Node>& nodes() const { return nodes_; }
   Value output() const { return size() - 1; }
-  Value Find(std::string_view layer_name) const;  // -1 where there is none
+  // The layer that was added under this name; -1 where there is none.
+  Value Find(std::string_view layer_name) const;
 
   // The layout of every value for a batch of this size.
   std::vector<Layout> Layouts(int64_t batch_size) const;
   Layout input_layout() const;  // of one observation (batch size 1)
 
  private:
+  std::string FreeName(std::string_view short_name);
+
   std::vector<Node> nodes_;
-  std::vector<Layout> layouts_;  // of every value for batch size 1
+  std::vector<Layout> layouts_;                            // of every value for batch size 1
+  std::map<std::string, Value, std::less<>> values_;       // by the layer's name
+  std::map<std::string, int, std::less<>> taken_numbers_;  // by short name: 1 to this one
 };
 
 }  // namespace normkit

@@ -4,6 +4,7 @@
 #include <span>
 #include <vector>
 
+#include "normkit/core/error.h"
 #include "normkit/core/export.h"
 #include "normkit/core/moments.h"
 #include "normkit/nn/graph.h"

@@ -9,6 +9,7 @@
 #include <string_view>
 #include <vector>
 
+#include "normkit/core/error.h"
 #include "normkit/core/export.h"
 #include "normkit/core/layout.h"
 #include "normkit/core/random.h"

@@ -12,6 +12,7 @@
 #include <utility>
 #include <vector>
 
+#include "normkit/core/error.h"
 #include "normkit/core/export.h"
 #include "normkit/nn/layer.h"
 #include "normkit/norm/spec.h"
@@ -20,9 +21,13 @@ namespace normkit {
 
 using LayerPtr = std::shared_ptr<Layer>;
 
-// How a parameter array begins.
+// How a parameter array begins. With fan_in the values that one output is a sum over:
+//   narrow-normal   normal, deviation 0.01
+//   glorot          uniform in +-sqrt(6 / (fan_in + fan_out)): Glorot & Bengio 2010, eq. 16
+//   he              normal, deviation sqrt(2 / fan_in): He et al. 2015, eq. 10
+//   fan-in-uniform  uniform in +-1 / sqrt(fan_in): what PyTorch's layers begin with
 struct Initializer {
-  enum Kind { kZeros, kOnes, kNarrowNormal, kGlorot, kHe, kFunction } kind = kZeros;
+  enum Kind { kZeros, kOnes, kNarrowNormal, kGlorot, kHe, kFanInUniform, kFunction } kind = kZeros;
   std::function<void(std::span<float>, Random&)> function;  // kFunction
   // Converts, for `.weights_initializer = Initializer::kHe`.
   Initializer(Kind k) : kind(k) {}  // NOLINT(google-explicit-constructor)
@@ -41,12 +46,12 @@ NORMKIT_API std::string_view Name(InputNormalization normalization);
 NORMKIT_API InputNormalization ParseInputNormalization(std::string_view name);
 
 struct ImageInputOptions {
-  std::string name;
+  std::string name = {};
   std::array<int64_t, 3> input_size{};  // height, width, channels
   InputNormalization normalization = InputNormalization::kZerocenter;
 };
 struct FeatureInputOptions {
-  std::string name;
+  std::string name = {};
   int64_t num_features = 0;
   InputNormalization normalization = InputNormalization::kNone;
 };
@@ -60,7 +65,7 @@ struct Padding {
 };
 
 struct Convolution2dOptions {
-  std::string name;
+  std::string name = {};
   std::array<int64_t, 2> filter_size{};  // height, width
   int64_t num_filters = 0;
   std::array<int64_t, 2> stride{1, 1};
@@ -74,7 +79,7 @@ struct Convolution2dOptions {
          bias_l2_factor = 0;
 };
 struct FullyConnectedOptions {
-  std::string name;
+  std::string name = {};
   int64_t output_size = 0;
   bool bias = true;
   Initializer weights_initializer = Initializer::kGlorot;
@@ -83,35 +88,35 @@ struct FullyConnectedOptions {
          bias_l2_factor = 0;
 };
 struct Pooling2dOptions {
-  std::string name;
+  std::string name = {};
   std::array<int64_t, 2> pool_size{};
   std::array<int64_t, 2> stride{1, 1};
   Padding padding{};
 };
 struct LeakyReluOptions {
-  std::string name;
+  std::string name = {};
   double scale = 0.01;
 };
 struct DropoutOptions {
-  std::string name;
+  std::string name = {};
   double probability = 0.5;
 };
 struct AdditionOptions {
-  std::string name;
+  std::string name = {};
   int num_inputs = 2;
 };
 struct ConcatenationOptions {
-  std::string name;
+  std::string name = {};
   int num_inputs = 2;
 };  // along channels
 
 // Properties of every normalization layer, named as in the toolbox.
 struct BatchNormalizationOptions {
-  std::string name;
+  std::string name = {};
   double epsilon = 1e-5;
-  std::optional<int64_t> num_channels;                // empty: from the input
-  std::vector<float> trained_mean, trained_variance;  // empty: 0 and 1 until training
-  std::vector<float> scale, offset;                   // empty: from the initializers
+  std::optional<int64_t> num_channels = {};                     // empty: from the input
+  std::vector<float> trained_mean = {}, trained_variance = {};  // empty: 0 and 1 until training
+  std::vector<float> scale = {}, offset = {};                   // empty: from the initializers
   double mean_decay = 0.1, variance_decay = 0.1;
   Initializer scale_initializer = Initializer::kOnes;
   Initializer offset_initializer = Initializer::kZeros;
@@ -121,44 +126,44 @@ struct BatchNormalizationOptions {
   bool use_trained_statistics = false;  // training normalizes with the trained statistics
 };
 struct LayerNormalizationOptions {
-  std::string name;
+  std::string name = {};
   double epsilon = 1e-5;
-  std::optional<int64_t> num_channels;
+  std::optional<int64_t> num_channels = {};
   OperationDimension operation_dimension = OperationDimension::kBatchExcluded;
-  std::vector<float> scale, offset;
+  std::vector<float> scale = {}, offset = {};
   Initializer scale_initializer = Initializer::kOnes;
   Initializer offset_initializer = Initializer::kZeros;
   double scale_learn_rate_factor = 1, offset_learn_rate_factor = 1, scale_l2_factor = 1,
          offset_l2_factor = 1;
 };
 struct InstanceNormalizationOptions {
-  std::string name;
+  std::string name = {};
   double epsilon = 1e-5;
-  std::optional<int64_t> num_channels;
-  std::vector<float> scale, offset;
+  std::optional<int64_t> num_channels = {};
+  std::vector<float> scale = {}, offset = {};
   Initializer scale_initializer = Initializer::kOnes;
   Initializer offset_initializer = Initializer::kZeros;
   double scale_learn_rate_factor = 1, offset_learn_rate_factor = 1, scale_l2_factor = 1,
          offset_l2_factor = 1;
 };
 struct GroupNormalizationOptions {
-  static constexpr int64_t kAllChannels = -1;  // one group
-  static constexpr int64_t kChannelWise = -2;  // a group a channel
-  std::string name;
+  static constexpr int64_t kAllChannels = normkit::kAllChannels;  // one group
+  static constexpr int64_t kChannelWise = normkit::kChannelWise;  // a group a channel
+  std::string name = {};
   int64_t num_groups = 0;  // or kAllChannels, kChannelWise
   double epsilon = 1e-5;
-  std::optional<int64_t> num_channels;
-  std::vector<float> scale, offset;
+  std::optional<int64_t> num_channels = {};
+  std::vector<float> scale = {}, offset = {};
   Initializer scale_initializer = Initializer::kOnes;
   Initializer offset_initializer = Initializer::kZeros;
   double scale_learn_rate_factor = 1, offset_learn_rate_factor = 1, scale_l2_factor = 1,
          offset_l2_factor = 1;
 };
 struct RmsNormalizationOptions {  // no offset
-  std::string name;
+  std::string name = {};
   double epsilon = 1e-5;
-  std::optional<int64_t> num_channels;
-  std::vector<float> scale;
+  std::optional<int64_t> num_channels = {};
+  std::vector<float> scale = {};
   Initializer scale_initializer = Initializer::kOnes;
   double scale_learn_rate_factor = 1, scale_l2_factor = 1;
 };
@@ -183,7 +188,11 @@ NORMKIT_API LayerPtr Addition(const AdditionOptions& options = {});
 NORMKIT_API LayerPtr Concatenation(const ConcatenationOptions& options = {});
 NORMKIT_API LayerPtr
 Flatten(const std::string& name = "");  // BSSC -> BC in the order C, S, S (as ONNX)
+// Over the channels of each position, at least 2: of one it would be 1 whatever the input.
 NORMKIT_API LayerPtr Softmax(const std::string& name = "");
+// A graph refuses a normalization each of whose statistics is of one value whatever the batch
+// (instance or channel-wise group normalization without space, layer or RMS normalization over one
+// channel): its output would be its offset (RMS: the sign of its input).
 NORMKIT_API LayerPtr BatchNormalization(const BatchNormalizationOptions& options = {});
 NORMKIT_API LayerPtr LayerNormalization(const LayerNormalizationOptions& options = {});
 NORMKIT_API LayerPtr InstanceNormalization(const InstanceNormalizationOptions& options = {});

@@ -44,7 +44,8 @@ class NORMKIT_API Parameters {
   Parameters Clone() const;
 
  private:
-  std::vector<Parameter> list_;
+  std::vector<Parameter> list_;                       // in the order of the nodes
+  std::map<std::string, size_t, std::less<>> index_;  // in list_, by name
   Tensor values_;
 };
 

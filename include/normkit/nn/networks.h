@@ -7,6 +7,7 @@
 #include <string_view>
 #include <vector>
 
+#include "normkit/core/error.h"
 #include "normkit/core/export.h"
 #include "normkit/nn/graph.h"
 #include "normkit/nn/layers.h"
@@ -25,14 +26,15 @@ struct NormChoice {
 NORMKIT_API NormChoice ParseNormChoice(std::string_view text);
 NORMKIT_API std::string Name(const NormChoice& norm);
 
-// The layer, called `name`; null for kNone.
-NORMKIT_API LayerPtr MakeNorm(const NormChoice& norm, const std::string& name);
+// The layer, called `name`, its scale beginning as the initializer says; null for kNone.
+NORMKIT_API LayerPtr MakeNorm(const NormChoice& norm, const std::string& name,
+                              const Initializer& scale = Initializer::kOnes);
 
 // What a network is made for. Networks from files may leave these open, see docs/network-json.md.
 struct NetworkPurpose {
   std::array<int64_t, 3> input_size{};  // height, width, channels
   int64_t num_classes = 0;
-  NormChoice norm;
+  NormChoice norm = {};
   int64_t width = 16;  // resnet-tiny: filters of the first stage
   int64_t blocks = 3;  // resnet-tiny: residual blocks a stage; 6 * blocks + 2 layers
 };

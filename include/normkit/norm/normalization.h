@@ -9,6 +9,7 @@
 #include <string_view>
 
 #include "normkit/core/dtype.h"
+#include "normkit/core/error.h"
 #include "normkit/core/export.h"
 #include "normkit/core/layout.h"
 #include "normkit/core/reducer.h"
@@ -23,10 +24,14 @@ enum class Activation { kNone, kRelu, kLeakyRelu, kGelu };
 
 struct NormOptions {
   double epsilon = 1e-5;  // added to the variance; must be > 0
+  // Group normalization, which needs it: 1 or more, kAllChannels or kChannelWise. 0 where the
+  // layout has its channels split already (Layout::SplitChannels, blocked channels), and for all
+  // others.
+  int64_t num_groups = 0;
   Activation activation = Activation::kNone;
   double negative_slope = 0.01;  // of kLeakyRelu below 0; at least 0
   Reducer* reducer = nullptr;    // statistics over all its ranks as well; not owned
-  std::string name;              // in messages, "batch normalization 'bn1'"; empty: spec and layout
+  std::string name = {};         // in messages, "batch normalization 'bn1'"; empty: spec and layout
 };
 
 // What a Normalization does with an array: forward with its own statistics, with given ones
@@ -51,14 +56,15 @@ struct SavedStatistics {
 //
 // Arrays: x, y, dx, dy are dense, of the dtype, in the order of the layout. gamma, beta, dgamma,
 // dbeta, given and running statistics are of ParameterDType(dtype), in the order of the affine
-// (running) axes. gamma and beta may be null: 1 and 0. y may be x, dx may be dy. No call throws but
-// for null or overlapping arrays it can see, none allocates after the first of its kind on a
-// thread.
+// (running) axes. gamma and beta may be null: 1 and 0. y may be x, addend or residual, sum may be x
+// or residual, dx may be x, dy or y, daddend may be dy or y; all other arrays of a call that is
+// written to lie apart. No call throws but for null or overlapping arrays, none allocates after the
+// first of its kind on a thread.
 class NORMKIT_API Normalization {
  public:
   // Throws Error where epsilon <= 0 or not finite, or the layout has no channel axis or (repeating
-  // labels, as blocked layouts do) more than 16 runs of axes that are reduced alike.
-  // For group normalization the layout has its channels split (Layout::SplitChannels).
+  // labels, as blocked layouts do) more than 16 runs of axes that are reduced alike; for group
+  // normalization where nothing says what the groups are, or they do not divide the channels.
   Normalization(const NormSpec& spec, const Layout& layout, DType dtype = DType::kF32,
                 const NormOptions& options = {});
   ~Normalization();
@@ -66,28 +72,33 @@ class NORMKIT_API Normalization {
   Normalization& operator=(Normalization&&) noexcept;
 
   const NormSpec& spec() const;
-  const Layout& layout() const;
+  const Layout& layout() const;  // of group normalization: with the channels split
   DType dtype() const;
   int64_t num_statistics() const;  // elements of saved mean and rstd
   int64_t num_parameters() const;  // elements of gamma and beta
   int64_t num_running() const;     // elements of running statistics; 0 where there are none
   int64_t reduced_count() const;   // elements of x that share one statistic (on this rank)
-  // What runs with the current number of threads: "batch forward f32 BCSS [8,64,28,28]: plan RKR,
-  // kernel AVX3 fused rows, groups of 4 units, streaming stores, 2 threads", and where the fastest
-  // path is not open, "; not fused: " and why.
+  // What the statistics are taken over: "layer normalization of f32 BTC [4,3,512]: 4 statistics
+  // over T,C of 1536 values each".
+  std::string DescribeStatistics() const;
+  // The same and what runs with the current number of threads: "batch forward f32 BCSS
+  // [8,64,28,28]: 64 statistics over B,S of 6272 values each, plan RKR, kernel AVX3 fused rows,
+  // groups of 4 units, streaming stores, 2 threads", and where the fastest path is not open,
+  // "; not fused: " and why.
   std::string Describe(NormPass pass = NormPass::kForward) const;
 
   // y from the statistics of x itself, which `saved` receives (members may be null: not wanted).
-  // Where the spec has running statistics and each is of one value, y is beta, and the first such
-  // call says so on stderr.
+  // Where each is of one value, y is beta (rms: gamma with the sign of x), and the first such call
+  // says so on stderr.
   void ForwardTraining(const void* x, const void* gamma, const void* beta, void* y,
                        const SavedStatistics& saved) const;
 
   // The same with what stands beside it in networks, in one pass over memory:
   //   sum = x + residual; y = activation(gamma * xhat(sum) + beta + addend).
-  // Each of residual, with sum, and addend may be null; they have the layout and dtype of x. sum
-  // may be x or residual. The bits are those of the separate operations (bf16 and f16: of the same
-  // without the rounding before `addend`).
+  // Each of residual and addend may be null; they have the layout and dtype of x. Training needs
+  // sum with a residual, for Backward reads it as x, and apart from y; inference does without. The
+  // bits are those of the separate operations (bf16 and f16: of the same without the rounding
+  // before `addend`).
   struct ForwardArgs {
     const void* x = nullptr;
     const void* gamma = nullptr;

@@ -4,6 +4,7 @@
 #include <span>
 #include <string_view>
 
+#include "normkit/core/error.h"
 #include "normkit/core/export.h"
 #include "normkit/core/layout.h"
 
@@ -38,8 +39,13 @@ NORMKIT_API std::span<const NormSpec> NormSpecs();
 // The row called `name`. Throws Error that lists the names, the nearest one first.
 NORMKIT_API const NormSpec& FindNormSpec(std::string_view name);
 
-// The row that layer normalization is for `layout`. kAuto: channel-only where there is a time axis,
-// spatial-channel where there is none (what later releases of the toolbox do when nothing is said).
+// How many groups, beside 1, 2, ..., by the toolbox's names.
+inline constexpr int64_t kAllChannels = -1;  // one group
+inline constexpr int64_t kChannelWise = -2;  // a group a channel
+
+// The row that layer normalization is for `layout`. kAuto (what later releases of the toolbox do
+// when nothing is said): spatial-channel for images, which have two axes of space or more and no
+// time, and channel-only for everything else: features, sequences, one axis of space.
 NORMKIT_API const NormSpec& LayerNormSpec(OperationDimension dimension, const Layout& layout);
 
 // "batch-excluded", "auto", "channel-only", "spatial-channel".

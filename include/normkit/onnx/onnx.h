@@ -3,6 +3,7 @@
 
 #include <string>
 
+#include "normkit/core/error.h"
 #include "normkit/core/export.h"
 #include "normkit/nn/network.h"
 

@@ -16,9 +16,9 @@ namespace normkit {
 struct ProgressOptions {
   bool terminal = false;
   bool color = false;
-  std::function<int()> width;                   // columns of the terminal
-  std::function<double()> seconds;              // a clock that never goes back
-  std::function<void(std::string_view)> write;  // takes what goes to the terminal
+  std::function<int()> width = {};                   // columns of the terminal
+  std::function<double()> seconds = {};              // a clock that never goes back
+  std::function<void(std::string_view)> write = {};  // takes what goes to the terminal
   // terminal: stderr is one (and TERM is not "dumb"); color: and NO_COLOR is not set.
   NORMKIT_API static ProgressOptions Stderr();
 };

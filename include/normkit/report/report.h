@@ -12,8 +12,8 @@ namespace normkit {
 // Text in columns: a column of numbers is set right, one of words left. Rows shorter than the
 // header are filled with empty cells. All text is UTF-8.
 struct Table {
-  std::vector<std::string> header;
-  std::vector<std::vector<std::string>> rows;
+  std::vector<std::string> header = {};
+  std::vector<std::vector<std::string>> rows = {};
 };
 // For a terminal: columns two spaces apart, a rule below the header.
 NORMKIT_API std::string ToText(const Table& table);
@@ -23,16 +23,16 @@ NORMKIT_API std::string ToCsv(const Table& table);
 
 // One curve. A point that is not finite (or not positive on a logarithmic axis) breaks the line.
 struct Series {
-  std::string name;
-  std::vector<std::pair<double, double>> points;
+  std::string name = {};
+  std::vector<std::pair<double, double>> points = {};
   bool dashed = false;
   int color = -1;  // index into the palette, modulo its size; -1: the place in Plot::series
 };
 
 // Curves over one pair of axes, with rounded ticks, a grid and a legend.
 struct Plot {
-  std::string title, x_label, y_label;
-  std::vector<Series> series;
+  std::string title = {}, x_label = {}, y_label = {};
+  std::vector<Series> series = {};
   bool log_y = false;
   double width = 640, height = 360;
 };

@@ -10,6 +10,7 @@
 #include <utility>
 #include <vector>
 
+#include "normkit/core/error.h"
 #include "normkit/core/export.h"
 #include "normkit/data/source.h"
 
@@ -20,12 +21,15 @@ enum class Shuffle { kNever, kOnce, kEveryEpoch };
 enum class Schedule { kNone, kPiecewise, kCosine };
 enum class GradientThresholdMethod { kL2Norm, kGlobalL2Norm, kAbsoluteValue };
 // batch_normalization_statistics: what batch normalization predicts with.
+//   auto              the statistics of exactly what prediction feeds each batch normalization:
+//   after
+//                     training the data go through the network once more, where memory allows
 //   moving            the last moving estimate of training
 //   population        one more pass over the training data after training, pooling (n, mean, M2) of
 //                     the mini-batches, while layers before normalize with batch statistics
-//   population-exact  a pass for each batch normalization, layers before it predicting already:
-//                     the statistics of exactly what prediction will feed it
-enum class Statistics { kMoving, kPopulation, kPopulationExact };
+//   population-exact  a pass for each batch normalization, layers before it predicting already: the
+//                     same bits as auto, slower and with less memory
+enum class Statistics { kAuto, kMoving, kPopulation, kPopulationExact };
 enum class Loss { kAuto, kCrossEntropy, kMeanSquaredError };  // auto: cross-entropy after softmax
 
 // The names that the command line and files use: "every-epoch", "global-l2norm", ...
@@ -54,12 +58,13 @@ struct ProgressRow {
   double learn_rate = 0;
 };
 
-// Names and defaults follow the toolbox's trainingOptions. A partial last mini-batch of an epoch is
+// Names are those of the toolbox's trainingOptions; docs/options.md has the defaults of the toolbox,
+// of this struct and of the program side by side, and why they differ. A partial last mini-batch of an epoch is
 // trained on (the toolbox discards it), its loss the mean of its own observations; one observation
 // left over is not, because batch normalization learns nothing from it.
 struct TrainingOptions {
   Solver solver = Solver::kSgdm;
-  int64_t max_epochs = 5;
+  int64_t max_epochs = 30;
   int64_t mini_batch_size = 128;
   double initial_learn_rate = 0;  // 0: the solver's default, 0.01 (sgdm) or 0.001 (adam, rmsprop)
   Schedule learn_rate_schedule = Schedule::kNone;
@@ -73,7 +78,7 @@ struct TrainingOptions {
   double gradient_threshold = 0;  // 0: none
   GradientThresholdMethod gradient_threshold_method = GradientThresholdMethod::kL2Norm;
   Shuffle shuffle = Shuffle::kOnce;
-  Statistics batch_normalization_statistics = Statistics::kPopulation;
+  Statistics batch_normalization_statistics = Statistics::kAuto;
   Loss loss = Loss::kAuto;
   DataPtr validation_data = nullptr;  // null: none
   int64_t validation_frequency = 50;  // iterations
@@ -81,8 +86,10 @@ struct TrainingOptions {
   int64_t verbose_frequency = 50;     // iterations between rows of the progress table
   uint64_t seed = 1;
 
-  // Checkpoints hold all that is needed to go on. One is written when `stop` stops training, and
-  // every checkpoint_frequency epochs (0: never).
+  // Checkpoints hold all that is needed to go on. One is written before the first iteration, so
+  // that what cannot be written fails before there is anything to lose, every checkpoint_frequency
+  // epochs (0: never), and when `stop` stops training; where one of these cannot be written that is
+  // a warning, and training goes on.
   std::string checkpoint_path = "";  // empty: none
   int64_t checkpoint_frequency = 0;
   // The caller's own; see ReadCheckpointNotes.

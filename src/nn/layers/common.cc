@@ -59,6 +59,11 @@ std::function<void(std::span<float>, Random&)> MakeInitializer(const Initializer
       for (float& value : values) value = static_cast<float>(deviation * random.Normal());
     };
   };
+  const auto uniform = [](double bound) {
+    return [bound](std::span<float> values, Random& random) {
+      for (float& value : values) value = static_cast<float>(random.Uniform(-bound, bound));
+    };
+  };
   switch (initializer.kind) {
     case Initializer::kZeros:
       return [](std::span<float> values, Random&) { std::fill(values.begin(), values.end(), 0.f); };
@@ -68,12 +73,10 @@ std::function<void(std::span<float>, Random&)> MakeInitializer(const Initializer
       return normal(0.01);
     case Initializer::kHe:
       return normal(std::sqrt(2.0 / static_cast<double>(fan_in)));
-    case Initializer::kGlorot: {
-      const double bound = std::sqrt(6.0 / static_cast<double>(fan_in + fan_out));
-      return [bound](std::span<float> values, Random& random) {
-        for (float& value : values) value = static_cast<float>(random.Uniform(-bound, bound));
-      };
-    }
+    case Initializer::kGlorot:
+      return uniform(std::sqrt(6.0 / static_cast<double>(fan_in + fan_out)));
+    case Initializer::kFanInUniform:
+      return uniform(1 / std::sqrt(static_cast<double>(fan_in)));
     case Initializer::kFunction:
       break;
   }

@@ -50,7 +50,7 @@ struct ImageShape {
 Layout FeatureLayout(int64_t batch, int64_t features);
 
 // The function that fills a parameter with given fans (incoming and outgoing connections of one
-// unit): Glorot & Bengio 2010 eq. 16, He et al. 2015 eq. 10, narrow normal has deviation 0.01.
+// unit).
 std::function<void(std::span<float>, Random&)> MakeInitializer(const Initializer& initializer,
                                                                int64_t fan_in, int64_t fan_out);
 

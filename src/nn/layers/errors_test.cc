@@ -185,6 +185,15 @@ TEST(LayerErrorsTest, Normalization) {
               BatchNormalization({.trained_variance = {1, -1}});
             }),
             "batch normalization: trained_variance[1] is -1, expected a finite number >= 0");
+  const float nan = std::numeric_limits<float>::quiet_NaN();
+  EXPECT_EQ(ErrorOf([&] {
+              BatchNormalization({.trained_mean = {0, nan}});
+            }),
+            "batch normalization: trained_mean[1] is nan, expected a finite number");
+  EXPECT_EQ(ErrorOf([&] { GroupNormalization({.scale = {nan}}); }),
+            "group normalization: scale[0] is nan, expected a finite number");
+  EXPECT_EQ(ErrorOf([&] { LayerNormalization({.offset = {-infinity}}); }),
+            "layer normalization: offset[0] is -inf, expected a finite number");
   EXPECT_EQ(ErrorOf([&] { BatchNormalization({.trained_variance = {infinity}}); }),
             "batch normalization: trained_variance[0] is inf, expected a finite number >= 0");
   EXPECT_EQ(ErrorOf([] { LayerNormalization({.num_channels = 0}); }),
@@ -211,6 +220,81 @@ TEST(LayerErrorsTest, Normalization) {
   EXPECT_EQ(AfterFeatures(BatchNormalization({.name = "bn", .trained_variance = {1}})),
             "batch normalization 'bn': trained_variance has 1 values, expected 3 (channels of x, "
             "BC [1,3])");
+}
+
+// Every kind of norm behind features and images of each size: where a statistic is of one value
+// whatever the batch, the layer cannot say anything about its input, and is refused.
+TEST(LayerErrorsTest, NormalizationsThatSayNothing) {
+  using enum OperationDimension;
+  const auto layer = [](OperationDimension dimension) {
+    return LayerNormalization({.name = "n", .operation_dimension = dimension});
+  };
+  const auto group = [](int64_t groups) {
+    return GroupNormalization({.name = "n", .num_groups = groups});
+  };
+  struct Place {
+    const char* format;
+    std::vector<int64_t> shape;
+  };
+  const Place places[] = {{"BC", {1, 4}},         {"BC", {1, 1}},         {"BSSC", {1, 1, 1, 4}},
+                          {"BSSC", {1, 1, 1, 1}}, {"BSSC", {1, 2, 1, 4}}, {"BSSC", {1, 2, 1, 1}},
+                          {"BTC", {1, 1, 4}},     {"BTC", {1, 3, 1}},     {"BSC", {1, 1, 1}},
+                          {"BSC", {1, 5, 1}}};
+  struct Row {
+    const char* name;
+    LayerPtr layer;
+    std::string_view refused;  // a letter a place: x where it is
+  };
+  const Row rows[] = {
+      {"batch", BatchNormalization({.name = "n"}), ".........."},
+      {"layer", layer(kBatchExcluded), ".x.x....x."},
+      {"auto", layer(kAuto), ".x.x...xxx"},
+      {"channel-only", layer(kChannelOnly), ".x.x.x.xxx"},
+      {"spatial-channel", layer(kSpatialChannel), ".x.x...xx."},
+      {"instance", InstanceNormalization({.name = "n"}), "xxxx..x.x."},
+      {"group 1", group(1), ".x.x....x."},
+      {"all channels", group(GroupNormalizationOptions::kAllChannels), ".x.x....x."},
+      {"channel-wise", group(GroupNormalizationOptions::kChannelWise), "xxxx..x.x."},
+      {"rms", RmsNormalization({.name = "n"}), ".x.x.x.xxx"},
+  };
+  for (const Row& row : rows)
+    for (size_t i = 0; i < std::size(places); ++i) {
+      const Layout x = Layout::Make(places[i].format, places[i].shape);
+      const std::string error = ErrorOf([&] { row.layer->OutputLayout(std::vector<Layout>{x}); });
+      SCOPED_TRACE(std::string(row.name) + " of " + x.ToString());
+      if (row.refused[i] == '.') {
+        EXPECT_EQ(error, "no error");
+      } else {
+        const bool rms = row.name == std::string("rms");
+        EXPECT_NE(error.find(" normalization 'n': each statistic is of one value of x (" +
+                             x.ToString() + "), so that the output would be " +
+                             (rms ? "the scale with the sign of x" : "the offset") +
+                             " whatever the input; expected "),
+                  std::string::npos)
+            << error;
+      }
+    }
+  EXPECT_EQ(AfterFeatures(group(3)),
+            "group normalization 'n': each statistic is of one value of x (BC [1,3]), so that the "
+            "output would be the offset whatever the input; expected fewer groups, images larger "
+            "than 1x1, or batch normalization");
+}
+
+TEST(LayerErrorsTest, SoftmaxOfOneValueSaysNothing) {
+  Graph graph;
+  graph.Add(FeatureInput({.num_features = 8}));
+  graph.Add(FullyConnected({.output_size = 1}));
+  EXPECT_EQ(ErrorOf([&] { graph.Add(Softmax("s")); }),
+            "softmax 's': input is BC [1,1], expected at least 2 channels (classes): of one value "
+            "it is 1, whatever the input");
+}
+
+// Grey images are channels last too.
+TEST(LayerErrorsTest, OneChannelMayBeJoined) {
+  Graph graph;
+  graph.Add(ImageInput({.input_size = {6, 5, 1}}));
+  graph.Add(Concatenation(), {0, 0});
+  EXPECT_EQ(graph.Layouts(2).back().ToString(), "BSSC [2,6,5,2]");
 }
 
 TEST(LayerErrorsTest, LayoutsOfOtherOrders) {

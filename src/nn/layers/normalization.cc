@@ -2,19 +2,26 @@
 
 #include <cmath>
 
+#include "src/core/finite.h"
+
 namespace normkit {
 namespace {
 
 using Kind = NormalizationLayer::Kind;
 
-struct KindNames {
+struct KindWords {
   std::string_view type, short_name;
+  std::string_view more_values;  // how its statistics get more than one value
 };
-constexpr KindNames kKinds[] = {{"batch normalization", "batchnorm"},
-                                {"layer normalization", "layernorm"},
-                                {"instance normalization", "instancenorm"},
-                                {"group normalization", "groupnorm"},
-                                {"RMS normalization", "rmsnorm"}};
+constexpr KindWords kKinds[] = {
+    {"batch normalization", "batchnorm", ""},
+    {"layer normalization", "layernorm",
+     "more channels, space that it reduces, or batch normalization"},
+    {"instance normalization", "instancenorm",
+     "images larger than 1x1, or batch or layer normalization"},
+    {"group normalization", "groupnorm",
+     "fewer groups, images larger than 1x1, or batch normalization"},
+    {"RMS normalization", "rmsnorm", "more channels, or batch normalization"}};
 
 // The given values, or those of the initializer.
 std::function<void(std::span<float>, Random&)> Begin(const std::vector<float>& given,
@@ -24,6 +31,12 @@ std::function<void(std::span<float>, Random&)> Begin(const std::vector<float>& g
   return [given](std::span<float> values, Random&) {
     std::copy(given.begin(), given.end(), values.begin());
   };
+}
+
+void CheckFinite(const Layer& layer, std::string_view property, std::span<const float> values) {
+  const size_t bad = FirstNonFinite(values);
+  if (bad < values.size())
+    FailLayer(layer, "{}[{}] is {}, expected a finite number", property, bad, values[bad]);
 }
 
 template <class Options>
@@ -63,6 +76,9 @@ NormalizationLayer::NormalizationLayer(Kind kind, std::string name,
   if (kind == Kind::kGroup && p.num_groups != GroupNormalizationOptions::kAllChannels &&
       p.num_groups != GroupNormalizationOptions::kChannelWise)
     CheckRange(*this, "num_groups", p.num_groups, 1, kMaxSize);
+  CheckFinite(*this, "scale", p.scale);
+  CheckFinite(*this, "offset", p.offset);
+  CheckFinite(*this, "trained_mean", p.trained_mean);
   for (size_t i = 0; i < p.trained_variance.size(); ++i)
     if (!(p.trained_variance[i] >= 0) || !std::isfinite(p.trained_variance[i]))
       FailLayer(*this, "trained_variance[{}] is {}, expected a finite number >= 0", i,
@@ -119,7 +135,23 @@ Layout NormalizationLayer::OutputLayout(std::span<const Layout> inputs) const {
   if (x.channels() % GroupsFor(x) != 0)
     FailLayer(*this, "num_groups is {}, expected a divisor of the {} channels of x ({})",
               p.num_groups, x.channels(), x.ToString());
+  CheckSaysSomething(x);
   return x;
+}
+
+// A statistic of one value makes it the offset, whatever the value is. A batch can be larger; what
+// has nothing to do with the batch stays as it is.
+void NormalizationLayer::CheckSaysSomething(const Layout& x) const {
+  const NormSpec& spec = SpecFor(x);
+  if (spec.reduce & kB) return;
+  const int64_t groups = GroupsFor(x);
+  const Layout split = kind_ == Kind::kGroup ? x.SplitChannels(groups) : x;
+  if (split.SizeOf(spec.reduce) != 1) return;
+  FailLayer(*this,
+            "each statistic is of one value of x ({}), so that the output would be {} whatever "
+            "the input; expected {}",
+            x.ToString(), has_offset() ? "the offset" : "the scale with the sign of x",
+            kKinds[static_cast<int>(kind_)].more_values);
 }
 
 std::vector<ParameterSpec> NormalizationLayer::Parameters(std::span<const Layout> inputs) const {
@@ -186,10 +218,11 @@ NormalizationOp::NormalizationOp(const NormalizationLayer& layer, const Layout& 
       has_offset_(layer.has_offset()),
       addend_(addend),
       properties_(layer.options()),
-      normalization_(
-          layer.SpecFor(x), layer.kind() == Kind::kGroup ? x.SplitChannels(layer.GroupsFor(x)) : x,
-          DType::kF32, {.epsilon = properties_.epsilon, .activation = activation, .name = title_}) {
-}
+      normalization_(layer.SpecFor(x), x, DType::kF32,
+                     {.epsilon = properties_.epsilon,
+                      .num_groups = layer.kind() == Kind::kGroup ? layer.GroupsFor(x) : 0,
+                      .activation = activation,
+                      .name = title_}) {}
 
 size_t NormalizationOp::saved_bytes() const {
   return static_cast<size_t>(normalization_.num_statistics()) * (batch_ ? 3 : 2) * sizeof(double);
@@ -234,7 +267,10 @@ void NormalizationOp::ForwardWithTrained(const ForwardContext& context) {
 }
 
 void NormalizationOp::CheckTrained(const ForwardContext& context) const {
-  const float* variance = context.parameters[3];
+  const float *mean = context.parameters[2], *variance = context.parameters[3];
+  const std::span<const float> means(mean, static_cast<size_t>(normalization_.num_running()));
+  if (const size_t bad = FirstNonFinite(means); bad < means.size())
+    Fail("{}: trained_mean[{}] is {}, expected a finite number", title_, bad, means[bad]);
   for (int64_t c = 0; c < normalization_.num_running(); ++c)
     if (!(variance[c] >= 0) || !std::isfinite(variance[c]))
       Fail("{}: trained_variance[{}] is {}, expected a finite number >= 0", title_, c, variance[c]);

@@ -48,6 +48,7 @@ class NormalizationLayer : public Layer {
   std::string Description() const override;
 
  private:
+  void CheckSaysSomething(const Layout& x) const;
   void CheckValues(std::string_view name, const std::vector<float>& values, const Layout& x) const;
 
   Kind kind_;

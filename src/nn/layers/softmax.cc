@@ -48,6 +48,11 @@ class SoftmaxOp : public LayerOp {
 Layout SoftmaxLayer::OutputLayout(std::span<const Layout> inputs) const {
   const Layout& x = OnlyInput(*this, inputs);
   if (!x.channels_last()) FailLayer(*this, "input is {}, expected channels last", x.ToString());
+  if (x.channels() < 2)
+    FailLayer(*this,
+              "input is {}, expected at least 2 channels (classes): of one value it is 1, whatever "
+              "the input",
+              x.ToString());
   return x;
 }
 

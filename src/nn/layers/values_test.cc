@@ -77,10 +77,9 @@ TEST(LayerValuesTest, SamePaddingPutsTheOddZeroBelowAndRight) {
   ExpectNear(Answer(Image(1, 3, 1), MaxPooling2d(window), {-1, -2, -3}), {-1, -2, -3});
 }
 
-TEST(LayerValuesTest, OneElementPerStatisticGivesTheOffset) {
-  ExpectNear(
-      Answer(Features(2), InstanceNormalization({.scale = {2, 3}, .offset = {5, 7}}), {1, 2, 3, 4}),
-      {5, 7, 5, 7});
+TEST(LayerValuesTest, EqualElementsGiveTheOffset) {
+  const LayerPtr norm = InstanceNormalization({.scale = {2, 3}, .offset = {5, 7}});
+  ExpectNear(Answer(Image(1, 2, 2), norm, {1, 2, 1, 2}), {5, 7, 5, 7});
 }
 
 TEST(LayerValuesTest, InputNormalization) {
@@ -123,6 +122,7 @@ TEST(LayerValuesTest, Initializers) {
   graph.Add(convolution("he", Initializer::kHe), {0});
   graph.Add(convolution("glorot", Initializer::kGlorot), {0});
   graph.Add(convolution("narrow", Initializer::kNarrowNormal), {0});
+  graph.Add(convolution("fan-in", Initializer::kFanInUniform), {0});
   Parameters parameters(graph);
   parameters.Initialize(graph, 1);
   const auto deviation = [&](const char* name) {
@@ -135,6 +135,9 @@ TEST(LayerValuesTest, Initializers) {
   EXPECT_NEAR(deviation("he.weights"), std::sqrt(2 / in), 0.02 * std::sqrt(2 / in));
   EXPECT_NEAR(deviation("glorot.weights"), std::sqrt(2 / (in + out)), 0.02 * 0.057);
   EXPECT_NEAR(deviation("narrow.weights"), 0.01, 0.0002);
+  EXPECT_NEAR(deviation("fan-in.weights"), std::sqrt(1 / (3 * in)), 0.02 * std::sqrt(1 / (3 * in)));
+  for (const float value : parameters.Get(*parameters.Find("fan-in.weights")))
+    EXPECT_LE(std::abs(value), 1 / std::sqrt(in));
   EXPECT_EQ(deviation("he.bias"), 0);
 }
 

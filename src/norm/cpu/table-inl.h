@@ -1,5 +1,5 @@
-// The table of one dtype: NORMKIT_STORAGE is the type, NORMKIT_TABLE the function that gives its
-// table. Included by one table_*.cc for each dtype, which is compiled once for each target.
+// The table of one dtype and target: NORMKIT_STORAGE is the type, NORMKIT_TABLE the function that
+// gives its table.
 #include "src/norm/cpu/table.h"
 // After the declarations.
 #include "src/norm/cpu/forward-inl.h"
@@ -36,12 +36,3 @@ const KernelTable* NORMKIT_TABLE() {
 }  // namespace HWY_NAMESPACE
 }  // namespace normkit
 HWY_AFTER_NAMESPACE();
-
-#if HWY_ONCE
-namespace normkit {
-
-HWY_EXPORT(NORMKIT_TABLE);
-const KernelTable& NORMKIT_TABLE() { return *HWY_DYNAMIC_DISPATCH(NORMKIT_TABLE)(); }
-
-}  // namespace normkit
-#endif

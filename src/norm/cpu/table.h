@@ -59,7 +59,7 @@ struct KernelTable {
 const KernelTable& Kernels(DType dtype);
 const char* TargetName();
 
-// The same for one dtype each (table_*.cc).
+// The same for one dtype each (tables.cc).
 const KernelTable& TableF32();
 const KernelTable& TableF64();
 const KernelTable& TableBF16();

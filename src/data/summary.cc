@@ -1,0 +1,71 @@
+#include "src/data/summary.h"
+
+#include <algorithm>
+
+#include "src/core/fail.h"
+#include "src/core/text.h"
+
+namespace normkit {
+namespace {
+
+constexpr size_t kMostNamed = 10;  // classes, or reasons, by name in one line
+
+std::vector<int64_t> CountClasses(const DataSource& source) {
+  std::vector<int64_t> counts(source.classes().size());
+  for (int64_t i = 0; i < source.size(); ++i) ++counts[static_cast<size_t>(source.label(i))];
+  return counts;
+}
+
+// "3 classes (ant 5, bee 5, cat 4)", "100 classes (of 18 to 22 each)".
+std::string ClassText(const DataSource& source) {
+  const std::vector<std::string>& names = source.classes();
+  const std::vector<int64_t> counts = CountClasses(source);
+  std::string text = fmt::format("{} class{} (", names.size(), names.size() == 1 ? "" : "es");
+  if (names.size() <= kMostNamed) {
+    for (size_t k = 0; k < names.size(); ++k)
+      text += fmt::format("{}{} {}", k == 0 ? "" : ", ", names[k], counts[k]);
+  } else {
+    const auto [least, most] = std::minmax_element(counts.begin(), counts.end());
+    text += *least == *most ? fmt::format("{} each", *least)
+                            : fmt::format("{} to {} each", *least, *most);
+  }
+  return text + ")";
+}
+
+}  // namespace
+
+std::string SizeText(const Layout& observation) {
+  const std::vector<int64_t> shape = observation.shape();
+  if (observation.format() == "BSSC")
+    return fmt::format("{} x {} x {} (height x width x channels)", shape[1], shape[2], shape[3]);
+  if (observation.format() == "BC")
+    return fmt::format("{} feature{}", shape[1], shape[1] == 1 ? "" : "s");
+  return observation.ToString();
+}
+
+std::string Summarize(const DataSource& source, const std::vector<std::string>& notes) {
+  std::string text = source.Description() + ": ";
+  if (!source.classes().empty())
+    text += ClassText(source);
+  else
+    text += fmt::format("{} target value{} each", source.target_size(),
+                        source.target_size() == 1 ? "" : "s");
+  text += ", " + SizeText(source.layout());
+  for (const std::string& note : notes) text += "; " + note;
+  return OneLine(text);
+}
+
+std::string LeftOut::ToString() const {
+  std::string text;
+  size_t named = 0;
+  int64_t others = 0;
+  for (const auto& [reason, count] : counts_) {
+    if (named < kMostNamed)
+      text += fmt::format("{}{} {}", named++ == 0 ? "" : ", ", count, reason);
+    else
+      others += count;
+  }
+  return others == 0 ? text : fmt::format("{}, {} others", text, others);
+}
+
+}  // namespace normkit

@@ -1,0 +1,148 @@
+#include "src/norm/check.h"
+
+#include <initializer_list>
+#include <string_view>
+
+#include "src/core/fail.h"
+#include "src/norm/from_y.h"
+
+namespace normkit {
+namespace {
+
+struct Array {
+  std::string_view name;
+  const void* data;
+  size_t bytes;
+};
+
+bool Overlap(const Array& a, const Array& b) {
+  const auto first = reinterpret_cast<uintptr_t>(a.data);
+  const auto second = reinterpret_cast<uintptr_t>(b.data);
+  return a.data && b.data && a.bytes > 0 && b.bytes > 0 && first < second + b.bytes &&
+         second < first + a.bytes;
+}
+
+// Makes arrays of one problem and compares them. Nothing is allocated: calls are many and small.
+class Arrays {
+ public:
+  explicit Arrays(const Problem& problem)
+      : problem_(problem),
+        data_bytes_(static_cast<size_t>(problem.layout.size()) * SizeOf(problem.dtype)),
+        parameter_bytes_(static_cast<size_t>(problem.geometry.plan.num_param) *
+                         SizeOf(ParameterDType(problem.dtype))),
+        statistic_bytes_(static_cast<size_t>(problem.geometry.plan.num_stat) * sizeof(double)) {}
+
+  Array Data(std::string_view name, const void* data) const { return {name, data, data_bytes_}; }
+  Array Parameter(std::string_view name, const void* data) const {
+    return {name, data, parameter_bytes_};
+  }
+  Array Statistic(std::string_view name, const void* data) const {
+    return {name, data, statistic_bytes_};
+  }
+
+  // What is written may be the same array as what is read, element by element, but not lie across.
+  void SameOrApart(const Array& written, std::initializer_list<Array> read) const {
+    for (const Array& other : read)
+      if (other.data != written.data && Overlap(written, other))
+        Fail("{}: {} and {} overlap, expected the same array or apart", problem_.Title(),
+             other.name, written.name);
+  }
+
+  // What is written must not lie over what is read afterwards.
+  void Apart(const Array& written, std::initializer_list<Array> others,
+             std::string_view why) const {
+    for (const Array& other : others)
+      if (Overlap(written, other))
+        Fail("{}: {} and {} overlap, expected arrays apart: {}", problem_.Title(), written.name,
+             other.name, why);
+  }
+
+ private:
+  const Problem& problem_;
+  size_t data_bytes_, parameter_bytes_, statistic_bytes_;
+};
+
+constexpr std::string_view kBothWritten = "both are written";
+constexpr std::string_view kReadLater = "the second is read after the first is written";
+constexpr std::string_view kBackwardReads = "the backward pass reads the first";
+
+}  // namespace
+
+void CheckNotNull(const Problem& problem, std::string_view name, const void* array, int64_t size,
+                  DType dtype) {
+  if (!array && problem.layout.size() > 0)
+    Fail("{}: {} is null, expected an array of {} {} elements", problem.Title(), name, size,
+         Name(dtype));
+}
+
+void CheckNotNull(const Problem& problem, std::string_view name, const void* array) {
+  CheckNotNull(problem, name, array, problem.layout.size(), problem.dtype);
+}
+
+void CheckForward(const Problem& problem, const Normalization::ForwardArgs& args, bool trains) {
+  CheckNotNull(problem, "x", args.x);
+  CheckNotNull(problem, "y", args.y);
+  const Arrays arrays(problem);
+  const Array x = arrays.Data("x", args.x), y = arrays.Data("y", args.y);
+  const Array gamma = arrays.Parameter("gamma", args.gamma);
+  const Array beta = arrays.Parameter("beta", args.beta);
+  const Array addend = arrays.Data("addend", args.addend);
+  const Array residual = arrays.Data("residual", args.residual);
+  arrays.SameOrApart(y, {x, addend, residual});
+  arrays.Apart(y, {gamma, beta}, kReadLater);
+  const Array mean = arrays.Statistic("saved mean", args.saved.mean);
+  const Array rstd = arrays.Statistic("saved rstd", args.saved.rstd);
+  const Array variance = arrays.Statistic("saved variance", args.saved.variance);
+  arrays.Apart(mean, {rstd, variance, y}, kBothWritten);
+  arrays.Apart(rstd, {variance, y}, kBothWritten);
+  arrays.Apart(variance, {y}, kBothWritten);
+  for (const Array& saved : {mean, rstd, variance})
+    arrays.Apart(saved, {x, gamma, beta, addend, residual}, kReadLater);
+  if (!args.residual) return;
+  if (trains) CheckNotNull(problem, "sum", args.sum);
+  const Array sum = args.sum ? arrays.Data("sum", args.sum) : y;  // which holds it meanwhile
+  arrays.SameOrApart(sum, {x, residual});
+  arrays.Apart(sum, {gamma, beta, addend}, kReadLater);
+  arrays.Apart(sum, {mean, rstd, variance}, kBothWritten);
+  if (trains)
+    arrays.Apart(sum, {y}, kBackwardReads);
+  else
+    arrays.SameOrApart(y, {sum});
+}
+
+void CheckBackward(const Problem& problem, const Normalization::BackwardArgs& args, bool from_y) {
+  const int64_t statistics = problem.geometry.plan.num_stat;
+  if (!from_y) {
+    CheckNotNull(problem, "x", args.x);
+    CheckNotNull(problem, "saved mean", args.mean, statistics, DType::kF64);
+  }
+  CheckNotNull(problem, "dy", args.dy);
+  CheckNotNull(problem, "saved rstd", args.rstd, statistics, DType::kF64);
+  if (problem.options.activation == Activation::kGelu)
+    Fail("{}: backward with GELU fused, expected the forward pass without it and a GELU of its own",
+         problem.Title());
+  const bool reads_y = problem.options.activation == Activation::kLeakyRelu ||
+                       (problem.options.activation != Activation::kNone && args.daddend);
+  if (reads_y) CheckNotNull(problem, "y", args.y);
+  if (from_y) CheckFromY(problem, args);
+
+  const Arrays arrays(problem);
+  const Array x = arrays.Data("x", args.x), y = arrays.Data("y", args.y);
+  const Array dy = arrays.Data("dy", args.dy), dx = arrays.Data("dx", args.dx);
+  const Array gamma = arrays.Parameter("gamma", args.gamma);
+  const Array beta = arrays.Parameter("beta", args.beta);
+  const Array mean = arrays.Statistic("saved mean", from_y ? nullptr : args.mean);
+  const Array rstd = arrays.Statistic("saved rstd", args.rstd);
+  const Array daddend = arrays.Data("daddend", args.daddend);
+  const Array dgamma = arrays.Parameter("dgamma", args.dgamma);
+  const Array dbeta = arrays.Parameter("dbeta", args.dbeta);
+  arrays.SameOrApart(dx, {x, y, dy});
+  arrays.SameOrApart(daddend, {dy, y});
+  arrays.Apart(daddend, {x, gamma, beta, mean, rstd}, kReadLater);
+  arrays.Apart(dx, {gamma, beta, mean, rstd}, kReadLater);
+  arrays.Apart(dx, {daddend, dgamma, dbeta}, kBothWritten);
+  arrays.Apart(daddend, {dgamma, dbeta}, kBothWritten);
+  arrays.Apart(dgamma, {dbeta}, kBothWritten);
+}
+
+}  // namespace normkit

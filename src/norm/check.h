@@ -1,0 +1,20 @@
+// What a call of a normalization is refused for: arrays that are missing, or lie over others.
+#pragma once
+
+#include "src/norm/problem.h"
+
+namespace normkit {
+
+// Throws Error where `array` is null, but for what has no elements.
+void CheckNotNull(const Problem& problem, std::string_view name, const void* array, int64_t size,
+                  DType dtype);
+void CheckNotNull(const Problem& problem, std::string_view name, const void* array);
+
+// What a forward pass may be given. `trains`: what Backward will read has to be kept, which are
+// the sum and the saved statistics.
+void CheckForward(const Problem& problem, const Normalization::ForwardArgs& args, bool trains);
+
+// `from_y`: y stands for x.
+void CheckBackward(const Problem& problem, const Normalization::BackwardArgs& args, bool from_y);
+
+}  // namespace normkit

@@ -1,0 +1,78 @@
+#include "src/train/needs.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "normkit/nn/executor.h"
+#include "src/nn/memory.h"
+#include "src/train/batches.h"
+#include "src/train/statistics.h"
+
+namespace normkit {
+namespace {
+
+// The different sizes of an epoch's mini-batches: an executor is kept for each.
+std::vector<int64_t> SizesOf(int64_t observations, int64_t batch_size, Single single) {
+  if (observations < 1) return {};
+  std::vector<int64_t> sizes = BatchSizes(observations, batch_size, single);
+  return sizes.front() == sizes.back() ? std::vector<int64_t>{sizes.front()}
+                                       : std::vector<int64_t>{sizes.front(), sizes.back()};
+}
+
+double ArenaBytes(const Graph& graph, const std::vector<int64_t>& sizes, bool training) {
+  double bytes = 0;
+  for (const int64_t size : sizes) bytes += Executor::PlannedBytes(graph, size, training);
+  return bytes;
+}
+
+// What FinishStatistics takes where the mini-batches have these sizes.
+double StatisticsBytes(const Graph& graph, const std::vector<int64_t>& sizes,
+                       Statistics statistics) {
+  if (NodesWithStatistics(graph).empty() || statistics == Statistics::kMoving) return 0;
+  double bytes = 0;  // both: the next executor is made before the last one goes
+  for (const int64_t size : sizes)
+    bytes += Executor::PlannedBytes(graph, size, statistics == Statistics::kPopulation, true);
+  return bytes;
+}
+
+std::string OfMiniBatch(const char* what, const std::vector<int64_t>& sizes) {
+  return sizes.empty() ? what : fmt::format("{} of {} observations", what, sizes.front());
+}
+
+}  // namespace
+
+MemoryNeeds TrainingNeeds(const Graph& graph, const TrainingOptions& options, int64_t observations,
+                          int64_t validation_observations) {
+  const TrainingOptions o = Resolve(options);
+  const double parameters = ParameterBytes(graph), states = o.solver == Solver::kAdam ? 2 : 1;
+  MemoryNeeds needs;
+  needs.Add("parameters, their gradients and the solver's state", (2 + states) * parameters);
+  // As arrays and as the bytes of the file, which double where they grow.
+  if (!o.checkpoint_path.empty())
+    needs.Add("a checkpoint while it is written", 3 * (1 + states) * parameters);
+
+  const auto sizes = SizesOf(observations, o.mini_batch_size, Single::kDrop);
+  const auto joined = SizesOf(observations, o.mini_batch_size, Single::kJoin);
+  const double training = ArenaBytes(graph, sizes, true);
+  const double statistics = StatisticsBytes(graph, joined, o.batch_normalization_statistics);
+  if (training >= statistics)
+    needs.Add(OfMiniBatch("activations and gradients", sizes), training);
+  else
+    needs.Add(OfMiniBatch("activations and gradients, all at once for the statistics,", joined),
+              statistics);
+  const auto validation = SizesOf(validation_observations, o.mini_batch_size, Single::kJoin);
+  needs.Add(OfMiniBatch("activations of validation", validation),
+            ArenaBytes(graph, validation, false));
+  return needs;
+}
+
+MemoryNeeds EvaluationNeeds(const Graph& graph, int64_t observations, int64_t mini_batch_size) {
+  MemoryNeeds needs;
+  needs.Add("parameters", ParameterBytes(graph));
+  const auto sizes = SizesOf(observations, mini_batch_size, Single::kJoin);
+  needs.Add(OfMiniBatch("activations", sizes), ArenaBytes(graph, sizes, false));
+  return needs;
+}
+
+}  // namespace normkit

@@ -1,0 +1,21 @@
+// What training and evaluating hold in memory, known before anything is made.
+#pragma once
+
+#include <cstdint>
+
+#include "normkit/nn/graph.h"
+#include "normkit/train/options.h"
+#include "src/core/memory_needs.h"
+
+namespace normkit {
+
+// All that TrainNetwork holds at once, but for the data: parameters, gradients, the solver's state,
+// what the mini-batches and those of the validation take, the pass for the statistics, and the
+// files that are made in memory.
+MemoryNeeds TrainingNeeds(const Graph& graph, const TrainingOptions& options, int64_t observations,
+                          int64_t validation_observations);
+
+// All that Evaluate holds beside the network and the data.
+MemoryNeeds EvaluationNeeds(const Graph& graph, int64_t observations, int64_t mini_batch_size);
+
+}  // namespace normkit

@@ -1,0 +1,40 @@
+// Every struct of options with one member named and the others left out: nothing to warn about. The
+// test tests/public_api_test.py sees to it that none is missing here.
+
+#include <normkit/normkit.h>
+
+#include <string>
+
+using namespace normkit;  // NOLINT: as the examples do
+
+std::string NamesOfOptions() {
+  const ImageInputOptions image{.input_size = {28, 28, 1}};
+  const FeatureInputOptions features{.num_features = 4};
+  const Padding padding{.same = true};
+  const Convolution2dOptions convolution{.filter_size = {3, 3}, .padding = padding};
+  const FullyConnectedOptions connected{.output_size = 10};
+  const Pooling2dOptions pooling{.pool_size = {2, 2}};
+  const LeakyReluOptions leaky{.scale = 0.1};
+  const DropoutOptions dropout{.probability = 0.2};
+  const AdditionOptions addition{.num_inputs = 3};
+  const ConcatenationOptions concatenation{.num_inputs = 3};
+  const BatchNormalizationOptions batch{.epsilon = 1e-3};
+  const LayerNormalizationOptions layer{.epsilon = 1e-3};
+  const InstanceNormalizationOptions instance{.epsilon = 1e-3};
+  const GroupNormalizationOptions group{.num_groups = 4};
+  const RmsNormalizationOptions rms{.epsilon = 1e-3};
+  const NormOptions norm{.epsilon = 1e-3};
+  const NormChoice choice{.num_groups = 4};
+  const NetworkPurpose purpose{.num_classes = 10};
+  const TrainingOptions training{.max_epochs = 1};
+  const ProgressOptions progress{.terminal = false};
+  const Normalization::ForwardArgs forward{.x = nullptr};
+  const Normalization::BackwardArgs backward{.x = nullptr};
+  const Series series{.dashed = true};
+  const Plot plot{.series = {series}, .log_y = true};
+  return image.name + features.name + convolution.name + connected.name + pooling.name +
+         leaky.name + dropout.name + addition.name + concatenation.name + batch.name + layer.name +
+         instance.name + group.name + rms.name + norm.name + plot.title +
+         std::to_string(choice.num_groups + purpose.num_classes + training.max_epochs) +
+         (progress.terminal || forward.x || backward.x ? "?" : "");
+}

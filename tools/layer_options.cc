@@ -1,0 +1,44 @@
+#include "tools/layer_options.h"
+
+#include "src/norm/choose.h"
+
+namespace normkit::tools {
+
+std::vector<std::string> LayerNames() {
+  std::vector<std::string> names;
+  for (const NormSpec& spec : NormSpecs())  // but for those that --operation-dimension chooses
+    if (spec.name.find('/') == spec.name.npos) names.emplace_back(spec.name);
+  return names;
+}
+
+CLI::Option* AddGroupsOption(CLI::App& command, std::optional<int64_t>& groups) {
+  constexpr NumberRange<int64_t> kGroups{1, 1'000'000'000};
+  const std::vector<std::string> words{"all-channels", "channel-wise"};
+  const std::string expected = kGroups.ToString() + ", " + OneOf(words);
+  return AddValue(command, "--num-groups", "N", expected,
+                  "Groups of --layer group: a number, all-channels or channel-wise",
+                  [&groups, kGroups, words, expected](const std::string& text) {
+                    const std::optional<int64_t> number = ParseNumber<int64_t>(text);
+                    if (text == words[0])
+                      groups = kAllChannels;
+                    else if (text == words[1])
+                      groups = kChannelWise;
+                    else if (number && kGroups.Contains(*number))
+                      groups = number;
+                    else
+                      Fail("{} given, expected {}{}", Quoted(text), expected,
+                           DidYouMean(text, words));
+                  });
+}
+
+CLI::Option* AddOperationDimensionOption(CLI::App& command,
+                                         std::optional<OperationDimension>& dimension) {
+  const std::string expected = "batch-excluded, auto, channel-only or spatial-channel";
+  return AddValue(
+             command, "--operation-dimension", "NAME", expected,
+             "What --layer layer reduces: " + expected,
+             [&dimension](const std::string& text) { dimension = ParseOperationDimension(text); })
+      ->default_str(std::string(Name(OperationDimension::kBatchExcluded)));
+}
+
+}  // namespace normkit::tools
