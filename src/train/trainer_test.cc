@@ -299,17 +299,17 @@ TEST(Evaluate, NetworkAndDataHaveToFit) {
   } cases[] = {
       {network(2, {"only"}), data,
        "evaluating 'numbers': the network has names of 1 classes, expected 2 (what it gives)"},
-      {network(1, {"only"}), data,
-       "evaluating 'numbers': it has 2 classes, expected 1: its classes are 'a, b', expected "
-       "'only'"},
-      {network(1, {}), data, "data 'numbers': 2 classes, expected 1 (what the network gives)"},
+      {network(3, {"a", "b", "c"}), data,
+       "evaluating 'numbers': it has 2 classes, expected 3: its classes are 'a, b', expected "
+       "'a, b, c'"},
+      {network(3, {}), data, "data 'numbers': 2 classes, expected 3 (what the network gives)"},
       {network(2, {"b", "a"}), data,
        "evaluating 'numbers': its classes are 'a, b', expected 'b, a'"},
       {network(2, {"a", "c"}), data,
        "evaluating 'numbers': its classes are 'a, b', expected 'a, c'"},
       {network(2, {"a", "b"}), Targets({1, 2}, {1}),
        "evaluating 'numbers': it has targets, expected the 2 classes of the network"},
-      {network(1, {}), Targets({1, 2}, {1}),
+      {network(2, {}), Targets({1, 2}, {1}),
        "data 'numbers': targets to predict, expected classes (the loss is cross-entropy)"},
       {Untrained(LinearGraph(2, false), {}), data,
        "data 'numbers': classes to tell apart, expected targets (the loss is mean-squared-error)"},

@@ -58,10 +58,11 @@ struct ProgressRow {
   double learn_rate = 0;
 };
 
-// Names are those of the toolbox's trainingOptions; docs/options.md has the defaults of the toolbox,
-// of this struct and of the program side by side, and why they differ. A partial last mini-batch of an epoch is
-// trained on (the toolbox discards it), its loss the mean of its own observations; one observation
-// left over is not, because batch normalization learns nothing from it.
+// Names are those of the toolbox's trainingOptions; docs/options.md has the defaults of the
+// toolbox, of this struct and of the program side by side, and why they differ. A partial last
+// mini-batch of an epoch is trained on (the toolbox discards it), its loss the mean of its own
+// observations; one observation left over is not, because batch normalization learns nothing from
+// it.
 struct TrainingOptions {
   Solver solver = Solver::kSgdm;
   int64_t max_epochs = 30;

@@ -30,11 +30,11 @@ struct TrainingResult {
          final_validation_loss = 0;  // after the statistics are final
   // Of each batch normalization; none with Statistics::kMoving.
   std::vector<StatisticsGap> statistics_gaps;
-  bool stopped = false;              // by TrainingOptions::stop
-  bool checkpointed = false;         // checkpoint_path holds where it ended
-  bool stopped_early = false;        // by validation_patience
-  double seconds = 0;                // of training, over all resumed parts
-  size_t peak_bytes = 0;             // arena of the training step
+  bool stopped = false;        // by TrainingOptions::stop
+  bool checkpointed = false;   // checkpoint_path holds where it ended
+  bool stopped_early = false;  // by validation_patience
+  double seconds = 0;          // of training, over all resumed parts
+  size_t peak_bytes = 0;       // arena of the training step
 };
 
 // The loss stopped being a finite number.

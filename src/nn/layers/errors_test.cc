@@ -190,8 +190,8 @@ TEST(LayerErrorsTest, Normalization) {
               BatchNormalization({.trained_mean = {0, nan}});
             }),
             "batch normalization: trained_mean[1] is nan, expected a finite number");
-  EXPECT_EQ(ErrorOf([&] { GroupNormalization({.scale = {nan}}); }),
-            "group normalization: scale[0] is nan, expected a finite number");
+  EXPECT_EQ(ErrorOf([&] { InstanceNormalization({.scale = {nan}}); }),
+            "instance normalization: scale[0] is nan, expected a finite number");
   EXPECT_EQ(ErrorOf([&] { LayerNormalization({.offset = {-infinity}}); }),
             "layer normalization: offset[0] is -inf, expected a finite number");
   EXPECT_EQ(ErrorOf([&] { BatchNormalization({.trained_variance = {infinity}}); }),
