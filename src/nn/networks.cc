@@ -45,12 +45,12 @@ class Chain {
     return Norm(number, graph.output());
   }
 
-  // Begins at zero: the first loss is ln(classes) whatever stands before, and no class has to be
-  // unlearned.
-  Graph Classify(const std::string& number) {
+  // Begins at zero unless told otherwise: the first loss is ln(classes) whatever stands before, and
+  // no class has to be unlearned.
+  Graph Classify(const std::string& number, const Initializer& weights = Initializer::kZeros) {
     graph.Add(FullyConnected({.name = "fc" + number,
                               .output_size = purpose_.num_classes,
-                              .weights_initializer = Initializer::kZeros}));
+                              .weights_initializer = weights}));
     graph.Add(Softmax("softmax"));
     return std::move(graph);
   }
@@ -93,7 +93,7 @@ Graph Mlp(const NetworkPurpose& purpose) {
     chain.FullyConnectedNorm(number, 100);
     chain.graph.Add(Sigmoid("sigmoid" + number));
   }
-  return chain.Classify("4");
+  return chain.Classify("4", Initializer::kGlorot);
 }
 
 Graph Lenet(const NetworkPurpose& purpose) {

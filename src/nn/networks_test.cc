@@ -57,9 +57,9 @@ TEST(NetworksTest, EveryNetworkWithEveryNormRunsForwardAndBackward) {
 }
 
 TEST(NetworksTest, BeginWithoutAnOpinion) {
-  for (const std::string& name : NetworkNames())
-    for (const char* norm : {"none", "batch", "layer", "group:2", "rms"}) {
-      SCOPED_TRACE(name + " " + norm);
+  for (const char* name : {"small-cnn", "lenet", "resnet-tiny"})
+    for (const char* norm : {"none", "batch", "layer", "instance", "group:2", "rms"}) {
+      SCOPED_TRACE(std::string(name) + " " + norm);
       const Graph graph = MakeNetwork(name, Purpose(norm));
       Parameters parameters(graph);
       parameters.Initialize(graph, 1);
