@@ -87,12 +87,14 @@ function(normkit_module name)
     target_link_libraries(${name}_test PRIVATE normkit_all GTest::gmock GTest::gtest_main)
     target_compile_options(${name}_test PRIVATE ${NORMKIT_LIGHTLY})
     normkit_precompile(${name}_test tests)
-    set(labels ${name})
-    if(arg_PROCESSOR)
-      set(labels ${name}$<SEMICOLON>processor)
+    gtest_discover_tests(${name}_test DISCOVERY_TIMEOUT 60 PROPERTIES TIMEOUT 300 LABELS ${name}
+                         WORKING_DIRECTORY ${PROJECT_SOURCE_DIR})
+    if(arg_PROCESSOR)  # a second label: gtest_discover_tests takes no lists
+      set(labels ${CMAKE_CURRENT_BINARY_DIR}/${name}_labels.cmake)
+      file(CONFIGURE OUTPUT ${labels} @ONLY CONTENT
+           "set_tests_properties(\${@name@_test_TESTS} PROPERTIES LABELS \"@name@;processor\")\n")
+      set_property(DIRECTORY APPEND PROPERTY TEST_INCLUDE_FILES ${labels})
     endif()
-    gtest_discover_tests(${name}_test DISCOVERY_TIMEOUT 60 WORKING_DIRECTORY ${PROJECT_SOURCE_DIR}
-                         PROPERTIES TIMEOUT 300 LABELS "${labels}")
   endif()
   if(NORMKIT_BUILD_BENCHMARKS AND benches)
     find_package(benchmark REQUIRED)

@@ -56,6 +56,8 @@ class Page:
 
     def open(self, path):
         self._events.clear()
+        self.problems.clear()
+        self.requests.clear()
         failure = self.call("Page.navigate", url=pathlib.Path(path).resolve().as_uri()).get("errorText")
         assert not failure, f"{path}: {failure}"
         while "Page.loadEventFired" not in self._events:
@@ -81,7 +83,7 @@ class Page:
 
 
 @contextlib.contextmanager
-def open_page(timeout=60):
+def open_page(timeout=300):
     """A new browser with one page; the browser ends with the block."""
     read_commands, commands = os.pipe()
     answers, write_answers = os.pipe()

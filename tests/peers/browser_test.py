@@ -18,13 +18,14 @@ TEXTS = """[...document.querySelectorAll('svg text')].filter(text => {
 def pages(normkit, tmp_path_factory):
     folder = tmp_path_factory.mktemp("pages")
     small = ["--data", "digits:200", "--network", "mlp", "--max-epochs", "2"]
-    normkit("train", *small, "--output", folder / "train", "--mini-batch-size", "16")
+    normkit("train", *small, "--output", folder / "train", "--mini-batch-size", "16",
+            "--validation-frequency", "5")
     normkit("compare", *small, "--norms", "none,batch", "--batch-sizes", "32,8",
             "--checkpoints", "3", "--output", folder / "compare")
     return {"train": folder / "train/report.html", "compare": folder / "compare/compare.html"}
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def page():
     with browser.open_page() as page:
         yield page
