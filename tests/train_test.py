@@ -159,7 +159,7 @@ def test_data_that_networks_do_not_take(normkit, tmp_path):
     x = np.zeros((20, 6), np.float32)
     features, images = tmp_path / "features.npz", tmp_path / "images.npz"
     np.savez(features, x=x, y=np.arange(20) % 2)
-    np.savez(images, x=np.zeros((20, 8, 8), np.float32), y=x)
+    np.savez(images, x=np.zeros((20, 8, 8, 1), np.float32), y=x)
     output = ["--output", tmp_path / "out", "--validation-fraction", "0"]
     done = normkit("train", "--data", features, *output, code=1)
     assert done.stderr == (f"normkit: network 'small-cnn' takes images, BSSC, '{features} (20 "
@@ -173,7 +173,7 @@ def test_names_of_classes(normkit, tmp_path):
     rng = np.random.default_rng(1)
     data = tmp_path / "data.npz"
     y = np.arange(60) % 2
-    np.savez_compressed(data, x=rng.normal(y[:, None, None] * 50, 1, (60, 8, 8)), y=y,
+    np.savez_compressed(data, x=rng.normal(y[:, None, None, None] * 50, 1, (60, 8, 8, 1)), y=y,
                         classes=["dark", "bright"])
     normkit("train", "--data", data, "--max-epochs", "2", "--output", tmp_path / "out")
     model = tmp_path / "out/model.onnx"
