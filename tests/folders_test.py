@@ -28,7 +28,7 @@ def slow(epochs=60, batch=4, seed=1):
             "1000000", "--mini-batch-size", str(batch), "--max-epochs", str(epochs), "--seed", str(seed)]
 
 
-COMPARE = ["compare", *DATA, "--max-epochs", "1", "--norms", "none", "--batch-sizes", "32"]
+COMPARE = ["compare", *DATA, "--max-epochs", "1", "--norm", "none", "--mini-batch-size", "32"]
 MODEL_FILES = ["history.csv", "model.onnx", "report.html"]
 
 
@@ -213,7 +213,20 @@ def test_names_that_cannot_be_saved(normkit, tmp_path):
         for i in range(4):
             write_png(pathlib.Path(os.fsdecode(folder)) / f"{i}.png", np.full((8, 8), 60 * i))
     done = normkit("train", "--data", data, "--output", tmp_path / "out", code=1)
-    assert "UTF-8" in done.stderr and done.stdout == "" and not (tmp_path / "out").exists()
+    assert done.stderr == (r"normkit: model file: class 'b\xff' cannot stand there, expected UTF-8: give it "
+                           "another name\n")
+    assert done.stdout == "" and not (tmp_path / "out").exists()
+
+
+def test_a_model_over_the_limit(normkit, tmp_path):
+    network = tmp_path / "network.json"
+    layers = [{"type": "image_input"}, {"type": "flatten"}, {"type": "fully_connected", "output_size": 700000},
+              {"type": "fully_connected"}, {"type": "softmax"}]
+    network.write_text(json.dumps({"layers": layers}))
+    done = normkit("train", "--data", "digits:50", "--network", network, "--output", tmp_path / "out", code=1)
+    assert re.fullmatch(r"normkit: model file: the network takes 22\d{8} bytes, expected at most 2 GiB \(the "
+                        r"limit of protobuf\)\n", done.stderr), done.stderr
+    assert done.stdout == "" and not (tmp_path / "out").exists()
 
 
 def limited(command, **limits):
@@ -410,6 +423,6 @@ def test_output_that_cannot_be_shown(program, tmp_path, streams):
 
 def test_errors_come_before_the_table(normkit, tmp_path):
     done = normkit("train", "--data", "digits:300", "--initial-learn-rate", "1e38", "--solver", "sgdm",
-                   "--mini-batch-size", "32", "--gradient-threshold", "0", "--output", tmp_path / "out",
+                   "--mini-batch-size", "32", "--output", tmp_path / "out",
                    "--validation-data", tmp_path / "none", code=1)
     assert done.stdout == "" and done.stderr.count("\n") == 1

@@ -73,17 +73,17 @@ def test_training(within, photos, tmp_path):
 
 
 def test_comparing(within, photos, tmp_path):
-    done = within(4 * GB, "compare", "--data", photos, "--batch-sizes", "1,8", "--norms", "none,batch",
+    done = within(4 * GB, "compare", "--data", photos, "--mini-batch-size", "1,8", "--norm", "none,batch",
                   "--output", tmp_path / "out")
     assert_refused(done, "training with norm batch on .*", ".* GB activations and gradients.*",
-                   "smaller --batch-sizes or --image-size take less")
+                   "a smaller --mini-batch-size or --image-size takes less")
     assert not (tmp_path / "out").exists()
 
 
 def test_measuring_a_training_step(within):
-    done = within(4 * GB, "bench", "--network", "small-cnn", "--input", "3000,4000,3", "--batch", "8")
+    done = within(4 * GB, "bench", "--network", "small-cnn", "--input", "3000,4000,3", "--mini-batch-size", "8")
     assert_refused(done, "the training step", ".*activations and gradients of 8 observations.*",
-                   "a smaller --batch or --input takes less")
+                   "a smaller --mini-batch-size or --input takes less")
 
 
 def test_evaluating(within, model):

@@ -130,7 +130,7 @@ void RunNetworkBench(const NetworkBenchArgs& args, const std::vector<int>& threa
       graph,
       {.mini_batch_size = args.batch_size, .batch_normalization_statistics = Statistics::kMoving},
       args.batch_size, 0)
-      .Check("the training step", "a smaller --batch or --input takes less");
+      .Check("the training step", "a smaller --mini-batch-size or --input takes less");
   TrainingStep step(graph, args.batch_size);
   Table table{{"network", "norm", "input", "batch", "threads", "step ms", "images/s", "arena MB",
                "peak MB"},

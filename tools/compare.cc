@@ -155,16 +155,20 @@ void CheckArgs(const CompareArgs& args) {
 }
 
 // A mini-batch that is larger takes more: of each normalization the largest is asked about.
-void CheckMemory(const std::vector<PlannedRun>& plans, const Split& data, const FreeMemory& free) {
+void CheckMemory(const std::vector<PlannedRun>& plans, const Split& data, double data_bytes,
+                 const FreeMemory& free) {
   std::map<std::string, const PlannedRun*> largest;
   for (const PlannedRun& plan : plans) {
     const PlannedRun*& most = largest[plan.norm];
     if (!most || plan.options.mini_batch_size > most->options.mini_batch_size) most = &plan;
   }
-  for (const auto& [norm, plan] : largest)
-    TrainingNeeds(plan->graph, plan->options, data.first->size(), data.second->size())
-        .Check(fmt::format("training with norm {} on '{}'", norm, data.first->Description()),
-               "a smaller --mini-batch-size or --image-size take less", free);
+  for (const auto& [norm, plan] : largest) {
+    MemoryNeeds needs =
+        TrainingNeeds(plan->graph, plan->options, data.first->size(), data.second->size());
+    needs.Add("the data", data_bytes);
+    needs.Check(fmt::format("training with norm {} on '{}'", norm, data.first->Description()),
+                kTakesLess, free);
+  }
 }
 
 // Locks the folder and sees to it that what will be written can be, before the hours of training.
@@ -209,7 +213,7 @@ void RunCompare(const CompareArgs& args, const std::string& command) {
   if (std::filesystem::exists(args.output)) open();
   const Split data = OpenTrainingData(args.data, args.options.seed);
   std::vector<PlannedRun> plans = Plan(args, data);
-  CheckMemory(plans, data, free);
+  CheckMemory(plans, data, DataBytes(args.data, data), free);
   if (!files) open();
   files->CheckCanSave(plans, args.checkpoints);
   const InterruptGuard interrupt;

@@ -169,8 +169,9 @@ void RunEval(const EvalArgs& args) {
   // As training did, so that the sums are the same to the bit.
   const int64_t batch =
       args.mini_batch_size.value_or(Fact<int64_t>(network, "mini-batch-size", 128));
-  EvaluationNeeds(network.graph, data->size(), std::max<int64_t>(1, batch))
-      .Check(fmt::format("evaluating '{}'", data->Description()), kTakesLess, free);
+  MemoryNeeds needs = EvaluationNeeds(network.graph, data->size(), std::max<int64_t>(1, batch));
+  needs.Add("the data", static_cast<double>(data->MemoryBytes()));
+  needs.Check(fmt::format("evaluating '{}'", data->Description()), kTakesLess, free);
   const auto loss = network.facts.find("loss");
   const Evaluation evaluation =
       Evaluate(network, data, std::max<int64_t>(1, batch),

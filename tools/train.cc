@@ -19,6 +19,8 @@
 #include "src/core/fail.h"
 #include "src/core/files.h"
 #include "src/core/log.h"
+#include "src/nn/memory.h"
+#include "src/onnx/model.h"
 #include "src/train/needs.h"
 #include "tools/commands.h"
 #include "tools/interrupt.h"
@@ -224,17 +226,19 @@ std::map<std::string, std::string> Facts(const TrainArgs& args, const Split& dat
   return facts;
 }
 
-void CheckMemory(const TrainArgs& args, const Split& data, const Graph& graph,
-                 const FreeMemory& free) {
-  TrainingNeeds(graph, args.options, data.first->size(), data.second ? data.second->size() : 0)
-      .Check(fmt::format("training on '{}'", data.first->Description()), kTakesLess, free);
+void CheckSizes(const TrainArgs& args, const Split& data, const Graph& graph,
+                const FreeMemory& free) {
+  CheckModelBytes(ParameterBytes(graph));
+  MemoryNeeds needs =
+      TrainingNeeds(graph, args.options, data.first->size(), data.second ? data.second->size() : 0);
+  needs.Add("the data", DataBytes(args.data, data));
+  needs.Check(fmt::format("training on '{}'", data.first->Description()), kTakesLess, free);
 }
 
 // Saving what is not trained yet fails where saving what is trained would.
 void CheckCanSave(const TrainFiles& files, const TrainArgs& args, const Split& data,
                   const Graph& graph) {
   Network untrained{graph, Parameters(graph), data.first->classes(), Facts(args, data)};
-  untrained.parameters.Initialize(graph, args.options.seed);
   untrained.facts["training-data"] = data.first->Description();
   if (data.second) untrained.facts["validation-data"] = data.second->Description();
   constexpr int64_t kMost = 1 << 20;  // epochs; nobody waits for more
@@ -292,7 +296,7 @@ void RunTrain(TrainArgs args, std::vector<std::string> words) {
   if (std::filesystem::exists(args.output)) open();
   const Split data = OpenTrainingData(args.data, args.options.seed);
   const Graph graph = BuildNetwork(args.network, *data.first);
-  CheckMemory(args, data, graph, free);
+  CheckSizes(args, data, graph, free);
   if (!files) open();
   CheckCanSave(*files, args, data, graph);
   TrainAndSave(args, words, data, graph, *files);

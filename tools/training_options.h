@@ -43,6 +43,9 @@ void AddDataOptions(CLI::App& command, DataArgs& args);
 // Opens both; the split depends on the seed only.
 Split OpenTrainingData(const DataArgs& args, uint64_t seed);
 
+// What the data take in memory; parts of one source count once.
+double DataBytes(const DataArgs& args, const Split& data);
+
 // Which network: --network (a name, or a .json file) and --norm.
 struct NetworkArgs {
   std::string network = "small-cnn", norm = "batch";

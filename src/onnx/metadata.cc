@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "src/core/fail.h"
+#include "src/core/text.h"
 
 namespace normkit {
 namespace {
@@ -24,12 +25,19 @@ void Add(std::string_view key, std::string value, onnx::ModelProto* model) {
   entry->set_value(std::move(value));
 }
 
-std::string Dump(std::string_view key, const json& value) {
+bool IsUtf8(const std::string& text) {
   try {
-    return value.dump();
+    static_cast<void>(json(text).dump());
+    return true;
   } catch (const json::exception&) {
-    Fail("model file: {} holds a text that is not UTF-8", key);
+    return false;
   }
+}
+
+void CheckText(const std::string& what, const std::string& text) {
+  if (!IsUtf8(text))
+    Fail("model file: {} {} cannot stand there, expected UTF-8: give it another name", what,
+         Quoted(text));
 }
 
 json Parse(const std::string& text, const std::string& where) {
@@ -82,11 +90,16 @@ void ReadEntry(std::string_view key, const std::string& text, const std::string&
 }  // namespace
 
 void WriteMetadata(const Metadata& metadata, onnx::ModelProto* model) {
+  for (const std::string& name : metadata.classes) CheckText("class", name);
+  for (const auto& [name, fact] : metadata.facts) {
+    CheckText("fact", name);
+    CheckText(name, fact);
+  }
   Add(kFormat, std::string(kVersion), model);
   Add(kInput, metadata.input_normalization, model);
-  if (!metadata.classes.empty()) Add(kClasses, Dump(kClasses, metadata.classes), model);
-  if (!metadata.layers.empty()) Add(kLayers, Dump(kLayers, metadata.layers), model);
-  if (!metadata.facts.empty()) Add(kFacts, Dump(kFacts, metadata.facts), model);
+  if (!metadata.classes.empty()) Add(kClasses, json(metadata.classes).dump(), model);
+  if (!metadata.layers.empty()) Add(kLayers, metadata.layers.dump(), model);
+  if (!metadata.facts.empty()) Add(kFacts, json(metadata.facts).dump(), model);
 }
 
 Metadata ReadMetadata(const onnx::ModelProto& model, const std::string& file) {
@@ -104,12 +117,7 @@ Metadata ReadMetadata(const onnx::ModelProto& model, const std::string& file) {
 bool IsName(const std::string& text) {
   const auto is_control = [](char c) { return static_cast<unsigned char>(c) < ' ' || c == 0x7f; };
   if (std::any_of(text.begin(), text.end(), is_control)) return false;
-  try {
-    static_cast<void>(json(text).dump());
-    return true;
-  } catch (const json::exception&) {  // not UTF-8
-    return false;
-  }
+  return IsUtf8(text);
 }
 
 }  // namespace normkit

@@ -11,6 +11,9 @@ namespace normkit {
 // The same network gives the same bytes.
 std::string OnnxBytes(const Network& network);
 
+// Throws Error where a network with so many bytes of parameters is over the limit of the format.
+void CheckModelBytes(double bytes);
+
 // `file` is what errors call the bytes.
 Network NetworkFromOnnx(std::string_view bytes, const std::string& file);
 

@@ -8,6 +8,7 @@
 #include "src/core/fail.h"
 #include "src/core/files.h"
 #include "src/nn/finite_parameters.h"
+#include "src/nn/memory.h"
 #include "src/onnx/metadata.h"
 #include "src/onnx/model.h"
 #include "src/onnx/operators.h"
@@ -84,10 +85,19 @@ void WriteGraph(const Network& network, onnx::GraphProto* graph, Metadata* metad
 
 }  // namespace
 
+void CheckModelBytes(double bytes) {
+  if (bytes > std::numeric_limits<int>::max())
+    Fail(
+        "model file: the network takes {:.0f} bytes, expected at most 2 GiB (the limit of "
+        "protobuf)",
+        bytes);
+}
+
 std::string OnnxBytes(const Network& network) {
   if (network.graph.size() == 0) Fail("model file: the network has no layers, expected some");
   if (const std::string bad = FindBadParameter(network.graph, network.parameters); !bad.empty())
     Fail("model file: {}", bad);
+  CheckModelBytes(ParameterBytes(network.graph));  // before they are copied
   onnx::ModelProto model;
   Metadata metadata{.classes = network.classes, .facts = network.facts};
   model.mutable_graph()->set_name("normkit");
@@ -106,10 +116,7 @@ std::string OnnxBytes(const Network& network) {
   model.set_producer_version(NORMKIT_VERSION);
   WriteMetadata(metadata, &model);
 
-  const size_t bytes = model.ByteSizeLong();
-  if (bytes > std::numeric_limits<int>::max())
-    Fail("model file: the network takes {} bytes, expected at most 2 GiB (the limit of protobuf)",
-         bytes);
+  CheckModelBytes(static_cast<double>(model.ByteSizeLong()));
   return model.SerializeAsString();
 }
 

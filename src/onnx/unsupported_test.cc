@@ -128,10 +128,13 @@ TEST_F(Unsupported, NetworksThatNoFileCanSay) {
                "own 'time': output is BTC [1,6,1], expected BSSC or BC: model files hold no other");
   Network network = OnFeatures("", Relu("r")).network;
   network.classes = {"caf\xe9"};
-  EXPECT_ERROR(OnnxBytes(network), "model file: normkit.classes holds a text that is not UTF-8");
+  EXPECT_ERROR(OnnxBytes(network),
+               "model file: class 'caf\\xe9' cannot stand there, expected UTF-8: give it another "
+               "name");
   network.classes = {};
   network.facts = {{"data", "\xff"}};
-  EXPECT_ERROR(OnnxBytes(network), "model file: normkit.facts holds a text that is not UTF-8");
+  EXPECT_ERROR(OnnxBytes(network),
+               "model file: data '\\xff' cannot stand there, expected UTF-8: give it another name");
 }
 
 }  // namespace

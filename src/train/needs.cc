@@ -7,7 +7,6 @@
 #include "normkit/nn/executor.h"
 #include "src/nn/memory.h"
 #include "src/train/batches.h"
-#include "src/train/statistics.h"
 
 namespace normkit {
 namespace {
@@ -23,16 +22,6 @@ std::vector<int64_t> SizesOf(int64_t observations, int64_t batch_size, Single si
 double ArenaBytes(const Graph& graph, const std::vector<int64_t>& sizes, bool training) {
   double bytes = 0;
   for (const int64_t size : sizes) bytes += Executor::PlannedBytes(graph, size, training);
-  return bytes;
-}
-
-// What FinishStatistics takes where the mini-batches have these sizes.
-double StatisticsBytes(const Graph& graph, const std::vector<int64_t>& sizes,
-                       Statistics statistics) {
-  if (NodesWithStatistics(graph).empty() || statistics == Statistics::kMoving) return 0;
-  double bytes = 0;  // both: the next executor is made before the last one goes
-  for (const int64_t size : sizes)
-    bytes += Executor::PlannedBytes(graph, size, statistics == Statistics::kPopulation, true);
   return bytes;
 }
 
@@ -53,14 +42,7 @@ MemoryNeeds TrainingNeeds(const Graph& graph, const TrainingOptions& options, in
     needs.Add("a checkpoint while it is written", 3 * (1 + states) * parameters);
 
   const auto sizes = SizesOf(observations, o.mini_batch_size, Single::kDrop);
-  const auto joined = SizesOf(observations, o.mini_batch_size, Single::kJoin);
-  const double training = ArenaBytes(graph, sizes, true);
-  const double statistics = StatisticsBytes(graph, joined, o.batch_normalization_statistics);
-  if (training >= statistics)
-    needs.Add(OfMiniBatch("activations and gradients", sizes), training);
-  else
-    needs.Add(OfMiniBatch("activations and gradients, all at once for the statistics,", joined),
-              statistics);
+  needs.Add(OfMiniBatch("activations and gradients", sizes), ArenaBytes(graph, sizes, true));
   const auto validation = SizesOf(validation_observations, o.mini_batch_size, Single::kJoin);
   needs.Add(OfMiniBatch("activations of validation", validation),
             ArenaBytes(graph, validation, false));

@@ -6,6 +6,7 @@
 
 #include "normkit/nn/input_statistics.h"
 #include "src/core/fail.h"
+#include "src/core/memory_needs.h"
 #include "src/core/parallel.h"
 #include "src/nn/layers/normalization.h"
 #include "src/nn/memory.h"
@@ -66,7 +67,7 @@ std::vector<int> NodesWithStatistics(const Graph& graph) {
   return nodes;
 }
 
-double StatisticsBudget() { return MachineMemory() / 8; }
+double StatisticsBudget() { return std::min(MachineMemory() / 8, FindFreeMemory().bytes / 4); }
 
 namespace {
 
