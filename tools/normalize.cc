@@ -5,7 +5,6 @@
 #include <algorithm>
 #include <cmath>
 #include <filesystem>
-#include <fstream>
 #include <optional>
 #include <string>
 #include <utility>
@@ -93,18 +92,13 @@ void CheckOutputs(const NormalizeArgs& args) {
   }
 }
 
-// A file that is there is replaced where it is an array that is not read here, or empty.
-void CheckReplaced(const std::string& path, const NormalizeArgs& args) {
+// A file that is there is replaced where it is an array (that of the input as well) or empty.
+void CheckReplaced(const std::string& path, bool overwrite) {
   constexpr std::string_view kMagic = "\x93NUMPY";
   std::error_code error;
-  if (args.overwrite || !std::filesystem::is_regular_file(path, error)) return;
-  for (const std::string& input : args.inputs())
-    if (!input.empty() && SameFile(path, input))
-      Fail("{}: is read and would be replaced, expected another file or --overwrite", path);
-  std::string start(kMagic.size(), '\0');
-  std::ifstream file(path, std::ios::binary);
-  file.read(start.data(), static_cast<std::streamsize>(start.size()));
-  if (file.gcount() > 0 && start != kMagic)
+  if (overwrite || !std::filesystem::is_regular_file(path, error)) return;
+  const std::string start = ReadFileStart(path, kMagic.size());
+  if (!start.empty() && start != kMagic)
     Fail("{}: holds something else than an array, expected a new file or --overwrite", path);
 }
 
@@ -190,7 +184,7 @@ class Application {
   void Run() {
     for (const std::string& path : args_.outputs()) {  // before there is anything to lose
       if (path.empty()) continue;
-      CheckReplaced(path, args_);
+      CheckReplaced(path, args_.overwrite);
       CheckWritable(path, path == args_.y || path == args_.dx ? x_.data.size() : 0);
     }
     Forward();
@@ -343,7 +337,7 @@ void AddNormalize(CLI::App& app) {
   option("--dscale", args->dscale, "FILE", "Where the gradient of the scale goes");
   option("--doffset", args->doffset, "FILE", "Where the gradient of the offset goes");
   AddFlag(command, "--overwrite", args->overwrite,
-          "Replace files that are read, or that are no arrays; else that is an error");
+          "Replace files that are no arrays; else that is an error");
   AddThreadsOption(command, args->threads);
   AddFlag(command, "-q,--quiet", args->quiet,
           "Leave out the line on stderr that says what the statistics are taken over");

@@ -82,7 +82,8 @@ void AskAllGroups(const std::string& root, FreeMemory& free) {
     const size_t first = line.find(':'), second = line.find(':', first + 1);
     if (second == std::string::npos || second + 1 >= line.size() || line[second + 1] != '/')
       continue;
-    const std::string controllers = "," + line.substr(first + 1, second - first - 1) + ",";
+    const std::string controllers =
+        fmt::format(",{},", std::string_view(line).substr(first + 1, second - first - 1));
     const std::string group = line.substr(second + 1);
     if (controllers == ",,")
       AskGroups(root + "/sys/fs/cgroup", group, kVersion2, free);

@@ -11,6 +11,8 @@
 namespace normkit {
 namespace {
 
+constexpr double kProgram = 50e6;  // code, tables, what threads and libraries work in
+
 // The different sizes of an epoch's mini-batches: an executor is kept for each.
 std::vector<int64_t> SizesOf(int64_t observations, int64_t batch_size, Single single) {
   if (observations < 1) return {};
@@ -36,13 +38,20 @@ MemoryNeeds TrainingNeeds(const Graph& graph, const TrainingOptions& options, in
   const TrainingOptions o = Resolve(options);
   const double parameters = ParameterBytes(graph), states = o.solver == Solver::kAdam ? 2 : 1;
   MemoryNeeds needs;
+  needs.Add("the program itself", kProgram);
   needs.Add("parameters, their gradients and the solver's state", (2 + states) * parameters);
   // As arrays and as the bytes of the file, which double where they grow.
   if (!o.checkpoint_path.empty())
     needs.Add("a checkpoint while it is written", 3 * (1 + states) * parameters);
 
   const auto sizes = SizesOf(observations, o.mini_batch_size, Single::kDrop);
-  needs.Add(OfMiniBatch("activations and gradients", sizes), ArenaBytes(graph, sizes, true));
+  double activations = ArenaBytes(graph, sizes, true);
+  // The pass for the statistics follows when they are gone. It takes less, unless it keeps what
+  // training would have saved.
+  if (o.batch_normalization_statistics == Statistics::kPopulation)
+    for (const int64_t size : SizesOf(observations, o.mini_batch_size, Single::kJoin))
+      activations = std::max(activations, Executor::PlannedBytes(graph, size, false, true));
+  needs.Add(OfMiniBatch("activations and gradients", sizes), activations);
   const auto validation = SizesOf(validation_observations, o.mini_batch_size, Single::kJoin);
   needs.Add(OfMiniBatch("activations of validation", validation),
             ArenaBytes(graph, validation, false));

@@ -11,7 +11,6 @@ namespace normkit {
 
 // All that TrainNetwork holds at once, but for the data: parameters, gradients, the solver's state,
 // what the mini-batches and those of the validation take, and the files that are made in memory.
-// The pass for the statistics follows when the mini-batches are gone, and takes less than they did.
 MemoryNeeds TrainingNeeds(const Graph& graph, const TrainingOptions& options, int64_t observations,
                           int64_t validation_observations);
 

@@ -103,6 +103,7 @@ TEST(NeedsTest, PartsAreWhatIsMade) {
   const Graph graph = StripeGraph();
   const Parameters parameters(graph);
   const auto bytes = static_cast<double>(parameters.values().size_bytes());
+  constexpr double kProgram = 50e6;
   const auto arena = [&](int64_t size, bool training) {
     return static_cast<double>(Executor(graph, size, training).arena_bytes());
   };
@@ -110,12 +111,13 @@ TEST(NeedsTest, PartsAreWhatIsMade) {
                           .batch_normalization_statistics = Statistics::kMoving};
   // 100 observations: mini-batches of 30 and 10; 31 of validation: 30 and the one left over
   EXPECT_EQ(TrainingNeeds(graph, options, 100, 0).total(),
-            3 * bytes + arena(30, true) + arena(10, true));
+            kProgram + 3 * bytes + arena(30, true) + arena(10, true));
   EXPECT_EQ(TrainingNeeds(graph, options, 60, 31).total(),
-            3 * bytes + arena(30, true) + arena(31, false));
+            kProgram + 3 * bytes + arena(30, true) + arena(31, false));
   options.solver = Solver::kAdam;
   options.checkpoint_path = "checkpoint.npz";
-  EXPECT_EQ(TrainingNeeds(graph, options, 30, 0).total(), (4 + 9) * bytes + arena(30, true));
+  EXPECT_EQ(TrainingNeeds(graph, options, 30, 0).total(),
+            kProgram + (4 + 9) * bytes + arena(30, true));
   EXPECT_EQ(EvaluationNeeds(graph, 50, 20).total(), bytes + arena(20, false) + arena(10, false));
 }
 
