@@ -206,16 +206,27 @@ def test_two_at_once(normkit, program, tmp_path, pair):
 
 
 def test_names_that_cannot_be_saved(normkit, tmp_path):
-    data = tmp_path / "data"
-    for name in (b"a", b"b\xff"):
-        folder = os.path.join(os.fsencode(data), name)
-        os.makedirs(folder)
-        for i in range(4):
-            write_png(pathlib.Path(os.fsdecode(folder)) / f"{i}.png", np.full((8, 8), 60 * i))
-    done = normkit("train", "--data", data, "--output", tmp_path / "out", code=1)
-    assert done.stderr == (r"normkit: model file: class 'b\xff' cannot stand there, expected UTF-8: give it "
-                           "another name\n")
+    network = tmp_path / "network.json"
+    layers = [{"type": "image_input"}, {"type": "flatten", "name": "a\x01b"}, {"type": "fully_connected"},
+              {"type": "softmax"}]
+    network.write_text(json.dumps({"layers": layers}))
+    done = normkit("train", "--data", "digits:50", "--network", network, "--output", tmp_path / "out", code=1)
+    assert done.stderr == (r"normkit: flatten 'a\x01b': the name cannot stand in a model file, expected UTF-8 "
+                           "without control characters\n")
     assert done.stdout == "" and not (tmp_path / "out").exists()
+
+
+def test_class_folders_that_are_not_utf8(normkit, tmp_path):
+    """They get a name that can be written: the model is saved, and its classes are read again."""
+    data = os.fsencode(tmp_path / "data")
+    for name in (b"a", b"b\xff"):
+        os.makedirs(os.path.join(data, name))
+        for i in range(4):
+            write_png(pathlib.Path(os.fsdecode(os.path.join(data, name, b"%d.png" % i))), np.full((8, 8), 60 * i))
+    normkit("train", "--data", tmp_path / "data", "--network", "mlp", "--max-epochs", "1", "--output",
+            tmp_path / "out")
+    classes = json.loads(normkit("inspect", tmp_path / "out/model.onnx", "--json").stdout)["classes"]
+    assert classes[0] == "a" and classes[1].startswith("b")
 
 
 def test_a_model_over_the_limit(normkit, tmp_path):
