@@ -353,7 +353,7 @@ class Normalization:
         return call
 
     def _forward_args(self, x, gamma, beta, out, residual, sum, addend, kept=(0, 0, 0)):
-        if residual is not None and sum is None:
+        if residual is not None and sum is None and any(kept):  # backward will read it as x
             raise ValueError("residual is given, expected sum as well: an array for x + residual")
         shape, dtype = self.shape, self.dtype
         parameters, parameter_dtype = (self.num_parameters,), self.parameter_dtype

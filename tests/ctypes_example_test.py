@@ -355,6 +355,7 @@ def test_misuse_is_an_exception(example):
     norm = example.Normalization("layer", "BC", (2, 3))
     with pytest.raises(ValueError, match="residual is given, expected sum as well"):
         norm.forward(f32(2, 3), residual=f32(2, 3))
+    norm.inference(f32(2, 3), residual=f32(2, 3))  # which nobody goes back from
     norm.forward(f32(2, 3))
     with pytest.raises(ValueError, match="layer normalization has no running statistics"):
         norm.update_running(f32(2), f32(2))

@@ -82,7 +82,8 @@ TEST(CApi, RefusesBadPlans) {
   EXPECT_EQ(CreateError("group", "BC", {2, 6}),
             "group normalization of BC [2,6]: the number of groups is missing");
   EXPECT_EQ(CreateError("group", "BC", {2, 6}, Options(-3)),
-            "group normalization of BC [2,6]: -3 groups given, expected 1 or more");
+            "group normalization of BC [2,6]: num_groups is -3, expected 1 or more, kAllChannels "
+            "(-1) or kChannelWise (-2)");
   EXPECT_EQ(CreateError("rms", "BC", {2, 6}, Options(0, "auto")),
             "rms normalization of BC [2,6]: operation dimension 'auto' given, but only layer "
             "normalization has one");

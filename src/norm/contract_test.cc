@@ -268,7 +268,9 @@ TEST(Reduced, TwoRanksWithTheSameDataChangeNothing) {
   Twins twins;
   for (const NormSpec& spec : {kBatchNorm, kGroupNorm, kInstanceNorm}) {
     for (const char* format : {"BCS", "BSC"}) {
-      const Problem p({spec, cases::MakeLayout(format, {}), DType::kF64});
+      const Layout layout = cases::MakeLayout(format, {});
+      const bool grouped = spec.name == kGroupNorm.name;
+      const Problem p({spec, grouped ? layout.SplitChannels(2) : layout, DType::kF64});
       const Outcome alone = RunBoth(p), both = RunBoth(p, {.norm = {.reducer = &twins}});
       // To rounding; the parameters' gradients stay those of the rank.
       for (auto part : {&Outcome::y, &Outcome::dx, &Outcome::dgamma, &Outcome::dbeta})
@@ -374,7 +376,9 @@ TEST(Edges, OneValuePerStatisticGivesBeta) {
 TEST(Edges, EmptyBatchLeavesEverythingAlone) {
   for (const NormSpec& spec : NormSpecs()) {
     for (const char* format : {"BCSS", "BSSC", "BTC"}) {
-      const Normalization norm(spec, cases::MakeLayout(format, {.b = 0, .c = 4}));
+      const NormOptions options{.num_groups = spec.name == kGroupNorm.name ? 2 : 0};
+      const Normalization norm(spec, cases::MakeLayout(format, {.b = 0, .c = 4}), DType::kF32,
+                               options);
       std::vector<double> mean(4, 7.0), rstd(4, 8.0);
       std::vector<float> gamma(4, 1.0f), dgamma(4, 5.0f), dbeta(4, 6.0f);
       norm.ForwardTraining(nullptr, gamma.data(), gamma.data(), nullptr,
