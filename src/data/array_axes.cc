@@ -26,17 +26,17 @@ std::string OnlyFormat(const NpyInfo& array, const std::string& where) {
     case 3:
       if (whole && !IsChannels(shape[1])) return "BSS";
       Fail(
-          "{}: is {}, which may be grey pictures, sequences or signals: --format says which, BSS "
+          "{} is {}, which may be grey pictures, sequences or signals: --format says which, BSS "
           "for grey pictures (B observations, S space, C channels)",
           where, Shape(array));
     case 4:
       if (IsChannels(shape[3]) && !IsChannels(shape[1])) return "BSSC";
       Fail(
-          "{}: is {}, whose channels may be first or last: --format says which, BCSS (first) or "
+          "{} is {}, whose channels may be first or last: --format says which, BCSS (first) or "
           "BSSC (last; B observations, S space, C channels)",
           where, Shape(array));
     default:
-      Fail("{}: is {}, expected [N,F], [N,H,W] or [N,H,W,C]", where, Shape(array));
+      Fail("{} is {}, expected [N,F], [N,H,W] or [N,H,W,C]", where, Shape(array));
   }
 }
 
@@ -49,7 +49,7 @@ void CheckFormat(const std::string& format, const NpyInfo& array, const std::str
     Fail("{}: format '{}' has time, expected B, S and C only: sequences are not read yet", where,
          format);
   if (format.size() != array.shape.size())
-    Fail("{}: is {}, format '{}' has {} letters, expected one an axis", where, Shape(array), format,
+    Fail("{} is {}, format '{}' has {} letters, expected one an axis", where, Shape(array), format,
          format.size());
   const bool features = count('S') == 0 && count('C') == 1,
              pictures = count('S') == 2 && count('C') <= 1;
@@ -62,7 +62,7 @@ void CheckFormat(const std::string& format, const NpyInfo& array, const std::str
 
 ArrayAxes ReadAxes(const NpyInfo& array, const std::string& format, const std::string& where) {
   if (std::find(array.shape.begin(), array.shape.end(), 0) != array.shape.end())
-    Fail("{}: is {}, expected sizes of at least 1", where, Shape(array));
+    Fail("{} is {}, expected sizes of at least 1", where, Shape(array));
   ArrayAxes axes;
   if (format.empty()) {
     axes.format = OnlyFormat(array, where);

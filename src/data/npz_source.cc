@@ -20,9 +20,10 @@ struct File {
 
   // The array of this name, in whatever folder of the archive; "" where there is none.
   std::string Find(const std::string& name) const {
+    const std::vector<std::string> names = npz.names();
+    if (std::find(names.begin(), names.end(), name) != names.end()) return name;
     std::string found;
-    for (const std::string& candidate : npz.names()) {
-      if (candidate == name) return name;
+    for (const std::string& candidate : names) {
       if (!candidate.ends_with("/" + name)) continue;
       if (!found.empty())
         Fail("{}: has both {} and {}, expected one array '{}'", path, found, candidate, name);

@@ -114,10 +114,7 @@ TEST(NpzTest, MembersMayNotShareBytesOrNames) {
   std::string large = bytes;
   const size_t first = bytes.find("PK\1\2");
   large.replace(first + 20, 4, Number(bytes.size(), 4));
-  EXPECT_ERROR(ParseNpz(large, "a.npz"),
-               fmt::format("a.npz: damaged ZIP archive: {} bytes are expected at byte 35, but the "
-                           "file has {}",
-                           bytes.size(), bytes.size()));
+  EXPECT_ERROR(ParseNpz(large, "a.npz"), "a.npz: damaged ZIP archive: its members overlap");
 }
 
 // Many entries that all point at the same large member.

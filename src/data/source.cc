@@ -39,6 +39,9 @@ class SubsetSource : public DataSource {
   std::string Description() const override {
     return fmt::format("{} of {}", size(), source_->Description());
   }
+  std::string Summary() const override {
+    return fmt::format("{} of {}", size(), source_->Summary());
+  }
   std::string ObservationName(int64_t index) const override {
     return source_->ObservationName(At(index));
   }
