@@ -30,11 +30,13 @@ std::string NamesOfOptions() {
   const ProgressOptions progress{.terminal = false};
   const Normalization::ForwardArgs forward{.x = nullptr};
   const Normalization::BackwardArgs backward{.x = nullptr};
+  const OpenOptions open{.count = 100};
   const Series series{.dashed = true};
   const Plot plot{.series = {series}, .log_y = true};
   return image.name + features.name + convolution.name + connected.name + pooling.name +
          leaky.name + dropout.name + addition.name + concatenation.name + batch.name + layer.name +
          instance.name + group.name + rms.name + norm.name + plot.title +
-         std::to_string(choice.num_groups + purpose.num_classes + training.max_epochs) +
+         std::to_string(choice.num_groups + purpose.num_classes + open.count +
+                        training.max_epochs) +
          (progress.terminal || forward.x || backward.x ? "?" : "");
 }
