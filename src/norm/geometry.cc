@@ -45,14 +45,15 @@ Geometry::Geometry(const NormSpec& spec, const Layout& layout)
   folds = cell_form && num_cells != plan.num_stat && !contiguous;
   reduce = folds ? cells : statistics;
   unit_stats = plan.num_stat / std::max<int64_t>(1, num_units());
-  if (folds) {
+  if (folds && plan.size > 0) {
     const int64_t unit_cells = num_cells / num_units();
     units_apart = unit_stats * num_units() == plan.num_stat &&
                   StatOf((num_units() - 1) * unit_cells) == (num_units() - 1) * unit_stats &&
                   StatOf(num_cells - 1) == plan.num_stat - 1;
   }
 
-  units_contiguous = num_units() == 1 || reduce.kept.Offset(1) * num_units() == plan.size;
+  units_contiguous =
+      plan.size == 0 || num_units() == 1 || reduce.kept.Offset(1) * num_units() == plan.size;
 
   // Cell runs may span levels that differ in the plan (group and channel): take the cells' own.
   if (cell_form) {

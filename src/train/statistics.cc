@@ -150,21 +150,25 @@ struct Level {
   std::set<Value> kept;
 };
 
-// The last values before `targets` that need no statistics of level `level` or later.
-std::set<Value> Frontier(const Graph& graph, const std::vector<size_t>& levels, size_t level,
-                         std::vector<Value> todo) {
-  std::set<Value> frontier, seen;
-  while (!todo.empty()) {
-    const Value value = todo.back();
-    todo.pop_back();
-    if (!seen.insert(value).second) continue;
-    if (levels[static_cast<size_t>(value)] <= level) {
-      frontier.insert(value);
-      continue;
+// Into `kept` of each level the last values that need no statistics of a later level, of those that
+// lead to what is measured later: each value from its own level up to that of its last reader.
+// `levels` are those of the values.
+void Keep(const Graph& graph, const std::vector<size_t>& levels, std::vector<Level>& result) {
+  std::vector<char> needed(levels.size());
+  for (const Level& level : result)
+    for (const int node : level.nodes)
+      needed[static_cast<size_t>(graph.node(node).inputs.front())] = 1;
+  std::vector<size_t> last(levels.size());  // the level of each value's last needed reader
+  for (Value value = graph.size(); value-- > 0;) {
+    const auto v = static_cast<size_t>(value);
+    if (!needed[v]) continue;
+    for (size_t level = levels[v]; level < last[v]; ++level) result[level].kept.insert(value);
+    for (const Value input : graph.node(value).inputs) {
+      needed[static_cast<size_t>(input)] = 1;
+      size_t& of_input = last[static_cast<size_t>(input)];
+      of_input = std::max(of_input, levels[v]);
     }
-    for (const Value input : graph.node(value).inputs) todo.push_back(input);
   }
-  return frontier;
 }
 
 // `nodes` by how many others of them stand before each, at most.
@@ -175,15 +179,11 @@ std::vector<Level> Levels(const Graph& graph, const std::vector<int>& nodes) {
     size_t& level = levels[static_cast<size_t>(value)];
     for (const Value input : graph.node(value).inputs)
       level = std::max(level, levels[static_cast<size_t>(input)]);
-    if (std::find(nodes.begin(), nodes.end(), value) == nodes.end()) continue;
+    if (!std::ranges::binary_search(nodes, value)) continue;  // which stand in their order
     result.resize(std::max(result.size(), level + 1));
     result[level++].nodes.push_back(value);
   }
-  std::vector<Value> targets;
-  for (size_t level = result.size(); level-- > 0;) {
-    result[level].kept = Frontier(graph, levels, level, targets);
-    for (const int node : result[level].nodes) targets.push_back(graph.node(node).inputs.front());
-  }
+  Keep(graph, levels, result);
   return result;
 }
 
