@@ -70,7 +70,7 @@ COMMAND_LINES = [
      "all-channels or channel-wise"),
     ([*GROUP, "--num-groups", "all"],
      "--num-groups: 'all' given, expected a whole number from 1 to 1000000000, "
-     "all-channels or channel-wise"),
+     "all-channels or channel-wise, did you mean 'all-channels'?"),
     ([*GROUP, "--num-groups", "3.5"],
      "--num-groups: '3.5' given, expected a whole number from 1 to 1000000000, "
      "all-channels or channel-wise"),

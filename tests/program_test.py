@@ -143,7 +143,7 @@ def test_odd_words_stand_on_one_line(program, tmp_path, name, shown):
         ([b"train", b"--data", b"digits", b"--output", b"out", b"--seed", name], 2),
         ([b"train", b"--data", b"digits", b"--output", b"out", b"--solver", name], 2),
         ([b"bench", b"--layer", name], 2),
-        ([b"bench", b"--layer", b"batch", b"--shape", b"2", b"--format", name], 1),
+        ([b"bench", b"--layer", b"batch", b"--shape", b"2", b"--format", name], 2),
         ([b"inspect", b"model", name], 2),
     ]:
         found, stdout, stderr = run(*words)
@@ -167,12 +167,13 @@ def test_json_stays_json(program, tmp_path, name):
         file.write('{"layers": ' + layers + "}")
     few = [b"--data", b"digits:20", b"--network", network, b"--max-epochs", b"1", b"--output", name, b"--json"]
     assert name.decode(errors="replace") in run(b"train", *few)["model"]
-    run(b"compare", *few, b"--norm", b"none", b"--mini-batch-size", b"8", b"--checkpoints", b"1")
+    compare = [b"other " + word if word == name else word for word in few]
+    run(b"compare", *compare, b"--norm", b"none", b"--mini-batch-size", b"8", b"--checkpoints", b"1")
     model = name + b"/model.onnx"
     assert run(b"inspect", model, b"--json")["model"] == model.decode(errors="replace")
     run(b"eval", model, b"--data", b"digits:20", b"--json")
-    np.save(os.path.join(os.fsencode(tmp_path), b"x.npy"), np.zeros((1, 28, 28), np.float32))
-    os.rename(tmp_path / "x.npy", os.path.join(os.fsencode(tmp_path), name + b".npy"))
+    np.save(tmp_path / "x.npy", np.zeros((1, 28, 28), np.float32))
+    os.rename(os.fsencode(tmp_path / "x.npy"), os.path.join(os.fsencode(tmp_path), name + b".npy"))
     found = run(b"predict", model, name + b".npy", b"--json")
     assert found[0]["file"].startswith(name.decode(errors="replace"))
     run(b"bench", b"--network", network, b"--input", b"4,4,1", b"--seconds", b"0", b"--threads", b"1", b"--json")

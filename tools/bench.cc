@@ -214,9 +214,12 @@ void AddBench(CLI::App& app) {
              "forward (if not given), inference, backward");
   AddChoices(command, "--layer", args->layers, LayerNames(), OneOf(LayerNames()));
   AddNumbers(command, "--shape", args->shape, {0, 1'000'000'000}, "Sizes, outermost first");
-  AddList(command, "--format", "LETTERS", "a letter of B, T, S, C for each size",
-          "A letter of B, T, S, C for each size",
-          [args](const std::vector<std::string>& formats) { args->formats = formats; });
+  AddList(command, "--format", "LETTERS,...", "a letter of B, T, S, C for each size",
+          "A letter of B, T, S, C for each size", [args](const std::vector<std::string>& formats) {
+            for (const std::string& format : formats)
+              Layout::Make(format, std::vector<int64_t>(format.size(), 1));
+            args->formats = formats;
+          });
   AddChoices(command, "--dtype", args->dtypes, {"f32", "f64", "bf16", "f16"},
              "f32 (if not given), f64, bf16, f16");
   AddGroupsOption(command, args->num_groups);

@@ -210,7 +210,8 @@ void RunCompare(const CompareArgs& args, const std::string& command) {
   const FreeMemory free = FindFreeMemory();
   std::optional<CompareFiles> files;  // as train does
   const auto open = [&] { files.emplace(args.output, args.overwrite); };
-  if (std::filesystem::exists(args.output)) open();
+  std::error_code error;  // what cannot be looked at is not there
+  if (std::filesystem::exists(args.output, error)) open();
   const Split data = OpenTrainingData(args.data, args.options.seed);
   std::vector<PlannedRun> plans = Plan(args, data);
   CheckMemory(plans, data, DataBytes(args.data, data), free);

@@ -8,6 +8,7 @@
 #include <csignal>
 #include <cstdio>
 #include <exception>
+#include <filesystem>
 #include <string>
 #include <utility>
 #include <vector>
@@ -60,6 +61,8 @@ int Run(int argc, char** argv) {
     if (const int code = ExplainUsage(app, error)) return code;
   } catch (const Error& error) {
     return Fail(error.what());
+  } catch (const std::filesystem::filesystem_error& error) {
+    return Fail(error.path1().string() + ": " + error.code().message());
   } catch (const std::bad_alloc&) {
     return Fail("out of memory");
   } catch (const std::exception& error) {

@@ -113,6 +113,7 @@ CLI::Option* AddFiles(CLI::App& command, const std::string& name, std::vector<st
   };
   return command.add_option(name, callback, description)
       ->expected(1, CLI::detail::expected_max_vector_size)
+      ->allow_extra_args()
       ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll)
       ->option_text("FILE...")
       ->type_name("a path");

@@ -19,6 +19,7 @@
 #include "src/core/fail.h"
 #include "src/core/files.h"
 #include "src/core/log.h"
+#include "src/core/text.h"
 #include "src/nn/memory.h"
 #include "src/onnx/model.h"
 #include "src/train/needs.h"
@@ -81,7 +82,7 @@ bool IsOwn(const CLI::Option& option) {
 // folder that is gone, because all was moved, leaves paths as those of this one.
 void EnterFolderOf(const std::map<std::string, std::string>& notes, TrainArgs& args) {
   namespace fs = std::filesystem;
-  const fs::path started_in = notes.at("folder"), checkpoint = args.resume;
+  const fs::path started_in = Utf8AsBytes(notes.at("folder")), checkpoint = args.resume;
   if (args.output.empty())
     args.output = checkpoint.has_parent_path() ? checkpoint.parent_path().string() : ".";
   std::error_code error;
@@ -103,6 +104,7 @@ std::vector<std::string> TakeOptions(TrainArgs& args) {
   const json words = text == notes.end() ? json() : json::parse(text->second, nullptr, false);
   try {
     auto made_with = words.get<std::vector<std::string>>();
+    for (std::string& word : made_with) word = Utf8AsBytes(word);
     TrainArgs made;
     CLI::App command;
     AddOptions(command, made);
@@ -175,7 +177,7 @@ TrainingResult Train(const TrainArgs& args, const Split& data, const Graph& grap
 }
 
 json Summary(const TrainArgs& args, const TrainingResult& result, const std::string& parting) {
-  json summary{{"network", args.network.network},
+  json summary{{"network", OneLine(args.network.network)},
                {"norm", args.network.norm},
                {"learnables", CountLearnables(result.network.parameters)},
                {"iterations", result.history.size()},
@@ -219,7 +221,7 @@ void PrintSummary(const TrainArgs& args, const TrainingResult& result, const Dat
 
 // What a model file says of the training beside what the training says itself.
 std::map<std::string, std::string> Facts(const TrainArgs& args, const Split& data) {
-  std::map<std::string, std::string> facts{{"network", args.network.network},
+  std::map<std::string, std::string> facts{{"network", OneLine(args.network.network)},
                                            {"norm", args.network.norm}};
   if (data.second && args.data.validation_data.empty())  // eval --held-out finds the part again
     facts["validation-fraction"] = fmt::format("{}", args.data.validation_fraction);
@@ -239,8 +241,8 @@ void CheckSizes(const TrainArgs& args, const Split& data, const Graph& graph,
 void CheckCanSave(const TrainFiles& files, const TrainArgs& args, const Split& data,
                   const Graph& graph) {
   Network untrained{graph, Parameters(graph), data.first->classes(), Facts(args, data)};
-  untrained.facts["training-data"] = data.first->Description();
-  if (data.second) untrained.facts["validation-data"] = data.second->Description();
+  untrained.facts["training-data"] = OneLine(data.first->Description());
+  if (data.second) untrained.facts["validation-data"] = OneLine(data.second->Description());
   constexpr int64_t kMost = 1 << 20;  // epochs; nobody waits for more
   files.CheckCanSave(untrained, args.options.solver,
                      std::min(args.options.max_epochs, kMost) *
@@ -271,8 +273,11 @@ void TrainAndSave(TrainArgs& args, const std::vector<std::string>& words, const 
   args.options.checkpoint_path = files.checkpoint();
   args.options.validation_data = data.second;
   args.options.resume_from = args.resume;
-  args.options.checkpoint_notes = {{"options", json(words).dump()},
-                                   {"folder", std::filesystem::current_path().string()}};
+  json options = json::array();
+  for (const std::string& word : words) options.push_back(BytesAsUtf8(word));
+  args.options.checkpoint_notes = {
+      {"options", options.dump()},
+      {"folder", BytesAsUtf8(std::filesystem::current_path().string())}};
   InterruptGuard interrupt;  // until all is written: a terminal is closed with several signals
   TrainingResult result = Train(args, data, graph, interrupt);
   for (const auto& [name, fact] : Facts(args, data)) result.network.facts[name] = fact;
@@ -293,7 +298,8 @@ void RunTrain(TrainArgs args, std::vector<std::string> words) {
   // data may lie around it.
   std::optional<TrainFiles> files;
   const auto open = [&] { files.emplace(args.output, args.resume, args.overwrite); };
-  if (std::filesystem::exists(args.output)) open();
+  std::error_code error;  // what cannot be looked at is not there
+  if (std::filesystem::exists(args.output, error)) open();
   const Split data = OpenTrainingData(args.data, args.options.seed);
   const Graph graph = BuildNetwork(args.network, *data.first);
   CheckSizes(args, data, graph, free);

@@ -149,7 +149,11 @@ void ExplainCommand(const CLI::App& app, const std::string& name) {
     throw CLI::ValidationError(
         "COMMAND", fmt::format("{} given, expected {}{}", Quoted(name), OneOf(CommandNames(app)),
                                DidYouMean(name, CommandNames(app))));
-  std::fputs((command ? command->help("normkit") : app.help()).c_str(), stdout);
+  // Not app.help(), which is that of the command that was chosen: `help`.
+  const std::string page =
+      command ? command->help("normkit")
+              : app.get_formatter()->make_help(&app, app.get_name(), CLI::AppFormatMode::Normal);
+  std::fputs(page.c_str(), stdout);
 }
 
 }  // namespace

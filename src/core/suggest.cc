@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cctype>
 #include <numeric>
+#include <tuple>
 #include <utility>
 
 namespace normkit {
@@ -181,11 +182,13 @@ std::string DidYouMean(std::string_view word, const std::vector<std::string>& ca
   const std::string letters = Letters(word);
   if (word.size() > kLongestWord || letters.empty()) return "";
   const std::string* nearest = nullptr;
-  std::pair<size_t, size_t> best(kNothing, 0);
+  std::tuple<size_t, size_t, size_t> best(kNothing, 0, 0);
   for (const std::string& candidate : candidates) {
     const size_t distance = EditDistance(letters, Letters(candidate));
-    const std::pair found(Rank(letters, candidate, distance), distance);
-    if (found.first < kNothing && found < best) nearest = &candidate, best = found;
+    const size_t lengths[] = {word.size(), candidate.size()};  // of two as near, the one as long
+    const std::tuple found(Rank(letters, candidate, distance), distance,
+                           std::max(lengths[0], lengths[1]) - std::min(lengths[0], lengths[1]));
+    if (std::get<0>(found) < kNothing && found < best) nearest = &candidate, best = found;
   }
   return nearest ? ", did you mean '" + *nearest + "'?" : "";
 }

@@ -60,6 +60,7 @@ TEST(DidYouMean, NamesWhatTheWordStandsFor) {
       {"NHWC", kFormats, "BSSC"},
       {"nlc", kFormats, "BSC"},
       {"bcss", kFormats, "BCSS"},
+      {"BCXS", kFormats, "BCSS"},
       // A beginning, rather than a few wrong letters.
       {"resnet", kNetworks, "resnet-tiny"},
       {"--out", kOptions, "--output"},

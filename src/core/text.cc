@@ -35,6 +35,10 @@ bool IsControl(uint32_t code) {
   return code < 0x20 || (code >= 0x7f && code < 0xa0) || code == 0x2028 || code == 0x2029;
 }
 
+// The letters of BytesAsUtf8: 256 from here on, and how all of them begin.
+constexpr uint32_t kPrivate = 0x10fe00;
+constexpr std::string_view kPrivateStart = "\xf4\x8f";
+
 std::string Escape(std::string_view bytes) {
   if (bytes == "\n") return "\\n";
   if (bytes == "\t") return "\\t";
@@ -64,6 +68,38 @@ std::string Quoted(std::string_view text) {
   size_t end = kBeginning;  // not in the middle of a letter
   while (end > 0 && (static_cast<unsigned char>(text[end]) & 0xc0) == 0x80) --end;
   return fmt::format("'{}...' ({} bytes)", OneLine(text.substr(0, end)), text.size());
+}
+
+std::string BytesAsUtf8(std::string_view bytes) {
+  std::string text;
+  while (!bytes.empty()) {
+    const Letter letter = FirstLetter(bytes);
+    const std::string_view part = bytes.substr(0, letter.size > 0 ? letter.size : 1);
+    const bool plain = letter.size > 0 && (letter.code & ~0xffu) != kPrivate;
+    if (plain) text += part;
+    for (size_t i = 0; i < part.size() && !plain; ++i) {
+      const auto byte = static_cast<unsigned char>(part[i]);
+      text += kPrivateStart;
+      text += static_cast<char>(0xb8 | byte >> 6);
+      text += static_cast<char>(0x80 | (byte & 0x3f));
+    }
+    bytes.remove_prefix(part.size());
+  }
+  return text;
+}
+
+std::string Utf8AsBytes(std::string_view text) {
+  std::string bytes;
+  while (!text.empty()) {
+    const Letter letter = FirstLetter(text);
+    const std::string_view part = text.substr(0, letter.size > 0 ? letter.size : 1);
+    if (letter.size > 0 && (letter.code & ~0xffu) == kPrivate)
+      bytes += static_cast<char>(letter.code & 0xff);
+    else
+      bytes += part;
+    text.remove_prefix(part.size());
+  }
+  return bytes;
 }
 
 std::string_view Trimmed(std::string_view text) {

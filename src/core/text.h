@@ -14,6 +14,11 @@ std::string OneLine(std::string_view text);
 // "'text'" for messages, as OneLine; of a long text its beginning and how many bytes there are.
 std::string Quoted(std::string_view text);
 
+// Any bytes as UTF-8 and back, for files that hold nothing else: text stays as it is, each byte
+// that is none becomes a letter for private use, U+10FE00 and on.
+std::string BytesAsUtf8(std::string_view bytes);
+std::string Utf8AsBytes(std::string_view text);
+
 // `text` without blanks at its ends.
 std::string_view Trimmed(std::string_view text);
 

@@ -35,6 +35,19 @@ TEST(Quoted, CutsWhatIsLong) {
             "'" + std::string(39, 'x') + "...' (101 bytes)");
 }
 
+TEST(BytesAsUtf8, GoesThereAndBack) {
+  std::string all;
+  for (int byte = 0; byte < 256; ++byte) all += static_cast<char>(byte);
+  for (const std::string& bytes :
+       {std::string("plain"), std::string("Grüße 北京 🙂"), std::string("cut \xe5\x8c"), all,
+        std::string("\xf4\x8f\xb8\x80"), BytesAsUtf8("\xff")}) {
+    const std::string text = BytesAsUtf8(bytes);
+    EXPECT_EQ(OneLine(text).find("\\xf"), std::string::npos);  // it is UTF-8
+    EXPECT_EQ(Utf8AsBytes(text), bytes);
+  }
+  EXPECT_EQ(BytesAsUtf8("Grüße"), "Grüße");
+}
+
 TEST(Trimmed, TakesBlanksOffBothEnds) {
   EXPECT_EQ(Trimmed("  a b\t"), "a b");
   EXPECT_EQ(Trimmed(" \n "), "");

@@ -158,9 +158,9 @@ NormChoice ParseNormChoice(std::string_view text) {
   const auto found = std::find(std::begin(kNormNames), std::end(kNormNames), name);
   if (found == std::end(kNormNames))
     Fail(
-        "norm '{}' is unknown, expected none, batch, layer[:DIMENSION], instance, group:G or "
+        "norm {} is unknown, expected none, batch, layer[:DIMENSION], instance, group:G or "
         "rms{}",
-        text, DidYouMean(name, {std::begin(kNormNames), std::end(kNormNames)}));
+        Quoted(text), DidYouMean(name, {std::begin(kNormNames), std::end(kNormNames)}));
   norm.kind = static_cast<NormChoice::Kind>(found - std::begin(kNormNames));
   if (norm.kind == NormChoice::kGroup) {
     constexpr NumberRange<int64_t> kGroups{1, 1'000'000'000};

@@ -7,6 +7,7 @@
 
 #include "src/core/fail.h"
 #include "src/core/suggest.h"
+#include "src/core/text.h"
 
 namespace normkit {
 namespace {
@@ -58,7 +59,7 @@ std::string_view Name(OperationDimension dimension) {
 OperationDimension ParseOperationDimension(std::string_view name) {
   for (size_t i = 0; i < kOperationDimensions.size(); ++i)
     if (kOperationDimensions[i] == name) return static_cast<OperationDimension>(i);
-  Fail("operation dimension '{}' is unknown{}; expected one of {}", name,
+  Fail("operation dimension {} is unknown{}; expected one of {}", Quoted(name),
        DidYouMean(name, {kOperationDimensions.begin(), kOperationDimensions.end()}),
        fmt::join(kOperationDimensions, ", "));
 }

@@ -4,6 +4,7 @@
 
 #include "src/core/fail.h"
 #include "src/core/suggest.h"
+#include "src/core/text.h"
 #include "src/train/option_ranges.h"
 
 namespace normkit {
@@ -56,7 +57,7 @@ E ParseAs(std::string_view name) {
   const auto& names = Names<E>::kNames;
   for (size_t i = 0; i < names.size(); ++i)
     if (names[i] == name) return static_cast<E>(i);
-  Fail("{} '{}', expected {}{}", Names<E>::kWhat, name, fmt::join(names, ", "),
+  Fail("{} {}, expected {}{}", Names<E>::kWhat, Quoted(name), fmt::join(names, ", "),
        DidYouMean(name, {names.begin(), names.end()}));
 }
 

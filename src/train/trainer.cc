@@ -8,6 +8,7 @@
 #include "normkit/data/identity.h"
 #include "src/core/fail.h"
 #include "src/core/log.h"
+#include "src/core/text.h"
 #include "src/data/identity.h"
 #include "src/nn/finite_parameters.h"
 #include "src/train/needs.h"
@@ -42,12 +43,12 @@ std::map<std::string, std::string> Facts(const TrainingOptions& options, const D
                                          const TrainingResult& result) {
   std::map<std::string, std::string> facts;
   for (const auto& [name, value] : Describe(options)) facts[name] = value;
-  facts["training-data"] = data.Description();
+  facts["training-data"] = OneLine(data.Description());
   AddIdentity("training-data-", data, facts);
   facts["input-range"] = Name(data.Range());
   facts["iterations"] = std::to_string(result.history.size());
   if (result.has_validation) {
-    facts["validation-data"] = options.validation_data->Description();
+    facts["validation-data"] = OneLine(options.validation_data->Description());
     AddIdentity("validation-data-", *options.validation_data, facts);
     facts["validation-accuracy"] = fmt::format("{}", result.final_validation_accuracy);
     facts["validation-loss"] = fmt::format("{}", result.final_validation_loss);
