@@ -17,7 +17,7 @@
 #include "normkit/version.h"
 #include "src/core/fail.h"
 #include "src/core/files.h"
-#include "src/norm/bandwidth.h"
+#include "src/simd/bandwidth.h"
 #include "tools/bench_measure.h"
 #include "tools/bench_network.h"
 #include "tools/commands.h"

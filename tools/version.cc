@@ -9,9 +9,9 @@
 #include "normkit/version.h"
 #include "src/data/dependencies.h"
 #include "src/dist/dependencies.h"
-#include "src/norm/cpu/dependencies.h"
 #include "src/onednn/dependencies.h"
 #include "src/onnx/dependencies.h"
+#include "src/simd/dependencies.h"
 
 namespace normkit::tools {
 namespace {

@@ -1,10 +1,10 @@
 #include "src/norm/check.h"
 
+#include <cmath>
 #include <initializer_list>
 #include <string_view>
 
 #include "src/core/fail.h"
-#include "src/norm/from_y.h"
 
 namespace normkit {
 namespace {
@@ -28,9 +28,9 @@ class Arrays {
   explicit Arrays(const Problem& problem)
       : problem_(problem),
         data_bytes_(static_cast<size_t>(problem.layout.size()) * SizeOf(problem.dtype)),
-        parameter_bytes_(static_cast<size_t>(problem.geometry.plan.num_param) *
+        parameter_bytes_(static_cast<size_t>(problem.plan.num_param) *
                          SizeOf(ParameterDType(problem.dtype))),
-        statistic_bytes_(static_cast<size_t>(problem.geometry.plan.num_stat) * sizeof(double)) {}
+        statistic_bytes_(static_cast<size_t>(problem.plan.num_stat) * sizeof(double)) {}
 
   Array Data(std::string_view name, const void* data) const { return {name, data, data_bytes_}; }
   Array Parameter(std::string_view name, const void* data) const {
@@ -61,6 +61,28 @@ class Arrays {
   const Problem& problem_;
   size_t data_bytes_, parameter_bytes_, statistic_bytes_;
 };
+
+double ParameterAt(DType dtype, const void* values, int64_t i) {
+  return dtype == DType::kF64 ? static_cast<const double*>(values)[i]
+                              : static_cast<double>(static_cast<const float*>(values)[i]);
+}
+
+// Where x cannot be told from y.
+void CheckFromY(const Problem& problem, const Normalization::BackwardArgs& args) {
+  const std::string title = problem.Title();
+  const NormOptions& options = problem.options;
+  if (options.activation == Activation::kRelu)
+    Fail("{}: backward from y with ReLU fused, expected x: y is 0 for many x", title);
+  if (options.activation == Activation::kLeakyRelu && options.negative_slope == 0)
+    Fail("{}: backward from y with a leaky ReLU of slope 0, expected x: y is 0 for many x", title);
+  if (args.daddend)
+    Fail("{}: backward from y with daddend, expected x: what was added cannot be told from y",
+         title);
+  for (int64_t p = 0; args.gamma && p < problem.plan.num_param; ++p)
+    if (ParameterAt(ParameterDType(problem.dtype), args.gamma, p) == 0)
+      Fail("{}: backward from y with gamma 0 in channel {}, expected x: y does not depend on it",
+           title, p);
+}
 
 constexpr std::string_view kBothWritten = "both are written";
 constexpr std::string_view kReadLater = "the second is read after the first is written";
@@ -110,8 +132,26 @@ void CheckForward(const Problem& problem, const Normalization::ForwardArgs& args
     arrays.SameOrApart(y, {sum});
 }
 
-void CheckBackward(const Problem& problem, const Normalization::BackwardArgs& args, bool from_y) {
-  const int64_t statistics = problem.geometry.plan.num_stat;
+void CheckGiven(const Problem& problem, const void* mean, const void* variance) {
+  const DType dtype = ParameterDType(problem.dtype);
+  const int64_t n = problem.plan.num_stat;
+  CheckNotNull(problem, "variance", variance, n, dtype);
+  if (problem.spec.center) CheckNotNull(problem, "mean", mean, n, dtype);
+  if (problem.layout.size() == 0) return;
+  for (int64_t s = 0; s < n; ++s) {
+    const double value = ParameterAt(dtype, variance, s);
+    if (!(value >= 0) || !std::isfinite(value))
+      Fail("{}: variance {} of {} is {}, expected finite and >= 0", problem.Title(), s, n, value);
+  }
+}
+
+bool FromY(const Problem& problem, const Normalization::BackwardArgs& args) {
+  return !args.x && args.y && problem.plan.size > 0;
+}
+
+void CheckBackward(const Problem& problem, const Normalization::BackwardArgs& args) {
+  const bool from_y = FromY(problem, args);
+  const int64_t statistics = problem.plan.num_stat;
   if (!from_y) {
     CheckNotNull(problem, "x", args.x);
     CheckNotNull(problem, "saved mean", args.mean, statistics, DType::kF64);

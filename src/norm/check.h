@@ -14,7 +14,12 @@ void CheckNotNull(const Problem& problem, std::string_view name, const void* arr
 // the sum and the saved statistics.
 void CheckForward(const Problem& problem, const Normalization::ForwardArgs& args, bool trains);
 
-// `from_y`: y stands for x.
-void CheckBackward(const Problem& problem, const Normalization::BackwardArgs& args, bool from_y);
+// Statistics that are given: missing, or variances that cannot be.
+void CheckGiven(const Problem& problem, const void* mean, const void* variance);
+
+// Whether y stands for x.
+bool FromY(const Problem& problem, const Normalization::BackwardArgs& args);
+
+void CheckBackward(const Problem& problem, const Normalization::BackwardArgs& args);
 
 }  // namespace normkit

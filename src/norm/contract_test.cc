@@ -9,10 +9,10 @@
 
 #include "normkit/core/threads.h"
 #include "src/norm/cases.h"
-#include "src/norm/cpu/target.h"
-#include "src/norm/geometry.h"
+#include "src/norm/cpu/geometry.h"
+#include "src/norm/cpu/wanted_schedule.h"
 #include "src/norm/test_reducers.h"
-#include "src/norm/wanted_schedule.h"
+#include "src/simd/target.h"
 
 namespace normkit {
 namespace {

@@ -5,9 +5,9 @@
 
 #include "normkit/core/threads.h"
 #include "src/norm/cases.h"
-#include "src/norm/cpu/cache.h"
-#include "src/norm/cpu/table.h"
+#include "src/norm/cpu/kernels/table.h"
 #include "src/norm/test_reducers.h"
+#include "src/simd/cache.h"
 
 namespace normkit {
 namespace {

@@ -8,9 +8,9 @@
 #include "normkit/core/threads.h"
 #include "src/core/testing.h"
 #include "src/norm/cases.h"
-#include "src/norm/geometry.h"
+#include "src/norm/cpu/geometry.h"
+#include "src/norm/cpu/wanted_schedule.h"
 #include "src/norm/test_reducers.h"
-#include "src/norm/wanted_schedule.h"
 
 namespace normkit {
 namespace {

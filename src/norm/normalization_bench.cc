@@ -8,8 +8,8 @@
 #include <map>
 
 #include "normkit/core/threads.h"
-#include "src/norm/bandwidth.h"
 #include "src/norm/cases.h"
+#include "src/simd/bandwidth.h"
 
 namespace normkit {
 namespace {

@@ -1,28 +1,33 @@
 // What one Normalization object was made for.
 #pragma once
 
-#include <fmt/format.h>
-
+#include <atomic>
 #include <string>
 
 #include "normkit/norm/normalization.h"
-#include "src/norm/geometry.h"
+#include "src/norm/plan.h"
 
 namespace normkit {
 
 // Everything about one normalization that does not change from call to call.
 struct Problem {
+  // Throws Error where `options` are out of range or the layout has no channels.
+  Problem(const NormSpec& spec, const Layout& layout, DType dtype, const NormOptions& options);
+
   NormSpec spec;
   Layout layout;
   DType dtype;
   NormOptions options;
-  Geometry geometry;
+  Plan plan;  // by kept x affine
 
   // Who speaks, in messages.
-  std::string Title() const {
-    if (!options.name.empty()) return options.name;
-    return fmt::format("{} normalization of {}", spec.name, layout.ToString());
-  }
+  std::string Title() const;
+
+  // Says once that one value is its own mean, where `count` is 1: y says nothing about it.
+  void WarnOfOneValue(double count) const;
+
+ private:
+  mutable std::atomic_flag warned_ = ATOMIC_FLAG_INIT;
 };
 
 }  // namespace normkit

@@ -79,32 +79,43 @@ std::vector<double> Forward(const Inputs& in, const Statistics& statistics) {
   return y;
 }
 
-Gradients Backward(const Inputs& in, const Statistics& statistics, const std::vector<double>& dy,
-                   bool fixed_statistics) {
-  const size_t num_stat = statistics.variance.size();
-  const auto num_param = static_cast<size_t>(in.layout.SizeOf(in.spec.affine));
-  std::vector<Real> count(num_stat), sum(num_stat), dot(num_stat), dgamma(num_param),
-      dbeta(num_param);
-  ForEach(in, statistics, [&](size_t i, size_t s, size_t p, const Element& e) {
-    const Real d = e.passes ? dy[i] : 0;
-    count[s] += 1;
-    sum[s] += d * e.gamma;
-    dot[s] += d * e.gamma * e.xhat;
-    dgamma[p] += d * e.xhat;
-    dbeta[p] += d;
-  });
-  Gradients result;
-  result.dx.resize(in.x.size());
+GradientSums SumGradients(const Inputs& in, const Statistics& statistics,
+                          const std::vector<double>& dy) {
+  const size_t n = statistics.variance.size();
+  GradientSums sums{std::vector<Real>(n), std::vector<Real>(n), std::vector<Real>(n)};
   ForEach(in, statistics, [&](size_t i, size_t s, size_t, const Element& e) {
     const Real w = e.passes ? dy[i] * e.gamma : 0;
-    const Real mean_w = in.spec.center ? sum[s] / count[s] : 0;
-    const Real through = fixed_statistics ? 0 : mean_w + e.xhat * dot[s] / count[s];
+    sums.count[s] += 1;
+    sums.w[s] += w;
+    sums.w_xhat[s] += w * e.xhat;
+  });
+  return sums;
+}
+
+Gradients BackwardFrom(const Inputs& in, const Statistics& statistics,
+                       const std::vector<double>& dy, const GradientSums& sums,
+                       bool fixed_statistics) {
+  const auto num_param = static_cast<size_t>(in.layout.SizeOf(in.spec.affine));
+  std::vector<Real> dgamma(num_param), dbeta(num_param);
+  Gradients result;
+  result.dx.resize(in.x.size());
+  ForEach(in, statistics, [&](size_t i, size_t s, size_t p, const Element& e) {
+    const Real d = e.passes ? dy[i] : 0;
+    dgamma[p] += d * e.xhat;
+    dbeta[p] += d;
+    const Real mean_w = in.spec.center ? sums.w[s] / sums.count[s] : 0;
+    const Real through = fixed_statistics ? 0 : mean_w + e.xhat * sums.w_xhat[s] / sums.count[s];
     const Real rstd = 1 / std::sqrt(Real{statistics.variance[s]} + in.epsilon);
-    result.dx[i] = static_cast<double>(rstd * (w - through));
+    result.dx[i] = static_cast<double>(rstd * (d * e.gamma - through));
   });
   result.dgamma.assign(dgamma.begin(), dgamma.end());
   result.dbeta.assign(dbeta.begin(), dbeta.end());
   return result;
+}
+
+Gradients Backward(const Inputs& in, const Statistics& statistics, const std::vector<double>& dy,
+                   bool fixed_statistics) {
+  return BackwardFrom(in, statistics, dy, SumGradients(in, statistics, dy), fixed_statistics);
 }
 
 }  // namespace normkit::reference

@@ -1,5 +1,5 @@
-// The oracle of the tests: every formula as it is written in the papers, in long double, naive, and
-// without the plan that the kernels stand on.
+// The oracle of the tests, and the back-end of last resort (reference_backend.cc): every formula as it
+// is written in the papers, in long double, naive, and without the plan that the kernels stand on.
 #pragma once
 
 #include <vector>
@@ -23,6 +23,11 @@ struct Statistics {
   std::vector<double> mean, variance;
 };
 
+// Of every statistic: the count, and the sums of w = gamma * dy and of w * xhat.
+struct GradientSums {
+  std::vector<long double> count, w, w_xhat;
+};
+
 struct Gradients {
   std::vector<double> dx, dgamma, dbeta;
 };
@@ -32,7 +37,13 @@ std::vector<int64_t> IndexOver(const Layout& layout, Dims labels);
 
 Statistics ComputeStatistics(const Inputs& in);
 std::vector<double> Forward(const Inputs& in, const Statistics& statistics);
-// fixed_statistics: the gradient does not pass through mean and variance.
+GradientSums SumGradients(const Inputs& in, const Statistics& statistics,
+                          const std::vector<double>& dy);
+// From sums that may be those of other ranks as well. fixed_statistics: the gradient does not pass
+// through mean and variance.
+Gradients BackwardFrom(const Inputs& in, const Statistics& statistics,
+                       const std::vector<double>& dy, const GradientSums& sums,
+                       bool fixed_statistics);
 Gradients Backward(const Inputs& in, const Statistics& statistics, const std::vector<double>& dy,
                    bool fixed_statistics = false);
 

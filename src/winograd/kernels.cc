@@ -10,7 +10,7 @@
 // clang-format on
 
 #if HWY_ONCE
-#include "src/norm/cpu/target.h"
+#include "src/simd/target.h"
 #endif
 
 HWY_BEFORE_NAMESPACE();

@@ -5,7 +5,7 @@
 #include <string_view>
 
 #include "src/core/parallel.h"
-#include "src/norm/scratch.h"
+#include "src/core/scratch.h"
 #include "src/onednn/batch_cut.h"
 #include "src/winograd/kernels.h"
 

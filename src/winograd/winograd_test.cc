@@ -3,8 +3,8 @@
 #include <gtest/gtest.h>
 
 #include "normkit/core/threads.h"
-#include "src/norm/cpu/target.h"
 #include "src/onednn/convolution_reference.h"
+#include "src/simd/target.h"
 #include "src/winograd/magnitudes.h"
 
 namespace normkit {

@@ -62,9 +62,10 @@ struct SavedStatistics {
 // first of its kind on a thread.
 class NORMKIT_API Normalization {
  public:
-  // Throws Error where epsilon <= 0 or not finite, or the layout has no channel axis or (repeating
-  // labels, as blocked layouts do) more than 16 runs of axes that are reduced alike; for group
+  // Throws Error where epsilon <= 0 or not finite, or the layout has no channel axis; for group
   // normalization where nothing says what the groups are, or they do not divide the channels.
+  // Layouts that repeat labels, as blocked ones do, in more than 16 runs of axes that are reduced
+  // alike are computed by the reference, slowly, and a line on stderr says so.
   Normalization(const NormSpec& spec, const Layout& layout, DType dtype = DType::kF32,
                 const NormOptions& options = {});
   ~Normalization();

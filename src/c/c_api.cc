@@ -1,0 +1,332 @@
+#include <cmath>
+#include <cstddef>
+#include <cstdio>
+#include <cstring>
+#include <new>
+#include <optional>
+#include <string>
+
+#include "normkit/c.h"
+#include "normkit/core/threads.h"
+#include "normkit/norm/normalization.h"
+#include "normkit/version.h"
+#include "src/core/fail.h"
+#include "src/norm/choose.h"
+#include "src/simd/bandwidth.h"
+
+using normkit::Fail;
+
+struct normkit_plan {
+  normkit::Normalization op;
+  std::string description;
+};
+
+namespace {
+
+// Not a string: storing an out-of-memory message must not allocate.
+thread_local char last_error[1024] = "";
+
+normkit_status Failed(normkit_status status, const char* text) {
+  std::snprintf(last_error, sizeof last_error, "%s", text);
+  return status;
+}
+
+// Runs `work`; whatever it throws ends here, as a status and a text.
+template <class Work>
+normkit_status Guard(const Work& work) noexcept {
+  try {
+    work();
+    return NORMKIT_OK;
+  } catch (const normkit::Error& error) {
+    return Failed(NORMKIT_INVALID_ARGUMENT, error.what());
+  } catch (const std::bad_alloc&) {
+    return Failed(NORMKIT_OUT_OF_MEMORY, "out of memory");
+  } catch (const std::exception& error) {
+    return Failed(NORMKIT_INTERNAL_ERROR, error.what());
+  } catch (...) {
+    return Failed(NORMKIT_INTERNAL_ERROR, "unknown exception");
+  }
+}
+
+void CheckNotNull(const char* function, const char* argument, const void* value) {
+  if (!value) Fail("{}: {} is NULL", function, argument);
+}
+
+const normkit::Normalization& Op(const char* function, const normkit_plan* plan) {
+  CheckNotNull(function, "plan", plan);
+  return plan->op;
+}
+
+normkit::DType ToDType(normkit_dtype dtype) {
+  switch (dtype) {
+    case NORMKIT_F32:
+      return normkit::DType::kF32;
+    case NORMKIT_F64:
+      return normkit::DType::kF64;
+    case NORMKIT_BF16:
+      return normkit::DType::kBF16;
+    case NORMKIT_F16:
+      return normkit::DType::kF16;
+    default:
+      Fail(
+          "normkit_plan_create: dtype {} given, expected NORMKIT_F32 (0), NORMKIT_F64 (1), "
+          "NORMKIT_BF16 (2) or NORMKIT_F16 (3)",
+          dtype);
+  }
+}
+
+normkit::Activation ToActivation(normkit_activation activation) {
+  switch (activation) {
+    case NORMKIT_NO_ACTIVATION:
+      return normkit::Activation::kNone;
+    case NORMKIT_RELU:
+      return normkit::Activation::kRelu;
+    case NORMKIT_LEAKY_RELU:
+      return normkit::Activation::kLeakyRelu;
+    case NORMKIT_GELU:
+      return normkit::Activation::kGelu;
+    default:
+      Fail(
+          "normkit_plan_create: activation {} given, expected NORMKIT_NO_ACTIVATION (0), "
+          "NORMKIT_RELU (1), NORMKIT_LEAKY_RELU (2) or NORMKIT_GELU (3)",
+          activation);
+  }
+}
+
+// A structure of the caller, who may have been compiled when it had `first_size` bytes: what it
+// lacks is as in `defaults`, the value of `macro`.
+template <class Struct>
+Struct Complete(const char* function, const char* name, const Struct* given, const char* macro,
+                const Struct& defaults, size_t first_size = sizeof(Struct)) {
+  CheckNotNull(function, name, given);
+  if (given->size != first_size && given->size != sizeof(Struct))
+    Fail("{}: {}.size is {}, expected {}: start from {}", function, name, given->size,
+         sizeof(Struct), macro);
+  Struct complete = defaults;
+  std::memcpy(&complete, given, given->size);
+  return complete;
+}
+
+normkit_options CompleteOptions(const normkit_options* options) {
+  const normkit_options defaults = NORMKIT_OPTIONS_DEFAULT;
+  if (!options) return defaults;
+  return Complete("normkit_plan_create", "options", options, "NORMKIT_OPTIONS_DEFAULT", defaults,
+                  offsetof(normkit_options, negative_slope));
+}
+
+normkit::Normalization::ForwardArgs ToForwardArgs(const char* function,
+                                                  const normkit_forward_args* given) {
+  const normkit_forward_args defaults = NORMKIT_FORWARD_ARGS_DEFAULT;
+  const auto args = Complete(function, "args", given, "NORMKIT_FORWARD_ARGS_DEFAULT", defaults);
+  return {.x = args.x,
+          .gamma = args.gamma,
+          .beta = args.beta,
+          .y = args.y,
+          .saved = {.mean = args.mean, .rstd = args.rstd, .variance = args.variance},
+          .residual = args.residual,
+          .sum = args.sum,
+          .addend = args.addend};
+}
+
+void Backward(const char* function, const normkit_plan* plan, const normkit_backward_args& args) {
+  const normkit::Normalization& op = Op(function, plan);
+  if (args.flags & ~(NORMKIT_ACCUMULATE | NORMKIT_FIXED_STATISTICS))
+    Fail(
+        "{}: flags {} given, expected NORMKIT_ACCUMULATE (1) and NORMKIT_FIXED_STATISTICS (2) only",
+        function, args.flags);
+  op.Backward({.x = args.x,
+               .dy = args.dy,
+               .gamma = args.gamma,
+               .beta = args.beta,
+               .mean = args.mean,
+               .rstd = args.rstd,
+               .dx = args.dx,
+               .dgamma = args.dgamma,
+               .dbeta = args.dbeta,
+               .y = args.y,
+               .daddend = args.daddend,
+               .accumulate = (args.flags & NORMKIT_ACCUMULATE) != 0,
+               .fixed_statistics = (args.flags & NORMKIT_FIXED_STATISTICS) != 0});
+}
+
+normkit_plan* CreatePlan(const char* layer, const char* format, const int64_t* shape, size_t rank,
+                         normkit_dtype dtype, const normkit_options& options) {
+  CheckNotNull("normkit_plan_create", "layer", layer);
+  CheckNotNull("normkit_plan_create", "format", format);
+  if (rank > 0) CheckNotNull("normkit_plan_create", "shape", shape);
+  // The format bounds how much of `shape` is believed to be there.
+  if (std::strlen(format) != rank)
+    Fail("normkit_plan_create: format '{}' has {} letters, rank is {}", format, std::strlen(format),
+         rank);
+  const normkit::Layout layout = normkit::Layout::Make(format, {shape, rank});
+  std::optional<int64_t> num_groups;
+  if (options.num_groups != NORMKIT_NO_GROUPS) num_groups = options.num_groups;
+  std::optional<normkit::OperationDimension> operation_dimension;
+  if (options.operation_dimension)
+    operation_dimension = normkit::ParseOperationDimension(options.operation_dimension);
+  const normkit::ChosenNorm chosen =
+      normkit::ChooseNorm(layer, layout, num_groups, operation_dimension);
+  normkit::Normalization op(chosen.spec, chosen.layout, ToDType(dtype),
+                            {.epsilon = options.epsilon,
+                             .activation = ToActivation(options.activation),
+                             .negative_slope = options.negative_slope});
+  std::string description = op.Describe();
+  return new normkit_plan{std::move(op), std::move(description)};
+}
+
+// The update for running statistics of type T.
+template <class T>
+void UpdateRunning(const normkit::Normalization& op, const double* mean, const double* variance,
+                   double mean_decay, double variance_decay, normkit::RunningDivisor divisor,
+                   void* running_mean, void* running_variance) {
+  const size_t n = static_cast<size_t>(op.num_running());
+  normkit::UpdateRunning<T>({mean, n}, {variance, n}, op.reduced_count(), mean_decay,
+                            variance_decay, divisor, {static_cast<T*>(running_mean), n},
+                            {static_cast<T*>(running_variance), n});
+}
+
+void UpdateRunningOf(const normkit::Normalization& op, const double* mean, const double* variance,
+                     double mean_decay, double variance_decay, normkit_divisor divisor,
+                     void* running_mean, void* running_variance) {
+  const char* function = "normkit_update_running";
+  if (op.num_running() == 0)
+    Fail("{}: {} normalization has no running statistics", function, op.spec().name);
+  CheckNotNull(function, "mean", mean);
+  CheckNotNull(function, "variance", variance);
+  CheckNotNull(function, "running_mean", running_mean);
+  CheckNotNull(function, "running_variance", running_variance);
+  if (divisor != NORMKIT_COUNT && divisor != NORMKIT_COUNT_MINUS_ONE)
+    Fail("{}: divisor {} given, expected NORMKIT_COUNT (0) or NORMKIT_COUNT_MINUS_ONE (1)",
+         function, divisor);
+  const auto chosen = divisor == NORMKIT_COUNT ? normkit::RunningDivisor::kCount
+                                               : normkit::RunningDivisor::kCountMinusOne;
+  const auto update = normkit::ParameterDType(op.dtype()) == normkit::DType::kF64
+                          ? UpdateRunning<double>
+                          : UpdateRunning<float>;
+  update(op, mean, variance, mean_decay, variance_decay, chosen, running_mean, running_variance);
+}
+
+}  // namespace
+
+extern "C" {
+
+const char* normkit_last_error(void) { return last_error; }
+
+const char* normkit_version(void) { return NORMKIT_VERSION; }
+
+normkit_status normkit_set_num_threads(int32_t threads) {
+  return Guard([&] { normkit::SetNumThreads(threads); });
+}
+
+int32_t normkit_num_threads(void) { return normkit::NumThreads(); }
+
+normkit_status normkit_plan_create(const char* layer, const char* format, const int64_t* shape,
+                                   size_t rank, normkit_dtype dtype, const normkit_options* options,
+                                   normkit_plan** plan) {
+  return Guard([&] {
+    CheckNotNull("normkit_plan_create", "plan", plan);
+    *plan = nullptr;
+    *plan = CreatePlan(layer, format, shape, rank, dtype, CompleteOptions(options));
+  });
+}
+
+void normkit_plan_destroy(normkit_plan* plan) { delete plan; }
+
+int64_t normkit_plan_num_statistics(const normkit_plan* plan) {
+  return plan ? plan->op.num_statistics() : -1;
+}
+
+int64_t normkit_plan_num_parameters(const normkit_plan* plan) {
+  return plan ? plan->op.num_parameters() : -1;
+}
+
+int64_t normkit_plan_num_running(const normkit_plan* plan) {
+  return plan ? plan->op.num_running() : -1;
+}
+
+int64_t normkit_plan_reduced_count(const normkit_plan* plan) {
+  return plan ? plan->op.reduced_count() : -1;
+}
+
+const char* normkit_plan_describe(const normkit_plan* plan) {
+  return plan ? plan->description.c_str() : "";
+}
+
+normkit_status normkit_forward_training(const normkit_plan* plan, const void* x, const void* gamma,
+                                        const void* beta, void* y, double* mean, double* rstd,
+                                        double* variance) {
+  return Guard([&] {
+    Op("normkit_forward_training", plan)
+        .ForwardTraining(x, gamma, beta, y, {.mean = mean, .rstd = rstd, .variance = variance});
+  });
+}
+
+normkit_status normkit_forward_inference(const normkit_plan* plan, const void* x, const void* gamma,
+                                         const void* beta, const void* mean, const void* variance,
+                                         void* y) {
+  return Guard([&] {
+    Op("normkit_forward_inference", plan).ForwardInference(x, gamma, beta, mean, variance, y);
+  });
+}
+
+normkit_status normkit_forward_training_fused(const normkit_plan* plan,
+                                              const normkit_forward_args* args) {
+  return Guard([&] {
+    const char* function = "normkit_forward_training_fused";
+    Op(function, plan).ForwardTraining(ToForwardArgs(function, args));
+  });
+}
+
+normkit_status normkit_forward_inference_fused(const normkit_plan* plan,
+                                               const normkit_forward_args* args, const void* mean,
+                                               const void* variance) {
+  return Guard([&] {
+    const char* function = "normkit_forward_inference_fused";
+    Op(function, plan).ForwardInference(ToForwardArgs(function, args), mean, variance);
+  });
+}
+
+normkit_status normkit_backward(const normkit_plan* plan, const void* x, const void* dy,
+                                const void* gamma, const void* beta, const double* mean,
+                                const double* rstd, void* dx, void* dgamma, void* dbeta,
+                                int32_t flags) {
+  return Guard([&] {
+    normkit_backward_args args = NORMKIT_BACKWARD_ARGS_DEFAULT;
+    args.x = x, args.dy = dy, args.gamma = gamma, args.beta = beta;
+    args.mean = mean, args.rstd = rstd;
+    args.dx = dx, args.dgamma = dgamma, args.dbeta = dbeta;
+    args.flags = flags;
+    Backward("normkit_backward", plan, args);
+  });
+}
+
+normkit_status normkit_backward_fused(const normkit_plan* plan, const normkit_backward_args* args) {
+  return Guard([&] {
+    const normkit_backward_args defaults = NORMKIT_BACKWARD_ARGS_DEFAULT;
+    const char* function = "normkit_backward_fused";
+    Backward(function, plan,
+             Complete(function, "args", args, "NORMKIT_BACKWARD_ARGS_DEFAULT", defaults));
+  });
+}
+
+normkit_status normkit_update_running(const normkit_plan* plan, const double* mean,
+                                      const double* variance, double mean_decay,
+                                      double variance_decay, normkit_divisor divisor,
+                                      void* running_mean, void* running_variance) {
+  return Guard([&] {
+    UpdateRunningOf(Op("normkit_update_running", plan), mean, variance, mean_decay, variance_decay,
+                    divisor, running_mean, running_variance);
+  });
+}
+
+double normkit_streaming_bandwidth(int32_t threads) {
+  double bandwidth = 0;
+  const normkit_status status = Guard([&] {
+    if (threads < 1 || threads > 1024)
+      Fail("normkit_streaming_bandwidth: {} threads given, expected 1 to 1024", threads);
+    bandwidth = normkit::StreamingBandwidth(threads);
+  });
+  return status == NORMKIT_OK ? bandwidth : 0;
+}
+
+}  // extern "C"

@@ -1,0 +1,20 @@
+// Elements of any floating-point dtype as doubles and back: for oracles and small arrays.
+#pragma once
+
+#include <span>
+#include <vector>
+
+#include "normkit/core/dtype.h"
+
+namespace normkit {
+
+// `count` elements of `array`, exactly.
+std::vector<double> ToDoubles(const void* array, DType dtype, int64_t count);
+
+// Rounds `values` to `dtype` (bf16 and f16: by way of f32, as the kernels do) into `array`.
+void FromDoubles(std::span<const double> values, DType dtype, void* array);
+
+// `value` as it is after a round trip.
+double Rounded(double value, DType dtype);
+
+}  // namespace normkit

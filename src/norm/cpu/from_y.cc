@@ -1,0 +1,107 @@
+#include "src/norm/cpu/from_y.h"
+
+#include <algorithm>
+
+#include "src/core/fail.h"
+#include "src/core/scratch.h"
+#include "src/norm/cpu/spans.h"
+
+namespace normkit {
+namespace {
+
+struct CoefficientTag;
+struct BeforeTag;
+struct MergedTag;
+
+float Quotient(float y, double slope) { return static_cast<float>(y / slope); }
+double Quotient(double y, double slope) { return y / slope; }
+BFloat16 Quotient(BFloat16 y, double slope) { return ToBFloat16(Quotient(ToFloat(y), slope)); }
+Float16 Quotient(Float16 y, double slope) { return ToFloat16(Quotient(ToFloat(y), slope)); }
+
+bool IsNegative(float y) { return y < 0; }
+bool IsNegative(double y) { return y < 0; }
+template <class T>
+bool IsNegative(T y) {
+  return ToFloat(y) < 0;
+}
+
+// What a leaky ReLU was given where it gave y.
+template <class T>
+const void* BeforeLeakyRelu(const Problem& problem, const void* activated) {
+  const int64_t size = problem.layout.size();
+  const T* y = static_cast<const T*>(activated);
+  T* z = Scratch<BeforeTag, T>(static_cast<size_t>(size));
+  const double slope = problem.options.negative_slope;
+  ForSpans(size, kTaskElements, size >= 4 * kTaskElements, [&](int64_t first, int64_t last) {
+    for (int64_t i = first; i < last; ++i) z[i] = IsNegative(y[i]) ? Quotient(y[i], slope) : y[i];
+  });
+  return z;
+}
+
+const void* BeforeActivation(const Problem& problem, const void* y) {
+  if (problem.options.activation == Activation::kNone) return y;
+  switch (problem.dtype) {
+    case DType::kF64:
+      return BeforeLeakyRelu<double>(problem, y);
+    case DType::kBF16:
+      return BeforeLeakyRelu<BFloat16>(problem, y);
+    case DType::kF16:
+      return BeforeLeakyRelu<Float16>(problem, y);
+    case DType::kF32:
+      break;
+  }
+  return BeforeLeakyRelu<float>(problem, y);
+}
+
+}  // namespace
+
+Geometry StatisticACell(const Geometry& geometry) {
+  Geometry result = geometry;
+  result.plan.num_stat = geometry.num_cells;
+  result.unit_stats = geometry.num_cells / std::max<int64_t>(1, geometry.num_units());
+  result.cell_stat = {};
+  result.cell_stat.Add(geometry.num_cells, 1);
+  return result;
+}
+
+void CheckFromY(const Problem& problem, const Geometry& geometry) {
+  if (geometry.cell_form) return;
+  Fail(
+      "{}: backward from y where neighbours differ in their scales (plan {}), expected x or "
+      "statistics over more elements of a channel",
+      problem.Title(), problem.plan.ToString());
+}
+
+void ReadFromY(const Problem& problem, const Geometry& geometry, const Geometry& a_cell,
+               const Normalization::BackwardArgs& args, Job& job) {
+  const int64_t n = a_cell.num_cells;
+  job.geometry = &a_cell;
+  job.statistics = &geometry;
+  job.x = BeforeActivation(problem, args.y);
+  job.mean = Scratch<CoefficientTag, double>(static_cast<size_t>(2 * n));
+  job.rstd = job.mean + n;
+  for (int64_t cell = 0; cell < n; ++cell) {
+    job.mean[cell] = BetaOf(job, a_cell.ParamOf(cell));
+    job.rstd[cell] = args.rstd[geometry.StatOf(cell)];
+  }
+}
+
+void MergeCells(const Job& job, int64_t first, int64_t last) {
+  const Geometry& g = *job.statistics;
+  const int64_t cells = g.num_cells / g.plan.num_stat, first_stat = g.StatOf(first);
+  const int64_t n = (last - first) / cells;
+  double* w = Scratch<MergedTag, double>(static_cast<size_t>(2 * n));
+  double* w_xhat = w + n;
+  std::fill_n(w, 2 * n, 0.0);
+  for (int64_t cell = first; cell < last; ++cell) {
+    w[g.StatOf(cell) - first_stat] += job.mean_w[cell];
+    w_xhat[g.StatOf(cell) - first_stat] += job.mean_w_xhat[cell];
+  }
+  for (int64_t cell = first; cell < last; ++cell) {
+    const double scale = job.rstd[cell] * GammaOf(job, g.ParamOf(cell));
+    job.mean_w[cell] = w[g.StatOf(cell) - first_stat];
+    job.mean_w_xhat[cell] = w_xhat[g.StatOf(cell) - first_stat] / scale;
+  }
+}
+
+}  // namespace normkit

@@ -1,0 +1,117 @@
+// Short runs of cells written as long ones, with one coefficient for each element.
+#if defined(NORMKIT_CELLS_INL_H_) == defined(HWY_TARGET_TOGGLE)
+#ifdef NORMKIT_CELLS_INL_H_
+#undef NORMKIT_CELLS_INL_H_
+#else
+#define NORMKIT_CELLS_INL_H_
+#endif
+
+#include <algorithm>
+
+#include "src/norm/cpu/job.h"
+#include "src/norm/cpu/kernels/write_run-inl.h"
+
+HWY_BEFORE_NAMESPACE();
+namespace normkit {
+namespace HWY_NAMESPACE {
+
+// Coefficients of a stretch of the array, kArrays for each element: those of a row of cells over
+// and over (channels last), or those of each cell as often as it has elements there (channels
+// first).
+template <class T, size_t kArrays>
+class CellBlock {
+  using R = Real<T>;
+
+ public:
+  static constexpr int64_t kRoom = 8192 / sizeof(R);
+
+  // The row of cells that begins at `cell`, as often as it fits into a quarter of the room.
+  void Repeat(const Job& job, int64_t cell) {
+    const int64_t length = job.geometry->run_length;
+    runs_ = std::max<int64_t>(1, kRoom / 4 / length);
+    const R* table = static_cast<const R*>(job.table) + cell;
+    for (size_t k = 0; k < kArrays; ++k, table += job.geometry->num_cells)
+      for (int64_t run = 0; run < runs_; ++run)
+        std::copy_n(table, length, values_[k] + run * length);
+  }
+  int64_t runs() const { return runs_; }
+
+  // Cells [first, first + count), each `length` times.
+  template <class Part>
+  void Spread(const Part& part, int64_t first, int64_t count, int64_t length) {
+    for (int64_t i = 0; i < count; ++i) {
+      R values[kArrays];
+      part.Coefficients(first + i, values);
+      for (size_t k = 0; k < kArrays; ++k) std::fill_n(values_[k] + i * length, length, values[k]);
+    }
+  }
+
+  const R* Get(size_t k) const { return values_[k]; }
+
+ private:
+  int64_t runs_ = 0;
+  HWY_ALIGN R values_[kArrays][kRoom];
+};
+
+// Short runs [first, last), of which many in a row belong to the same cells (normalization over
+// positions, channels last). part(cells, at, n, writer) writes elements [at, at + n) of the array
+// with the coefficients of `cells`.
+template <class T, class Part>
+HWY_INLINE void RepeatRuns(const Job& job, int64_t first, int64_t last, const Part& part,
+                           RunWriter<T>& writer) {
+  const Geometry& g = *job.geometry;
+  CellBlock<T, Part::kArrays> cells;
+  while (first < last) {
+    const int64_t cell = g.run_cell.Offset(first);
+    cells.Repeat(job, cell);
+    int64_t end = first + 1;
+    while (end < last && g.run_cell.Offset(end) == cell) ++end;
+    for (int64_t next; first < end; first = next) {
+      next = std::min(first + cells.runs(), end);
+      part(cells, first * g.run_length, (next - first) * g.run_length, writer);
+    }
+  }
+}
+
+// The runs of a task.
+template <class T, class Part>
+void WriteTask(const Job& job, const RunTask& task, const Part& part) {
+  const Geometry& g = *job.geometry;
+  RunWriter<T> writer(job.stream);
+  const bool whole = task.begin == 0 && task.end == g.run_length;
+  if (whole && g.cell_form && g.cell_vector &&
+      g.run_length <= CellBlock<T, Part::kArrays>::kRoom / 8) {
+    RepeatRuns(job, task.first_run, task.last_run, part, writer);
+  } else if (whole) {
+    WriteRuns(job, task.first_run, task.last_run, part, writer);
+  } else {
+    for (int64_t run = task.first_run; run < task.last_run; ++run)
+      part(run, task.begin, task.end, writer);
+  }
+}
+
+// Units [first, last) of rows that are cells. Short runs of neighbouring units, which many
+// observations have, go out together: [8,64,7,7] in the caches takes half the time.
+template <class T, class Part>
+HWY_INLINE void WriteCellUnits(const Job& job, int64_t first, int64_t last, const Part& part,
+                               RunWriter<T>& writer) {
+  constexpr int64_t kWorth = 4;  // runs of a unit
+  const Geometry& g = *job.geometry;
+  const Nest& nest = g.statistics;
+  const int64_t length = nest.inner, n = (last - first) * length;
+  const int64_t begin = nest.kept.Offset(first);
+  const bool spread = g.cell_form && g.num_cells == g.num_units() && last - first > 1 &&
+                      nest.reduced.size() >= kWorth && n <= CellBlock<T, Part::kArrays>::kRoom &&
+                      nest.kept.Offset(last - 1) == begin + n - length;
+  if (!spread) return WriteUnits(job, first, last, part, writer);
+  CellBlock<T, Part::kArrays> cells;
+  cells.Spread(part, first, last - first, length);
+  for (int64_t s = 0; s < nest.reduced.size(); ++s)
+    part(cells, begin + nest.reduced.Offset(s), n, writer);
+}
+
+}  // namespace HWY_NAMESPACE
+}  // namespace normkit
+HWY_AFTER_NAMESPACE();
+
+#endif  // NORMKIT_CELLS_INL_H_

@@ -1,0 +1,17 @@
+#include "src/norm/cpu/nest.h"
+
+namespace normkit {
+
+Nest MakeNest(const Plan& plan) {
+  Nest nest;
+  if (plan.levels.empty()) return nest;
+  for (size_t i = 0; i + 1 < plan.levels.size(); ++i) {
+    const Level& level = plan.levels[i];
+    (level.kept ? nest.kept : nest.reduced).Add(level.size, level.x_stride);
+  }
+  nest.inner = plan.levels.back().size;
+  nest.inner_kept = plan.levels.back().kept;
+  return nest;
+}
+
+}  // namespace normkit

@@ -1,0 +1,61 @@
+// A plan as the kernels walk it: outer loops over what is kept and what is reduced around one
+// contiguous run.
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "src/norm/plan.h"
+
+namespace normkit {
+
+// Nested loops addressed by one index, the innermost loop counting fastest.
+class Loops {
+ public:
+  // Nests of more levels than this are not for these kernels (WhyNot of backend.cc).
+  static constexpr int kMaxLoops = 16;
+
+  // Adds a loop inside those that are there; one of size 1 is left out.
+  void Add(int64_t size, int64_t stride) {
+    size_ *= size;
+    if (size == 1) return;
+    if (count_ > 0 && loops_[count_ - 1].stride == stride * size) {
+      loops_[count_ - 1] = {loops_[count_ - 1].size * size, stride};
+      return;
+    }
+    loops_[count_++] = {size, stride};
+  }
+  int64_t size() const { return size_; }
+  int64_t Offset(int64_t index) const {
+    if (count_ == 1) return index * loops_[0].stride;
+    int64_t offset = 0;
+    for (int i = count_ - 1; i >= 0; --i) {
+      offset += (index % loops_[i].size) * loops_[i].stride;
+      index /= loops_[i].size;
+    }
+    return offset;
+  }
+
+ private:
+  struct Loop {
+    int64_t size, stride;
+  };
+  Loop loops_[kMaxLoops] = {};
+  int count_ = 0;
+  int64_t size_ = 1;
+};
+
+// Element (k, r, i) lies at kept.Offset(k) + reduced.Offset(r) + i. Its statistic is k where the
+// run is reduced (!inner_kept), else k * inner + i.
+struct Nest {
+  Loops kept, reduced;
+  int64_t inner = 1;
+  bool inner_kept = true;
+
+  int64_t num_kept() const { return kept.size() * (inner_kept ? inner : 1); }
+  int64_t num_reduced() const { return reduced.size() * (inner_kept ? 1 : inner); }
+};
+
+Nest MakeNest(const Plan& plan);
+
+}  // namespace normkit

@@ -1,0 +1,172 @@
+#include "src/norm/cpu/schedule.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <optional>
+
+#include "normkit/core/threads.h"
+#include "src/norm/cpu/job.h"
+#include "src/norm/cpu/kernels/column_pieces.h"
+#include "src/norm/cpu/wanted_schedule.h"
+#include "src/simd/cache.h"
+
+namespace normkit {
+namespace {
+
+constexpr int64_t kTaskBytes = 256 << 10;  // enough to hide the start of a pipeline
+
+constexpr char kOtherRanks[] = "statistics of other ranks are waited for";
+constexpr int64_t kReadAhead = 8192;
+constexpr char kLargeUnit[] = "a unit is larger than a thread's share of the caches";
+
+int64_t CeilDivide(int64_t a, int64_t b) { return (a + b - 1) / b; }
+
+// Why the units are not finished one by one; "" where they are.
+const char* WhyNotFused(const Geometry& g, int64_t unit_bytes, bool has_reducer, bool one_thread) {
+  const std::optional<bool> fused = GetWantedSchedule().fused;
+  if (has_reducer) return kOtherRanks;
+  const bool together = g.reduce.inner_kept ? g.units_apart && g.units_contiguous : !g.folds;
+  if (!together) return "units share statistics";
+  if (fused) return *fused ? "" : "NORMKIT_SCHEDULE";
+  if (unit_bytes > FusedLimit(one_thread ? 1 : NumThreads())) return kLargeUnit;
+  if (!one_thread && g.num_units() < NumThreads()) return "fewer units than threads";
+  return "";
+}
+
+// Units that are reduced and then written together, for three reasons: what small units wait for
+// (the end of a sum, a square root) overlaps; runs of neighbouring units that are too short to be
+// stored past the caches one by one go out as whole cache lines; parameters are loaded once for
+// some.
+int64_t UnitsInGroup(const Geometry& g, const Schedule& schedule, int64_t element_bytes,
+                     int64_t unit_bytes) {
+  if (GetWantedSchedule().group) return *GetWantedSchedule().group;
+  constexpr int64_t kLine = 64, kShort = 2048, kMost = kMaxGroup;
+  int64_t wanted = schedule.tiled_runs;
+  // From memory the next unit is on its way while this one is written; a group would be in its way
+  // ([8192,768] with 2 threads: 62 GB/s one by one, 36 in groups of 5).
+  if (!schedule.stream)
+    wanted = std::max(wanted, Caches().l1 / 2 / std::max<int64_t>(1, unit_bytes));
+  const int64_t run_bytes = g.statistics.inner * element_bytes;
+  if (schedule.stream && run_bytes < kShort) {
+    wanted = kShort / run_bytes + 1;
+    while (wanted < kMost && wanted * run_bytes % kLine != 0) ++wanted;
+  }
+  const int64_t fit = NearLimit() / std::max<int64_t>(1, unit_bytes);
+  return std::clamp<int64_t>(wanted, 1, std::clamp<int64_t>(fit, 1, kMost));
+}
+
+// Runs whose parameters do not fit into the L1 cache beside them: some runs share what is loaded.
+int64_t TiledRuns(const Geometry& g, int64_t element_bytes) {
+  if (g.cell_form || !g.param_vector || g.stat_vector) return 1;
+  const int64_t parameter_bytes = 2 * std::max<int64_t>(4, element_bytes);
+  return g.run_length * (element_bytes + parameter_bytes) > Caches().l1 ? kMaxTiledRuns : 1;
+}
+
+// Units that BackwardRows of backward_elements.cc makes a task; 0 where it does not suit.
+int64_t ElementRowsPerTask(const Geometry& g) {
+  constexpr int64_t kMostTasks = 16;  // whose sums of the parameters are merged
+  const bool rows = g.statistics.reduced.size() == 1 && g.plan.num_param == g.run_length;
+  if (!rows || g.plan.size == 0) return 0;
+  const int64_t runs = g.statistics.inner / g.run_length, units = g.num_units();
+  const int64_t per_task = std::max(CeilDivide(units, kMostTasks), CeilDivide(kSpanRuns, runs));
+  // A few large units are cut in parts instead.
+  return per_task >= units && g.plan.num_reduced > kCachedElements ? 0 : per_task;
+}
+
+// The backward pass in element form. Its tasks merge sums of the parameters, so that all of this
+// depends on the shape alone.
+void ChooseElementPath(const Geometry& g, bool has_reducer, Schedule& schedule) {
+  constexpr int64_t kManyUnits = 16;  // for any number of threads
+  schedule.path = Path::kTwoPasses;
+  schedule.reason = has_reducer ? kOtherRanks : kLargeUnit;
+  if (has_reducer) return;
+  if (g.stat_vector) {
+    if (ColumnPieces(g.elements).elements() <= kCachedElements) schedule.path = Path::kFusedColumns;
+  } else if (const int64_t units = ElementRowsPerTask(g)) {
+    schedule.path = Path::kFusedRows;
+    schedule.units_per_task = units;
+  } else if (g.num_units() >= kManyUnits || g.plan.num_reduced <= kCachedElements) {
+    schedule.path = Path::kFusedRuns;
+  }
+  if (schedule.path != Path::kTwoPasses) schedule.reason = "";
+}
+
+// Tasks enough for every thread, and for the last one not to wait long; whole groups each.
+void CutUnits(const Geometry& g, int64_t read_bytes, Schedule& schedule) {
+  const int64_t least = schedule.threads || schedule.shared_when_awake ? NumThreads() : 1;
+  const int64_t tasks =
+      std::max<int64_t>(1, std::min(std::max(read_bytes / kTaskBytes, least), g.num_units()));
+  const int64_t groups = CeilDivide(g.num_units(), schedule.group);
+  schedule.units_per_task = CeilDivide(groups, tasks) * schedule.group;
+}
+
+void ChooseThreads(int64_t traffic, Schedule& schedule) {
+  if (NumThreads() == 1) return;
+  const std::optional<bool> wanted = GetWantedSchedule().threads;
+  schedule.shared_when_awake = !wanted && traffic >= kAwakeLimit && traffic < kThreadLimit;
+  schedule.threads = wanted.value_or(traffic >= kThreadLimit);
+}
+
+// Processors do not see the next of many strided segments coming, and passes over memory that only
+// read and write reach 31 of 50 GB/s with one thread.
+int64_t ElementsAhead(const Geometry& g, const Schedule& schedule, int64_t element_bytes,
+                      int64_t unit_bytes) {
+  constexpr int64_t kBytes = 1536;
+  if (schedule.path == Path::kFusedRows) {
+    const bool strided = g.statistics.reduced.size() > 1;
+    const bool near = schedule.group * unit_bytes <= NearLimit();
+    return strided && near ? schedule.group * g.statistics.inner : 0;
+  }
+  const bool passes = schedule.path == Path::kTwoPasses || schedule.path == Path::kOnePass;
+  return passes && schedule.stream ? kBytes / element_bytes : 0;
+}
+
+}  // namespace
+
+Schedule ChooseSchedule(const Geometry& g, int64_t element_bytes, NormPass pass, bool has_reducer) {
+  Schedule schedule;
+  // Arrays that are read and have to stay in the cache.
+  const int64_t reads = pass == NormPass::kBackward ? 2 : 1;
+  const int64_t bytes = g.plan.size * element_bytes;
+  const int64_t unit_bytes = bytes / std::max<int64_t>(1, g.num_units()) * reads;
+  ChooseThreads(bytes * (reads + 1), schedule);
+  schedule.stream = GetWantedSchedule().stream.value_or(bytes >= StreamLimit(NumThreads()));
+  if (!g.reduce.inner_kept && g.plan.size > 0) {
+    schedule.tiled_runs = TiledRuns(g, element_bytes);
+    schedule.group = UnitsInGroup(g, schedule, element_bytes, unit_bytes);
+  }
+  CutUnits(g, bytes * reads, schedule);
+  if (pass == NormPass::kInference) {
+    schedule.path = Path::kOnePass;
+  } else if (pass == NormPass::kBackward && !g.cell_form) {
+    ChooseElementPath(g, has_reducer, schedule);
+  } else {
+    schedule.reason = WhyNotFused(g, unit_bytes, has_reducer, !schedule.threads);
+    if (*schedule.reason == 0)
+      schedule.path = g.reduce.inner_kept ? Path::kFusedColumns : Path::kFusedRows;
+  }
+  schedule.ahead = ElementsAhead(g, schedule, element_bytes, unit_bytes);
+  // What is on its way since the last unit was written still gains from being asked for again, a
+  // little ahead; a contiguous unit, which the processor sees coming, loses a quarter by it.
+  if (schedule.path == Path::kFusedRows && schedule.ahead > 0 && schedule.stream)
+    schedule.read_ahead = kReadAhead / element_bytes;
+  return schedule;
+}
+
+std::string ToString(const Schedule& schedule) {
+  const char* names[] = {"fused rows", "fused columns", "fused runs", "two passes", "one pass"};
+  std::string text = names[static_cast<int>(schedule.path)];
+  if (schedule.path == Path::kFusedRows && schedule.group > 1)
+    text += fmt::format(", groups of {} units", schedule.group);
+  if (schedule.tiled_runs > 1) text += fmt::format(", tiles of {} runs", schedule.tiled_runs);
+  const int threads = schedule.threads ? NumThreads() : 1;
+  text += fmt::format(", {} stores, {} thread{}", schedule.stream ? "streaming" : "regular",
+                      threads, threads > 1 ? "s" : "");
+  if (threads == 1 && schedule.shared_when_awake)
+    text += fmt::format(" ({} in quick succession)", NumThreads());
+  if (*schedule.reason) text += fmt::format("; not fused: {}", schedule.reason);
+  return text;
+}
+
+}  // namespace normkit

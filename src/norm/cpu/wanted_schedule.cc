@@ -1,0 +1,78 @@
+#include "src/norm/cpu/wanted_schedule.h"
+
+#include <cstdlib>
+#include <string>
+
+#include "src/core/fail.h"
+#include "src/core/log.h"
+#include "src/core/numbers.h"
+#include "src/core/suggest.h"
+#include "src/norm/cpu/job.h"
+
+namespace normkit {
+namespace {
+
+bool OneOf(std::string_view key, std::string_view value, const std::string& yes,
+           const std::string& no) {
+  if (value == yes) return true;
+  if (value == no) return false;
+  Fail("{} is '{}', expected {} or {}{}", key, value, yes, no, DidYouMean(value, {yes, no}));
+}
+
+int64_t Group(std::string_view value) {
+  const std::optional<int64_t> group = ParseNumber<int64_t>(value);
+  if (!group || *group < 1 || *group > kMaxGroup)
+    Fail("group is '{}', expected a number from 1 to {}", value, kMaxGroup);
+  return *group;
+}
+
+void ParseOne(std::string_view item, WantedSchedule& wanted) {
+  const size_t equals = item.find('=');
+  const std::string_view key = item.substr(0, equals);
+  const std::string_view value = equals == std::string_view::npos ? "" : item.substr(equals + 1);
+  if (key == "stores")
+    wanted.stream = OneOf(key, value, "streaming", "regular");
+  else if (key == "path")
+    wanted.fused = OneOf(key, value, "fused", "two-passes");
+  else if (key == "group")
+    wanted.group = Group(value);
+  else if (key == "threads")
+    wanted.threads = OneOf(key, value, "all", "one");
+  else
+    Fail("'{}' is unknown, expected stores, path, group or threads{}", key,
+         DidYouMean(key, {"stores", "path", "group", "threads"}));
+}
+
+WantedSchedule FromEnvironment() {
+  const char* text = std::getenv("NORMKIT_SCHEDULE");
+  if (!text || !*text) return {};
+  try {
+    return ParseWantedSchedule(text);
+  } catch (const Error& error) {
+    Warn("NORMKIT_SCHEDULE='{}': {}; ignored", text, error.what());
+    return {};
+  }
+}
+
+WantedSchedule& Wanted() {
+  static WantedSchedule wanted = FromEnvironment();
+  return wanted;
+}
+
+}  // namespace
+
+WantedSchedule ParseWantedSchedule(std::string_view text) {
+  WantedSchedule wanted;
+  for (size_t begin = 0; begin <= text.size();) {
+    const size_t end = std::min(text.find(',', begin), text.size());
+    ParseOne(text.substr(begin, end - begin), wanted);
+    begin = end + 1;
+  }
+  return wanted;
+}
+
+const WantedSchedule& GetWantedSchedule() { return Wanted(); }
+
+void WantSchedule(const WantedSchedule& wanted) { Wanted() = wanted; }
+
+}  // namespace normkit

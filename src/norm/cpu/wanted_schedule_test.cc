@@ -1,0 +1,80 @@
+// NORMKIT_SCHEDULE: what it may say. That it changes no bit: contract_test.cc.
+#include "src/norm/cpu/wanted_schedule.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "normkit/core/threads.h"
+#include "normkit/norm/normalization.h"
+#include "src/core/testing.h"
+#include "src/simd/cache.h"
+
+namespace normkit {
+namespace {
+
+using testing::EndsWith;
+using testing::HasSubstr;
+
+TEST(WantedSchedule, IsParsed) {
+  const WantedSchedule all = ParseWantedSchedule("stores=regular,path=fused,group=4,threads=one");
+  EXPECT_EQ(all.stream, false);
+  EXPECT_EQ(all.fused, true);
+  EXPECT_EQ(all.group, 4);
+  EXPECT_EQ(all.threads, false);
+  const WantedSchedule some = ParseWantedSchedule("threads=all,stores=streaming");
+  EXPECT_EQ(some.stream, true);
+  EXPECT_EQ(some.fused, std::nullopt);
+  EXPECT_EQ(some.group, std::nullopt);
+  EXPECT_EQ(some.threads, true);
+  EXPECT_EQ(ParseWantedSchedule("path=two-passes").fused, false);
+}
+
+TEST(WantedSchedule, RefusesTheRest) {
+  EXPECT_ERROR(
+      ParseWantedSchedule("store=regular"),
+      "'store' is unknown, expected stores, path, group or threads, did you mean 'stores'?");
+  EXPECT_ERROR(ParseWantedSchedule(""), "'' is unknown, expected stores, path, group or threads");
+  EXPECT_ERROR(ParseWantedSchedule("group=4,"),
+               "'' is unknown, expected stores, path, group or threads");
+  EXPECT_ERROR(ParseWantedSchedule("path=two_passes"),
+               "path is 'two_passes', expected fused or two-passes, did you mean 'two-passes'?");
+  EXPECT_ERROR(ParseWantedSchedule("stores"), "stores is '', expected streaming or regular");
+  EXPECT_ERROR(ParseWantedSchedule("threads=4"), "threads is '4', expected all or one");
+  for (const char* group : {"0", "17", "-1", "4x", "", "99999999999999999999"})
+    EXPECT_ERROR(ParseWantedSchedule("group=" + std::string(group)),
+                 "group is '" + std::string(group) + "', expected a number from 1 to 16");
+}
+
+class Following : public testing::Test {
+ protected:
+  void SetUp() override { SetNumThreads(2); }
+  void TearDown() override {
+    WantSchedule({});
+    SetNumThreads(0);
+  }
+};
+
+TEST_F(Following, DescribeNamesWhatIsWanted) {
+  const Normalization small(kLayerNorm, Layout::Make("BC", std::vector<int64_t>{64, 96}));
+  WantSchedule(ParseWantedSchedule("stores=streaming,path=fused,group=5,threads=all"));
+  EXPECT_THAT(small.Describe(),
+              EndsWith("fused rows, groups of 5 units, streaming stores, 2 threads"));
+  WantSchedule(ParseWantedSchedule("path=two-passes,stores=regular"));
+  EXPECT_THAT(small.Describe(),
+              EndsWith("two passes, regular stores, 1 thread; not fused: NORMKIT_SCHEDULE"));
+  // Its paths in element form have different bits.
+  EXPECT_THAT(small.Describe(NormPass::kBackward), HasSubstr("fused rows"));
+  const std::vector<int64_t> shape = {1, FusedLimit(2) / 4, 2};
+  const Normalization large(kInstanceNorm, Layout::Make("BCS", shape));
+  WantSchedule(ParseWantedSchedule("threads=one"));
+  EXPECT_THAT(large.Describe(), EndsWith("streaming stores, 1 thread"));
+  WantSchedule({});
+  EXPECT_THAT(large.Describe(), EndsWith("streaming stores, 2 threads"));
+  const Normalization whole(kLayerNorm, Layout::Make("BCS", shape));
+  EXPECT_THAT(whole.Describe(), HasSubstr("two passes"));
+  WantSchedule(ParseWantedSchedule("path=fused"));
+  EXPECT_THAT(whole.Describe(), HasSubstr("fused rows"));
+}
+
+}  // namespace
+}  // namespace normkit

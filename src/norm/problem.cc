@@ -1,0 +1,50 @@
+#include "src/norm/problem.h"
+
+#include <cmath>
+
+#include "src/core/fail.h"
+#include "src/core/log.h"
+
+namespace normkit {
+namespace {
+
+void CheckOptions(const NormSpec& spec, const NormOptions& o) {
+  if (!(o.epsilon > 0) || !std::isfinite(o.epsilon))
+    Fail("{} normalization: epsilon is {}, expected a finite number above 0", spec.name, o.epsilon);
+  if (!(o.negative_slope >= 0) || !std::isfinite(o.negative_slope))
+    Fail("{} normalization: negative_slope is {}, expected a finite number >= 0", spec.name,
+         o.negative_slope);
+}
+
+}  // namespace
+
+Problem::Problem(const NormSpec& s, const Layout& l, DType d, const NormOptions& o)
+    : spec(s),
+      layout(l),
+      dtype(d),
+      options(o),
+      plan(MakePlan(l, static_cast<Dims>(~s.reduce), s.affine)) {
+  CheckOptions(spec, options);
+  if (!l.Has(kC)) Fail("{} normalization: layout {} has no channel axis (C)", s.name, l.ToString());
+}
+
+std::string Problem::Title() const {
+  if (!options.name.empty()) return options.name;
+  return fmt::format("{} normalization of {}", spec.name, layout.ToString());
+}
+
+void Problem::WarnOfOneValue(double count) const {
+  if (count != 1 || warned_.test_and_set()) return;
+  if (spec.running)
+    Warn(
+        "{}: one value per statistic: the output is the offset (beta), and running variances "
+        "are left alone; use larger batches",
+        Title());
+  else
+    Warn(
+        "{}: one value per statistic: the output is {}, whatever the batch; use statistics over "
+        "more values",
+        Title(), spec.center ? "the offset (beta)" : "the scale (gamma) with the sign of x");
+}
+
+}  // namespace normkit

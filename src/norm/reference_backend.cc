@@ -1,0 +1,191 @@
+// The reference as a back-end: slow, serial, any layout; what NORMKIT_BACKEND=reference computes
+// with.
+#include <algorithm>
+#include <cmath>
+#include <numbers>
+
+#include "src/core/elements.h"
+#include "src/norm/backend.h"
+#include "src/norm/check.h"
+#include "src/norm/reference.h"
+
+namespace normkit {
+namespace {
+
+using Values = std::vector<double>;
+
+double Activate(const NormOptions& options, double z) {
+  switch (options.activation) {
+    case Activation::kNone:
+      break;
+    case Activation::kRelu:
+      return z <= 0 ? 0 : z;  // NaN stays NaN
+    case Activation::kLeakyRelu:
+      return z <= 0 ? z * options.negative_slope : z;
+    case Activation::kGelu:
+      return z < -1e30 ? 0 : z * (0.5 * std::erfc(z * -std::numbers::sqrt2 / 2));
+  }
+  return z;
+}
+
+class ReferenceNormalization : public NormImplementation {
+ public:
+  explicit ReferenceNormalization(const Problem& problem) : p_(problem) {}
+
+  void Forward(const NormForwardArgs& args) const override {
+    if (p_.plan.size == 0 && !p_.options.reducer) return;
+    const Values gamma = Parameter(args.gamma), beta = Parameter(args.beta), x = Input(args);
+    const reference::Inputs in = InputsOf(x, gamma, beta);
+    reference::Statistics statistics = reference::ComputeStatistics(in);
+    const double count = Merge(&statistics);
+    p_.WarnOfOneValue(count);
+    if (count == 0) return;  // an empty batch leaves everything alone
+    for (size_t s = 0; s < statistics.mean.size(); ++s) {
+      if (args.saved.mean) args.saved.mean[s] = statistics.mean[s];
+      if (args.saved.rstd) args.saved.rstd[s] = 1 / std::sqrt(statistics.variance[s] + in.epsilon);
+      if (args.saved.variance) args.saved.variance[s] = statistics.variance[s];
+    }
+    Write(args, reference::Forward(in, statistics));
+  }
+
+  void Inference(const NormForwardArgs& args, const GivenStatistics& given) const override {
+    const Values gamma = Parameter(args.gamma), beta = Parameter(args.beta), x = Input(args);
+    const DType dtype = ParameterDType(p_.dtype);
+    reference::Statistics statistics;
+    statistics.variance = ToDoubles(given.variance, dtype, p_.plan.num_stat);
+    statistics.mean = p_.spec.center ? ToDoubles(given.mean, dtype, p_.plan.num_stat)
+                                     : Values(statistics.variance.size());
+    Write(args, reference::Forward(InputsOf(x, gamma, beta), statistics));
+  }
+
+  void Backward(const NormBackwardArgs& args) const override {
+    const Values gamma = Parameter(args.gamma), beta = Parameter(args.beta);
+    reference::Statistics statistics = Saved(args);
+    const Values x = args.x ? Data(args.x) : XFromY(args, statistics);
+    reference::Inputs in = InputsOf(x, gamma, beta);
+    Values dz = Data(args.dy);
+    if (p_.options.activation != Activation::kNone && args.y)
+      PassBack(Data(args.y), dz);
+    else
+      in.relu = p_.options.activation == Activation::kRelu;  // computed again from x
+    reference::GradientSums sums = reference::SumGradients(in, statistics, dz);
+    if (!args.fixed_statistics) Share(&sums);
+    const auto gradients = reference::BackwardFrom(in, statistics, dz, sums, args.fixed_statistics);
+    if (args.daddend) FromDoubles(dz, p_.dtype, args.daddend);
+    Store(gradients.dx, p_.dtype, args.accumulate, args.dx);
+    Store(gradients.dgamma, ParameterDType(p_.dtype), args.accumulate, args.dgamma);
+    Store(gradients.dbeta, ParameterDType(p_.dtype), args.accumulate, args.dbeta);
+  }
+
+  std::string Describe(NormPass) const override { return "reference, long double"; }
+
+ private:
+  Values Data(const void* array) const { return ToDoubles(array, p_.dtype, p_.layout.size()); }
+  Values Parameter(const void* array) const {
+    return array ? ToDoubles(array, ParameterDType(p_.dtype), p_.plan.num_param) : Values();
+  }
+  reference::Inputs InputsOf(const Values& x, const Values& gamma, const Values& beta) const {
+    return {p_.spec, p_.layout, x, gamma, beta, p_.options.epsilon};
+  }
+
+  // x, or the sum of x and residual as it is stored.
+  Values Input(const NormForwardArgs& args) const {
+    Values x = Data(args.x);
+    if (!args.residual) return x;
+    const Values residual = Data(args.residual);
+    const bool f64 = p_.dtype == DType::kF64;
+    for (size_t i = 0; i < x.size(); ++i) {
+      const double sum = x[i] + residual[i];
+      x[i] = Rounded(f64 ? sum : static_cast<float>(sum), p_.dtype);
+    }
+    if (args.sum) FromDoubles(x, p_.dtype, args.sum);
+    return x;
+  }
+
+  void Write(const NormForwardArgs& args, Values z) const {
+    const Values addend = args.addend ? Data(args.addend) : Values();
+    for (size_t i = 0; i < z.size(); ++i)
+      z[i] = Activate(p_.options, addend.empty() ? z[i] : z[i] + addend[i]);
+    FromDoubles(z, p_.dtype, args.y);
+  }
+
+  // With those of the other ranks; gives how many values each is of.
+  double Merge(reference::Statistics* statistics) const {
+    const auto count = static_cast<double>(p_.plan.num_reduced);
+    if (!p_.options.reducer) return count;
+    const size_t n = statistics->variance.size();
+    std::vector<Moments> moments(n);
+    for (size_t s = 0; s < n; ++s)
+      moments[s] = {count, statistics->mean[s], statistics->variance[s] * count};
+    p_.options.reducer->Merge(moments);
+    for (size_t s = 0; s < n; ++s) {
+      statistics->mean[s] = moments[s].mean;
+      statistics->variance[s] = moments[s].variance();
+    }
+    return moments.empty() ? 0 : moments[0].n;
+  }
+  void Share(reference::GradientSums* sums) const {
+    if (!p_.options.reducer) return;
+    Values values;
+    for (const auto* part : {&sums->count, &sums->w, &sums->w_xhat})
+      for (const long double value : *part) values.push_back(static_cast<double>(value));
+    p_.options.reducer->Sum(values);
+    auto from = values.begin();
+    for (auto* part : {&sums->count, &sums->w, &sums->w_xhat})
+      for (long double& value : *part) value = *from++;
+  }
+
+  // As saved: rstd says what the variance was.
+  reference::Statistics Saved(const NormBackwardArgs& args) const {
+    reference::Statistics statistics;
+    for (int64_t s = 0; s < p_.plan.num_stat; ++s) {
+      statistics.mean.push_back(args.x ? args.mean[s] : 0);
+      statistics.variance.push_back(1 / (args.rstd[s] * args.rstd[s]) - p_.options.epsilon);
+    }
+    return statistics;
+  }
+
+  // An x of mean 0 that gives y: xhat / rstd with xhat = (z - beta) / gamma.
+  Values XFromY(const NormBackwardArgs& args, const reference::Statistics& statistics) const {
+    Values x = Data(args.y);
+    const Values gamma = Parameter(args.gamma), beta = Parameter(args.beta);
+    const auto stat = reference::IndexOver(p_.layout, static_cast<Dims>(~p_.spec.reduce));
+    const auto param = reference::IndexOver(p_.layout, p_.spec.affine);
+    for (size_t i = 0; i < x.size(); ++i) {
+      const auto s = static_cast<size_t>(stat[i]), c = static_cast<size_t>(param[i]);
+      const bool below = p_.options.activation == Activation::kLeakyRelu && x[i] < 0;
+      const double z = below ? x[i] / p_.options.negative_slope : x[i];
+      const double xhat = (z - (beta.empty() ? 0 : beta[c])) / (gamma.empty() ? 1 : gamma[c]);
+      x[i] = xhat * std::sqrt(statistics.variance[s] + p_.options.epsilon);
+    }
+    return x;
+  }
+
+  // What of dy passes the activation that wrote y; rounded where it is scaled, as it is stored.
+  void PassBack(const Values& y, Values& dy) const {
+    const double slope = p_.options.activation == Activation::kRelu ? 0 : p_.options.negative_slope;
+    for (size_t i = 0; i < dy.size(); ++i)
+      if (y[i] <= 0) dy[i] = slope == 0 ? 0 : Rounded(dy[i] * slope, p_.dtype);
+  }
+
+  static void Store(Values values, DType dtype, bool add, void* array) {
+    if (!array) return;
+    if (add) {
+      const Values old = ToDoubles(array, dtype, static_cast<int64_t>(values.size()));
+      for (size_t i = 0; i < values.size(); ++i) values[i] += old[i];
+    }
+    FromDoubles(values, dtype, array);
+  }
+
+  const Problem& p_;
+};
+
+}  // namespace
+
+const NormBackend kReferenceBackend = {
+    "reference", [](const Problem&) { return std::string(); },
+    [](const Problem& problem) -> std::unique_ptr<NormImplementation> {
+      return std::make_unique<ReferenceNormalization>(problem);
+    }};
+
+}  // namespace normkit
