@@ -8,7 +8,7 @@
 #include "src/nn/value_blocks.h"
 
 namespace normkit {
-class Executor::Impl {
+class __attribute__((visibility("hidden"))) Executor::Impl {  // else exported as Executor is
  public:
   Impl(const Graph& graph, int64_t batch_size, bool training, bool keep_all);
   void Allocate();  // what follows needs it

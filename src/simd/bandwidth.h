@@ -3,8 +3,6 @@
 
 #include <cstddef>
 
-#include "normkit/core/export.h"
-
 namespace normkit {
 
 // Bytes of each of the probe's two buffers: beyond the caches.
@@ -14,9 +12,9 @@ inline constexpr size_t kProbeBytes = size_t{512} << 20;
 // overlapped: bytes read plus bytes written, in 1e9 bytes a second. The best of a few ways to copy
 // (prefetch distances, one or two streams a thread), each its median over several passes. Takes
 // about a second and 1 GB of memory; measure before and after what it is compared with.
-NORMKIT_API double StreamingBandwidth(int threads, size_t bytes = kProbeBytes);
+double StreamingBandwidth(int threads, size_t bytes = kProbeBytes);
 
 // What `threads` threads only read, in 1e9 bytes a second; the best of the same ways.
-NORMKIT_API double ReadBandwidth(int threads, size_t bytes = kProbeBytes);
+double ReadBandwidth(int threads, size_t bytes = kProbeBytes);
 
 }  // namespace normkit
