@@ -212,9 +212,10 @@ void RunCompare(const CompareArgs& args, const std::string& command) {
   const auto open = [&] { files.emplace(args.output, args.overwrite); };
   std::error_code error;  // what cannot be looked at is not there
   if (std::filesystem::exists(args.output, error)) open();
-  const Split data = OpenTrainingData(args.data, args.options.seed);
+  const TrainingData data = OpenTrainingData(args.data, args.options.seed);
   std::vector<PlannedRun> plans = Plan(args, data);
   CheckMemory(plans, data, DataBytes(args.data, data), free);
+  LoadTrainingData(data);
   if (!files) open();
   files->CheckCanSave(plans, args.checkpoints);
   const InterruptGuard interrupt;

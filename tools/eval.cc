@@ -21,6 +21,7 @@
 #include "src/train/needs.h"
 #include "src/train/option_ranges.h"
 #include "tools/commands.h"
+#include "tools/data_options.h"
 #include "tools/json_text.h"
 #include "tools/model_facts.h"
 #include "tools/training_options.h"
@@ -32,6 +33,7 @@ using nlohmann::json;
 
 struct EvalArgs {
   std::string model, data;
+  ReadingArgs reading;
   std::optional<double> validation_fraction;
   std::optional<uint64_t> seed;
   std::optional<int64_t> mini_batch_size;
@@ -62,17 +64,26 @@ void CheckHeldOut(const EvalArgs& args, const Network& network, const DataSource
          difference);
 }
 
+// As training did, so that the sums are the same to the bit.
+int64_t BatchSize(const EvalArgs& args, const Network& network) {
+  return std::max<int64_t>(
+      1, args.mini_batch_size.value_or(Fact<int64_t>(network, "mini-batch-size", 128)));
+}
+
+// Decodes the data, where there is memory for it.
+void LoadData(const EvalArgs& args, const Network& network, const DataSource& data) {
+  MemoryNeeds needs = EvaluationNeeds(network.graph, data.size(), BatchSize(args, network));
+  needs.Add("the data", static_cast<double>(data.MemoryBytes()));
+  needs.Check(fmt::format("evaluating '{}'", data.Description()), kTakesLess);
+  data.Load();
+}
+
 // Pictures are made to fit the model; what training held out is found again by its seed.
 DataPtr OpenEvalData(const EvalArgs& args, const Network& network) {
-  OpenOptions options{.seed = args.seed.value_or(Fact<uint64_t>(network, "seed", 1))};
-  const Layout input = network.graph.input_layout();
-  if (input.format() == "BSSC") {
-    const std::vector<int64_t> shape = input.shape();
-    options.height = shape[1];
-    options.width = shape[2];
-    options.channels = shape[3];
-  }
-  DataPtr data = OpenData(args.data, options);
+  const auto seed = args.seed.value_or(Fact<uint64_t>(network, "seed", 1));
+  DataPtr data =
+      OpenData(args.data, FitToModel(args.reading, network.graph.input_layout(), seed, args.model));
+  LoadData(args, network, *data);
   double fraction = args.validation_fraction.value_or(0);
   if (args.held_out) {
     fraction = Fact<double>(network, "validation-fraction", 0);
@@ -82,7 +93,7 @@ DataPtr OpenEvalData(const EvalArgs& args, const Network& network) {
           "--validation-fraction",
           args.model);
   }
-  if (fraction > 0) data = SplitData(data, fraction, options.seed).second;
+  if (fraction > 0) data = SplitData(data, fraction, seed).second;
   const DataPtr as_model = WithClasses(data, network.classes);
   if (args.held_out) CheckHeldOut(args, network, *data);
   WarnOfRange(network, data->Range(), "data '" + data->Description() + "'");
@@ -164,17 +175,11 @@ void PrintJson(const EvalArgs& args, const DataSource& data, const Evaluation& e
 void RunEval(const EvalArgs& args) {
   SetNumThreads(args.threads);
   const Network network = LoadOnnx(args.model);
-  const FreeMemory free = FindFreeMemory();  // before the data, which are counted
   const DataPtr data = OpenEvalData(args, network);
-  // As training did, so that the sums are the same to the bit.
-  const int64_t batch =
-      args.mini_batch_size.value_or(Fact<int64_t>(network, "mini-batch-size", 128));
-  MemoryNeeds needs = EvaluationNeeds(network.graph, data->size(), std::max<int64_t>(1, batch));
-  needs.Add("the data", static_cast<double>(data->MemoryBytes()));
-  needs.Check(fmt::format("evaluating '{}'", data->Description()), kTakesLess, free);
+  LogWarning(data->Summary());
   const auto loss = network.facts.find("loss");
   const Evaluation evaluation =
-      Evaluate(network, data, std::max<int64_t>(1, batch),
+      Evaluate(network, data, BatchSize(args, network),
                loss == network.facts.end() ? Loss::kAuto : ParseLoss(loss->second));
   if (args.json)
     PrintJson(args, *data, evaluation);
@@ -191,6 +196,7 @@ void AddEval(CLI::App& app) {
                                   "normkit eval out/model.onnx --data digits --held-out"});
   AddText(command, "model", args->model, "MODEL.onnx", "Model file")->required();
   AddDataOption(command, args->data)->required();
+  AddReadingOptions(command, args->reading);
   CLI::Option* held_out = AddFlag(
       command, "--held-out", args->held_out,
       "Only the part of the data that training held out for validation (its fraction and seed "

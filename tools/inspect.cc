@@ -10,6 +10,7 @@
 #include "normkit/onnx/onnx.h"
 #include "normkit/report/report.h"
 #include "src/core/files.h"
+#include "src/data/summary.h"
 #include "src/onnx/model.h"
 #include "tools/commands.h"
 #include "tools/json_text.h"
@@ -36,6 +37,7 @@ void PrintText(const InspectArgs& args, const Network& network, const OnnxInfo& 
                size_t bytes) {
   fmt::print("Model       {}: {} bytes, ONNX opset {}, IR version {}, written by {}\n", args.model,
              bytes, info.opset, info.ir_version, info.producer);
+  fmt::print("Input       {}\n", SizeText(network.graph.input_layout()));
   fmt::print("Layers      {}\n", network.graph.size());
   fmt::print("Parameters  {} learnable, {} statistics\n", CountLearnables(network.parameters),
              CountStatistics(network.parameters));
@@ -86,6 +88,7 @@ void PrintJson(const InspectArgs& args, const Network& network, const OnnxInfo& 
                     {"opset", info.opset},
                     {"ir_version", info.ir_version},
                     {"producer", info.producer},
+                    {"input", SizeText(network.graph.input_layout())},
                     {"learnables", CountLearnables(network.parameters)},
                     {"statistics", CountStatistics(network.parameters)},
                     {"classes", network.classes},

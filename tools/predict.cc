@@ -17,11 +17,16 @@
 #include "normkit/onnx/onnx.h"
 #include "normkit/report/report.h"
 #include "src/core/fail.h"
+#include "src/core/files.h"
 #include "src/core/finite.h"
 #include "src/core/log.h"
 #include "src/core/memory_needs.h"
+#include "src/data/array_axes.h"
 #include "src/data/identity.h"
+#include "src/data/image_codec.h"
+#include "src/data/scan.h"
 #include "tools/commands.h"
+#include "tools/data_options.h"
 #include "tools/json_text.h"
 #include "tools/model_facts.h"
 #include "tools/options.h"
@@ -32,7 +37,7 @@ namespace {
 using nlohmann::json;
 
 struct PredictArgs {
-  std::string model;
+  std::string model, format;
   std::vector<std::string> files;
   int64_t top = 1;
   int threads = 0;
@@ -48,8 +53,9 @@ struct Prediction {
 // One observation at a time, whatever it is read from.
 class Predictor {
  public:
-  explicit Predictor(Network network)
+  Predictor(Network network, std::string format)
       : network_(std::move(network)),
+        format_(std::move(format)),
         input_(network_.graph.input_layout()),
         executor_(MakeExecutor(network_.graph)) {
     const Layout output = network_.graph.Layouts(1).back();
@@ -68,7 +74,7 @@ class Predictor {
   }
 
   std::vector<Prediction> Predict(const std::string& file) {
-    if (file.ends_with(".npy")) return PredictArray(file);
+    if (ReadFileStart(file, 6) == "\x93NUMPY") return PredictArray(file);
     const std::vector<float> pixels = ReadPixels(file);
     if (!std::exchange(warned_of_pictures_, true))
       WarnOfRange(network_, {0, 255}, file + ", as all pictures");
@@ -106,7 +112,9 @@ class Predictor {
 
   // [N,H,W,C], [N,H,W] or [N,F], as `--data` takes them; or one observation without N.
   std::vector<Prediction> PredictArray(const std::string& file) {
-    const NpyArray array = ReadNpy(file);
+    NpyArray array = ReadNpy(file);
+    if (!format_.empty())
+      array = Transposed(array, ReadAxes({array.descr, array.shape}, format_, file).order);
     std::vector<int64_t> shape = array.shape, expected = input_.shape();
     if (expected.back() == 1 && input_.Has(kS) && (shape.empty() || shape.back() != 1))
       shape.push_back(1);
@@ -114,8 +122,10 @@ class Predictor {
     if (one) shape.insert(shape.begin(), 1);
     if (shape.size() == expected.size()) expected[0] = shape[0];
     if (shape != expected)
-      Fail("{}: is [{}], expected [N,{}] (what the model takes)", file, fmt::join(array.shape, ","),
-           fmt::join(expected.begin() + 1, expected.end(), ","));
+      Fail(
+          "{}: is [{}], expected [N,{}] (what the model takes); --format says what the axes of "
+          "others mean",
+          file, fmt::join(array.shape, ","), fmt::join(expected.begin() + 1, expected.end(), ","));
     const std::vector<float> values = array.AsFloats();
     WarnOfRange(network_, RangeOf(values), file);
     const auto size = static_cast<size_t>(input_.size());
@@ -127,6 +137,7 @@ class Predictor {
   }
 
   Network network_;
+  std::string format_;  // of arrays, or ""
   Layout input_;
   bool warned_of_pictures_ = false;
   Executor executor_;
@@ -172,12 +183,37 @@ json ToJson(const std::vector<Prediction>& predictions, const Predictor& predict
   return all;
 }
 
+// Files, and the pictures in folders; a line tells what is in these. Folders without any count as
+// failed.
+std::vector<std::string> FilesOf(const std::vector<std::string>& paths, size_t& failed) {
+  std::vector<std::string> files;
+  for (const std::string& path : paths) {
+    if (IrregularKind(path) != "a folder") {
+      files.push_back(path);
+      continue;
+    }
+    LeftOut left_out;
+    const std::vector<std::string> pictures = FindPictures(path, left_out);
+    const std::string others = left_out.empty() ? "" : "; left out: " + left_out.ToString();
+    if (pictures.empty()) {
+      Warn("{}: holds no pictures ({}){}", path, PictureKinds(), others);
+      ++failed;
+    } else {
+      Warn("{}: {} pictures{}", path, pictures.size(), others);
+    }
+    files.insert(files.end(), pictures.begin(), pictures.end());
+  }
+  return files;
+}
+
 void RunPredict(const PredictArgs& args) {
   SetNumThreads(args.threads);
-  Predictor predictor(LoadOnnx(args.model));
+  Predictor predictor(LoadOnnx(args.model), args.format);
   std::vector<Prediction> predictions;
-  int failed = 0;
-  for (const std::string& file : args.files) {
+  size_t failed = 0;
+  const std::vector<std::string> files = FilesOf(args.files, failed);
+  const size_t total = files.size() + failed;
+  for (const std::string& file : files) {
     try {
       for (Prediction& p : predictor.Predict(file)) predictions.push_back(std::move(p));
     } catch (const Error& error) {  // one bad picture does not cost the others
@@ -189,7 +225,7 @@ void RunPredict(const PredictArgs& args) {
     fmt::print("{}\n", JsonText(ToJson(predictions, predictor, args.top), 2));
   else if (!predictions.empty())
     fmt::print("{}", ToText(ToTable(predictions, predictor, args.top)));
-  if (failed > 0) Fail("{} of {} files could not be used", failed, args.files.size());
+  if (failed > 0) Fail("{} of {} files could not be used", failed, total);
 }
 
 }  // namespace
@@ -201,8 +237,10 @@ void AddPredict(CLI::App& app) {
                                   "normkit predict out/model.onnx photos/*.jpg --top 3 --json"});
   AddText(command, "model", args->model, "MODEL.onnx", "Model file")->required();
   AddFiles(command, "files", args->files,
-           "Pictures (JPEG, PNG; any size), or arrays: .npy [N,H,W,C], [N,H,W] or [N,F]")
+           "Pictures (JPEG, PNG, WebP, GIF, TIFF; any size), folders of them, or arrays: .npy "
+           "[N,H,W,C], [N,H,W] or [N,F]")
       ->required();
+  AddFormatOption(command, args->format);
   AddNumber(command, "--top", args->top, {1, 1'000'000},
             "Classes to name, the most probable first");
   AddThreadsOption(command, args->threads);

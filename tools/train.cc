@@ -300,9 +300,10 @@ void RunTrain(TrainArgs args, std::vector<std::string> words) {
   const auto open = [&] { files.emplace(args.output, args.resume, args.overwrite); };
   std::error_code error;  // what cannot be looked at is not there
   if (std::filesystem::exists(args.output, error)) open();
-  const Split data = OpenTrainingData(args.data, args.options.seed);
+  const TrainingData data = OpenTrainingData(args.data, args.options.seed);
   const Graph graph = BuildNetwork(args.network, *data.first);
   CheckSizes(args, data, graph, free);
+  LoadTrainingData(data);
   if (!files) open();
   CheckCanSave(*files, args, data, graph);
   TrainAndSave(args, words, data, graph, *files);

@@ -6,6 +6,7 @@
 
 #include "normkit/nn/networks.h"
 #include "src/core/fail.h"
+#include "src/core/log.h"
 #include "src/core/suggest.h"
 #include "src/train/option_ranges.h"
 
@@ -100,8 +101,9 @@ void AddReportingOptions(CLI::App& command, TrainingOptions& o) {
 CLI::Option* AddDataOption(CLI::App& command, std::string& data) {
   return AddSource(
       command, "--data", data,
-      "digits, digits:COUNT, a folder with a folder a class, the prefix of an IDX pair, "
-      "or an .npz with x and y (and classes, their names)");
+      "digits, digits:COUNT, a folder with a folder a class (JPEG, PNG, WebP, GIF, TIFF; folders "
+      "in it are read, too), an IDX pair (its prefix or either file), or an .npz with x and y (and "
+      "classes, their names)");
 }
 
 void AddDataOptions(CLI::App& command, DataArgs& args) {
@@ -110,28 +112,54 @@ void AddDataOptions(CLI::App& command, DataArgs& args) {
             "Data to validate on; without, a part of --data is held out");
   AddNumber(command, "--validation-fraction", args.validation_fraction, kHeldOut,
             "The part of each class that is held out; 0: none");
+  AddReadingOptions(command, args.reading);
 }
 
-Split OpenTrainingData(const DataArgs& args, uint64_t seed) {
-  const DataPtr data = OpenData(args.data, {.seed = seed});
+namespace {
+
+// A part of the data is held out for validation, or nothing.
+Split HoldOut(const DataPtr& data, double fraction, uint64_t seed) {
+  if (fraction == 0) return {data, nullptr};
+  Split split = SplitData(data, fraction, seed);
+  if (split.second->size() == 0)
+    Fail(
+        "data '{}': nothing is held out of it by --validation-fraction {}, expected two "
+        "observations of a class; give more data, --validation-data, or --validation-fraction 0",
+        data->Description(), fraction);
+  return split;
+}
+
+// Read as the training data are.
+DataPtr OpenValidationData(const DataArgs& args, const DataSource& training, uint64_t seed) {
+  OpenOptions options = ToOpenOptions(args.reading, seed);
+  if (training.layout().format() == "BSSC") {
+    const std::vector<int64_t> shape = training.layout().shape();
+    options.height = shape[1];
+    options.width = shape[2];
+    options.channels = shape[3];
+  }
+  return WithClasses(OpenData(args.validation_data, options), training.classes());
+}
+
+}  // namespace
+
+TrainingData OpenTrainingData(const DataArgs& args, uint64_t seed) {
+  const DataPtr data = OpenData(args.data, ToOpenOptions(args.reading, seed));
   if (data->classes().size() == 1)
     Fail("data '{}': has one class, '{}', expected two or more: a folder a class, or class numbers",
          data->Description(), data->classes()[0]);
-  if (args.validation_data.empty()) {
-    if (args.validation_fraction == 0) return {data, nullptr};
-    const Split split = SplitData(data, args.validation_fraction, seed);
-    if (split.second->size() == 0)
-      Fail(
-          "data '{}': nothing is held out of it by --validation-fraction {}, expected two "
-          "observations of a class; give more data, --validation-data, or --validation-fraction 0",
-          data->Description(), args.validation_fraction);
-    return split;
-  }
-  const auto shape = data->layout().shape();
-  OpenOptions options{.seed = seed};
-  if (data->layout().format() == "BSSC")
-    options = {.seed = seed, .height = shape[1], .width = shape[2], .channels = shape[3]};
-  return {data, OpenData(args.validation_data, options)};
+  if (args.validation_data.empty())
+    return {HoldOut(data, args.validation_fraction, seed), data->Summary(), data->MemoryBytes()};
+  const DataPtr validation = OpenValidationData(args, *data, seed);
+  return {{data, validation},
+          data->Summary() + "; validation: " + validation->Summary(),
+          data->MemoryBytes() + validation->MemoryBytes()};
+}
+
+void LoadTrainingData(const TrainingData& data) {
+  data.first->Load();
+  if (data.second) data.second->Load();
+  LogWarning(data.summary);
 }
 
 double DataBytes(const DataArgs& args, const Split& data) {

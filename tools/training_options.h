@@ -11,6 +11,7 @@
 #include "normkit/nn/networks.h"
 #include "normkit/train/options.h"
 #include "src/core/numbers.h"
+#include "tools/data_options.h"
 #include "tools/options.h"
 
 namespace normkit::tools {
@@ -35,13 +36,25 @@ inline constexpr NumberRange<double> kHeldOut{.low = 0, .high = 0.9};
 // The training data and what is held out of them for validation.
 struct DataArgs {
   std::string data, validation_data;
+  ReadingArgs reading;
   double validation_fraction = 0.15;
 };
 CLI::Option* AddDataOption(CLI::App& command, std::string& data);
 void AddDataOptions(CLI::App& command, DataArgs& args);
 
-// Opens both; the split depends on the seed only.
-Split OpenTrainingData(const DataArgs& args, uint64_t seed);
+// Both, and a line on each that says what was read how.
+struct TrainingData : Split {
+  std::string summary;
+  int64_t bytes = 0;  // that they take in memory once they are loaded
+};
+
+// Opens both; the split depends on the seed only. Classes of the validation data are matched by
+// name.
+TrainingData OpenTrainingData(const DataArgs& args, uint64_t seed);
+
+// Decodes what is kept in memory, so that damaged files are found before work begins, and prints
+// the summary. Whether there is memory for it is to be asked before.
+void LoadTrainingData(const TrainingData& data);
 
 // What the data take in memory; parts of one source count once.
 double DataBytes(const DataArgs& args, const Split& data);
