@@ -19,6 +19,7 @@
 #include "normkit/train/train.h"
 #include "src/core/fail.h"
 #include "src/core/files.h"
+#include "src/core/log.h"
 #include "src/core/output_folder.h"
 #include "src/train/needs.h"
 #include "src/train/option_ranges.h"
@@ -219,6 +220,7 @@ void RunCompare(const CompareArgs& args, const std::string& command) {
   if (!files) open();
   files->CheckCanSave(plans, args.checkpoints);
   const InterruptGuard interrupt;
+  LogWarning(data.summary);
   const std::vector<CompareRun> runs = RunAll(plans, data, interrupt);
   const std::string about = fmt::format(
       "{} trained on {}, validated on {}; {} epoch{}{}.", args.network, data.first->Description(),

@@ -131,8 +131,9 @@ std::string CommandLine(const std::vector<std::string>& words, const TrainArgs& 
 // Prints the table to stdout, from the first row on, and a live line to stderr while training.
 class Reporter {
  public:
-  Reporter(const TrainArgs& args, const Split& data, InterruptGuard& interrupt)
+  Reporter(const TrainArgs& args, const TrainingData& data, InterruptGuard& interrupt)
       : table_(!data.first->classes().empty(), data.second != nullptr),
+        summary_(data.summary),
         interrupt_(interrupt),
         quiet_(args.json),
         epochs_(args.options.max_epochs),
@@ -142,9 +143,13 @@ class Reporter {
     if (begun_) Print(table_.Rule());
   }
 
-  // The header waits for the first row: what is wrong before it stands alone.
+  // What the data are and the header wait for the first row: what is wrong before it stands alone.
   void OnRow(const ProgressRow& row) {
-    if (!std::exchange(begun_, true)) Print(table_.Header());
+    if (!std::exchange(begun_, true)) {
+      line_.Clear();
+      LogWarning(summary_);
+      Print(table_.Header());
+    }
     Print(table_.Row(row));
   }
   void OnIteration(const ProgressRow& row) {
@@ -160,13 +165,14 @@ class Reporter {
   }
 
   ProgressTable table_;
+  std::string summary_;
   InterruptGuard& interrupt_;
   bool quiet_, begun_ = false;
   int64_t epochs_;
   ProgressLine line_;
 };
 
-TrainingResult Train(const TrainArgs& args, const Split& data, const Graph& graph,
+TrainingResult Train(const TrainArgs& args, const TrainingData& data, const Graph& graph,
                      InterruptGuard& interrupt) {
   Reporter reporter(args, data, interrupt);
   TrainingOptions options = args.options;
@@ -268,7 +274,7 @@ void Save(const TrainFiles& files, const TrainingResult& result, const TrainingO
   }
 }
 
-void TrainAndSave(TrainArgs& args, const std::vector<std::string>& words, const Split& data,
+void TrainAndSave(TrainArgs& args, const std::vector<std::string>& words, const TrainingData& data,
                   const Graph& graph, const TrainFiles& files) {
   args.options.checkpoint_path = files.checkpoint();
   args.options.validation_data = data.second;

@@ -6,7 +6,6 @@
 
 #include "normkit/nn/networks.h"
 #include "src/core/fail.h"
-#include "src/core/log.h"
 #include "src/core/suggest.h"
 #include "src/train/option_ranges.h"
 
@@ -159,7 +158,6 @@ TrainingData OpenTrainingData(const DataArgs& args, uint64_t seed) {
 void LoadTrainingData(const TrainingData& data) {
   data.first->Load();
   if (data.second) data.second->Load();
-  LogWarning(data.summary);
 }
 
 double DataBytes(const DataArgs& args, const Split& data) {

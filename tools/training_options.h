@@ -52,8 +52,8 @@ struct TrainingData : Split {
 // name.
 TrainingData OpenTrainingData(const DataArgs& args, uint64_t seed);
 
-// Decodes what is kept in memory, so that damaged files are found before work begins, and prints
-// the summary. Whether there is memory for it is to be asked before.
+// Decodes what is kept in memory, so that damaged files are found before work begins. Whether there
+// is memory for it is to be asked before.
 void LoadTrainingData(const TrainingData& data);
 
 // What the data take in memory; parts of one source count once.
