@@ -147,10 +147,10 @@ def identity_model(tmp_path_factory):
     graph = helper.make_graph(
         [helper.make_node("GlobalAveragePool", ["x"], ["p"]),
          helper.make_node("Flatten", ["p"], ["f"]),
-         helper.make_node("Gemm", ["f", "w", "b"], ["y"])],
+         helper.make_node("Gemm", ["f", "w", "b"], ["y"], transB=1)],
         "mean", [helper.make_tensor_value_info("x", TensorProto.FLOAT, ["N", 3, 16, 12])],
         [helper.make_tensor_value_info("y", TensorProto.FLOAT, ["N", 1])],
-        [helper.make_tensor("w", TensorProto.FLOAT, [3, 1], weights.ravel()),
+        [helper.make_tensor("w", TensorProto.FLOAT, [1, 3], weights.ravel()),
          helper.make_tensor("b", TensorProto.FLOAT, [1], [0.0])])
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
     path = tmp_path_factory.mktemp("model") / "mean.onnx"
