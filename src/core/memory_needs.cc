@@ -36,8 +36,8 @@ std::optional<double> FirstNumber(std::string_view text) {
 
 // The number behind `name` at the start of a line of `text`, "MemAvailable:  123 kB".
 double NumberOf(const std::string& text, const std::string& name, double otherwise) {
-  const std::string line = "\n" + name;
-  const size_t at = ("\n" + text).find(line);
+  const std::string line = fmt::format("\n{}", name);
+  const size_t at = fmt::format("\n{}", text).find(line);
   if (at == std::string::npos) return otherwise;
   return FirstNumber(std::string_view(text).substr(at + name.size())).value_or(otherwise);
 }

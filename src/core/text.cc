@@ -64,7 +64,7 @@ std::string OneLine(std::string_view text) {
 
 std::string Quoted(std::string_view text) {
   constexpr size_t kMost = 80, kBeginning = 40;
-  if (text.size() <= kMost) return "'" + OneLine(text) + "'";
+  if (text.size() <= kMost) return fmt::format("'{}'", OneLine(text));
   size_t end = kBeginning;  // not in the middle of a letter
   while (end > 0 && (static_cast<unsigned char>(text[end]) & 0xc0) == 0x80) --end;
   return fmt::format("'{}...' ({} bytes)", OneLine(text.substr(0, end)), text.size());
