@@ -20,6 +20,10 @@ class WithBackend {
   ~WithBackend() { unsetenv("NORMKIT_BACKEND"); }
 };
 
+Layout Make(std::string_view format, const std::vector<int64_t>& shape) {
+  return Layout::Make(format, shape);
+}
+
 // Sums of the processor's kernels are off by the contract's bound (docs/numerics.md), on the scale
 // of what is added; an array of a narrow type by the rounding to it.
 double Tolerance(DType dtype, double scale) {
@@ -42,7 +46,7 @@ struct Results {
 };
 
 // Backward reads y where there is an addend or the activation asks for it; GELU has none.
-Results Run(const cases::Problem& p, Activation activation, bool residual, bool addend) {
+Results RunAll(const cases::Problem& p, Activation activation, bool residual, bool addend) {
   const Normalization norm(p.test.spec, p.test.layout, p.test.dtype, {.activation = activation});
   const auto n = static_cast<size_t>(norm.num_statistics());
   std::vector<double> mean(n), rstd(n);
@@ -81,9 +85,9 @@ TEST(BackendTest, ReferenceIsTheProcessorsOverTheTable) {
       for (const Activation activation :
            {Activation::kNone, Activation::kRelu, Activation::kLeakyRelu, Activation::kGelu}) {
         const bool fused = activation != Activation::kNone;
-        const Results cpu = Run(p, activation, fused, fused);
+        const Results cpu = RunAll(p, activation, fused, fused);
         const WithBackend reference("reference");
-        const Results exact = Run(p, activation, fused, fused);
+        const Results exact = RunAll(p, activation, fused, fused);
         const std::string what = test.ToString();
         for (const auto& [name, member] :
              {std::pair{" y", &Results::y}, std::pair{" sum", &Results::sum},
@@ -113,7 +117,7 @@ TEST(BackendTest, ReferenceKeepsTheContract) {
 }
 
 TEST(BackendTest, GivenStatisticsAndFixedOnes) {
-  const cases::Problem p({kBatchNorm, Layout::Make("BCSS", {3, 4, 5, 2})});
+  const cases::Problem p({kBatchNorm, Make("BCSS", {3, 4, 5, 2})});
   Tensor variance = p.gamma_tensor.Clone();
   for (float& v : variance.values<float>()) v = 1 + v * v;
   const auto run = [&] {
@@ -139,7 +143,7 @@ TEST(BackendTest, GivenStatisticsAndFixedOnes) {
 
 TEST(BackendTest, BackwardFromYNeedsNoCells) {
   const WithBackend reference("reference");
-  const cases::Problem p({kLayerNorm, Layout::Make("BC", {4, 9})});
+  const cases::Problem p({kLayerNorm, Make("BC", {4, 9})});
   const NormResult forward =
       ForwardTraining(kLayerNorm, p.x_tensor, &p.gamma_tensor, &p.beta_tensor);
   auto args = p.BackwardArgs(forward);
@@ -161,18 +165,17 @@ TEST(BackendTest, BackwardFromYNeedsNoCells) {
 TEST(BackendTest, TheEnvironmentNamesOne) {
   {
     const WithBackend reference("reference");
-    EXPECT_NE(
-        Normalization(kRmsNorm, Layout::Make("BC", {2, 8})).Describe().find("kernel reference"),
-        std::string::npos);
+    EXPECT_NE(Normalization(kRmsNorm, Make("BC", {2, 8})).Describe().find("kernel reference"),
+              std::string::npos);
   }
   const WithBackend wrong("referense");
-  EXPECT_ERROR(Normalization(kRmsNorm, Layout::Make("BC", {2, 8})),
+  EXPECT_ERROR(Normalization(kRmsNorm, Make("BC", {2, 8})),
                "NORMKIT_BACKEND='referense' is unknown, expected cpu or reference, did you mean "
                "'reference'?");
 }
 
 TEST(BackendTest, EachSaysWhyNot) {
-  const Problem simple(kBatchNorm, Layout::Make("BC", {2, 8}), DType::kF32, {});
+  const Problem simple(kBatchNorm, Make("BC", {2, 8}), DType::kF32, {});
   for (const NormBackend& backend : NormBackends()) EXPECT_EQ(backend.why_not(simple), "");
   std::vector<Axis> axes;
   for (int i = 0; i < 10; ++i) axes.insert(axes.end(), {{kB, 2}, {kC, 2}});
