@@ -2,6 +2,7 @@
 
 import os
 import pathlib
+import re
 import subprocess
 
 import pytest
@@ -13,6 +14,11 @@ def _built(variable, default):
     path = pathlib.Path(os.environ.get(variable, ROOT / "build/release" / default))
     assert path.exists(), f"{path} is missing: build first (scripts/test), or set {variable}"
     return path
+
+
+def but_summary(stderr):
+    """Messages without the line that says what data were read."""
+    return re.sub(r"^normkit: .*: \d+ classes \(.*\n", "", stderr, flags=re.M)
 
 
 @pytest.fixture(scope="session")

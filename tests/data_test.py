@@ -229,7 +229,7 @@ def test_names_of_all_kinds(normkit, tmp_path):
     normkit("eval", tmp_path / "out/model.onnx", "--data", tmp_path / "f")
     bad = os.path.join(root, names[1], b"bad\n.png")
     with open(bad, "wb") as file:
-        file.write(b"%PDF")
+        file.write(b"%PDF-1.4")
     assert r"two\nlines/bad\n.png: is a PDF document" in error_of(normkit, tmp_path / "f", tmp_path=tmp_path)
 
 
@@ -263,9 +263,9 @@ def test_digits_beside_a_folder_of_that_name(normkit, tmp_path):
     ["normalize", "--layer", "batch", "--format", "BC", "-o", "y.npy"],
     ["train", "--output", "out", "--data", "digits:40", "--network", "net.json", "--resume"]])
 def test_nothing_waits_for_what_has_no_end(normkit, program, tmp_path, command):
-    if command[0] == "eval":
+    if command[0] in ("eval", "predict"):
         normkit("train", "--data", "digits:60", *QUICK, "--output", tmp_path / "m")
-        command = ["eval", tmp_path / "m/model.onnx", "--data"]
+        command = [command[0], tmp_path / "m/model.onnx", *command[2:]]
     if command[-1] == "--resume":
         command = ["train", "--resume"]
     os.mkfifo(tmp_path / "pipe")

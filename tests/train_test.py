@@ -11,6 +11,8 @@ import subprocess
 import numpy as np
 import pytest
 
+from conftest import but_summary
+
 SMALL = ["--data", "digits:300", "--max-epochs", "1", "--mini-batch-size", "32"]
 
 
@@ -121,7 +123,7 @@ def test_interrupted_and_resumed(normkit, program, tmp_path):
     assert code == 1
     assert re.fullmatch(
         r"normkit: training stopped at iteration \d+; go on with: normkit train --resume "
-        + re.escape(f"{output}/checkpoint.npz\n"), messages)
+        + re.escape(f"{output}/checkpoint.npz\n"), but_summary(messages))
     assert (output / "checkpoint.npz").exists()
     normkit("train", "--resume", output / "checkpoint.npz", "--threads", "1")
     assert not (output / "checkpoint.npz").exists()
@@ -219,7 +221,7 @@ def test_missing_options(normkit):
 def test_diverging_training(normkit, tmp_path):
     done = train(normkit, tmp_path, "--solver", "sgdm", "--initial-learn-rate", "1e30", code=1)
     assert re.match(r"normkit: training: loss is -?(nan|inf) at iteration \d+ \(epoch 1\), "
-                    "expected a finite number; try a lower initial_learn_rate", done.stderr)
+                    "expected a finite number; try a lower initial_learn_rate", but_summary(done.stderr))
     assert not (tmp_path / "model.onnx").exists()
 
 

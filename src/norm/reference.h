@@ -1,5 +1,5 @@
-// The oracle of the tests, and the back-end of last resort (reference_backend.cc): every formula as it
-// is written in the papers, in long double, naive, and without the plan that the kernels stand on.
+// The oracle of the tests, and the back-end of last resort (reference_backend.cc): every formula as
+// the papers write it, in long double, naive, and without the plan that the kernels stand on.
 #pragma once
 
 #include <vector>

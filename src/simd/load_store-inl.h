@@ -115,7 +115,7 @@ HWY_INLINE auto Narrow(D, hn::Vec<D> value, const BFloat16*) {
 
 // NaN keeps what fits of its bits, as processors do it.
 template <class D>
-HWY_INLINE auto Narrow(D d, hn::Vec<D> value, const Float16*) {
+HWY_INLINE auto Narrow([[maybe_unused]] D d, hn::Vec<D> value, const Float16*) {
 #if HWY_TARGET == HWY_AVX2 || HWY_TARGET == HWY_AVX3
   const hn::Rebind<hwy::float16_t, D> half;
   return hn::BitCast(hn::Rebind<uint16_t, D>(), hn::DemoteTo(half, value));
