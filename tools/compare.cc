@@ -156,7 +156,7 @@ void CheckArgs(const CompareArgs& args) {
 }
 
 // A mini-batch that is larger takes more: of each normalization the largest is asked about.
-void CheckMemory(const std::vector<PlannedRun>& plans, const Split& data, double data_bytes,
+void CheckMemory(const std::vector<PlannedRun>& plans, const TrainingData& data,
                  const FreeMemory& free) {
   std::map<std::string, const PlannedRun*> largest;
   for (const PlannedRun& plan : plans) {
@@ -166,7 +166,7 @@ void CheckMemory(const std::vector<PlannedRun>& plans, const Split& data, double
   for (const auto& [norm, plan] : largest) {
     MemoryNeeds needs =
         TrainingNeeds(plan->graph, plan->options, data.first->size(), data.second->size());
-    needs.Add("the data", data_bytes);
+    needs.Add("the data", static_cast<double>(data.bytes));
     needs.Check(fmt::format("training with norm {} on '{}'", norm, data.first->Description()),
                 kTakesLess, free);
   }
@@ -215,7 +215,7 @@ void RunCompare(const CompareArgs& args, const std::string& command) {
   if (std::filesystem::exists(args.output, error)) open();
   const TrainingData data = OpenTrainingData(args.data, args.options.seed);
   std::vector<PlannedRun> plans = Plan(args, data);
-  CheckMemory(plans, data, DataBytes(args.data, data), free);
+  CheckMemory(plans, data, free);
   LoadTrainingData(data);
   if (!files) open();
   files->CheckCanSave(plans, args.checkpoints);

@@ -234,12 +234,12 @@ std::map<std::string, std::string> Facts(const TrainArgs& args, const Split& dat
   return facts;
 }
 
-void CheckSizes(const TrainArgs& args, const Split& data, const Graph& graph,
+void CheckSizes(const TrainArgs& args, const TrainingData& data, const Graph& graph,
                 const FreeMemory& free) {
   CheckModelBytes(ParameterBytes(graph));
   MemoryNeeds needs =
       TrainingNeeds(graph, args.options, data.first->size(), data.second ? data.second->size() : 0);
-  needs.Add("the data", DataBytes(args.data, data));
+  needs.Add("the data", static_cast<double>(data.bytes));
   needs.Check(fmt::format("training on '{}'", data.first->Description()), kTakesLess, free);
 }
 

@@ -160,12 +160,6 @@ void LoadTrainingData(const TrainingData& data) {
   if (data.second) data.second->Load();
 }
 
-double DataBytes(const DataArgs& args, const Split& data) {
-  const int64_t first = data.first->MemoryBytes();
-  return static_cast<double>(first) +
-         (args.validation_data.empty() ? 0.0 : static_cast<double>(data.second->MemoryBytes()));
-}
-
 void AddNetworkOption(CLI::App& command, std::string& network) {
   const std::string expected = fmt::format("{} or a .json file", fmt::join(NetworkNames(), ", "));
   AddValue(command, "--network", "NAME", expected, expected,

@@ -45,7 +45,7 @@ void AddDataOptions(CLI::App& command, DataArgs& args);
 // Both, and a line on each that says what was read how.
 struct TrainingData : Split {
   std::string summary;
-  int64_t bytes = 0;  // that they take in memory once they are loaded
+  int64_t bytes = 0;  // that they take in memory once loaded; parts of one source count once
 };
 
 // Opens both; the split depends on the seed only. Classes of the validation data are matched by
@@ -55,9 +55,6 @@ TrainingData OpenTrainingData(const DataArgs& args, uint64_t seed);
 // Decodes what is kept in memory, so that damaged files are found before work begins. Whether there
 // is memory for it is to be asked before.
 void LoadTrainingData(const TrainingData& data);
-
-// What the data take in memory; parts of one source count once.
-double DataBytes(const DataArgs& args, const Split& data);
 
 // Which network: --network (a name, or a .json file) and --norm.
 struct NetworkArgs {
