@@ -90,7 +90,8 @@ class FolderSource : public DataSource {
   const std::vector<std::string>& classes() const override { return found_.classes; }
   int64_t label(int64_t index) const override { return found_.labels[static_cast<size_t>(index)]; }
   std::string Description() const override {
-    return fmt::format("{} ({} pictures in {} folders)", path_, size(), classes().size());
+    return fmt::format("{} ({} pictures in {} folder{})", path_, size(), classes().size(),
+                       classes().size() == 1 ? "" : "s");
   }
   std::string ObservationName(int64_t index) const override {
     return found_.files[static_cast<size_t>(index)];

@@ -85,7 +85,9 @@ TEST(NetworksTest, ResidualBlocksBeginAsTheirShortcuts) {
     EXPECT_TRUE(begins_at_zero(has_norm ? "norm3_1b.scale" : "conv3_1b.weights"));
     for (const char* other : {"conv3_1a.weights", "conv3_1s.weights", "conv1.weights"})
       EXPECT_FALSE(begins_at_zero(other)) << other;
-    if (has_norm) EXPECT_FALSE(begins_at_zero("conv3_1b.weights"));
+    if (has_norm) {
+      EXPECT_FALSE(begins_at_zero("conv3_1b.weights"));
+    }
   }
 }
 

@@ -50,8 +50,7 @@ TEST(Errors, MoreLoopsThanANestHolds) {
   EXPECT_EQ(log.lines().size(), 2u);
   // However many axes a file has: neighbours are one loop.
   const std::vector<int64_t> twos(20, 2);
-  EXPECT_EQ(Normalization(kBatchNorm, Layout::Make("B" + std::string(18, 'S') + "C", twos))
-                .reduced_count(),
+  EXPECT_EQ(Normalization(kBatchNorm, Layout::Make("BSSSSSSSSSSSSSSSSSSC", twos)).reduced_count(),
             1 << 19);
 }
 
