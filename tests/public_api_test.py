@@ -20,7 +20,8 @@ def is_public(symbol):
     if re.fullmatch(r"normkit_[a-z0-9_]+", symbol):
         return re.search(rf"\b{symbol}\(", HEADERS) is not None
     of_class = r"(?:typeinfo(?: name)?|vtable|VTT) for (normkit::[\w:]+)"
-    path = re.match(of_class, symbol) or re.match(r"(normkit::[~\w:]+)(?:\[abi:\w+\])?(?:\(|$)", symbol)
+    path = re.match(of_class, symbol) or re.match(
+        r"(?:\w+ )?(normkit::[~\w:]+)(?:<\w+>)?(?:\[abi:\w+\])?(?:\(|$)", symbol)  # templates: with their type
     if not path:
         return "::operator" in symbol and symbol.startswith("normkit::")
     return all(re.search(rf"\b{name.lstrip('~')}\b", HEADERS) for name in path[1].split("::"))
@@ -29,6 +30,7 @@ def is_public(symbol):
 def test_only_the_public_interface_is_exported(library):
     symbols = exported(library)
     assert any(symbol.startswith("normkit::TrainNetwork(") for symbol in symbols)
+    assert any(symbol.startswith("void normkit::UpdateRunning<float>(") for symbol in symbols)
     assert "normkit_plan_create" in symbols and "typeinfo for normkit::Error" in symbols
     assert [symbol for symbol in symbols if not is_public(symbol)] == []
 

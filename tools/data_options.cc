@@ -2,6 +2,7 @@
 
 #include "src/core/fail.h"
 #include "src/core/numbers.h"
+#include "src/core/suggest.h"
 #include "src/data/summary.h"
 #include "tools/options.h"
 
@@ -49,7 +50,12 @@ void AddFormatOption(CLI::App& command, std::string& format) {
   AddValue(command, "--format", "LETTERS", "a letter an axis, such as BCSS",
            "What the axes of arrays mean, a letter each: B observations, S space, C channels; BCSS "
            "is [N,C,H,W], BSS [N,H,W]",
-           [&format](const std::string& text) { format = text; });
+           [&format](const std::string& text) {
+             if (text.empty() || text.find_first_not_of("BTSC") != text.npos)
+               Fail("{} given, expected letters of B, T, S and C, one an axis, such as BCSS{}",
+                    Quoted(text), DidYouMean(text, {"BCSS", "BSSC", "BSS", "BC"}));
+             format = text;
+           });
 }
 
 OpenOptions ToOpenOptions(const ReadingArgs& args, uint64_t seed) {
