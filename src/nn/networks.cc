@@ -16,7 +16,10 @@ constexpr std::string_view kNormNames[] = {"none", "batch", "layer", "instance",
 // Adds layers with numbered names to a chain.
 class Chain {
  public:
-  explicit Chain(const NetworkPurpose& purpose) : purpose_(purpose) {
+  // `weights`: how convolutions begin.
+  explicit Chain(const NetworkPurpose& purpose,
+                 Initializer::Kind weights = Initializer::kFanInUniform)
+      : purpose_(purpose), weights_(weights) {
     graph.Add(ImageInput({.name = "input",
                           .input_size = purpose.input_size,
                           .normalization = InputNormalization::kZscore}));
@@ -34,8 +37,7 @@ class Chain {
                                  .stride = {stride, stride},
                                  .padding = padding,
                                  .bias = NeedsBias(),
-                                 .weights_initializer =
-                                     zeros ? Initializer::kZeros : Initializer::kFanInUniform}),
+                                 .weights_initializer = zeros ? Initializer::kZeros : weights_}),
                   {input});
     return Norm(number, value, silent ? Initializer::kZeros : Initializer::kOnes);
   }
@@ -68,6 +70,7 @@ class Chain {
   }
 
   const NetworkPurpose& purpose_;
+  Initializer::Kind weights_;
 };
 
 Graph SmallCnn(const NetworkPurpose& purpose) {
@@ -133,7 +136,7 @@ Graph ResnetTiny(const NetworkPurpose& purpose) {
     Fail("network 'resnet-tiny': width is {}, expected 1 to 4096", purpose.width);
   if (purpose.blocks < 1 || purpose.blocks > 100)
     Fail("network 'resnet-tiny': blocks is {}, expected 1 to 100", purpose.blocks);
-  Chain chain(purpose);
+  Chain chain(purpose, Initializer::kHe);
   Value x = chain.Convolution("1", 3, purpose.width, 1, 0);
   x = chain.graph.Add(Relu("relu1"), {x});
   for (int64_t stage = 0; stage < 3; ++stage) {

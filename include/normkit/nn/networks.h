@@ -46,8 +46,8 @@ struct NetworkPurpose {
 //   resnet-tiny  He et al. 2016 for CIFAR (20 layers, 16 to 64 filters), projection shortcuts
 // Images are normalized to mean 0 and deviation 1 by channel; the last layer is a softmax. A layer
 // in front of a norm has no bias, unless the norm has no offset (rms). Convolutions begin
-// fan-in-uniform, the layer that classifies at zero (but that of mlp), and so does what a residual
-// block adds to its shortcut, by the scale of its last norm.
+// fan-in-uniform (resnet-tiny: he), the layer that classifies at zero (not mlp's), and so does what
+// a residual block adds to its shortcut, by the scale of its last norm.
 NORMKIT_API const std::vector<std::string>& NetworkNames();
 
 // Throws Error that lists the names, the nearest first, and where the network does not fit the
