@@ -77,8 +77,8 @@ COMMAND_LINES = [
     ([*BATCH, "--operation-dimension", "auto"],
      "--operation-dimension: belongs to --layer layer, not batch"),
     ([*LAYER, "--operation-dimension", "chanel-only"],
-     "--operation-dimension: operation dimension 'chanel-only' is unknown, did you mean "
-     "'channel-only'?; expected one of batch-excluded, auto, channel-only, spatial-channel"),
+     "--operation-dimension: operation dimension 'chanel-only' is unknown, expected batch-excluded, "
+     "auto, channel-only, spatial-channel, did you mean 'channel-only'?"),
     ([*BATCH, "--mean", "six.npy"], "--mean: needs --variance as well"),
     ([*BATCH, "--variance", "six.npy"], "--variance: needs --mean as well"),
     ([*RMS, "--mean", "six.npy", "--variance", "six.npy"],

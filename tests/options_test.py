@@ -257,10 +257,13 @@ def test_spellings_of_others(run, folder):
         code, message = run("train", *WHOLE["train"].split(), typed, "1")
         assert code == 2
         assert f"unknown option '{typed}', did you mean '{meant}'?" in message
-    for typed, meant in [("bn", "batch"), ("groupnorm", "group"), ("LayerNorm", "layer"),
-                         ("batchNormalizationLayer", "batch")]:  # fmt: skip
+    for typed, meant in [("bn", "batch"), ("gn", "group"), ("bacth", "batch")]:
         code, message = run("train", *words_without("train", "--norm"), "--norm", typed)
         assert code == 2 and f"did you mean '{meant}'?" in message
+    for typed in ("LayerNorm", "batchNormalizationLayer", "GroupNormalization:2", "rms_normalization"):
+        assert run("train", *words_without("train", "--norm"), "--norm", typed)[0] == 0, typed
+    for typed in ("LayerNorm", "batchNormalizationLayer"):
+        assert run("normalize", *words_without("normalize", "--layer"), "--layer", typed)[0] == 0, typed
     code, message = run("train", *words_without("train", "--network"), "--network", "resnet")
     assert code == 2 and "did you mean 'resnet-tiny'?" in message
     for typed, meant in [("NCHW", "BCSS"), ("NHWC", "BSSC"), ("nchw", "BCSS"), ("bc", "BC")]:

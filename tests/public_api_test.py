@@ -49,6 +49,6 @@ def test_what_is_private_is_told_apart():
 
 def test_the_consumer_names_every_struct_of_options():
     consumer = (ROOT / "tests/install/options.cc").read_text(encoding="utf-8")
-    names = re.findall(r"^ *struct (\w+(?:Options|Args)) ", HEADERS, re.M)
+    names = re.findall(r"^ *(?:struct|using) (\w+(?:Options|Args|Properties)) ", HEADERS, re.M)
     assert len(names) > 15
     assert [name for name in names if name not in consumer] == []

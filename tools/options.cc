@@ -29,6 +29,8 @@ std::vector<std::string> Items(const std::vector<std::string>& words) {
 
 std::string Choose(const std::string& text, const std::vector<std::string>& choices) {
   if (std::ranges::find(choices, text) != choices.end()) return text;
+  for (const std::string& choice : choices)  // as others spell it: "batchNormalizationLayer"
+    if (SameStem(text, choice)) return choice;
   Fail("{} given, expected {}{}", Quoted(text), OneOf(choices), DidYouMean(text, choices));
 }
 

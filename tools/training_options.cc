@@ -17,8 +17,6 @@ constexpr NumberRange<double> kAboveZeroBelowOne{
 
 constexpr NumberRange<int64_t> kDrawnDigits{1, 100'000'000};
 
-constexpr char kNormChoices[] = "none, batch, layer, layer:DIMENSION, instance, group:G or rms";
-
 bool IsFile(const std::string& network) { return network.ends_with(".json"); }
 
 // The name of data: a wrong number in it is a wrong command line, not data that are not there.
@@ -173,18 +171,17 @@ void AddNetworkOption(CLI::App& command, std::string& network) {
 }
 
 void AddNormOption(CLI::App& command, std::string& norm) {
-  AddValue(command, "--norm", "NAME", kNormChoices, kNormChoices, [&norm](const std::string& name) {
-    ParseNormChoice(name);
-    norm = name;
-  })->default_str(norm);
+  AddValue(command, "--norm", "NAME", NormChoices(), NormChoices(),
+           [&norm](const std::string& name) { norm = Name(ParseNormChoice(name)); })
+      ->default_str(norm);
 }
 
 void AddNormsOption(CLI::App& command, std::vector<std::string>& norms) {
-  AddList(command, "--norm,--norms", "NAME,...", kNormChoices,
-          fmt::format("Normalizations, each {}", kNormChoices),
+  AddList(command, "--norm,--norms", "NAME,...", NormChoices(),
+          fmt::format("Normalizations, each {}", NormChoices()),
           [&norms](const std::vector<std::string>& names) {
-            for (const std::string& name : names) ParseNormChoice(name);
-            norms = names;
+            norms.clear();
+            for (const std::string& name : names) norms.push_back(Name(ParseNormChoice(name)));
           })
       ->default_str(fmt::format("{}", fmt::join(norms, ",")));
 }

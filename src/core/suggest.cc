@@ -200,4 +200,9 @@ std::string SameLetters(std::string_view word, const std::vector<std::string>& c
   return "";
 }
 
+bool SameStem(std::string_view a, std::string_view b) {
+  const std::string letters = Letters(a), others = Letters(b);
+  return Stem(letters) == Stem(others);
+}
+
 }  // namespace normkit

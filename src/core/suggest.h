@@ -16,4 +16,8 @@ std::string DidYouMean(std::string_view word, const std::vector<std::string>& ca
 // The candidate that is `word` but for case and "-", "_" and blanks between its parts; or "".
 std::string SameLetters(std::string_view word, const std::vector<std::string>& candidates);
 
+// Whether two words are the same but for that and for what stands behind names of layers:
+// "batchNormalizationLayer", "batchnorm" and "batch".
+bool SameStem(std::string_view a, std::string_view b);
+
 }  // namespace normkit

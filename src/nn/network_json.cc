@@ -1,11 +1,14 @@
 #include <algorithm>
 #include <map>
+#include <memory>
+#include <set>
 
 #include "normkit/nn/networks.h"
 #include "src/core/fail.h"
 #include "src/core/files.h"
 #include "src/core/suggest.h"
-#include "src/nn/json_properties.h"
+#include "src/nn/layers/normalization.h"
+#include "src/nn/properties.h"
 
 namespace normkit {
 namespace {
@@ -17,161 +20,86 @@ constexpr size_t kMaxLayers = 10000;
 
 using Make = LayerPtr (*)(JsonProperties&, const NetworkPurpose&);
 
-LayerPtr MakeImageInput(JsonProperties& p, const NetworkPurpose& purpose) {
-  ImageInputOptions options{.name = p.Text("name", "")};
-  const bool open = !p.Has("input_size") && purpose.input_size[0] > 0;
-  options.input_size = open ? purpose.input_size : p.Triple("input_size");
-  options.normalization = ParseInputNormalization(p.Text("normalization", "zerocenter"));
-  return ImageInput(options);
-}
-
-LayerPtr MakeFeatureInput(JsonProperties& p, const NetworkPurpose&) {
-  return FeatureInput({.name = p.Text("name", ""),
-                       .num_features = p.Integer("num_features"),
-                       .normalization = ParseInputNormalization(p.Text("normalization", "none"))});
-}
-
-// The properties that convolution and fully connected share.
+// The options of a layer as the file has them, where `options` says what it may leave open.
 template <class Options>
-void ReadWeights(JsonProperties& p, Options& options) {
-  options.bias = p.Flag("bias", true);
-  options.weights_initializer = p.Begin("weights_initializer", Initializer::kGlorot);
-  options.bias_initializer = p.Begin("bias_initializer", Initializer::kZeros);
-  options.weight_learn_rate_factor = p.Number("weight_learn_rate_factor", 1);
-  options.bias_learn_rate_factor = p.Number("bias_learn_rate_factor", 1);
-  options.weight_l2_factor = p.Number("weight_l2_factor", 1);
-  options.bias_l2_factor = p.Number("bias_l2_factor", 0);
-}
-
-LayerPtr MakeConvolution(JsonProperties& p, const NetworkPurpose&) {
-  Convolution2dOptions options{.name = p.Text("name", ""),
-                               .filter_size = p.Pair("filter_size"),
-                               .num_filters = p.Integer("num_filters"),
-                               .stride = p.Pair("stride", {1, 1}),
-                               .dilation = p.Pair("dilation", {1, 1}),
-                               .padding = p.Window("padding"),
-                               .num_groups = p.Integer("num_groups", 1)};
-  ReadWeights(p, options);
-  return Convolution2d(options);
-}
-
-LayerPtr MakeFullyConnected(JsonProperties& p, const NetworkPurpose& purpose) {
-  FullyConnectedOptions options{.name = p.Text("name", "")};
-  const bool open = !p.Has("output_size") && purpose.num_classes > 0;
-  options.output_size = open ? purpose.num_classes : p.Integer("output_size");
-  ReadWeights(p, options);
-  return FullyConnected(options);
-}
-
-Pooling2dOptions ReadPooling(JsonProperties& p) {
-  return {.name = p.Text("name", ""),
-          .pool_size = p.Pair("pool_size"),
-          .stride = p.Pair("stride", {1, 1}),
-          .padding = p.Window("padding")};
-}
-
-// The properties that all normalization layers share.
-template <class Options>
-Options ReadNorm(JsonProperties& p) {
-  Options options;
+Options ReadOptions(JsonProperties& p, Options options = {}, unsigned of = ~0u) {
   options.name = p.Text("name", "");
-  options.epsilon = p.Number("epsilon", 1e-5);
-  options.num_channels = p.OptionalInteger("num_channels");
-  options.scale = p.Floats("scale");
-  options.scale_initializer = p.Begin("scale_initializer", Initializer::kOnes);
-  options.scale_learn_rate_factor = p.Number("scale_learn_rate_factor", 1);
-  options.scale_l2_factor = p.Number("scale_l2_factor", 1);
-  if constexpr (requires { options.offset; }) {
-    options.offset = p.Floats("offset");
-    options.offset_initializer = p.Begin("offset_initializer", Initializer::kZeros);
-    options.offset_learn_rate_factor = p.Number("offset_learn_rate_factor", 1);
-    options.offset_l2_factor = p.Number("offset_l2_factor", 1);
-  }
+  ReadProperties(p, options, of);
   return options;
 }
 
-LayerPtr MakeBatchNormalization(JsonProperties& p, const NetworkPurpose&) {
-  auto options = ReadNorm<BatchNormalizationOptions>(p);
-  options.trained_mean = p.Floats("trained_mean");
-  options.trained_variance = p.Floats("trained_variance");
-  options.mean_decay = p.Number("mean_decay", 0.1);
-  options.variance_decay = p.Number("variance_decay", 0.1);
-  options.freeze_statistics = p.Flag("freeze_statistics", false);
-  options.use_trained_statistics = p.Flag("use_trained_statistics", false);
-  return BatchNormalization(options);
+template <class Options, LayerPtr (*kMake)(const Options&)>
+LayerPtr MakeWithOptions(JsonProperties& p, const NetworkPurpose&) {
+  return kMake(ReadOptions<Options>(p));
 }
 
-LayerPtr MakeLayerNormalization(JsonProperties& p, const NetworkPurpose&) {
-  auto options = ReadNorm<LayerNormalizationOptions>(p);
-  options.operation_dimension =
-      ParseOperationDimension(p.Text("operation_dimension", "batch-excluded"));
-  return LayerNormalization(options);
+LayerPtr MakeImageInput(JsonProperties& p, const NetworkPurpose& purpose) {
+  return ImageInput(ReadOptions<ImageInputOptions>(p, {.input_size = purpose.input_size}));
 }
 
-LayerPtr MakeGroupNormalization(JsonProperties& p, const NetworkPurpose&) {
-  auto options = ReadNorm<GroupNormalizationOptions>(p);
-  options.num_groups = p.Groups();
-  return GroupNormalization(options);
+LayerPtr MakeFullyConnected(JsonProperties& p, const NetworkPurpose& purpose) {
+  return FullyConnected(
+      ReadOptions<FullyConnectedOptions>(p, {.output_size = purpose.num_classes}));
 }
 
-// Of a layer that joins several: how many it names.
-int NumInputs(JsonProperties& p) { return static_cast<int>(p.Texts("inputs").size()); }
+template <NormKind kKind>
+LayerPtr MakeNormalization(JsonProperties& p, const NetworkPurpose&) {
+  return std::make_shared<NormalizationLayer>(
+      kKind, ReadOptions<NormalizationProperties>(p, {}, Bit(kKind)));
+}
+
+// Of a layer that joins as many values as it names.
+template <class Options, LayerPtr (*kMake)(const Options&)>
+LayerPtr MakeJoin(JsonProperties& p, const NetworkPurpose&) {
+  return kMake(
+      {.name = p.Text("name", ""), .num_inputs = static_cast<int>(p.Texts("inputs").size())});
+}
 
 template <LayerPtr (*kMake)(const std::string&)>
 LayerPtr MakePlain(JsonProperties& p, const NetworkPurpose&) {
   return kMake(p.Text("name", ""));
 }
 
+// What the purpose asks for; none: nothing.
+LayerPtr MakeChosenNorm(JsonProperties& p, const NetworkPurpose& purpose) {
+  return MakeNorm(purpose.norm, p.Text("name", ""));
+}
+
 const std::map<std::string, Make>& Types() {
   static const std::map<std::string, Make> types{
       {"image_input", MakeImageInput},
-      {"feature_input", MakeFeatureInput},
-      {"convolution2d", MakeConvolution},
+      {"feature_input", MakeWithOptions<FeatureInputOptions, FeatureInput>},
+      {"convolution2d", MakeWithOptions<Convolution2dOptions, Convolution2d>},
       {"fully_connected", MakeFullyConnected},
       {"relu", MakePlain<Relu>},
-      {"leaky_relu",
-       [](JsonProperties& p, const NetworkPurpose&) {
-         return LeakyRelu({.name = p.Text("name", ""), .scale = p.Number("scale", 0.01)});
-       }},
+      {"leaky_relu", MakeWithOptions<LeakyReluOptions, LeakyRelu>},
       {"tanh", MakePlain<Tanh>},
       {"sigmoid", MakePlain<Sigmoid>},
       {"gelu", MakePlain<Gelu>},
-      {"max_pooling2d",
-       [](JsonProperties& p, const NetworkPurpose&) { return MaxPooling2d(ReadPooling(p)); }},
-      {"average_pooling2d",
-       [](JsonProperties& p, const NetworkPurpose&) { return AveragePooling2d(ReadPooling(p)); }},
+      {"max_pooling2d", MakeWithOptions<Pooling2dOptions, MaxPooling2d>},
+      {"average_pooling2d", MakeWithOptions<Pooling2dOptions, AveragePooling2d>},
       {"global_average_pooling2d", MakePlain<GlobalAveragePooling2d>},
-      {"dropout",
-       [](JsonProperties& p, const NetworkPurpose&) {
-         return Dropout({.name = p.Text("name", ""), .probability = p.Number("probability", 0.5)});
-       }},
-      {"addition",
-       [](JsonProperties& p, const NetworkPurpose&) {
-         return Addition({.name = p.Text("name", ""), .num_inputs = NumInputs(p)});
-       }},
-      {"concatenation",
-       [](JsonProperties& p, const NetworkPurpose&) {
-         return Concatenation({.name = p.Text("name", ""), .num_inputs = NumInputs(p)});
-       }},
+      {"dropout", MakeWithOptions<DropoutOptions, Dropout>},
+      {"addition", MakeJoin<AdditionOptions, Addition>},
+      {"concatenation", MakeJoin<ConcatenationOptions, Concatenation>},
       {"flatten", MakePlain<Flatten>},
       {"softmax", MakePlain<Softmax>},
-      {"batch_normalization", MakeBatchNormalization},
-      {"layer_normalization", MakeLayerNormalization},
-      {"instance_normalization",
-       [](JsonProperties& p, const NetworkPurpose&) {
-         return InstanceNormalization(ReadNorm<InstanceNormalizationOptions>(p));
-       }},
-      {"group_normalization", MakeGroupNormalization},
-      {"rms_normalization",
-       [](JsonProperties& p, const NetworkPurpose&) {
-         return RmsNormalization(ReadNorm<RmsNormalizationOptions>(p));
-       }},
-      {"norm",  // what the purpose asks for; none: nothing
-       [](JsonProperties& p, const NetworkPurpose& purpose) {
-         return MakeNorm(purpose.norm, p.Text("name", ""));
-       }},
+      {std::string(RowOf(NormKind::kBatch).json), MakeNormalization<NormKind::kBatch>},
+      {std::string(RowOf(NormKind::kLayer).json), MakeNormalization<NormKind::kLayer>},
+      {std::string(RowOf(NormKind::kInstance).json), MakeNormalization<NormKind::kInstance>},
+      {std::string(RowOf(NormKind::kGroup).json), MakeNormalization<NormKind::kGroup>},
+      {std::string(RowOf(NormKind::kRms).json), MakeNormalization<NormKind::kRms>},
+      {"norm", MakeChosenNorm},
   };
   return types;
+}
+
+// By its name, or by what the toolbox calls it: "fullyConnectedLayer".
+Make FindType(const std::string& type) {
+  if (const auto found = Types().find(type); found != Types().end()) return found->second;
+  for (const auto& [name, make] : Types())
+    if (SameStem(type, name)) return make;
+  return SameStem(type, "depthConcatenation") ? Types().at("concatenation") : nullptr;
 }
 
 // Builds the graph layer by layer; names may also stand for a `norm` that came to nothing.
@@ -200,10 +128,10 @@ class Builder {
  private:
   void AddLayer(JsonProperties& properties, size_t index) {
     const std::string type = properties.RequiredText("type");
-    const auto found = Types().find(type);
-    if (found == Types().end()) FailType(properties.where(), type);
+    const Make make = FindType(type);
+    if (!make) FailType(properties.where(), type);
     const std::vector<Value> inputs = Inputs(properties, index);
-    const LayerPtr layer = found->second(properties, purpose_);
+    const LayerPtr layer = make(properties, purpose_);
     properties.CheckAllKnown();
     const std::string name = properties.Text("name", "");
     if (layer) {

@@ -65,6 +65,35 @@ TEST(NetworkJsonTest, ReadsEveryTypeAndProperty) {
   EXPECT_EQ(graph.Layouts(2).back().ToString(), "BC [2,4]");
 }
 
+// The names that the toolbox has for layers, properties and values.
+TEST(NetworkJsonTest, ReadsSpellingsOfTheToolbox) {
+  const Graph graph = ParseNetworkJson(R"({"layers": [
+    {"type": "imageInputLayer", "InputSize": [8, 8, 3], "Normalization": "rescale-zero-one"},
+    {"type": "convolution2dLayer", "Name": "conv", "FilterSize": [3, 3], "NumFilters": 8,
+     "Stride": 2, "DilationFactor": 1, "Padding": "same", "WeightsInitializer": "narrow-normal"},
+    {"type": "batchNormalizationLayer", "Epsilon": 1e-3, "NumChannels": "auto",
+     "ScaleLearnRateFactor": 2},
+    {"type": "groupNormalizationLayer", "NumGroups": "channel-wise"},
+    {"type": "layerNormalizationLayer", "OperationDimension": "channel-only"},
+    {"type": "leakyReluLayer", "Scale": 0.2},
+    {"type": "depthConcatenationLayer", "Inputs": ["conv", "leakyrelu_1"]},
+    {"type": "globalAveragePooling2dLayer"}, {"type": "flattenLayer"},
+    {"type": "fullyConnectedLayer", "OutputSize": 3}, {"type": "softmaxLayer"}]})",
+                                       "net.json");
+  EXPECT_EQ(graph.size(), 11);
+  const auto& conv = dynamic_cast<const Convolution2dLayer&>(*graph.node(1).layer);
+  EXPECT_EQ(conv.name(), "conv");
+  EXPECT_TRUE(conv.options().padding.same);
+  EXPECT_EQ(conv.options().weights_initializer.kind, Initializer::kNarrowNormal);
+  const auto& batch = dynamic_cast<const NormalizationLayer&>(*graph.node(2).layer).options();
+  EXPECT_EQ(batch.epsilon, 1e-3);
+  EXPECT_EQ(batch.num_channels, std::nullopt);
+  EXPECT_EQ(batch.scale_learn_rate_factor, 2);
+  EXPECT_EQ(dynamic_cast<const NormalizationLayer&>(*graph.node(3).layer).options().num_groups,
+            kChannelWise);
+  EXPECT_EQ(graph.Layouts(2).back().ToString(), "BC [2,3]");
+}
+
 TEST(NetworkJsonTest, ThePurposeFillsWhatIsLeftOpen) {
   const std::string text = R"({"layers": [
     {"type": "image_input"}, {"type": "flatten"}, {"type": "fully_connected", "output_size": 8},
@@ -107,8 +136,8 @@ TEST(NetworkJsonTest, ErrorsOfLayers) {
   EXPECT_EQ(ErrorOfFile(R"({"layers": [{"type": "relu"}]})"),
             "net.json: layers[0]: ReLU 'relu_1': stands first in the graph, expected an input "
             "layer");
-  EXPECT_EQ(ErrorOfLayer(R"({"type": "convolution2D", "name": "c"})"),
-            "net.json: layers[1] 'c': type 'convolution2D' is unknown, did you mean "
+  EXPECT_EQ(ErrorOfLayer(R"({"type": "convoluton2d", "name": "c"})"),
+            "net.json: layers[1] 'c': type 'convoluton2d' is unknown, did you mean "
             "'convolution2d'?");
   EXPECT_EQ(ErrorOfLayer(R"({"type": "lstm"})").substr(0, 74),
             "net.json: layers[1]: type 'lstm' is unknown, expected one of addition, ave");
@@ -139,8 +168,8 @@ TEST(NetworkJsonTest, ErrorsOfProperties) {
   EXPECT_EQ(convolution(R"("filter_size": 3)"),
             "net.json: layers[1]: property 'num_filters' is missing");
   // As docs/network-json.md promises.
-  EXPECT_EQ(convolution(R"("name": "conv1", "filtersize": 3, "num_filters": 2)"),
-            "net.json: layers[1] 'conv1': property 'filtersize' is unknown, did you mean "
+  EXPECT_EQ(convolution(R"("name": "conv1", "filter_sizes": 3, "num_filters": 2)"),
+            "net.json: layers[1] 'conv1': property 'filter_sizes' is unknown, did you mean "
             "'filter_size'?");
   EXPECT_EQ(convolution(R"("KernelSize": 3, "num_filters": 2)"),
             "net.json: layers[1]: property 'KernelSize' is unknown, did you mean 'filter_size'?");
@@ -172,9 +201,15 @@ TEST(NetworkJsonTest, ErrorsOfProperties) {
             "net.json: layers[1]: property 'inputs' is 0, expected a name or a list of names");
   EXPECT_EQ(ErrorOfLayer(R"({"type": "relu", "inputs": [0]})"),
             "net.json: layers[1]: property 'inputs' is 0, expected a name or a list of names");
-  EXPECT_EQ(ErrorOfLayer(R"({"type": "layer_normalization", "operation_dimension": "chanel-only"})")
-                .substr(0, 21),
-            "net.json: layers[1]: ");
+  EXPECT_EQ(
+      ErrorOfLayer(R"({"type": "layer_normalization", "operation_dimension": "chanel-only"})"),
+      "net.json: layers[1]: property 'operation_dimension' is \"chanel-only\", expected "
+      "batch-excluded, auto, channel-only, spatial-channel, did you mean 'channel-only'?");
+  EXPECT_EQ(
+      ErrorOfLayer(R"({"type": "layer_normalization", "trained_mean": [1, 2]})").substr(0, 64),
+      "net.json: layers[1]: property 'trained_mean' is unknown, expecte");
+  EXPECT_EQ(ErrorOfLayer(R"({"type": "batch_normalization", "epsilon": 1, "Epsilon": 2})"),
+            "net.json: layers[1]: property 'epsilon' stands twice, in two spellings");
 }
 
 TEST(NetworkJsonTest, NumbersAreDecimalAndInRange) {

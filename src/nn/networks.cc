@@ -1,17 +1,24 @@
 #include "normkit/nn/networks.h"
 
-#include <algorithm>
+#include <memory>
 #include <optional>
+#include <utility>
 
 #include "src/core/fail.h"
 #include "src/core/numbers.h"
 #include "src/core/suggest.h"
 #include "src/core/text.h"
+#include "src/nn/layers/normalization.h"
 
 namespace normkit {
 namespace {
 
-constexpr std::string_view kNormNames[] = {"none", "batch", "layer", "instance", "group", "rms"};
+// NormChoice::Kind is NormKind behind kNone.
+static_assert(NormChoice::kBatch == 1 && NormChoice::kRms == 1 + static_cast<int>(NormKind::kRms));
+
+const NormKindRow& RowOf(const NormChoice& norm) {
+  return normkit::RowOf(static_cast<NormKind>(norm.kind - 1));
+}
 
 // Adds layers with numbered names to a chain.
 class Chain {
@@ -153,18 +160,28 @@ Graph ResnetTiny(const NetworkPurpose& purpose) {
 
 }  // namespace
 
+std::string NormChoices() {
+  std::string text = "none";
+  for (const NormKindRow& row : NormKinds())
+    text += fmt::format("{}{}{}", row.kind == NormKind::kRms ? " or " : ", ", row.name,
+                        row.kind == NormKind::kLayer   ? "[:DIMENSION]"
+                        : row.kind == NormKind::kGroup ? ":G"
+                                                       : "");
+  return text;
+}
+
 NormChoice ParseNormChoice(std::string_view text) {
   const size_t colon = text.find(':');
   const std::string_view name = text.substr(0, colon);
   const std::string_view value = colon == text.npos ? "" : text.substr(colon + 1);
-  NormChoice norm;
-  const auto found = std::find(std::begin(kNormNames), std::end(kNormNames), name);
-  if (found == std::end(kNormNames))
-    Fail(
-        "norm {} is unknown, expected none, batch, layer[:DIMENSION], instance, group:G or "
-        "rms{}",
-        Quoted(text), DidYouMean(name, {std::begin(kNormNames), std::end(kNormNames)}));
-  norm.kind = static_cast<NormChoice::Kind>(found - std::begin(kNormNames));
+  NormChoice norm{.kind = NormChoice::kNone};
+  if (const NormKindRow* row = FindNormKind(name)) {
+    norm.kind = static_cast<NormChoice::Kind>(static_cast<int>(row->kind) + 1);
+  } else if (!SameStem(name, "none")) {
+    std::vector<std::string> names{"none"};
+    for (const NormKindRow& known : NormKinds()) names.emplace_back(known.name);
+    Fail("norm {} is unknown, expected {}{}", Quoted(text), NormChoices(), DidYouMean(name, names));
+  }
   if (norm.kind == NormChoice::kGroup) {
     constexpr NumberRange<int64_t> kGroups{1, 1'000'000'000};
     const std::optional<int64_t> groups = ParseNumber<int64_t>(value);
@@ -181,7 +198,8 @@ NormChoice ParseNormChoice(std::string_view text) {
 }
 
 std::string Name(const NormChoice& norm) {
-  std::string name(kNormNames[norm.kind]);
+  if (norm.kind == NormChoice::kNone) return "none";
+  std::string name(RowOf(norm).name);
   if (norm.kind == NormChoice::kGroup) name += fmt::format(":{}", norm.num_groups);
   if (norm.kind == NormChoice::kLayer &&
       norm.operation_dimension != OperationDimension::kBatchExcluded)
@@ -190,24 +208,11 @@ std::string Name(const NormChoice& norm) {
 }
 
 LayerPtr MakeNorm(const NormChoice& norm, const std::string& name, const Initializer& scale) {
-  switch (norm.kind) {
-    case NormChoice::kNone:
-      break;
-    case NormChoice::kBatch:
-      return BatchNormalization({.name = name, .scale_initializer = scale});
-    case NormChoice::kLayer:
-      return LayerNormalization({.name = name,
-                                 .operation_dimension = norm.operation_dimension,
-                                 .scale_initializer = scale});
-    case NormChoice::kInstance:
-      return InstanceNormalization({.name = name, .scale_initializer = scale});
-    case NormChoice::kGroup:
-      return GroupNormalization(
-          {.name = name, .num_groups = norm.num_groups, .scale_initializer = scale});
-    case NormChoice::kRms:
-      return RmsNormalization({.name = name, .scale_initializer = scale});
-  }
-  return nullptr;
+  if (norm.kind == NormChoice::kNone) return nullptr;
+  NormalizationProperties properties{.name = name, .scale_initializer = scale};
+  if (norm.kind == NormChoice::kGroup) properties.num_groups = norm.num_groups;
+  if (norm.kind == NormChoice::kLayer) properties.operation_dimension = norm.operation_dimension;
+  return std::make_shared<NormalizationLayer>(RowOf(norm).kind, std::move(properties));
 }
 
 const std::vector<std::string>& NetworkNames() {

@@ -128,8 +128,8 @@ TEST(Errors, Names) {
             "normalization 'batc' is unknown, did you mean 'batch'?; expected one of batch, layer, "
             "layer/channel-only, layer/spatial-channel, instance, group, rms");
   EXPECT_EQ(ErrorOf([] { ParseOperationDimension("channel"); }),
-            "operation dimension 'channel' is unknown, did you mean 'channel-only'?; expected one "
-            "of batch-excluded, auto, channel-only, spatial-channel");
+            "operation dimension 'channel' is unknown, expected batch-excluded, auto, "
+            "channel-only, spatial-channel, did you mean 'channel-only'?");
 }
 
 TEST(Errors, Groups) {

@@ -7,7 +7,7 @@
 
 #include "src/core/fail.h"
 #include "src/core/suggest.h"
-#include "src/core/text.h"
+#include "src/norm/names.h"
 
 namespace normkit {
 namespace {
@@ -15,9 +15,6 @@ namespace {
 constexpr std::array kSpecs = {
     kBatchNorm, kLayerNorm, kLayerNormChannelOnly, kLayerNormSpatialChannel, kInstanceNorm,
     kGroupNorm, kRmsNorm};
-
-constexpr std::array<std::string_view, 4> kOperationDimensions = {
-    "batch-excluded", "auto", "channel-only", "spatial-channel"};
 
 bool IsImage(const Layout& layout) {
   const auto is_space = [](const Axis& axis) { return axis.label == kS; };
@@ -31,7 +28,7 @@ std::span<const NormSpec> NormSpecs() { return kSpecs; }
 const NormSpec& FindNormSpec(std::string_view name) {
   std::vector<std::string> names;
   for (const NormSpec& spec : kSpecs) {
-    if (spec.name == name) return spec;
+    if (spec.name == name || SameStem(name, spec.name)) return spec;
     names.emplace_back(spec.name);
   }
   Fail("normalization '{}' is unknown{}; expected one of {}", name, DidYouMean(name, names),
@@ -52,16 +49,10 @@ const NormSpec& LayerNormSpec(OperationDimension dimension, const Layout& layout
   return kLayerNorm;
 }
 
-std::string_view Name(OperationDimension dimension) {
-  return kOperationDimensions[static_cast<size_t>(dimension)];
-}
+std::string_view Name(OperationDimension dimension) { return NameOf(dimension); }
 
 OperationDimension ParseOperationDimension(std::string_view name) {
-  for (size_t i = 0; i < kOperationDimensions.size(); ++i)
-    if (kOperationDimensions[i] == name) return static_cast<OperationDimension>(i);
-  Fail("operation dimension {} is unknown{}; expected one of {}", Quoted(name),
-       DidYouMean(name, {kOperationDimensions.begin(), kOperationDimensions.end()}),
-       fmt::join(kOperationDimensions, ", "));
+  return ParseNamed<OperationDimension>(name);
 }
 
 }  // namespace normkit

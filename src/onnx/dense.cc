@@ -6,30 +6,17 @@
 #include "src/onnx/rows.h"
 
 namespace normkit {
-namespace {
-
-using Options = FullyConnectedOptions;
-constexpr Property<Options> kFullyConnected[] = {
-    {"weights_initializer", &Options::weights_initializer},
-    {"bias_initializer", &Options::bias_initializer},
-    {"weight_learn_rate_factor", &Options::weight_learn_rate_factor},
-    {"bias_learn_rate_factor", &Options::bias_learn_rate_factor},
-    {"weight_l2_factor", &Options::weight_l2_factor},
-    {"bias_l2_factor", &Options::bias_l2_factor}};
-
-}  // namespace
-
 bool WriteGemm(LayerWriter& writer, std::string_view type) {
   const auto* layer = writer.As<FullyConnectedLayer>();
   if (!layer) return false;
-  const Options& options = layer->options();
+  const FullyConnectedOptions& options = layer->options();
   std::vector<std::string> inputs = writer.inputs();
   inputs.push_back(writer.ParameterConstant(
       "weights", {options.output_size, writer.layouts().at(0).channels()}));
   if (options.bias) inputs.push_back(writer.ParameterConstant("bias", {options.output_size}));
   writer.set_output(writer.Node(type, "", inputs));
   writer.Int("transB", 1);
-  writer.SetProperties<Options>(kFullyConnected, options, {});
+  writer.SetProperties(options, FullyConnectedOptions());
   return true;
 }
 
@@ -46,11 +33,11 @@ void ReadGemm(GraphReader& reader) {
   const std::vector<int64_t> weights = reader.ConstantShape(node, 1);
   if (weights.size() != 2)
     node.Refuse("weights '{}' have {} axes, expected 2", node.input(1), weights.size());
-  Options options;
+  FullyConnectedOptions options;
   options.name = node.name();
   options.output_size = weights[0];
   options.bias = node.HasInput(2);
-  reader.ReadProperties<Options>(node, kFullyConnected, &options);
+  reader.ReadProperties(node, &options);
   GraphReader::Values values{{"weights", reader.Floats(node, 1, weights)}};
   if (options.bias) values.emplace_back("bias", reader.Floats(node, 2, {weights[0]}));
   reader.Add(node, node.Checked([&] { return FullyConnected(options); }), {reader.Input(node, 0)},

@@ -11,7 +11,6 @@
 #include "src/nn/layers/sigmoid.h"
 #include "src/nn/layers/softmax.h"
 #include "src/nn/layers/tanh.h"
-#include "src/onnx/properties.h"
 #include "src/onnx/rows.h"
 
 namespace normkit {
@@ -73,8 +72,6 @@ void ReadGelu(GraphReader& reader) {
 
 namespace {
 
-constexpr Property<LeakyReluOptions> kLeakyRelu[] = {{"scale", &LeakyReluOptions::scale}};
-
 // As far as a node can say it: the attribute is f32.
 LeakyReluOptions PlainLeakyRelu(const std::string& name, float alpha) {
   return {.name = name, .scale = alpha};
@@ -88,8 +85,7 @@ bool WriteLeakyRelu(LayerWriter& writer, std::string_view type) {
   const LeakyReluOptions& options = layer->options();
   writer.set_output(writer.Node(type, "", writer.inputs()));
   writer.Float("alpha", options.scale);
-  writer.SetProperties<LeakyReluOptions>(
-      kLeakyRelu, options, PlainLeakyRelu(options.name, static_cast<float>(options.scale)));
+  writer.SetProperties(options, PlainLeakyRelu(options.name, static_cast<float>(options.scale)));
   return true;
 }
 
@@ -97,14 +93,12 @@ void ReadLeakyRelu(GraphReader& reader) {
   NodeReader node = reader.Node();
   const float alpha = node.Float("alpha", 0.01f);
   LeakyReluOptions options = PlainLeakyRelu(node.name(), alpha);
-  reader.ReadProperties<LeakyReluOptions>(node, kLeakyRelu, &options);
+  reader.ReadProperties(node, &options);
   node.ExpectSame("alpha", alpha, options.scale);
   AddOnly(reader, node, node.Checked([&] { return LeakyRelu(options); }));
 }
 
 namespace {
-
-constexpr Property<DropoutOptions> kDropout[] = {{"probability", &DropoutOptions::probability}};
 
 DropoutOptions PlainDropout(const std::string& name, float ratio) {
   return {.name = name, .probability = ratio};
@@ -121,7 +115,7 @@ bool WriteDropout(LayerWriter& writer, std::string_view type) {
   std::vector<std::string> inputs = writer.inputs();
   inputs.push_back(writer.Constant("probability", {}, std::span(&ratio, 1)));
   writer.set_output(writer.Node(type, "", inputs));
-  writer.SetProperties<DropoutOptions>(kDropout, options, PlainDropout(options.name, ratio));
+  writer.SetProperties(options, PlainDropout(options.name, ratio));
   return true;
 }
 
@@ -131,7 +125,7 @@ void ReadDropout(GraphReader& reader) {
   node.Done();
   const float ratio = node.HasInput(1) ? reader.Floats(node, 1, {})[0] : 0.5f;
   DropoutOptions options = PlainDropout(node.name(), ratio);
-  reader.ReadProperties<DropoutOptions>(node, kDropout, &options);
+  reader.ReadProperties(node, &options);
   node.ExpectSame("ratio", ratio, options.probability);
   reader.Add(node, node.Checked([&] { return Dropout(options); }), {reader.Input(node, 0)},
              node.output());

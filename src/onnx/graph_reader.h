@@ -13,8 +13,8 @@
 
 #include "normkit/nn/layers.h"
 #include "normkit/nn/network.h"
+#include "src/nn/properties.h"
 #include "src/onnx/node_reader.h"
-#include "src/onnx/properties.h"
 
 namespace normkit {
 
@@ -39,9 +39,10 @@ class GraphReader {
 
   // Puts what the nodes of the layer `node` cannot say into `options`.
   template <class Options>
-  void ReadProperties(const NodeReader& node, std::span<const Property<Options>> table,
-                      Options* options) const {
-    normkit::ReadProperties(table, JsonProperties(Properties(node.name()), node.where()), options);
+  void ReadProperties(const NodeReader& node, Options* options, unsigned of = ~0u) const {
+    JsonProperties properties(Properties(node.name()), node.where());
+    properties.ReadDifferences(TableFor(*options), of, options);
+    properties.CheckAllKnown();
   }
 
   // The values of the network that a node reads; refuses names that no layer before it gave.

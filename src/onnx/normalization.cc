@@ -3,7 +3,6 @@
 
 #include <algorithm>
 #include <array>
-#include <iterator>
 #include <memory>
 #include <utility>
 
@@ -12,34 +11,8 @@
 namespace normkit {
 namespace {
 
-using Kind = NormalizationLayer::Kind;
+using Kind = NormKind;
 using Options = NormalizationProperties;
-
-// By Kind.
-constexpr std::string_view kOperators[] = {"BatchNormalization", "LayerNormalization",
-                                           "InstanceNormalization", "GroupNormalization",
-                                           "RMSNormalization"};
-std::string_view OperatorOf(Kind kind) { return kOperators[static_cast<int>(kind)]; }
-
-constexpr Property<Options> kProperties[] = {
-    {"epsilon", &Options::epsilon},
-    {"num_channels", &Options::num_channels},
-    {"scale", &Options::scale},
-    {"offset", &Options::offset},
-    {"scale_initializer", &Options::scale_initializer},
-    {"offset_initializer", &Options::offset_initializer},
-    {"scale_learn_rate_factor", &Options::scale_learn_rate_factor},
-    {"offset_learn_rate_factor", &Options::offset_learn_rate_factor},
-    {"scale_l2_factor", &Options::scale_l2_factor},
-    {"offset_l2_factor", &Options::offset_l2_factor},
-    {"trained_mean", &Options::trained_mean},
-    {"trained_variance", &Options::trained_variance},
-    {"mean_decay", &Options::mean_decay},
-    {"variance_decay", &Options::variance_decay},
-    {"freeze_statistics", &Options::freeze_statistics},
-    {"use_trained_statistics", &Options::use_trained_statistics},
-    {"operation_dimension", &Options::operation_dimension},
-    {"num_groups", &Options::num_groups}};
 
 // The nodes around the operator: over channels alone, ONNX normalizes only where they are the last
 // axis. Everything else is the operator alone.
@@ -77,7 +50,7 @@ Options PlainOptions(Kind kind, const Wrapping* wrapping, const Attributes& attr
     plain.mean_decay = plain.variance_decay = DecayFromOnnxMomentum(attributes.momentum);
   if (kind == Kind::kLayer && wrapping)
     plain.operation_dimension = OperationDimension::kChannelOnly;
-  plain.num_groups = attributes.groups;
+  if (kind == Kind::kGroup) plain.num_groups = attributes.groups;
   return plain;
 }
 
@@ -143,17 +116,16 @@ void ExpectSameMeaning(const NodeReader& node, const NormalizationLayer& layer, 
 void Read(GraphReader& reader, const Wrapping* wrapping) {
   NodeReader node = reader.Node(wrapping ? 1 : 0), first = reader.Node();
   const NodeReader last = reader.Node(wrapping ? 2 : 0);
-  const auto kind =
-      static_cast<Kind>(std::find(std::begin(kOperators), std::end(kOperators), node.op_type()) -
-                        std::begin(kOperators));
+  const auto kind = std::ranges::find(NormKinds(), node.op_type(), &NormKindRow::onnx)->kind;
   const int inputs = kind == Kind::kBatch ? 5 : kind == Kind::kRms ? 2 : 3;
   node.ExpectInputs(kind == Kind::kLayer ? 2 : inputs, inputs);
   const Layout& x = reader.InputLayout(first, 0);
   const Attributes attributes = ReadAttributes(node, kind, wrapping, x);
   Options options = PlainOptions(kind, wrapping, attributes);
-  reader.ReadProperties<Options>(node, kProperties, &options);
-  const auto layer = node.Checked(
-      [&] { return std::make_shared<NormalizationLayer>(kind, node.name(), std::move(options)); });
+  options.name = node.name();
+  reader.ReadProperties(node, &options, Bit(kind));
+  const auto layer =
+      node.Checked([&] { return std::make_shared<NormalizationLayer>(kind, std::move(options)); });
   node.Checked([&] { return layer->OutputLayout(std::array{x}); });
   ExpectSameMeaning(node, *layer, x, wrapping, attributes);
   reader.Add(node, layer, {reader.Input(first, 0)}, last.output(),
@@ -166,7 +138,7 @@ bool IsWrapped(const GraphReader& reader, const Wrapping& wrapping,
                std::initializer_list<Kind> kinds) {
   return reader.Node().op_type() == wrapping.before && reader.PeekChain(2, wrapping.after) &&
          std::any_of(kinds.begin(), kinds.end(),
-                     [&](Kind kind) { return reader.PeekChain(1, OperatorOf(kind)); });
+                     [&](Kind kind) { return reader.PeekChain(1, RowOf(kind).onnx); });
 }
 
 void ExpectPerm(NodeReader node, const std::array<int64_t, 4>& expected) {
@@ -182,7 +154,7 @@ void ExpectPerm(NodeReader node, const std::array<int64_t, 4>& expected) {
 
 bool WriteNormalization(LayerWriter& writer, std::string_view type) {
   const auto* layer = writer.As<NormalizationLayer>();
-  if (!layer || OperatorOf(layer->kind()) != type) return false;
+  if (!layer || RowOf(layer->kind()).onnx != type) return false;
   const Kind kind = layer->kind();
   const Options& options = layer->options();
   const Layout& x = writer.layouts().at(0);
@@ -196,9 +168,8 @@ bool WriteNormalization(LayerWriter& writer, std::string_view type) {
     writer.Ints("perm", {perm.begin(), perm.end()});
   };
   if (wrapping) wrap(wrapping->before, wrapping->before_part, wrapping->before_perm);
-  std::vector<std::string> inputs{value};
   const std::vector<int64_t> shape = ScaleShape(kind, wrapping, x);
-  inputs.push_back(writer.ParameterConstant("scale", shape));
+  std::vector<std::string> inputs{value, writer.ParameterConstant("scale", shape)};
   if (layer->has_offset()) inputs.push_back(writer.ParameterConstant("offset", shape));
   if (kind == Kind::kBatch) {
     inputs.push_back(writer.ParameterConstant("trained_mean", shape));
@@ -208,7 +179,7 @@ bool WriteNormalization(LayerWriter& writer, std::string_view type) {
   WriteAttributes(writer, *layer, wrapping, attributes);
   if (wrapping) wrap(wrapping->after, wrapping->after_part, wrapping->after_perm);
   writer.set_output(value);
-  writer.SetProperties<Options>(kProperties, options, PlainOptions(kind, wrapping, attributes));
+  writer.SetProperties(options, PlainOptions(kind, wrapping, attributes));
   return true;
 }
 

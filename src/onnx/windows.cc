@@ -72,13 +72,6 @@ void AddWindow(GraphReader& reader, const NodeReader& node, const LayerPtr& laye
 }
 
 using Conv = Convolution2dOptions;
-constexpr Property<Conv> kConv[] = {{"padding", &Conv::padding},
-                                    {"weights_initializer", &Conv::weights_initializer},
-                                    {"bias_initializer", &Conv::bias_initializer},
-                                    {"weight_learn_rate_factor", &Conv::weight_learn_rate_factor},
-                                    {"bias_learn_rate_factor", &Conv::bias_learn_rate_factor},
-                                    {"weight_l2_factor", &Conv::weight_l2_factor},
-                                    {"bias_l2_factor", &Conv::bias_l2_factor}};
 
 }  // namespace
 
@@ -99,7 +92,7 @@ bool WriteConv(LayerWriter& writer, std::string_view type) {
   writer.Int("group", options.num_groups);
   Conv plain;
   plain.padding = AsNumbers(window, x);
-  writer.SetProperties<Conv>(kConv, options, plain);
+  writer.SetProperties(options, plain);
   return true;
 }
 
@@ -125,7 +118,7 @@ void ReadConv(GraphReader& reader) {
   options.num_groups = node.Int("group", 1);
   options.bias = node.HasInput(2);
   node.Done();
-  reader.ReadProperties<Conv>(node, kConv, &options);
+  reader.ReadProperties(node, &options);
   GraphReader::Values values{{"weights", reader.Floats(node, 1, weights)}};
   if (options.bias) values.emplace_back("bias", reader.Floats(node, 2, {weights[0]}));
   AddWindow(reader, node, node.Checked([&] { return Convolution2d(options); }), window,
@@ -135,7 +128,6 @@ void ReadConv(GraphReader& reader) {
 namespace {
 
 using Pooling = Pooling2dOptions;
-constexpr Property<Pooling> kPooling[] = {{"padding", &Pooling::padding}};
 
 bool WritePooling(LayerWriter& writer, std::string_view type, PoolingKind kind) {
   const auto* layer = writer.As<Pooling2dLayer>();
@@ -146,7 +138,7 @@ bool WritePooling(LayerWriter& writer, std::string_view type, PoolingKind kind) 
   WriteWindow(writer, window);
   Pooling plain;
   plain.padding = AsNumbers(window, writer.layouts().at(0));
-  writer.SetProperties<Pooling>(kPooling, options, plain);
+  writer.SetProperties(options, plain);
   return true;
 }
 
@@ -161,7 +153,7 @@ void ReadPooling(GraphReader& reader, NodeReader& node, LayerPtr (*make)(const P
                   .pool_size = window.size,
                   .stride = window.stride,
                   .padding = window.padding};
-  reader.ReadProperties<Pooling>(node, kPooling, &options);
+  reader.ReadProperties(node, &options);
   AddWindow(reader, node, node.Checked([&] { return make(options); }), window, options.padding, {});
 }
 

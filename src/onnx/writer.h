@@ -12,7 +12,7 @@
 #include <vector>
 
 #include "normkit/nn/network.h"
-#include "src/onnx/properties.h"
+#include "src/nn/properties.h"
 
 namespace normkit {
 
@@ -70,9 +70,8 @@ class LayerWriter {
   // What the nodes of the layer cannot say: where `options` differs from `plain`, what the nodes
   // alone would be read as.
   template <class Options>
-  void SetProperties(std::span<const Property<Options>> table, const Options& options,
-                     const Options& plain) {
-    properties_ = WriteProperties(table, options, plain);
+  void SetProperties(const Options& options, const Options& plain) {
+    properties_ = WriteDifferences(TableFor(options), &options, &plain);
   }
   const nlohmann::json& properties() const { return properties_; }
 

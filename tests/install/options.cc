@@ -23,6 +23,7 @@ std::string NamesOfOptions() {
   const InstanceNormalizationOptions instance{.epsilon = 1e-3};
   const GroupNormalizationOptions group{.num_groups = 4};
   const RmsNormalizationOptions rms{.epsilon = 1e-3};
+  const NormalizationProperties norms{.name = rms.name};
   const NormOptions norm{.epsilon = 1e-3};
   const NormChoice choice{.num_groups = 4};
   const NetworkPurpose purpose{.num_classes = 10};
@@ -35,7 +36,7 @@ std::string NamesOfOptions() {
   const Plot plot{.series = {series}, .log_y = true};
   return image.name + features.name + convolution.name + connected.name + pooling.name +
          leaky.name + dropout.name + addition.name + concatenation.name + batch.name + layer.name +
-         instance.name + group.name + rms.name + norm.name + plot.title +
+         instance.name + group.name + norms.name + norm.name + plot.title +
          std::to_string(choice.num_groups + purpose.num_classes + open.count +
                         training.max_epochs) +
          (progress.terminal || forward.x || backward.x ? "?" : "");

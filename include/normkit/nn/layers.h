@@ -110,63 +110,31 @@ struct ConcatenationOptions {
   int num_inputs = 2;
 };  // along channels
 
-// Properties of every normalization layer, named as in the toolbox.
-struct BatchNormalizationOptions {
-  std::string name = {};
-  double epsilon = 1e-5;
-  std::optional<int64_t> num_channels = {};                     // empty: from the input
-  std::vector<float> trained_mean = {}, trained_variance = {};  // empty: 0 and 1 until training
-  std::vector<float> scale = {}, offset = {};                   // empty: from the initializers
-  double mean_decay = 0.1, variance_decay = 0.1;
-  Initializer scale_initializer = Initializer::kOnes;
-  Initializer offset_initializer = Initializer::kZeros;
-  double scale_learn_rate_factor = 1, offset_learn_rate_factor = 1, scale_l2_factor = 1,
-         offset_l2_factor = 1;
-  bool freeze_statistics = false;       // training leaves the trained statistics alone
-  bool use_trained_statistics = false;  // training normalizes with the trained statistics
-};
-struct LayerNormalizationOptions {
-  std::string name = {};
-  double epsilon = 1e-5;
-  std::optional<int64_t> num_channels = {};
-  OperationDimension operation_dimension = OperationDimension::kBatchExcluded;
-  std::vector<float> scale = {}, offset = {};
-  Initializer scale_initializer = Initializer::kOnes;
-  Initializer offset_initializer = Initializer::kZeros;
-  double scale_learn_rate_factor = 1, offset_learn_rate_factor = 1, scale_l2_factor = 1,
-         offset_l2_factor = 1;
-};
-struct InstanceNormalizationOptions {
-  std::string name = {};
-  double epsilon = 1e-5;
-  std::optional<int64_t> num_channels = {};
-  std::vector<float> scale = {}, offset = {};
-  Initializer scale_initializer = Initializer::kOnes;
-  Initializer offset_initializer = Initializer::kZeros;
-  double scale_learn_rate_factor = 1, offset_learn_rate_factor = 1, scale_l2_factor = 1,
-         offset_l2_factor = 1;
-};
-struct GroupNormalizationOptions {
+// Properties of the normalization layers, named as in the toolbox. One that a layer does not have
+// is an error where it is given another value than its default.
+struct NormalizationProperties {
   static constexpr int64_t kAllChannels = normkit::kAllChannels;  // one group
   static constexpr int64_t kChannelWise = normkit::kChannelWise;  // a group a channel
   std::string name = {};
-  int64_t num_groups = 0;  // or kAllChannels, kChannelWise
+  int64_t num_groups = 0;  // group, which needs it: a number, kAllChannels or kChannelWise
   double epsilon = 1e-5;
-  std::optional<int64_t> num_channels = {};
-  std::vector<float> scale = {}, offset = {};
+  std::optional<int64_t> num_channels = {};  // empty: the input's
+  OperationDimension operation_dimension = OperationDimension::kBatchExcluded;  // layer
+  std::vector<float> trained_mean = {}, trained_variance = {};  // batch; empty: 0 and 1 at first
+  std::vector<float> scale = {}, offset = {};                   // empty: from the initializers
+  double mean_decay = 0.1, variance_decay = 0.1;                // batch
   Initializer scale_initializer = Initializer::kOnes;
-  Initializer offset_initializer = Initializer::kZeros;
+  Initializer offset_initializer = Initializer::kZeros;  // rms has no offset
   double scale_learn_rate_factor = 1, offset_learn_rate_factor = 1, scale_l2_factor = 1,
          offset_l2_factor = 1;
+  bool freeze_statistics = false;       // batch: training leaves the trained statistics alone
+  bool use_trained_statistics = false;  // batch: training normalizes with the trained statistics
 };
-struct RmsNormalizationOptions {  // no offset
-  std::string name = {};
-  double epsilon = 1e-5;
-  std::optional<int64_t> num_channels = {};
-  std::vector<float> scale = {};
-  Initializer scale_initializer = Initializer::kOnes;
-  double scale_learn_rate_factor = 1, scale_l2_factor = 1;
-};
+using BatchNormalizationOptions = NormalizationProperties;
+using LayerNormalizationOptions = NormalizationProperties;
+using InstanceNormalizationOptions = NormalizationProperties;
+using GroupNormalizationOptions = NormalizationProperties;
+using RmsNormalizationOptions = NormalizationProperties;
 
 // What every norm layer becomes: NORM IS ONE LAYER CLASS that holds a spec
 // (src/nn/layers/normalization.h). Each function checks its properties and throws Error that names
@@ -193,10 +161,10 @@ NORMKIT_API LayerPtr Softmax(const std::string& name = "");
 // A graph refuses a normalization each of whose statistics is of one value whatever the batch
 // (instance or channel-wise group normalization without space, layer or RMS normalization over one
 // channel): its output would be its offset (RMS: the sign of its input).
-NORMKIT_API LayerPtr BatchNormalization(const BatchNormalizationOptions& options = {});
-NORMKIT_API LayerPtr LayerNormalization(const LayerNormalizationOptions& options = {});
-NORMKIT_API LayerPtr InstanceNormalization(const InstanceNormalizationOptions& options = {});
-NORMKIT_API LayerPtr GroupNormalization(const GroupNormalizationOptions& options);
-NORMKIT_API LayerPtr RmsNormalization(const RmsNormalizationOptions& options = {});
+NORMKIT_API LayerPtr BatchNormalization(const NormalizationProperties& properties = {});
+NORMKIT_API LayerPtr LayerNormalization(const NormalizationProperties& properties = {});
+NORMKIT_API LayerPtr InstanceNormalization(const NormalizationProperties& properties = {});
+NORMKIT_API LayerPtr GroupNormalization(const NormalizationProperties& properties);
+NORMKIT_API LayerPtr RmsNormalization(const NormalizationProperties& properties = {});
 
 }  // namespace normkit

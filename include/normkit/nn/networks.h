@@ -22,8 +22,9 @@ struct NormChoice {
 };
 
 // "none", "batch", "layer", "layer:DIMENSION" (an operation dimension), "instance", "group:G",
-// "rms". Throws Error that lists them.
+// "rms"; "batchNormalizationLayer" is "batch". Throws Error that lists them.
 NORMKIT_API NormChoice ParseNormChoice(std::string_view text);
+NORMKIT_API std::string NormChoices();  // "none, batch, layer[:DIMENSION], ..."
 NORMKIT_API std::string Name(const NormChoice& norm);
 
 // The layer, called `name`, its scale beginning as the initializer says; null for kNone.

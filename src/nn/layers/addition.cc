@@ -1,6 +1,7 @@
 #include "src/nn/layers/addition.h"
 
 #include "src/nn/layers/relu.h"
+#include "src/nn/properties.h"
 
 namespace normkit {
 namespace {
@@ -58,7 +59,7 @@ class AdditionOp : public LayerOp {
 
 AdditionLayer::AdditionLayer(const AdditionOptions& options)
     : Layer(options.name), options_(options) {
-  CheckRange(*this, "num_inputs", options.num_inputs, 2, kMaxInputs);
+  CheckProperties(*this, options);
 }
 
 Layout AdditionLayer::OutputLayout(std::span<const Layout> inputs) const {

@@ -27,17 +27,6 @@ void CheckInputCount(const Layer& layer, std::span<const Layout> inputs, int cou
     FailLayer(layer, "{} inputs given, expected {} (num_inputs)", inputs.size(), count);
 }
 
-void CheckRange(const Layer& layer, std::string_view property, int64_t value, int64_t low,
-                int64_t high) {
-  if (value < low || value > high)
-    FailLayer(layer, "{} is {}, expected {} to {}", property, value, low, high);
-}
-
-void CheckFactor(const Layer& layer, std::string_view property, double value) {
-  if (!(value >= 0) || !std::isfinite(value))
-    FailLayer(layer, "{} is {}, expected a finite number >= 0", property, value);
-}
-
 ImageShape::ImageShape(const Layout& layout)
     : batch(layout.axes()[0].size),
       height(layout.axes()[1].size),

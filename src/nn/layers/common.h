@@ -29,16 +29,6 @@ const Layout& OnlyImage(const Layer& layer, std::span<const Layout> inputs);
 // For a layer that joins `count` inputs.
 void CheckInputCount(const Layer& layer, std::span<const Layout> inputs, int count);
 
-// A property with bounds: throws "...: num_filters is 0, expected 1 to 1048576".
-void CheckRange(const Layer& layer, std::string_view property, int64_t value, int64_t low,
-                int64_t high);
-void CheckFactor(const Layer& layer, std::string_view property, double value);  // finite, >= 0
-
-// Upper bound of every size property: products of a few of them still fit in 64 bits.
-inline constexpr int64_t kMaxSize = 1 << 20;
-
-inline constexpr int64_t kMaxInputs = 1 << 10;  // of a layer that joins several
-
 // Sizes of a BSSC layout.
 struct ImageShape {
   int64_t batch, height, width, channels;

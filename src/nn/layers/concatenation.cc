@@ -1,6 +1,7 @@
 #include "src/nn/layers/concatenation.h"
 
 #include "src/nn/layers/elementwise.h"
+#include "src/nn/properties.h"
 
 namespace normkit {
 namespace {
@@ -47,7 +48,7 @@ class ConcatenationOp : public LayerOp {
 
 ConcatenationLayer::ConcatenationLayer(const ConcatenationOptions& options)
     : Layer(options.name), options_(options) {
-  CheckRange(*this, "num_inputs", options.num_inputs, 2, kMaxInputs);
+  CheckProperties(*this, options);
 }
 
 Layout ConcatenationLayer::OutputLayout(std::span<const Layout> inputs) const {

@@ -2,6 +2,7 @@
 
 #include "src/core/log.h"
 #include "src/nn/layers/window.h"
+#include "src/nn/properties.h"
 #include "src/winograd/winograd.h"
 
 namespace normkit {
@@ -42,17 +43,10 @@ class ConvolutionOp : public LayerOp {
 
 Convolution2dLayer::Convolution2dLayer(const Convolution2dOptions& options)
     : Layer(options.name), options_(options) {
-  CheckWindow(*this, "filter_size", options.filter_size, options.stride, options.dilation,
-              options.padding);
-  CheckRange(*this, "num_filters", options.num_filters, 1, kMaxSize);
-  CheckRange(*this, "num_groups", options.num_groups, 1, kMaxSize);
+  CheckProperties(*this, options);
   if (options.num_filters % options.num_groups != 0)
     FailLayer(*this, "num_groups is {}, expected a divisor of num_filters {}", options.num_groups,
               options.num_filters);
-  CheckFactor(*this, "weight_learn_rate_factor", options.weight_learn_rate_factor);
-  CheckFactor(*this, "bias_learn_rate_factor", options.bias_learn_rate_factor);
-  CheckFactor(*this, "weight_l2_factor", options.weight_l2_factor);
-  CheckFactor(*this, "bias_l2_factor", options.bias_l2_factor);
 }
 
 ConvolutionShape Convolution2dLayer::Shape(const Layout& x) const {

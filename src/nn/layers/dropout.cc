@@ -3,6 +3,7 @@
 #include <cmath>
 
 #include "src/nn/layers/elementwise.h"
+#include "src/nn/properties.h"
 
 namespace normkit {
 namespace {
@@ -71,8 +72,7 @@ class DropoutOp : public LayerOp {
 }  // namespace
 
 DropoutLayer::DropoutLayer(const DropoutOptions& options) : Layer(options.name), options_(options) {
-  if (!(options.probability >= 0 && options.probability <= 0.999))
-    FailLayer(*this, "probability is {}, expected 0 to 0.999", options.probability);
+  CheckProperties(*this, options);
 }
 
 Layout DropoutLayer::OutputLayout(std::span<const Layout> inputs) const {

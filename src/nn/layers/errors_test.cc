@@ -52,20 +52,21 @@ TEST(LayerErrorsTest, Inputs) {
   EXPECT_EQ(ErrorOf([] {
               ImageInput({.name = "in", .input_size = {0, 28, 1}});
             }),
-            "image input 'in': input_size height is 0, expected 1 to 1048576");
+            "image input 'in': input_size height is 0, expected a whole number from 1 to 1048576");
   EXPECT_EQ(ErrorOf([] {
               ImageInput({.input_size = {28, -1, 1}});
             }),
-            "image input: input_size width is -1, expected 1 to 1048576");
+            "image input: input_size width is -1, expected a whole number from 1 to 1048576");
   EXPECT_EQ(ErrorOf([] {
               ImageInput({.input_size = {28, 28, 0}});
             }),
-            "image input: input_size channels is 0, expected 1 to 1048576");
+            "image input: input_size channels is 0, expected a whole number from 1 to 1048576");
   EXPECT_EQ(ErrorOf([] { FeatureInput({}); }),
-            "feature input: num_features is 0, expected 1 to 1048576");
-  EXPECT_EQ(ErrorOf([] { ParseInputNormalization("z-score"); }),
-            "normalization 'z-score' is unknown, expected none, zerocenter, zscore, "
+            "feature input: num_features is 0, expected a whole number from 1 to 1048576");
+  EXPECT_EQ(ErrorOf([] { ParseInputNormalization("z-scoer"); }),
+            "normalization 'z-scoer' is unknown, expected none, zerocenter, zscore, "
             "rescale-zero-one, rescale-symmetric, did you mean 'zscore'?");
+  EXPECT_EQ(ParseInputNormalization("z-score"), InputNormalization::kZscore);
 }
 
 TEST(LayerErrorsTest, InputStatistics) {
@@ -74,9 +75,9 @@ TEST(LayerErrorsTest, InputStatistics) {
       {.name = "in", .num_features = 3, .normalization = InputNormalization::kZscore}));
   InputStatistics statistics(graph);
   Parameters parameters(graph);
-  EXPECT_EQ(ErrorOf([&] { statistics.WriteTo(parameters); }),
-            "feature input 'in': no observations given, expected at least one to take statistics "
-            "from");
+  EXPECT_EQ(
+      ErrorOf([&] { statistics.WriteTo(parameters); }),
+      "feature input 'in': no observations given, expected at least one to take statistics from");
   EXPECT_EQ(ErrorOf([&] { statistics.Add(std::vector<float>(4)); }),
             "feature input 'in': 4 values of observations given, expected a multiple of 3");
 }
@@ -86,24 +87,24 @@ TEST(LayerErrorsTest, Convolution) {
     return ErrorOf([&] { Convolution2d(options); });
   };
   EXPECT_EQ(error({.name = "c", .filter_size = {0, 3}, .num_filters = 1}),
-            "convolution 2-D 'c': filter_size is 0, expected 1 to 4096");
+            "convolution 2-D 'c': filter_size is 0, expected a whole number from 1 to 4096");
   EXPECT_EQ(error({.filter_size = {3, 3}}),
-            "convolution 2-D: num_filters is 0, expected 1 to 1048576");
+            "convolution 2-D: num_filters is 0, expected a whole number from 1 to 1048576");
   EXPECT_EQ(error({.filter_size = {3, 3}, .num_filters = 1, .stride = {1, 0}}),
-            "convolution 2-D: stride is 0, expected 1 to 4096");
+            "convolution 2-D: stride is 0, expected a whole number from 1 to 4096");
   EXPECT_EQ(error({.filter_size = {3, 3}, .num_filters = 1, .dilation = {-1, 1}}),
-            "convolution 2-D: dilation is -1, expected 1 to 4096");
+            "convolution 2-D: dilation is -1, expected a whole number from 1 to 4096");
   EXPECT_EQ(error({.filter_size = {3, 3}, .num_filters = 1, .padding = Padding::All(-1)}),
-            "convolution 2-D: padding is -1, expected 0 to 4096");
+            "convolution 2-D: padding is -1, expected a whole number from 0 to 4096");
   EXPECT_EQ(error({.filter_size = {3, 3}, .num_filters = 4, .num_groups = 0}),
-            "convolution 2-D: num_groups is 0, expected 1 to 1048576");
+            "convolution 2-D: num_groups is 0, expected a whole number from 1 to 1048576");
   EXPECT_EQ(error({.filter_size = {3, 3}, .num_filters = 4, .num_groups = 3}),
             "convolution 2-D: num_groups is 3, expected a divisor of num_filters 4");
   EXPECT_EQ(
       error({.filter_size = {3, 3}, .num_filters = 4, .weight_learn_rate_factor = std::nan("")}),
-      "convolution 2-D: weight_learn_rate_factor is nan, expected a finite number >= 0");
+      "convolution 2-D: weight_learn_rate_factor is nan, expected a finite number, 0 or more");
   EXPECT_EQ(error({.filter_size = {3, 3}, .num_filters = 4, .bias_l2_factor = -1}),
-            "convolution 2-D: bias_l2_factor is -1, expected a finite number >= 0");
+            "convolution 2-D: bias_l2_factor is -1, expected a number, 0 or more");
   EXPECT_EQ(AfterFeatures(Convolution2d({.filter_size = {3, 3}, .num_filters = 1})),
             "convolution 2-D 'conv_1': input is BC [1,3], expected images, BSSC "
             "[batch,height,width,channels]");
@@ -119,9 +120,9 @@ TEST(LayerErrorsTest, Convolution) {
 
 TEST(LayerErrorsTest, FullyConnected) {
   EXPECT_EQ(ErrorOf([] { FullyConnected({.name = "fc"}); }),
-            "fully connected 'fc': output_size is 0, expected 1 to 1048576");
+            "fully connected 'fc': output_size is 0, expected a whole number from 1 to 1048576");
   EXPECT_EQ(ErrorOf([] { FullyConnected({.output_size = 1, .weight_l2_factor = -2}); }),
-            "fully connected: weight_l2_factor is -2, expected a finite number >= 0");
+            "fully connected: weight_l2_factor is -2, expected a number, 0 or more");
   EXPECT_EQ(AfterImages(FullyConnected({.name = "fc", .output_size = 2})),
             "fully connected 'fc': input is BSSC [1,6,5,4], expected features, BC "
             "[batch,channels]: flatten images first");
@@ -129,7 +130,7 @@ TEST(LayerErrorsTest, FullyConnected) {
 
 TEST(LayerErrorsTest, Pooling) {
   EXPECT_EQ(ErrorOf([] { MaxPooling2d({.name = "p"}); }),
-            "max pooling 2-D 'p': pool_size is 0, expected 1 to 4096");
+            "max pooling 2-D 'p': pool_size is 0, expected a whole number from 1 to 4096");
   EXPECT_EQ(ErrorOf([] {
               AveragePooling2d({.name = "p", .pool_size = {2, 3}, .padding = {false, 1, 1, 1, 3}});
             }),
@@ -147,15 +148,15 @@ TEST(LayerErrorsTest, Pooling) {
 
 TEST(LayerErrorsTest, OthersWithProperties) {
   EXPECT_EQ(ErrorOf([] { LeakyRelu({.name = "l", .scale = -1}); }),
-            "leaky ReLU 'l': scale is -1, expected a finite number >= 0");
+            "leaky ReLU 'l': scale is -1, expected a number, 0 or more");
   EXPECT_EQ(ErrorOf([] { Dropout({.name = "d", .probability = 1}); }),
-            "dropout 'd': probability is 1, expected 0 to 0.999");
+            "dropout 'd': probability is 1, expected a number from 0 to 0.999");
   EXPECT_EQ(ErrorOf([] { Addition({.name = "a", .num_inputs = 1}); }),
-            "addition 'a': num_inputs is 1, expected 2 to 1024");
+            "addition 'a': num_inputs is 1, expected a whole number from 2 to 1024");
   EXPECT_EQ(AfterImages(Addition({.name = "a"})),
             "addition 'a': 1 inputs given, expected 2 (num_inputs)");
   EXPECT_EQ(ErrorOf([] { Concatenation({.name = "c", .num_inputs = 0}); }),
-            "concatenation 'c': num_inputs is 0, expected 2 to 1024");
+            "concatenation 'c': num_inputs is 0, expected a whole number from 2 to 1024");
 
   Graph graph;
   graph.Add(ImageInput({.input_size = {6, 5, 4}}));
@@ -174,17 +175,17 @@ TEST(LayerErrorsTest, OthersWithProperties) {
 TEST(LayerErrorsTest, Normalization) {
   const float infinity = std::numeric_limits<float>::infinity();
   EXPECT_EQ(ErrorOf([] { BatchNormalization({.name = "bn", .epsilon = 0}); }),
-            "batch normalization 'bn': epsilon is 0, expected a finite number > 0");
+            "batch normalization 'bn': epsilon is 0, expected a number above 0");
   EXPECT_EQ(ErrorOf([&] { RmsNormalization({.epsilon = infinity}); }),
-            "RMS normalization: epsilon is inf, expected a finite number > 0");
+            "RMS normalization: epsilon is inf, expected a finite number above 0");
   EXPECT_EQ(ErrorOf([] { BatchNormalization({.mean_decay = 1.5}); }),
-            "batch normalization: mean_decay is 1.5, expected 0 to 1");
+            "batch normalization: mean_decay is 1.5, expected a number from 0 to 1");
   EXPECT_EQ(ErrorOf([] { BatchNormalization({.variance_decay = -0.5}); }),
-            "batch normalization: variance_decay is -0.5, expected 0 to 1");
+            "batch normalization: variance_decay is -0.5, expected a number from 0 to 1");
   EXPECT_EQ(ErrorOf([] {
               BatchNormalization({.trained_variance = {1, -1}});
             }),
-            "batch normalization: trained_variance[1] is -1, expected a finite number >= 0");
+            "batch normalization: trained_variance[1] is -1, expected a number, 0 or more");
   const float nan = std::numeric_limits<float>::quiet_NaN();
   EXPECT_EQ(ErrorOf([&] {
               BatchNormalization({.trained_mean = {0, nan}});
@@ -195,31 +196,74 @@ TEST(LayerErrorsTest, Normalization) {
   EXPECT_EQ(ErrorOf([&] { LayerNormalization({.offset = {-infinity}}); }),
             "layer normalization: offset[0] is -inf, expected a finite number");
   EXPECT_EQ(ErrorOf([&] { BatchNormalization({.trained_variance = {infinity}}); }),
-            "batch normalization: trained_variance[0] is inf, expected a finite number >= 0");
+            "batch normalization: trained_variance[0] is inf, expected a finite number, 0 or more");
   EXPECT_EQ(ErrorOf([] { LayerNormalization({.num_channels = 0}); }),
-            "layer normalization: num_channels is 0, expected 1 to 1048576");
+            "layer normalization: num_channels is 0, expected a whole number from 1 to 1048576");
   EXPECT_EQ(ErrorOf([] { InstanceNormalization({.scale_learn_rate_factor = -1}); }),
-            "instance normalization: scale_learn_rate_factor is -1, expected a finite number >= 0");
+            "instance normalization: scale_learn_rate_factor is -1, expected a number, 0 or more");
   EXPECT_EQ(ErrorOf([] { GroupNormalization({.name = "gn"}); }),
-            "group normalization 'gn': num_groups is 0, expected 1 to 1048576");
+            "group normalization 'gn': num_groups is 0, expected a whole number from 1 to 1048576, "
+            "all-channels or channel-wise");
   EXPECT_EQ(AfterImages(GroupNormalization({.name = "gn", .num_groups = 3})),
             "group normalization 'gn': num_groups is 3, expected a divisor of the 4 channels of x "
             "(BSSC [1,6,5,4])");
-  EXPECT_EQ(AfterImages(BatchNormalization({.name = "bn", .num_channels = 5})),
-            "batch normalization 'bn': num_channels is 5, expected 4 (channels of x, BSSC "
-            "[1,6,5,4])");
-  EXPECT_EQ(AfterImages(LayerNormalization({.name = "ln", .scale = {1, 2}})),
-            "layer normalization 'ln': scale has 2 values, expected 4 (channels of x, BSSC "
-            "[1,6,5,4])");
-  EXPECT_EQ(AfterImages(LayerNormalization({.name = "ln", .offset = {1, 2}})),
-            "layer normalization 'ln': offset has 2 values, expected 4 (channels of x, BSSC "
-            "[1,6,5,4])");
-  EXPECT_EQ(AfterFeatures(BatchNormalization({.name = "bn", .trained_mean = {1}})),
-            "batch normalization 'bn': trained_mean has 1 values, expected 3 (channels of x, BC "
-            "[1,3])");
+  EXPECT_EQ(
+      AfterImages(BatchNormalization({.name = "bn", .num_channels = 5})),
+      "batch normalization 'bn': num_channels is 5, expected 4 (channels of x, BSSC [1,6,5,4])");
+  EXPECT_EQ(
+      AfterImages(LayerNormalization({.name = "ln", .scale = {1, 2}})),
+      "layer normalization 'ln': scale has 2 values, expected 4 (channels of x, BSSC [1,6,5,4])");
+  EXPECT_EQ(
+      AfterImages(LayerNormalization({.name = "ln", .offset = {1, 2}})),
+      "layer normalization 'ln': offset has 2 values, expected 4 (channels of x, BSSC [1,6,5,4])");
+  EXPECT_EQ(
+      AfterFeatures(BatchNormalization({.name = "bn", .trained_mean = {1}})),
+      "batch normalization 'bn': trained_mean has 1 values, expected 3 (channels of x, BC [1,3])");
   EXPECT_EQ(AfterFeatures(BatchNormalization({.name = "bn", .trained_variance = {1}})),
             "batch normalization 'bn': trained_variance has 1 values, expected 3 (channels of x, "
             "BC [1,3])");
+}
+
+// Each property given to the layers that do not have it.
+TEST(LayerErrorsTest, PropertiesThatANormalizationLacks) {
+  using P = NormalizationProperties;
+  EXPECT_EQ(ErrorOf([] { LayerNormalization({.name = "ln", .trained_mean = {1}}); }),
+            "layer normalization 'ln': trained_mean is given, expected none: it is a property of "
+            "batch normalization");
+  EXPECT_EQ(ErrorOf([] { RmsNormalization({.offset_l2_factor = 0}); }),
+            "RMS normalization: offset_l2_factor is given, expected none: it is a property of "
+            "every normalization but RMS normalization");
+  struct Row {
+    P properties;
+    std::string_view had_by;  // batch, layer, instance, group, rms: x where the layer has it
+  };
+  const auto with_function = [] {
+    return P{.num_groups = 2, .offset_initializer = Initializer([](auto, Random&) {})};
+  };
+  const Row rows[] = {
+      {{.num_groups = 2}, "...x."},
+      {{.num_groups = 2, .epsilon = 1e-3, .num_channels = 4, .scale = {1}}, "...x."},
+      {{.epsilon = 1e-3, .num_channels = 4, .scale = {1}}, "xxx.x"},
+      {{.operation_dimension = OperationDimension::kAuto}, ".x..."},
+      {{.trained_variance = {1}}, "x...."},
+      {{.offset = {1}}, "xxx.."},
+      {{.mean_decay = 0.5}, "x...."},
+      {{.variance_decay = 0.5}, "x...."},
+      {{.offset_initializer = Initializer::kOnes}, "xxx.."},
+      {with_function(), "...x."},
+      {{.offset_learn_rate_factor = 2}, "xxx.."},
+      {{.freeze_statistics = true}, "x...."},
+      {{.use_trained_statistics = true}, "x...."},
+  };
+  LayerPtr (*const makers[])(const P&) = {BatchNormalization, LayerNormalization,
+                                          InstanceNormalization, GroupNormalization,
+                                          RmsNormalization};
+  for (size_t row = 0; row < std::size(rows); ++row)
+    for (size_t i = 0; i < std::size(makers); ++i) {
+      const std::string error = ErrorOf([&] { makers[i](rows[row].properties); });
+      EXPECT_EQ(error == "no error", rows[row].had_by[i] == 'x')
+          << row << ", " << i << ": " << error;
+    }
 }
 
 // Every kind of norm behind features and images of each size: where a statistic is of one value

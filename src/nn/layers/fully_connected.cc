@@ -1,5 +1,6 @@
 #include "src/nn/layers/fully_connected.h"
 
+#include "src/nn/properties.h"
 #include "src/onednn/inner_product.h"
 
 namespace normkit {
@@ -35,11 +36,7 @@ class FullyConnectedOp : public LayerOp {
 
 FullyConnectedLayer::FullyConnectedLayer(const FullyConnectedOptions& options)
     : Layer(options.name), options_(options) {
-  CheckRange(*this, "output_size", options.output_size, 1, kMaxSize);
-  CheckFactor(*this, "weight_learn_rate_factor", options.weight_learn_rate_factor);
-  CheckFactor(*this, "bias_learn_rate_factor", options.bias_learn_rate_factor);
-  CheckFactor(*this, "weight_l2_factor", options.weight_l2_factor);
-  CheckFactor(*this, "bias_l2_factor", options.bias_l2_factor);
+  CheckProperties(*this, options);
 }
 
 Layout FullyConnectedLayer::OutputLayout(std::span<const Layout> inputs) const {

@@ -1,13 +1,10 @@
 #include "src/nn/layers/input.h"
 
-#include "src/core/suggest.h"
 #include "src/nn/layers/elementwise.h"
+#include "src/nn/properties.h"
 
 namespace normkit {
 namespace {
-
-constexpr std::string_view kNames[] = {"none", "zerocenter", "zscore", "rescale-zero-one",
-                                       "rescale-symmetric"};
 
 // y = (x - shift) / divisor, then * 2 - 1 where symmetric; channel by channel.
 class InputOp : public LayerOp {
@@ -53,15 +50,10 @@ class InputOp : public LayerOp {
 
 }  // namespace
 
-std::string_view Name(InputNormalization normalization) {
-  return kNames[static_cast<int>(normalization)];
-}
+std::string_view Name(InputNormalization normalization) { return NameOf(normalization); }
 
 InputNormalization ParseInputNormalization(std::string_view name) {
-  for (int i = 0; i < static_cast<int>(std::size(kNames)); ++i)
-    if (kNames[i] == name) return static_cast<InputNormalization>(i);
-  Fail("normalization '{}' is unknown, expected {}{}", name, fmt::join(kNames, ", "),
-       DidYouMean(name, {std::begin(kNames), std::end(kNames)}));
+  return ParseNamed<InputNormalization>(name);
 }
 
 Layout InputLayer::OutputLayout(std::span<const Layout> inputs) const {
@@ -104,9 +96,7 @@ std::string InputLayer::Description() const {
 
 ImageInputLayer::ImageInputLayer(const ImageInputOptions& options)
     : InputLayer(options.name, options.normalization), options_(options) {
-  CheckRange(*this, "input_size height", options.input_size[0], 1, kMaxSize);
-  CheckRange(*this, "input_size width", options.input_size[1], 1, kMaxSize);
-  CheckRange(*this, "input_size channels", options.input_size[2], 1, kMaxSize);
+  CheckProperties(*this, options);
 }
 
 Layout ImageInputLayer::Observation() const {
@@ -118,7 +108,7 @@ Layout ImageInputLayer::Observation() const {
 
 FeatureInputLayer::FeatureInputLayer(const FeatureInputOptions& options)
     : InputLayer(options.name, options.normalization), options_(options) {
-  CheckRange(*this, "num_features", options.num_features, 1, kMaxSize);
+  CheckProperties(*this, options);
 }
 
 Layout FeatureInputLayer::Observation() const { return FeatureLayout(1, options_.num_features); }

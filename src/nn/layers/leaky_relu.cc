@@ -1,10 +1,12 @@
 #include "src/nn/layers/leaky_relu.h"
 
+#include "src/nn/properties.h"
+
 namespace normkit {
 
 LeakyReluLayer::LeakyReluLayer(const LeakyReluOptions& options)
     : ElementwiseLayer(options.name, {static_cast<float>(options.scale)}), options_(options) {
-  CheckFactor(*this, "scale", options.scale);
+  CheckProperties(*this, options);
 }
 
 std::string LeakyReluLayer::Description() const { return fmt::format("scale {}", options_.scale); }

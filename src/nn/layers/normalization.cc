@@ -3,25 +3,12 @@
 #include <cmath>
 
 #include "src/core/finite.h"
+#include "src/nn/properties.h"
 
 namespace normkit {
 namespace {
 
-using Kind = NormalizationLayer::Kind;
-
-struct KindWords {
-  std::string_view type, short_name;
-  std::string_view more_values;  // how its statistics get more than one value
-};
-constexpr KindWords kKinds[] = {
-    {"batch normalization", "batchnorm", ""},
-    {"layer normalization", "layernorm",
-     "more channels, space that it reduces, or batch normalization"},
-    {"instance normalization", "instancenorm",
-     "images larger than 1x1, or batch or layer normalization"},
-    {"group normalization", "groupnorm",
-     "fewer groups, images larger than 1x1, or batch normalization"},
-    {"RMS normalization", "rmsnorm", "more channels, or batch normalization"}};
+using Kind = NormKind;
 
 // The given values, or those of the initializer.
 std::function<void(std::span<float>, Random&)> Begin(const std::vector<float>& given,
@@ -33,63 +20,21 @@ std::function<void(std::span<float>, Random&)> Begin(const std::vector<float>& g
   };
 }
 
-void CheckFinite(const Layer& layer, std::string_view property, std::span<const float> values) {
-  const size_t bad = FirstNonFinite(values);
-  if (bad < values.size())
-    FailLayer(layer, "{}[{}] is {}, expected a finite number", property, bad, values[bad]);
-}
-
-template <class Options>
-NormalizationProperties CommonProperties(const Options& o) {
-  NormalizationProperties p;
-  p.epsilon = o.epsilon;
-  p.num_channels = o.num_channels;
-  p.scale = o.scale;
-  p.scale_initializer = o.scale_initializer;
-  p.scale_learn_rate_factor = o.scale_learn_rate_factor;
-  p.scale_l2_factor = o.scale_l2_factor;
-  if constexpr (requires { o.offset; }) {
-    p.offset = o.offset;
-    p.offset_initializer = o.offset_initializer;
-    p.offset_learn_rate_factor = o.offset_learn_rate_factor;
-    p.offset_l2_factor = o.offset_l2_factor;
-  }
-  return p;
-}
-
 }  // namespace
 
-NormalizationLayer::NormalizationLayer(Kind kind, std::string name,
-                                       NormalizationProperties properties)
-    : Layer(std::move(name)), kind_(kind), properties_(std::move(properties)) {
-  const NormalizationProperties& p = properties_;
-  if (!(p.epsilon > 0) || !std::isfinite(p.epsilon))
-    FailLayer(*this, "epsilon is {}, expected a finite number > 0", p.epsilon);
-  if (p.num_channels) CheckRange(*this, "num_channels", *p.num_channels, 1, kMaxSize);
-  CheckFactor(*this, "scale_learn_rate_factor", p.scale_learn_rate_factor);
-  CheckFactor(*this, "offset_learn_rate_factor", p.offset_learn_rate_factor);
-  CheckFactor(*this, "scale_l2_factor", p.scale_l2_factor);
-  CheckFactor(*this, "offset_l2_factor", p.offset_l2_factor);
-  for (const auto& [property, decay] :
-       {std::pair{"mean_decay", p.mean_decay}, std::pair{"variance_decay", p.variance_decay}})
-    if (!(decay >= 0 && decay <= 1)) FailLayer(*this, "{} is {}, expected 0 to 1", property, decay);
-  if (kind == Kind::kGroup && p.num_groups != GroupNormalizationOptions::kAllChannels &&
-      p.num_groups != GroupNormalizationOptions::kChannelWise)
-    CheckRange(*this, "num_groups", p.num_groups, 1, kMaxSize);
-  CheckFinite(*this, "scale", p.scale);
-  CheckFinite(*this, "offset", p.offset);
-  CheckFinite(*this, "trained_mean", p.trained_mean);
-  for (size_t i = 0; i < p.trained_variance.size(); ++i)
-    if (!(p.trained_variance[i] >= 0) || !std::isfinite(p.trained_variance[i]))
-      FailLayer(*this, "trained_variance[{}] is {}, expected a finite number >= 0", i,
-                p.trained_variance[i]);
+NormalizationLayer::NormalizationLayer(Kind kind, NormalizationProperties properties)
+    : Layer(properties.name), kind_(kind), properties_(std::move(properties)) {
+  const PropertyTable& table = TableFor(properties_);
+  for (const Property& row : table.rows)
+    if (!row.Has(Bit(kind)) && !SameValue(row, &properties_, table.defaults))
+      FailLayer(*this, "{} is given, expected none: it is a property of {}", row.name,
+                NormsWith(row));
+  CheckProperties(*this, properties_, Bit(kind));
 }
 
-std::string_view NormalizationLayer::type() const { return kKinds[static_cast<int>(kind_)].type; }
+std::string_view NormalizationLayer::type() const { return RowOf(kind_).type; }
 
-std::string_view NormalizationLayer::short_name() const {
-  return kKinds[static_cast<int>(kind_)].short_name;
-}
+std::string_view NormalizationLayer::short_name() const { return RowOf(kind_).short_name; }
 
 const NormSpec& NormalizationLayer::SpecFor(const Layout& x) const {
   switch (kind_) {
@@ -108,9 +53,9 @@ const NormSpec& NormalizationLayer::SpecFor(const Layout& x) const {
 }
 
 int64_t NormalizationLayer::GroupsFor(const Layout& x) const {
-  if (kind_ != Kind::kGroup || properties_.num_groups == GroupNormalizationOptions::kAllChannels)
+  if (kind_ != Kind::kGroup || properties_.num_groups == NormalizationProperties::kAllChannels)
     return 1;
-  if (properties_.num_groups == GroupNormalizationOptions::kChannelWise) return x.channels();
+  if (properties_.num_groups == NormalizationProperties::kChannelWise) return x.channels();
   return properties_.num_groups;
 }
 
@@ -151,7 +96,7 @@ void NormalizationLayer::CheckSaysSomething(const Layout& x) const {
             "each statistic is of one value of x ({}), so that the output would be {} whatever "
             "the input; expected {}",
             x.ToString(), has_offset() ? "the offset" : "the scale with the sign of x",
-            kKinds[static_cast<int>(kind_)].more_values);
+            RowOf(kind_).more_values);
 }
 
 std::vector<ParameterSpec> NormalizationLayer::Parameters(std::span<const Layout> inputs) const {
@@ -201,9 +146,9 @@ std::string NormalizationLayer::Description() const {
   std::string text;
   if (kind_ == Kind::kLayer) text = fmt::format("{}, ", Name(p.operation_dimension));
   if (kind_ == Kind::kGroup) {
-    if (p.num_groups == GroupNormalizationOptions::kAllChannels)
+    if (p.num_groups == NormalizationProperties::kAllChannels)
       text = "all channels in one group, ";
-    else if (p.num_groups == GroupNormalizationOptions::kChannelWise)
+    else if (p.num_groups == NormalizationProperties::kChannelWise)
       text = "a group a channel, ";
     else
       text = fmt::format("{} groups, ", p.num_groups);
@@ -314,36 +259,18 @@ SavedMoments NormalizationOp::Moments(const std::byte* saved) const {
   return {normalization_.reduced_count(), {s.mean, n}, {s.variance, n}};
 }
 
-LayerPtr BatchNormalization(const BatchNormalizationOptions& options) {
-  NormalizationProperties p = CommonProperties(options);
-  p.trained_mean = options.trained_mean;
-  p.trained_variance = options.trained_variance;
-  p.mean_decay = options.mean_decay;
-  p.variance_decay = options.variance_decay;
-  p.freeze_statistics = options.freeze_statistics;
-  p.use_trained_statistics = options.use_trained_statistics;
-  return std::make_shared<NormalizationLayer>(Kind::kBatch, options.name, std::move(p));
+namespace {
+LayerPtr Make(Kind kind, const NormalizationProperties& properties) {
+  return std::make_shared<NormalizationLayer>(kind, properties);
 }
+}  // namespace
 
-LayerPtr LayerNormalization(const LayerNormalizationOptions& options) {
-  NormalizationProperties p = CommonProperties(options);
-  p.operation_dimension = options.operation_dimension;
-  return std::make_shared<NormalizationLayer>(Kind::kLayer, options.name, std::move(p));
+LayerPtr BatchNormalization(const NormalizationProperties& p) { return Make(Kind::kBatch, p); }
+LayerPtr LayerNormalization(const NormalizationProperties& p) { return Make(Kind::kLayer, p); }
+LayerPtr InstanceNormalization(const NormalizationProperties& p) {
+  return Make(Kind::kInstance, p);
 }
-
-LayerPtr InstanceNormalization(const InstanceNormalizationOptions& options) {
-  return std::make_shared<NormalizationLayer>(Kind::kInstance, options.name,
-                                              CommonProperties(options));
-}
-
-LayerPtr GroupNormalization(const GroupNormalizationOptions& options) {
-  NormalizationProperties p = CommonProperties(options);
-  p.num_groups = options.num_groups;
-  return std::make_shared<NormalizationLayer>(Kind::kGroup, options.name, std::move(p));
-}
-
-LayerPtr RmsNormalization(const RmsNormalizationOptions& options) {
-  return std::make_shared<NormalizationLayer>(Kind::kRms, options.name, CommonProperties(options));
-}
+LayerPtr GroupNormalization(const NormalizationProperties& p) { return Make(Kind::kGroup, p); }
+LayerPtr RmsNormalization(const NormalizationProperties& p) { return Make(Kind::kRms, p); }
 
 }  // namespace normkit

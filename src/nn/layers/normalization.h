@@ -1,36 +1,19 @@
 // All normalization layers: one class that holds a row of the table (normkit/norm/spec.h).
 #pragma once
 
-#include <optional>
-
 #include "normkit/norm/normalization.h"
 #include "src/nn/layers/common.h"
+#include "src/nn/norm_kinds.h"
 
 namespace normkit {
-
-// The properties of every kind; those a kind does not have keep their defaults.
-struct NormalizationProperties {
-  double epsilon = 1e-5;
-  std::optional<int64_t> num_channels;
-  std::vector<float> scale, offset;
-  Initializer scale_initializer = Initializer::kOnes;
-  Initializer offset_initializer = Initializer::kZeros;
-  double scale_learn_rate_factor = 1, offset_learn_rate_factor = 1, scale_l2_factor = 1,
-         offset_l2_factor = 1;
-  std::vector<float> trained_mean, trained_variance;                            // batch
-  double mean_decay = 0.1, variance_decay = 0.1;                                // batch
-  bool freeze_statistics = false, use_trained_statistics = false;               // batch
-  OperationDimension operation_dimension = OperationDimension::kBatchExcluded;  // layer
-  int64_t num_groups = 1;                                                       // group
-};
 
 // Parameters: "scale" and (but for rms) "offset", [C], trainable; batch also "trained_mean" and
 // "trained_variance", [C], which training moves.
 class NormalizationLayer : public Layer {
  public:
-  enum class Kind { kBatch, kLayer, kInstance, kGroup, kRms };
+  using Kind = NormKind;
 
-  NormalizationLayer(Kind kind, std::string name, NormalizationProperties properties);
+  NormalizationLayer(Kind kind, NormalizationProperties properties);
 
   Kind kind() const { return kind_; }
   const NormalizationProperties& options() const { return properties_; }

@@ -1,6 +1,7 @@
 #include "src/nn/layers/pooling.h"
 
 #include "src/nn/layers/window.h"
+#include "src/nn/properties.h"
 
 namespace normkit {
 namespace {
@@ -34,7 +35,7 @@ class PoolingOp : public LayerOp {
 
 Pooling2dLayer::Pooling2dLayer(PoolingKind kind, const Pooling2dOptions& options)
     : Layer(options.name), kind_(kind), options_(options) {
-  CheckWindow(*this, "pool_size", options.pool_size, options.stride, kNoDilation, options.padding);
+  CheckProperties(*this, options);
   const Padding& p = options.padding;
   if (p.same) return;
   for (const auto& [padding, size] :

@@ -30,18 +30,6 @@ WindowPadding ResolvePadding(const Padding& padding, const ImageShape& x,
   return {vertical[0], vertical[1], horizontal[0], horizontal[1]};
 }
 
-void CheckWindow(const Layer& layer, std::string_view size_name, const std::array<int64_t, 2>& size,
-                 const std::array<int64_t, 2>& stride, const std::array<int64_t, 2>& dilation,
-                 const Padding& padding) {
-  constexpr int64_t kMaxWindow = 1 << 12;
-  for (const int64_t n : size) CheckRange(layer, size_name, n, 1, kMaxWindow);
-  for (const int64_t n : stride) CheckRange(layer, "stride", n, 1, kMaxWindow);
-  for (const int64_t n : dilation) CheckRange(layer, "dilation", n, 1, kMaxWindow);
-  if (padding.same) return;
-  for (const int64_t n : {padding.top, padding.bottom, padding.left, padding.right})
-    CheckRange(layer, "padding", n, 0, kMaxWindow);
-}
-
 void CheckWindowFits(const Layer& layer, const Layout& x, const std::array<int64_t, 2>& size,
                      const std::array<int64_t, 2>& dilation, const WindowPadding& padding) {
   const ImageShape image(x);

@@ -16,11 +16,6 @@ WindowPadding ResolvePadding(const Padding& padding, const ImageShape& x,
                              const std::array<int64_t, 2>& stride,
                              const std::array<int64_t, 2>& dilation);
 
-// Bounds of the properties; `size_name` is "filter_size" or "pool_size".
-void CheckWindow(const Layer& layer, std::string_view size_name, const std::array<int64_t, 2>& size,
-                 const std::array<int64_t, 2>& stride, const std::array<int64_t, 2>& dilation,
-                 const Padding& padding);
-
 // Throws where the window is larger than the padded input.
 void CheckWindowFits(const Layer& layer, const Layout& x, const std::array<int64_t, 2>& size,
                      const std::array<int64_t, 2>& dilation, const WindowPadding& padding);

@@ -1,0 +1,275 @@
+#include "src/core/properties.h"
+
+#include <cmath>
+
+#include "src/core/fail.h"
+#include "src/core/suggest.h"
+
+namespace normkit {
+namespace {
+
+using nlohmann::json;
+
+template <class T>
+const T& As(const void* value) {
+  return *static_cast<const T*>(value);
+}
+
+template <class T>
+T& As(void* value) {
+  return *static_cast<T*>(value);
+}
+
+std::optional<Misfit> CheckNumber(double value, bool whole, const NumberRange<double>& range,
+                                  const std::string& part = "") {
+  if (range.Contains(value)) return std::nullopt;
+  std::string expected = ExpectedNumber(whole, range);
+  if (!std::isfinite(value)) expected.replace(0, std::string_view("a ").size(), "a finite ");
+  return Misfit{part, fmt::format("{}", value), expected};
+}
+
+class DoubleKind : public PropertyKind {
+ public:
+  json ToJson(const void* value) const override { return As<double>(value); }
+  std::optional<Misfit> FromJson(const json& given, void* value) const override {
+    if (!given.is_number()) return Misfit{"", Shown(given), "a number"};
+    As<double>(value) = given.get<double>();
+    return std::nullopt;
+  }
+  std::optional<Misfit> Check(const void* value, const NumberRange<double>& range) const override {
+    return CheckNumber(As<double>(value), false, range);
+  }
+  std::string Expected(const NumberRange<double>& range) const override {
+    return ExpectedNumber(false, range);
+  }
+};
+
+class BoolKind : public PropertyKind {
+ public:
+  json ToJson(const void* value) const override { return As<bool>(value); }
+  std::optional<Misfit> FromJson(const json& given, void* value) const override {
+    if (!given.is_boolean()) return Misfit{"", Shown(given), "true or false"};
+    As<bool>(value) = given.get<bool>();
+    return std::nullopt;
+  }
+  std::string Expected(const NumberRange<double>&) const override { return "true or false"; }
+};
+
+template <class T>
+class WholeKind : public PropertyKind {
+ public:
+  json ToJson(const void* value) const override { return As<T>(value); }
+  std::optional<Misfit> FromJson(const json& given, void* value) const override {
+    const std::optional<int64_t> number = ToInteger(given);
+    if (!number || *number != static_cast<T>(*number))
+      return Misfit{"", Shown(given), "an integer"};
+    As<T>(value) = static_cast<T>(*number);
+    return std::nullopt;
+  }
+  std::optional<Misfit> Check(const void* value, const NumberRange<double>& range) const override {
+    return CheckNumber(static_cast<double>(As<T>(value)), true, range);
+  }
+  std::string Expected(const NumberRange<double>& range) const override {
+    return ExpectedNumber(true, range);
+  }
+};
+
+class OptionalKind : public PropertyKind {
+ public:
+  using Type = std::optional<int64_t>;
+  json ToJson(const void* value) const override {
+    const Type& number = As<Type>(value);
+    return number ? json(*number) : json("auto");
+  }
+  std::optional<Misfit> FromJson(const json& given, void* value) const override {
+    As<Type>(value) = ToInteger(given);
+    if (As<Type>(value) || given == "auto") return std::nullopt;
+    return Misfit{"", Shown(given), given.is_string() ? "an integer or \"auto\"" : "an integer"};
+  }
+  std::optional<Misfit> Check(const void* value, const NumberRange<double>& range) const override {
+    const Type& number = As<Type>(value);
+    return number ? CheckNumber(static_cast<double>(*number), true, range) : std::nullopt;
+  }
+  std::string Expected(const NumberRange<double>& range) const override {
+    return ExpectedNumber(true, range) + ", or \"auto\"";
+  }
+};
+
+// Sizes along the axes of space, and channels.
+template <size_t kCount>
+class SizesKind : public PropertyKind {
+ public:
+  using Type = std::array<int64_t, kCount>;
+  json ToJson(const void* value) const override {
+    const Type& sizes = As<Type>(value);
+    return kCount == 2 && sizes[0] == sizes[1] ? json(sizes[0]) : json(sizes);
+  }
+  std::optional<Misfit> FromJson(const json& given, void* value) const override {
+    if (kCount == 2 && given.is_number()) {
+      const std::optional<int64_t> size = ToInteger(given);
+      if (!size) return Misfit{"", Shown(given), "an integer"};
+      As<Type>(value).fill(*size);
+      return std::nullopt;
+    }
+    if (!given.is_array() || given.size() != kCount) return Misfit{"", Shown(given), kShape};
+    for (size_t i = 0; i < kCount; ++i) {
+      const std::optional<int64_t> size = ToInteger(given[i]);
+      if (!size) return Misfit{"", Shown(given[i]), "an integer"};
+      As<Type>(value)[i] = *size;
+    }
+    return std::nullopt;
+  }
+  std::optional<Misfit> Check(const void* value, const NumberRange<double>& range) const override {
+    constexpr std::array kParts{" height", " width", " channels"};
+    for (size_t i = 0; i < kCount; ++i)
+      if (auto misfit = CheckNumber(static_cast<double>(As<Type>(value)[i]), true, range,
+                                    kCount == 3 ? kParts[i] : ""))
+        return misfit;
+    return std::nullopt;
+  }
+  std::string Expected(const NumberRange<double>& range) const override {
+    return fmt::format("{}, each {}", kShape, ExpectedNumber(true, range));
+  }
+
+ private:
+  static constexpr const char* kShape =
+      kCount == 2 ? "a number or [height, width]" : "[height, width, channels]";
+};
+
+class FloatsKind : public PropertyKind {
+ public:
+  using Type = std::vector<float>;
+  json ToJson(const void* value) const override { return As<Type>(value); }
+  std::optional<Misfit> FromJson(const json& given, void* value) const override {
+    if (!given.is_array()) return Misfit{"", Shown(given), "a list of numbers"};
+    Type values;
+    for (const json& item : given) {
+      if (!item.is_number()) return Misfit{"", Shown(item), "a list of numbers"};
+      if (!std::isfinite(item.get<float>()))  // which nobody meant
+        return Misfit{"", Shown(item), "a list of numbers up to 3.4e38 (32-bit floats)"};
+      values.push_back(item.get<float>());
+    }
+    As<Type>(value) = std::move(values);
+    return std::nullopt;
+  }
+  std::optional<Misfit> Check(const void* value, const NumberRange<double>& range) const override {
+    const Type& values = As<Type>(value);
+    for (size_t i = 0; i < values.size(); ++i)
+      if (auto misfit = CheckNumber(double{values[i]}, false, range, fmt::format("[{}]", i)))
+        return misfit;
+    return std::nullopt;
+  }
+  std::string Expected(const NumberRange<double>& range) const override {
+    return "a list, each " + ExpectedNumber(false, range);
+  }
+};
+
+template <class Kind>
+const PropertyKind& Only() {
+  static const Kind kind;
+  return kind;
+}
+
+}  // namespace
+
+std::optional<Misfit> PropertyKind::Check(const void*, const NumberRange<double>&) const {
+  return std::nullopt;
+}
+
+template <>
+const PropertyKind& KindOf<double>() {
+  return Only<DoubleKind>();
+}
+template <>
+const PropertyKind& KindOf<int>() {
+  return Only<WholeKind<int>>();
+}
+template <>
+const PropertyKind& KindOf<int64_t>() {
+  return Only<WholeKind<int64_t>>();
+}
+template <>
+const PropertyKind& KindOf<bool>() {
+  return Only<BoolKind>();
+}
+template <>
+const PropertyKind& KindOf<std::optional<int64_t>>() {
+  return Only<OptionalKind>();
+}
+template <>
+const PropertyKind& KindOf<std::array<int64_t, 2>>() {
+  return Only<SizesKind<2>>();
+}
+template <>
+const PropertyKind& KindOf<std::array<int64_t, 3>>() {
+  return Only<SizesKind<3>>();
+}
+template <>
+const PropertyKind& KindOf<std::vector<float>>() {
+  return Only<FloatsKind>();
+}
+
+std::string Shown(const json& value) {
+  constexpr size_t kLongest = 40;
+  std::string text = value.dump(-1, ' ', true, json::error_handler_t::replace);
+  return text.size() > kLongest ? text.substr(0, kLongest - 3) + "..." : text;
+}
+
+std::optional<int64_t> ToInteger(const json& given) {
+  if (!given.is_number()) return std::nullopt;
+  const auto number = given.get<double>();
+  if (number != std::floor(number) || std::abs(number) > 0x1p53) return std::nullopt;
+  return static_cast<int64_t>(number);
+}
+
+std::string ExpectedNumber(bool whole, const NumberRange<double>& range) {
+  if (!whole) return range.ToString();
+  return NumberRange<int64_t>{static_cast<int64_t>(range.low), static_cast<int64_t>(range.high)}
+      .ToString();
+}
+
+json EnumKindBase::ToJson(const void* value) const {
+  return names_[static_cast<size_t>(Get(value))];
+}
+
+std::optional<Misfit> EnumKindBase::FromJson(const json& given, void* value) const {
+  const std::string text = given.is_string() ? given.get<std::string>() : "";
+  const int found = FindName(text, names_);
+  if (found < 0)
+    return Misfit{"", Shown(given),
+                  fmt::format("{}{}", fmt::join(names_, ", "),
+                              DidYouMean(text, {names_.begin(), names_.end()}))};
+  Set(found, value);
+  return std::nullopt;
+}
+
+std::string EnumKindBase::Expected(const NumberRange<double>&) const {
+  return fmt::format("{}", fmt::join(names_, ", "));
+}
+
+bool SameValue(const Property& property, const void* options, const void* others) {
+  const json value = property.kind->ToJson(property.In(options));
+  return !value.is_null() && value == property.kind->ToJson(property.In(others));
+}
+
+std::string FindWrong(const PropertyTable& table, const void* options, unsigned of) {
+  for (const Property& property : table.rows) {
+    if (!property.Has(of)) continue;
+    if (const auto misfit = property.kind->Check(property.In(options), property.facts.range))
+      return fmt::format("{}{} is {}, expected {}", property.name, misfit->part, misfit->given,
+                         misfit->expected);
+  }
+  return "";
+}
+
+std::string DocumentRow(const Property& property, const PropertyTable& table) {
+  const json value = property.kind->ToJson(property.In(table.defaults));
+  const std::string text = value.is_string()         ? value.get<std::string>()
+                           : value.is_number_float() ? fmt::format("{}", value.get<double>())
+                                                     : value.dump();
+  return fmt::format("| `{}` | {} | {} | {} |\n", property.name,
+                     property.facts.required || text == "[]" ? "" : text,
+                     property.kind->Expected(property.facts.range), property.text);
+}
+
+}  // namespace normkit

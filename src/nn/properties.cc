@@ -1,0 +1,345 @@
+#include "src/nn/properties.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "src/core/fail.h"
+#include "src/core/suggest.h"
+#include "src/nn/layers/common.h"
+
+namespace normkit {
+namespace {
+
+using nlohmann::json;
+
+constexpr NumberRange<double> kSize{.low = 1, .high = kMaxSize}, kWindow{.low = 1, .high = 1 << 12},
+    kBorder{.low = 0, .high = 1 << 12}, kInputs{.low = 2, .high = 1 << 10}, kFactor{.low = 0},
+    kAboveZero{.low = 0, .open_low = true}, kZeroToOne{.low = 0, .high = 1};
+
+// ---- Kinds of value that only layers have -------------------------------------------------------
+
+class InitializerKind : public PropertyKind {
+ public:
+  json ToJson(const void* value) const override {
+    const auto kind = static_cast<size_t>(static_cast<const Initializer*>(value)->kind);
+    return kind < std::size(kNames) ? json(kNames[kind]) : json();
+  }
+  std::optional<Misfit> FromJson(const json& given, void* value) const override {
+    const std::string text = given.is_string() ? given.get<std::string>() : "";
+    const int found = FindName(text, kNames);
+    if (found < 0)
+      return Misfit{"", Shown(given),
+                    fmt::format("{}{}", fmt::join(kNames, ", "),
+                                DidYouMean(text, {std::begin(kNames), std::end(kNames)}))};
+    *static_cast<Initializer*>(value) = static_cast<Initializer::Kind>(found);
+    return std::nullopt;
+  }
+  std::string Expected(const NumberRange<double>&) const override {
+    return fmt::format("{}", fmt::join(kNames, ", "));
+  }
+
+ private:
+  static constexpr std::string_view kNames[] = {"zeros",  "ones", "narrow-normal",
+                                                "glorot", "he",   "fan-in-uniform"};
+};
+
+class PaddingKind : public PropertyKind {
+ public:
+  json ToJson(const void* value) const override {
+    const auto& [same, top, bottom, left, right] = *static_cast<const Padding*>(value);
+    if (same) return "same";
+    if (top == bottom && top == left && top == right) return top;
+    return {top, bottom, left, right};
+  }
+  std::optional<Misfit> FromJson(const json& given, void* value) const override {
+    Padding& padding = *static_cast<Padding*>(value);
+    if (given == "same") {
+      padding = Padding::Same();
+      return std::nullopt;
+    }
+    if (!given.is_number() && (!given.is_array() || given.size() != 4))
+      return Misfit{"", Shown(given), "\"same\", a number or [top, bottom, left, right]"};
+    int64_t sides[4];
+    for (size_t i = 0; i < 4; ++i) {
+      const json& side = given.is_array() ? given[i] : given;
+      const std::optional<int64_t> number = ToInteger(side);
+      if (!number) return Misfit{"", Shown(side), "an integer"};
+      sides[i] = *number;
+    }
+    padding = {false, sides[0], sides[1], sides[2], sides[3]};
+    return std::nullopt;
+  }
+  std::optional<Misfit> Check(const void* value, const NumberRange<double>& range) const override {
+    const auto& [same, top, bottom, left, right] = *static_cast<const Padding*>(value);
+    if (same) return std::nullopt;
+    for (const int64_t side : {top, bottom, left, right})
+      if (auto misfit = KindOf<int64_t>().Check(&side, range)) return misfit;
+    return std::nullopt;
+  }
+  std::string Expected(const NumberRange<double>& range) const override {
+    return fmt::format("\"same\", a number or [top, bottom, left, right], each {}",
+                       ExpectedNumber(true, range));
+  }
+};
+
+// How many groups: a number, or one of two words that stand for negative ones.
+class GroupsKind : public PropertyKind {
+ public:
+  json ToJson(const void* value) const override {
+    const int64_t groups = *static_cast<const int64_t*>(value);
+    for (const auto& [name, number] : kWords)
+      if (number == groups) return name;
+    return groups;
+  }
+  std::optional<Misfit> FromJson(const json& given, void* value) const override {
+    int64_t& groups = *static_cast<int64_t*>(value);
+    const std::string text = given.is_string() ? given.get<std::string>() : "";
+    for (const auto& [name, number] : kWords) {
+      if (SameLetters(text, {name}).empty()) continue;
+      groups = number;
+      return std::nullopt;
+    }
+    if (!given.is_number())
+      return Misfit{"", Shown(given), "a number, \"all-channels\" or \"channel-wise\""};
+    return KindOf<int64_t>().FromJson(given, value);
+  }
+  std::optional<Misfit> Check(const void* value, const NumberRange<double>& range) const override {
+    for (const auto& [name, number] : kWords)
+      if (*static_cast<const int64_t*>(value) == number) return std::nullopt;
+    auto misfit = KindOf<int64_t>().Check(value, range);
+    if (misfit) misfit->expected = Expected(range);
+    return misfit;
+  }
+  std::string Expected(const NumberRange<double>& range) const override {
+    return ExpectedNumber(true, range) + ", all-channels or channel-wise";
+  }
+
+ private:
+  static constexpr std::pair<const char*, int64_t> kWords[] = {{"all-channels", kAllChannels},
+                                                               {"channel-wise", kChannelWise}};
+};
+
+const PropertyKind& GroupsOfChannels() {
+  static const GroupsKind kind;
+  return kind;
+}
+
+// ---- The tables ---------------------------------------------------------------------------------
+
+// The rows that convolution and fully connected share.
+template <class O>
+std::vector<Property> WithWeights(std::vector<Property> rows) {
+  for (const Property& row : {
+           Row<&O::bias>("bias", "whether an offset is added for each output",
+                         {.structural = true}),
+           Row<&O::weights_initializer>("weights_initializer", "how the weights begin"),
+           Row<&O::bias_initializer>("bias_initializer", "how the bias begins"),
+           Row<&O::weight_learn_rate_factor>("weight_learn_rate_factor",
+                                             "times the learning rate, for the weights",
+                                             {.range = kFactor}),
+           Row<&O::bias_learn_rate_factor>("bias_learn_rate_factor",
+                                           "times the learning rate, for the bias",
+                                           {.range = kFactor}),
+           Row<&O::weight_l2_factor>("weight_l2_factor",
+                                     "times the L2 regularization, for the weights",
+                                     {.range = kFactor}),
+           Row<&O::bias_l2_factor>("bias_l2_factor", "times the L2 regularization, for the bias",
+                                   {.range = kFactor}),
+       })
+    rows.push_back(row);
+  return rows;
+}
+
+template <class Options>
+PropertyTable Keep(std::vector<Property> rows) {
+  static const std::vector<Property> kept = std::move(rows);
+  return TableOf<Options>(kept);
+}
+
+std::vector<Property> NormalizationRows() {
+  using O = NormalizationProperties;
+  constexpr unsigned kOffset = ~Bit(NormKind::kRms), kBatch = Bit(NormKind::kBatch),
+                     kLayer = Bit(NormKind::kLayer), kGroup = Bit(NormKind::kGroup);
+  return {
+      Row<&O::num_groups>("num_groups", "groups that the channels are split into",
+                          {.range = kSize, .required = true, .of = kGroup}, GroupsOfChannels()),
+      Row<&O::epsilon>("epsilon", "added to the variance", {.range = kAboveZero}),
+      Row<&O::num_channels>("num_channels", "channels of the input; auto: as many as there are",
+                            {.range = kSize}),
+      Row<&O::operation_dimension>("operation_dimension", "what the statistics are taken over",
+                                   {.of = kLayer}),
+      Row<&O::trained_mean>("trained_mean",
+                            "of each channel, for prediction; empty: 0 until training",
+                            {.of = kBatch}),
+      Row<&O::trained_variance>("trained_variance",
+                                "of each channel, for prediction; empty: 1 until training",
+                                {.range = kFactor, .of = kBatch}),
+      Row<&O::scale>("scale", "of each channel; empty: from the initializer"),
+      Row<&O::offset>("offset", "of each channel; empty: from the initializer", {.of = kOffset}),
+      Row<&O::mean_decay>("mean_decay", "weight of a mini-batch in the moving mean",
+                          {.range = kZeroToOne, .of = kBatch}),
+      Row<&O::variance_decay>("variance_decay", "weight of a mini-batch in the moving variance",
+                              {.range = kZeroToOne, .of = kBatch}),
+      Row<&O::scale_initializer>("scale_initializer", "how the scale begins"),
+      Row<&O::offset_initializer>("offset_initializer", "how the offset begins", {.of = kOffset}),
+      Row<&O::scale_learn_rate_factor>(
+          "scale_learn_rate_factor", "times the learning rate, for the scale", {.range = kFactor}),
+      Row<&O::offset_learn_rate_factor>("offset_learn_rate_factor",
+                                        "times the learning rate, for the offset",
+                                        {.range = kFactor, .of = kOffset}),
+      Row<&O::scale_l2_factor>("scale_l2_factor", "times the L2 regularization, for the scale",
+                               {.range = kFactor}),
+      Row<&O::offset_l2_factor>("offset_l2_factor", "times the L2 regularization, for the offset",
+                                {.range = kFactor, .of = kOffset}),
+      Row<&O::freeze_statistics>("freeze_statistics",
+                                 "training leaves the trained statistics alone", {.of = kBatch}),
+      Row<&O::use_trained_statistics>("use_trained_statistics",
+                                      "training normalizes with the trained statistics",
+                                      {.of = kBatch}),
+  };
+}
+
+}  // namespace
+
+template <>
+const PropertyKind& KindOf<Initializer>() {
+  static const InitializerKind kind;
+  return kind;
+}
+
+template <>
+const PropertyKind& KindOf<Padding>() {
+  static const PaddingKind kind;
+  return kind;
+}
+
+const PropertyTable& TableFor(const ImageInputOptions&) {
+  using O = ImageInputOptions;
+  static const PropertyTable table =
+      Keep<O>({Row<&O::input_size>("input_size", "of an observation",
+                                   {.range = kSize, .required = true, .structural = true}),
+               Row<&O::normalization>("normalization", "how each channel is changed first",
+                                      {.structural = true})});
+  return table;
+}
+
+const PropertyTable& TableFor(const FeatureInputOptions&) {
+  using O = FeatureInputOptions;
+  static const PropertyTable table =
+      Keep<O>({Row<&O::num_features>(
+                   "num_features", "of an observation",
+                   {.range = kSize, .required = true, .structural = true, .toolbox = "input_size"}),
+               Row<&O::normalization>("normalization", "how each feature is changed first",
+                                      {.structural = true})});
+  return table;
+}
+
+const PropertyTable& TableFor(const Convolution2dOptions&) {
+  using O = Convolution2dOptions;
+  static const PropertyTable table = Keep<O>(WithWeights<O>(
+      {Row<&O::filter_size>("filter_size", "of the window",
+                            {.range = kWindow, .required = true, .structural = true}),
+       Row<&O::num_filters>("num_filters", "channels of the output",
+                            {.range = kSize, .required = true, .structural = true}),
+       Row<&O::stride>("stride", "from window to window", {.range = kWindow, .structural = true}),
+       Row<&O::dilation>("dilation", "from element to element of a window",
+                         {.range = kWindow, .structural = true, .toolbox = "dilation_factor"}),
+       Row<&O::padding>("padding", "zeros around the image", {.range = kBorder}),
+       Row<&O::num_groups>("num_groups", "groups of channels that see only themselves",
+                           {.range = kSize, .structural = true})}));
+  return table;
+}
+
+const PropertyTable& TableFor(const FullyConnectedOptions&) {
+  using O = FullyConnectedOptions;
+  static const PropertyTable table = Keep<O>(WithWeights<O>(
+      {Row<&O::output_size>("output_size", "channels of the output",
+                            {.range = kSize, .required = true, .structural = true})}));
+  return table;
+}
+
+const PropertyTable& TableFor(const Pooling2dOptions&) {
+  using O = Pooling2dOptions;
+  static const PropertyTable table = Keep<O>(
+      {Row<&O::pool_size>("pool_size", "of the window",
+                          {.range = kWindow, .required = true, .structural = true}),
+       Row<&O::stride>("stride", "from window to window", {.range = kWindow, .structural = true}),
+       Row<&O::padding>("padding",
+                        "around the image: loses every maximum, counts as zeros in a mean",
+                        {.range = kBorder})});
+  return table;
+}
+
+const PropertyTable& TableFor(const LeakyReluOptions&) {
+  using O = LeakyReluOptions;
+  static const PropertyTable table =
+      Keep<O>({Row<&O::scale>("scale", "of what is below zero", {.range = kFactor})});
+  return table;
+}
+
+const PropertyTable& TableFor(const DropoutOptions&) {
+  using O = DropoutOptions;
+  static const PropertyTable table = Keep<O>({Row<&O::probability>(
+      "probability", "that an element is dropped", {.range = {.low = 0, .high = 0.999}})});
+  return table;
+}
+
+const PropertyTable& TableFor(const AdditionOptions&) {
+  using O = AdditionOptions;
+  static const PropertyTable table = Keep<O>({Row<&O::num_inputs>(
+      "num_inputs", "how many are added", {.range = kInputs, .structural = true})});
+  return table;
+}
+
+const PropertyTable& TableFor(const ConcatenationOptions&) {
+  using O = ConcatenationOptions;
+  static const PropertyTable table = Keep<O>({Row<&O::num_inputs>(
+      "num_inputs", "how many are joined", {.range = kInputs, .structural = true})});
+  return table;
+}
+
+const PropertyTable& TableFor(const NormalizationProperties&) {
+  static const PropertyTable table = Keep<NormalizationProperties>(NormalizationRows());
+  return table;
+}
+
+void CheckProperties(const Layer& layer, const PropertyTable& table, const void* options,
+                     unsigned of) {
+  const std::string wrong = FindWrong(table, options, of);
+  if (!wrong.empty()) FailLayer(layer, "{}", wrong);
+}
+
+std::string NormsWith(const Property& property) {
+  std::vector<std::string_view> with, without;
+  for (const NormKindRow& row : NormKinds())
+    (property.Has(Bit(row.kind)) ? with : without).push_back(row.type);
+  if (without.empty()) return "every normalization";
+  if (without.size() == 1) return fmt::format("every normalization but {}", without[0]);
+  return fmt::format("{}", fmt::join(with, ", "));
+}
+
+std::string DocumentProperties() {
+  std::string text = "| type | property | default | may be | what it is |\n|---|---|---|---|---|\n";
+  const auto add = [&](std::string_view types, const PropertyTable& table, size_t begin = 0,
+                       size_t end = ~size_t{0}) {
+    for (size_t i = begin; i < std::min(end, table.rows.size()); ++i)
+      text += fmt::format("| {} {}", types, DocumentRow(table.rows[i], table));
+  };
+  const PropertyTable &convolution = TableFor(Convolution2dOptions()),
+                      &fully_connected = TableFor(FullyConnectedOptions());
+  const size_t shared = fully_connected.rows.size() - 1;  // WithWeights
+  add("`image_input`", TableFor(ImageInputOptions()));
+  add("`feature_input`", TableFor(FeatureInputOptions()));
+  add("`convolution2d`", convolution, 0, convolution.rows.size() - shared);
+  add("`fully_connected`", fully_connected, 0, 1);
+  add("`convolution2d`, `fully_connected`", fully_connected, 1);
+  add("`max_pooling2d`, `average_pooling2d`", TableFor(Pooling2dOptions()));
+  add("`leaky_relu`", TableFor(LeakyReluOptions()));
+  add("`dropout`", TableFor(DropoutOptions()));
+  const PropertyTable& norms = TableFor(NormalizationProperties());
+  for (const Property& row : norms.rows)
+    text += fmt::format("| {} {}", NormsWith(row), DocumentRow(row, norms));
+  return text;
+}
+
+}  // namespace normkit

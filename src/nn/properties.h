@@ -1,0 +1,62 @@
+// THE TABLES of the properties of layers, one for each structure of normkit/nn/layers.h: files,
+// ONNX metadata, checks and docs/network-json.md read them. Names are handled apart.
+#pragma once
+
+#include <string_view>
+#include <vector>
+
+#include "normkit/nn/layers.h"
+#include "src/core/json_properties.h"
+#include "src/nn/norm_kinds.h"
+#include "src/norm/names.h"
+
+namespace normkit {
+
+template <>
+struct EnumNames<InputNormalization> {
+  static constexpr std::string_view kWhat = "normalization";
+  static constexpr std::string_view kNames[] = {"none", "zerocenter", "zscore", "rescale-zero-one",
+                                                "rescale-symmetric"};
+};
+
+template <>
+const PropertyKind& KindOf<Initializer>();  // by name; a function has none
+template <>
+const PropertyKind& KindOf<Padding>();  // "same", a number, or [top, bottom, left, right]
+
+// Upper bound of every size property: products of a few of them still fit in 64 bits.
+inline constexpr int64_t kMaxSize = 1 << 20;
+
+// The table of a structure, whatever stands in it.
+const PropertyTable& TableFor(const ImageInputOptions&);
+const PropertyTable& TableFor(const FeatureInputOptions&);
+const PropertyTable& TableFor(const Convolution2dOptions&);
+const PropertyTable& TableFor(const FullyConnectedOptions&);
+const PropertyTable& TableFor(const Pooling2dOptions&);
+const PropertyTable& TableFor(const LeakyReluOptions&);
+const PropertyTable& TableFor(const DropoutOptions&);
+const PropertyTable& TableFor(const AdditionOptions&);
+const PropertyTable& TableFor(const ConcatenationOptions&);
+const PropertyTable& TableFor(const NormalizationProperties&);  // rows are of NormKinds
+
+// Puts what a file says into `options`.
+template <class Options>
+void ReadProperties(JsonProperties& properties, Options& options, unsigned of = ~0u) {
+  properties.ReadAll(TableFor(options), of, &options);
+}
+
+// Throws Error "TYPE 'NAME': scale is -1, expected a number, 0 or more" on the first that is wrong.
+void CheckProperties(const Layer& layer, const PropertyTable& table, const void* options,
+                     unsigned of);
+template <class Options>
+void CheckProperties(const Layer& layer, const Options& options, unsigned of = ~0u) {
+  CheckProperties(layer, TableFor(options), &options, of);
+}
+
+// Which normalizations have a property, for texts: "batch normalization".
+std::string NormsWith(const Property& property);
+
+// The table of docs/network-json.md.
+std::string DocumentProperties();
+
+}  // namespace normkit
