@@ -32,13 +32,15 @@ void Export(const Sample& sample, const std::string& folder) {
   const std::string path = folder + "/" + sample.name;
   SaveOnnx(sample.network, path + ".onnx");
   Network network = LoadOnnx(path + ".onnx");
-  const std::vector<Layout> layouts = network.graph.Layouts(kBatchSize);
+  const auto layout = [&](Value value) {
+    return network.graph.layout(value).WithBatch(kBatchSize);
+  };
   Executor executor(network.graph, kBatchSize, false);
   Random random(2);
   for (float& x : executor.input()) x = static_cast<float>(random.Normal() + 0.5);
-  WriteNpy(path + ".x.npy", ToChannelsFirst(executor.input(), layouts.front()));
+  WriteNpy(path + ".x.npy", ToChannelsFirst(executor.input(), layout(network.graph.inputs()[0])));
   const std::span<const float> y = executor.Forward(network.parameters, {});
-  WriteNpy(path + ".y.npy", ToChannelsFirst(y, layouts.back()));
+  WriteNpy(path + ".y.npy", ToChannelsFirst(y, layout(network.graph.output())));
 }
 
 }  // namespace

@@ -35,6 +35,8 @@ void FillNormal(Tensor& tensor, uint64_t seed) {
       return fill(tensor.values<BFloat16>(), ToBFloat16);
     case DType::kF16:
       return fill(tensor.values<Float16>(), ToFloat16);
+    default:
+      break;
   }
 }
 

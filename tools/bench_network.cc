@@ -11,7 +11,8 @@
 
 #include "normkit/core/random.h"
 #include "normkit/core/threads.h"
-#include "normkit/nn/executor.h"
+#include "normkit/graph/executor.h"
+#include "normkit/nn/batch_statistics.h"
 #include "normkit/report/report.h"
 #include "src/core/fail.h"
 #include "src/core/files.h"
@@ -35,7 +36,7 @@ Graph MakeGraph(const NetworkBenchArgs& args) {
   Graph graph = BuildNetwork({args.network, args.norm},
                              {.input_size = {args.input[0], args.input[1], args.input[2]},
                               .num_classes = args.num_classes});
-  const Node& last = graph.node(graph.output());
+  const LayerRecord& last = graph.layers().back();
   if (last.layer->type() != "softmax")
     Fail("network '{}': ends in {} '{}', expected softmax", args.network, last.layer->type(),
          last.layer->name());
@@ -46,23 +47,25 @@ Graph MakeGraph(const NetworkBenchArgs& args) {
 class TrainingStep {
  public:
   TrainingStep(const Graph& graph, int64_t batch_size)
-      : executor_(graph, batch_size, true),
+      : graph_(&graph),
+        executor_(graph, batch_size, true),
         parameters_(graph),
         gradients_(graph),
         optimizer_(Resolve({}), parameters_),
-        logits_(graph.node(graph.output()).inputs.front()) {
+        logits_(graph.layers().back().inputs.front()) {
     parameters_.Initialize(graph, 1);
     Random random(1);
     for (float& x : executor_.input()) x = static_cast<float>(random.Normal());
-    const Layout scores = graph.Layouts(batch_size)[static_cast<size_t>(logits_)];
+    const Layout scores = graph.layout(logits_).WithBatch(batch_size);
     num_classes_ = scores.channels();
     dlogits_.resize(static_cast<size_t>(scores.size()));
     for (int64_t b = 0; b < batch_size; ++b) labels_.push_back(b % num_classes_);
   }
 
   void Run() {
-    const RunMode mode{.training = true, .update_statistics = true, .seed = 1, .iteration = ++i_};
+    const RunMode mode{.training = true, .seed = 1, .iteration = ++i_};
     executor_.Forward(parameters_, mode);
+    MoveStatistics(*graph_, executor_, parameters_);
     CrossEntropyLoss(executor_.value(logits_), labels_, num_classes_, dlogits_);
     executor_.Backward(parameters_, dlogits_, logits_, mode, gradients_);
     optimizer_.Step(parameters_, gradients_, kLearnRate);
@@ -72,6 +75,7 @@ class TrainingStep {
   const Parameters& parameters() const { return parameters_; }
 
  private:
+  const Graph* graph_;
   Executor executor_;
   Parameters parameters_, gradients_;
   Optimizer optimizer_;

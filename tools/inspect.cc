@@ -38,7 +38,7 @@ void PrintText(const InspectArgs& args, const Network& network, const OnnxInfo& 
   fmt::print("Model       {}: {} bytes, ONNX opset {}, IR version {}, written by {}\n", args.model,
              bytes, info.opset, info.ir_version, info.producer);
   fmt::print("Input       {}\n", SizeText(network.graph.input_layout()));
-  fmt::print("Layers      {}\n", network.graph.size());
+  fmt::print("Layers      {}\n", network.graph.num_layers());
   fmt::print("Parameters  {} learnable, {} statistics\n", CountLearnables(network.parameters),
              CountStatistics(network.parameters));
   if (!network.classes.empty())
@@ -51,29 +51,26 @@ void PrintText(const InspectArgs& args, const Network& network, const OnnxInfo& 
 }
 
 json LayersToJson(const Network& network) {
-  const std::vector<Layout> layouts = network.graph.Layouts(1);
-  const std::vector<Parameter>& parameters = network.parameters.list();
-  size_t next = 0;  // parameters stand in the order of the layers
+  const Graph& graph = network.graph;
   json layers = json::array();
-  for (Value value = 0; value < network.graph.size(); ++value) {
-    const Node& node = network.graph.node(value);
-    const Layout& output = layouts[static_cast<size_t>(value)];
-    json layer{{"name", node.layer->name()},
-               {"type", node.layer->type()},
-               {"description", node.layer->Description()},
+  for (const LayerRecord& record : graph.layers()) {
+    const Layout& output = graph.layout(record.output());
+    json layer{{"name", record.layer->name()},
+               {"type", record.layer->type()},
+               {"description", record.layer->Description()},
                {"output", {{"format", output.format()}, {"shape", output.shape()}}},
                {"inputs", json::array()},
                {"parameters", json::array()}};
-    for (const Value input : node.inputs)
-      layer["inputs"].push_back(network.graph.node(input).layer->name());
-    for (; next < parameters.size() && parameters[next].node == value; ++next) {
-      const Parameter& p = parameters[next];
+    for (const Value input : record.inputs)
+      layer["inputs"].push_back(graph.layer(graph.value(input).layer).layer->name());
+    for (const Value value : record.parameters) {
+      const ParameterSpec& spec =
+          graph.parameters()[static_cast<size_t>(graph.value(value).parameter)].spec;
       layer["parameters"].push_back(
-          {{"name", p.name}, {"shape", p.shape}, {"trainable", p.trainable}});
+          {{"name", spec.name}, {"shape", spec.shape}, {"trainable", spec.trainable}});
     }
-    if (!node.inputs.empty()) {
-      const Layout& x = layouts[static_cast<size_t>(node.inputs[0])];
-      const std::string reduces = ReducesText(*node.layer, x);
+    if (!record.inputs.empty()) {
+      const std::string reduces = ReducesText(*record.layer, graph.layout(record.inputs[0]));
       if (!reduces.empty()) layer["reduces"] = reduces;
     }
     layers.push_back(std::move(layer));

@@ -23,6 +23,7 @@ char Letter(Dim label) {
     case kG:
       return 'G';
     case kC:
+    case kNoLabel:
       break;
   }
   return 'C';
@@ -53,18 +54,18 @@ std::string ReducesText(const Layer& of, const Layout& x) {
 }
 
 Table LayerTable(const Graph& graph, const Parameters& parameters) {
-  std::vector<int64_t> learnables(static_cast<size_t>(graph.size()));
+  std::vector<int64_t> learnables(static_cast<size_t>(graph.num_layers()));
   for (const Parameter& p : parameters.list())
-    if (p.trainable) learnables[static_cast<size_t>(p.node)] += p.size;
-  const std::vector<Layout> layouts = graph.Layouts(1);
+    if (p.trainable && p.layer >= 0) learnables[static_cast<size_t>(p.layer)] += p.size;
   Table table{{"", "layer", "type", "output", "learnables", "reduces", "properties"}, {}};
-  for (int i = 0; i < graph.size(); ++i) {
+  for (int i = 0; i < graph.num_layers(); ++i) {
     const auto k = static_cast<size_t>(i);
-    const Layer& layer = *graph.node(i).layer;  // a norm gives what it is given, in layout
+    const Layer& layer = *graph.layer(i).layer;
+    const Layout& output = graph.layout(graph.layer(i).output());  // a norm's is that of its input
     table.rows.push_back({std::to_string(i + 1), layer.name(), std::string(layer.type()),
-                          layouts[k].ToString(),
+                          output.ToString(),
                           learnables[k] ? std::to_string(learnables[k]) : std::string("-"),
-                          ReducesText(layer, layouts[k]), layer.Description()});
+                          ReducesText(layer, output), layer.Description()});
   }
   return table;
 }

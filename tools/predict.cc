@@ -13,7 +13,7 @@
 #include "normkit/core/threads.h"
 #include "normkit/data/image.h"
 #include "normkit/data/npy.h"
-#include "normkit/nn/executor.h"
+#include "normkit/graph/executor.h"
 #include "normkit/onnx/onnx.h"
 #include "normkit/report/report.h"
 #include "src/core/fail.h"
@@ -58,7 +58,7 @@ class Predictor {
         format_(std::move(format)),
         input_(network_.graph.input_layout()),
         executor_(MakeExecutor(network_.graph)) {
-    const Layout output = network_.graph.Layouts(1).back();
+    const Layout output = network_.graph.layout(network_.graph.output());
     if (output.size() != output.channels())
       Fail("the model gives images, {}, expected classes or values to print", output.ToString());
     if (!classes().empty() && std::ssize(classes()) != output.channels())
@@ -69,7 +69,7 @@ class Predictor {
   const std::vector<std::string>& classes() const { return network_.classes; }
   // What the values are, one a class.
   std::string ValueName() const {
-    const bool softmax = network_.graph.nodes().back().layer->type() == "softmax";
+    const bool softmax = network_.graph.layers().back().layer->type() == "softmax";
     return softmax ? "probability" : "score";
   }
 

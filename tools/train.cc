@@ -20,7 +20,7 @@
 #include "src/core/files.h"
 #include "src/core/log.h"
 #include "src/core/text.h"
-#include "src/nn/memory.h"
+#include "src/graph/memory.h"
 #include "src/onnx/model.h"
 #include "src/train/needs.h"
 #include "tools/commands.h"

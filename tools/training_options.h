@@ -7,7 +7,7 @@
 #include <vector>
 
 #include "normkit/data/source.h"
-#include "normkit/nn/graph.h"
+#include "normkit/graph/graph.h"
 #include "normkit/nn/networks.h"
 #include "normkit/train/options.h"
 #include "src/core/numbers.h"

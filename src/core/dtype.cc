@@ -39,32 +39,21 @@ Float16 ToFloat16(float value) {
   return {static_cast<uint16_t>(sign | ((rounded - 0x38000000) >> 13))};
 }
 
-size_t SizeOf(DType dtype) {
-  switch (dtype) {
-    case DType::kF32:
-      return 4;
-    case DType::kF64:
-      return 8;
-    case DType::kBF16:
-    case DType::kF16:
-      return 2;
-  }
-  return 0;
-}
+namespace {
 
-std::string_view Name(DType dtype) {
-  switch (dtype) {
-    case DType::kF32:
-      return "f32";
-    case DType::kF64:
-      return "f64";
-    case DType::kBF16:
-      return "bf16";
-    case DType::kF16:
-      return "f16";
-  }
-  return "?";
-}
+struct Words {
+  std::string_view name;
+  size_t size;
+};
+// In the order of DType.
+constexpr Words kWords[] = {{"f32", 4}, {"f64", 8}, {"bf16", 2}, {"f16", 2},
+                            {"i64", 8}, {"i32", 4}, {"u8", 1},   {"bool", 1}};
+
+}  // namespace
+
+size_t SizeOf(DType dtype) { return kWords[static_cast<size_t>(dtype)].size; }
+
+std::string_view Name(DType dtype) { return kWords[static_cast<size_t>(dtype)].name; }
 
 DType ParseDType(std::string_view name) {
   for (DType d : {DType::kF32, DType::kF64, DType::kBF16, DType::kF16})

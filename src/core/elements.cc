@@ -19,6 +19,16 @@ std::vector<double> ToDoubles(const void* array, DType dtype, int64_t count) {
       case DType::kF16:
         values[i] = ToFloat(static_cast<const Float16*>(array)[i]);
         break;
+      case DType::kI64:
+        values[i] = static_cast<double>(static_cast<const int64_t*>(array)[i]);
+        break;
+      case DType::kI32:
+        values[i] = static_cast<const int32_t*>(array)[i];
+        break;
+      case DType::kU8:
+      case DType::kBool:
+        values[i] = static_cast<const uint8_t*>(array)[i];
+        break;
     }
   return values;
 }
@@ -38,6 +48,16 @@ void FromDoubles(std::span<const double> values, DType dtype, void* array) {
         break;
       case DType::kF16:
         static_cast<Float16*>(array)[i] = ToFloat16(narrow);
+        break;
+      case DType::kI64:
+        static_cast<int64_t*>(array)[i] = static_cast<int64_t>(values[i]);
+        break;
+      case DType::kI32:
+        static_cast<int32_t*>(array)[i] = static_cast<int32_t>(values[i]);
+        break;
+      case DType::kU8:
+      case DType::kBool:
+        static_cast<uint8_t*>(array)[i] = static_cast<uint8_t>(values[i]);
         break;
     }
   }

@@ -1,4 +1,4 @@
-// Elements of any floating-point dtype as doubles and back: for oracles and small arrays.
+// Elements of any dtype as doubles and back: for oracles and small arrays.
 #pragma once
 
 #include <span>
@@ -8,10 +8,11 @@
 
 namespace normkit {
 
-// `count` elements of `array`, exactly.
+// `count` elements of `array`, exactly (i64: up to 2^53).
 std::vector<double> ToDoubles(const void* array, DType dtype, int64_t count);
 
-// Rounds `values` to `dtype` (bf16 and f16: by way of f32, as the kernels do) into `array`.
+// Rounds `values` to `dtype` (bf16 and f16: by way of f32, as the kernels do; whole numbers: cut
+// off) into `array`.
 void FromDoubles(std::span<const double> values, DType dtype, void* array);
 
 // `value` as it is after a round trip.

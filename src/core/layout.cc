@@ -39,6 +39,8 @@ char Letter(Dim label) {
       return 'T';
     case kS:
       return 'S';
+    case kNoLabel:
+      return '*';
     default:
       return 'C';
   }
@@ -72,6 +74,12 @@ Layout Layout::Make(std::string_view format, std::span<const int64_t> shape) {
     seen |= label;
     axes.push_back({label, shape[i]});
   }
+  return Layout(std::move(axes));
+}
+
+Layout Layout::Unlabelled(std::span<const int64_t> shape) {
+  std::vector<Axis> axes;
+  for (const int64_t size : shape) axes.push_back({kNoLabel, size});
   return Layout(std::move(axes));
 }
 

@@ -147,21 +147,10 @@ void WriteNpy(const std::string& path, const NpyArray& array) {
 }
 
 NpyArray MakeNpy(DType dtype, std::vector<int64_t> shape, const void* data) {
+  // In the order of DType.
+  constexpr const char* kDescr[] = {"<f4", "<f8", "<V2", "<f2", "<i8", "<i4", "|u1", "|b1"};
   NpyArray array;
-  switch (dtype) {
-    case DType::kF32:
-      array.descr = "<f4";
-      break;
-    case DType::kF64:
-      array.descr = "<f8";
-      break;
-    case DType::kF16:
-      array.descr = "<f2";
-      break;
-    case DType::kBF16:
-      array.descr = "<V2";
-      break;
-  }
+  array.descr = kDescr[static_cast<size_t>(dtype)];
   array.shape = std::move(shape);
   const auto* begin = static_cast<const std::byte*>(data);
   array.data.assign(begin, begin + static_cast<size_t>(array.size()) * SizeOf(dtype));

@@ -5,7 +5,7 @@
 #include <vector>
 
 #include "normkit/core/threads.h"
-#include "normkit/nn/executor.h"
+#include "normkit/graph/executor.h"
 #include "normkit/nn/networks.h"
 #include "src/nn/loss.h"
 
@@ -23,8 +23,8 @@ void BM_Step(benchmark::State& state, const char* norm) {
   for (float& x : executor.input()) x = static_cast<float>(random.Normal());
   const std::vector<int64_t> labels(static_cast<size_t>(batch_size), 3);
   std::vector<float> dlogits(static_cast<size_t>(batch_size) * 10);
-  const Value logits = graph.output() - 1;
-  const RunMode mode{.training = true, .update_statistics = true};
+  const Value logits = graph.layers().back().inputs[0];
+  const RunMode mode{.training = true};
   for (auto _ : state) {
     executor.Forward(parameters, mode);
     CrossEntropyLoss(executor.value(logits), labels, 10, dlogits);

@@ -18,10 +18,9 @@ std::string FindBadParameter(const Graph& graph, const Parameters& parameters,
                                                            [](float v) { return v < 0; }) -
                                               values.begin()));
     if (bad == values.size()) continue;
-    const Layer& layer = *graph.node(p.node).layer;
-    return fmt::format("{}: {}[{}] is {}, expected a finite number{}", Title(layer),
-                       p.name.substr(layer.name().size() + 1), bad, values[bad],
-                       variance ? " >= 0" : "");
+    const std::string own = p.name.substr(p.name.rfind('.') + 1);
+    return fmt::format("{}: {}[{}] is {}, expected a finite number{}", graph.TitleOf(p.value), own,
+                       bad, values[bad], variance ? " >= 0" : "");
   }
   return "";
 }

@@ -12,7 +12,7 @@ namespace {
 
 const InputLayer& InputOf(const Graph& graph) {
   const Layout layout = graph.input_layout();  // throws where there is none
-  return dynamic_cast<const InputLayer&>(*graph.node(0).layer);
+  return dynamic_cast<const InputLayer&>(*graph.layer(0).layer);
 }
 
 }  // namespace
@@ -28,7 +28,7 @@ InputStatistics::InputStatistics(const Graph& graph)
 
 void InputStatistics::Add(std::span<const float> observations) {
   if (observations.size() % static_cast<size_t>(observation_size_) != 0)
-    FailLayer(*graph_->node(0).layer, "{} values of observations given, expected a multiple of {}",
+    FailLayer(*graph_->layer(0).layer, "{} values of observations given, expected a multiple of {}",
               observations.size(), observation_size_);
   const int64_t rows = static_cast<int64_t>(observations.size()) / channels_;
   if (rows == 0) return;
@@ -53,11 +53,11 @@ void InputStatistics::Add(std::span<const float> observations) {
 
 void InputStatistics::WriteTo(Parameters& parameters) const {
   if (!needed_) return;
-  const Layer& layer = *graph_->node(0).layer;
+  const Layer& layer = *graph_->layer(0).layer;
   if (moments_[0].n == 0)
     FailLayer(layer, "no observations given, expected at least one to take statistics from");
   for (const Parameter& parameter : parameters.list()) {
-    if (parameter.node != 0) continue;
+    if (parameter.layer != 0) continue;
     const std::span<float> values = parameters.Get(parameter);
     const std::string name = parameter.name.substr(layer.name().size() + 1);
     for (size_t c = 0; c < values.size(); ++c) {

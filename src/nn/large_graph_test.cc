@@ -6,10 +6,11 @@
 #include <algorithm>
 #include <numeric>
 
-#include "normkit/nn/executor.h"
+#include "normkit/graph/executor.h"
+#include "normkit/nn/batch_statistics.h"
 #include "normkit/nn/layers.h"
 #include "normkit/nn/networks.h"
-#include "src/nn/memory.h"
+#include "src/graph/memory.h"
 
 namespace normkit {
 namespace {
@@ -21,20 +22,20 @@ TEST(LargeGraphTest, UnnamedLayersAreCounted) {
   graph.Add(FeatureInput({.num_features = 2}));
   graph.Add(Relu("relu_2"));
   graph.Add(Relu("relu_5"));
-  while (graph.size() < kLayers) {
+  while (graph.num_layers() < kLayers) {
     graph.Add(Relu());
     graph.Add(Tanh());
   }
-  EXPECT_EQ(graph.node(3).layer->name(), "relu_1");
-  EXPECT_EQ(graph.node(4).layer->name(), "tanh_1");
-  EXPECT_EQ(graph.node(5).layer->name(), "relu_3");
-  EXPECT_EQ(graph.node(9).layer->name(), "relu_6");
-  for (Value value = 0; value < graph.size(); ++value)
-    ASSERT_EQ(graph.Find(graph.node(value).layer->name()), value);
+  EXPECT_EQ(graph.layer(3).layer->name(), "relu_1");
+  EXPECT_EQ(graph.layer(4).layer->name(), "tanh_1");
+  EXPECT_EQ(graph.layer(5).layer->name(), "relu_3");
+  EXPECT_EQ(graph.layer(9).layer->name(), "relu_6");
+  for (int layer = 0; layer < graph.num_layers(); ++layer)
+    ASSERT_EQ(graph.Find(graph.layer(layer).layer->name()), layer);
   EXPECT_EQ(graph.Find("relu_0"), -1);
   const Graph copy = graph;
   EXPECT_EQ(copy.Find("relu_6"), 9);
-  EXPECT_EQ(static_cast<int>(graph.Layouts(3).size()), graph.size());
+  EXPECT_EQ(graph.Infer(3).types.back().shape.ToString(), "BC [3,2]");
 }
 
 // A layer that is refused takes no name with it.
@@ -45,7 +46,9 @@ TEST(LargeGraphTest, RefusedLayersLeaveNoNames) {
   EXPECT_ANY_THROW(graph.Add(InstanceNormalization({.name = "n"})));
   EXPECT_EQ(graph.Find("flatten_1"), -1);
   EXPECT_EQ(graph.Find("n"), -1);
-  EXPECT_EQ(graph.size(), 1);
+  EXPECT_EQ(graph.num_layers(), 1);
+  EXPECT_EQ(graph.values().size(), 1u);
+  EXPECT_TRUE(graph.parameters().empty());
 }
 
 // 10,000 layers: norm, ReLU, tanh and, with names, additions, over and over.
@@ -63,24 +66,24 @@ std::string LongestFile() {
 
 TEST(LargeGraphTest, TheLongestFileIsReadAndRun) {
   const Graph graph = ParseNetworkJson(LongestFile(), "net.json");
-  ASSERT_GT(graph.size(), 9'990);
+  ASSERT_GT(graph.num_layers(), 9'990);
   Parameters parameters(graph), gradients(graph);
   parameters.Initialize(graph, 1);
   for (const Parameter& parameter : parameters.list()) {
     ASSERT_EQ(parameters.Find(parameter.name), &parameter);
-    ASSERT_EQ(parameters.OfNode(parameter.node).size(), 4u);
+    ASSERT_EQ(graph.layer(parameter.layer).parameters.size(), 4u);
   }
   EXPECT_EQ(parameters.Find("norm1"), nullptr);
-  EXPECT_TRUE(parameters.OfNode(0).empty());
   EXPECT_NE(parameters.Clone().Find("norm1.scale"), nullptr);
 
   Executor executor(graph, 3, true);
   for (float& x : executor.input()) x = static_cast<float>(&x - executor.input().data());
-  const RunMode mode{.training = true, .update_statistics = true};
+  const RunMode mode{.training = true};
   executor.Forward(parameters, mode);
-  EXPECT_EQ(executor.BatchStatistics(graph.Find("norm2000")).count, 3);
-  EXPECT_EQ(executor.BatchStatistics(graph.Find("tanh2000")).count, 0);
-  EXPECT_EQ(executor.BatchStatistics(-1).count, 0);
+  MoveStatistics(graph, executor, parameters);
+  EXPECT_EQ(BatchStatistics(graph, executor, graph.Find("norm2000")).count, 3);
+  EXPECT_EQ(BatchStatistics(graph, executor, graph.Find("tanh2000")).count, 0);
+  EXPECT_EQ(BatchStatistics(graph, executor, -1).count, 0);
   executor.Backward(parameters, std::vector<float>(12, 1.f), graph.output(), mode, gradients);
   const Parameter& last = gradients.list()[gradients.list().size() - 3];
   EXPECT_NE(gradients.Get(last)[0], 0) << last.name;
@@ -131,7 +134,7 @@ TEST(LargeGraphTest, BlocksThatLiveTogetherLieApart) {
 TEST(LargeGraphTest, ChainsOfManyLayersTakeTwoBlocks) {
   Graph graph;
   graph.Add(FeatureInput({.num_features = 16}));
-  while (graph.size() < 8'000) graph.Add(FullyConnected({.output_size = 16, .bias = false}));
+  while (graph.num_layers() < 8'000) graph.Add(FullyConnected({.output_size = 16, .bias = false}));
   const Executor executor(graph, 4, false);
   EXPECT_LE(executor.arena_bytes(), 4u * 16 * 16 * sizeof(float));
 }

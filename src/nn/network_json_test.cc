@@ -48,21 +48,22 @@ const char* const kEverything = R"({"layers": [
 
 TEST(NetworkJsonTest, ReadsEveryTypeAndProperty) {
   const Graph graph = ParseNetworkJson(kEverything, "net.json");
-  EXPECT_EQ(graph.size(), 22);
-  const auto& conv = dynamic_cast<const Convolution2dLayer&>(*graph.node(1).layer).options();
+  EXPECT_EQ(graph.num_layers(), 22);
+  const auto& conv = dynamic_cast<const Convolution2dLayer&>(*graph.layer(1).layer).options();
   EXPECT_EQ(conv.filter_size, (std::array<int64_t, 2>{3, 5}));
   EXPECT_EQ(conv.stride, (std::array<int64_t, 2>{2, 2}));
   EXPECT_EQ(conv.padding.top, 1);
   EXPECT_EQ(conv.padding.right, 2);
   EXPECT_FALSE(conv.bias);
   EXPECT_EQ(conv.weight_l2_factor, 0.5);
-  const auto& batch = dynamic_cast<const NormalizationLayer&>(*graph.node(2).layer);
+  const auto& batch = dynamic_cast<const NormalizationLayer&>(*graph.layer(2).layer);
   EXPECT_EQ(batch.options().epsilon, 1e-3);
   EXPECT_EQ(batch.options().mean_decay, 0.2);
-  EXPECT_EQ(dynamic_cast<const NormalizationLayer&>(*graph.node(5).layer).options().num_groups,
+  EXPECT_EQ(dynamic_cast<const NormalizationLayer&>(*graph.layer(5).layer).options().num_groups,
             GroupNormalizationOptions::kAllChannels);
-  EXPECT_EQ(graph.node(9).inputs, (std::vector<Value>{3, 8}));
-  EXPECT_EQ(graph.Layouts(2).back().ToString(), "BC [2,4]");
+  EXPECT_EQ(graph.layer(9).inputs,
+            (std::vector<Value>{graph.layer(3).output(), graph.layer(8).output()}));
+  EXPECT_EQ(graph.Infer(2).types.back().shape.ToString(), "BC [2,4]");
 }
 
 // The names that the toolbox has for layers, properties and values.
@@ -102,9 +103,9 @@ TEST(NetworkJsonTest, ThePurposeFillsWhatIsLeftOpen) {
   for (const char* norm : {"batch", "none"}) {
     purpose.norm = ParseNormChoice(norm);
     const Graph graph = ParseNetworkJson(text, "net.json", purpose);
-    EXPECT_EQ(graph.size(), norm == std::string("none") ? 5 : 6);
+    EXPECT_EQ(graph.num_layers(), norm == std::string("none") ? 5 : 6);
     EXPECT_EQ(graph.input_layout().ToString(), "BSSC [1,4,4,3]");
-    EXPECT_EQ(graph.Layouts(1).back().ToString(), "BC [1,7]");
+    EXPECT_EQ(graph.layout(graph.output()).ToString(), "BC [1,7]");
   }
   EXPECT_EQ(ErrorOfFile(text), "net.json: layers[0]: property 'input_size' is missing");
 }
@@ -112,7 +113,7 @@ TEST(NetworkJsonTest, ThePurposeFillsWhatIsLeftOpen) {
 TEST(NetworkJsonTest, ReadsFiles) {
   const std::string path = testing::TempDir() + "network_json_test.json";
   WriteFile(path, R"({"layers": [{"type": "feature_input", "num_features": 3}]})");
-  EXPECT_EQ(ReadNetworkJson(path).size(), 1);
+  EXPECT_EQ(ReadNetworkJson(path).num_layers(), 1);
   ::unlink(path.c_str());
   EXPECT_EQ(ErrorOf([&] { ReadNetworkJson(path); }).substr(0, path.size()), path);
 }

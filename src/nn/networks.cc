@@ -144,7 +144,7 @@ Graph ResnetTiny(const NetworkPurpose& purpose) {
   if (purpose.blocks < 1 || purpose.blocks > 100)
     Fail("network 'resnet-tiny': blocks is {}, expected 1 to 100", purpose.blocks);
   Chain chain(purpose, Initializer::kHe);
-  Value x = chain.Convolution("1", 3, purpose.width, 1, 0);
+  Value x = chain.Convolution("1", 3, purpose.width, 1, chain.graph.output());
   x = chain.graph.Add(Relu("relu1"), {x});
   for (int64_t stage = 0; stage < 3; ++stage) {
     for (int64_t block = 0; block < purpose.blocks; ++block) {

@@ -5,7 +5,7 @@
 #include <algorithm>
 #include <cmath>
 
-#include "normkit/nn/executor.h"
+#include "normkit/graph/executor.h"
 #include "src/core/testing.h"
 
 namespace normkit {

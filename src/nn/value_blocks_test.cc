@@ -1,4 +1,4 @@
-#include "src/nn/value_blocks.h"
+#include "src/graph/value_blocks.h"
 
 #include <gtest/gtest.h>
 
@@ -19,11 +19,13 @@ struct Placed {
 };
 
 Placed Place(const Graph& graph, bool training, bool keep_all = false) {
-  const std::vector<Layout> layouts = graph.Layouts(4);
-  Placed placed{MakeSteps(graph, layouts, training, !keep_all), {{64, 0, 999, 0}}, {}};
+  const Graph::Types types = graph.Infer(4);
+  const std::vector<char> wanted(graph.values().size(), 0);
+  Placed placed{MakeSteps(graph, types, training, !keep_all, wanted), {}, {}};
   std::vector<size_t> bytes;
-  for (const Layout& layout : layouts) bytes.push_back(static_cast<size_t>(layout.size()) * 4);
-  placed.of = MakeValueBlocks(placed.steps, bytes, 0, training, keep_all, placed.blocks);
+  for (const ArrayType& type : types.types) bytes.push_back(type.bytes());
+  placed.of =
+      MakeValueBlocks(graph, placed.steps, bytes, training, wanted, !keep_all, placed.blocks);
   return placed;
 }
 
@@ -73,7 +75,7 @@ TEST(ValueBlocksTest, InferenceOverwritesWhatIsReadNoMore) {
   EXPECT_EQ(p.value(net.norm2), kMissing);
   EXPECT_EQ(p.value(net.relu2), p.value(net.conv2));
   EXPECT_NE(p.value(net.last), p.value(net.relu2));
-  for (Value v = 0; v < net.graph.size(); ++v) EXPECT_EQ(p.gradient(v), kMissing);
+  for (const int gradient : p.of.gradient) EXPECT_EQ(gradient, kMissing);
 }
 
 TEST(ValueBlocksTest, TrainingKeepsWhatBackwardReads) {
@@ -87,9 +89,10 @@ TEST(ValueBlocksTest, KeepAllSharesNothing) {
   const Residual net;
   const Placed p = Place(net.graph, true, true);
   std::vector<int> all;
-  for (Value v = 0; v < net.graph.size(); ++v) {
+  for (Value v = 0; v < std::ssize(net.graph.values()); ++v) {
+    if (net.graph.value(v).parameter >= 0) continue;
     all.push_back(p.value(v));
-    if (v != net.input) all.push_back(p.gradient(v));
+    if (p.steps.HasGradient(v)) all.push_back(p.gradient(v));
     EXPECT_TRUE(p.of.kept[static_cast<size_t>(v)]);
   }
   std::ranges::sort(all);

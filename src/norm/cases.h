@@ -110,6 +110,8 @@ inline Tensor MakeTensor(const Layout& layout, DType dtype, std::vector<double>&
       case DType::kF16:
         v = ToFloat(tensor.values<Float16>()[i] = ToFloat16(f));
         break;
+      default:
+        break;
     }
   }
   return tensor;
@@ -129,6 +131,8 @@ inline std::vector<double> ToDoubles(const Tensor& tensor) {
         break;
       case DType::kF16:
         result[i] = ToFloat(tensor.values<Float16>()[i]);
+        break;
+      default:
         break;
     }
   return result;

@@ -92,8 +92,9 @@ double Roundoff(DType dtype) {
       return 0x1p-8;
     case DType::kF16:
       return 0x1p-11;
+    default:
+      return 0;
   }
-  return 0;
 }
 
 void ExpectClose(const Tensor& got, const Tensor& expected, double tolerance,

@@ -39,8 +39,9 @@ double GradientTolerance(DType dtype) {
       return 0x1p-8;
     case DType::kF16:
       return 0x1p-11;
+    default:
+      return 0;
   }
-  return 0;
 }
 
 TEST_P(EveryDType, ForwardTrainingIsExactToTheContract) {

@@ -25,6 +25,9 @@ Problem::Problem(const NormSpec& s, const Layout& l, DType d, const NormOptions&
       options(o),
       plan(MakePlan(l, static_cast<Dims>(~s.reduce), s.affine)) {
   CheckOptions(spec, options);
+  if (!IsFloating(d))
+    Fail("{} normalization of {}: dtype is {}, expected f32, f64, bf16 or f16", s.name,
+         l.ToString(), Name(d));
   if (!l.Has(kC)) Fail("{} normalization: layout {} has no channel axis (C)", s.name, l.ToString());
 }
 

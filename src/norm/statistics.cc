@@ -16,6 +16,8 @@ std::string LabelOf(const NormSpec& spec, const Layout& layout, Dim label) {
       return "S";
     case kG:
       return layout.Has(kC) && (spec.reduce & kC) ? "C" : "G";
+    case kNoLabel:
+      return "*";
     case kC:
       break;
   }

@@ -1,7 +1,6 @@
 // Fully connected layers, and the flattening before them.
 #include <utility>
 
-#include "src/nn/layers/flatten.h"
 #include "src/nn/layers/fully_connected.h"
 #include "src/onnx/rows.h"
 
@@ -46,8 +45,7 @@ void ReadGemm(GraphReader& reader) {
 }
 
 bool WriteFlatten(LayerWriter& writer, std::string_view type) {
-  if (!writer.As<FlattenLayer>()) return false;
-  writer.set_output(writer.Node(type, "", writer.inputs()));
+  if (!WriteNamed(writer, type)) return false;
   writer.Int("axis", 1);
   return true;
 }

@@ -1,44 +1,13 @@
 // Layers without parameters that map every element, or every observation, on its own.
 #include <algorithm>
-#include <iterator>
+#include <memory>
 
 #include "normkit/nn/layers.h"
-#include "src/nn/layers/dropout.h"
-#include "src/nn/layers/gelu.h"
-#include "src/nn/layers/global_average_pooling.h"
-#include "src/nn/layers/leaky_relu.h"
-#include "src/nn/layers/relu.h"
-#include "src/nn/layers/sigmoid.h"
-#include "src/nn/layers/softmax.h"
-#include "src/nn/layers/tanh.h"
+#include "src/nn/layers/plain.h"
 #include "src/onnx/rows.h"
 
 namespace normkit {
 namespace {
-
-template <class T>
-bool Is(const Layer& layer) {
-  return dynamic_cast<const T*>(&layer) != nullptr;
-}
-
-// Layers that have nothing but a name, by operator.
-struct Named {
-  std::string_view type;
-  bool (*is)(const Layer& layer);
-  LayerPtr (*make)(const std::string& name);
-};
-constexpr Named kNamed[] = {
-    {"Gelu", Is<GeluLayer>, Gelu},
-    {"GlobalAveragePool", Is<GlobalAveragePooling2dLayer>, GlobalAveragePooling2d},
-    {"Relu", Is<ReluLayer>, Relu},
-    {"Sigmoid", Is<SigmoidLayer>, Sigmoid},
-    {"Softmax", Is<SoftmaxLayer>, Softmax},
-    {"Tanh", Is<TanhLayer>, Tanh}};
-
-const Named& FindNamed(std::string_view type) {
-  return *std::find_if(std::begin(kNamed), std::end(kNamed),
-                       [&](const Named& named) { return named.type == type; });
-}
 
 void AddOnly(GraphReader& reader, const NodeReader& node, const LayerPtr& layer) {
   node.ExpectInputs(1, 1);
@@ -49,15 +18,31 @@ void AddOnly(GraphReader& reader, const NodeReader& node, const LayerPtr& layer)
 
 }  // namespace
 
-bool WriteNamed(LayerWriter& writer, std::string_view type) {
-  if (!FindNamed(type).is(writer.layer())) return false;
+// A row of the table of elementwise operations says its operator.
+bool WriteElementwise(LayerWriter& writer, std::string_view type) {
+  const auto* layer = writer.As<ElementwiseLayer>();
+  if (!layer || layer->row().onnx != type) return false;
   writer.set_output(writer.Node(type, "", writer.inputs()));
   return true;
 }
 
-void ReadNamed(GraphReader& reader) {
+void ReadElementwise(GraphReader& reader) {
   const NodeReader node = reader.Node();
-  AddOnly(reader, node, FindNamed(node.op_type()).make(node.name()));
+  const auto row = std::ranges::find(ops::ElementwiseTable(), node.op_type(),
+                                     [](const auto& r) { return std::string(r.onnx); });
+  AddOnly(reader, node, std::make_shared<ElementwiseLayer>(*row, node.name()));
+}
+
+bool WriteNamed(LayerWriter& writer, std::string_view type) {
+  const auto* layer = writer.As<NamedLayer>();
+  if (!layer || layer->kind().onnx != type) return false;
+  writer.set_output(writer.Node(type, "", writer.inputs()));
+  return true;
+}
+
+void ReadGlobalAverage(GraphReader& reader) {
+  const NodeReader node = reader.Node();
+  AddOnly(reader, node, GlobalAveragePooling2d(node.name()));
 }
 
 // The other form, by tanh, is another function.
@@ -80,10 +65,9 @@ LeakyReluOptions PlainLeakyRelu(const std::string& name, float alpha) {
 }  // namespace
 
 bool WriteLeakyRelu(LayerWriter& writer, std::string_view type) {
-  const auto* layer = writer.As<LeakyReluLayer>();
-  if (!layer) return false;
-  const LeakyReluOptions& options = layer->options();
-  writer.set_output(writer.Node(type, "", writer.inputs()));
+  if (!WriteElementwise(writer, type)) return false;
+  const auto* layer = writer.As<ElementwiseLayer>();
+  const LeakyReluOptions options{layer->name(), layer->property()};
   writer.Float("alpha", options.scale);
   writer.SetProperties(options, PlainLeakyRelu(options.name, static_cast<float>(options.scale)));
   return true;

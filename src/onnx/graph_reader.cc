@@ -111,17 +111,20 @@ namespace {
 
 // Compares what the layer wants with what the file holds before anything is allocated for it, so
 // that a small file can never ask for a large network.
-void CheckParameters(const Layer& layer, std::span<const Layout> inputs,
-                     const GraphReader::Values& values) {
-  for (const ParameterSpec& spec : layer.Parameters(inputs)) {
-    const auto given = std::find_if(values.begin(), values.end(),
-                                    [&](const auto& value) { return value.first == spec.name; });
+void CheckParameters(const Graph& graph, const GraphReader::Values& values) {
+  const LayerRecord& last = graph.layers().back();
+  for (const Value value : last.parameters) {
+    const auto index = static_cast<size_t>(graph.value(value).parameter);
+    const ParameterSpec& spec = graph.parameters()[index].spec;
+    const std::string name = spec.name.substr(last.layer->name().size() + 1);
+    const auto given =
+        std::ranges::find_if(values, [&](const auto& one) { return one.first == name; });
     const double expected =  // a product of wrong sizes may not fit in 64 bits
         std::accumulate(spec.shape.begin(), spec.shape.end(), 1.0, std::multiplies<>());
     const double count = given == values.end() ? 0 : static_cast<double>(given->second.size());
     if (count != expected)
-      Fail("{} '{}': {} has {} values, expected {} ([{}])", layer.type(), layer.name(), spec.name,
-           count, expected, fmt::join(spec.shape, ","));
+      Fail("{}: {} has {} values, expected {} ([{}])", Title(*last.layer), name, count, expected,
+           fmt::join(spec.shape, ","));
   }
 }
 
@@ -133,14 +136,12 @@ void GraphReader::AddLayer(const std::string& where, const LayerPtr& layer,
   if (output.empty() || constants_.contains(output) || values_.contains(output))
     Fail("{}: output '{}' is not a new name", where, output);
   try {
-    std::vector<Layout> layouts;
-    for (Value input : inputs) layouts.push_back(LayoutOf(input));
-    layouts_.push_back(layer->OutputLayout(layouts));
-    if (layouts_.back().size() > kMostElements)
-      Fail("{} '{}': output {} is larger than {} elements, the most that is read here",
-           layer->type(), layer->name(), layouts_.back().ToString(), kMostElements);
-    CheckParameters(*layer, layouts, values);
-    values_[output] = network_.Add(layer, inputs);
+    const Value value = network_.Add(layer, inputs);
+    if (LayoutOf(value).size() > kMostElements)
+      Fail("{}: output {} is larger than {} elements, the most that is read here", Title(*layer),
+           LayoutOf(value).ToString(), kMostElements);
+    CheckParameters(network_, values);
+    values_[output] = value;
   } catch (const Error& error) {
     Fail("{}: {}", where, error.what());
   }
@@ -158,7 +159,7 @@ Network GraphReader::Finish() {
   Network network;
   network.parameters = Parameters(network_);
   for (const Parameter& parameter : network.parameters.list()) {
-    const Values& values = parameters_[static_cast<size_t>(parameter.node)];
+    const Values& values = parameters_[static_cast<size_t>(parameter.layer)];
     const auto given = std::find_if(values.begin(), values.end(), [&](const auto& value) {
       return parameter.name.ends_with("." + value.first);
     });

@@ -48,7 +48,7 @@ class GraphReader {
   // The values of the network that a node reads; refuses names that no layer before it gave.
   Value Input(const NodeReader& node, int index) const;
   const Layout& InputLayout(const NodeReader& node, int index) const;
-  const Layout& LayoutOf(Value value) const { return layouts_[static_cast<size_t>(value)]; }
+  const Layout& LayoutOf(Value value) const { return network_.layout(value); }
 
   // Constants that a node reads: f32 or i64, refused where their shape is not this one.
   bool IsConstant(const std::string& name) const { return constants_.contains(name); }
@@ -84,9 +84,8 @@ class GraphReader {
   std::map<std::string, const onnx::TensorProto*> constants_;
   std::map<std::string, int> readers_;  // how many nodes (and outputs) read a value
   std::map<std::string, Value> values_;
-  std::vector<Layout> layouts_;  // of every value of network_, batch size 1
   Graph network_;
-  std::vector<Values> parameters_;  // of every node of network_
+  std::vector<Values> parameters_;  // of every layer of network_
 };
 
 }  // namespace normkit

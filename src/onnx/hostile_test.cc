@@ -14,6 +14,7 @@
 #include "src/onnx/damaged.h"
 #include "src/onnx/model.h"
 #include "src/onnx/testing.h"
+#include "src/ops/ops.h"
 
 namespace normkit {
 namespace {
@@ -237,8 +238,9 @@ TEST_F(OnnxErrors, LayersWithoutForm) {
     using Layer::Layer;
     std::string_view type() const override { return "own"; }
     std::string_view short_name() const override { return "own"; }
-    Layout OutputLayout(std::span<const Layout> inputs) const override { return inputs[0]; }
-    std::unique_ptr<LayerOp> Prepare(std::span<const Layout>, bool) const override { return {}; }
+    std::vector<Value> Build(Graph& graph, std::span<const Value> inputs) const override {
+      return graph.AddNode(ops::Addition(), {inputs[0], inputs[0]});
+    }
   };
   EXPECT_ERROR(OnnxBytes(Network{}), "model file: the network has no layers, expected some");
   EXPECT_ERROR(OnnxBytes(OnFeatures("own", std::make_shared<Own>("mine")).network),

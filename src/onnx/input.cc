@@ -186,8 +186,8 @@ void ReadInput(GraphReader& reader) {
   const std::string where = fmt::format("{}: input '{}'", reader.file(), input.name());
   const Pattern& pattern = FindPattern(reader, where, input.name());
   const LayerPtr layer = InputLayerOf(where, input, pattern.normalization);
-  GraphReader::Values statistics =
-      Statistics(reader, pattern, StatisticShape(layer->OutputLayout({})));
+  GraphReader::Values statistics = Statistics(
+      reader, pattern, StatisticShape(dynamic_cast<const InputLayer&>(*layer).Observation()));
   const int nodes = static_cast<int>(pattern.nodes.size()) + (pattern.range ? 1 : 0);
   const std::string output = nodes > 0 ? reader.Node(nodes - 1).output() : input.name();
   reader.Consume(nodes);
@@ -195,7 +195,7 @@ void ReadInput(GraphReader& reader) {
 }
 
 std::string InputNormalizationOf(const Graph& graph) {
-  return std::string(Name(dynamic_cast<const InputLayer&>(*graph.node(0).layer).normalization()));
+  return std::string(Name(dynamic_cast<const InputLayer&>(*graph.layer(0).layer).normalization()));
 }
 
 }  // namespace normkit

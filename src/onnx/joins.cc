@@ -1,6 +1,5 @@
 // Layers that join several values.
-#include "src/nn/layers/addition.h"
-#include "src/nn/layers/concatenation.h"
+#include "src/nn/layers/plain.h"
 #include "src/onnx/rows.h"
 
 namespace normkit {

@@ -13,7 +13,7 @@ namespace {
 Network LongNetwork(int layers) {
   Graph graph;
   graph.Add(ImageInput({.input_size = {2, 1, 2}}));
-  while (graph.size() + 1 < layers) {
+  while (graph.num_layers() + 1 < layers) {
     graph.Add(RmsNormalization());
     graph.Add(LayerNormalization({.operation_dimension = OperationDimension::kChannelOnly}));
   }
@@ -24,7 +24,7 @@ TEST(LargeModel, OfTheLongestNetworkFileIsWrittenAndRead) {
   const Network network = LongNetwork(10'000);
   const std::string bytes = OnnxBytes(network);
   const Network read = NetworkFromOnnx(bytes, "long.onnx");
-  EXPECT_EQ(read.graph.size(), network.graph.size());
+  EXPECT_EQ(read.graph.num_layers(), network.graph.num_layers());
   EXPECT_EQ(OnnxBytes(read), bytes);
 }
 

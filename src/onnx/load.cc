@@ -77,7 +77,7 @@ void CheckMetadata(const Metadata& metadata, const Graph& graph, const std::stri
     Fail("{}: metadata 'normkit.input_normalization': is '{}', expected '{}' (what the nodes do)",
          file, metadata.input_normalization, found);
   std::set<std::string_view> names;
-  for (const Node& node : graph.nodes()) names.insert(node.layer->name());
+  for (const LayerRecord& record : graph.layers()) names.insert(record.layer->name());
   for (const auto& [name, properties] : metadata.layers.items())
     if (!names.contains(name))
       Fail("{}: metadata 'normkit.layers': the graph has no layer '{}'", file, name);

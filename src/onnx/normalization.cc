@@ -1,11 +1,12 @@
 // The normalization layers (docs/onnx.md has the table of what becomes what).
-#include "src/nn/layers/normalization.h"
+#include "normkit/norm/normalization.h"
 
 #include <algorithm>
 #include <array>
 #include <memory>
 #include <utility>
 
+#include "src/nn/layers/normalization.h"
 #include "src/onnx/rows.h"
 
 namespace normkit {
@@ -126,7 +127,10 @@ void Read(GraphReader& reader, const Wrapping* wrapping) {
   reader.ReadProperties(node, &options, Bit(kind));
   const auto layer =
       node.Checked([&] { return std::make_shared<NormalizationLayer>(kind, std::move(options)); });
-  node.Checked([&] { return layer->OutputLayout(std::array{x}); });
+  node.Checked([&] {
+    layer->CheckInput(x);
+    return 0;
+  });
   ExpectSameMeaning(node, *layer, x, wrapping, attributes);
   reader.Add(node, layer, {reader.Input(first, 0)}, last.output(),
              ReadValues(reader, node, kind, ScaleShape(kind, wrapping, x)));

@@ -25,15 +25,15 @@ void ExpectRoundTrip(const Network& network, const std::string& name) {
   SCOPED_TRACE(name);
   const std::string bytes = OnnxBytes(network);
   const Network read = NetworkFromOnnx(bytes, name);
-  ASSERT_EQ(read.graph.size(), network.graph.size());
-  for (Value value = 0; value < network.graph.size(); ++value) {
-    const Node &given = network.graph.node(value), &found = read.graph.node(value);
+  ASSERT_EQ(read.graph.num_layers(), network.graph.num_layers());
+  for (int layer = 0; layer < network.graph.num_layers(); ++layer) {
+    const LayerRecord &given = network.graph.layer(layer), &found = read.graph.layer(layer);
     EXPECT_EQ(found.layer->name(), given.layer->name());
     EXPECT_EQ(found.layer->type(), given.layer->type());
     EXPECT_EQ(found.layer->Description(), given.layer->Description());
     EXPECT_EQ(found.inputs, given.inputs);
   }
-  EXPECT_EQ(read.graph.Layouts(3), network.graph.Layouts(3));
+  EXPECT_EQ(read.graph.Infer(3).types, network.graph.Infer(3).types);
   const auto &given = network.parameters.list(), &found = read.parameters.list();
   ASSERT_EQ(found.size(), given.size());
   for (size_t i = 0; i < given.size(); ++i) {
@@ -97,7 +97,7 @@ TEST(Onnx, KeepsEveryPropertyOfBatchNormalization) {
   const Network network = MakeNetwork(std::move(graph));
   ExpectRoundTrip(network, "batch normalization");
   const Network read = NetworkFromOnnx(OnnxBytes(network), "file");
-  const auto& p = dynamic_cast<const NormalizationLayer&>(*read.graph.node(1).layer).options();
+  const auto& p = dynamic_cast<const NormalizationLayer&>(*read.graph.layer(1).layer).options();
   EXPECT_EQ(p.epsilon, 1.25e-4);
   EXPECT_EQ(p.num_channels, 3);
   EXPECT_EQ(p.trained_mean, (std::vector<float>{0.1f, -2, 3}));
@@ -123,14 +123,14 @@ TEST(Onnx, KeepsOperationDimensionAndGroups) {
       const LayerPtr layer = LayerNormalization({.operation_dimension = dimension});
       const Sample sample = images ? OnImages("ln", layer) : OnFeatures("ln", layer);
       const Network read = NetworkFromOnnx(OnnxBytes(sample.network), "file");
-      const auto& found = dynamic_cast<const NormalizationLayer&>(*read.graph.node(1).layer);
+      const auto& found = dynamic_cast<const NormalizationLayer&>(*read.graph.layer(1).layer);
       EXPECT_EQ(found.options().operation_dimension, dimension);
     }
   for (const int64_t groups : {int64_t{3}, GroupNormalizationOptions::kAllChannels,
                                GroupNormalizationOptions::kChannelWise}) {
     const Sample sample = OnImages("gn", GroupNormalization({.num_groups = groups}));
     const Network read = NetworkFromOnnx(OnnxBytes(sample.network), "file");
-    const auto& found = dynamic_cast<const NormalizationLayer&>(*read.graph.node(1).layer);
+    const auto& found = dynamic_cast<const NormalizationLayer&>(*read.graph.layer(1).layer);
     EXPECT_EQ(found.options().num_groups, groups);
   }
 }
@@ -147,7 +147,7 @@ TEST(Onnx, KeepsPropertiesOfConvolution) {
                                                         .bias_l2_factor = 0.5}));
   ExpectRoundTrip(sample.network, "convolution");
   const Network read = NetworkFromOnnx(OnnxBytes(sample.network), "file");
-  const auto& o = dynamic_cast<const Convolution2dLayer&>(*read.graph.node(1).layer).options();
+  const auto& o = dynamic_cast<const Convolution2dLayer&>(*read.graph.layer(1).layer).options();
   EXPECT_TRUE(o.padding.same);
   EXPECT_EQ(o.weights_initializer.kind, Initializer::kHe);
   EXPECT_EQ(o.bias_initializer.kind, Initializer::kZeros);
@@ -197,7 +197,7 @@ TEST(Onnx, OldFileOrNewFile) {
   const std::string path = folder / "model.onnx";
   SaveOnnx(ResidualNetwork(), path);
   EXPECT_EQ(ReadFile(path), OnnxBytes(ResidualNetwork()));
-  EXPECT_EQ(LoadOnnx(path).graph.size(), ResidualNetwork().graph.size());
+  EXPECT_EQ(LoadOnnx(path).graph.num_layers(), ResidualNetwork().graph.num_layers());
 }
 
 }  // namespace

@@ -14,9 +14,9 @@ constexpr Operator kOperators[] = {
     {"Div", 13, nullptr, nullptr},  // normalizes the input (input.cc), as Mul and Sub
     {"Dropout", 13, WriteDropout, ReadDropout},
     {"Flatten", 13, WriteFlatten, ReadFlatten},
-    {"Gelu", 20, WriteNamed, ReadGelu},
+    {"Gelu", 20, WriteElementwise, ReadGelu},
     {"Gemm", 13, WriteGemm, ReadGemm},
-    {"GlobalAveragePool", 13, WriteNamed, ReadNamed},
+    {"GlobalAveragePool", 13, WriteNamed, ReadGlobalAverage},
     {"GroupNormalization", 21, WriteNormalization, ReadNormalization},
     {"InstanceNormalization", 13, WriteNormalization, ReadNormalization},
     {"LayerNormalization", 17, WriteNormalization, ReadNormalization},
@@ -24,12 +24,12 @@ constexpr Operator kOperators[] = {
     {"MaxPool", 13, WriteMaxPool, ReadMaxPool},
     {"Mul", 13, nullptr, nullptr},
     {"RMSNormalization", 23, WriteNormalization, ReadNormalization},
-    {"Relu", 13, WriteNamed, ReadNamed},
-    {"Sigmoid", 13, WriteNamed, ReadNamed},
+    {"Relu", 13, WriteElementwise, ReadElementwise},
+    {"Sigmoid", 13, WriteElementwise, ReadElementwise},
     {"Softmax", 13, WriteSoftmax, ReadSoftmax},
     {"Sub", 13, nullptr, nullptr},
     {"Sum", 13, WriteSum, ReadAddition},
-    {"Tanh", 13, WriteNamed, ReadNamed},
+    {"Tanh", 13, WriteElementwise, ReadElementwise},
     {"Transpose", 13, nullptr, ReadWrappedNormalization},
 };
 

@@ -1,14 +1,15 @@
 // Networks to ONNX models.
 #include <algorithm>
 #include <limits>
+#include <map>
 #include <utility>
 
 #include "normkit/onnx/onnx.h"
 #include "normkit/version.h"
 #include "src/core/fail.h"
 #include "src/core/files.h"
+#include "src/graph/memory.h"
 #include "src/nn/finite_parameters.h"
-#include "src/nn/memory.h"
 #include "src/onnx/metadata.h"
 #include "src/onnx/model.h"
 #include "src/onnx/operators.h"
@@ -56,31 +57,31 @@ void WriteLayer(LayerWriter& writer) {
 // Writes all nodes and constants; properties of layers go to `metadata`.
 void WriteGraph(const Network& network, onnx::GraphProto* graph, Metadata* metadata) {
   GraphWriter writer(graph);
-  const std::vector<Layout> layouts = network.graph.Layouts(1);
-  std::vector<std::string> names;
-  for (Value value = 0; value < network.graph.size(); ++value) {
-    const Node& node = network.graph.node(value);
-    CheckWritable(*node.layer, layouts[static_cast<size_t>(value)]);
+  const Graph& from = network.graph;
+  std::map<Value, std::string> names;
+  for (int index = 0; index < from.num_layers(); ++index) {
+    const LayerRecord& record = from.layer(index);
+    CheckWritable(*record.layer, from.layout(record.output()));
     std::vector<std::string> inputs;
-    std::vector<Layout> input_layouts;
-    for (Value input : node.inputs) {
-      inputs.push_back(names[static_cast<size_t>(input)]);
-      input_layouts.push_back(layouts[static_cast<size_t>(input)]);
+    std::vector<Layout> layouts;
+    for (const Value input : record.inputs) {
+      inputs.push_back(names.at(input));
+      layouts.push_back(from.layout(input));
     }
-    if (node.inputs.empty()) {  // the graph's own input
-      inputs.push_back(writer.UniqueName(node.layer->name()));
-      input_layouts.push_back(layouts[0]);
+    if (record.layer->is_input()) {  // the graph's own
+      inputs.push_back(writer.UniqueName(record.layer->name()));
+      layouts.push_back(from.input_layout());
       DescribeValue(inputs[0], layouts[0], graph->add_input());
     }
-    LayerWriter layer(&writer, network, value, std::move(inputs), std::move(input_layouts));
-    if (node.inputs.empty())
+    LayerWriter layer(&writer, network, record, std::move(inputs), std::move(layouts));
+    if (record.layer->is_input())
       WriteInput(layer);
     else
       WriteLayer(layer);
-    names.push_back(layer.output());
-    if (!layer.properties().empty()) metadata->layers[node.layer->name()] = layer.properties();
+    names[record.output()] = layer.output();
+    if (!layer.properties().empty()) metadata->layers[record.layer->name()] = layer.properties();
   }
-  DescribeValue(names.back(), layouts.back(), graph->add_output());
+  DescribeValue(names.at(from.output()), from.layout(from.output()), graph->add_output());
 }
 
 }  // namespace
@@ -94,7 +95,7 @@ void CheckModelBytes(double bytes) {
 }
 
 std::string OnnxBytes(const Network& network) {
-  if (network.graph.size() == 0) Fail("model file: the network has no layers, expected some");
+  if (network.graph.empty()) Fail("model file: the network has no layers, expected some");
   if (const std::string bad = FindBadParameter(network.graph, network.parameters); !bad.empty())
     Fail("model file: {}", bad);
   CheckModelBytes(ParameterBytes(network.graph));  // before they are copied

@@ -6,6 +6,7 @@
 #include "src/core/testing.h"
 #include "src/onnx/damaged.h"
 #include "src/onnx/testing.h"
+#include "src/ops/ops.h"
 
 namespace normkit {
 namespace {
@@ -117,10 +118,12 @@ class InTime : public Layer {
   using Layer::Layer;
   std::string_view type() const override { return "own"; }
   std::string_view short_name() const override { return "own"; }
-  Layout OutputLayout(std::span<const Layout> inputs) const override {
-    return Layout({{kB, inputs[0].SizeOf(kB)}, {kT, inputs[0].channels()}, {kC, 1}});
+  std::vector<Value> Build(Graph& graph, std::span<const Value> inputs) const override {
+    Tensor shape(Layout::Unlabelled(std::vector<int64_t>{3}), DType::kI64);
+    std::ranges::copy(std::vector<int64_t>{-1, graph.layout(inputs[0]).channels(), 1},
+                      shape.values<int64_t>().begin());
+    return graph.AddNode(ops::Reshape("BTC"), {inputs[0], graph.AddConstant(std::move(shape))});
   }
-  std::unique_ptr<LayerOp> Prepare(std::span<const Layout>, bool) const override { return {}; }
 };
 
 TEST_F(Unsupported, NetworksThatNoFileCanSay) {

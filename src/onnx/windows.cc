@@ -4,25 +4,20 @@
 
 #include "src/nn/layers/convolution.h"
 #include "src/nn/layers/pooling.h"
-#include "src/nn/layers/window.h"
 #include "src/onnx/rows.h"
+#include "src/ops/window.h"
 
 namespace normkit {
 namespace {
 
 using Pair = std::array<int64_t, 2>;
 
-// What Conv, MaxPool and AveragePool share.
-struct Window {
-  Pair size, stride, dilation{1, 1};
-  Padding padding;
-};
+using ops::Window;
 
 // The padding on images of layout x as numbers, which is how nodes say it: every runtime
 // understands that. That it was "same" stands in the metadata.
 Padding AsNumbers(const Window& window, const Layout& x) {
-  const auto [top, bottom, left, right] =
-      ResolvePadding(window.padding, ImageShape(x), window.size, window.stride, window.dilation);
+  const auto [top, bottom, left, right] = ops::ResolvePadding(window, x);
   return {false, top, bottom, left, right};
 }
 
@@ -79,7 +74,7 @@ bool WriteConv(LayerWriter& writer, std::string_view type) {
   const auto* layer = writer.As<Convolution2dLayer>();
   if (!layer) return false;
   const Conv& options = layer->options();
-  const Window window{options.filter_size, options.stride, options.dilation, options.padding};
+  const Window window = layer->window();
   const Layout& x = writer.layouts().at(0);
   std::vector<std::string> inputs = writer.inputs();
   inputs.push_back(writer.ParameterConstant(
@@ -129,11 +124,11 @@ namespace {
 
 using Pooling = Pooling2dOptions;
 
-bool WritePooling(LayerWriter& writer, std::string_view type, PoolingKind kind) {
+bool WritePooling(LayerWriter& writer, std::string_view type, ops::Pool pool) {
   const auto* layer = writer.As<Pooling2dLayer>();
-  if (!layer || layer->kind() != kind) return false;
+  if (!layer || layer->pool() != pool) return false;
   const Pooling& options = layer->options();
-  const Window window{options.pool_size, options.stride, {1, 1}, options.padding};
+  const Window window = layer->window();
   writer.set_output(writer.Node(type, "", writer.inputs()));
   WriteWindow(writer, window);
   Pooling plain;
@@ -160,7 +155,7 @@ void ReadPooling(GraphReader& reader, NodeReader& node, LayerPtr (*make)(const P
 }  // namespace
 
 bool WriteMaxPool(LayerWriter& writer, std::string_view type) {
-  return WritePooling(writer, type, PoolingKind::kMax);
+  return WritePooling(writer, type, ops::Pool::kMax);
 }
 
 void ReadMaxPool(GraphReader& reader) {
@@ -171,7 +166,7 @@ void ReadMaxPool(GraphReader& reader) {
 
 // Padding counts as zeros, as in the layer.
 bool WriteAveragePool(LayerWriter& writer, std::string_view type) {
-  if (!WritePooling(writer, type, PoolingKind::kAverage)) return false;
+  if (!WritePooling(writer, type, ops::Pool::kAverage)) return false;
   writer.Int("count_include_pad", 1);
   return true;
 }

@@ -12,11 +12,11 @@ std::string GraphWriter::UniqueName(std::string wanted) {
   return wanted;
 }
 
-LayerWriter::LayerWriter(GraphWriter* graph, const Network& network, Value node,
+LayerWriter::LayerWriter(GraphWriter* graph, const Network& network, const LayerRecord& record,
                          std::vector<std::string> inputs, std::vector<Layout> layouts)
     : graph_(graph),
       network_(network),
-      node_(node),
+      record_(record),
       inputs_(std::move(inputs)),
       layouts_(std::move(layouts)) {}
 
@@ -78,9 +78,12 @@ std::string LayerWriter::Constant(std::string_view name, std::vector<int64_t> sh
 }
 
 std::span<const float> LayerWriter::Parameter(std::string_view name) const {
-  const normkit::Parameter* parameter =
-      network_.parameters.Find(fmt::format("{}.{}", layer().name(), name));
-  if (parameter && parameter->node == node_) return network_.parameters.Get(*parameter);
+  for (const Value value : record_.parameters) {  // which may be those of another layer
+    const int index = network_.graph.value(value).parameter;
+    const normkit::Parameter& parameter = network_.parameters.list()[static_cast<size_t>(index)];
+    if (parameter.name.ends_with(fmt::format(".{}", name)))
+      return network_.parameters.Get(parameter);
+  }
   Fail("{} '{}': the network has no parameter '{}' for it", layer().type(), layer().name(), name);
 }
 

@@ -34,10 +34,10 @@ class GraphWriter {
 class LayerWriter {
  public:
   // `inputs` and `layouts` are what the layer reads: names of values in the ONNX graph, and shapes.
-  LayerWriter(GraphWriter* graph, const Network& network, Value node,
+  LayerWriter(GraphWriter* graph, const Network& network, const LayerRecord& record,
               std::vector<std::string> inputs, std::vector<Layout> layouts);
 
-  const Layer& layer() const { return *network_.graph.node(node_).layer; }
+  const Layer& layer() const { return *record_.layer; }
   // The layer as a T, or null where it is another kind of layer.
   template <class T>
   const T* As() const {
@@ -82,7 +82,7 @@ class LayerWriter {
  private:
   GraphWriter* graph_;
   const Network& network_;
-  Value node_;
+  const LayerRecord& record_;
   std::vector<std::string> inputs_;
   std::vector<Layout> layouts_;
   std::string output_;

@@ -28,8 +28,7 @@ std::vector<int64_t> BytesOfIterations(const Graph& graph, TrainingOptions optio
 Graph DenseGraph() {
   Graph graph;
   graph.Add(ImageInput({.input_size = {8, 8, 1}}));
-  graph.Add(Flatten());
-  Value x = 1;
+  Value x = graph.Add(Flatten());
   for (int block = 0; block < 2; ++block) {
     const Value shortcut = graph.Add(FullyConnected({.output_size = 40}), {x});
     graph.Add(BatchNormalization());

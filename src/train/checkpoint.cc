@@ -184,10 +184,12 @@ RunIdentity IdentifyRun(const DataSource& data, const Graph& graph,
   identity.data = Identify(data);
   identity.data_name = data.Description();
   std::string layers;
-  for (const Node& node : graph.nodes())
-    layers +=
-        fmt::format("{}{} '{}' ({}) of {}", layers.empty() ? "" : "; ", node.layer->type(),
-                    node.layer->name(), node.layer->Description(), fmt::join(node.inputs, ","));
+  for (const LayerRecord& record : graph.layers()) {
+    std::vector<int> inputs;
+    for (const Value input : record.inputs) inputs.push_back(graph.value(input).layer);
+    layers += fmt::format("{}{} ({}) of {}", layers.empty() ? "" : "; ", Title(*record.layer),
+                          record.layer->Description(), fmt::join(inputs, ","));
+  }
   identity.options.emplace_back("layers", layers);
   for (const auto& fact : Describe(options)) identity.options.push_back(fact);
   if (options.validation_data) {

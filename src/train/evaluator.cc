@@ -10,25 +10,24 @@
 namespace normkit {
 
 Evaluator::Evaluator(const Graph& graph, DataPtr data, Loss loss, int64_t batch_size)
-    : graph_(&graph),
-      data_(std::move(data)),
+    : data_(std::move(data)),
       objective_(graph, *data_, loss),
-      batch_size_(batch_size) {
+      batch_size_(batch_size),
+      executor_(graph) {
   if (data_->size() == 0) Fail("evaluating '{}': has no observations", data_->Description());
 }
 
-Score Evaluator::Run(Parameters& parameters, std::vector<int64_t>* predicted) {
+Score Evaluator::Run(const Parameters& parameters, std::vector<int64_t>* predicted) {
   const std::vector<int64_t> order = EpochOrder(data_->size(), Shuffle::kNever, 0, 1);
   const std::vector<int64_t> sizes = BatchSizes(data_->size(), batch_size_, Single::kJoin);
   Score score;
   Expected expected;
   for (const std::span<const int64_t> indices : Cut(order, sizes)) {
-    const auto size = static_cast<int64_t>(indices.size());
-    Executor& executor = executors_.try_emplace(size, *graph_, size, false).first->second;
-    ReadBatch(*data_, indices, executor.input());
-    executor.Forward(parameters, {});
+    executor_.SetBatchSize(static_cast<int64_t>(indices.size()));
+    ReadBatch(*data_, indices, executor_.input());
+    executor_.Forward(parameters, {});
     ReadExpected(*data_, indices, expected);
-    score.Add(objective_.Evaluate(executor, expected, {}, predicted));
+    score.Add(objective_.Evaluate(executor_, expected, {}, predicted));
   }
   return score;
 }
@@ -45,7 +44,7 @@ namespace {
 // What the network's own class names say; sizes and kinds are compared by Objective.
 void CheckClasses(const Network& network, const DataSource& data) {
   if (network.classes.empty()) return;
-  const int64_t width = network.graph.Layouts(1).back().size();
+  const int64_t width = network.graph.layout(network.graph.output()).size();
   if (std::ssize(network.classes) != width)
     Fail("evaluating '{}': the network has names of {} classes, expected {} (what it gives)",
          data.Description(), network.classes.size(), width);
@@ -66,9 +65,8 @@ Evaluation Evaluate(const Network& network, const DataPtr& data, int64_t mini_ba
          mini_batch_size);
   CheckClasses(network, *data);
   Evaluator evaluator(network.graph, data, loss, mini_batch_size);
-  Parameters parameters = network.parameters.Clone();
   Evaluation evaluation;
-  const Score score = evaluator.Run(parameters, &evaluation.predicted);
+  const Score score = evaluator.Run(network.parameters, &evaluation.predicted);
   if (const std::string bad = evaluator.BadOutput(score); !bad.empty()) throw Error(bad);
   evaluation.accuracy = score.accuracy();
   evaluation.loss = score.mean_loss();

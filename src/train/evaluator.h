@@ -2,12 +2,11 @@
 #pragma once
 
 #include <cstdint>
-#include <map>
 #include <string>
 #include <vector>
 
 #include "normkit/data/source.h"
-#include "normkit/nn/executor.h"
+#include "normkit/graph/executor.h"
 #include "normkit/train/options.h"
 #include "src/train/objective.h"
 
@@ -19,18 +18,17 @@ class Evaluator {
   Evaluator(const Graph& graph, DataPtr data, Loss loss, int64_t batch_size);
 
   // Predicts all of the data with the trained statistics; predicted as in Objective::Evaluate.
-  Score Run(Parameters& parameters, std::vector<int64_t>* predicted = nullptr);
+  Score Run(const Parameters& parameters, std::vector<int64_t>* predicted = nullptr);
 
   // "evaluating 'DATA': what the network gives for OBSERVATION is not finite: ..."; "" where all
   // is.
   std::string BadOutput(const Score& score) const;
 
  private:
-  const Graph* graph_;
   DataPtr data_;
   Objective objective_;
   int64_t batch_size_;
-  std::map<int64_t, Executor> executors_;  // by batch size
+  Executor executor_;
 };
 
 }  // namespace normkit

@@ -4,8 +4,8 @@
 
 #include <algorithm>
 
-#include "normkit/nn/executor.h"
-#include "src/nn/memory.h"
+#include "normkit/graph/executor.h"
+#include "src/graph/memory.h"
 #include "src/train/batches.h"
 
 namespace normkit {
@@ -13,7 +13,7 @@ namespace {
 
 constexpr double kProgram = 50e6;  // code, tables, what threads and libraries work in
 
-// The different sizes of an epoch's mini-batches: an executor is kept for each.
+// The different sizes of an epoch's mini-batches.
 std::vector<int64_t> SizesOf(int64_t observations, int64_t batch_size, Single single) {
   if (observations < 1) return {};
   std::vector<int64_t> sizes = BatchSizes(observations, batch_size, single);
@@ -23,7 +23,8 @@ std::vector<int64_t> SizesOf(int64_t observations, int64_t batch_size, Single si
 
 double ArenaBytes(const Graph& graph, const std::vector<int64_t>& sizes, bool training) {
   double bytes = 0;
-  for (const int64_t size : sizes) bytes += Executor::PlannedBytes(graph, size, training);
+  for (const int64_t size : sizes)  // which share the memory
+    bytes = std::max(bytes, Executor::PlannedBytes(graph, size, training));
   return bytes;
 }
 

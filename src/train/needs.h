@@ -3,7 +3,7 @@
 
 #include <cstdint>
 
-#include "normkit/nn/graph.h"
+#include "normkit/graph/graph.h"
 #include "normkit/train/options.h"
 #include "src/core/memory_needs.h"
 

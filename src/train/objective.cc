@@ -29,7 +29,7 @@ Objective::Objective(const Graph& graph, const DataSource& data, Loss loss)
   if (input != data.layout())
     Fail("data '{}': observations are {}, expected {} (what the network's input layer takes)",
          data.Description(), data.layout().ToString(), input.ToString());
-  const Node& last = graph.node(graph.output());
+  const LayerRecord& last = graph.layers().back();
   const bool softmax = last.layer->type() == "softmax";
   if (loss == Loss::kAuto) loss = softmax ? Loss::kCrossEntropy : Loss::kMeanSquaredError;
   const bool cross_entropy = loss == Loss::kCrossEntropy;
@@ -41,7 +41,7 @@ Objective::Objective(const Graph& graph, const DataSource& data, Loss loss)
     Fail("loss cross-entropy: the network ends in {} '{}', expected softmax", last.layer->type(),
          last.layer->name());
   if (cross_entropy) from_ = last.inputs.front();
-  width_ = graph.Layouts(1)[static_cast<size_t>(from_)].size();
+  width_ = graph.layout(from_).size();
   const auto expected =
       classification_ ? static_cast<int64_t>(data.classes().size()) : data.target_size();
   if (width_ != expected)

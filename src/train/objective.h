@@ -6,8 +6,8 @@
 #include <vector>
 
 #include "normkit/data/source.h"
-#include "normkit/nn/executor.h"
-#include "normkit/nn/graph.h"
+#include "normkit/graph/executor.h"
+#include "normkit/graph/graph.h"
 #include "normkit/train/options.h"
 #include "src/train/batches.h"
 

@@ -13,11 +13,8 @@ int64_t FloatsFor(size_t bytes) { return static_cast<int64_t>(bytes / sizeof(flo
 
 }  // namespace
 
-PartialNetwork::PartialNetwork(const Graph& graph, bool training)
-    : graph_(&graph), training_(training), layouts_(graph.Layouts(1)) {}
-
 int64_t PartialNetwork::SizeOf(Value value, int64_t batch_size) const {
-  return layouts_[static_cast<size_t>(std::max(value, 0))].size() * batch_size;
+  return LayoutOf(value).size() * batch_size;
 }
 
 Tensor PartialNetwork::Take(int64_t size) {
@@ -40,69 +37,86 @@ Values::iterator PartialNetwork::Free(Values::iterator at, Values& values) {
   return values.erase(at);
 }
 
-std::vector<Value> PartialNetwork::InputsOf(Value value) const {
-  if (value == 0) return {kObservations};
-  return graph_->node(value).inputs;
+bool PartialNetwork::IsMoving(Value value) const {
+  const ValueKind kind = graph_->value(value).kind;
+  return kind == ValueKind::kInput || kind == ValueKind::kComputed;
 }
 
-std::vector<Value> PartialNetwork::Plan(const Values& values, const std::set<Value>& wanted) const {
-  std::set<Value> nodes;  // in topological order
+std::vector<Value> PartialNetwork::InputsOf(int node) const {
+  std::vector<Value> inputs = graph_->node(node).inputs;
+  std::erase_if(inputs, [&](Value input) { return !IsMoving(input); });
+  return inputs;
+}
+
+std::vector<int> PartialNetwork::Plan(const Values& values, const std::set<Value>& wanted) const {
+  std::set<int> nodes;  // in topological order
   std::vector<Value> todo(wanted.begin(), wanted.end());
   while (!todo.empty()) {
     const Value value = todo.back();
     todo.pop_back();
-    if (values.contains(value) || !nodes.insert(value).second) continue;
-    for (const Value input : InputsOf(value)) todo.push_back(input);
+    const int node = graph_->value(value).node;
+    if (values.contains(value) || node < 0 || !nodes.insert(node).second) continue;
+    for (const Value input : InputsOf(node)) todo.push_back(input);
   }
   return {nodes.begin(), nodes.end()};
 }
 
-PartialNetwork::Op& PartialNetwork::OpOf(Value value, int64_t batch_size) {
-  const auto [found, is_new] = ops_.try_emplace({value, batch_size});
-  Op& op = found->second;
-  if (!is_new) return op;
-  std::vector<Layout> inputs;
-  for (const Value input : InputsOf(value))
-    inputs.push_back(layouts_[static_cast<size_t>(std::max(input, 0))].WithBatch(batch_size));
-  op.op = graph_->node(value).layer->Prepare(inputs, training_);
-  if (op.op && training_) op.saved = Take(FloatsFor(op.op->saved_bytes()));
-  return op;
-}
-
-void PartialNetwork::RunNode(Value value, int64_t batch_size, Parameters& parameters,
-                             bool frees_first, Values& values) {
-  Op& op = OpOf(value, batch_size);
-  const std::vector<Value> inputs = InputsOf(value);
-  Tensor& first = values.at(inputs.front());
-  const int64_t size = SizeOf(value, batch_size);
-  const bool over_first =
-      frees_first && (!op.op || op.op->forward_in_place()) && first.size() == Floats(size).size();
-  std::vector<const float*> arrays;
-  for (const Value input : inputs) arrays.push_back(values.at(input).values<float>().data());
-  Tensor output = over_first ? std::move(first) : Take(size);
-  if (over_first) values.erase(inputs.front());
-  if (!op.op) {
-    if (!over_first) std::copy_n(arrays[0], size, output.values<float>().data());
-  } else {
-    Tensor scratch = Take(FloatsFor(op.op->forward_scratch_bytes()));
-    const std::vector<float*> of_node = parameters.OfNode(value);
-    ForwardContext context;
-    context.mode = {.training = training_, .dropout = false};
-    context.node = value;
-    context.inputs = arrays;
-    context.output = output.values<float>().data();
-    context.parameters = of_node;
-    context.saved = static_cast<std::byte*>(op.saved.data());
-    context.scratch = static_cast<std::byte*>(scratch.data());
-    op.op->Forward(context);
-    free_.emplace(scratch.size(), std::move(scratch));
+PartialNetwork::Made& PartialNetwork::MadeOf(int node, int64_t batch_size) {
+  const auto [found, is_new] = made_.try_emplace({node, batch_size});
+  Made& made = found->second;
+  if (!is_new) return made;
+  const auto [types, unknown] = types_.try_emplace(batch_size);
+  if (unknown) types->second = graph_->Infer(batch_size);
+  std::vector<OpInput> inputs;
+  for (const Value input : graph_->node(node).inputs) inputs.push_back(types->second[input]);
+  made.kernel = graph_->node(node).op->Prepare(inputs, training_);
+  if (!training_) return made;
+  made.saved = Take(FloatsFor(made.kernel->saved_bytes()));
+  for (size_t i = 1; i < graph_->node(node).outputs.size(); ++i) {
+    const ArrayType& type = types->second[graph_->node(node).outputs[i]].type;
+    made.further.emplace_back(type.shape, type.dtype);
   }
-  values[value] = std::move(output);
+  return made;
 }
 
-void PartialNetwork::Run(int64_t batch_size, Parameters& parameters, const std::set<Value>& wanted,
-                         Values& values) {
-  const std::vector<Value> nodes = Plan(values, wanted);
+void PartialNetwork::RunNode(int node, int64_t batch_size, const Parameters& parameters,
+                             bool frees_first, Values& values) {
+  Made& made = MadeOf(node, batch_size);
+  const Node& what = graph_->node(node);
+  const Value y = what.outputs[0];
+  Tensor& first = values.at(what.inputs[0]);
+  const int64_t size = SizeOf(y, batch_size);
+  const bool over_first =
+      frees_first && made.kernel->forward_in_place() && first.size() == Floats(size).size();
+  std::vector<const void*> arrays;
+  for (const Value input : what.inputs) {
+    const ValueInfo& info = graph_->value(input);
+    if (info.parameter >= 0)
+      arrays.push_back(
+          parameters.Get(parameters.list()[static_cast<size_t>(info.parameter)]).data());
+    else
+      arrays.push_back(IsMoving(input) ? values.at(input).data() : info.known->data());
+  }
+  Tensor output = over_first ? std::move(first) : Take(size);
+  if (over_first) values.erase(what.inputs[0]);
+  std::vector<void*> outputs{output.data()};
+  for (size_t i = 1; i < what.outputs.size(); ++i)
+    outputs.push_back(made.further.empty() ? nullptr : made.further[i - 1].data());
+  Tensor scratch = Take(FloatsFor(made.kernel->forward_scratch_bytes()));
+  ForwardContext context;
+  context.mode = {.training = training_, .dropout = false};
+  context.inputs = arrays;
+  context.outputs = outputs;
+  context.saved = static_cast<std::byte*>(made.saved.data());
+  context.scratch = static_cast<std::byte*>(scratch.data());
+  made.kernel->Forward(context);
+  free_.emplace(scratch.size(), std::move(scratch));
+  values[y] = std::move(output);
+}
+
+void PartialNetwork::Run(int64_t batch_size, const Parameters& parameters,
+                         const std::set<Value>& wanted, Values& values) {
+  const std::vector<int> nodes = Plan(values, wanted);
   std::map<Value, size_t> last_use;
   for (size_t i = 0; i < nodes.size(); ++i)
     for (const Value input : InputsOf(nodes[i])) last_use[input] = i;

@@ -3,7 +3,7 @@
 
 #include <filesystem>
 
-#include "normkit/nn/executor.h"
+#include "normkit/graph/executor.h"
 #include "src/core/files.h"
 #include "src/core/log_capture.h"
 #include "src/core/testing.h"

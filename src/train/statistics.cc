@@ -8,8 +8,8 @@
 #include "src/core/fail.h"
 #include "src/core/memory_needs.h"
 #include "src/core/parallel.h"
+#include "src/graph/memory.h"
 #include "src/nn/layers/normalization.h"
-#include "src/nn/memory.h"
 #include "src/train/batches.h"
 #include "src/train/partial_network.h"
 
@@ -56,15 +56,13 @@ void AddMoments(std::span<const float> x, std::span<Moments> moments) {
     moments[static_cast<size_t>(i % channels)].Merge(partial[static_cast<size_t>(i)]);
 }
 
-std::vector<int> NodesWithStatistics(const Graph& graph) {
-  std::vector<int> nodes;
-  for (int node = 0; node < graph.size(); ++node) {
-    const auto* norm = dynamic_cast<const NormalizationLayer*>(graph.node(node).layer.get());
-    if (norm && norm->kind() == NormalizationLayer::Kind::kBatch &&
-        !norm->options().freeze_statistics && !norm->options().use_trained_statistics)
-      nodes.push_back(node);
+std::vector<int> LayersWithStatistics(const Graph& graph) {
+  std::vector<int> layers;
+  for (int i = 0; i < graph.num_layers(); ++i) {
+    const auto* norm = dynamic_cast<const NormalizationLayer*>(graph.layer(i).layer.get());
+    if (norm && MovesStatistics(*norm)) layers.push_back(i);
   }
-  return nodes;
+  return layers;
 }
 
 double StatisticsBudget() { return std::min(MachineMemory() / 8, FindFreeMemory().bytes / 4); }
@@ -85,20 +83,20 @@ class Walk {
         sizes_(BatchSizes(data.size(), batch_size, Single::kJoin)),
         stored_(sizes_.size()) {}
 
-  // The moments of the inputs of `nodes`; keeps the values `kept`, which later walks may begin
+  // The moments of the inputs of `layers`; keeps the values `kept`, which later walks may begin
   // with.
-  std::vector<std::vector<Moments>> Measure(const std::vector<int>& nodes,
+  std::vector<std::vector<Moments>> Measure(const std::vector<int>& layers,
                                             const std::set<Value>& kept) {
     std::vector<std::vector<Moments>> moments;
-    for (const int node : nodes)
-      moments.emplace_back(static_cast<size_t>(network_.LayoutOf(InputOf(node)).channels()));
+    for (const int layer : layers)
+      moments.emplace_back(static_cast<size_t>(network_.LayoutOf(InputOf(layer)).channels()));
     const auto batches = Cut(order_, sizes_);
-    for (size_t b = 0; b < batches.size(); ++b) MeasureBatch(batches[b], nodes, kept, b, moments);
+    for (size_t b = 0; b < batches.size(); ++b) MeasureBatch(batches[b], layers, kept, b, moments);
     return moments;
   }
 
  private:
-  Value InputOf(int node) const { return graph_.node(node).inputs.front(); }
+  Value InputOf(int layer) const { return graph_.layer(layer).inputs.front(); }
 
   double Bytes(const std::set<Value>& values, int64_t size) const {
     double floats = 0;
@@ -106,7 +104,7 @@ class Walk {
     return floats * sizeof(float);
   }
 
-  void MeasureBatch(std::span<const int64_t> indices, const std::vector<int>& nodes,
+  void MeasureBatch(std::span<const int64_t> indices, const std::vector<int>& layers,
                     const std::set<Value>& kept, size_t batch,
                     std::vector<std::vector<Moments>>& moments) {
     const auto size = static_cast<int64_t>(indices.size());
@@ -119,16 +117,17 @@ class Walk {
       bytes_ += after - before;
     }
     if (values.empty()) {
-      const auto floats = network_.SizeOf(PartialNetwork::kObservations, size);
+      const Value input = graph_.inputs()[0];
+      const auto floats = network_.SizeOf(input, size);
       Tensor x = network_.Take(floats);
       ReadBatch(data_, indices, x.values<float>().first(static_cast<size_t>(floats)));
-      values[PartialNetwork::kObservations] = std::move(x);
+      values[input] = std::move(x);
     }
     std::set<Value> wanted = remain;
-    for (const int node : nodes) wanted.insert(InputOf(node));
+    for (const int layer : layers) wanted.insert(InputOf(layer));
     network_.Run(size, parameters_, wanted, values);
-    for (size_t i = 0; i < nodes.size(); ++i) {
-      const Value input = InputOf(nodes[i]);
+    for (size_t i = 0; i < layers.size(); ++i) {
+      const Value input = InputOf(layers[i]);
       const auto floats = static_cast<size_t>(network_.SizeOf(input, size));
       AddMoments(values.at(input).values<float>().first(floats), moments[i]);
     }
@@ -146,7 +145,7 @@ class Walk {
 
 // Normalizations that are measured in one walk, and what is kept of it for those behind.
 struct Level {
-  std::vector<int> nodes;
+  std::vector<int> layers;
   std::set<Value> kept;
 };
 
@@ -156,14 +155,16 @@ struct Level {
 void Keep(const Graph& graph, const std::vector<size_t>& levels, std::vector<Level>& result) {
   std::vector<char> needed(levels.size());
   for (const Level& level : result)
-    for (const int node : level.nodes)
-      needed[static_cast<size_t>(graph.node(node).inputs.front())] = 1;
+    for (const int layer : level.layers)
+      needed[static_cast<size_t>(graph.layer(layer).inputs.front())] = 1;
   std::vector<size_t> last(levels.size());  // the level of each value's last needed reader
-  for (Value value = graph.size(); value-- > 0;) {
-    const auto v = static_cast<size_t>(value);
-    if (!needed[v]) continue;
-    for (size_t level = levels[v]; level < last[v]; ++level) result[level].kept.insert(value);
-    for (const Value input : graph.node(value).inputs) {
+  for (size_t v = levels.size(); v-- > 0;) {
+    const ValueInfo& info = graph.values()[v];
+    if (!needed[v] || info.parameter >= 0 || info.kind == ValueKind::kConstant) continue;
+    for (size_t level = levels[v]; level < last[v]; ++level)
+      result[level].kept.insert(static_cast<Value>(v));
+    if (info.node < 0) continue;
+    for (const Value input : graph.node(info.node).inputs) {
       needed[static_cast<size_t>(input)] = 1;
       size_t& of_input = last[static_cast<size_t>(input)];
       of_input = std::max(of_input, levels[v]);
@@ -171,27 +172,29 @@ void Keep(const Graph& graph, const std::vector<size_t>& levels, std::vector<Lev
   }
 }
 
-// `nodes` by how many others of them stand before each, at most.
-std::vector<Level> Levels(const Graph& graph, const std::vector<int>& nodes) {
-  std::vector<size_t> levels(static_cast<size_t>(graph.size()));  // whose statistics a value needs
+// `layers` by how many others of them stand before each, at most.
+std::vector<Level> Levels(const Graph& graph, const std::vector<int>& layers) {
+  std::vector<size_t> levels(graph.values().size());  // whose statistics a value needs
   std::vector<Level> result;
-  for (Value value = 0; value < graph.size(); ++value) {
-    size_t& level = levels[static_cast<size_t>(value)];
-    for (const Value input : graph.node(value).inputs)
+  for (const Node& node : graph.nodes()) {
+    size_t level = 0;
+    for (const Value input : node.inputs)
       level = std::max(level, levels[static_cast<size_t>(input)]);
-    if (!std::ranges::binary_search(nodes, value)) continue;  // which stand in their order
-    result.resize(std::max(result.size(), level + 1));
-    result[level++].nodes.push_back(value);
+    if (std::ranges::binary_search(layers, node.layer)) {  // which stand in their order
+      result.resize(std::max(result.size(), level + 1));
+      result[level++].layers.push_back(node.layer);
+    }
+    for (const Value output : node.outputs) levels[static_cast<size_t>(output)] = level;
   }
   Keep(graph, levels, result);
   return result;
 }
 
 // Writes the statistics, and says how far those were that it writes over.
-StatisticsGap Replace(const Graph& graph, Parameters& parameters, int node,
+StatisticsGap Replace(const Graph& graph, Parameters& parameters, int layer,
                       const std::vector<Moments>& moments) {
-  const std::string& name = graph.node(node).layer->name();
-  const auto* norm = dynamic_cast<const NormalizationLayer*>(graph.node(node).layer.get());
+  const auto* norm = dynamic_cast<const NormalizationLayer*>(graph.layer(layer).layer.get());
+  const std::string& name = norm->name();
   const std::span<float> mean = parameters.Get(*parameters.Find(name + ".trained_mean"));
   const std::span<float> variance = parameters.Get(*parameters.Find(name + ".trained_variance"));
   StatisticsGap gap{.layer = name};
@@ -211,28 +214,29 @@ StatisticsGap Replace(const Graph& graph, Parameters& parameters, int node,
 }  // namespace
 
 std::vector<std::vector<Moments>> PoolMoments(const Graph& graph, Parameters& parameters,
-                                              const std::vector<int>& nodes, const DataSource& data,
-                                              int64_t batch_size, Upstream upstream) {
+                                              const std::vector<int>& layers,
+                                              const DataSource& data, int64_t batch_size,
+                                              Upstream upstream) {
   Walk walk(graph, parameters, data, batch_size, upstream == Upstream::kBatch, 0);
-  return walk.Measure(nodes, {});
+  return walk.Measure(layers, {});
 }
 
 std::vector<StatisticsGap> FinishStatistics(const Graph& graph, Parameters& parameters,
                                             const DataSource& data, int64_t batch_size,
                                             Statistics statistics, double budget) {
-  const std::vector<int> nodes = NodesWithStatistics(graph);
-  if (nodes.empty() || statistics == Statistics::kMoving) return {};
+  const std::vector<int> layers = LayersWithStatistics(graph);
+  if (layers.empty() || statistics == Statistics::kMoving) return {};
   std::vector<Level> levels;
-  if (statistics == Statistics::kPopulation) levels.push_back({nodes, {}});
+  if (statistics == Statistics::kPopulation) levels.push_back({layers, {}});
   if (statistics == Statistics::kPopulationExact)  // in topological order
-    for (const int node : nodes) levels.push_back({{node}, {}});
-  if (statistics == Statistics::kAuto) levels = Levels(graph, nodes);
+    for (const int layer : layers) levels.push_back({{layer}, {}});
+  if (statistics == Statistics::kAuto) levels = Levels(graph, layers);
   Walk walk(graph, parameters, data, batch_size, statistics == Statistics::kPopulation, budget);
   std::vector<StatisticsGap> gaps;
   for (const Level& level : levels) {
-    const auto moments = walk.Measure(level.nodes, level.kept);
-    for (size_t i = 0; i < level.nodes.size(); ++i)
-      gaps.push_back(Replace(graph, parameters, level.nodes[i], moments[i]));
+    const auto moments = walk.Measure(level.layers, level.kept);
+    for (size_t i = 0; i < level.layers.size(); ++i)
+      gaps.push_back(Replace(graph, parameters, level.layers[i], moments[i]));
   }
   return gaps;
 }

@@ -19,7 +19,7 @@ void AddMoments(std::span<const float> x, std::span<Moments> moments);
 
 // The layers whose trained statistics training fills in: batch normalizations that do not freeze
 // them and do not train with them.
-std::vector<int> NodesWithStatistics(const Graph& graph);
+std::vector<int> LayersWithStatistics(const Graph& graph);
 
 // How much of the activations of a whole data set may be kept between the passes over it.
 double StatisticsBudget();  // bytes
@@ -32,8 +32,9 @@ enum class Upstream { kBatch, kTrained };
 // From the activations themselves, in f64: what a normalization saves of its mini-batch comes from
 // sums that are partly f32.
 std::vector<std::vector<Moments>> PoolMoments(const Graph& graph, Parameters& parameters,
-                                              const std::vector<int>& nodes, const DataSource& data,
-                                              int64_t batch_size, Upstream upstream);
+                                              const std::vector<int>& layers,
+                                              const DataSource& data, int64_t batch_size,
+                                              Upstream upstream);
 
 // Replaces the trained statistics by those that `statistics` asks for, and says how far from them
 // the moving ones were; moving: leaves them alone and says nothing. The variance divides by the

@@ -9,7 +9,7 @@
 
 #include "normkit/core/random.h"
 #include "normkit/core/threads.h"
-#include "normkit/nn/executor.h"
+#include "normkit/graph/executor.h"
 #include "normkit/nn/layers.h"
 #include "src/train/test_data.h"
 
@@ -246,11 +246,11 @@ TEST(AutoStatistics, AreThoseOfPrediction) {
   executor.Forward(parameters, {});
   for (const char* name : {"a", "b", "c", "s", "d"}) {
     SCOPED_TRACE(name);
-    const Value node = graph.Find(name);
+    const int layer = graph.Find(name);
     const auto mean = parameters.Get(*parameters.Find(std::string(name) + ".trained_mean"));
     const auto variance = parameters.Get(*parameters.Find(std::string(name) + ".trained_variance"));
     const std::vector<Exact> seen =
-        ExactMoments(executor.value(graph.node(node).inputs[0]), mean.size());
+        ExactMoments(executor.value(graph.layer(layer).inputs[0]), mean.size());
     for (size_t c = 0; c < mean.size(); ++c) {
       EXPECT_NEAR(
           mean[c], static_cast<double>(seen[c].mean),
@@ -324,7 +324,7 @@ TEST(PopulationStatistics, FrozenAndUsedStatisticsStay) {
   graph.Add(BatchNormalization({.name = "used", .use_trained_statistics = true}));
   graph.Add(LayerNormalization({.name = "layer"}));
   const Value plain = graph.Add(BatchNormalization({.name = "plain"}));
-  EXPECT_EQ(NodesWithStatistics(graph), std::vector<int>{plain});
+  EXPECT_EQ(LayersWithStatistics(graph), std::vector<int>{graph.value(plain).layer});
   Parameters parameters = Initialized(graph);
   FinishStatistics(graph, parameters, *FeatureData(40), 8, Statistics::kPopulation);
   EXPECT_EQ(parameters.Get(*parameters.Find("frozen.trained_variance"))[0], 1);

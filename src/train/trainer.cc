@@ -6,6 +6,7 @@
 #include <limits>
 
 #include "normkit/data/identity.h"
+#include "normkit/nn/batch_statistics.h"
 #include "src/core/fail.h"
 #include "src/core/log.h"
 #include "src/core/text.h"
@@ -70,6 +71,7 @@ Trainer::Trainer(DataPtr data, const Graph& graph, const TrainingOptions& option
       parameters_(graph_),
       gradients_(graph_),
       optimizer_(options_, parameters_),
+      executor_(std::in_place, graph_, ExecutorOptions{.training = true}),
       start_(std::chrono::steady_clock::now()) {
   if (options_.validation_data) {
     const DataSource& validation = *options_.validation_data;
@@ -97,18 +99,14 @@ double Trainer::Seconds() const {
   return seconds_before_ + passed.count();
 }
 
-Executor& Trainer::ExecutorFor(int64_t batch_size) {
-  return executors_.try_emplace(batch_size, graph_, batch_size, true).first->second;
-}
-
 Score Trainer::ForwardBackward(std::span<const int64_t> indices, int64_t iteration) {
-  Executor& executor = ExecutorFor(static_cast<int64_t>(indices.size()));
+  Executor& executor = *executor_;
+  executor.SetBatchSize(static_cast<int64_t>(indices.size()));
   ReadBatch(*data_, indices, executor.input());
-  const RunMode mode{.training = true,
-                     .update_statistics = true,
-                     .seed = options_.seed,
-                     .iteration = static_cast<uint64_t>(iteration)};
+  const RunMode mode{
+      .training = true, .seed = options_.seed, .iteration = static_cast<uint64_t>(iteration)};
   executor.Forward(parameters_, mode);
+  MoveStatistics(graph_, executor, parameters_);
   doutput_.resize(indices.size() * static_cast<size_t>(objective_.width()));
   ReadExpected(*data_, indices, expected_);
   const Score score = objective_.Evaluate(executor, expected_, doutput_, nullptr);
@@ -218,9 +216,8 @@ TrainingResult Trainer::Finish(End end) {
   TrainingResult result;
   result.stopped = end == End::kStopped;
   result.stopped_early = end == End::kPatience;
-  for (const auto& [size, executor] : executors_)
-    result.peak_bytes = std::max(result.peak_bytes, executor.arena_bytes());
-  executors_.clear();
+  result.peak_bytes = executor_->arena_bytes();
+  executor_.reset();
   CheckParameters();
   result.statistics_gaps = FinishStatistics(graph_, parameters_, *data_, options_.mini_batch_size,
                                             options_.batch_normalization_statistics);

@@ -2,13 +2,12 @@
 #pragma once
 
 #include <chrono>
-#include <map>
 #include <memory>
 #include <optional>
 #include <span>
 #include <vector>
 
-#include "normkit/nn/executor.h"
+#include "normkit/graph/executor.h"
 #include "normkit/train/train.h"
 #include "src/train/batches.h"
 #include "src/train/checkpoint.h"
@@ -41,7 +40,6 @@ class Trainer {
   void SaveCheckpoint();
   void TrySaveCheckpoint();
   TrainingResult Finish(End end);
-  Executor& ExecutorFor(int64_t batch_size);
 
   DataPtr data_;
   Graph graph_;
@@ -51,7 +49,7 @@ class Trainer {
   std::vector<int64_t> batch_sizes_;
   Parameters parameters_, gradients_;
   Optimizer optimizer_;
-  std::map<int64_t, Executor> executors_;  // by batch size: the full one and the last one's
+  std::optional<Executor> executor_;  // until training ends
   Expected expected_;  // these two: of the mini-batch, kept so that none is made in an iteration
   std::vector<float> doutput_;
   std::unique_ptr<Evaluator> validation_;

@@ -12,8 +12,11 @@
 namespace normkit {
 
 // Storage types. Arithmetic is never done in the 16-bit types: they widen to f32 on load and are
-// rounded to nearest even on store.
-enum class DType : uint8_t { kF32, kF64, kBF16, kF16 };
+// rounded to nearest even on store. Normalizations take the floating-point ones; whole numbers are
+// shapes, indices, labels and pixels.
+enum class DType : uint8_t { kF32, kF64, kBF16, kF16, kI64, kI32, kU8, kBool };
+
+constexpr bool IsFloating(DType dtype) { return dtype <= DType::kF16; }
 
 // bfloat16: the upper half of an IEEE binary32.
 struct BFloat16 {
@@ -37,10 +40,10 @@ NORMKIT_API Float16 ToFloat16(float value);
 // Bytes of one element.
 NORMKIT_API size_t SizeOf(DType dtype);
 
-// "f32", "f64", "bf16", "f16".
+// "f32", "f64", "bf16", "f16", "i64", "i32", "u8", "bool".
 NORMKIT_API std::string_view Name(DType dtype);
 
-// The inverse of Name. Throws Error naming the expected spellings.
+// The inverse of Name, of the floating-point types. Throws Error naming the expected spellings.
 NORMKIT_API DType ParseDType(std::string_view name);
 
 // The type of gamma, beta, given and running statistics for x of type `dtype`: f64 for f64, else

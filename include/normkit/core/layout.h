@@ -13,8 +13,8 @@
 namespace normkit {
 
 // B observations, T time, S space, and channels split into G groups of C channels each. A format
-// has only C; SplitChannels makes a G axis of it.
-enum Dim : uint8_t { kB = 1, kT = 2, kS = 4, kG = 8, kC = 16 };
+// has only C; SplitChannels makes a G axis of it. An axis may have no label: weights, shapes.
+enum Dim : uint8_t { kB = 1, kT = 2, kS = 4, kG = 8, kC = 16, kNoLabel = 32 };
 
 // A set of Dim, or-ed together.
 using Dims = uint8_t;
@@ -35,6 +35,8 @@ class NORMKIT_API Layout {
 
   // MakeLayout("BCSS", {8,64,28,28}): letters of B, T, S, C, one an axis; B, T and C at most once.
   static Layout Make(std::string_view format, std::span<const int64_t> shape);
+  // Axes without labels: "** [3,4]".
+  static Layout Unlabelled(std::span<const int64_t> shape);
 
   const std::vector<Axis>& axes() const { return axes_; }
   int rank() const { return static_cast<int>(axes_.size()); }

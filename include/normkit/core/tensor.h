@@ -5,6 +5,7 @@
 #include <memory>
 #include <span>
 
+#include "normkit/core/array.h"
 #include "normkit/core/dtype.h"
 #include "normkit/core/error.h"
 #include "normkit/core/export.h"
@@ -12,32 +13,23 @@
 
 namespace normkit {
 
-template <class T>
-constexpr DType DTypeOf() {
-  if constexpr (std::is_same_v<T, float>)
-    return DType::kF32;
-  else if constexpr (std::is_same_v<T, double>)
-    return DType::kF64;
-  else if constexpr (std::is_same_v<T, BFloat16>)
-    return DType::kBF16;
-  else {
-    static_assert(std::is_same_v<T, Float16>);
-    return DType::kF16;
-  }
-}
-
-// Owns its elements; moves, does not copy silently (use Clone). Elements start as zero.
+// Owns its elements; moves, does not copy silently (use Clone). Elements start as zero,
+// unless kUninitialized says that they need not.
 class NORMKIT_API Tensor {
  public:
-  Tensor() = default;
-  explicit Tensor(Layout layout, DType dtype = DType::kF32);
+  enum Begin { kZero, kUninitialized };
 
-  const Layout& layout() const { return layout_; }
-  DType dtype() const { return dtype_; }
-  int64_t size() const { return storage_ ? layout_.size() : 0; }
-  size_t bytes() const { return static_cast<size_t>(size()) * SizeOf(dtype_); }
+  Tensor() = default;
+  explicit Tensor(Layout layout, DType dtype = DType::kF32, Begin begin = kZero);
+
+  const ArrayType& type() const { return type_; }
+  const Layout& layout() const { return type_.shape; }
+  DType dtype() const { return type_.dtype; }
+  int64_t size() const { return storage_ ? layout().size() : 0; }
+  size_t bytes() const { return static_cast<size_t>(size()) * SizeOf(dtype()); }
   void* data() { return storage_.get(); }
   const void* data() const { return storage_.get(); }
+  ArrayView view() { return {data(), type_}; }
   Tensor Clone() const;
 
   // The elements as T; throws Error where T is not the tensor's dtype.
@@ -58,8 +50,7 @@ class NORMKIT_API Tensor {
   };
   void CheckDType(DType wanted) const;
 
-  Layout layout_;
-  DType dtype_ = DType::kF32;
+  ArrayType type_;
   std::unique_ptr<void, Free> storage_;
 };
 

@@ -7,7 +7,7 @@
 #include "normkit/core/error.h"
 #include "normkit/core/export.h"
 #include "normkit/core/moments.h"
-#include "normkit/nn/graph.h"
+#include "normkit/graph/graph.h"
 #include "normkit/nn/network.h"
 
 namespace normkit {

@@ -14,8 +14,9 @@
 
 #include "normkit/core/error.h"
 #include "normkit/core/export.h"
-#include "normkit/nn/layer.h"
+#include "normkit/graph/layer.h"
 #include "normkit/norm/spec.h"
+#include "normkit/ops/padding.h"
 
 namespace normkit {
 
@@ -54,14 +55,6 @@ struct FeatureInputOptions {
   std::string name = {};
   int64_t num_features = 0;
   InputNormalization normalization = InputNormalization::kNone;
-};
-
-// Padding of a window: zeros on each side, or as many as keep size / stride ("same").
-struct Padding {
-  bool same = false;
-  int64_t top = 0, bottom = 0, left = 0, right = 0;
-  static Padding Same() { return {.same = true}; }
-  static Padding All(int64_t n) { return {false, n, n, n, n}; }
 };
 
 struct Convolution2dOptions {

@@ -9,7 +9,7 @@
 
 #include "normkit/core/error.h"
 #include "normkit/core/export.h"
-#include "normkit/nn/graph.h"
+#include "normkit/graph/graph.h"
 #include "normkit/nn/layers.h"
 
 namespace normkit {

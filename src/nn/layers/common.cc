@@ -4,41 +4,28 @@
 
 namespace normkit {
 
-std::string Title(const Layer& layer) {
-  if (layer.name().empty()) return std::string(layer.type());
-  return fmt::format("{} '{}'", layer.type(), layer.name());
+std::vector<Layout> LayoutsOf(const Graph& graph, std::span<const Value> inputs) {
+  std::vector<Layout> layouts;
+  for (const Value input : inputs) layouts.push_back(graph.layout(input));
+  return layouts;
 }
 
-const Layout& OnlyInput(const Layer& layer, std::span<const Layout> inputs) {
+const Layout& OnlyInput(const Layer& layer, const Graph& graph, std::span<const Value> inputs) {
   if (inputs.size() != 1) FailLayer(layer, "{} inputs given, expected 1", inputs.size());
-  return inputs[0];
+  return graph.layout(inputs[0]);
 }
 
-const Layout& OnlyImage(const Layer& layer, std::span<const Layout> inputs) {
-  const Layout& x = OnlyInput(layer, inputs);
+const Layout& OnlyImage(const Layer& layer, const Graph& graph, std::span<const Value> inputs) {
+  const Layout& x = OnlyInput(layer, graph, inputs);
   if (x.format() != "BSSC")
     FailLayer(layer, "input is {}, expected images, BSSC [batch,height,width,channels]",
               x.ToString());
   return x;
 }
 
-void CheckInputCount(const Layer& layer, std::span<const Layout> inputs, int count) {
+void CheckInputCount(const Layer& layer, std::span<const Value> inputs, int count) {
   if (inputs.size() != static_cast<size_t>(count))
     FailLayer(layer, "{} inputs given, expected {} (num_inputs)", inputs.size(), count);
-}
-
-ImageShape::ImageShape(const Layout& layout)
-    : batch(layout.axes()[0].size),
-      height(layout.axes()[1].size),
-      width(layout.axes()[2].size),
-      channels(layout.channels()) {}
-
-Layout ImageShape::layout() const {
-  return Layout({{kB, batch}, {kS, height}, {kS, width}, {kC, channels}});
-}
-
-Layout FeatureLayout(int64_t batch, int64_t features) {
-  return Layout({{kB, batch}, {kC, features}});
 }
 
 std::function<void(std::span<float>, Random&)> MakeInitializer(const Initializer& initializer,

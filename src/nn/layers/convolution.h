@@ -1,8 +1,8 @@
-// Convolution 2-D (cross-correlation, as everywhere in the field).
+// Convolution 2-D.
 #pragma once
 
 #include "src/nn/layers/common.h"
-#include "src/onednn/convolution.h"
+#include "src/ops/ops.h"
 
 namespace normkit {
 
@@ -11,15 +11,13 @@ class Convolution2dLayer : public Layer {
  public:
   explicit Convolution2dLayer(const Convolution2dOptions& options);
   const Convolution2dOptions& options() const { return options_; }
+  ops::Window window() const;
   std::string_view type() const override { return "convolution 2-D"; }
   std::string_view short_name() const override { return "conv"; }
-  Layout OutputLayout(std::span<const Layout> inputs) const override;
-  std::vector<ParameterSpec> Parameters(std::span<const Layout> inputs) const override;
-  std::unique_ptr<LayerOp> Prepare(std::span<const Layout> inputs, bool training) const override;
+  std::vector<Value> Build(Graph& graph, std::span<const Value> inputs) const override;
   std::string Description() const override;
 
  private:
-  ConvolutionShape Shape(const Layout& x) const;
   Convolution2dOptions options_;
 };
 

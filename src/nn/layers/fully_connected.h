@@ -12,9 +12,7 @@ class FullyConnectedLayer : public Layer {
   const FullyConnectedOptions& options() const { return options_; }
   std::string_view type() const override { return "fully connected"; }
   std::string_view short_name() const override { return "fc"; }
-  Layout OutputLayout(std::span<const Layout> inputs) const override;
-  std::vector<ParameterSpec> Parameters(std::span<const Layout> inputs) const override;
-  std::unique_ptr<LayerOp> Prepare(std::span<const Layout> inputs, bool training) const override;
+  std::vector<Value> Build(Graph& graph, std::span<const Value> inputs) const override;
   std::string Description() const override;
 
  private:

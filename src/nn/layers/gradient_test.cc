@@ -16,6 +16,7 @@
 #include <ostream>
 
 #include "normkit/core/tensor.h"
+#include "normkit/graph/graph.h"
 #include "normkit/nn/layers.h"
 
 namespace normkit {
@@ -176,100 +177,100 @@ Guarded& AddArray(Arrays& arrays, int64_t size) {
   return *arrays.back();
 }
 
-std::vector<float*> Pointers(Arrays& arrays) {
-  std::vector<float*> pointers;
-  for (const auto& array : arrays) pointers.push_back(array->floats());
-  return pointers;
-}
-
-// A layer made ready, with all its arrays.
+// A layer's operation made ready, with all its arrays: inputs, and parameters behind them.
 class Bench {
  public:
-  explicit Bench(const Case& test) : layer_(test.make()), random_(42) {
-    specs_ = layer_->Parameters(test.inputs);
-    op_ = layer_->Prepare(test.inputs, true);
-    y_size_ = layer_->OutputLayout(test.inputs).size();
-    y_ = std::make_unique<Guarded>(static_cast<size_t>(y_size_) * sizeof(float));
+  explicit Bench(const Case& test) : num_x_(test.inputs.size()), random_(42) {
+    std::vector<Value> values;
     for (const Layout& layout : test.inputs)
-      FillInput(AddArray(x_, layout.size()).values(), test.kinks);
-    for (const ParameterSpec& spec : specs_) {
-      const int64_t size = std::accumulate(spec.shape.begin(), spec.shape.end(), int64_t{1},
-                                           std::multiplies<int64_t>());
-      Guarded& values = AddArray(parameters_, size);
-      spec.initialize(values.values(), random_);
-      if (spec.trainable)  // not ones and zeros: nothing may hide behind them
-        for (float& value : values.values()) value = static_cast<float>(random_.Uniform(-1.5, 1.5));
+      values.push_back(graph_.AddInput({DType::kF32, layout}));
+    graph_.Add(test.make(), values);
+    EXPECT_EQ(graph_.nodes().size(), 1u) << "a layer of several operations";
+    const Graph::Types types = graph_.Infer(test.inputs);
+    std::vector<OpInput> inputs;
+    for (const Value value : node().inputs) {
+      inputs.push_back(types[value]);
+      Guarded& array = AddArray(arrays_, inputs.back().type.shape.size());
+      const int parameter = graph_.value(value).parameter;
+      if (parameter < 0)
+        FillInput(array.values(), test.kinks);
+      else
+        FillParameter(graph_.parameters()[static_cast<size_t>(parameter)].spec, array.values());
     }
-    for (int64_t i = 0; i < y_size_; ++i)
+    kernel_ = node().op->Prepare(inputs, true);
+    for (const Value value : node().outputs)
+      y_.push_back(std::make_unique<Guarded>(types[value].type.bytes()));
+    for (size_t i = 0; i < y_[0]->values().size(); ++i)
       weights_.push_back(static_cast<float>(random_.Uniform(-1, 1)));
-    saved_ = std::make_unique<Guarded>(op_->saved_bytes());
+    saved_ = std::make_unique<Guarded>(kernel_->saved_bytes());
   }
 
   double Loss() {
-    const std::vector<float*> x = Pointers(x_), parameters = Pointers(parameters_);
-    std::vector<const float*> inputs(x.begin(), x.end());
-    if (in_place_ && op_->forward_in_place()) {
-      std::ranges::copy(x_[0]->values(), y_->floats());
-      inputs[0] = y_->floats();
+    std::vector<const void*> inputs = Inputs();
+    if (in_place_ && kernel_->forward_in_place()) {
+      std::ranges::copy(arrays_[0]->values(), y_[0]->floats());
+      inputs[0] = y_[0]->floats();
     }
-    Guarded scratch(op_->forward_scratch_bytes());
+    std::vector<void*> outputs;
+    for (const auto& array : y_) outputs.push_back(array->bytes());
+    Guarded scratch(kernel_->forward_scratch_bytes());
     ForwardContext context;
     context.mode = kMode;
     context.inputs = inputs;
-    context.output = y_->floats();
-    context.parameters = parameters;
+    context.outputs = outputs;
     context.saved = saved_->bytes();
     context.scratch = scratch.bytes();
-    op_->Forward(context);
+    kernel_->Forward(context);
     double loss = 0;
-    for (int64_t i = 0; i < y_size_; ++i)
-      loss += static_cast<double>(weights_[static_cast<size_t>(i)]) * y_->floats()[i];
+    for (size_t i = 0; i < weights_.size(); ++i)
+      loss += static_cast<double>(weights_[i]) * y_[0]->floats()[i];
     return loss;
   }
 
-  // Gradients by the layer; null pointers where `wanted` says so.
-  void Gradients(float begin, bool add, bool want_inputs, bool want_parameters, Arrays& dx,
-                 Arrays& dparameters) {
+  // Gradients by the kernel, of what `wanted` says: inputs, parameters; each begins as `begin`.
+  Arrays Gradients(float begin, bool add, bool want_inputs, bool want_parameters) {
     Loss();
-    for (const auto& array : x_) {
-      Guarded& values = AddArray(dx, static_cast<int64_t>(array->values().size()));
+    Arrays gradients;
+    std::vector<float*> dinputs;
+    for (size_t i = 0; i < arrays_.size(); ++i) {
+      Guarded& values = AddArray(gradients, static_cast<int64_t>(arrays_[i]->values().size()));
       std::fill(values.values().begin(), values.values().end(), begin);
+      const bool wanted = i < num_x_ ? want_inputs : want_parameters && IsTrained(i);
+      dinputs.push_back(wanted ? values.floats() : nullptr);
     }
-    for (const auto& array : parameters_)
-      AddArray(dparameters, static_cast<int64_t>(array->values().size()));
-    std::vector<float*> dx_pointers = Pointers(dx), dparameter_pointers = Pointers(dparameters);
-    if (!want_inputs) std::fill(dx_pointers.begin(), dx_pointers.end(), nullptr);
-    for (size_t i = 0; i < specs_.size(); ++i)
-      if (!want_parameters || !specs_[i].trainable) dparameter_pointers[i] = nullptr;
-    const std::vector<float*> x = Pointers(x_), parameters = Pointers(parameters_);
-    std::vector<const float*> inputs(x.begin(), x.end());
+    std::vector<const void*> inputs = Inputs(), outputs;
     for (size_t i = 0; i < inputs.size(); ++i)
-      if (!op_->needs_input(i)) inputs[i] = nullptr;
-    const auto adds = std::make_unique<bool[]>(x.size());
-    std::fill_n(adds.get(), x.size(), add);
-    Guarded scratch(op_->backward_scratch_bytes());
+      if (!kernel_->needs_input(i)) inputs[i] = nullptr;
+    for (size_t i = 0; i < y_.size(); ++i)
+      outputs.push_back(kernel_->needs_output(i) ? y_[i]->bytes() : nullptr);
+    const auto adds = std::make_unique<bool[]>(arrays_.size());
+    std::fill_n(adds.get(), arrays_.size(), add);
+    Guarded scratch(kernel_->backward_scratch_bytes());
     Guarded dy(weights_.size() * sizeof(float));
     std::copy(weights_.begin(), weights_.end(), dy.floats());
-    const auto in_place = [&](size_t i) { return in_place_ && op_->backward_in_place(i); };
-    for (size_t i = 0; i < dx_pointers.size(); ++i)
-      if (in_place(i)) dx_pointers[i] = dy.floats();
+    const auto in_place = [&](size_t i) {
+      return i < num_x_ && in_place_ && kernel_->backward_in_place(i);
+    };
+    for (size_t i = 0; i < num_x_; ++i)
+      if (in_place(i)) dinputs[i] = dy.floats();
+    std::vector<const float*> doutputs(y_.size());
+    doutputs[0] = dy.floats();
     BackwardContext context;
     context.mode = kMode;
     context.inputs = inputs;
-    context.output = op_->needs_output() ? y_->floats() : nullptr;
-    context.doutput = dy.floats();
-    context.dinputs = dx_pointers;
-    context.add_to_dinput = {adds.get(), x.size()};
-    context.parameters = parameters;
-    context.dparameters = dparameter_pointers;
+    context.outputs = outputs;
+    context.doutputs = doutputs;
+    context.dinputs = dinputs;
+    context.add = {adds.get(), arrays_.size()};
     context.saved = saved_->bytes();
     context.scratch = scratch.bytes();
-    op_->Backward(context);
-    for (size_t k = 0; k < dx.size(); ++k)
-      if (in_place(k)) std::ranges::copy(dy.values(), dx[k]->floats());
+    kernel_->Backward(context);
+    for (size_t i = 0; i < num_x_; ++i)
+      if (in_place(i)) std::ranges::copy(dy.values(), gradients[i]->floats());
+    return gradients;
   }
 
-  // From now on results go over what they are made of, where the layer can do so.
+  // From now on results go over what they are made of, where the kernel can do so.
   void GoInPlace() { in_place_ = true; }
 
   double Difference(float& value) {
@@ -283,12 +284,34 @@ class Bench {
     return (8 * near - far) / (12 * kStep);
   }
 
-  const std::vector<ParameterSpec>& specs() const { return specs_; }
-  Arrays& x() { return x_; }
-  Arrays& parameters() { return parameters_; }
+  Arrays& arrays() { return arrays_; }
+  bool IsInput(size_t i) const { return i < num_x_; }
+  // Whether the array has a gradient: all but state.
+  bool IsTrained(size_t i) const {
+    return graph_.value(node().inputs[i]).kind != ValueKind::kState;
+  }
+  bool Adds(size_t i) const { return kernel_->adds(i); }
+  std::string NameOf(size_t i) const {
+    const int parameter = graph_.value(node().inputs[i]).parameter;
+    return parameter < 0 ? fmt::format("x{}", i)
+                         : graph_.parameters()[static_cast<size_t>(parameter)].spec.name;
+  }
 
  private:
   static constexpr RunMode kMode{.training = true, .seed = 3, .iteration = 5};
+
+  const Node& node() const { return graph_.nodes().back(); }
+  std::vector<const void*> Inputs() {
+    std::vector<const void*> inputs;
+    for (const auto& array : arrays_) inputs.push_back(array->bytes());
+    return inputs;
+  }
+
+  void FillParameter(const ParameterSpec& spec, std::span<float> values) {
+    spec.initialize(values, random_);
+    if (spec.trainable)  // not ones and zeros: nothing may hide behind them
+      for (float& value : values) value = static_cast<float>(random_.Uniform(-1.5, 1.5));
+  }
 
   void FillInput(std::span<float> values, bool kinks) {
     if (!kinks) {
@@ -303,13 +326,12 @@ class Bench {
       values[i] = static_cast<float>(5 * kStep * (static_cast<double>(order[i]) - middle));
   }
 
-  LayerPtr layer_;
+  Graph graph_;
+  size_t num_x_;
   Random random_;
-  std::vector<ParameterSpec> specs_;
-  std::unique_ptr<LayerOp> op_;
-  int64_t y_size_;
-  Arrays x_, parameters_;
-  std::unique_ptr<Guarded> y_, saved_;
+  std::unique_ptr<Kernel> kernel_;
+  Arrays arrays_, y_;
+  std::unique_ptr<Guarded> saved_;
   std::vector<float> weights_;
   bool in_place_ = false;
 };
@@ -326,58 +348,50 @@ void CheckGradient(Bench& bench, std::span<float> at, std::span<const float> gra
 
 TEST_P(LayerGradientTest, AgreesWithFiniteDifferences) {
   Bench bench(GetParam());
-  Arrays dx, dparameters;
-  bench.Gradients(std::numeric_limits<float>::quiet_NaN(), false, true, true, dx, dparameters);
-  for (size_t k = 0; k < dx.size(); ++k)
-    CheckGradient(bench, bench.x()[k]->values(), dx[k]->values(), fmt::format("x{}", k));
-  for (size_t k = 0; k < dparameters.size(); ++k)
-    if (bench.specs()[k].trainable)
-      CheckGradient(bench, bench.parameters()[k]->values(), dparameters[k]->values(),
-                    bench.specs()[k].name);
+  const Arrays gradients =
+      bench.Gradients(std::numeric_limits<float>::quiet_NaN(), false, true, true);
+  for (size_t k = 0; k < gradients.size(); ++k)
+    if (bench.IsTrained(k))
+      CheckGradient(bench, bench.arrays()[k]->values(), gradients[k]->values(), bench.NameOf(k));
 }
 
 TEST_P(LayerGradientTest, AddsWhereAsked) {
   Bench bench(GetParam());
-  Arrays plain, added, dparameters, dparameters_again;
-  bench.Gradients(0, false, true, true, plain, dparameters);
-  bench.Gradients(10, true, true, true, added, dparameters_again);
-  for (size_t k = 0; k < plain.size(); ++k)
-    for (size_t i = 0; i < plain[k]->values().size(); ++i)
-      ASSERT_NEAR(added[k]->values()[i], plain[k]->values()[i] + 10, 1e-5) << k << " " << i;
-  for (size_t k = 0; k < dparameters.size(); ++k)
-    if (bench.specs()[k].trainable) {
-      EXPECT_TRUE(std::ranges::equal(dparameters[k]->values(), dparameters_again[k]->values()));
-    }
+  const Arrays plain = bench.Gradients(0, false, true, true);
+  const Arrays added = bench.Gradients(10, true, true, true);
+  for (size_t k = 0; k < plain.size(); ++k) {
+    EXPECT_TRUE(bench.Adds(k) || !bench.IsInput(k)) << "only parameters may be added outside";
+    for (size_t i = 0; bench.IsTrained(k) && i < plain[k]->values().size(); ++i)
+      ASSERT_NEAR(added[k]->values()[i], plain[k]->values()[i] + (bench.Adds(k) ? 10 : 0), 1e-5)
+          << bench.NameOf(k) << " " << i;
+  }
 }
 
 TEST_P(LayerGradientTest, GivesOnlyWhatIsWanted) {
   Bench bench(GetParam());
-  Arrays dx, dparameters, dx_only, none, nothing, dparameters_only;
-  bench.Gradients(0, false, true, true, dx, dparameters);
-  bench.Gradients(0, false, true, false, dx_only, none);
-  bench.Gradients(0, false, false, true, nothing, dparameters_only);
-  for (size_t k = 0; k < dx.size(); ++k)
-    EXPECT_TRUE(std::ranges::equal(dx[k]->values(), dx_only[k]->values()));
-  for (size_t k = 0; k < dparameters.size(); ++k)
-    for (size_t i = 0; bench.specs()[k].trainable && i < dparameters[k]->values().size(); ++i)
-      ASSERT_NEAR(dparameters_only[k]->values()[i], dparameters[k]->values()[i], 1e-5)
+  const Arrays all = bench.Gradients(0, false, true, true);
+  const Arrays of_inputs = bench.Gradients(0, false, true, false);
+  const Arrays of_parameters = bench.Gradients(0, false, false, true);
+  for (size_t k = 0; k < all.size(); ++k) {
+    if (bench.IsInput(k)) {
+      EXPECT_TRUE(std::ranges::equal(all[k]->values(), of_inputs[k]->values()));
+      continue;
+    }
+    for (size_t i = 0; i < all[k]->values().size(); ++i)
+      ASSERT_NEAR(of_parameters[k]->values()[i], all[k]->values()[i], 1e-5)
           << i;  // not the same bits: kernels that fuse dx round in another order
+  }
 }
 
 TEST_P(LayerGradientTest, TheSameInPlace) {
   Bench bench(GetParam());
-  Arrays dx, dparameters, dx_in_place, dparameters_in_place;
-  bench.Gradients(0, false, true, true, dx, dparameters);
+  const Arrays apart = bench.Gradients(0, false, true, true);
   const double loss = bench.Loss();
   bench.GoInPlace();
-  bench.Gradients(0, false, true, true, dx_in_place, dparameters_in_place);
+  const Arrays in_place = bench.Gradients(0, false, true, true);
   EXPECT_EQ(bench.Loss(), loss);
-  for (size_t k = 0; k < dx.size(); ++k)
-    EXPECT_TRUE(std::ranges::equal(dx[k]->values(), dx_in_place[k]->values())) << k;
-  for (size_t k = 0; k < dparameters.size(); ++k)
-    if (bench.specs()[k].trainable) {
-      EXPECT_TRUE(std::ranges::equal(dparameters[k]->values(), dparameters_in_place[k]->values()));
-    }
+  for (size_t k = 0; k < apart.size(); ++k)
+    EXPECT_TRUE(std::ranges::equal(apart[k]->values(), in_place[k]->values())) << bench.NameOf(k);
 }
 
 INSTANTIATE_TEST_SUITE_P(Layers, LayerGradientTest, testing::ValuesIn(Cases()),

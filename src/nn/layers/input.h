@@ -1,7 +1,7 @@
 // The first node of every graph: says what an observation looks like, and normalizes it.
 #pragma once
 
-#include "normkit/nn/layer.h"
+#include "normkit/graph/layer.h"
 #include "normkit/nn/layers.h"
 
 namespace normkit {
@@ -14,13 +14,12 @@ class InputLayer : public Layer {
       : Layer(std::move(name)), normalization_(normalization) {}
   InputNormalization normalization() const { return normalization_; }
 
-  Layout OutputLayout(std::span<const Layout> inputs) const override;
-  std::vector<ParameterSpec> Parameters(std::span<const Layout> inputs) const override;
-  std::unique_ptr<LayerOp> Prepare(std::span<const Layout> inputs, bool training) const override;
+  bool is_input() const override { return true; }
+  std::vector<Value> Build(Graph& graph, std::span<const Value> inputs) const override;
   std::string Description() const override;
+  virtual Layout Observation() const = 0;  // what comes in, one of them
 
  private:
-  virtual Layout Observation() const = 0;
   InputNormalization normalization_;
 };
 
@@ -31,8 +30,9 @@ class ImageInputLayer : public InputLayer {
   std::string_view type() const override { return "image input"; }
   std::string_view short_name() const override { return "imageinput"; }
 
- private:
   Layout Observation() const override;
+
+ private:
   ImageInputOptions options_;
 };
 
@@ -43,8 +43,9 @@ class FeatureInputLayer : public InputLayer {
   std::string_view type() const override { return "feature input"; }
   std::string_view short_name() const override { return "featureinput"; }
 
- private:
   Layout Observation() const override;
+
+ private:
   FeatureInputOptions options_;
 };
 

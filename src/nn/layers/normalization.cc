@@ -4,6 +4,7 @@
 
 #include "src/core/finite.h"
 #include "src/nn/properties.h"
+#include "src/ops/normalization.h"
 
 namespace normkit {
 namespace {
@@ -66,8 +67,7 @@ void NormalizationLayer::CheckValues(std::string_view name, const std::vector<fl
               x.channels(), x.ToString());
 }
 
-Layout NormalizationLayer::OutputLayout(std::span<const Layout> inputs) const {
-  const Layout& x = OnlyInput(*this, inputs);
+void NormalizationLayer::CheckInput(const Layout& x) const {
   const NormalizationProperties& p = properties_;
   if (!x.Has(kC)) FailLayer(*this, "input is {}, expected a channel dimension", x.ToString());
   if (p.num_channels && *p.num_channels != x.channels())
@@ -81,7 +81,6 @@ Layout NormalizationLayer::OutputLayout(std::span<const Layout> inputs) const {
     FailLayer(*this, "num_groups is {}, expected a divisor of the {} channels of x ({})",
               p.num_groups, x.channels(), x.ToString());
   CheckSaysSomething(x);
-  return x;
 }
 
 // A statistic of one value makes it the offset, whatever the value is. A batch can be larger; what
@@ -99,46 +98,36 @@ void NormalizationLayer::CheckSaysSomething(const Layout& x) const {
             RowOf(kind_).more_values);
 }
 
-std::vector<ParameterSpec> NormalizationLayer::Parameters(std::span<const Layout> inputs) const {
+std::vector<Value> NormalizationLayer::Build(Graph& graph, std::span<const Value> inputs) const {
+  const Layout x = OnlyInput(*this, graph, inputs);  // the graph grows
+  CheckInput(x);
   const NormalizationProperties& p = properties_;
-  const int64_t channels = inputs[0].channels();
-  std::vector<ParameterSpec> specs{{"scale",
-                                    {channels},
-                                    Begin(p.scale, p.scale_initializer, channels),
-                                    true,
-                                    p.scale_learn_rate_factor,
-                                    p.scale_l2_factor}};
+  std::vector<Value> reads{inputs[0]};
+  const auto add = [&](const char* name, const std::vector<float>& given,
+                       const Initializer& initializer, bool trainable, double learn_rate_factor,
+                       double l2_factor) {
+    reads.push_back(graph.AddParameter({name,
+                                        {x.channels()},
+                                        Begin(given, initializer, x.channels()),
+                                        trainable,
+                                        learn_rate_factor,
+                                        l2_factor}));
+  };
+  add("scale", p.scale, p.scale_initializer, true, p.scale_learn_rate_factor, p.scale_l2_factor);
   if (has_offset())
-    specs.push_back({"offset",
-                     {channels},
-                     Begin(p.offset, p.offset_initializer, channels),
-                     true,
-                     p.offset_learn_rate_factor,
-                     p.offset_l2_factor});
+    add("offset", p.offset, p.offset_initializer, true, p.offset_learn_rate_factor,
+        p.offset_l2_factor);
+  ops::Normalization op{.spec = &SpecFor(x), .offset = has_offset()};
   if (kind_ == Kind::kBatch) {
-    specs.push_back({"trained_mean",
-                     {channels},
-                     Begin(p.trained_mean, Initializer::kZeros, channels),
-                     false,
-                     0,
-                     0});
-    specs.push_back({"trained_variance",
-                     {channels},
-                     Begin(p.trained_variance, Initializer::kOnes, channels),
-                     false,
-                     0,
-                     0});
+    add("trained_mean", p.trained_mean, Initializer::kZeros, false, 0, 0);
+    add("trained_variance", p.trained_variance, Initializer::kOnes, false, 0, 0);
+    op.statistics =
+        p.use_trained_statistics ? ops::Normalization::kGiven : ops::Normalization::kBatch;
   }
-  return specs;
-}
-
-std::unique_ptr<LayerOp> NormalizationLayer::Prepare(std::span<const Layout> inputs, bool) const {
-  return PrepareWith(Activation::kNone, false, inputs[0]);
-}
-
-std::unique_ptr<LayerOp> NormalizationLayer::PrepareWith(Activation activation, bool addend,
-                                                         const Layout& x) const {
-  return std::make_unique<NormalizationOp>(*this, x, activation, addend);
+  op.options.epsilon = p.epsilon;
+  op.options.num_groups = kind_ == Kind::kGroup ? GroupsFor(x) : 0;
+  op.options.name = Title(*this);
+  return graph.AddNode(ops::MakeNormalization(op), std::move(reads));
 }
 
 std::string NormalizationLayer::Description() const {
@@ -156,107 +145,9 @@ std::string NormalizationLayer::Description() const {
   return text + fmt::format("epsilon {}", p.epsilon);
 }
 
-NormalizationOp::NormalizationOp(const NormalizationLayer& layer, const Layout& x,
-                                 Activation activation, bool addend)
-    : title_(Title(layer)),
-      batch_(layer.kind() == Kind::kBatch),
-      has_offset_(layer.has_offset()),
-      addend_(addend),
-      properties_(layer.options()),
-      normalization_(layer.SpecFor(x), x, DType::kF32,
-                     {.epsilon = properties_.epsilon,
-                      .num_groups = layer.kind() == Kind::kGroup ? layer.GroupsFor(x) : 0,
-                      .activation = activation,
-                      .name = title_}) {}
-
-size_t NormalizationOp::saved_bytes() const {
-  return static_cast<size_t>(normalization_.num_statistics()) * (batch_ ? 3 : 2) * sizeof(double);
-}
-
-SavedStatistics NormalizationOp::Saved(std::byte* saved) const {
-  double* values = reinterpret_cast<double*>(saved);
-  const int64_t n = normalization_.num_statistics();
-  return {values, values + n, batch_ ? values + 2 * n : nullptr};
-}
-
-Normalization::ForwardArgs NormalizationOp::Arguments(const ForwardContext& context) const {
-  return {.x = context.inputs[0],
-          .gamma = context.parameters[0],
-          .beta = has_offset_ ? context.parameters[1] : nullptr,
-          .y = context.output,
-          .addend = addend_ ? context.inputs[1] : nullptr};
-}
-
-void NormalizationOp::Forward(const ForwardContext& context) {
-  if (batch_ && (!context.mode.training || properties_.use_trained_statistics))
-    return ForwardWithTrained(context);
-  if (!context.mode.training)
-    return normalization_.ForwardInference(Arguments(context), nullptr, nullptr);
-  Normalization::ForwardArgs args = Arguments(context);
-  const SavedStatistics saved = args.saved = Saved(context.saved);
-  normalization_.ForwardTraining(args);
-  if (batch_ && context.mode.update_statistics && !properties_.freeze_statistics)
-    MoveTrained(context, saved);
-}
-
-void NormalizationOp::ForwardWithTrained(const ForwardContext& context) {
-  CheckTrained(context);
-  const float *mean = context.parameters[2], *variance = context.parameters[3];
-  normalization_.ForwardInference(Arguments(context), mean, variance);
-  if (!context.saved) return;
-  const SavedStatistics saved = Saved(context.saved);
-  for (int64_t c = 0; c < normalization_.num_statistics(); ++c) {
-    saved.mean[c] = mean[c];
-    saved.rstd[c] = 1 / std::sqrt(variance[c] + properties_.epsilon);
-  }
-}
-
-void NormalizationOp::CheckTrained(const ForwardContext& context) const {
-  const float *mean = context.parameters[2], *variance = context.parameters[3];
-  const std::span<const float> means(mean, static_cast<size_t>(normalization_.num_running()));
-  if (const size_t bad = FirstNonFinite(means); bad < means.size())
-    Fail("{}: trained_mean[{}] is {}, expected a finite number", title_, bad, means[bad]);
-  for (int64_t c = 0; c < normalization_.num_running(); ++c)
-    if (!(variance[c] >= 0) || !std::isfinite(variance[c]))
-      Fail("{}: trained_variance[{}] is {}, expected a finite number >= 0", title_, c, variance[c]);
-}
-
-void NormalizationOp::MoveTrained(const ForwardContext& context, const SavedStatistics& saved) {
-  const auto n = static_cast<size_t>(normalization_.num_statistics());
-  UpdateRunning<float>({saved.mean, n}, {saved.variance, n}, normalization_.reduced_count(),
-                       properties_.mean_decay, properties_.variance_decay, RunningDivisor::kCount,
-                       {context.parameters[2], n}, {context.parameters[3], n});
-}
-
-void NormalizationOp::Backward(const BackwardContext& context) {
-  const SavedStatistics saved = Saved(const_cast<std::byte*>(context.saved));
-  Normalization::BackwardArgs args;
-  args.x = context.inputs[0];
-  args.dy = context.doutput;
-  args.gamma = context.parameters[0];
-  args.beta = has_offset_ ? context.parameters[1] : nullptr;
-  args.mean = saved.mean;
-  args.rstd = saved.rstd;
-  args.fixed_statistics = batch_ && properties_.use_trained_statistics;
-  args.dgamma = context.dparameters[0];
-  args.dbeta = has_offset_ ? context.dparameters[1] : nullptr;
-  args.dx = context.dinputs[0];
-  args.y = context.output;
-  args.daddend = addend_ ? context.dinputs[1] : nullptr;
-  args.accumulate = args.dx && context.add_to_dinput[0];
-  if (args.accumulate) {  // for all outputs of the call, but gradients of parameters begin at 0
-    const int64_t n = normalization_.num_parameters();
-    for (void* gradient : {args.dgamma, args.dbeta})
-      if (gradient) std::fill_n(static_cast<float*>(gradient), n, 0.f);
-  }
-  if (args.dx || args.dgamma || args.dbeta || args.daddend) normalization_.Backward(args);
-}
-
-SavedMoments NormalizationOp::Moments(const std::byte* saved) const {
-  if (!batch_ || properties_.use_trained_statistics || !saved) return {};
-  const SavedStatistics s = Saved(const_cast<std::byte*>(saved));
-  const auto n = static_cast<size_t>(normalization_.num_statistics());
-  return {normalization_.reduced_count(), {s.mean, n}, {s.variance, n}};
+bool MovesStatistics(const NormalizationLayer& layer) {
+  return layer.kind() == Kind::kBatch && !layer.options().freeze_statistics &&
+         !layer.options().use_trained_statistics;
 }
 
 namespace {

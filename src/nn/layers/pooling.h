@@ -2,25 +2,24 @@
 #pragma once
 
 #include "src/nn/layers/common.h"
-#include "src/onednn/pooling.h"
+#include "src/ops/ops.h"
 
 namespace normkit {
 
 // Padding never wins a maximum, and counts as zeros in an average (as in the toolbox).
 class Pooling2dLayer : public Layer {
  public:
-  Pooling2dLayer(PoolingKind kind, const Pooling2dOptions& options);
-  PoolingKind kind() const { return kind_; }
+  Pooling2dLayer(ops::Pool pool, const Pooling2dOptions& options);
+  ops::Pool pool() const { return pool_; }
   const Pooling2dOptions& options() const { return options_; }
+  ops::Window window() const;
   std::string_view type() const override;
   std::string_view short_name() const override;
-  Layout OutputLayout(std::span<const Layout> inputs) const override;
-  std::unique_ptr<LayerOp> Prepare(std::span<const Layout> inputs, bool training) const override;
+  std::vector<Value> Build(Graph& graph, std::span<const Value> inputs) const override;
   std::string Description() const override;
 
  private:
-  PoolingShape Shape(const Layout& x) const;
-  PoolingKind kind_;
+  ops::Pool pool_;
   Pooling2dOptions options_;
 };
 

@@ -4,7 +4,7 @@
 #include <cmath>
 #include <numeric>
 
-#include "normkit/nn/executor.h"
+#include "normkit/graph/executor.h"
 #include "normkit/nn/input_statistics.h"
 #include "normkit/nn/layers.h"
 #include "src/nn/loss.h"

@@ -47,7 +47,7 @@ const void* BeforeActivation(const Problem& problem, const void* y) {
       return BeforeLeakyRelu<BFloat16>(problem, y);
     case DType::kF16:
       return BeforeLeakyRelu<Float16>(problem, y);
-    case DType::kF32:
+    default:  // f32: a problem is of floating-point numbers
       break;
   }
   return BeforeLeakyRelu<float>(problem, y);

@@ -41,7 +41,7 @@ const KernelTable& Kernels(DType dtype) {
       return TableBF16();
     case DType::kF16:
       return TableF16();
-    case DType::kF32:
+    default:  // f32: a problem is of floating-point numbers
       break;
   }
   return TableF32();

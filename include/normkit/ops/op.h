@@ -1,0 +1,116 @@
+// What an operation is: what comes out of what goes in (Op), and its execution for fixed shapes
+// (Kernel). Operations know positions and sizes of axes, no labels, no names, no parameters: what a
+// layer trains is one more input.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <string_view>
+#include <vector>
+
+#include "normkit/core/array.h"
+#include "normkit/core/error.h"
+#include "normkit/core/export.h"
+#include "normkit/core/tensor.h"
+
+namespace normkit {
+
+// What a pass over a graph is for. Operations keep no such flag.
+struct RunMode {
+  bool training = false;  // batch statistics, dropout active, Backward may follow
+  bool dropout = true;    // with `training`; false: batch statistics, nothing dropped
+  uint64_t seed = 0;      // with the iteration and the node's stream all of its randomness
+  uint64_t iteration = 0;
+};
+
+// Arrays of one call, 64-byte aligned, of the types that the kernel was made for.
+struct ForwardContext {
+  RunMode mode;
+  int stream = 0;  // of random numbers: another one for each node that draws some
+  std::span<const void* const> inputs;
+  std::span<void* const> outputs;  // null: nobody wants it (never the first)
+  std::byte* saved = nullptr;      // saved_bytes(), kept until Backward; null outside training
+  std::byte* scratch = nullptr;    // forward_scratch_bytes(), only for this call
+
+  template <class T = float>
+  const T* x(size_t i = 0) const {
+    return static_cast<const T*>(inputs[i]);
+  }
+  template <class T = float>
+  T* y(size_t i = 0) const {
+    return static_cast<T*>(outputs[i]);
+  }
+};
+
+// Gradients are f32. Every one is overwritten, or added to where `add` says so, inputs and
+// parameters alike.
+struct BackwardContext {
+  RunMode mode;
+  std::span<const void* const> inputs;     // null where needs_input() is false
+  std::span<const void* const> outputs;    // null where needs_output() is false
+  std::span<const float* const> doutputs;  // null: nothing depends on it
+  std::span<float* const> dinputs;         // null: not wanted
+  std::span<const bool> add;               // of each input; inputs are served in order
+  const std::byte* saved = nullptr;
+  std::byte* scratch = nullptr;  // backward_scratch_bytes()
+
+  template <class T = float>
+  const T* x(size_t i = 0) const {
+    return static_cast<const T*>(inputs[i]);
+  }
+  template <class T = float>
+  const T* y(size_t i = 0) const {
+    return static_cast<const T*>(outputs[i]);
+  }
+  const float* dy(size_t i = 0) const { return doutputs[i]; }
+  float* dx(size_t i = 0) const { return dinputs[i]; }
+};
+
+// An operation made ready for inputs of fixed types: library primitives created, ways chosen. Used
+// by one thread at a time.
+class NORMKIT_API Kernel {
+ public:
+  virtual ~Kernel() = default;
+  virtual std::string_view way() const { return ""; }  // of several, for logs: "oneDNN"
+  virtual size_t saved_bytes() const { return 0; }
+  virtual size_t forward_scratch_bytes() const { return 0; }
+  virtual size_t backward_scratch_bytes() const { return 0; }
+  virtual bool needs_input(size_t) const { return true; }  // does Backward read inputs[i]?
+  virtual bool needs_output(size_t) const { return false; }
+  // May outputs[0] be inputs[0]? May dinputs[i] be doutputs[0]? Of several inputs all for which
+  // this holds may be at once, being equal.
+  virtual bool forward_in_place() const { return false; }
+  virtual bool backward_in_place(size_t) const { return false; }
+  // Can Backward add to dinputs[i]? Where not, the executor adds.
+  virtual bool adds(size_t) const { return true; }
+  virtual void Forward(const ForwardContext& context) = 0;
+  virtual void Backward(const BackwardContext& context);  // default: nothing has a gradient
+};
+
+// What a kernel is made for. `known`: the elements, where they are known before anything runs, as
+// those of constants and of what follows from shapes.
+struct OpInput {
+  ArrayType type = {};
+  const void* known = nullptr;
+};
+
+// A description: properties only. The same may stand in several graphs and nodes.
+class NORMKIT_API Op {
+ public:
+  virtual ~Op() = default;
+  virtual std::string_view name() const = 0;  // "convolution": for the table of fusions, for logs
+  // What comes out, at least one array. Labels of axes are passed on. Throws Error without a
+  // subject, "window 3x3 is larger than ...", where the inputs do not fit: the graph says whose.
+  virtual std::vector<ArrayType> Infer(std::span<const OpInput> inputs) const = 0;
+  // Whether it gives the same for the same inputs, in training too: known inputs make its outputs
+  // known.
+  virtual bool folds() const { return true; }
+  // Of outputs that follow from the inputs' types alone: gives them, of the types of Infer.
+  virtual std::vector<Tensor> Known(std::span<const OpInput>) const { return {}; }
+  // `training`: Backward may be called.
+  virtual std::unique_ptr<Kernel> Prepare(std::span<const OpInput> inputs, bool training) const = 0;
+};
+
+}  // namespace normkit

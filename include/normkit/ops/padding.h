@@ -1,0 +1,16 @@
+// Zeros around what a window slides over.
+#pragma once
+
+#include <cstdint>
+
+namespace normkit {
+
+// On each side, or as many as keep size / stride ("same").
+struct Padding {
+  bool same = false;
+  int64_t top = 0, bottom = 0, left = 0, right = 0;
+  static Padding Same() { return {.same = true}; }
+  static Padding All(int64_t n) { return {false, n, n, n, n}; }
+};
+
+}  // namespace normkit

@@ -1,0 +1,306 @@
+#include "normkit/graph/executor.h"
+
+#include <algorithm>
+#include <cstring>
+#include <list>
+
+#include "src/core/fail.h"
+#include "src/graph/fail_layer.h"
+#include "src/graph/plan.h"
+
+namespace normkit {
+
+class __attribute__((visibility("hidden"))) Executor::Impl {  // else exported as Executor is
+ public:
+  Impl(const Graph& graph, const ExecutorOptions& options) : graph_(graph), options_(options) {
+    if (graph.empty()) Fail("executor: the graph has no layers, expected an input layer");
+    for (const Value value : options.keep) CheckValue(value);
+    active_.resize(graph.values().size());
+    written_.resize(graph.values().size());
+  }
+
+  void SetShapes(std::span<const Layout> shapes);
+  void SetBatchSize(int64_t batch_size);
+  const Plan& plan() const {
+    if (!plan_) Fail("executor: no shapes set, expected those of the inputs");
+    return *plan_;
+  }
+  size_t arena_bytes() const { return arena_.bytes(); }
+  ArrayView input(size_t index) const;
+  void Forward(const Parameters& parameters, const RunMode& mode);
+  void* Find(Value value) const;
+  void Backward(const Parameters& parameters, std::span<const float> doutput, Value from,
+                const RunMode& mode, Parameters& gradients);
+
+  const Graph& graph() const { return graph_; }
+  bool can_go_back() const { return can_go_back_; }
+
+ private:
+  static constexpr size_t kMostPlans = 4;
+
+  void Use(std::list<Plan>::iterator plan);
+  void CheckParameters(const Parameters& parameters, std::string_view what) const;
+  void CheckValue(Value value) const;
+  void CheckMade(Value value) const;
+  bool Prepare(Step& step, const Parameters& parameters, Parameters& gradients);
+  void RunBackward(Step& step, const RunMode& mode, Parameters& gradients);
+  int ParameterOf(Value value) const { return graph_.value(value).parameter; }
+
+  Graph graph_;
+  ExecutorOptions options_;
+  std::list<Plan> plans_;  // the last used first
+  Plan* plan_ = nullptr;
+  Tensor arena_;
+  bool can_go_back_ = false;            // the last call was a training Forward
+  std::vector<char> active_, written_;  // of each value
+};
+
+void Executor::Impl::SetShapes(std::span<const Layout> shapes) {
+  const auto found = std::ranges::find_if(
+      plans_, [&](const Plan& plan) { return std::ranges::equal(plan.shapes(), shapes); });
+  if (found != plans_.end()) return Use(found);
+  plans_.emplace_front(graph_, shapes, options_);
+  if (plans_.size() > kMostPlans) plans_.pop_back();
+  Use(plans_.begin());
+}
+
+// Looks first, for this is asked at each pass.
+void Executor::Impl::SetBatchSize(int64_t batch_size) {
+  if (batch_size < 1) Fail("executor: batch size is {}, expected at least 1", batch_size);
+  const auto fits = [&](const Plan& plan) {
+    for (size_t i = 0; i < plan.shapes().size(); ++i) {
+      const auto &axes = plan.shapes()[i].axes(),
+                 &wanted = graph_.layout(graph_.inputs()[i]).axes();
+      for (size_t k = 0; k < axes.size(); ++k)
+        if (axes[k].size != (axes[k].label == kB ? batch_size : wanted[k].size)) return false;
+    }
+    return true;
+  };
+  const auto found = std::ranges::find_if(plans_, fits);
+  if (found != plans_.end()) return Use(found);
+  std::vector<Layout> shapes;
+  for (const Value input : graph_.inputs())
+    shapes.push_back(graph_.layout(input).WithBatch(batch_size));
+  SetShapes(shapes);
+}
+
+void Executor::Impl::Use(std::list<Plan>::iterator plan) {
+  if (plan_ == &*plan) return;
+  can_go_back_ = false;
+  plan_ = nullptr;  // until there is memory
+  plans_.splice(plans_.begin(), plans_, plan);
+  Plan& used = plans_.front();
+  if (used.bytes() > static_cast<double>(arena_.bytes()) || arena_.bytes() == 0) {
+    CheckMemory(used.bytes(),
+                fmt::format("activations for batch size {}", used.shapes()[0].SizeOf(kB)));
+    arena_ = {};
+    arena_ = Tensor(Layout({{kC, static_cast<int64_t>(used.bytes())}}), DType::kU8,
+                    Tensor::kUninitialized);
+  }
+  used.Connect(static_cast<std::byte*>(arena_.data()));
+  plan_ = &used;
+}
+
+void Executor::Impl::CheckParameters(const Parameters& parameters, std::string_view what) const {
+  const auto& list = parameters.list();
+  const auto expected = graph_.parameters();
+  const auto same = [](const Parameter& a, const GraphParameter& b) {
+    return a.value == b.value && a.shape == b.spec.shape;
+  };
+  if (!std::ranges::equal(list, expected, same))
+    Fail("executor: {} ({} arrays) were made for another graph, expected {} arrays of this one",
+         what, list.size(), expected.size());
+}
+
+void Executor::Impl::CheckValue(Value value) const {
+  if (value < 0 || static_cast<size_t>(value) >= graph_.values().size())
+    Fail("executor: value {} asked for, expected 0 to {}", value, graph_.values().size() - 1);
+}
+
+ArrayView Executor::Impl::input(size_t index) const {
+  if (index >= graph_.inputs().size())
+    Fail("executor: input {} asked for, expected 0 to {}", index, graph_.inputs().size() - 1);
+  const Value value = graph_.inputs()[index];
+  return {plan().value(value), plan().type(value)};
+}
+
+void Executor::Impl::CheckMade(Value value) const {
+  CheckValue(value);
+  if (ParameterOf(value) >= 0)
+    Fail("{}: value {} is a parameter, expected one that the graph computes", graph_.TitleOf(value),
+         value);
+  if (!plan().value(value))
+    Fail("{}: has no value of its own: it runs as one operation with others",
+         graph_.TitleOf(value));
+}
+
+void* Executor::Impl::Find(Value value) const {
+  CheckMade(value);
+  if (!plan().kept(value))
+    Fail("{}: its value is not kept, expected an executor made with keep_all, or to keep it",
+         graph_.TitleOf(value));
+  return plan().value(value);
+}
+
+void Executor::Impl::Forward(const Parameters& parameters, const RunMode& mode) {
+  if (mode.training && !options_.training)
+    Fail("executor: a training pass asked of an executor made for inference");
+  plan();
+  CheckParameters(parameters, "parameters");
+  can_go_back_ = false;
+  const float* values = parameters.values().data();
+  for (Step& step : plan_->list()) {
+    for (size_t i = 0; i < step.inputs.size(); ++i)
+      if (const int p = ParameterOf(step.inputs[i]); p >= 0)
+        step.input_arrays[i] = values + parameters.list()[static_cast<size_t>(p)].offset;
+    ForwardContext context;
+    context.mode = mode;
+    context.stream = graph_.node(step.node).layer;
+    context.inputs = step.input_arrays;
+    context.outputs = step.output_arrays;
+    if (mode.training) context.saved = plan_->At<std::byte>(step.saved);
+    context.scratch = plan_->At<std::byte>(step.forward_scratch);
+    step.kernel->Forward(context);
+  }
+  can_go_back_ = mode.training;
+}
+
+void Executor::Impl::Backward(const Parameters& parameters, std::span<const float> doutput,
+                              Value from, const RunMode& mode, Parameters& gradients) {
+  if (!can_go_back_) Fail("executor: Backward called without a training Forward before it");
+  CheckParameters(parameters, "parameters");
+  CheckParameters(gradients, "gradients");
+  CheckMade(from);
+  const ArrayType& type = plan_->type(from);
+  if (doutput.size() * sizeof(float) != type.bytes() || type.dtype != DType::kF32)
+    Fail("{}: doutput has {} values, expected {} ({})", graph_.TitleOf(from), doutput.size(),
+         type.shape.size(), type.shape.ToString());
+  can_go_back_ = false;
+
+  std::ranges::fill(active_, 0);
+  std::ranges::fill(written_, 0);
+  float* gradient = plan_->gradient(from);
+  if (gradient) std::memcpy(gradient, doutput.data(), doutput.size_bytes());
+  active_[static_cast<size_t>(from)] = gradient != nullptr;
+  for (size_t s = plan_->list().size(); s-- > 0;) {
+    Step& step = plan_->list()[s];
+    if (Prepare(step, parameters, gradients)) RunBackward(step, mode, gradients);
+  }
+  for (const Parameter& p : gradients.list())
+    if (p.trainable && !written_[static_cast<size_t>(p.value)])
+      std::ranges::fill(gradients.Get(p), 0.f);
+}
+
+// Sets the arrays of a step; false: nothing that it gives matters.
+bool Executor::Impl::Prepare(Step& step, const Parameters& parameters, Parameters& gradients) {
+  bool active = false;
+  for (size_t i = 0; i < step.outputs.size(); ++i) {
+    const bool matters = active_[static_cast<size_t>(step.outputs[i])] != 0;
+    step.doutput_arrays[i] = matters ? plan_->gradient(step.outputs[i]) : nullptr;
+    active |= matters;
+  }
+  if (!active || !step.needs_gradient) return false;
+  const float* values = parameters.values().data();
+  float* dvalues = gradients.values().data();
+  for (size_t i = 0; i < step.inputs.size(); ++i) {
+    const auto v = static_cast<size_t>(step.inputs[i]);
+    float* dinput = plan_->gradient(step.inputs[i]);
+    if (const int p = ParameterOf(step.inputs[i]); p >= 0) {
+      step.backward_inputs[i] = values + parameters.list()[static_cast<size_t>(p)].offset;
+      const Parameter& parameter = gradients.list()[static_cast<size_t>(p)];
+      dinput = parameter.trainable ? dvalues + parameter.offset : nullptr;
+      if (dinput && written_[v] && !step.kernel->adds(i)) dinput = plan_->At<float>(step.apart[i]);
+    }
+    step.dinput_arrays[i] = dinput;
+    step.add[i] = written_[v] != 0;
+    if (dinput) active_[v] = written_[v] = 1;
+  }
+  return true;
+}
+
+void Executor::Impl::RunBackward(Step& step, const RunMode& mode, Parameters& gradients) {
+  BackwardContext context;
+  context.mode = mode;
+  context.inputs = step.backward_inputs;
+  context.outputs = step.backward_outputs;
+  context.doutputs = step.doutput_arrays;
+  context.dinputs = step.dinput_arrays;
+  context.add = {step.add.get(), step.inputs.size()};
+  context.saved = plan_->At<std::byte>(step.saved);
+  context.scratch = plan_->At<std::byte>(step.backward_scratch);
+  step.kernel->Backward(context);
+  for (size_t i = 0; i < step.inputs.size(); ++i) {
+    const float* apart = plan_->At<float>(step.apart[i]);
+    if (!apart || step.dinput_arrays[i] != apart) continue;
+    const auto p = static_cast<size_t>(ParameterOf(step.inputs[i]));
+    for (float& gradient : gradients.Get(gradients.list()[p])) gradient += *apart++;
+  }
+}
+
+Executor::Executor(const Graph& graph, const ExecutorOptions& options)
+    : impl_(std::make_unique<Impl>(graph, options)) {}
+Executor::Executor(const Graph& graph, int64_t batch_size, bool training, bool keep_all)
+    : Executor(graph, {.training = training, .keep_all = keep_all}) {
+  SetBatchSize(batch_size);
+}
+Executor::~Executor() = default;
+Executor::Executor(Executor&&) noexcept = default;
+Executor& Executor::operator=(Executor&&) noexcept = default;
+
+double Executor::PlannedBytes(const Graph& graph, int64_t batch_size, bool training,
+                              bool keep_all) {
+  if (batch_size < 1) Fail("executor: batch size is {}, expected at least 1", batch_size);
+  std::vector<Layout> shapes;
+  for (const Value input : graph.inputs())
+    shapes.push_back(graph.layout(input).WithBatch(batch_size));
+  return Plan(graph, shapes, {.training = training, .keep_all = keep_all}).bytes();
+}
+
+void Executor::SetShapes(std::span<const Layout> shapes) { impl_->SetShapes(shapes); }
+void Executor::SetBatchSize(int64_t batch_size) { impl_->SetBatchSize(batch_size); }
+int64_t Executor::batch_size() const { return impl_->plan().shapes()[0].SizeOf(kB); }
+size_t Executor::arena_bytes() const { return impl_->arena_bytes(); }
+std::span<float> Executor::input() {
+  const auto [data, size] = Find(impl_->graph().inputs()[0], DType::kF32);
+  return {static_cast<float*>(const_cast<void*>(data)), size};
+}
+ArrayView Executor::input(size_t index) { return impl_->input(index); }
+
+std::span<const float> Executor::Forward(const Parameters& parameters, const RunMode& mode) {
+  impl_->Forward(parameters, mode);
+  return value(impl_->graph().output());
+}
+
+ArrayView Executor::Run(const Parameters& parameters, std::span<const ArrayView> inputs,
+                        const RunMode& mode) {
+  std::vector<Layout> shapes;
+  for (const ArrayView& input : inputs) shapes.push_back(input.type.shape);
+  impl_->SetShapes(shapes);
+  for (size_t i = 0; i < inputs.size(); ++i) {
+    const ArrayView to = impl_->input(i);
+    inputs[i].CheckDense(to.type.dtype);
+    std::memcpy(to.data, inputs[i].data, to.type.bytes());
+  }
+  impl_->Forward(parameters, mode);
+  return array(impl_->graph().output());
+}
+
+std::pair<const void*, size_t> Executor::Find(Value value, DType dtype) const {
+  const void* data = impl_->Find(value);
+  const ArrayType& type = impl_->plan().type(value);
+  if (type.dtype != dtype)
+    Fail("{}: its value is {}, asked for {}", impl_->graph().TitleOf(value), type.ToString(),
+         Name(dtype));
+  return {data, static_cast<size_t>(type.shape.size())};
+}
+ArrayView Executor::array(Value value) const {
+  return {impl_->Find(value), impl_->plan().type(value)};
+}
+bool Executor::can_go_back() const { return impl_->can_go_back(); }
+
+void Executor::Backward(const Parameters& parameters, std::span<const float> doutput, Value from,
+                        const RunMode& mode, Parameters& gradients) {
+  impl_->Backward(parameters, doutput, from, mode, gradients);
+}
+
+}  // namespace normkit

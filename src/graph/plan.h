@@ -1,0 +1,54 @@
+// What an executor has made ready for inputs of certain shapes.
+#pragma once
+
+#include <span>
+#include <vector>
+
+#include "normkit/graph/executor.h"
+#include "src/graph/steps.h"
+#include "src/graph/value_blocks.h"
+
+namespace normkit {
+
+class Plan {
+ public:
+  // Throws as Executor::SetShapes.
+  Plan(const Graph& graph, std::span<const Layout> shapes, const ExecutorOptions& options);
+
+  std::span<const Layout> shapes() const { return shapes_; }
+  double bytes() const { return bytes_; }  // of the arena
+  const ArrayType& type(Value value) const { return types_.types[static_cast<size_t>(value)]; }
+  const Steps& steps() const { return steps_; }
+  std::vector<Step>& list() { return steps_.list; }
+
+  // Points all arrays of the steps into an arena of at least bytes().
+  void Connect(std::byte* arena);
+
+  template <class T>
+  T* At(int block) const {
+    if (block == kMissing) return nullptr;
+    return reinterpret_cast<T*>(arena_ + blocks_[static_cast<size_t>(block)].offset);
+  }
+  void* value(Value value) const;  // null: not in the arena, and not known
+  float* gradient(Value value) const { return At<float>(of_.gradient[static_cast<size_t>(value)]); }
+  bool kept(Value value) const {
+    return of_.kept[static_cast<size_t>(value)] || types_.known[static_cast<size_t>(value)];
+  }
+  size_t bytes(Value value) const { return type(value).bytes(); }
+
+ private:
+  void MakeBlocks(const Graph& graph, const ExecutorOptions& options, std::span<const char> wanted);
+  void MakeBlocksOfStep(int s, const Times& times, bool training);
+  int AddBlock(size_t bytes, int first, int last);
+
+  std::vector<Layout> shapes_;
+  Graph::Types types_;
+  Steps steps_;
+  std::vector<Block> blocks_;
+  ValueBlocks of_;
+  std::vector<int> readers_;  // of each parameter value: how many steps read it
+  double bytes_ = 0;
+  std::byte* arena_ = nullptr;
+};
+
+}  // namespace normkit

@@ -1,0 +1,122 @@
+#include "src/nn/layers/plain.h"
+
+#include "src/nn/properties.h"
+#include "src/ops/ops.h"
+
+namespace normkit {
+
+ElementwiseLayer::ElementwiseLayer(const ops::Elementwise& row, std::string name, double property)
+    : Layer(std::move(name)), row_(row), property_(property) {}
+
+std::vector<Value> ElementwiseLayer::Build(Graph& graph, std::span<const Value> inputs) const {
+  OnlyInput(*this, graph, inputs);
+  return graph.AddNode(ops::MakeElementwise(row_, static_cast<float>(property_)), {inputs[0]});
+}
+
+std::string ElementwiseLayer::Description() const {
+  return row_.property.empty() ? "" : fmt::format("{} {}", row_.property, property_);
+}
+
+namespace {
+
+std::vector<Value> BuildSoftmax(const Layer& layer, Graph& graph, std::span<const Value> inputs) {
+  const Layout& x = OnlyInput(layer, graph, inputs);
+  if (!x.channels_last()) FailLayer(layer, "input is {}, expected channels last", x.ToString());
+  if (x.channels() < 2)
+    FailLayer(layer,
+              "input is {}, expected at least 2 channels (classes): of one value it is 1, whatever "
+              "the input",
+              x.ToString());
+  return graph.AddNode(ops::Softmax(), {inputs[0]});
+}
+
+std::vector<Value> BuildFlatten(const Layer& layer, Graph& graph, std::span<const Value> inputs) {
+  OnlyImage(layer, graph, inputs);
+  return graph.AddNode(ops::Flatten(), {inputs[0]});
+}
+
+std::vector<Value> BuildGlobalAverage(const Layer& layer, Graph& graph,
+                                      std::span<const Value> inputs) {
+  OnlyImage(layer, graph, inputs);
+  return graph.AddNode(ops::GlobalAverage(), {inputs[0]});
+}
+
+constexpr NamedLayer::Kind kSoftmax{"softmax", "softmax", "Softmax", BuildSoftmax};
+constexpr NamedLayer::Kind kFlatten{"flatten", "flatten", "Flatten", BuildFlatten};
+constexpr NamedLayer::Kind kGlobalAverage{"global average pooling 2-D", "gap", "GlobalAveragePool",
+                                          BuildGlobalAverage};
+
+LayerPtr MakeElementwiseLayer(std::string_view short_name, const std::string& name,
+                              double property = 0) {
+  return std::make_shared<ElementwiseLayer>(ops::FindElementwise(short_name), name, property);
+}
+
+}  // namespace
+
+DropoutLayer::DropoutLayer(const DropoutOptions& options) : Layer(options.name), options_(options) {
+  CheckProperties(*this, options);
+}
+
+std::vector<Value> DropoutLayer::Build(Graph& graph, std::span<const Value> inputs) const {
+  OnlyInput(*this, graph, inputs);
+  return graph.AddNode(ops::Dropout(options_.probability), {inputs[0]});
+}
+
+std::string DropoutLayer::Description() const {
+  return fmt::format("probability {}", options_.probability);
+}
+
+AdditionLayer::AdditionLayer(const AdditionOptions& options)
+    : Layer(options.name), options_(options) {
+  CheckProperties(*this, options);
+}
+
+std::vector<Value> AdditionLayer::Build(Graph& graph, std::span<const Value> inputs) const {
+  CheckInputCount(*this, inputs, options_.num_inputs);
+  return graph.AddNode(ops::Addition(), {inputs.begin(), inputs.end()});
+}
+
+std::string AdditionLayer::Description() const {
+  return fmt::format("{} inputs", options_.num_inputs);
+}
+
+ConcatenationLayer::ConcatenationLayer(const ConcatenationOptions& options)
+    : Layer(options.name), options_(options) {
+  CheckProperties(*this, options);
+}
+
+std::vector<Value> ConcatenationLayer::Build(Graph& graph, std::span<const Value> inputs) const {
+  CheckInputCount(*this, inputs, options_.num_inputs);
+  for (const Layout& x : LayoutsOf(graph, inputs))
+    if (!x.Has(kC) || x.axes().back().label != kC)
+      FailLayer(*this, "input is {}, expected channels last", x.ToString());
+  return graph.AddNode(ops::Concatenation(), {inputs.begin(), inputs.end()});
+}
+
+std::string ConcatenationLayer::Description() const {
+  return fmt::format("{} inputs along channels", options_.num_inputs);
+}
+
+LayerPtr Relu(const std::string& name) { return MakeElementwiseLayer("relu", name); }
+LayerPtr LeakyRelu(const LeakyReluOptions& options) {
+  const LayerPtr layer = MakeElementwiseLayer("leakyrelu", options.name, options.scale);
+  CheckProperties(*layer, options);
+  return layer;
+}
+LayerPtr Tanh(const std::string& name) { return MakeElementwiseLayer("tanh", name); }
+LayerPtr Sigmoid(const std::string& name) { return MakeElementwiseLayer("sigmoid", name); }
+LayerPtr Gelu(const std::string& name) { return MakeElementwiseLayer("gelu", name); }
+LayerPtr Softmax(const std::string& name) { return std::make_shared<NamedLayer>(kSoftmax, name); }
+LayerPtr Flatten(const std::string& name) { return std::make_shared<NamedLayer>(kFlatten, name); }
+LayerPtr GlobalAveragePooling2d(const std::string& name) {
+  return std::make_shared<NamedLayer>(kGlobalAverage, name);
+}
+LayerPtr Dropout(const DropoutOptions& options) { return std::make_shared<DropoutLayer>(options); }
+LayerPtr Addition(const AdditionOptions& options) {
+  return std::make_shared<AdditionLayer>(options);
+}
+LayerPtr Concatenation(const ConcatenationOptions& options) {
+  return std::make_shared<ConcatenationLayer>(options);
+}
+
+}  // namespace normkit

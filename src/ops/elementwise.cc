@@ -1,0 +1,137 @@
+#include "src/ops/elementwise.h"
+
+#include <algorithm>
+#include <cmath>
+#include <numbers>
+
+#include "src/ops/pieces.h"
+
+namespace normkit::ops {
+namespace {
+
+// The functions of the rows: Map(x, p), and Gradient(dy, at, p) = dy f'. p is the property.
+
+struct ReluRow {
+  static constexpr bool kReadsOutput = true;
+  static float Map(float x, float) { return Relu::Map(x); }
+  static float Gradient(float dy, float y, float) { return Relu::Gradient(dy, y); }
+};
+
+struct LeakyReluRow {  // x where x > 0, p x elsewhere
+  static constexpr bool kReadsOutput = false;
+  static float Map(float x, float p) { return x > 0 ? x : p * x; }
+  static float Gradient(float dy, float x, float p) { return dy * (x > 0 ? 1.f : p); }
+};
+
+struct TanhRow {
+  static constexpr bool kReadsOutput = true;
+  static float Map(float x, float) { return std::tanh(x); }
+  static float Gradient(float dy, float y, float) { return dy * (1 - y * y); }
+};
+
+struct SigmoidRow {  // 1 / (1 + exp(-x))
+  static constexpr bool kReadsOutput = true;
+  static float Map(float x, float) { return 1 / (1 + std::exp(-x)); }
+  static float Gradient(float dy, float y, float) { return dy * (y * (1 - y)); }
+};
+
+// x Phi(x), Phi the distribution function of the standard normal (Hendrycks & Gimpel 2016), by
+// erfc, not 1 + erf: the lower tail keeps its digits.
+struct GeluRow {
+  static constexpr bool kReadsOutput = false;
+  static float Distribution(float x) {
+    return 0.5f * std::erfc(x * -std::numbers::sqrt2_v<float> / 2);
+  }
+  static float Density(float x) {
+    constexpr float kScale = std::numbers::inv_sqrtpi_v<float> / std::numbers::sqrt2_v<float>;
+    return kScale * std::exp(-0.5f * x * x);
+  }
+  static float Map(float x, float) { return x * Distribution(x); }
+  static float Gradient(float dy, float x, float) {
+    return dy * (Distribution(x) + x * Density(x));
+  }
+};
+
+template <class F>
+void Map(const float* x, float* y, int64_t begin, int64_t end, float p) {
+  Store(y, begin, end, false, [=](int64_t i) { return F::Map(x[i], p); });
+}
+
+template <class F>
+void Gradient(const float* dy, const float* at, float* dx, bool add, int64_t begin, int64_t end,
+              float p) {
+  Store(dx, begin, end, add, [=](int64_t i) { return F::Gradient(dy[i], at[i], p); });
+}
+
+template <class F>
+constexpr Elementwise Row(std::string_view type, std::string_view short_name, std::string_view onnx,
+                          std::string_view property = "", double default_value = 0) {
+  return {type, short_name, onnx, property, default_value, F::kReadsOutput, Map<F>, Gradient<F>};
+}
+
+constexpr Elementwise kTable[] = {
+    Row<ReluRow>("ReLU", "relu", "Relu"),
+    Row<LeakyReluRow>("leaky ReLU", "leakyrelu", "LeakyRelu", "scale", 0.01),
+    Row<TanhRow>("tanh", "tanh", "Tanh"),
+    Row<SigmoidRow>("sigmoid", "sigmoid", "Sigmoid"),
+    Row<GeluRow>("GELU", "gelu", "Gelu"),
+};
+
+class ElementwiseKernel : public Kernel {
+ public:
+  ElementwiseKernel(const Elementwise& row, float property, int64_t size)
+      : row_(row), property_(property), size_(size) {}
+  bool needs_input(size_t) const override { return !row_.gradient_reads_output; }
+  bool needs_output(size_t) const override { return row_.gradient_reads_output; }
+  bool forward_in_place() const override { return true; }
+  bool backward_in_place(size_t) const override { return true; }
+
+  void Forward(const ForwardContext& context) override {
+    ForPieces(size_, [&](int64_t begin, int64_t end) {
+      row_.map(context.x(), context.y(), begin, end, property_);
+    });
+  }
+
+  void Backward(const BackwardContext& context) override {
+    if (!context.dx()) return;
+    const float* at = row_.gradient_reads_output ? context.y() : context.x();
+    ForPieces(size_, [&](int64_t begin, int64_t end) {
+      row_.gradient(context.dy(), at, context.dx(), context.add[0], begin, end, property_);
+    });
+  }
+
+ private:
+  const Elementwise& row_;
+  float property_;
+  int64_t size_;
+};
+
+class ElementwiseOp : public Op {
+ public:
+  ElementwiseOp(const Elementwise& row, float property) : row_(row), property_(property) {}
+  std::string_view name() const override { return row_.short_name; }
+  std::vector<ArrayType> Infer(std::span<const OpInput> inputs) const override {
+    return {inputs[0].type};
+  }
+  std::unique_ptr<Kernel> Prepare(std::span<const OpInput> inputs, bool) const override {
+    return std::make_unique<ElementwiseKernel>(row_, property_, inputs[0].type.shape.size());
+  }
+
+ private:
+  const Elementwise& row_;
+  float property_;
+};
+
+}  // namespace
+
+std::span<const Elementwise> ElementwiseTable() { return kTable; }
+
+const Elementwise& FindElementwise(std::string_view short_name) {
+  return *std::ranges::find(kTable, short_name, &Elementwise::short_name);
+}
+
+std::shared_ptr<const Op> MakeElementwise(const Elementwise& row, float property) {
+  return std::make_shared<ElementwiseOp>(row, property);
+}
+
+}  // namespace normkit::ops

@@ -1,0 +1,156 @@
+#include "src/ops/normalization.h"
+
+#include <algorithm>
+#include <cmath>
+
+#include "src/core/fail.h"
+#include "src/core/finite.h"
+
+namespace normkit::ops {
+namespace {
+
+class NormalizationKernel : public Kernel {
+ public:
+  NormalizationKernel(const Normalization& op, const Layout& x)
+      : op_(op), normalization_(*op.spec, x, DType::kF32, op.options) {}
+
+  size_t saved_bytes() const override {
+    const auto n = static_cast<size_t>(normalization_.num_statistics());
+    return (op_.statistics == Normalization::kBatch ? n : 2 * n) * sizeof(double);
+  }
+  bool needs_input(size_t i) const override { return i < op_.mean_input(); }
+  bool needs_output(size_t i) const override { return i == 0 ? op_.addend : i == 1; }
+  bool forward_in_place() const override { return true; }
+  bool backward_in_place(size_t i) const override { return op_.addend ? IsAddend(i) : i == 0; }
+  bool adds(size_t i) const override { return i == 0; }
+
+  void Forward(const ForwardContext& context) override;
+  void Backward(const BackwardContext& context) override;
+
+ private:
+  bool has_given() const { return op_.statistics != Normalization::kOwn; }
+  size_t AddendInput() const { return op_.mean_input() + (has_given() ? 2 : 0); }
+  bool IsAddend(size_t i) const { return op_.addend && i == AddendInput(); }
+
+  // In memory that lies in `saved` and, of the batch, in the outputs.
+  template <class Context>
+  SavedStatistics Statistics(const Context& context) const {
+    auto* own = reinterpret_cast<double*>(const_cast<std::byte*>(context.saved));
+    if (op_.statistics == Normalization::kBatch)
+      return {const_cast<double*>(context.template y<double>(1)), own,
+              const_cast<double*>(context.template y<double>(2))};
+    return {own, own + normalization_.num_statistics()};
+  }
+  normkit::Normalization::ForwardArgs Arguments(const ForwardContext& context) const;
+  void ForwardWithGiven(const ForwardContext& context);
+  void CheckGiven(const float* mean, const float* variance) const;
+
+  Normalization op_;
+  normkit::Normalization normalization_;
+};
+
+normkit::Normalization::ForwardArgs NormalizationKernel::Arguments(
+    const ForwardContext& context) const {
+  return {.x = context.x(),
+          .gamma = context.x(1),
+          .beta = op_.offset ? context.x(2) : nullptr,
+          .y = context.y(),
+          .addend = op_.addend ? context.x(AddendInput()) : nullptr};
+}
+
+void NormalizationKernel::Forward(const ForwardContext& context) {
+  if (has_given() && (!context.mode.training || op_.statistics == Normalization::kGiven))
+    return ForwardWithGiven(context);
+  if (!context.mode.training)
+    return normalization_.ForwardInference(Arguments(context), nullptr, nullptr);
+  normkit::Normalization::ForwardArgs args = Arguments(context);
+  args.saved = Statistics(context);
+  normalization_.ForwardTraining(args);
+}
+
+void NormalizationKernel::ForwardWithGiven(const ForwardContext& context) {
+  const float *mean = context.x(op_.mean_input()), *variance = context.x(op_.mean_input() + 1);
+  CheckGiven(mean, variance);
+  normalization_.ForwardInference(Arguments(context), mean, variance);
+  if (!context.mode.training) return;
+  const SavedStatistics saved = Statistics(context);
+  for (int64_t c = 0; c < normalization_.num_statistics(); ++c) {
+    saved.mean[c] = mean[c];
+    saved.rstd[c] = 1 / std::sqrt(variance[c] + op_.options.epsilon);
+  }
+}
+
+void NormalizationKernel::CheckGiven(const float* mean, const float* variance) const {
+  const std::span<const float> means(mean, static_cast<size_t>(normalization_.num_running()));
+  if (const size_t bad = FirstNonFinite(means); bad < means.size())
+    Fail("{}: trained_mean[{}] is {}, expected a finite number", op_.options.name, bad, means[bad]);
+  for (int64_t c = 0; c < normalization_.num_running(); ++c)
+    if (!(variance[c] >= 0) || !std::isfinite(variance[c]))
+      Fail("{}: trained_variance[{}] is {}, expected a finite number >= 0", op_.options.name, c,
+           variance[c]);
+}
+
+void NormalizationKernel::Backward(const BackwardContext& context) {
+  const SavedStatistics saved = Statistics(context);
+  normkit::Normalization::BackwardArgs args;
+  args.x = context.x();
+  args.dy = context.dy();
+  args.gamma = context.x(1);
+  args.beta = op_.offset ? context.x(2) : nullptr;
+  args.mean = saved.mean;
+  args.rstd = saved.rstd;
+  args.fixed_statistics = op_.statistics == Normalization::kGiven;
+  args.dgamma = context.dx(1);
+  args.dbeta = op_.offset ? context.dx(2) : nullptr;
+  args.dx = context.dx();
+  args.y = op_.addend ? context.y() : nullptr;
+  args.daddend = op_.addend ? context.dx(AddendInput()) : nullptr;
+  args.accumulate = args.dx && context.add[0];
+  if (args.accumulate) {  // for all outputs of the call, but gradients of parameters begin at 0
+    const int64_t n = normalization_.num_parameters();
+    for (void* gradient : {args.dgamma, args.dbeta})
+      if (gradient) std::fill_n(static_cast<float*>(gradient), n, 0.f);
+  }
+  if (args.dx || args.dgamma || args.dbeta || args.daddend) normalization_.Backward(args);
+}
+
+class NormalizationOp : public Op {
+ public:
+  explicit NormalizationOp(const Normalization& normalization) : normalization_(normalization) {}
+  const Normalization& normalization() const { return normalization_; }
+  std::string_view name() const override { return "normalization"; }
+  bool folds() const override { return normalization_.statistics == Normalization::kOwn; }
+
+  std::vector<ArrayType> Infer(std::span<const OpInput> inputs) const override {
+    const ArrayType& x = inputs[0].type;
+    if (inputs[1].type.shape.size() != x.shape.channels())
+      Fail("scale has {} values, expected {} (channels of x, {})", inputs[1].type.shape.size(),
+           x.shape.channels(), x.shape.ToString());
+    std::vector<ArrayType> outputs{x};
+    if (normalization_.statistics == Normalization::kBatch)
+      outputs.resize(3,
+                     {DType::kF64, Layout({{kC, x.shape.SizeOf(normalization_.spec->running)}})});
+    return outputs;
+  }
+  std::unique_ptr<Kernel> Prepare(std::span<const OpInput> inputs, bool) const override {
+    return std::make_unique<NormalizationKernel>(normalization_, inputs[0].type.shape);
+  }
+
+ private:
+  Normalization normalization_;
+};
+
+}  // namespace
+
+OpPtr MakeNormalization(const Normalization& normalization) {
+  return std::make_shared<NormalizationOp>(normalization);
+}
+
+OpPtr WithActivation(const Op& op, Activation activation, bool addend) {
+  Normalization with = static_cast<const NormalizationOp&>(op).normalization();
+  with.options.activation = activation;
+  with.addend = addend;
+  return MakeNormalization(with);
+}
+
+}  // namespace normkit::ops

@@ -1,0 +1,32 @@
+// The normalization as an operation of a graph.
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "normkit/norm/normalization.h"
+#include "src/ops/ops.h"
+
+namespace normkit::ops {
+
+// Inputs: x, gamma, beta if `offset`, given mean and variance [C] unless kOwn, an addend if
+// `addend`. Outputs: y; kBatch: also the mean and variance [C] of the batch, f64, in training.
+struct Normalization {
+  // Whose statistics: x's own; those of the batch in training, given ones in prediction; given.
+  enum Statistics { kOwn, kBatch, kGiven };
+
+  const NormSpec* spec = nullptr;  // a row of the table
+  Statistics statistics = kOwn;
+  bool offset = true;
+  bool addend = false;       // y = activation(gamma xhat + beta + addend)
+  NormOptions options = {};  // epsilon, num_groups, activation; name, for messages
+
+  size_t mean_input() const { return offset ? 3 : 2; }
+};
+
+OpPtr MakeNormalization(const Normalization& normalization);
+
+// The same with what stands behind it, where `op` is one of MakeNormalization without.
+OpPtr WithActivation(const Op& op, Activation activation, bool addend);
+
+}  // namespace normkit::ops

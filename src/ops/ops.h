@@ -1,0 +1,56 @@
+// The operations that are no row of a table. x and y are f32, images channels last, [B,H,W,C].
+#pragma once
+
+#include <array>
+#include <memory>
+#include <string>
+
+#include "normkit/core/random.h"
+#include "normkit/ops/op.h"
+#include "normkit/ops/padding.h"
+
+namespace normkit::ops {
+
+using OpPtr = std::shared_ptr<const Op>;
+
+// How a window slides over images: height, width.
+struct Window {
+  std::array<int64_t, 2> size{1, 1}, stride{1, 1}, dilation{1, 1};
+  Padding padding = {};
+};
+
+// x, weights [O, C / groups, KH, KW] and perhaps bias [O] -> [B,H',W',O].
+OpPtr Convolution(const Window& window, int64_t groups);
+
+enum class Pool { kMax, kAverage };              // the average counts the zeros of the padding
+OpPtr Pooling(Pool pool, const Window& window);  // dilation is not looked at
+OpPtr GlobalAverage();                           // [B,H,W,C] -> [B,1,1,C]
+
+OpPtr MatrixProduct();  // x [B,I], weights [O,I] and perhaps bias [O] -> x W^T + b, [B,O]
+OpPtr Softmax();        // over the last axis
+
+// x0 + x1 + ..., all of one shape, or what a ReLU makes of it.
+OpPtr Addition(bool relu = false);
+OpPtr Concatenation();  // along the last axis
+
+// [B,H,W,C] -> [B, C H W], channel by channel as ONNX flattens.
+OpPtr Flatten();
+
+// Training sets elements to 0 with this probability, and scales the others by 1 / (1 - p).
+OpPtr Dropout(double probability);
+
+// What an input layer makes of observations, channel by channel: x and one or two arrays [C].
+enum class Rescale { kSubtract, kStandardize, kZeroOne, kSymmetric };
+OpPtr Rescaling(Rescale how);
+
+// Arithmetic on shapes: i64 vectors that are known before anything runs.
+OpPtr ShapeOf();  // of any array
+enum class Arithmetic { kAdd, kSubtract, kMultiply, kDivide };
+OpPtr MakeArithmetic(Arithmetic kind);      // two of one length, or one of one element
+OpPtr Slice(int64_t begin, int64_t count);  // begin < 0: from the end
+OpPtr Join();                               // one behind the other
+// x and such a vector, in which one element may be -1: whatever fits. The axes of what comes out
+// have the labels of `format`, or none.
+OpPtr Reshape(const std::string& format = "");
+
+}  // namespace normkit::ops

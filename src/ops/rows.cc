@@ -1,0 +1,241 @@
+// Operations on rows: softmax, flattening, what an input layer does; and dropout.
+#include <algorithm>
+#include <cmath>
+
+#include "src/core/fail.h"
+#include "src/ops/ops.h"
+#include "src/ops/pieces.h"
+
+namespace normkit::ops {
+namespace {
+
+class SoftmaxKernel : public Kernel {
+ public:
+  explicit SoftmaxKernel(const Layout& x)
+      : rows_(x.size() / x.axes().back().size), channels_(x.axes().back().size) {}
+  bool needs_input(size_t) const override { return false; }
+  bool needs_output(size_t) const override { return true; }
+
+  void Forward(const ForwardContext& context) override {
+    ForRowPieces(rows_, channels_, [&](int64_t row) {
+      const float* x = context.x() + row * channels_;
+      float* y = context.y() + row * channels_;
+      const float largest = *std::max_element(x, x + channels_);
+      double sum = 0;
+      for (int64_t c = 0; c < channels_; ++c) sum += y[c] = std::exp(x[c] - largest);
+      for (int64_t c = 0; c < channels_; ++c) y[c] = static_cast<float>(y[c] / sum);
+    });
+  }
+
+  // dx = y * (dy - sum(dy * y))
+  void Backward(const BackwardContext& context) override {
+    if (!context.dx()) return;
+    ForRowPieces(rows_, channels_, [&](int64_t row) {
+      const float* y = context.y() + row * channels_;
+      const float* dy = context.dy() + row * channels_;
+      double sum = 0;
+      for (int64_t c = 0; c < channels_; ++c) sum += static_cast<double>(dy[c]) * y[c];
+      Store(context.dx() + row * channels_, 0, channels_, context.add[0],
+            [&](int64_t c) { return static_cast<float>(y[c] * (dy[c] - sum)); });
+    });
+  }
+
+ private:
+  int64_t rows_, channels_;
+};
+
+class SoftmaxOp : public Op {
+ public:
+  std::string_view name() const override { return "softmax"; }
+  std::vector<ArrayType> Infer(std::span<const OpInput> inputs) const override {
+    return {inputs[0].type};
+  }
+  std::unique_ptr<Kernel> Prepare(std::span<const OpInput> inputs, bool) const override {
+    return std::make_unique<SoftmaxKernel>(inputs[0].type.shape);
+  }
+};
+
+class FlattenKernel : public Kernel {
+ public:
+  explicit FlattenKernel(const Layout& x)
+      : batch_(x.axes()[0].size),
+        pixels_(x.axes()[1].size * x.axes()[2].size),
+        channels_(x.axes()[3].size) {}
+  bool needs_input(size_t) const override { return false; }
+
+  void Forward(const ForwardContext& context) override {
+    ForRowPieces(batch_, pixels_ * channels_, [&](int64_t b) {
+      const float* x = context.x() + b * pixels_ * channels_;
+      float* y = context.y() + b * pixels_ * channels_;
+      for (int64_t c = 0; c < channels_; ++c)
+        for (int64_t s = 0; s < pixels_; ++s) y[c * pixels_ + s] = x[s * channels_ + c];
+    });
+  }
+
+  void Backward(const BackwardContext& context) override {
+    if (!context.dx()) return;
+    ForRowPieces(batch_, pixels_ * channels_, [&](int64_t b) {
+      const float* dy = context.dy() + b * pixels_ * channels_;
+      float* dx = context.dx() + b * pixels_ * channels_;
+      for (int64_t s = 0; s < pixels_; ++s)
+        Store(dx + s * channels_, 0, channels_, context.add[0],
+              [&](int64_t c) { return dy[c * pixels_ + s]; });
+    });
+  }
+
+ private:
+  int64_t batch_, pixels_, channels_;
+};
+
+class FlattenOp : public Op {
+ public:
+  std::string_view name() const override { return "flatten"; }
+  std::vector<ArrayType> Infer(std::span<const OpInput> inputs) const override {
+    const std::vector<Axis>& x = inputs[0].type.shape.axes();
+    return {{DType::kF32, Layout({x[0], {x[3].label, x[1].size * x[2].size * x[3].size}})}};
+  }
+  std::unique_ptr<Kernel> Prepare(std::span<const OpInput> inputs, bool) const override {
+    return std::make_unique<FlattenKernel>(inputs[0].type.shape);
+  }
+};
+
+// Which elements stay is saved, a byte each. Each piece of the array draws from its own stream,
+// which the seed, the iteration, the node and the piece determine.
+class DropoutKernel : public Kernel {
+ public:
+  DropoutKernel(int64_t size, double probability)
+      : size_(size),
+        dropped_below_(static_cast<uint32_t>(std::lround(probability * 0x1p32))),
+        scale_(static_cast<float>(1 / (1 - probability))) {}
+  size_t saved_bytes() const override { return static_cast<size_t>(size_); }
+  bool needs_input(size_t) const override { return false; }
+  bool forward_in_place() const override { return true; }
+  bool backward_in_place(size_t) const override { return true; }
+
+  void Forward(const ForwardContext& context) override {
+    const float* x = context.x();
+    auto* stays = reinterpret_cast<uint8_t*>(context.saved);
+    if (!Active(context.mode)) {
+      if (x == context.y()) return;
+      return ForPieces(size_, [&](int64_t begin, int64_t end) {
+        std::copy(x + begin, x + end, context.y() + begin);
+      });
+    }
+    ForPieces(size_, [&](int64_t begin, int64_t end) {
+      Draw(context, begin, end, stays);
+      Store(context.y(), begin, end, false,
+            [&](int64_t i) { return stays[i] ? x[i] * scale_ : 0.f; });
+    });
+  }
+
+  void Backward(const BackwardContext& context) override {
+    if (!context.dx()) return;
+    const float* dy = context.dy();
+    const auto* stays = reinterpret_cast<const uint8_t*>(context.saved);
+    const bool active = Active(context.mode);
+    ForPieces(size_, [&](int64_t begin, int64_t end) {
+      Store(context.dx(), begin, end, context.add[0], [&](int64_t i) {
+        return !active ? dy[i] : stays[i] ? dy[i] * scale_ : 0.f;
+      });
+    });
+  }
+
+ private:
+  static bool Active(const RunMode& mode) { return mode.training && mode.dropout; }
+
+  void Draw(const ForwardContext& context, int64_t begin, int64_t end, uint8_t* stays) const {
+    Random iteration(context.mode.seed, context.mode.iteration);
+    const uint64_t stream =
+        static_cast<uint64_t>(context.stream) << 40 | static_cast<uint64_t>(begin / kPieceElements);
+    Random random(iteration.Bits(), stream);
+    for (int64_t i = begin; i < end; i += 2) {
+      const uint64_t bits = random.Bits();
+      stays[i] = static_cast<uint32_t>(bits) >= dropped_below_;
+      if (i + 1 < end) stays[i + 1] = static_cast<uint32_t>(bits >> 32) >= dropped_below_;
+    }
+  }
+
+  int64_t size_;
+  uint32_t dropped_below_;
+  float scale_;
+};
+
+class DropoutOp : public Op {
+ public:
+  explicit DropoutOp(double probability) : probability_(probability) {}
+  std::string_view name() const override { return "dropout"; }
+  bool folds() const override { return false; }
+  std::vector<ArrayType> Infer(std::span<const OpInput> inputs) const override {
+    return {inputs[0].type};
+  }
+  std::unique_ptr<Kernel> Prepare(std::span<const OpInput> inputs, bool) const override {
+    return std::make_unique<DropoutKernel>(inputs[0].type.shape.size(), probability_);
+  }
+
+ private:
+  double probability_;
+};
+
+// y = (x - a) / d with arrays a, b of a value a channel: d is 1, b or b - a; then perhaps 2 y - 1.
+class RescalingKernel : public Kernel {
+ public:
+  RescalingKernel(Rescale how, const Layout& x)
+      : how_(how), rows_(x.size() / x.channels()), channels_(x.channels()) {}
+  bool needs_input(size_t) const override { return false; }
+
+  void Forward(const ForwardContext& context) override {
+    const float *a = context.x(1), *b = context.inputs.size() > 2 ? context.x(2) : nullptr;
+    ForRowPieces(rows_, channels_, [&](int64_t row) {
+      RescaleRow(context.x() + row * channels_, a, b, context.y() + row * channels_);
+    });
+  }
+
+ private:
+  void RescaleRow(const float* x, const float* a, const float* b, float* y) const {
+    switch (how_) {
+      case Rescale::kSubtract:
+        for (int64_t c = 0; c < channels_; ++c) y[c] = x[c] - a[c];
+        break;
+      case Rescale::kStandardize:
+        for (int64_t c = 0; c < channels_; ++c) y[c] = (x[c] - a[c]) / b[c];
+        break;
+      case Rescale::kZeroOne:
+        for (int64_t c = 0; c < channels_; ++c) y[c] = (x[c] - a[c]) / (b[c] - a[c]);
+        break;
+      case Rescale::kSymmetric:
+        for (int64_t c = 0; c < channels_; ++c) y[c] = 2 * ((x[c] - a[c]) / (b[c] - a[c])) - 1;
+        break;
+    }
+  }
+
+  Rescale how_;
+  int64_t rows_, channels_;
+};
+
+class RescalingOp : public Op {
+ public:
+  explicit RescalingOp(Rescale how) : how_(how) {}
+  std::string_view name() const override { return "rescaling"; }
+  std::vector<ArrayType> Infer(std::span<const OpInput> inputs) const override {
+    const Layout& x = inputs[0].type.shape;
+    if (inputs[1].type.shape.size() != x.channels())
+      Fail("statistics are of {} channels, expected {} ({})", inputs[1].type.shape.size(),
+           x.channels(), x.ToString());
+    return {inputs[0].type};
+  }
+  std::unique_ptr<Kernel> Prepare(std::span<const OpInput> inputs, bool) const override {
+    return std::make_unique<RescalingKernel>(how_, inputs[0].type.shape);
+  }
+
+ private:
+  Rescale how_;
+};
+
+}  // namespace
+
+OpPtr Softmax() { return std::make_shared<SoftmaxOp>(); }
+OpPtr Flatten() { return std::make_shared<FlattenOp>(); }
+OpPtr Dropout(double probability) { return std::make_shared<DropoutOp>(probability); }
+OpPtr Rescaling(Rescale how) { return std::make_shared<RescalingOp>(how); }
+
+}  // namespace normkit::ops
