@@ -81,18 +81,18 @@ TEST(NetworkJsonTest, ReadsSpellingsOfTheToolbox) {
     {"type": "globalAveragePooling2dLayer"}, {"type": "flattenLayer"},
     {"type": "fullyConnectedLayer", "OutputSize": 3}, {"type": "softmaxLayer"}]})",
                                        "net.json");
-  EXPECT_EQ(graph.size(), 11);
-  const auto& conv = dynamic_cast<const Convolution2dLayer&>(*graph.node(1).layer);
+  EXPECT_EQ(graph.num_layers(), 11);
+  const auto& conv = dynamic_cast<const Convolution2dLayer&>(*graph.layer(1).layer);
   EXPECT_EQ(conv.name(), "conv");
   EXPECT_TRUE(conv.options().padding.same);
   EXPECT_EQ(conv.options().weights_initializer.kind, Initializer::kNarrowNormal);
-  const auto& batch = dynamic_cast<const NormalizationLayer&>(*graph.node(2).layer).options();
+  const auto& batch = dynamic_cast<const NormalizationLayer&>(*graph.layer(2).layer).options();
   EXPECT_EQ(batch.epsilon, 1e-3);
   EXPECT_EQ(batch.num_channels, std::nullopt);
   EXPECT_EQ(batch.scale_learn_rate_factor, 2);
-  EXPECT_EQ(dynamic_cast<const NormalizationLayer&>(*graph.node(3).layer).options().num_groups,
+  EXPECT_EQ(dynamic_cast<const NormalizationLayer&>(*graph.layer(3).layer).options().num_groups,
             kChannelWise);
-  EXPECT_EQ(graph.Layouts(2).back().ToString(), "BC [2,3]");
+  EXPECT_EQ(graph.Infer(2).types.back().shape.ToString(), "BC [2,3]");
 }
 
 TEST(NetworkJsonTest, ThePurposeFillsWhatIsLeftOpen) {

@@ -111,14 +111,14 @@ TEST(NeedsTest, PartsAreWhatIsMade) {
                           .batch_normalization_statistics = Statistics::kMoving};
   // 100 observations: mini-batches of 30 and 10; 31 of validation: 30 and the one left over
   EXPECT_EQ(TrainingNeeds(graph, options, 100, 0).total(),
-            kProgram + 3 * bytes + arena(30, true) + arena(10, true));
+            kProgram + 3 * bytes + arena(30, true));  // both sizes in one
   EXPECT_EQ(TrainingNeeds(graph, options, 60, 31).total(),
             kProgram + 3 * bytes + arena(30, true) + arena(31, false));
   options.solver = Solver::kAdam;
   options.checkpoint_path = "checkpoint.npz";
   EXPECT_EQ(TrainingNeeds(graph, options, 30, 0).total(),
             kProgram + (4 + 9) * bytes + arena(30, true));
-  EXPECT_EQ(EvaluationNeeds(graph, 50, 20).total(), bytes + arena(20, false) + arena(10, false));
+  EXPECT_EQ(EvaluationNeeds(graph, 50, 20).total(), bytes + arena(20, false));
 }
 
 TEST(NeedsTest, TrainingThatDoesNotFitIsAnError) {

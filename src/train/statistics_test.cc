@@ -158,7 +158,7 @@ TEST(PopulationStatistics, ExactOnesAreThoseOfPrediction) {
   graph.Add(BatchNormalization({.name = "bn1"}));
   graph.Add(FullyConnected({.output_size = 4}));
   graph.Add(Tanh());
-  const Value bn2 = graph.Add(BatchNormalization({.name = "bn2"}));
+  graph.Add(BatchNormalization({.name = "bn2"}));
   graph.Add(FullyConnected({.output_size = 2}));
   graph.Add(Softmax());
   const DataPtr data = FeatureData(203);
@@ -171,7 +171,8 @@ TEST(PopulationStatistics, ExactOnesAreThoseOfPrediction) {
   const float pooled_variance = variance_of(Statistics::kPopulation, pooled);
   const float exact_variance = variance_of(Statistics::kPopulationExact, exact);
   // With the statistics in place, prediction gives bn2 values of exactly these moments.
-  const Moments seen = PoolMoments(graph, exact, {bn2}, *data, 203, Upstream::kTrained)[0][0];
+  const Moments seen =
+      PoolMoments(graph, exact, {graph.Find("bn2")}, *data, 203, Upstream::kTrained)[0][0];
   EXPECT_FLOAT_EQ(exact_variance, static_cast<float>(seen.variance()));
   EXPECT_NE(pooled_variance, exact_variance);
   EXPECT_NEAR(pooled_variance, exact_variance, 0.3 * exact_variance);
