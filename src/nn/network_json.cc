@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <functional>
 #include <map>
 #include <memory>
 #include <set>
@@ -8,6 +9,7 @@
 #include "src/core/files.h"
 #include "src/core/suggest.h"
 #include "src/nn/layers/normalization.h"
+#include "src/nn/layers/plain.h"
 #include "src/nn/properties.h"
 
 namespace normkit {
@@ -18,7 +20,7 @@ using nlohmann::json;
 constexpr uint64_t kMaxFileBytes = 1 << 24;
 constexpr size_t kMaxLayers = 10000;
 
-using Make = LayerPtr (*)(JsonProperties&, const NetworkPurpose&);
+using Make = std::function<LayerPtr(JsonProperties&, const NetworkPurpose&)>;
 
 // The options of a layer as the file has them, where `options` says what it may leave open.
 template <class Options>
@@ -65,17 +67,18 @@ LayerPtr MakeChosenNorm(JsonProperties& p, const NetworkPurpose& purpose) {
   return MakeNorm(purpose.norm, p.Text("name", ""));
 }
 
-const std::map<std::string, Make>& Types() {
-  static const std::map<std::string, Make> types{
+LayerPtr MakeElementwise(const ops::Elementwise& row, JsonProperties& p) {
+  ElementwiseOptions options{&row};
+  ReadProperties(p, options);
+  return std::make_shared<ElementwiseLayer>(p.Text("name", ""), options);
+}
+
+std::map<std::string, Make> MakeTypes() {
+  std::map<std::string, Make> types{
       {"image_input", MakeImageInput},
       {"feature_input", MakeWithOptions<FeatureInputOptions, FeatureInput>},
       {"convolution2d", MakeWithOptions<Convolution2dOptions, Convolution2d>},
       {"fully_connected", MakeFullyConnected},
-      {"relu", MakePlain<Relu>},
-      {"leaky_relu", MakeWithOptions<LeakyReluOptions, LeakyRelu>},
-      {"tanh", MakePlain<Tanh>},
-      {"sigmoid", MakePlain<Sigmoid>},
-      {"gelu", MakePlain<Gelu>},
       {"max_pooling2d", MakeWithOptions<Pooling2dOptions, MaxPooling2d>},
       {"average_pooling2d", MakeWithOptions<Pooling2dOptions, AveragePooling2d>},
       {"global_average_pooling2d", MakePlain<GlobalAveragePooling2d>},
@@ -91,6 +94,15 @@ const std::map<std::string, Make>& Types() {
       {std::string(RowOf(NormKind::kRms).json), MakeNormalization<NormKind::kRms>},
       {"norm", MakeChosenNorm},
   };
+  for (const ops::Elementwise& row : ops::ElementwiseTable())
+    types.emplace(row.json, [&row](JsonProperties& p, const NetworkPurpose&) {
+      return MakeElementwise(row, p);
+    });
+  return types;
+}
+
+const std::map<std::string, Make>& Types() {
+  static const std::map<std::string, Make> types = MakeTypes();
   return types;
 }
 

@@ -270,11 +270,23 @@ const PropertyTable& TableFor(const Pooling2dOptions&) {
   return table;
 }
 
-const PropertyTable& TableFor(const LeakyReluOptions&) {
-  using O = LeakyReluOptions;
-  static const PropertyTable table =
-      Keep<O>({Row<&O::scale>("scale", "of what is below zero", {.range = kFactor})});
-  return table;
+PropertyTable TableFor(const ElementwiseOptions& options) {
+  struct Table {
+    std::vector<Property> rows;
+    ElementwiseOptions defaults;
+  };
+  static const std::vector<Table> tables = [] {
+    std::vector<Table> made;
+    for (const ops::Elementwise& row : ops::ElementwiseTable()) {
+      Table& table = made.emplace_back(Table{{}, {&row}});
+      if (!row.number.name.empty())
+        table.rows.push_back(
+            Row<&ElementwiseOptions::number>(row.number.name, row.number.text, {.range = kFactor}));
+    }
+    return made;
+  }();
+  const auto index = static_cast<size_t>(options.row - ops::ElementwiseTable().data());
+  return {tables[index].rows, &tables[index].defaults};
 }
 
 const PropertyTable& TableFor(const DropoutOptions&) {
@@ -334,7 +346,8 @@ std::string DocumentProperties() {
   add("`fully_connected`", fully_connected, 0, 1);
   add("`convolution2d`, `fully_connected`", fully_connected, 1);
   add("`max_pooling2d`, `average_pooling2d`", TableFor(Pooling2dOptions()));
-  add("`leaky_relu`", TableFor(LeakyReluOptions()));
+  for (const ops::Elementwise& row : ops::ElementwiseTable())
+    add(fmt::format("`{}`", row.json), TableFor(ElementwiseOptions{&row}));
   add("`dropout`", TableFor(DropoutOptions()));
   const PropertyTable& norms = TableFor(NormalizationProperties());
   for (const Property& row : norms.rows)

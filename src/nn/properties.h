@@ -9,8 +9,15 @@
 #include "src/core/json_properties.h"
 #include "src/nn/norm_kinds.h"
 #include "src/norm/names.h"
+#include "src/ops/elementwise.h"
 
 namespace normkit {
+
+// An elementwise operation and its number.
+struct ElementwiseOptions {
+  const ops::Elementwise* row = nullptr;
+  double number = row ? row->number.otherwise : 0;
+};
 
 template <>
 struct EnumNames<InputNormalization> {
@@ -33,7 +40,7 @@ const PropertyTable& TableFor(const FeatureInputOptions&);
 const PropertyTable& TableFor(const Convolution2dOptions&);
 const PropertyTable& TableFor(const FullyConnectedOptions&);
 const PropertyTable& TableFor(const Pooling2dOptions&);
-const PropertyTable& TableFor(const LeakyReluOptions&);
+PropertyTable TableFor(const ElementwiseOptions& options);  // as its row says
 const PropertyTable& TableFor(const DropoutOptions&);
 const PropertyTable& TableFor(const AdditionOptions&);
 const PropertyTable& TableFor(const ConcatenationOptions&);

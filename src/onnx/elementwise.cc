@@ -21,16 +21,38 @@ void AddOnly(GraphReader& reader, const NodeReader& node, const LayerPtr& layer)
 // A row of the table of elementwise operations says its operator.
 bool WriteElementwise(LayerWriter& writer, std::string_view type) {
   const auto* layer = writer.As<ElementwiseLayer>();
-  if (!layer || layer->row().onnx != type) return false;
+  if (!layer || layer->options().row->onnx.type != type) return false;
+  const ElementwiseOptions& options = layer->options();
   writer.set_output(writer.Node(type, "", writer.inputs()));
+  if (options.row->onnx.attribute.empty()) return true;
+  writer.Float(options.row->onnx.attribute, options.number);
+  // As far as a node can say it: the attribute is f32.
+  const ElementwiseOptions plain{options.row, static_cast<float>(options.number)};
+  writer.SetProperties(options, plain);
   return true;
 }
 
 void ReadElementwise(GraphReader& reader) {
-  const NodeReader node = reader.Node();
-  const auto row = std::ranges::find(ops::ElementwiseTable(), node.op_type(),
-                                     [](const auto& r) { return std::string(r.onnx); });
-  AddOnly(reader, node, std::make_shared<ElementwiseLayer>(*row, node.name()));
+  NodeReader node = reader.Node();
+  const auto table = ops::ElementwiseTable();
+  const ops::Elementwise& row = *std::ranges::find_if(
+      table, [&](const ops::Elementwise& one) { return one.onnx.type == node.op_type(); });
+  const auto& [type, opset, attribute, text, value] = row.onnx;
+  if (!text.empty()) {
+    const std::string given = node.Text(std::string(text), std::string(value));
+    if (given != value)
+      node.Refuse("attribute '{}' is '{}', expected '{}' (the only one supported)", text, given,
+                  value);
+  }
+  ElementwiseOptions options{&row};
+  if (!attribute.empty()) {
+    const float given = node.Float(std::string(attribute), static_cast<float>(options.number));
+    options.number = given;
+    reader.ReadProperties(node, &options);
+    node.ExpectSame(std::string(attribute), given, options.number);
+  }
+  AddOnly(reader, node,
+          node.Checked([&] { return std::make_shared<ElementwiseLayer>(node.name(), options); }));
 }
 
 bool WriteNamed(LayerWriter& writer, std::string_view type) {
@@ -43,43 +65,6 @@ bool WriteNamed(LayerWriter& writer, std::string_view type) {
 void ReadGlobalAverage(GraphReader& reader) {
   const NodeReader node = reader.Node();
   AddOnly(reader, node, GlobalAveragePooling2d(node.name()));
-}
-
-// The other form, by tanh, is another function.
-void ReadGelu(GraphReader& reader) {
-  NodeReader node = reader.Node();
-  const std::string approximate = node.Text("approximate", "none");
-  if (approximate != "none")
-    node.Refuse("attribute 'approximate' is '{}', expected 'none' (the only one supported)",
-                approximate);
-  AddOnly(reader, node, Gelu(node.name()));
-}
-
-namespace {
-
-// As far as a node can say it: the attribute is f32.
-LeakyReluOptions PlainLeakyRelu(const std::string& name, float alpha) {
-  return {.name = name, .scale = alpha};
-}
-
-}  // namespace
-
-bool WriteLeakyRelu(LayerWriter& writer, std::string_view type) {
-  if (!WriteElementwise(writer, type)) return false;
-  const auto* layer = writer.As<ElementwiseLayer>();
-  const LeakyReluOptions options{layer->name(), layer->property()};
-  writer.Float("alpha", options.scale);
-  writer.SetProperties(options, PlainLeakyRelu(options.name, static_cast<float>(options.scale)));
-  return true;
-}
-
-void ReadLeakyRelu(GraphReader& reader) {
-  NodeReader node = reader.Node();
-  const float alpha = node.Float("alpha", 0.01f);
-  LeakyReluOptions options = PlainLeakyRelu(node.name(), alpha);
-  reader.ReadProperties(node, &options);
-  node.ExpectSame("alpha", alpha, options.scale);
-  AddOnly(reader, node, node.Checked([&] { return LeakyRelu(options); }));
 }
 
 namespace {

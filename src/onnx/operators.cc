@@ -1,6 +1,10 @@
 #include "src/onnx/operators.h"
 
+#include <algorithm>
+#include <vector>
+
 #include "src/onnx/rows.h"
+#include "src/ops/elementwise.h"
 
 namespace normkit {
 namespace {
@@ -14,33 +18,39 @@ constexpr Operator kOperators[] = {
     {"Div", 13, nullptr, nullptr},  // normalizes the input (input.cc), as Mul and Sub
     {"Dropout", 13, WriteDropout, ReadDropout},
     {"Flatten", 13, WriteFlatten, ReadFlatten},
-    {"Gelu", 20, WriteElementwise, ReadGelu},
     {"Gemm", 13, WriteGemm, ReadGemm},
     {"GlobalAveragePool", 13, WriteNamed, ReadGlobalAverage},
     {"GroupNormalization", 21, WriteNormalization, ReadNormalization},
     {"InstanceNormalization", 13, WriteNormalization, ReadNormalization},
     {"LayerNormalization", 17, WriteNormalization, ReadNormalization},
-    {"LeakyRelu", 13, WriteLeakyRelu, ReadLeakyRelu},
     {"MaxPool", 13, WriteMaxPool, ReadMaxPool},
     {"Mul", 13, nullptr, nullptr},
     {"RMSNormalization", 23, WriteNormalization, ReadNormalization},
-    {"Relu", 13, WriteElementwise, ReadElementwise},
-    {"Sigmoid", 13, WriteElementwise, ReadElementwise},
     {"Softmax", 13, WriteSoftmax, ReadSoftmax},
     {"Sub", 13, nullptr, nullptr},
     {"Sum", 13, WriteSum, ReadAddition},
-    {"Tanh", 13, WriteElementwise, ReadElementwise},
     {"Transpose", 13, nullptr, ReadWrappedNormalization},
 };
 
+// Those and the elementwise ones, which say their operators themselves; by name.
+std::vector<Operator> MakeOperators() {
+  std::vector<Operator> operators(std::begin(kOperators), std::end(kOperators));
+  for (const ops::Elementwise& row : ops::ElementwiseTable())
+    operators.push_back({row.onnx.type, row.onnx.opset, WriteElementwise, ReadElementwise});
+  std::ranges::sort(operators, {}, &Operator::type);
+  return operators;
+}
+
 }  // namespace
 
-std::span<const Operator> Operators() { return kOperators; }
+std::span<const Operator> Operators() {
+  static const std::vector<Operator> operators = MakeOperators();
+  return operators;
+}
 
 const Operator* FindOperator(std::string_view type) {
-  for (const Operator& row : kOperators)
-    if (row.type == type) return &row;
-  return nullptr;
+  const auto found = std::ranges::find(Operators(), type, &Operator::type);
+  return found == Operators().end() ? nullptr : &*found;
 }
 
 }  // namespace normkit

@@ -1,5 +1,5 @@
 // THE TABLE: which ONNX operator stands for which layer, in both directions. Support for another
-// operator is another row.
+// operator is another row; elementwise ones have theirs in ops/elementwise.cc.
 #pragma once
 
 #include <span>

@@ -26,15 +26,12 @@ void ReadFlatten(GraphReader& reader);
 bool WriteSoftmax(LayerWriter& writer, std::string_view type);
 void ReadSoftmax(GraphReader& reader);
 
-bool WriteLeakyRelu(LayerWriter& writer, std::string_view type);
-void ReadLeakyRelu(GraphReader& reader);
-// Rows of the table of elementwise operations (ops/elementwise.h) without a property.
+// Rows of the table of elementwise operations (ops/elementwise.h).
 bool WriteElementwise(LayerWriter& writer, std::string_view type);
 void ReadElementwise(GraphReader& reader);
 // Layers that have nothing but a name.
 bool WriteNamed(LayerWriter& writer, std::string_view type);
 void ReadGlobalAverage(GraphReader& reader);
-void ReadGelu(GraphReader& reader);
 
 bool WriteConv(LayerWriter& writer, std::string_view type);
 void ReadConv(GraphReader& reader);

@@ -10,6 +10,7 @@
 
 #include "normkit/nn/layers.h"
 #include "normkit/nn/network.h"
+#include "src/ops/elementwise.h"
 
 namespace normkit {
 
@@ -109,11 +110,10 @@ inline std::vector<Sample> ElementwiseSamples() {
     samples.push_back(OnImages(name + "_images", make()));
     samples.push_back(OnFeatures(name + "_features", make()));
   };
-  both("relu", [] { return Relu(); });
-  both("leaky_relu", [] { return LeakyRelu({.scale = 0.1}); });
-  both("tanh", [] { return Tanh(); });
-  both("sigmoid", [] { return Sigmoid(); });
-  both("gelu", [] { return Gelu(); });
+  for (const ops::Elementwise& row : ops::ElementwiseTable())
+    both(std::string(row.json), [&] {
+      return row.number.name.empty() ? Elementwise(row.json) : Elementwise(row.json, "", 0.1);
+    });
   both("dropout", [] { return Dropout({.probability = 0.3}); });
   both("softmax", [] { return Softmax(); });
   samples.push_back(OnImages("flatten", Flatten()));

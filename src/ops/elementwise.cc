@@ -9,7 +9,7 @@
 namespace normkit::ops {
 namespace {
 
-// The functions of the rows: Map(x, p), and Gradient(dy, at, p) = dy f'. p is the property.
+// The functions of the rows: Map(x, p), and Gradient(dy, at, p) = dy f'. p is the number.
 
 struct ReluRow {
   static constexpr bool kReadsOutput = true;
@@ -64,23 +64,25 @@ void Gradient(const float* dy, const float* at, float* dx, bool add, int64_t beg
 }
 
 template <class F>
-constexpr Elementwise Row(std::string_view type, std::string_view short_name, std::string_view onnx,
-                          std::string_view property = "", double default_value = 0) {
-  return {type, short_name, onnx, property, default_value, F::kReadsOutput, Map<F>, Gradient<F>};
+constexpr Elementwise Row(std::string_view type, std::string_view short_name, std::string_view json,
+                          const ElementwiseOnnx& onnx, bool has_kink = false,
+                          const ElementwiseNumber& number = {}) {
+  return {type, short_name, json, onnx, number, has_kink, F::kReadsOutput, Map<F>, Gradient<F>};
 }
 
 constexpr Elementwise kTable[] = {
-    Row<ReluRow>("ReLU", "relu", "Relu"),
-    Row<LeakyReluRow>("leaky ReLU", "leakyrelu", "LeakyRelu", "scale", 0.01),
-    Row<TanhRow>("tanh", "tanh", "Tanh"),
-    Row<SigmoidRow>("sigmoid", "sigmoid", "Sigmoid"),
-    Row<GeluRow>("GELU", "gelu", "Gelu"),
+    Row<ReluRow>("ReLU", "relu", "relu", {"Relu"}, true),
+    Row<LeakyReluRow>("leaky ReLU", "leakyrelu", "leaky_relu", {"LeakyRelu", 13, "alpha"}, true,
+                      {"scale", "of what is below zero", 0.01}),
+    Row<TanhRow>("tanh", "tanh", "tanh", {"Tanh"}),
+    Row<SigmoidRow>("sigmoid", "sigmoid", "sigmoid", {"Sigmoid"}),
+    Row<GeluRow>("GELU", "gelu", "gelu", {"Gelu", 20, "", "approximate", "none"}),
 };
 
 class ElementwiseKernel : public Kernel {
  public:
-  ElementwiseKernel(const Elementwise& row, float property, int64_t size)
-      : row_(row), property_(property), size_(size) {}
+  ElementwiseKernel(const Elementwise& row, float number, int64_t size)
+      : row_(row), number_(number), size_(size) {}
   bool needs_input(size_t) const override { return !row_.gradient_reads_output; }
   bool needs_output(size_t) const override { return row_.gradient_reads_output; }
   bool forward_in_place() const override { return true; }
@@ -88,7 +90,7 @@ class ElementwiseKernel : public Kernel {
 
   void Forward(const ForwardContext& context) override {
     ForPieces(size_, [&](int64_t begin, int64_t end) {
-      row_.map(context.x(), context.y(), begin, end, property_);
+      row_.map(context.x(), context.y(), begin, end, number_);
     });
   }
 
@@ -96,30 +98,30 @@ class ElementwiseKernel : public Kernel {
     if (!context.dx()) return;
     const float* at = row_.gradient_reads_output ? context.y() : context.x();
     ForPieces(size_, [&](int64_t begin, int64_t end) {
-      row_.gradient(context.dy(), at, context.dx(), context.add[0], begin, end, property_);
+      row_.gradient(context.dy(), at, context.dx(), context.add[0], begin, end, number_);
     });
   }
 
  private:
   const Elementwise& row_;
-  float property_;
+  float number_;
   int64_t size_;
 };
 
 class ElementwiseOp : public Op {
  public:
-  ElementwiseOp(const Elementwise& row, float property) : row_(row), property_(property) {}
+  ElementwiseOp(const Elementwise& row, float number) : row_(row), number_(number) {}
   std::string_view name() const override { return row_.short_name; }
   std::vector<ArrayType> Infer(std::span<const OpInput> inputs) const override {
     return {inputs[0].type};
   }
   std::unique_ptr<Kernel> Prepare(std::span<const OpInput> inputs, bool) const override {
-    return std::make_unique<ElementwiseKernel>(row_, property_, inputs[0].type.shape.size());
+    return std::make_unique<ElementwiseKernel>(row_, number_, inputs[0].type.shape.size());
   }
 
  private:
   const Elementwise& row_;
-  float property_;
+  float number_;
 };
 
 }  // namespace
@@ -130,8 +132,8 @@ const Elementwise& FindElementwise(std::string_view short_name) {
   return *std::ranges::find(kTable, short_name, &Elementwise::short_name);
 }
 
-std::shared_ptr<const Op> MakeElementwise(const Elementwise& row, float property) {
-  return std::make_shared<ElementwiseOp>(row, property);
+std::shared_ptr<const Op> MakeElementwise(const Elementwise& row, float number) {
+  return std::make_shared<ElementwiseOp>(row, number);
 }
 
 }  // namespace normkit::ops

@@ -26,6 +26,7 @@ std::string NamesOfOptions() {
   const NormalizationProperties norms{.name = rms.name};
   const NormOptions norm{.epsilon = 1e-3};
   const NormChoice choice{.num_groups = 4};
+  const ExecutorOptions executor{.training = true};
   const NetworkPurpose purpose{.num_classes = 10};
   const TrainingOptions training{.max_epochs = 1};
   const ProgressOptions progress{.terminal = false};
@@ -39,5 +40,5 @@ std::string NamesOfOptions() {
          instance.name + group.name + norms.name + norm.name + plot.title +
          std::to_string(choice.num_groups + purpose.num_classes + open.count +
                         training.max_epochs) +
-         (progress.terminal || forward.x || backward.x ? "?" : "");
+         (progress.terminal || forward.x || backward.x || executor.training ? "?" : "");
 }

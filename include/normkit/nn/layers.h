@@ -136,6 +136,11 @@ NORMKIT_API LayerPtr ImageInput(const ImageInputOptions& options);
 NORMKIT_API LayerPtr FeatureInput(const FeatureInputOptions& options);
 NORMKIT_API LayerPtr Convolution2d(const Convolution2dOptions& options);
 NORMKIT_API LayerPtr FullyConnected(const FullyConnectedOptions& options);
+// A row of the table of elementwise operations (src/ops/elementwise.cc) by one of its names,
+// "leaky_relu", with its number, `scale`, if it has one. Those below are rows by name. Throws Error
+// that lists the names.
+NORMKIT_API LayerPtr Elementwise(std::string_view operation, const std::string& name = "",
+                                 std::optional<double> number = {});
 NORMKIT_API LayerPtr Relu(const std::string& name = "");
 NORMKIT_API LayerPtr LeakyRelu(const LeakyReluOptions& options = {});
 NORMKIT_API LayerPtr Tanh(const std::string& name = "");

@@ -18,6 +18,7 @@
 #include "normkit/core/tensor.h"
 #include "normkit/graph/graph.h"
 #include "normkit/nn/layers.h"
+#include "src/ops/elementwise.h"
 
 namespace normkit {
 namespace {
@@ -41,11 +42,6 @@ Layout Features(int64_t b, int64_t c) { return Layout({{kB, b}, {kC, c}}); }
 std::vector<Case> Cases() {
   const Layout image = Image(3, 5, 7, 4), features = Features(5, 7);
   std::vector<Case> cases{
-      {"Relu", [] { return Relu(); }, {image}, true},
-      {"LeakyRelu", [] { return LeakyRelu({.scale = 0.3}); }, {features}, true},
-      {"Tanh", [] { return Tanh(); }, {features}},
-      {"Sigmoid", [] { return Sigmoid(); }, {image}},
-      {"Gelu", [] { return Gelu(); }, {image}},
       {"Softmax", [] { return Softmax(); }, {features}},
       {"SoftmaxOfImages", [] { return Softmax(); }, {Image(2, 3, 1, 5)}},
       {"Dropout", [] { return Dropout({.probability = 0.4}); }, {image}},
@@ -110,6 +106,14 @@ std::vector<Case> Cases() {
        {image}},
   };
   // Every normalization on images and, where it makes sense, on features.
+  for (const ops::Elementwise& row : ops::ElementwiseTable()) {
+    const auto make = [&row](std::optional<double> number) {
+      return [&row, number] { return Elementwise(row.json, "", number); };
+    };
+    cases.push_back({std::string(row.short_name), make({}), {image}, row.has_kink});
+    if (!row.number.name.empty())
+      cases.push_back({std::string(row.short_name), make(0.3), {features}, row.has_kink});
+  }
   const auto norm = [&](const char* name, std::function<LayerPtr()> make, bool of_features) {
     cases.push_back({std::string(name) + "OfImages", make, {Image(3, 2, 5, 6)}});
     if (of_features) cases.push_back({std::string(name) + "OfFeatures", make, {Features(7, 6)}});

@@ -1,20 +1,40 @@
 #include "src/nn/layers/plain.h"
 
+#include "src/core/suggest.h"
 #include "src/nn/properties.h"
 #include "src/ops/ops.h"
 
 namespace normkit {
 
-ElementwiseLayer::ElementwiseLayer(const ops::Elementwise& row, std::string name, double property)
-    : Layer(std::move(name)), row_(row), property_(property) {}
+ElementwiseLayer::ElementwiseLayer(std::string name, const ElementwiseOptions& options)
+    : Layer(std::move(name)), options_(options) {
+  CheckProperties(*this, options);
+}
 
 std::vector<Value> ElementwiseLayer::Build(Graph& graph, std::span<const Value> inputs) const {
   OnlyInput(*this, graph, inputs);
-  return graph.AddNode(ops::MakeElementwise(row_, static_cast<float>(property_)), {inputs[0]});
+  const auto number = static_cast<float>(options_.number);
+  return graph.AddNode(ops::MakeElementwise(*options_.row, number), {inputs[0]});
 }
 
 std::string ElementwiseLayer::Description() const {
-  return row_.property.empty() ? "" : fmt::format("{} {}", row_.property, property_);
+  const std::string_view name = options_.row->number.name;
+  return name.empty() ? "" : fmt::format("{} {}", name, options_.number);
+}
+
+LayerPtr Elementwise(std::string_view operation, const std::string& name,
+                     std::optional<double> number) {
+  std::vector<std::string> known;
+  for (const ops::Elementwise& row : ops::ElementwiseTable()) {
+    known.emplace_back(row.json);
+    if (operation != row.json && operation != row.type && operation != row.short_name) continue;
+    if (number && row.number.name.empty())
+      Fail("{} '{}': the number {} is given, expected none", row.type, name, *number);
+    return std::make_shared<ElementwiseLayer>(
+        name, ElementwiseOptions{&row, number.value_or(row.number.otherwise)});
+  }
+  Fail("elementwise operation '{}' is unknown, expected {}{}", operation, fmt::join(known, ", "),
+       DidYouMean(operation, known));
 }
 
 namespace {
@@ -45,11 +65,6 @@ constexpr NamedLayer::Kind kSoftmax{"softmax", "softmax", "Softmax", BuildSoftma
 constexpr NamedLayer::Kind kFlatten{"flatten", "flatten", "Flatten", BuildFlatten};
 constexpr NamedLayer::Kind kGlobalAverage{"global average pooling 2-D", "gap", "GlobalAveragePool",
                                           BuildGlobalAverage};
-
-LayerPtr MakeElementwiseLayer(std::string_view short_name, const std::string& name,
-                              double property = 0) {
-  return std::make_shared<ElementwiseLayer>(ops::FindElementwise(short_name), name, property);
-}
 
 }  // namespace
 
@@ -97,15 +112,13 @@ std::string ConcatenationLayer::Description() const {
   return fmt::format("{} inputs along channels", options_.num_inputs);
 }
 
-LayerPtr Relu(const std::string& name) { return MakeElementwiseLayer("relu", name); }
+LayerPtr Relu(const std::string& name) { return Elementwise("relu", name); }
 LayerPtr LeakyRelu(const LeakyReluOptions& options) {
-  const LayerPtr layer = MakeElementwiseLayer("leakyrelu", options.name, options.scale);
-  CheckProperties(*layer, options);
-  return layer;
+  return Elementwise("leaky_relu", options.name, options.scale);
 }
-LayerPtr Tanh(const std::string& name) { return MakeElementwiseLayer("tanh", name); }
-LayerPtr Sigmoid(const std::string& name) { return MakeElementwiseLayer("sigmoid", name); }
-LayerPtr Gelu(const std::string& name) { return MakeElementwiseLayer("gelu", name); }
+LayerPtr Tanh(const std::string& name) { return Elementwise("tanh", name); }
+LayerPtr Sigmoid(const std::string& name) { return Elementwise("sigmoid", name); }
+LayerPtr Gelu(const std::string& name) { return Elementwise("gelu", name); }
 LayerPtr Softmax(const std::string& name) { return std::make_shared<NamedLayer>(kSoftmax, name); }
 LayerPtr Flatten(const std::string& name) { return std::make_shared<NamedLayer>(kFlatten, name); }
 LayerPtr GlobalAveragePooling2d(const std::string& name) {

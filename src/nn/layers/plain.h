@@ -2,24 +2,22 @@
 #pragma once
 
 #include "src/nn/layers/common.h"
-#include "src/ops/elementwise.h"
+#include "src/nn/properties.h"
 
 namespace normkit {
 
 // A row of the table of elementwise operations.
 class ElementwiseLayer : public Layer {
  public:
-  ElementwiseLayer(const ops::Elementwise& row, std::string name, double property = 0);
-  const ops::Elementwise& row() const { return row_; }
-  double property() const { return property_; }
-  std::string_view type() const override { return row_.type; }
-  std::string_view short_name() const override { return row_.short_name; }
+  ElementwiseLayer(std::string name, const ElementwiseOptions& options);
+  const ElementwiseOptions& options() const { return options_; }
+  std::string_view type() const override { return options_.row->type; }
+  std::string_view short_name() const override { return options_.row->short_name; }
   std::vector<Value> Build(Graph& graph, std::span<const Value> inputs) const override;
   std::string Description() const override;
 
  private:
-  const ops::Elementwise& row_;
-  double property_;
+  ElementwiseOptions options_;
 };
 
 // Softmax, flatten, global average pooling: nothing but a name.
