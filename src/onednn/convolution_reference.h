@@ -3,13 +3,12 @@
 
 #include <algorithm>
 #include <cmath>
-#include <functional>
 #include <vector>
 
 #include "normkit/core/random.h"
 #include "normkit/core/tensor.h"
 #include "src/core/exact_sum_testing.h"
-#include "src/onednn/convolution_shape.h"
+#include "src/onednn/convolution_products.h"
 #include "src/onednn/window_cases.h"
 
 namespace normkit {
@@ -20,39 +19,6 @@ inline ConvolutionShape MakeShape(int64_t batch, int64_t height, int64_t width, 
   return {batch,        height,        width,           channels,   filters,       groups,
           window.size,  window.stride, window.dilation, window.top, window.bottom, window.left,
           window.right, bias};
-}
-
-struct Sizes {
-  size_t x, y, weights;
-  explicit Sizes(const ConvolutionShape& s)
-      : x(static_cast<size_t>(s.batch * s.height * s.width * s.channels)),
-        y(static_cast<size_t>(s.batch * s.output_height() * s.output_width() * s.filters)),
-        weights(static_cast<size_t>(s.filters * (s.channels / s.groups) * s.filter_size[0] *
-                                    s.filter_size[1])) {}
-};
-
-// Calls visit(x index, weights index, y index) for every product of the sum.
-inline void ForProducts(const ConvolutionShape& s,
-                        const std::function<void(size_t, size_t, size_t)>& visit) {
-  const int64_t in = s.channels / s.groups, out = s.filters / s.groups;
-  for (int64_t b = 0; b < s.batch; ++b)
-    for (int64_t oh = 0; oh < s.output_height(); ++oh)
-      for (int64_t ow = 0; ow < s.output_width(); ++ow)
-        for (int64_t o = 0; o < s.filters; ++o)
-          for (int64_t kh = 0; kh < s.filter_size[0]; ++kh)
-            for (int64_t kw = 0; kw < s.filter_size[1]; ++kw) {
-              const int64_t h = oh * s.stride[0] + kh * s.dilation[0] - s.top;
-              const int64_t w = ow * s.stride[1] + kw * s.dilation[1] - s.left;
-              if (h < 0 || h >= s.height || w < 0 || w >= s.width) continue;
-              for (int64_t i = 0; i < in; ++i) {
-                const int64_t c = o / out * in + i;
-                visit(static_cast<size_t>(((b * s.height + h) * s.width + w) * s.channels + c),
-                      static_cast<size_t>(
-                          ((o * in + i) * s.filter_size[0] + kh) * s.filter_size[1] + kw),
-                      static_cast<size_t>(
-                          ((b * s.output_height() + oh) * s.output_width() + ow) * s.filters + o));
-              }
-            }
 }
 
 inline std::vector<float> NormalNumbers(size_t size, uint64_t stream) {
@@ -66,9 +32,9 @@ inline std::vector<float> NormalNumbers(size_t size, uint64_t stream) {
 struct ConvolutionArrays {
   std::vector<float> x, weights, dy, bias;
   explicit ConvolutionArrays(const ConvolutionShape& s)
-      : x(NormalNumbers(Sizes(s).x, 1)),
-        weights(NormalNumbers(Sizes(s).weights, 2)),
-        dy(NormalNumbers(Sizes(s).y, 3)),
+      : x(NormalNumbers(ConvolutionSizes(s).x, 1)),
+        weights(NormalNumbers(ConvolutionSizes(s).weights, 2)),
+        dy(NormalNumbers(ConvolutionSizes(s).y, 3)),
         bias(NormalNumbers(static_cast<size_t>(s.filters), 4)) {}
 };
 
@@ -76,9 +42,9 @@ template <class T>
 struct ConvolutionResults {
   std::vector<T> y, dx, dweights, dbias;
   explicit ConvolutionResults(const ConvolutionShape& s)
-      : y(Sizes(s).y),
-        dx(Sizes(s).x),
-        dweights(Sizes(s).weights),
+      : y(ConvolutionSizes(s).y),
+        dx(ConvolutionSizes(s).x),
+        dweights(ConvolutionSizes(s).weights),
         dbias(static_cast<size_t>(s.filters)) {}
   bool operator==(const ConvolutionResults&) const = default;
 };

@@ -2,20 +2,20 @@
 #include "src/onednn/convolution.h"
 
 #include "src/core/fail.h"
+#include "src/ops/convolution_reference.h"
+#include "src/ops/ways.h"
 #include "src/ops/window.h"
 #include "src/winograd/winograd.h"
 
 namespace normkit::ops {
 namespace {
 
-// One of the ways to compute it: normkit::Convolution, WinogradConvolution.
-template <class Way>
+// By normkit::Convolution, WinogradConvolution or ReferenceConvolution.
+template <class Implementation>
 class ConvolutionKernel : public Kernel {
  public:
   template <class... Args>
-  explicit ConvolutionKernel(std::string_view way, const Args&... args)
-      : way_(way), convolution_(args...) {}
-  std::string_view way() const override { return way_; }
+  explicit ConvolutionKernel(const Args&... args) : convolution_(args...) {}
   size_t forward_scratch_bytes() const override { return convolution_.forward_scratch_bytes(); }
   size_t backward_scratch_bytes() const override { return convolution_.backward_scratch_bytes(); }
   bool needs_input(size_t i) const override { return i < 2; }
@@ -38,8 +38,22 @@ class ConvolutionKernel : public Kernel {
   }
 
  private:
-  std::string_view way_;
-  Way convolution_;
+  Implementation convolution_;
+};
+
+template <class Implementation>
+std::unique_ptr<Kernel> Make(const ConvolutionShape& shape, bool) {
+  return std::make_unique<ConvolutionKernel<Implementation>>(shape);
+}
+std::unique_ptr<Kernel> MakeOneDnn(const ConvolutionShape& shape, bool training) {
+  return std::make_unique<ConvolutionKernel<normkit::Convolution>>(shape, training);
+}
+std::string Always(const ConvolutionShape&) { return ""; }
+
+constexpr Way<ConvolutionShape> kWays[] = {
+    {"winograd", WhyNotWinograd, Make<WinogradConvolution>},
+    {"onednn", Always, MakeOneDnn},
+    {"reference", Always, Make<ReferenceConvolution>},
 };
 
 class ConvolutionOp : public Op {
@@ -59,11 +73,7 @@ class ConvolutionOp : public Op {
   }
 
   std::unique_ptr<Kernel> Prepare(std::span<const OpInput> inputs, bool training) const override {
-    const ConvolutionShape shape = Shape(inputs);
-    if (IsForWinograd(shape))
-      return std::make_unique<ConvolutionKernel<WinogradConvolution>>("Winograd F(2x2, 3x3)",
-                                                                      shape);
-    return std::make_unique<ConvolutionKernel<normkit::Convolution>>("oneDNN", shape, training);
+    return MakeFirst<ConvolutionShape>(kWays, "NORMKIT_CONVOLUTION", Shape(inputs), training);
   }
 
  private:

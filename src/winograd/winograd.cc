@@ -1,9 +1,9 @@
 #include "src/winograd/winograd.h"
 
 #include <algorithm>
-#include <cstdlib>
-#include <string_view>
+#include <array>
 
+#include "src/core/fail.h"
 #include "src/core/parallel.h"
 #include "src/core/scratch.h"
 #include "src/onednn/batch_cut.h"
@@ -31,14 +31,6 @@ constexpr int64_t kFewWeights = 1 << 16, kManyTiles = 36;  // of an image
 struct InputTag;
 struct ProductTag;
 struct GradientTag;
-
-bool IsSwitchedOff() {
-  static const bool off = [] {
-    const char* value = std::getenv("NORMKIT_WINOGRAD");
-    return value && std::string_view(value) == "0";
-  }();
-  return off;
-}
 
 // Of outputs among those that whole tiles have.
 double Fill(int64_t height, int64_t width) {
@@ -102,14 +94,26 @@ void Run(const Job& job, int64_t batch, const float* x, const float* weights, bo
 
 }  // namespace
 
-bool IsForWinograd(const ConvolutionShape& s) {
+std::string WhyNotWinograd(const ConvolutionShape& s) {
   using Size = std::array<int64_t, 2>;
-  return s.groups == 1 && s.filter_size == Size{3, 3} && s.stride == Size{1, 1} &&
-         s.dilation == Size{1, 1} && s.channels % kPanel == 0 && s.filters % kPanel == 0 &&
-         std::min(Fill(s.height, s.width), Fill(s.output_height(), s.output_width())) >
-             kLeastFill &&
-         (s.channels * s.filters <= kFewWeights || NumTiles(ForwardJob(s), 1) >= kManyTiles) &&
-         !IsSwitchedOff();
+  const auto pair = [](const Size& size) { return fmt::format("{}x{}", size[0], size[1]); };
+  if (s.groups != 1) return fmt::format("{} groups, expected 1", s.groups);
+  if (s.filter_size != Size{3, 3})
+    return fmt::format("filters are {}, expected 3x3", pair(s.filter_size));
+  if (s.stride != Size{1, 1}) return fmt::format("stride is {}, expected 1x1", pair(s.stride));
+  if (s.dilation != Size{1, 1})
+    return fmt::format("dilation is {}, expected 1x1", pair(s.dilation));
+  if (s.channels % kPanel != 0 || s.filters % kPanel != 0)
+    return fmt::format("{} channels and {} filters, expected multiples of {}", s.channels,
+                       s.filters, kPanel);
+  const double fill = std::min(Fill(s.height, s.width), Fill(s.output_height(), s.output_width()));
+  if (fill <= kLeastFill)
+    return fmt::format("images fill {:.2f} of their tiles, expected more than {}", fill,
+                       kLeastFill);
+  if (s.channels * s.filters > kFewWeights && NumTiles(ForwardJob(s), 1) < kManyTiles)
+    return fmt::format("{} tiles an image for {} weights a tap, expected {} tiles",
+                       NumTiles(ForwardJob(s), 1), s.channels * s.filters, kManyTiles);
+  return "";
 }
 
 size_t WinogradConvolution::forward_scratch_bytes() const {

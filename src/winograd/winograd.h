@@ -3,15 +3,15 @@
 #pragma once
 
 #include <cstddef>
+#include <string>
 
 #include "src/onednn/convolution_shape.h"
 
 namespace normkit {
 
-// Whether this is the way to compute it: by the sizes of an image alone, so that bits depend
-// neither on the machine nor on the batch. False for all where the environment has
-// NORMKIT_WINOGRAD=0.
-bool IsForWinograd(const ConvolutionShape& shape);
+// Why this is not the way to compute it, "filters are 5x5, expected 3x3"; "": it is. By the sizes
+// of an image alone, so that bits depend neither on the machine nor on the batch.
+std::string WhyNotWinograd(const ConvolutionShape& shape);
 
 // The interface of Convolution: x and y channels last, weights [O, I, 3, 3] and bias [O] as in
 // ONNX. The bits are the same for any number of threads, and on all processors that fuse

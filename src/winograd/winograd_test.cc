@@ -106,17 +106,20 @@ TEST(WinogradTest, ImagesStandAlone) {
 }
 
 TEST(WinogradTest, TheSizesDecide) {
-  EXPECT_TRUE(IsForWinograd(Shape(1, 32, 32, 16, 16)));
-  EXPECT_TRUE(IsForWinograd(Shape(64, 14, 14, 16, 32)));
-  EXPECT_TRUE(IsForWinograd(Shape(1, 14, 14, 512, 512)));
-  EXPECT_FALSE(IsForWinograd(Shape(64, 7, 7, 32, 64)));    // tiles too empty
-  EXPECT_FALSE(IsForWinograd(Shape(64, 32, 32, 3, 16)));   // no whole vectors of channels
-  EXPECT_FALSE(IsForWinograd(Shape(64, 32, 32, 16, 24)));  // nor of filters
-  EXPECT_FALSE(IsForWinograd(Shape(64, 8, 8, 512, 512)));  // weights cost more than tiles save
-  EXPECT_FALSE(IsForWinograd(Shape(8, 32, 32, 16, 16, kWindowCases[2])));                // stride 2
-  EXPECT_FALSE(IsForWinograd(Shape(8, 32, 32, 16, 16, kWindowCases[6])));                // dilation
-  EXPECT_FALSE(IsForWinograd(Shape(8, 32, 32, 16, 16, kWindowCases[5])));                // 5x5
-  EXPECT_FALSE(IsForWinograd(MakeShape(8, 32, 32, 32, 32, 2, kWindowCases[1], false)));  // groups
+  const auto why = [](const ConvolutionShape& shape) { return WhyNotWinograd(shape); };
+  EXPECT_EQ(why(Shape(1, 32, 32, 16, 16)), "");
+  EXPECT_EQ(why(Shape(64, 14, 14, 16, 32)), "");
+  EXPECT_EQ(why(Shape(1, 14, 14, 512, 512)), "");
+  EXPECT_EQ(why(Shape(64, 7, 7, 32, 64)),
+            "images fill 0.77 of their tiles, expected more than 0.8");
+  EXPECT_EQ(why(Shape(64, 32, 32, 3, 16)), "3 channels and 16 filters, expected multiples of 16");
+  EXPECT_EQ(why(Shape(64, 32, 32, 16, 24)), "16 channels and 24 filters, expected multiples of 16");
+  EXPECT_EQ(why(Shape(64, 8, 8, 512, 512)),
+            "16 tiles an image for 262144 weights a tap, expected 36 tiles");
+  EXPECT_EQ(why(Shape(8, 32, 32, 16, 16, kWindowCases[2])), "stride is 2x2, expected 1x1");
+  EXPECT_EQ(why(Shape(8, 32, 32, 16, 16, kWindowCases[6])), "dilation is 2x2, expected 1x1");
+  EXPECT_EQ(why(Shape(8, 32, 32, 16, 16, kWindowCases[5])), "filters are 5x5, expected 3x3");
+  EXPECT_EQ(why(MakeShape(8, 32, 32, 32, 32, 2, kWindowCases[1], false)), "2 groups, expected 1");
 }
 
 }  // namespace

@@ -7,7 +7,9 @@
 #include <cstdint>
 #include <memory>
 #include <span>
+#include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "normkit/core/array.h"
@@ -73,7 +75,9 @@ struct BackwardContext {
 class NORMKIT_API Kernel {
  public:
   virtual ~Kernel() = default;
-  virtual std::string_view way() const { return ""; }  // of several, for logs: "oneDNN"
+  // Which of several ways it is, and why not others, for logs; "": there is only one.
+  const std::string& way() const { return way_; }
+  void set_way(std::string way) { way_ = std::move(way); }
   virtual size_t saved_bytes() const { return 0; }
   virtual size_t forward_scratch_bytes() const { return 0; }
   virtual size_t backward_scratch_bytes() const { return 0; }
@@ -87,6 +91,9 @@ class NORMKIT_API Kernel {
   virtual bool adds(size_t) const { return true; }
   virtual void Forward(const ForwardContext& context) = 0;
   virtual void Backward(const BackwardContext& context);  // default: nothing has a gradient
+
+ private:
+  std::string way_;
 };
 
 // What a kernel is made for. `known`: the elements, where they are known before anything runs, as
