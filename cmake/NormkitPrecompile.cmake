@@ -1,4 +1,4 @@
-# normkit_precompile(TARGET library|tests|tools): other people's headers that most files of a kind include,
+# normkit_precompile(TARGET library|tests): other people's headers that most files of a kind include,
 # compiled once: two thirds of the compiler's time were theirs (docs/decisions.md). None of our own, which
 # change. Every file includes what it needs all the same: the builds of the sanitizers do without.
 option(NORMKIT_PRECOMPILED_HEADERS "Compile other people's headers once" ON)
@@ -13,13 +13,10 @@ set(precompiled_library
   <algorithm> <array> <cmath> <filesystem> <functional> <map> <memory> <numeric> <optional> <span> <sstream>
   <string> <string_view> <utility> <vector> <fmt/format.h> <fmt/ranges.h> <nlohmann/json.hpp>)
 set(precompiled_tests ${precompiled_library} <gmock/gmock.h> <gtest/gtest.h>)
-set(precompiled_tools ${precompiled_library} <CLI/CLI.hpp>)
 
 find_package(nlohmann_json REQUIRED)
-find_package(CLI11 CONFIG REQUIRED)
 set(precompiled_library_link nlohmann_json::nlohmann_json)
 set(precompiled_tests_link nlohmann_json::nlohmann_json GTest::gmock)
-set(precompiled_tools_link nlohmann_json::nlohmann_json CLI11::CLI11)
 
 function(normkit_precompile target kind)
   if(NOT NORMKIT_PRECOMPILED_HEADERS)

@@ -35,7 +35,7 @@ def test_this_tree_is_clean():
 
 def test_a_clean_tree_passes(tmp_path):
     write(tmp_path, {"src/norm/cpu/k.cc": "#include <hwy/highway.h>\n",
-                     "tools/main.cc": '#include "src/train/t.h"\n#include <CLI/CLI.hpp>\n'})
+                     "tools/usage.cc": '#include "src/train/t.h"\n#include <CLI/CLI.hpp>\n'})
     done = run(tmp_path)
     assert (done.returncode, done.stderr) == (0, "")
 

@@ -35,6 +35,25 @@ def test_tables_page_and_numbers(normkit, tmp_path):
     assert rates["32"] == pytest.approx(8 * rates["4"])
 
 
+@pytest.mark.parametrize("kind", ["auto", "population", "moving"])
+def test_the_gaps_of_statistics_are_told(normkit, tmp_path, kind):
+    options = ("compare", *SMALL, "--norm", "layer,batch", "--mini-batch-size", "32,8", "--seeds", "2",
+               "--batch-normalization-statistics", kind, "--output", tmp_path, "--overwrite")  # fmt: skip
+    told = re.findall(r"^Statistics of batch, mini-batches of (\d+): (.*) the moving estimates differ by up to "
+                      r"([\d.]+) % in variance \('norm\d'\)", text := normkit(*options).stdout, re.M)  # fmt: skip
+    assert text.count("Statistics of") == len(told) == (0 if kind == "moving" else 2)
+    assert [size for size, *_ in told] == ["32", "8"][: len(told)]
+    page = (tmp_path / "compare.html").read_text()
+    runs = json.loads(normkit(*options, "--json").stdout)["runs"]
+    for size, what, percent in told:
+        assert ("from those of what prediction feeds" in what) == (kind == "population")
+        assert f"mini-batches of {size}: {kind}: " in page
+        gaps = [gap["variance"] for run in runs if run["norm"] == "batch" and run["mini_batch_size"] == int(size)
+                for gap in run["statistics_gaps"]]  # fmt: skip
+        assert max(gaps) * 100 == pytest.approx(float(percent), abs=0.051)
+    assert all("statistics_gaps" not in run for run in runs if run["norm"] == "layer" or not told)
+
+
 def interrupt_in_run(program, number, output):
     """Starts a comparison of two runs and sends Ctrl-C when the progress line, which is for terminals,
     is at run `number`; returns (code, stdout, stderr)."""

@@ -56,10 +56,9 @@ std::vector<BenchCell> CellsOfTable(const BenchArgs& args) {
 
 // The cells that the options spell out: each op and dtype on the one shape.
 std::vector<BenchCell> CellsOfOptions(const BenchArgs& args) {
-  if (args.layers.size() != 1) throw CLI::ValidationError("--layer", "one is needed (or --table)");
-  if (args.formats.size() != 1)
-    throw CLI::ValidationError("--format", "one is needed (or --table)");
-  if (args.shape.empty()) throw CLI::ValidationError("--shape", "needed (or --table)");
+  if (args.layers.size() != 1) FailUsage("--layer", "one is needed (or --table)");
+  if (args.formats.size() != 1) FailUsage("--format", "one is needed (or --table)");
+  if (args.shape.empty()) FailUsage("--shape", "needed (or --table)");
   std::vector<BenchCell> cells;
   for (const std::string& dtype :
        args.dtypes.empty() ? std::vector<std::string>{"f32"} : args.dtypes)
@@ -203,9 +202,9 @@ void RunBench(const BenchArgs& args) {
 
 }  // namespace
 
-void AddBench(CLI::App& app) {
+void AddBench(const Command& app) {
   auto args = std::make_shared<BenchArgs>();
-  CLI::App& command = AddCommand(
+  const Command command = AddCommand(
       app, "bench", "Measure an operation against the speed of memory, or a training step",
       {"normkit bench --layer layer --shape 8192,768 --format BC --op forward,backward",
        "normkit bench --table --dtype f32 --threads 2 --md",
@@ -234,11 +233,11 @@ void AddBench(CLI::App& app) {
   AddNumber(command, "--seconds", args->seconds, {0, 3600}, "Measured time of a cell, at least");
   AddNumber(command, "--limit", args->limit, {.low = 0, .open_low = true},
             "The streaming bandwidth in GB/s where it is known; auto: it is measured", {"auto", 0});
-  CLI::Option* json = AddFlag(command, "--json", args->json, "A JSON line a cell");
-  AddFlag(command, "--md", args->markdown, "A Markdown table")->excludes(json);
+  const Option json = AddFlag(command, "--json", args->json, "A JSON line a cell");
+  AddFlag(command, "--md", args->markdown, "A Markdown table").Excludes(json);
   AddText(command, "--history", args->history, "FILE", "A CSV file to add the results to");
   AddNetworkBenchOptions(command, args->network);
-  command.callback([args] { RunBench(*args); });
+  command.Run([args] { RunBench(*args); });
 }
 
 }  // namespace normkit::tools

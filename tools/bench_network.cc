@@ -116,12 +116,12 @@ std::string Megabytes(double bytes) { return fmt::format("{:.1f}", bytes / 1e6);
 
 }  // namespace
 
-void AddNetworkBenchOptions(CLI::App& command, NetworkBenchArgs& args) {
+void AddNetworkBenchOptions(const Command& command, NetworkBenchArgs& args) {
   AddNetworkOption(command, args.network);
   AddNormOption(command, args.norm);
   AddNumbers(command, "--input", args.input, {1, kMostSize}, "Height, width and channels of images",
              {}, 3)
-      ->option_text("H,W,C");
+      .Kind("H,W,C");
   AddNumber(command, "--mini-batch-size,--batch", args.batch_size, {1, kMostSize},
             "Images of a step");
   AddNumber(command, "--classes", args.num_classes, {2, kMostSize}, "Outputs of the network");

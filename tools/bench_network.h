@@ -1,10 +1,11 @@
 // `normkit bench --network`: a training step of a whole network.
 #pragma once
 
-#include <CLI/CLI.hpp>
 #include <cstdint>
 #include <string>
 #include <vector>
+
+#include "tools/command.h"
 
 namespace normkit::tools {
 
@@ -15,7 +16,7 @@ struct NetworkBenchArgs {
 };
 
 // --network, --norm, --input, --mini-batch-size, --classes.
-void AddNetworkBenchOptions(CLI::App& command, NetworkBenchArgs& args);
+void AddNetworkBenchOptions(const Command& command, NetworkBenchArgs& args);
 
 // A step is forward, cross-entropy, backward and the update of sgdm, on random images that stay
 // where they are. Measures the median over at least `seconds` for each number of threads, and

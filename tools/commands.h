@@ -2,34 +2,31 @@
 // main.cc.
 #pragma once
 
-#include <CLI/CLI.hpp>
-#include <functional>
 #include <string>
 #include <vector>
+
+#include "tools/command.h"
 
 namespace normkit::tools {
 
 // A subcommand with its one-line description, and example command lines that `--help` shows first.
 //
-//   void AddEval(CLI::App& app) {
+//   void AddEval(const Command& app) {
 //     auto args = std::make_shared<EvalArgs>();
-//     CLI::App& command = AddCommand(app, "eval", "Measure a model on data",
-//                                    {"normkit eval model.onnx --data digits"});
-//     command.add_option("model", args->model, "Model file")->required();
-//     command.callback([args] { RunEval(*args); });
+//     const Command command = AddCommand(app, "eval", "Measure a model on data",
+//                                        {"normkit eval model.onnx --data digits"});
+//     AddText(command, "model", args->model, "MODEL.onnx", "Model file").Required();
+//     command.Run([args] { RunEval(*args); });
 //   }
-//
-// What the callback throws decides how the program ends: normkit::Error is failed work (exit code
-// 1), CLI::ValidationError(option, message) is a wrong command line (exit code 2).
-CLI::App& AddCommand(CLI::App& app, const std::string& name, const std::string& description,
-                     const std::vector<std::string>& examples);
+Command AddCommand(const Command& app, const std::string& name, const std::string& description,
+                   const std::vector<std::string>& examples);
 
-void AddTrain(CLI::App& app);
-void AddEval(CLI::App& app);
-void AddPredict(CLI::App& app);
-void AddInspect(CLI::App& app);
-void AddCompare(CLI::App& app);
-void AddNormalize(CLI::App& app);
-void AddBench(CLI::App& app);
+void AddTrain(const Command& app);
+void AddEval(const Command& app);
+void AddPredict(const Command& app);
+void AddInspect(const Command& app);
+void AddCompare(const Command& app);
+void AddNormalize(const Command& app);
+void AddBench(const Command& app);
 
 }  // namespace normkit::tools

@@ -91,6 +91,7 @@ CompareRun Run(const PlannedRun& plan, const Split& data) {
     run.final_accuracy = result.final_validation_accuracy;
     run.final_loss = result.final_validation_loss;
     run.seconds = result.seconds;
+    run.statistics_gaps = result.statistics_gaps;
   } catch (const DivergedError&) {
     run.diverged = true;
   }
@@ -135,24 +136,26 @@ void Print(const CompareArgs& args, const std::vector<CompareRun>& runs) {
              ToText(FinalTable(runs)));
   if (args.seeds > 1)
     fmt::print("Lowest and highest of the seeds\n\n{}\n", ToText(RangeTable(runs)));
+  const auto lines = StatisticsLines(runs, args.options.batch_normalization_statistics);
+  for (const std::string& line : lines) fmt::print("{}\n", line);
+  if (!lines.empty()) fmt::print("\n");
   fmt::print("Report   {0}/compare.html\nNumbers  {0}/final.csv, {0}/compare.csv\n", args.output);
 }
 
 void CheckArgs(const CompareArgs& args) {
   if (args.data.validation_fraction == 0 && args.data.validation_data.empty())
-    throw CLI::ValidationError("--validation-fraction",
-                               "0 given, expected more: runs are compared "
-                               "on validation data");
+    FailUsage("--validation-fraction",
+              "0 given, expected more: runs are compared "
+              "on validation data");
   const std::set<std::string> norms(args.norms.begin(), args.norms.end());
   if (norms.size() != args.norms.size())
-    throw CLI::ValidationError("--norm", "one stands twice, expected each once");
+    FailUsage("--norm", "one stands twice, expected each once");
   const std::set<int64_t> sizes(args.batch_sizes.begin(), args.batch_sizes.end());
   if (sizes.size() != args.batch_sizes.size())
-    throw CLI::ValidationError("--mini-batch-size", "one stands twice, expected each once");
+    FailUsage("--mini-batch-size", "one stands twice, expected each once");
   if (args.options.seed > std::numeric_limits<uint64_t>::max() - static_cast<uint64_t>(args.seeds))
-    throw CLI::ValidationError(
-        "--seed", fmt::format("'{}' given, expected one that --seeds {} can count up from",
-                              args.options.seed, args.seeds));
+    FailUsage("--seed", fmt::format("'{}' given, expected one that --seeds {} can count up from",
+                                    args.options.seed, args.seeds));
 }
 
 // A mini-batch that is larger takes more: of each normalization the largest is asked about.
@@ -192,9 +195,10 @@ class CompareFiles {
                           {kFinal, plans.size() * kRow}});
   }
 
-  void Save(const std::vector<CompareRun>& runs, const std::string& about,
+  void Save(const std::vector<CompareRun>& runs, Statistics statistics, const std::string& about,
             const std::string& command) const {
-    WriteFile(folder_ / kPage, ComparePage(runs, "Normalizations compared", about, command));
+    WriteFile(folder_ / kPage,
+              ComparePage(runs, statistics, "Normalizations compared", about, command));
     WriteFile(folder_ / kCheckpoints, CompareCsv(runs));
     WriteFile(folder_ / kFinal, FinalCsv(runs));
   }
@@ -226,13 +230,13 @@ void RunCompare(const CompareArgs& args, const std::string& command) {
       "{} trained on {}, validated on {}; {} epoch{}{}.", args.network, data.first->Description(),
       data.second->Description(), args.options.max_epochs, args.options.max_epochs == 1 ? "" : "s",
       args.scale_learn_rate ? ", learning rate in proportion to the mini-batch size" : "");
-  files->Save(runs, about, command);
+  files->Save(runs, args.options.batch_normalization_statistics, about, command);
   Print(args, runs);
   if (runs.size() < plans.size())
     Fail("comparison stopped after {} of {} runs", runs.size(), plans.size());
 }
 
-void AddOptions(CLI::App& command, CompareArgs& args) {
+void AddOptions(const Command& command, CompareArgs& args) {
   AddDataOptions(command, args.data);
   AddNormsOption(command, args.norms);
   AddNumbers(command, "--mini-batch-size,--batch-sizes", args.batch_sizes, kCount,
@@ -247,9 +251,9 @@ void AddOptions(CLI::App& command, CompareArgs& args) {
 
 }  // namespace
 
-void AddCompare(CLI::App& app) {
+void AddCompare(const Command& app) {
   auto args = std::make_shared<CompareArgs>();
-  CLI::App& command = AddCommand(
+  const Command command = AddCommand(
       app, "compare", "Train the same network with several normalizations and batch sizes",
       {"normkit compare --data digits --norm none,batch,group:8 --mini-batch-size 32,2",
        "normkit compare --data digits --network mlp --norm none,batch --mini-batch-size "
@@ -262,9 +266,9 @@ void AddCompare(CLI::App& app) {
   AddOverwriteFlag(command, args->overwrite);
   AddThreadsOption(command, args->threads);
   AddFlag(command, "--json", args->json, "Print all numbers as JSON instead of tables");
-  command.callback([args, &command] {
-    RunCompare(*args, fmt::format("normkit compare {}",
-                                  fmt::join(GivenOptions(command, {"--help"}), " ")));
+  command.Run([args, command] {
+    RunCompare(*args,
+               fmt::format("normkit compare {}", fmt::join(command.GivenOptions({"--help"}), " ")));
   });
 }
 

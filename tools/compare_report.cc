@@ -153,6 +153,21 @@ Table CheckpointTable(const std::vector<CompareRun>& runs, int64_t batch_size) {
   return table;
 }
 
+std::vector<std::string> StatisticsLines(const std::vector<CompareRun>& runs,
+                                         Statistics statistics) {
+  std::vector<std::string> lines;
+  for (const std::string& norm : Distinct(runs, &CompareRun::norm))
+    for (const int64_t batch_size : BatchSizesOf(runs)) {
+      std::vector<StatisticsGap> gaps;
+      for (const CompareRun* run : Select(runs, norm, batch_size))
+        gaps.insert(gaps.end(), run->statistics_gaps.begin(), run->statistics_gaps.end());
+      if (!gaps.empty())
+        lines.push_back(fmt::format("Statistics of {}, mini-batches of {}: {}", norm, batch_size,
+                                    DescribeStatistics(statistics, gaps)));
+    }
+  return lines;
+}
+
 std::string CompareCsv(const std::vector<CompareRun>& runs) {
   Table table{{"norm", "mini_batch_size", "seed", "initial_learn_rate", "epoch", "iteration",
                "validation_accuracy", "validation_loss"},
@@ -193,6 +208,7 @@ std::string CompareJson(const std::vector<CompareRun>& runs) {
                {"seed", run.seed},          {"initial_learn_rate", run.learn_rate},
                {"diverged", run.diverged},  {"seconds", run.seconds},
                {"checkpoints", checkpoints}};
+    if (!run.statistics_gaps.empty()) entry["statistics_gaps"] = ToJson(run.statistics_gaps);
     if (!run.diverged) {
       entry["final_validation_accuracy"] = run.final_accuracy;
       entry["final_validation_loss"] = run.final_loss;
@@ -202,8 +218,9 @@ std::string CompareJson(const std::vector<CompareRun>& runs) {
   return JsonText(json{{"runs", list}}, 2);
 }
 
-std::string ComparePage(const std::vector<CompareRun>& runs, const std::string& title,
-                        const std::string& about, const std::string& command) {
+std::string ComparePage(const std::vector<CompareRun>& runs, Statistics statistics,
+                        const std::string& title, const std::string& about,
+                        const std::string& command) {
   HtmlPage page(title);
   page.Paragraph(about);
   page.Code(command);
@@ -213,6 +230,7 @@ std::string ComparePage(const std::vector<CompareRun>& runs, const std::string& 
     page.Paragraph("Lowest and highest of the seeds:");
     page.Add(RangeTable(runs));
   }
+  for (const std::string& line : StatisticsLines(runs, statistics)) page.Paragraph(line);
   if (BatchSizesOf(runs).size() > 1) page.Add(BatchSizePlot(runs));
   for (const int64_t batch_size : BatchSizesOf(runs)) {
     page.Heading(fmt::format("Mini-batches of {}", batch_size));

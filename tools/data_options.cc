@@ -34,19 +34,19 @@ void ParseChannels(const std::string& text, ReadingArgs& args) {
 
 }  // namespace
 
-void AddReadingOptions(CLI::App& command, ReadingArgs& args) {
+void AddReadingOptions(const Command& command, ReadingArgs& args) {
   AddValue(command, "--image-size", "HxW", "HEIGHTxWIDTH",
            "Height and width that pictures in folders are resized to; auto: their median",
            [&args](const std::string& text) { ParseImageSize(text, args); })
-      ->default_str("auto");
+      .Default("auto");
   AddValue(command, "--channels", "N", "1, 3 or auto",
            "Pictures in folders as grey (1) or colour (3); auto: colour where any has it",
            [&args](const std::string& text) { ParseChannels(text, args); })
-      ->default_str("auto");
+      .Default("auto");
   AddFormatOption(command, args.format);
 }
 
-void AddFormatOption(CLI::App& command, std::string& format) {
+void AddFormatOption(const Command& command, std::string& format) {
   AddValue(command, "--format", "LETTERS", "a letter an axis, such as BCSS",
            "What the axes of arrays mean, a letter each: B observations, S space, C channels; BCSS "
            "is [N,C,H,W], BSS [N,H,W]",

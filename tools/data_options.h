@@ -1,11 +1,11 @@
 // How data are read, whatever names them: options of all commands that read any.
 #pragma once
 
-#include <CLI/CLI.hpp>
 #include <string>
 
 #include "normkit/core/layout.h"
 #include "normkit/data/source.h"
+#include "tools/command.h"
 
 namespace normkit::tools {
 
@@ -14,8 +14,8 @@ struct ReadingArgs {
   int64_t height = 0, width = 0, channels = 0;
   std::string format;
 };
-void AddReadingOptions(CLI::App& command, ReadingArgs& args);
-void AddFormatOption(CLI::App& command, std::string& format);  // --format alone
+void AddReadingOptions(const Command& command, ReadingArgs& args);
+void AddFormatOption(const Command& command, std::string& format);  // --format alone
 
 OpenOptions ToOpenOptions(const ReadingArgs& args, uint64_t seed);
 

@@ -189,28 +189,28 @@ void RunEval(const EvalArgs& args) {
 
 }  // namespace
 
-void AddEval(CLI::App& app) {
+void AddEval(const Command& app) {
   auto args = std::make_shared<EvalArgs>();
-  CLI::App& command = AddCommand(app, "eval", "Measure a model on data",
-                                 {"normkit eval out/model.onnx --data photos/",
-                                  "normkit eval out/model.onnx --data digits --held-out"});
-  AddText(command, "model", args->model, "MODEL.onnx", "Model file")->required();
-  AddDataOption(command, args->data)->required();
+  const Command command = AddCommand(app, "eval", "Measure a model on data",
+                                     {"normkit eval out/model.onnx --data photos/",
+                                      "normkit eval out/model.onnx --data digits --held-out"});
+  AddText(command, "model", args->model, "MODEL.onnx", "Model file").Required();
+  AddDataOption(command, args->data).Required();
   AddReadingOptions(command, args->reading);
-  CLI::Option* held_out = AddFlag(
+  const Option held_out = AddFlag(
       command, "--held-out", args->held_out,
       "Only the part of the data that training held out for validation (its fraction and seed "
       "stand in the model file)");
   AddNumber(command, "--validation-fraction", args->validation_fraction, kHeldOut,
             "Only the part that training with this --validation-fraction holds out; auto: all data")
-      ->excludes(held_out);
+      .Excludes(held_out);
   AddNumber(command, "--seed", args->seed, {},
             "Of generated data and of what is held out; auto: the one of the training");
   AddNumber(command, "--mini-batch-size", args->mini_batch_size, kCount,
             "Observations at a time; auto: as in training");
   AddThreadsOption(command, args->threads);
   AddFlag(command, "--json", args->json, "Print JSON instead of text");
-  command.callback([args] { RunEval(*args); });
+  command.Run([args] { RunEval(*args); });
 }
 
 }  // namespace normkit::tools

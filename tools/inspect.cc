@@ -102,14 +102,14 @@ void RunInspect(const InspectArgs& args) {
 
 }  // namespace
 
-void AddInspect(CLI::App& app) {
+void AddInspect(const Command& app) {
   auto args = std::make_shared<InspectArgs>();
-  CLI::App& command =
+  const Command command =
       AddCommand(app, "inspect", "Show the layers of a model and what each one normalizes over",
                  {"normkit inspect out/model.onnx"});
-  AddText(command, "model", args->model, "MODEL.onnx", "Model file")->required();
+  AddText(command, "model", args->model, "MODEL.onnx", "Model file").Required();
   AddFlag(command, "--json", args->json, "Print JSON instead of text");
-  command.callback([args] { RunInspect(*args); });
+  command.Run([args] { RunInspect(*args); });
 }
 
 }  // namespace normkit::tools

@@ -11,7 +11,7 @@ std::vector<std::string> LayerNames() {
   return names;
 }
 
-CLI::Option* AddGroupsOption(CLI::App& command, std::optional<int64_t>& groups) {
+Option AddGroupsOption(const Command& command, std::optional<int64_t>& groups) {
   constexpr NumberRange<int64_t> kGroups{1, 1'000'000'000};
   const std::vector<std::string> words{"all-channels", "channel-wise"};
   const std::string expected = kGroups.ToString() + ", " + OneOf(words);
@@ -31,14 +31,14 @@ CLI::Option* AddGroupsOption(CLI::App& command, std::optional<int64_t>& groups) 
                   });
 }
 
-CLI::Option* AddOperationDimensionOption(CLI::App& command,
-                                         std::optional<OperationDimension>& dimension) {
+Option AddOperationDimensionOption(const Command& command,
+                                   std::optional<OperationDimension>& dimension) {
   const std::string expected = "batch-excluded, auto, channel-only or spatial-channel";
   return AddValue(
              command, "--operation-dimension", "NAME", expected,
              "What --layer layer reduces: " + expected,
              [&dimension](const std::string& text) { dimension = ParseOperationDimension(text); })
-      ->default_str(std::string(Name(OperationDimension::kBatchExcluded)));
+      .Default(std::string(Name(OperationDimension::kBatchExcluded)));
 }
 
 }  // namespace normkit::tools

@@ -14,10 +14,10 @@ namespace normkit::tools {
 std::vector<std::string> LayerNames();
 
 // --num-groups: a number, all-channels or channel-wise.
-CLI::Option* AddGroupsOption(CLI::App& command, std::optional<int64_t>& groups);
+Option AddGroupsOption(const Command& command, std::optional<int64_t>& groups);
 
 // --operation-dimension.
-CLI::Option* AddOperationDimensionOption(CLI::App& command,
-                                         std::optional<OperationDimension>& dimension);
+Option AddOperationDimensionOption(const Command& command,
+                                   std::optional<OperationDimension>& dimension);
 
 }  // namespace normkit::tools

@@ -3,14 +3,12 @@
 #include <fcntl.h>
 #include <unistd.h>
 
-#include <algorithm>
 #include <cerrno>
 #include <csignal>
 #include <cstdio>
 #include <exception>
 #include <filesystem>
 #include <string>
-#include <utility>
 #include <vector>
 
 #include "normkit/core/error.h"
@@ -18,13 +16,12 @@
 #include "tools/commands.h"
 #include "tools/ranks.h"
 #include "tools/usage.h"
-#include "tools/version.h"
 
 namespace normkit::tools {
 namespace {
 
 // Registering a subcommand: one line here.
-using AddFunction = void (*)(CLI::App&);
+using AddFunction = void (*)(const Command&);
 const std::vector<AddFunction> kCommands = {AddTrain,   AddEval,      AddPredict, AddInspect,
                                             AddCompare, AddNormalize, AddBench,   AddHelp};
 
@@ -44,21 +41,13 @@ void OpenStandardFiles() {
 }
 
 int Run(int argc, char** argv) {
-  CLI::App app("Normalization layers: train networks with them, look at the result, use it.",
-               "normkit");
-  SetUpApp(app);
-  for (AddFunction add : kCommands) add(app);
-  std::vector<std::string> words = CommandLineWords(app, argc, argv);
+  const Program program;
+  for (AddFunction add : kCommands) add(program.command());
+  const std::vector<std::string> words = program.Words(argc, argv);
   if (const auto ranks = StartedAsRanks(); ranks && !AsksForHelp(words))
     return ranks->rank > 0 ? kFailed : Fail(ranks->Refusal());
-  std::ranges::reverse(words);  // as CLI11 wants them
   try {
-    app.parse(std::move(words));
-    if (app.get_subcommands().empty()) std::fputs(ShortHelp(app).c_str(), stdout);
-  } catch (const CLI::CallForVersion&) {
-    std::fputs(VersionText().c_str(), stdout);
-  } catch (const CLI::ParseError& error) {
-    if (const int code = ExplainUsage(app, error)) return code;
+    if (const int code = program.Run(words)) return code;
   } catch (const Error& error) {
     return Fail(error.what());
   } catch (const std::filesystem::filesystem_error& error) {

@@ -46,7 +46,7 @@ struct NormalizeArgs {
 // ---- The command line -------------------------------------------------------------------------
 
 [[noreturn]] void Wrong(const std::string& option, const std::string& message) {
-  throw CLI::ValidationError(option, message);
+  FailUsage(option, message);
 }
 
 // Throws Error where `format` is none, or has no channels.
@@ -303,9 +303,9 @@ void RunNormalize(const NormalizeArgs& args) {
 
 }  // namespace
 
-void AddNormalize(CLI::App& app) {
+void AddNormalize(const Command& app) {
   auto args = std::make_shared<NormalizeArgs>();
-  CLI::App& command = AddCommand(
+  const Command command = AddCommand(
       app, "normalize", "Apply one normalization layer to an array",
       {"normkit normalize x.npy --layer batch --format BCSS -o y.npy",
        "normkit normalize x.npy --layer group --num-groups 8 --format BSSC --scale g.npy -o y.npy",
@@ -314,14 +314,14 @@ void AddNormalize(CLI::App& app) {
                                  const char* text) {
     return AddText(command, name, value, kind, text);
   };
-  option("X", args->x, "FILE", "The array: .npy of f32, f64, f16 or bfloat16")->required();
-  AddChoice(command, "--layer", args->layer, LayerNames(), OneOf(LayerNames()))->required();
+  option("X", args->x, "FILE", "The array: .npy of f32, f64, f16 or bfloat16").Required();
+  AddChoice(command, "--layer", args->layer, LayerNames(), OneOf(LayerNames())).Required();
   AddValue(command, "--format", "LETTERS", "a letter of B, T, S, C for each axis",
            "What the axes of X are, outermost first: B observations, T time, S space, C channels "
            "(NCHW is BCSS, NHWC is BSSC)",
            [args](const std::string& text) { CheckFormat(args->format = text); })
-      ->required();
-  option("-o,--output", args->y, "FILE", "Where Y goes: .npy of the type of X")->required();
+      .Required();
+  option("-o,--output", args->y, "FILE", "Where Y goes: .npy of the type of X").Required();
   AddNumber(command, "--epsilon", args->epsilon, {.low = 0, .open_low = true},
             "Added to the variance");
   option("--scale", args->scale, "FILE", "gamma, one value a channel; else 1");
@@ -341,7 +341,7 @@ void AddNormalize(CLI::App& app) {
   AddThreadsOption(command, args->threads);
   AddFlag(command, "-q,--quiet", args->quiet,
           "Leave out the line on stderr that says what the statistics are taken over");
-  command.callback([args] { RunNormalize(*args); });
+  command.Run([args] { RunNormalize(*args); });
 }
 
 }  // namespace normkit::tools

@@ -1,9 +1,8 @@
-// What the options of all commands are made of. Values come to these functions as text, and each
-// says the same of what it does not take: "--seed: '-1' given, expected a whole number from 0 to
-// 18446744073709551615" (exit code 2).
+// What the options of all commands are made of, on the kinds of command.h. Values come to these
+// functions as text, and each says the same of what it does not take: "--seed: '-1' given, expected
+// a whole number from 0 to 18446744073709551615" (exit code 2).
 #pragma once
 
-#include <CLI/CLI.hpp>
 #include <functional>
 #include <optional>
 #include <string>
@@ -16,6 +15,7 @@
 #include "src/core/numbers.h"
 #include "src/core/suggest.h"
 #include "src/core/text.h"
+#include "tools/command.h"
 
 namespace normkit::tools {
 
@@ -25,24 +25,6 @@ struct Word {
   const char* text = nullptr;
   T means{};
 };
-
-// ---- What all kinds stand on --------------------------------------------------------------------
-
-// Declares an option of one value: `take` is called with its text and throws Error "'x' given,
-// expected ...". `names` are "--name", "-n,--name", "--name,--older-name" or "POSITIONAL"; `kind`
-// is what help shows for the value, `expected` what messages say is wanted.
-CLI::Option* AddValue(CLI::App& command, const std::string& names, const std::string& kind,
-                      const std::string& expected, const std::string& description,
-                      std::function<void(const std::string&)> take);
-
-// The same for an option of several values, in one word or several: "a,b", "a, b", "a b".
-CLI::Option* AddList(CLI::App& command, const std::string& names, const std::string& kind,
-                     const std::string& expected, const std::string& description,
-                     std::function<void(const std::vector<std::string>&)> take);
-
-// A flag; it takes no value.
-CLI::Option* AddFlag(CLI::App& command, const std::string& names, bool& value,
-                     const std::string& description);
 
 // "a, b or c".
 std::string OneOf(const std::vector<std::string>& names);
@@ -75,23 +57,24 @@ std::string Text(T value, const Word<T>& word) {
 // A number of `range`, or the word. T is int, int64_t, uint64_t or double. Help shows the value
 // that stands in `value` as the default.
 template <class T>
-requires std::is_arithmetic_v<T> CLI::Option* AddNumber(
-    CLI::App& command, const std::string& names, T& value,
-    const std::type_identity_t<NumberRange<T>>& range, const std::string& description,
-    std::type_identity_t<Word<T>> word = {}) {
+requires std::is_arithmetic_v<T> Option AddNumber(const Command& command, const std::string& names,
+                                                  T& value,
+                                                  const std::type_identity_t<NumberRange<T>>& range,
+                                                  const std::string& description,
+                                                  std::type_identity_t<Word<T>> word = {}) {
   const char* kind = std::is_integral_v<T> ? "N" : "X";
   return AddValue(command, names, kind, options_internal::Expected(range, word), description,
                   [&value, range, word](const std::string& text) {
                     value = options_internal::Parse<T>(text, range, word);
                   })
-      ->default_str(options_internal::Text<T>(value, word));
+      .Default(options_internal::Text<T>(value, word));
 }
 
 // The same where nothing is a value, too: what an option that is not given, or "auto", leaves.
 template <class T>
-CLI::Option* AddNumber(CLI::App& command, const std::string& names, std::optional<T>& value,
-                       const std::type_identity_t<NumberRange<T>>& range,
-                       const std::string& description) {
+Option AddNumber(const Command& command, const std::string& names, std::optional<T>& value,
+                 const std::type_identity_t<NumberRange<T>>& range,
+                 const std::string& description) {
   const char* kind = std::is_integral_v<T> ? "N" : "X";
   const std::string expected = range.ToString() + ", or auto";
   return AddValue(command, names, kind, expected, description,
@@ -102,15 +85,14 @@ CLI::Option* AddNumber(CLI::App& command, const std::string& names, std::optiona
                     if (!value || !range.Contains(*value))
                       Fail("{} given, expected {}", Quoted(text), expected);
                   })
-      ->default_str("auto");
+      .Default("auto");
 }
 
 // Several numbers; with `count`, exactly as many.
 template <class T>
-CLI::Option* AddNumbers(CLI::App& command, const std::string& names, std::vector<T>& values,
-                        const std::type_identity_t<NumberRange<T>>& range,
-                        const std::string& description, std::type_identity_t<Word<T>> word = {},
-                        size_t count = 0) {
+Option AddNumbers(const Command& command, const std::string& names, std::vector<T>& values,
+                  const std::type_identity_t<NumberRange<T>>& range, const std::string& description,
+                  std::type_identity_t<Word<T>> word = {}, size_t count = 0) {
   const std::string each = options_internal::Expected(range, word);
   const std::string expected = count > 0 ? fmt::format("{} values, each {}", count, each) : each;
   std::vector<std::string> defaults;
@@ -124,45 +106,33 @@ CLI::Option* AddNumbers(CLI::App& command, const std::string& names, std::vector
                    for (const std::string& text : texts)
                      values.push_back(options_internal::Parse<T>(text, range, word));
                  })
-      ->default_str(fmt::format("{}", fmt::join(defaults, ",")));
+      .Default(fmt::format("{}", fmt::join(defaults, ",")));
 }
 
 // ---- Texts --------------------------------------------------------------------------------------
 
-// A text that is not empty. `kind` as help shows it: FILE, DIR ("a path"), or another.
-CLI::Option* AddText(CLI::App& command, const std::string& names, std::string& value,
-                     const std::string& kind, const std::string& description);
-
-// Paths, one a word: the last positional argument.
-CLI::Option* AddFiles(CLI::App& command, const std::string& name, std::vector<std::string>& files,
-                      const std::string& description);
-
 // One of `choices`. Help shows the value that stands in `value`, if any, as the default.
-CLI::Option* AddChoice(CLI::App& command, const std::string& names, std::string& value,
-                       const std::vector<std::string>& choices, const std::string& description);
+Option AddChoice(const Command& command, const std::string& names, std::string& value,
+                 const std::vector<std::string>& choices, const std::string& description);
 
 // Several of `choices`.
-CLI::Option* AddChoices(CLI::App& command, const std::string& names,
-                        std::vector<std::string>& values, const std::vector<std::string>& choices,
-                        const std::string& description);
+Option AddChoices(const Command& command, const std::string& names,
+                  std::vector<std::string>& values, const std::vector<std::string>& choices,
+                  const std::string& description);
 
 // A value of an enumeration that has Name(); `parse` throws Error that lists the names.
 template <class E>
-CLI::Option* AddEnum(CLI::App& command, const std::string& names, E& value,
-                     E (*parse)(std::string_view), const std::string& description) {
+Option AddEnum(const Command& command, const std::string& names, E& value,
+               E (*parse)(std::string_view), const std::string& description) {
   return AddValue(command, names, "NAME", description, description,
                   [&value, parse](const std::string& text) { value = parse(text); })
-      ->default_str(std::string(Name(value)));
+      .Default(std::string(Name(value)));
 }
 
 // --threads of every command, and the list of them; 0: all processors.
 inline constexpr NumberRange<int> kThreads{0, 1024};
 inline constexpr Word<int> kAllProcessors{"auto", 0};
-CLI::Option* AddThreadsOption(CLI::App& command, int& threads);
-
-// The options that were given, as words of a command line, but for those in `except`.
-std::vector<std::string> GivenOptions(const CLI::App& command,
-                                      const std::vector<std::string>& except);
+Option AddThreadsOption(const Command& command, int& threads);
 
 // Runs a check of the library on the value of an option: its Error becomes a wrong command line.
 template <class Check>
@@ -170,7 +140,7 @@ auto Checked(const std::string& option, const Check& check) {
   try {
     return check();
   } catch (const Error& error) {
-    throw CLI::ValidationError(option, error.what());
+    FailUsage(option, error.what());
   }
 }
 

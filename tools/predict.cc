@@ -230,22 +230,23 @@ void RunPredict(const PredictArgs& args) {
 
 }  // namespace
 
-void AddPredict(CLI::App& app) {
+void AddPredict(const Command& app) {
   auto args = std::make_shared<PredictArgs>();
-  CLI::App& command = AddCommand(app, "predict", "Tell what pictures show, by a model",
-                                 {"normkit predict out/model.onnx photo.jpg drawing.png",
-                                  "normkit predict out/model.onnx photos/*.jpg --top 3 --json"});
-  AddText(command, "model", args->model, "MODEL.onnx", "Model file")->required();
+  const Command command =
+      AddCommand(app, "predict", "Tell what pictures show, by a model",
+                 {"normkit predict out/model.onnx photo.jpg drawing.png",
+                  "normkit predict out/model.onnx photos/*.jpg --top 3 --json"});
+  AddText(command, "model", args->model, "MODEL.onnx", "Model file").Required();
   AddFiles(command, "files", args->files,
            "Pictures (JPEG, PNG, WebP, GIF, TIFF; any size), folders of them, or arrays: .npy "
            "[N,H,W,C], [N,H,W] or [N,F]")
-      ->required();
+      .Required();
   AddFormatOption(command, args->format);
   AddNumber(command, "--top", args->top, {1, 1'000'000},
             "Classes to name, the most probable first");
   AddThreadsOption(command, args->threads);
   AddFlag(command, "--json", args->json, "Print JSON instead of a table");
-  command.callback([args] { RunPredict(*args); });
+  command.Run([args] { RunPredict(*args); });
 }
 
 }  // namespace normkit::tools

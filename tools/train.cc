@@ -51,7 +51,7 @@ struct TrainArgs {
 const std::vector<std::string> kOwnOptions = {"--help",    "--output", "--resume",
                                               "--threads", "--json",   "--overwrite"};
 
-void AddOptions(CLI::App& command, TrainArgs& args) {
+void AddOptions(const Command& command, TrainArgs& args) {
   AddDataOptions(command, args.data);
   AddNetworkOption(command, args.network.network);
   AddNormOption(command, args.network.norm);
@@ -60,20 +60,18 @@ void AddOptions(CLI::App& command, TrainArgs& args) {
   AddReportingOptions(command, args.options);
   AddText(command, "--output", args.output, "DIR",
           "Folder for model.onnx, history.csv, report.html")
-      ->required();
+      .Required();
   AddOverwriteFlag(command, args.overwrite);
   AddText(command, "--resume", args.resume, "FILE",
           "Go on from this checkpoint.npz with the options it was made with, instead of --data, "
-          "--output and all others")
-      ->each([&command](const std::string&) {
-        for (const char* name : {"--data", "--output"}) command.get_option(name)->required(false);
-      });
+          "--output and all others");
+  command.Replaces("--resume", {"--data", "--output"});
   AddThreadsOption(command, args.threads);
   AddFlag(command, "--json", args.json, "Print the result as JSON instead of the progress table");
 }
 
-bool IsOwn(const CLI::Option& option) {
-  return std::find(kOwnOptions.begin(), kOwnOptions.end(), option.get_name()) != kOwnOptions.end();
+bool IsOwn(const std::string& option) {
+  return std::ranges::find(kOwnOptions, option) != kOwnOptions.end();
 }
 
 // Paths among the options of a checkpoint are those of the folder that training was started in:
@@ -101,16 +99,15 @@ void EnterFolderOf(const std::map<std::string, std::string>& notes, TrainArgs& a
 std::vector<std::string> TakeOptions(TrainArgs& args) {
   const std::map<std::string, std::string> notes = ReadCheckpointNotes(args.resume);
   const auto text = notes.find("options");
-  const json words = text == notes.end() ? json() : json::parse(text->second, nullptr, false);
+  const json words = text == notes.end() ? json() : ParseJson(text->second);
   try {
     auto made_with = words.get<std::vector<std::string>>();
     for (std::string& word : made_with) word = Utf8AsBytes(word);
     TrainArgs made;
-    CLI::App command;
+    const Command command;
     AddOptions(command, made);
-    command.get_option("--output")->required(false);
-    std::vector<std::string> reversed(made_with.rbegin(), made_with.rend());  // as CLI11 wants it
-    command.parse(reversed);
+    command.Find("--output").Required(false);
+    command.Parse(made_with);
     made.output = args.output;
     made.resume = args.resume;
     EnterFolderOf(notes, made);
@@ -197,9 +194,7 @@ json Summary(const TrainArgs& args, const TrainingResult& result, const std::str
     summary["validation_accuracy"] = result.final_validation_accuracy;
     summary["validation_loss"] = result.final_validation_loss;
   }
-  for (const StatisticsGap& gap : result.statistics_gaps)
-    summary["statistics_gaps"].push_back(
-        {{"layer", gap.layer}, {"mean", gap.mean}, {"variance", gap.variance}});
+  if (!result.statistics_gaps.empty()) summary["statistics_gaps"] = ToJson(result.statistics_gaps);
   return summary;
 }
 
@@ -282,7 +277,7 @@ void TrainAndSave(TrainArgs& args, const std::vector<std::string>& words, const 
   json options = json::array();
   for (const std::string& word : words) options.push_back(BytesAsUtf8(word));
   args.options.checkpoint_notes = {
-      {"options", options.dump()},
+      {"options", JsonText(options)},
       {"folder", BytesAsUtf8(std::filesystem::current_path().string())}};
   InterruptGuard interrupt;  // until all is written: a terminal is closed with several signals
   TrainingResult result = Train(args, data, graph, interrupt);
@@ -317,18 +312,17 @@ void RunTrain(TrainArgs args, std::vector<std::string> words) {
 
 }  // namespace
 
-void AddTrain(CLI::App& app) {
+void AddTrain(const Command& app) {
   auto args = std::make_shared<TrainArgs>();
-  CLI::App& command =
+  const Command command =
       AddCommand(app, "train", "Train a network; write the model, its history and a report",
                  {"normkit train --data digits --output out",
                   "normkit train --data photos/ --network resnet-tiny --norm group:8 --output out",
                   "normkit train --resume out/checkpoint.npz"});
   AddOptions(command, *args);
-  CLI::Option* resume = command.get_option("--resume");
-  for (CLI::Option* option : command.get_options())
-    if (!IsOwn(*option)) resume->excludes(option);
-  command.callback([args, &command] { RunTrain(*args, GivenOptions(command, kOwnOptions)); });
+  for (const std::string& option : command.OptionNames())
+    if (!IsOwn(option)) command.Find("--resume").Excludes(command.Find(option));
+  command.Run([args, command] { RunTrain(*args, command.GivenOptions(kOwnOptions)); });
 }
 
 }  // namespace normkit::tools

@@ -20,8 +20,8 @@ constexpr NumberRange<int64_t> kDrawnDigits{1, 100'000'000};
 bool IsFile(const std::string& network) { return network.ends_with(".json"); }
 
 // The name of data: a wrong number in it is a wrong command line, not data that are not there.
-CLI::Option* AddSource(CLI::App& command, const std::string& name, std::string& data,
-                       const std::string& description) {
+Option AddSource(const Command& command, const std::string& name, std::string& data,
+                 const std::string& description) {
   return AddValue(command, name, "SOURCE", "data, as --help says", description,
                   [&data](const std::string& text) {
                     constexpr std::string_view kDigits = "digits:";
@@ -44,7 +44,7 @@ TrainingOptions DefaultTrainingOptions() {
   return options;
 }
 
-void AddTrainingOptions(CLI::App& command, TrainingOptions& o) {
+void AddTrainingOptions(const Command& command, TrainingOptions& o) {
   AddEnum(command, "--solver", o.solver, ParseSolver, "sgdm, adam or rmsprop");
   AddNumber(command, "--max-epochs", o.max_epochs, kEpochs, "Passes over the training data");
   AddNumber(command, "--initial-learn-rate", o.initial_learn_rate, kAboveZero,
@@ -80,11 +80,11 @@ void AddTrainingOptions(CLI::App& command, TrainingOptions& o) {
   AddNumber(command, "--seed", o.seed, {}, "Of initial weights, order of the data, dropout, split");
 }
 
-void AddMiniBatchSizeOption(CLI::App& command, int64_t& size) {
+void AddMiniBatchSizeOption(const Command& command, int64_t& size) {
   AddNumber(command, "--mini-batch-size", size, kCount, "Observations an iteration");
 }
 
-void AddReportingOptions(CLI::App& command, TrainingOptions& o) {
+void AddReportingOptions(const Command& command, TrainingOptions& o) {
   AddNumber(command, "--validation-frequency", o.validation_frequency, kCount,
             "Iterations between validations");
   AddNumber(command, "--validation-patience", o.validation_patience, kCountOrNone,
@@ -95,7 +95,7 @@ void AddReportingOptions(CLI::App& command, TrainingOptions& o) {
             "Epochs between checkpoints; 0 or inf: only when stopped", {"inf", 0});
 }
 
-CLI::Option* AddDataOption(CLI::App& command, std::string& data) {
+Option AddDataOption(const Command& command, std::string& data) {
   return AddSource(
       command, "--data", data,
       "digits, digits:COUNT, a folder with a folder a class (JPEG, PNG, WebP, GIF, TIFF; folders "
@@ -103,8 +103,8 @@ CLI::Option* AddDataOption(CLI::App& command, std::string& data) {
       "classes, their names)");
 }
 
-void AddDataOptions(CLI::App& command, DataArgs& args) {
-  AddDataOption(command, args.data)->required();
+void AddDataOptions(const Command& command, DataArgs& args) {
+  AddDataOption(command, args.data).Required();
   AddSource(command, "--validation-data", args.validation_data,
             "Data to validate on; without, a part of --data is held out");
   AddNumber(command, "--validation-fraction", args.validation_fraction, kHeldOut,
@@ -158,7 +158,7 @@ void LoadTrainingData(const TrainingData& data) {
   if (data.second) data.second->Load();
 }
 
-void AddNetworkOption(CLI::App& command, std::string& network) {
+void AddNetworkOption(const Command& command, std::string& network) {
   const std::string expected = fmt::format("{} or a .json file", fmt::join(NetworkNames(), ", "));
   AddValue(command, "--network", "NAME", expected, expected,
            [&network, expected](const std::string& name) {
@@ -167,23 +167,23 @@ void AddNetworkOption(CLI::App& command, std::string& network) {
                Fail("{} given, expected {}{}", Quoted(name), expected, DidYouMean(name, names));
              network = name;
            })
-      ->default_str(network);
+      .Default(network);
 }
 
-void AddNormOption(CLI::App& command, std::string& norm) {
+void AddNormOption(const Command& command, std::string& norm) {
   AddValue(command, "--norm", "NAME", NormChoices(), NormChoices(),
            [&norm](const std::string& name) { norm = Name(ParseNormChoice(name)); })
-      ->default_str(norm);
+      .Default(norm);
 }
 
-void AddNormsOption(CLI::App& command, std::vector<std::string>& norms) {
+void AddNormsOption(const Command& command, std::vector<std::string>& norms) {
   AddList(command, "--norm,--norms", "NAME,...", NormChoices(),
           fmt::format("Normalizations, each {}", NormChoices()),
           [&norms](const std::vector<std::string>& names) {
             norms.clear();
             for (const std::string& name : names) norms.push_back(Name(ParseNormChoice(name)));
           })
-      ->default_str(fmt::format("{}", fmt::join(norms, ",")));
+      .Default(fmt::format("{}", fmt::join(norms, ",")));
 }
 
 Graph BuildNetwork(const NetworkArgs& args, const DataSource& data) {
@@ -207,7 +207,7 @@ Graph BuildNetwork(const NetworkArgs& args, NetworkPurpose purpose) {
                               : MakeNetwork(args.network, purpose);
 }
 
-void AddOverwriteFlag(CLI::App& command, bool& overwrite) {
+void AddOverwriteFlag(const Command& command, bool& overwrite) {
   AddFlag(command, "--overwrite", overwrite,
           "Replace what an earlier run left in the folder; else that is an error");
 }

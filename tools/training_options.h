@@ -1,7 +1,6 @@
 // What `normkit train` and `normkit compare` share: where data come from and how to train on them.
 #pragma once
 
-#include <CLI/CLI.hpp>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -22,13 +21,13 @@ TrainingOptions DefaultTrainingOptions();
 
 // --solver, --max-epochs, ...: what decides the trained network, in kebab-case; defaults as they
 // stand in `options`.
-void AddTrainingOptions(CLI::App& command, TrainingOptions& options);
+void AddTrainingOptions(const Command& command, TrainingOptions& options);
 
 // --mini-batch-size.
-void AddMiniBatchSizeOption(CLI::App& command, int64_t& size);
+void AddMiniBatchSizeOption(const Command& command, int64_t& size);
 
 // --validation-frequency, ...: what is told of a training, and when it ends early.
-void AddReportingOptions(CLI::App& command, TrainingOptions& options);
+void AddReportingOptions(const Command& command, TrainingOptions& options);
 
 // What may be held out of data.
 inline constexpr NumberRange<double> kHeldOut{.low = 0, .high = 0.9};
@@ -39,8 +38,8 @@ struct DataArgs {
   ReadingArgs reading;
   double validation_fraction = 0.15;
 };
-CLI::Option* AddDataOption(CLI::App& command, std::string& data);
-void AddDataOptions(CLI::App& command, DataArgs& args);
+Option AddDataOption(const Command& command, std::string& data);
+void AddDataOptions(const Command& command, DataArgs& args);
 
 // Both, and a line on each that says what was read how.
 struct TrainingData : Split {
@@ -60,14 +59,14 @@ void LoadTrainingData(const TrainingData& data);
 struct NetworkArgs {
   std::string network = "small-cnn", norm = "batch";
 };
-void AddNetworkOption(CLI::App& command, std::string& network);
-void AddNormOption(CLI::App& command, std::string& norm);
-void AddNormsOption(CLI::App& command, std::vector<std::string>& norms);  // --norm A,B,...
+void AddNetworkOption(const Command& command, std::string& network);
+void AddNormOption(const Command& command, std::string& norm);
+void AddNormsOption(const Command& command, std::vector<std::string>& norms);  // --norm A,B,...
 Graph BuildNetwork(const NetworkArgs& args, const DataSource& data);
 Graph BuildNetwork(const NetworkArgs& args, NetworkPurpose purpose);  // its norm is that of `args`
 
 // --overwrite, of a command with --output.
-void AddOverwriteFlag(CLI::App& command, bool& overwrite);
+void AddOverwriteFlag(const Command& command, bool& overwrite);
 
 // The ways out where memory is short.
 inline constexpr std::string_view kTakesLess =

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <CLI/CLI.hpp>
 #include <algorithm>
 #include <cstdio>
 #include <memory>
@@ -10,6 +11,7 @@
 #include "src/core/text.h"
 #include "tools/commands.h"
 #include "tools/options.h"
+#include "tools/version.h"
 
 namespace normkit::tools {
 namespace {
@@ -156,9 +158,35 @@ void ExplainCommand(const CLI::App& app, const std::string& name) {
   std::fputs(page.c_str(), stdout);
 }
 
+// What `normkit` alone prints.
+std::string ShortHelp(const CLI::App& app) {
+  return fmt::format(
+      "normkit: {}\n\n{}\n"
+      "normkit --help lists the commands, normkit COMMAND --help explains one.\n",
+      app.get_description(), app.get_footer());
+}
+
+// Prints help (0), or what is wrong with the command line (2).
+int ExplainUsage(const CLI::App& app, const CLI::ParseError& error) {
+  constexpr int kUsage = 2;
+  if (error.get_exit_code() == 0) return app.exit(error);
+  const auto chosen = app.get_subcommands();
+  const CLI::App& command = chosen.empty() ? app : *chosen.back();
+  const std::string name = chosen.empty() ? "normkit" : "normkit " + command.get_name();
+  // An unknown word explains more than what is missing because of it.
+  const std::vector<std::string> unknown = command.remaining();
+  const std::string what =
+      unknown.empty() ? Explain(command, error) : Unknown(app, command, unknown.front());
+  fmt::print(stderr, "{}\n", OneLine(fmt::format("{}: {} (see {} --help)", name, what, name)));
+  return kUsage;
+}
+
 }  // namespace
 
-void SetUpApp(CLI::App& app) {
+Program::Program() {
+  CLI::App& app = command_.app();
+  app.name("normkit");
+  app.description("Normalization layers: train networks with them, look at the result, use it.");
   const auto formatter = std::make_shared<HelpFormatter>();
   formatter->label("SUBCOMMAND", "COMMAND");
   app.formatter(formatter);
@@ -172,23 +200,24 @@ void SetUpApp(CLI::App& app) {
       "  normkit inspect out/model.onnx\n");
 }
 
-CLI::App& AddCommand(CLI::App& app, const std::string& name, const std::string& description,
-                     const std::vector<std::string>& examples) {
-  CLI::App& command = *app.add_subcommand(name, description)->group("Commands");
+Command AddCommand(const Command& app, const std::string& name, const std::string& description,
+                   const std::vector<std::string>& examples) {
+  CLI::App& command = *app.app().add_subcommand(name, description)->group("Commands");
   std::string lines;
   for (const std::string& example : examples) lines += "  " + example + "\n";
   command.footer(lines);
-  return command;
+  return Command(command);
 }
 
-void AddHelp(CLI::App& app) {
+void AddHelp(const Command& app) {
   auto name = std::make_shared<std::string>();
-  CLI::App& command = AddCommand(app, "help", "Explain a command", {"normkit help train"});
+  const Command command = AddCommand(app, "help", "Explain a command", {"normkit help train"});
   AddText(command, "command", *name, "COMMAND", "The command to explain");
-  command.callback([&app, name] { ExplainCommand(app, *name); });
+  command.Run([&program = app.app(), name] { ExplainCommand(program, *name); });
 }
 
-std::vector<std::string> CommandLineWords(const CLI::App& app, int argc, char** argv) {
+std::vector<std::string> Program::Words(int argc, char** argv) const {
+  const CLI::App& app = command_.app();
   std::vector<std::string> words(argv + std::min(argc, 1), argv + argc);
   const CLI::App* command = &app;
   for (const CLI::App* known : app.get_subcommands(nullptr))
@@ -217,25 +246,17 @@ std::vector<std::string> CommandLineWords(const CLI::App& app, int argc, char** 
   return result;
 }
 
-std::string ShortHelp(const CLI::App& app) {
-  return fmt::format(
-      "normkit: {}\n\n{}\n"
-      "normkit --help lists the commands, normkit COMMAND --help explains one.\n",
-      app.get_description(), app.get_footer());
-}
-
-int ExplainUsage(const CLI::App& app, const CLI::ParseError& error) {
-  constexpr int kUsage = 2;
-  if (error.get_exit_code() == 0) return app.exit(error);
-  const auto chosen = app.get_subcommands();
-  const CLI::App& command = chosen.empty() ? app : *chosen.back();
-  const std::string name = chosen.empty() ? "normkit" : "normkit " + command.get_name();
-  // An unknown word explains more than what is missing because of it.
-  const std::vector<std::string> unknown = command.remaining();
-  const std::string what =
-      unknown.empty() ? Explain(command, error) : Unknown(app, command, unknown.front());
-  fmt::print(stderr, "{}\n", OneLine(fmt::format("{}: {} (see {} --help)", name, what, name)));
-  return kUsage;
+int Program::Run(const std::vector<std::string>& words) const {
+  const CLI::App& app = command_.app();
+  try {
+    command_.Parse(words);
+    if (app.get_subcommands().empty()) std::fputs(ShortHelp(app).c_str(), stdout);
+  } catch (const CLI::CallForVersion&) {
+    std::fputs(VersionText().c_str(), stdout);
+  } catch (const CLI::ParseError& error) {
+    return ExplainUsage(app, error);
+  }
+  return 0;
 }
 
 }  // namespace normkit::tools

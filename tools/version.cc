@@ -2,7 +2,7 @@
 
 #include <fmt/format.h>
 
-#include <CLI/CLI.hpp>
+#include <CLI/Version.hpp>
 #include <algorithm>
 #include <nlohmann/json.hpp>
 
@@ -12,6 +12,7 @@
 #include "src/onednn/dependencies.h"
 #include "src/onnx/dependencies.h"
 #include "src/simd/dependencies.h"
+#include "src/simd/target.h"
 
 namespace normkit::tools {
 namespace {
@@ -43,6 +44,8 @@ std::string VersionText() {
   for (const Dependency& d : all)
     text += fmt::format("  {:{}}  {:{}}  {}\n", d.name, name_width, d.version, version_width,
                         d.license);
+  text += fmt::format("\nKernels for {}; {} runs on this processor\n",
+                      fmt::join(CompiledTargets(), ", "), TargetName());
   return text;
 }
 

@@ -2,6 +2,10 @@
 
 #include <gtest/gtest.h>
 
+#include <stdexcept>
+
+#include "src/core/fail.h"
+
 namespace normkit {
 namespace {
 
@@ -51,6 +55,16 @@ TEST(BytesAsUtf8, GoesThereAndBack) {
 TEST(Trimmed, TakesBlanksOffBothEnds) {
   EXPECT_EQ(Trimmed("  a b\t"), "a b");
   EXPECT_EQ(Trimmed(" \n "), "");
+}
+
+TEST(FailTest, WhatIsOneLine) {
+  const std::string path = "a\nb\x1b[2J\xff";
+  try {
+    Fail("{}: no such file", path);
+  } catch (const Error& error) {
+    EXPECT_STREQ(error.what(), "a\\nb\\x1b[2J\\xff: no such file");
+  }
+  EXPECT_THROW(Fail<std::runtime_error>("it"), std::runtime_error);
 }
 
 }  // namespace

@@ -1,11 +1,13 @@
 #include "normkit/data/identity.h"
 
 #include <algorithm>
-#include <charconv>
+#include <cmath>
 #include <limits>
+#include <optional>
 
 #include "src/core/fail.h"
 #include "src/core/hash.h"
+#include "src/core/numbers.h"
 #include "src/data/identity.h"
 
 namespace normkit {
@@ -123,9 +125,12 @@ ValueRange ParseValueRange(std::string_view text) {
   constexpr std::string_view kTo = " to ";
   const size_t middle = text.find(kTo);
   ValueRange range;
+  constexpr double kMost = std::numeric_limits<float>::max();
   const auto parse = [](std::string_view part, float& value) {
-    const auto [end, error] = std::from_chars(part.data(), part.data() + part.size(), value);
-    return error == std::errc() && end == part.data() + part.size();
+    const std::optional<double> number = ParseNumber<double>(part);
+    if (!number || std::abs(*number) > kMost) return false;
+    value = static_cast<float>(*number);
+    return true;
   };
   if (middle == text.npos || !parse(text.substr(0, middle), range.low) ||
       !parse(text.substr(middle + kTo.size()), range.high) || !(range.low <= range.high))

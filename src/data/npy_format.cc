@@ -2,12 +2,12 @@
 
 #include <algorithm>
 #include <bit>
-#include <charconv>
 #include <cstring>
 #include <limits>
 #include <optional>
 
 #include "src/core/fail.h"
+#include "src/core/numbers.h"
 
 // Described in NumPy's documentation, numpy.lib.format: the magic string, two bytes of version, the
 // length of the header (2 bytes in version 1, 4 in versions 2 and 3), the header (a Python
@@ -124,13 +124,13 @@ class HeaderParser {
 
   int64_t Size() {
     Peek();
-    int64_t value = 0;
-    const char* begin = text_.data() + position_;
-    const auto [end, error] = std::from_chars(begin, text_.data() + text_.size(), value);
-    if (error != std::errc() || value < 0) Wrong("a size from 0 to 2^63 - 1");
-    position_ += static_cast<size_t>(end - begin);
+    const std::string_view rest = text_.substr(position_);
+    const std::string_view digits = rest.substr(0, rest.find_first_not_of("0123456789"));
+    const std::optional<int64_t> value = ParseNumber<int64_t>(digits);
+    if (!value) Wrong("a size from 0 to 2^63 - 1");
+    position_ += digits.size();
     Take('L');  // as Python 2 wrote long integers
-    return value;
+    return *value;
   }
 
   std::string_view text_, where_;
@@ -225,11 +225,8 @@ ElementType ParseElementType(std::string_view descr, std::string_view where) {
   bool known = false;
   if (rest.size() >= 2 && rest.size() <= 8) {
     type.kind = rest[0];
-    const char* end = rest.data() + rest.size();
-    const auto [stop, error] = std::from_chars(rest.data() + 1, end, type.size);
-    const bool number = error == std::errc() && stop == end;
-    type.unit = type.size;
-    switch (number ? type.kind : '\0') {
+    type.size = type.unit = ParseNumber<int64_t>(rest.substr(1)).value_or(0);
+    switch (type.kind) {
       case 'b':
         known = among({1});
         break;

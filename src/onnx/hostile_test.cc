@@ -221,14 +221,16 @@ TEST_F(OnnxErrors, Inputs) {
 }
 
 TEST_F(OnnxErrors, NamesThatAreNone) {
-  EXPECT_EQ(Message([](auto& m) { m.mutable_graph()->mutable_input(0)->set_name("a\nb"); }),
-            "m.onnx: input 'a b': the name is not one, expected UTF-8 without control characters");
+  EXPECT_EQ(
+      Message([](auto& m) { m.mutable_graph()->mutable_input(0)->set_name("a\nb"); }),
+      "m.onnx: input 'a\\nb': the name is not one, expected UTF-8 without control characters");
   Graph graph;
   graph.Add(FeatureInput({.num_features = 2}));
   graph.Add(Relu("a\tb"));
-  EXPECT_ERROR(OnnxBytes(MakeNetwork(std::move(graph))),
-               "ReLU 'a\tb': the name cannot stand in a model file, expected UTF-8 without control "
-               "characters");
+  EXPECT_ERROR(
+      OnnxBytes(MakeNetwork(std::move(graph))),
+      "ReLU 'a\\tb': the name cannot stand in a model file, expected UTF-8 without control "
+      "characters");
 }
 
 // Layers of a program's own have no row in the table.
@@ -268,7 +270,7 @@ TEST_F(OnnxErrors, Nodes) {
       Message([](auto& m) { Node(m, "relu_1")->set_name("bn1"); }),
       "m.onnx: node 'bn1' (Relu): ReLU 'bn1': a layer of this name stands in the graph already");
   EXPECT_EQ(Message([](auto& m) { Node(m, "relu_1")->set_name("\xff"); }).substr(8),
-            "node '\xff' (Relu): the name is not one, expected UTF-8 without control characters");
+            "node '\\xff' (Relu): the name is not one, expected UTF-8 without control characters");
 }
 
 TEST_F(OnnxErrors, Attributes) {

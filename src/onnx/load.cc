@@ -111,13 +111,10 @@ Network Read(std::string_view bytes, const std::string& file) {
   return network;
 }
 
-// Messages repeat names from the file, whatever they hold: one line of readable length.
-std::string OneLine(std::string message) {
+// Messages repeat names from the file, whatever they hold: of readable length.
+std::string Shortened(const std::string& message) {
   constexpr size_t kLongest = 1000;
-  if (message.size() > kLongest) message = message.substr(0, kLongest) + "...";
-  for (char& c : message)
-    if (static_cast<unsigned char>(c) < ' ' || c == 0x7f) c = ' ';
-  return message;
+  return message.size() > kLongest ? message.substr(0, kLongest) + "..." : message;
 }
 
 }  // namespace
@@ -126,7 +123,7 @@ Network NetworkFromOnnx(std::string_view bytes, const std::string& file) {
   try {
     return Read(bytes, file);
   } catch (const Error& error) {
-    throw Error(OneLine(error.what()));
+    Fail("{}", Shortened(error.what()));
   }
 }
 

@@ -11,8 +11,16 @@ namespace normkit {
 // name that is unknown, or not to be had on this processor, is told on stderr and ignored.
 void ChooseTarget();
 
-// Names of the targets that this build has and this processor can run, best first.
+// Names of the targets that this build has (NORMKIT_TARGETS of CMake), best first.
+std::vector<std::string> CompiledTargets();
+
+// Names of those that this processor can run, best first.
 std::vector<std::string> AvailableTargets();
+
+// A build for one machine (NORMKIT_TARGETS=native) was installed on another: what to say where its
+// kernels are of no use and others would be, else "". Targets as their names, best first.
+std::string MissingKernels(const std::vector<std::string>& compiled,
+                           const std::vector<std::string>& supported);
 
 // The target that runs.
 const char* TargetName();

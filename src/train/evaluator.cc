@@ -67,7 +67,7 @@ Evaluation Evaluate(const Network& network, const DataPtr& data, int64_t mini_ba
   Evaluator evaluator(network.graph, data, loss, mini_batch_size);
   Evaluation evaluation;
   const Score score = evaluator.Run(network.parameters, &evaluation.predicted);
-  if (const std::string bad = evaluator.BadOutput(score); !bad.empty()) throw Error(bad);
+  if (const std::string bad = evaluator.BadOutput(score); !bad.empty()) Fail("{}", bad);
   evaluation.accuracy = score.accuracy();
   evaluation.loss = score.mean_loss();
   const size_t classes = data->classes().size();

@@ -190,25 +190,56 @@ std::vector<Level> Levels(const Graph& graph, const std::vector<int>& layers) {
   return result;
 }
 
-// Writes the statistics, and says how far those were that it writes over.
-StatisticsGap Replace(const Graph& graph, Parameters& parameters, int layer,
-                      const std::vector<Moments>& moments) {
-  const auto* norm = dynamic_cast<const NormalizationLayer*>(graph.layer(layer).layer.get());
-  const std::string& name = norm->name();
-  const std::span<float> mean = parameters.Get(*parameters.Find(name + ".trained_mean"));
-  const std::span<float> variance = parameters.Get(*parameters.Find(name + ".trained_variance"));
-  StatisticsGap gap{.layer = name};
-  for (size_t c = 0; c < moments.size(); ++c) {
-    const Moments& m = moments[c];
-    if (m.n < 1) continue;
-    const double scale = m.variance() + norm->options().epsilon;
-    gap.mean = std::max(gap.mean, std::abs(mean[c] - m.mean) / std::sqrt(scale));
-    mean[c] = static_cast<float>(m.mean);
-    if (m.n < 2) continue;
-    gap.variance = std::max(gap.variance, std::abs(variance[c] - m.variance()) / scale);
-    variance[c] = static_cast<float>(m.variance());
+// The trained statistics of a batch normalization, and what they are compared with.
+class Trained {
+ public:
+  Trained(const Graph& graph, Parameters& parameters, int layer)
+      : name_(graph.layer(layer).layer->name()),
+        mean_(parameters.Get(*parameters.Find(name_ + ".trained_mean"))),
+        variance_(parameters.Get(*parameters.Find(name_ + ".trained_variance"))),
+        epsilon_(
+            dynamic_cast<const NormalizationLayer&>(*graph.layer(layer).layer).options().epsilon) {}
+
+  const std::string& name() const { return name_; }
+
+  // The differences from `moments` of the worst channel.
+  void Compare(const std::vector<Moments>& moments, double& mean, double& variance) const {
+    for (size_t c = 0; c < moments.size(); ++c) {
+      const Moments& m = moments[c];
+      const double scale = m.variance() + epsilon_;
+      if (m.n >= 1) mean = std::max(mean, std::abs(mean_[c] - m.mean) / std::sqrt(scale));
+      if (m.n >= 2) variance = std::max(variance, std::abs(variance_[c] - m.variance()) / scale);
+    }
   }
-  return gap;
+
+  void Replace(const std::vector<Moments>& moments) const {
+    for (size_t c = 0; c < moments.size(); ++c) {
+      if (moments[c].n >= 1) mean_[c] = static_cast<float>(moments[c].mean);
+      if (moments[c].n >= 2) variance_[c] = static_cast<float>(moments[c].variance());
+    }
+  }
+
+ private:
+  std::string name_;
+  std::span<float> mean_, variance_;
+  double epsilon_;
+};
+
+// Fills in how far the statistics are from those of what prediction feeds, in one pass of it.
+void CompareWithFed(const Graph& graph, Parameters& parameters, const std::vector<int>& layers,
+                    const DataSource& data, int64_t batch_size, std::vector<StatisticsGap>& gaps) {
+  const auto fed = PoolMoments(graph, parameters, layers, data, batch_size, Upstream::kTrained);
+  for (size_t i = 0; i < layers.size(); ++i)
+    Trained(graph, parameters, layers[i]).Compare(fed[i], gaps[i].fed_mean, gaps[i].fed_variance);
+}
+
+// "8.1 % in variance ('norm2') and 0.10 standard deviations in mean ('norm1')": the worst layers.
+std::string DescribeWorst(const std::vector<StatisticsGap>& gaps, double StatisticsGap::*variance,
+                          double StatisticsGap::*mean) {
+  const StatisticsGap &a = *std::ranges::max_element(gaps, {}, variance),
+                      &b = *std::ranges::max_element(gaps, {}, mean);
+  return fmt::format("{:.1f} % in variance ('{}') and {:.2f} standard deviations in mean ('{}')",
+                     100 * a.*variance, a.layer, b.*mean, b.layer);
 }
 
 }  // namespace
@@ -235,9 +266,15 @@ std::vector<StatisticsGap> FinishStatistics(const Graph& graph, Parameters& para
   std::vector<StatisticsGap> gaps;
   for (const Level& level : levels) {
     const auto moments = walk.Measure(level.layers, level.kept);
-    for (size_t i = 0; i < level.layers.size(); ++i)
-      gaps.push_back(Replace(graph, parameters, level.layers[i], moments[i]));
+    for (size_t i = 0; i < level.layers.size(); ++i) {
+      const Trained trained(graph, parameters, level.layers[i]);
+      StatisticsGap& gap = gaps.emplace_back(StatisticsGap{.layer = trained.name()});
+      trained.Compare(moments[i], gap.mean, gap.variance);
+      trained.Replace(moments[i]);
+    }
   }
+  if (statistics == Statistics::kPopulation)
+    CompareWithFed(graph, parameters, layers, data, batch_size, gaps);
   return gaps;
 }
 
@@ -245,21 +282,15 @@ std::string DescribeStatistics(Statistics statistics, const std::vector<Statisti
   if (statistics == Statistics::kMoving)
     return "moving: the moving estimates of training, not compared with what prediction feeds";
   if (gaps.empty()) return "";
-  const auto worst = [&](double StatisticsGap::*value) -> const StatisticsGap& {
-    return *std::max_element(gaps.begin(), gaps.end(),
-                             [&](const auto& a, const auto& b) { return a.*value < b.*value; });
-  };
-  const StatisticsGap &variance = worst(&StatisticsGap::variance),
-                      &mean = worst(&StatisticsGap::mean);
-  return fmt::format(
-      "{}: {}; the moving estimates differ by up to {:.1f} % in variance ('{}') and {:.2f} "
-      "standard "
-      "deviations in mean ('{}')",
-      Name(statistics),
+  const std::string what =
       statistics == Statistics::kPopulation
-          ? "pooled over the training data, layers before normalizing with mini-batch statistics"
-          : "those of what prediction feeds each batch normalization",
-      100 * variance.variance, variance.layer, mean.mean, mean.layer);
+          ? "pooled over the training data, layers before normalizing with mini-batch statistics, "
+            "up to " +
+                DescribeWorst(gaps, &StatisticsGap::fed_variance, &StatisticsGap::fed_mean) +
+                " from those of what prediction feeds"
+          : "those of what prediction feeds each batch normalization";
+  return fmt::format("{}: {}; the moving estimates differ by up to {}", Name(statistics), what,
+                     DescribeWorst(gaps, &StatisticsGap::variance, &StatisticsGap::mean));
 }
 
 void FillInputStatistics(const Graph& graph, Parameters& parameters, const DataSource& data) {

@@ -37,7 +37,8 @@ std::vector<std::vector<Moments>> PoolMoments(const Graph& graph, Parameters& pa
                                               Upstream upstream);
 
 // Replaces the trained statistics by those that `statistics` asks for, and says how far from them
-// the moving ones were; moving: leaves them alone and says nothing. The variance divides by the
+// the moving ones were, and (population, in one more pass) how far they are from those of what
+// prediction feeds; moving: leaves them alone and says nothing. The variance divides by the
 // number of values; of fewer than two it is left alone.
 //
 // auto and population-exact give the same bits: what prediction feeds each normalization. auto

@@ -152,7 +152,7 @@ TEST(PopulationStatistics, AreWrittenAsTrainedStatistics) {
 }
 
 // bn1 - fc - bn2: what bn2 sees depends on what bn1 normalizes with.
-TEST(PopulationStatistics, ExactOnesAreThoseOfPrediction) {
+Graph TwoNorms() {
   Graph graph;
   graph.Add(FeatureInput({.num_features = kFeatures}));
   graph.Add(BatchNormalization({.name = "bn1"}));
@@ -161,6 +161,11 @@ TEST(PopulationStatistics, ExactOnesAreThoseOfPrediction) {
   graph.Add(BatchNormalization({.name = "bn2"}));
   graph.Add(FullyConnected({.output_size = 2}));
   graph.Add(Softmax());
+  return graph;
+}
+
+TEST(PopulationStatistics, ExactOnesAreThoseOfPrediction) {
+  const Graph graph = TwoNorms();
   const DataPtr data = FeatureData(203);
 
   const auto variance_of = [&](Statistics statistics, Parameters& parameters) {
@@ -176,6 +181,41 @@ TEST(PopulationStatistics, ExactOnesAreThoseOfPrediction) {
   EXPECT_FLOAT_EQ(exact_variance, static_cast<float>(seen.variance()));
   EXPECT_NE(pooled_variance, exact_variance);
   EXPECT_NEAR(pooled_variance, exact_variance, 0.3 * exact_variance);
+}
+
+// bn1's are exact; bn2's are compared with what it sees behind a bn1 with trained statistics.
+TEST(PopulationStatistics, SayHowFarTheyAreFromWhatPredictionFeeds) {
+  const Graph graph = TwoNorms();
+  const int bn2 = LayersWithStatistics(graph).back();
+  const DataPtr data = FeatureData(203);
+  Parameters parameters = Initialized(graph);
+  const auto gaps = FinishStatistics(graph, parameters, *data, 8, Statistics::kPopulation);
+  const std::vector<Moments> fed =
+      PoolMoments(graph, parameters, {bn2}, *data, 203, Upstream::kTrained)[0];
+  double mean = 0, variance = 0;
+  for (size_t c = 0; c < fed.size(); ++c) {
+    const double scale = fed[c].variance() + 1e-5;
+    mean = std::max(
+        mean, std::abs(parameters.Get(*parameters.Find("bn2.trained_mean"))[c] - fed[c].mean) /
+                  std::sqrt(scale));
+    variance = std::max(
+        variance,
+        std::abs(parameters.Get(*parameters.Find("bn2.trained_variance"))[c] - fed[c].variance()) /
+            scale);
+  }
+  ASSERT_EQ(gaps.size(), 2u);
+  EXPECT_NEAR(gaps[0].fed_mean, 0, 1e-4);
+  EXPECT_NEAR(gaps[0].fed_variance, 0, 1e-4);
+  EXPECT_NEAR(gaps[1].fed_mean, mean, 1e-4);
+  EXPECT_NEAR(gaps[1].fed_variance, variance, 1e-4);
+  EXPECT_GT(variance, 0.001);
+  EXPECT_THAT(DescribeStatistics(Statistics::kPopulation, gaps),
+              ::testing::HasSubstr(
+                  fmt::format("up to {:.1f} % in variance ('bn2') and {:.2f} standard deviations "
+                              "in mean ('bn2') from those of what prediction feeds; the moving",
+                              100 * variance, mean)));
+  for (const StatisticsGap& gap : FinishStatistics(graph, parameters, *data, 8, Statistics::kAuto))
+    EXPECT_EQ(gap.fed_variance + gap.fed_mean, 0);
 }
 
 // Normalizations one behind the other, beside each other, and behind a shortcut; a pooling layer, a
@@ -288,7 +328,7 @@ TEST(AutoStatistics, TakesOneWalkWhereMemoryAllows) {
     return data.reads / data.size();
   };
   EXPECT_EQ(reads(Statistics::kMoving, 0), 0);
-  EXPECT_EQ(reads(Statistics::kPopulation, 0), 1);
+  EXPECT_EQ(reads(Statistics::kPopulation, 0), 2);  // and once to compare
   EXPECT_EQ(reads(Statistics::kAuto, 1e9), 1);
   EXPECT_EQ(reads(Statistics::kAuto, 0), 4);  // a; b and s; c; d
   EXPECT_EQ(reads(Statistics::kPopulationExact, 1e9), 5);

@@ -116,10 +116,10 @@ Score Trainer::ForwardBackward(std::span<const int64_t> indices, int64_t iterati
 
 void Trainer::CheckLoss(double loss, int64_t epoch, int64_t iteration) const {
   if (std::isfinite(loss)) return;
-  throw DivergedError(fmt::format(
+  Fail<DivergedError>(
       "training: loss is {} at iteration {} (epoch {}), expected a finite number; try a lower "
       "initial_learn_rate (it is {}) or a gradient_threshold (the observations are finite)",
-      loss, iteration, epoch, options_.initial_learn_rate));
+      loss, iteration, epoch, options_.initial_learn_rate);
 }
 
 bool Trainer::Validates(int64_t iteration) const {
@@ -169,10 +169,10 @@ void Trainer::RunIteration(int64_t epoch, std::span<const int64_t> indices) {
 void Trainer::CheckParameters() const {
   const std::string bad = FindBadParameter(graph_, parameters_);
   if (bad.empty()) return;
-  throw DivergedError(
-      fmt::format("training: after iteration {} {}; try a lower initial_learn_rate (it is {}) or a "
-                  "gradient_threshold",
-                  state_.iteration(), bad, options_.initial_learn_rate));
+  Fail<DivergedError>(
+      "training: after iteration {} {}; try a lower initial_learn_rate (it is {}) or a "
+      "gradient_threshold",
+      state_.iteration(), bad, options_.initial_learn_rate);
 }
 
 void Trainer::SaveCheckpoint() {
@@ -224,7 +224,7 @@ TrainingResult Trainer::Finish(End end) {
   if (validation_) {
     const Score score = validation_->Run(parameters_);
     if (const std::string bad = validation_->BadOutput(score); !bad.empty())
-      throw DivergedError(bad);
+      Fail<DivergedError>("{}", bad);
     result.has_validation = true;
     result.final_validation_accuracy = score.accuracy();
     result.final_validation_loss = score.mean_loss();

@@ -14,12 +14,15 @@
 
 namespace normkit {
 
-// How far the moving statistics of a batch normalization were from those that prediction uses, in
-// its worst channel.
+// How far statistics of a batch normalization are from others, in its worst channel: means in
+// standard deviations, variances relative to the variance.
 struct StatisticsGap {
   std::string layer;
-  double mean = 0;      // difference, in standard deviations
-  double variance = 0;  // difference, relative
+  // The moving ones from those that prediction uses.
+  double mean = 0, variance = 0;
+  // Those that prediction uses from those of what it feeds, which Statistics::kAuto and
+  // kPopulationExact take: 0, but for Statistics::kPopulation.
+  double fed_mean = 0, fed_variance = 0;
 };
 
 struct TrainingResult {
@@ -49,9 +52,9 @@ class NORMKIT_API DivergedError : public Error {
 NORMKIT_API TrainingResult TrainNetwork(const DataPtr& data, const Graph& graph,
                                         const TrainingOptions& options);
 
-// One line on what batch normalization predicts with: "auto: what prediction feeds each batch
-// normalization; moving estimates were off by up to 8.1 % in variance ('norm2') and ...". "" for a
-// network without.
+// One line on what batch normalization predicts with: "auto: those of what prediction feeds each
+// batch normalization; the moving estimates differ by up to 8.1 % in variance ('norm2') and ...".
+// "" for a network without.
 NORMKIT_API std::string DescribeStatistics(Statistics statistics,
                                            const std::vector<StatisticsGap>& gaps);
 

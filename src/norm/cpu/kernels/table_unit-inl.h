@@ -2,7 +2,7 @@
 // compile side by side. What hwy/foreach_target.h does for all targets in turn, for one.
 #include <hwy/detect_targets.h>
 
-#if HWY_TARGETS & NORMKIT_UNIT_TARGET  // else left out by NORMKIT_DISABLED_TARGETS
+#if HWY_TARGETS & NORMKIT_UNIT_TARGET  // else left out by NORMKIT_TARGETS
 #undef HWY_TARGET
 #define HWY_TARGET NORMKIT_UNIT_TARGET
 #include "src/norm/cpu/kernels/table-inl.h"
