@@ -1,5 +1,6 @@
 #include "src/core/properties.h"
 
+#include <algorithm>
 #include <cmath>
 
 #include "src/core/fail.h"
@@ -136,6 +137,45 @@ class SizesKind : public PropertyKind {
       kCount == 2 ? "a number or [height, width]" : "[height, width, channels]";
 };
 
+// A number for each dimension of space, or one for all.
+class SpaceKind : public PropertyKind {
+ public:
+  using Type = std::vector<int64_t>;
+  json ToJson(const void* value) const override {
+    const Type& sizes = As<Type>(value);
+    const bool alike =
+        std::ranges::adjacent_find(sizes, std::ranges::not_equal_to()) == sizes.end();
+    return alike && !sizes.empty() ? json(sizes[0]) : json(sizes);
+  }
+  std::optional<Misfit> FromJson(const json& given, void* value) const override {
+    if (!given.is_number() && (!given.is_array() || given.empty() || given.size() > kMost))
+      return Misfit{"", Shown(given), kShape};
+    Type sizes;
+    for (const json& one : given.is_array() ? given : json::array({given})) {
+      const std::optional<int64_t> size = ToInteger(one);
+      if (!size) return Misfit{"", Shown(one), "an integer"};
+      sizes.push_back(*size);
+    }
+    As<Type>(value) = std::move(sizes);
+    return std::nullopt;
+  }
+  std::optional<Misfit> Check(const void* value, const NumberRange<double>& range) const override {
+    const Type& sizes = As<Type>(value);
+    if (sizes.empty() || sizes.size() > kMost)
+      return Misfit{"", sizes.empty() ? "missing" : Shown(json(sizes)), Expected(range)};
+    for (const int64_t size : sizes)
+      if (auto misfit = CheckNumber(static_cast<double>(size), true, range, "")) return misfit;
+    return std::nullopt;
+  }
+  std::string Expected(const NumberRange<double>& range) const override {
+    return fmt::format("{}, each {}", kShape, ExpectedNumber(true, range));
+  }
+
+ private:
+  static constexpr size_t kMost = 3;
+  static constexpr const char* kShape = "a number or [height, width]";
+};
+
 class FloatsKind : public PropertyKind {
  public:
   using Type = std::vector<float>;
@@ -203,6 +243,10 @@ const PropertyKind& KindOf<std::array<int64_t, 2>>() {
 template <>
 const PropertyKind& KindOf<std::array<int64_t, 3>>() {
   return Only<SizesKind<3>>();
+}
+template <>
+const PropertyKind& KindOf<std::vector<int64_t>>() {
+  return Only<SpaceKind>();
 }
 template <>
 const PropertyKind& KindOf<std::vector<float>>() {

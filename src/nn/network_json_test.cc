@@ -49,9 +49,9 @@ const char* const kEverything = R"({"layers": [
 TEST(NetworkJsonTest, ReadsEveryTypeAndProperty) {
   const Graph graph = ParseNetworkJson(kEverything, "net.json");
   EXPECT_EQ(graph.num_layers(), 22);
-  const auto& conv = dynamic_cast<const Convolution2dLayer&>(*graph.layer(1).layer).options();
-  EXPECT_EQ(conv.filter_size, (std::array<int64_t, 2>{3, 5}));
-  EXPECT_EQ(conv.stride, (std::array<int64_t, 2>{2, 2}));
+  const auto& conv = dynamic_cast<const ConvolutionLayer&>(*graph.layer(1).layer).options();
+  EXPECT_EQ(conv.filter_size, (std::vector<int64_t>{3, 5}));
+  EXPECT_EQ(conv.stride, (std::vector<int64_t>{2, 2}));
   EXPECT_EQ(conv.padding.top, 1);
   EXPECT_EQ(conv.padding.right, 2);
   EXPECT_FALSE(conv.bias);
@@ -82,7 +82,7 @@ TEST(NetworkJsonTest, ReadsSpellingsOfTheToolbox) {
     {"type": "fullyConnectedLayer", "OutputSize": 3}, {"type": "softmaxLayer"}]})",
                                        "net.json");
   EXPECT_EQ(graph.num_layers(), 11);
-  const auto& conv = dynamic_cast<const Convolution2dLayer&>(*graph.layer(1).layer);
+  const auto& conv = dynamic_cast<const ConvolutionLayer&>(*graph.layer(1).layer);
   EXPECT_EQ(conv.name(), "conv");
   EXPECT_TRUE(conv.options().padding.same);
   EXPECT_EQ(conv.options().weights_initializer.kind, Initializer::kNarrowNormal);

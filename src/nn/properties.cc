@@ -46,7 +46,7 @@ class InitializerKind : public PropertyKind {
 class PaddingKind : public PropertyKind {
  public:
   json ToJson(const void* value) const override {
-    const auto& [same, top, bottom, left, right] = *static_cast<const Padding*>(value);
+    const auto& [same, top, bottom, left, right, front, back] = *static_cast<const Padding*>(value);
     if (same) return "same";
     if (top == bottom && top == left && top == right) return top;
     return {top, bottom, left, right};
@@ -59,9 +59,15 @@ class PaddingKind : public PropertyKind {
     }
     if (!given.is_number() && (!given.is_array() || given.size() != 4))
       return Misfit{"", Shown(given), "\"same\", a number or [top, bottom, left, right]"};
+    if (given.is_number()) {
+      const std::optional<int64_t> number = ToInteger(given);
+      if (!number) return Misfit{"", Shown(given), "an integer"};
+      padding = Padding::All(*number);
+      return std::nullopt;
+    }
     int64_t sides[4];
     for (size_t i = 0; i < 4; ++i) {
-      const json& side = given.is_array() ? given[i] : given;
+      const json& side = given[i];
       const std::optional<int64_t> number = ToInteger(side);
       if (!number) return Misfit{"", Shown(side), "an integer"};
       sides[i] = *number;
@@ -70,9 +76,9 @@ class PaddingKind : public PropertyKind {
     return std::nullopt;
   }
   std::optional<Misfit> Check(const void* value, const NumberRange<double>& range) const override {
-    const auto& [same, top, bottom, left, right] = *static_cast<const Padding*>(value);
+    const auto& [same, top, bottom, left, right, front, back] = *static_cast<const Padding*>(value);
     if (same) return std::nullopt;
-    for (const int64_t side : {top, bottom, left, right})
+    for (const int64_t side : {top, bottom, left, right, front, back})
       if (auto misfit = KindOf<int64_t>().Check(&side, range)) return misfit;
     return std::nullopt;
   }
@@ -234,8 +240,8 @@ const PropertyTable& TableFor(const FeatureInputOptions&) {
   return table;
 }
 
-const PropertyTable& TableFor(const Convolution2dOptions&) {
-  using O = Convolution2dOptions;
+const PropertyTable& TableFor(const ConvolutionOptions&) {
+  using O = ConvolutionOptions;
   static const PropertyTable table = Keep<O>(WithWeights<O>(
       {Row<&O::filter_size>("filter_size", "of the window",
                             {.range = kWindow, .required = true, .structural = true}),

@@ -37,7 +37,7 @@ inline constexpr int64_t kMaxSize = 1 << 20;
 // The table of a structure, whatever stands in it.
 const PropertyTable& TableFor(const ImageInputOptions&);
 const PropertyTable& TableFor(const FeatureInputOptions&);
-const PropertyTable& TableFor(const Convolution2dOptions&);
+const PropertyTable& TableFor(const ConvolutionOptions&);
 const PropertyTable& TableFor(const FullyConnectedOptions&);
 const PropertyTable& TableFor(const Pooling2dOptions&);
 PropertyTable TableFor(const ElementwiseOptions& options);  // as its row says

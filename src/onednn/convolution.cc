@@ -18,21 +18,29 @@ constexpr int64_t kMaxPieces = 8;
 constexpr int64_t kParallelProducts = 1 << 18;  // multiplications worth waking a thread for
 constexpr int64_t kSumElements = 1 << 12;       // of weights that one task merges
 
-memory::desc ImageDesc(int64_t batch, int64_t channels, int64_t height, int64_t width) {
-  return {{batch, channels, height, width}, memory::data_type::f32, memory::format_tag::nhwc};
+// By the number of dimensions of space.
+constexpr memory::format_tag kChannelsLast[] = {memory::format_tag::undef, memory::format_tag::nwc,
+                                                memory::format_tag::nhwc,
+                                                memory::format_tag::ndhwc};
+constexpr memory::format_tag kWeights[] = {memory::format_tag::undef, memory::format_tag::oiw,
+                                           memory::format_tag::oihw, memory::format_tag::oidhw};
+constexpr memory::format_tag kGroupedWeights[] = {
+    memory::format_tag::undef, memory::format_tag::goiw, memory::format_tag::goihw,
+    memory::format_tag::goidhw};
+
+memory::desc ImageDesc(int64_t batch, int64_t channels, const Space& size) {
+  memory::dims dims{batch, channels};
+  dims.insert(dims.end(), size.begin(), size.end());
+  return {dims, memory::data_type::f32, kChannelsLast[size.size()]};
 }
 
 // As the caller keeps them, or (any) as oneDNN likes them.
 memory::desc WeightsDesc(const ConvolutionShape& s, bool any) {
-  const int64_t out = s.filters / s.groups, in = s.channels / s.groups;
-  const auto [height, width] = s.filter_size;
-  if (s.groups == 1)
-    return {{out, in, height, width},
-            memory::data_type::f32,
-            any ? memory::format_tag::any : memory::format_tag::oihw};
-  return {{s.groups, out, in, height, width},
-          memory::data_type::f32,
-          any ? memory::format_tag::any : memory::format_tag::goihw};
+  memory::dims dims{s.filters / s.groups, s.channels / s.groups};
+  if (s.groups != 1) dims.insert(dims.begin(), s.groups);
+  dims.insert(dims.end(), s.filter_size.begin(), s.filter_size.end());
+  const auto own = (s.groups == 1 ? kWeights : kGroupedWeights)[s.dims()];
+  return {dims, memory::data_type::f32, any ? memory::format_tag::any : own};
 }
 
 memory::desc BiasDesc(const ConvolutionShape& s) {
@@ -45,14 +53,16 @@ struct Geometry {
   memory::desc x, weights, bias, y;
   memory::dims stride, dilation, before, after;
   Geometry(const ConvolutionShape& s, int64_t batch, const memory::desc& weights_desc)
-      : x(ImageDesc(batch, s.channels, s.height, s.width)),
+      : x(ImageDesc(batch, s.channels, s.size)),
         weights(weights_desc),
         bias(BiasDesc(s)),
-        y(ImageDesc(batch, s.filters, s.output_height(), s.output_width())),
-        stride{s.stride[0], s.stride[1]},
-        dilation{s.dilation[0] - 1, s.dilation[1] - 1},
-        before{s.top, s.left},
-        after{s.bottom, s.right} {}
+        y(ImageDesc(batch, s.filters, s.output_size())),
+        stride(s.stride),
+        dilation(s.dilation),
+        before(s.before),
+        after(s.after) {
+    for (auto& d : dilation) --d;  // oneDNN counts what is between
+  }
 };
 
 using ForwardPrimitive = dnnl::convolution_forward;
@@ -83,11 +93,8 @@ struct Pass {
 };
 
 double Products(const ConvolutionShape& s) {
-  double products = static_cast<double>(s.batch);
-  for (const int64_t n : {s.output_height(), s.output_width(), s.filters, s.channels / s.groups,
-                          s.filter_size[0], s.filter_size[1]})
-    products *= static_cast<double>(n);
-  return products;
+  return static_cast<double>(s.batch) * static_cast<double>(s.y_size()) *
+         static_cast<double>(s.channels / s.groups) * static_cast<double>(Product(s.filter_size));
 }
 
 }  // namespace
@@ -98,8 +105,8 @@ class Convolution::Impl {
       : shape_(shape),
         cut_(shape.batch, kMaxPieces),
         worth_threads_(Products(shape) >= kParallelProducts),
-        x_size_(shape.height * shape.width * shape.channels),
-        y_size_(shape.output_height() * shape.output_width() * shape.filters) {
+        x_size_(shape.x_size()),
+        y_size_(shape.y_size()) {
     const OneThread one_thread;
     PrepareForward(training);
     if (!training) return;
@@ -291,9 +298,9 @@ void Convolution::Impl::MergePieces(const Region& region, int64_t size, std::byt
 Convolution::Convolution(const ConvolutionShape& shape, bool training) try
     : impl_(std::make_unique<Impl>(shape, training)) {
 } catch (const dnnl::error& error) {
-  Fail("oneDNN: no convolution for [{},{},{},{}] with {} filters {}x{}: {}", shape.batch,
-       shape.height, shape.width, shape.channels, shape.filters, shape.filter_size[0],
-       shape.filter_size[1], error.what());
+  Fail("oneDNN: no convolution for [{},{},{}] with {} filters {}: {}", shape.batch,
+       fmt::join(shape.size, ","), shape.channels, shape.filters, fmt::join(shape.filter_size, "x"),
+       error.what());
 }
 
 Convolution::~Convolution() = default;

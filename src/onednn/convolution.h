@@ -1,4 +1,5 @@
-// Convolution 2-D on oneDNN: forward, gradient of the data, gradient of the weights.
+// Convolution on oneDNN, over 1 to 3 dimensions of space: forward, gradient of the data, gradient
+// of the weights.
 #pragma once
 
 #include <cstddef>
@@ -9,10 +10,10 @@
 
 namespace normkit {
 
-// x and y are channels last; weights [O, C / groups, KH, KW] and bias [O] are as in ONNX, and go
-// into oneDNN's own order and back at each call. The batch is cut by shape into pieces that run on
-// one thread each; gradients of weights are added up in the order of the pieces: the bits are the
-// same for any number of threads. Used by one thread at a time.
+// x and y are channels last; weights [O, C / groups, filter size] and bias [O] are as in ONNX, and
+// go into oneDNN's own order and back at each call. The batch is cut by shape into pieces that run
+// on one thread each; gradients of weights are added up in the order of the pieces: the bits are
+// the same for any number of threads. Used by one thread at a time.
 class Convolution {
  public:
   Convolution(const ConvolutionShape& shape, bool training);

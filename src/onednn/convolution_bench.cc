@@ -99,9 +99,9 @@ void BM_Order(benchmark::State& state) {
 void BM_Reproducible(benchmark::State& state) {
   const Size size = kSizes[state.range(0)];
   const auto direction = static_cast<Direction>(state.range(1));
-  const ConvolutionShape shape{size.batch, size.pixels, size.pixels, size.channels, size.channels,
-                               1,          {3, 3},      {1, 1},      {1, 1},        1,
-                               1,          1,           1,           false};
+  const Space pixels{size.pixels, size.pixels}, ones{1, 1};
+  const ConvolutionShape shape{size.batch, pixels, size.channels, size.channels, 1,    {3, 3},
+                               ones,       ones,   ones,          ones,          false};
   Convolution convolution(shape, true);
   Tensor x = Filled(size.batch * size.channels * size.pixels * size.pixels), y = x.Clone(),
          weights = Filled(size.channels * size.channels * 9);

@@ -1,4 +1,4 @@
-// Every product of a convolution, by seven nested loops.
+// Every product of a convolution, by nested loops.
 #pragma once
 
 #include <cstddef>
@@ -7,38 +7,52 @@
 
 namespace normkit {
 
-// Elements of the arrays of a convolution.
-struct ConvolutionSizes {
-  size_t x, y, weights;
-  explicit ConvolutionSizes(const ConvolutionShape& s)
-      : x(static_cast<size_t>(s.batch * s.height * s.width * s.channels)),
-        y(static_cast<size_t>(s.batch * s.output_height() * s.output_width() * s.filters)),
-        weights(static_cast<size_t>(s.filters * (s.channels / s.groups) * s.filter_size[0] *
-                                    s.filter_size[1])) {}
-};
+// Counts through all places of a grid, the last dimension fastest; false at the end.
+inline bool NextPlace(const Space& sizes, Space& place) {
+  for (size_t i = sizes.size(); i-- > 0;) {
+    if (++place[i] < sizes[i]) return true;
+    place[i] = 0;
+  }
+  return false;
+}
+
+// Which element of the grid the window at `out` has at its place `tap`; -1: none, it is padding.
+inline int64_t ElementUnder(const Space& size, const Space& before, const Space& stride,
+                            const Space& dilation, const Space& out, const Space& tap) {
+  int64_t element = 0;
+  for (size_t i = 0; i < size.size(); ++i) {
+    const int64_t at = out[i] * stride[i] + tap[i] * dilation[i] - before[i];
+    if (at < 0 || at >= size[i]) return -1;
+    element = element * size[i] + at;
+  }
+  return element;
+}
 
 // Calls visit(x index, weights index, y index) for every product of the sum.
 template <class Visit>
 void ForProducts(const ConvolutionShape& s, const Visit& visit) {
   const int64_t in = s.channels / s.groups, out = s.filters / s.groups;
-  for (int64_t b = 0; b < s.batch; ++b)
-    for (int64_t oh = 0; oh < s.output_height(); ++oh)
-      for (int64_t ow = 0; ow < s.output_width(); ++ow)
-        for (int64_t o = 0; o < s.filters; ++o)
-          for (int64_t kh = 0; kh < s.filter_size[0]; ++kh)
-            for (int64_t kw = 0; kw < s.filter_size[1]; ++kw) {
-              const int64_t h = oh * s.stride[0] + kh * s.dilation[0] - s.top;
-              const int64_t w = ow * s.stride[1] + kw * s.dilation[1] - s.left;
-              if (h < 0 || h >= s.height || w < 0 || w >= s.width) continue;
-              for (int64_t i = 0; i < in; ++i) {
-                const int64_t c = o / out * in + i;
-                visit(static_cast<size_t>(((b * s.height + h) * s.width + w) * s.channels + c),
-                      static_cast<size_t>(
-                          ((o * in + i) * s.filter_size[0] + kh) * s.filter_size[1] + kw),
-                      static_cast<size_t>(
-                          ((b * s.output_height() + oh) * s.output_width() + ow) * s.filters + o));
-              }
-            }
+  const int64_t taps = Product(s.filter_size), pixels = Product(s.size);
+  const Space counts = s.output_size();
+  const int64_t windows = Product(counts);
+  for (int64_t b = 0; b < s.batch; ++b) {
+    Space place(s.dims(), 0);
+    int64_t window = 0;
+    do {
+      Space tap(s.dims(), 0);
+      int64_t k = 0;
+      do {
+        const int64_t pixel = ElementUnder(s.size, s.before, s.stride, s.dilation, place, tap);
+        for (int64_t o = 0; pixel >= 0 && o < s.filters; ++o)
+          for (int64_t i = 0; i < in; ++i)
+            visit(static_cast<size_t>((b * pixels + pixel) * s.channels + o / out * in + i),
+                  static_cast<size_t>((o * in + i) * taps + k),
+                  static_cast<size_t>((b * windows + window) * s.filters + o));
+        ++k;
+      } while (NextPlace(s.filter_size, tap));
+      ++window;
+    } while (NextPlace(counts, place));
+  }
 }
 
 }  // namespace normkit

@@ -13,12 +13,11 @@
 
 namespace normkit {
 
-inline ConvolutionShape MakeShape(int64_t batch, int64_t height, int64_t width, int64_t channels,
+inline ConvolutionShape MakeShape(int64_t batch, const Space& size, int64_t channels,
                                   int64_t filters, int64_t groups, const WindowCase& window,
                                   bool bias) {
-  return {batch,        height,        width,           channels,   filters,       groups,
-          window.size,  window.stride, window.dilation, window.top, window.bottom, window.left,
-          window.right, bias};
+  return {batch,           size,          channels,     filters, groups, window.size, window.stride,
+          window.dilation, window.before, window.after, bias};
 }
 
 inline std::vector<float> NormalNumbers(size_t size, uint64_t stream) {
@@ -32,9 +31,9 @@ inline std::vector<float> NormalNumbers(size_t size, uint64_t stream) {
 struct ConvolutionArrays {
   std::vector<float> x, weights, dy, bias;
   explicit ConvolutionArrays(const ConvolutionShape& s)
-      : x(NormalNumbers(ConvolutionSizes(s).x, 1)),
-        weights(NormalNumbers(ConvolutionSizes(s).weights, 2)),
-        dy(NormalNumbers(ConvolutionSizes(s).y, 3)),
+      : x(NormalNumbers(static_cast<size_t>(s.batch * s.x_size()), 1)),
+        weights(NormalNumbers(static_cast<size_t>(s.weights_size()), 2)),
+        dy(NormalNumbers(static_cast<size_t>(s.batch * s.y_size()), 3)),
         bias(NormalNumbers(static_cast<size_t>(s.filters), 4)) {}
 };
 
@@ -42,9 +41,9 @@ template <class T>
 struct ConvolutionResults {
   std::vector<T> y, dx, dweights, dbias;
   explicit ConvolutionResults(const ConvolutionShape& s)
-      : y(ConvolutionSizes(s).y),
-        dx(ConvolutionSizes(s).x),
-        dweights(ConvolutionSizes(s).weights),
+      : y(static_cast<size_t>(s.batch * s.y_size())),
+        dx(static_cast<size_t>(s.batch * s.x_size())),
+        dweights(static_cast<size_t>(s.weights_size())),
         dbias(static_cast<size_t>(s.filters)) {}
   bool operator==(const ConvolutionResults&) const = default;
 };

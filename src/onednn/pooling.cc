@@ -22,8 +22,15 @@ using BackwardPrimitive = dnnl::pooling_v2_backward;
 constexpr int64_t kMaxPieces = 16;
 constexpr int64_t kParallelElements = 1 << 15;  // of x; fewer are not worth waking a thread for
 
-memory::desc ImageDesc(int64_t batch, int64_t channels, int64_t height, int64_t width) {
-  return {{batch, channels, height, width}, memory::data_type::f32, memory::format_tag::nhwc};
+// By the number of dimensions of space.
+constexpr memory::format_tag kChannelsLast[] = {memory::format_tag::undef, memory::format_tag::nwc,
+                                                memory::format_tag::nhwc,
+                                                memory::format_tag::ndhwc};
+
+memory::desc ImageDesc(int64_t batch, int64_t channels, const Space& size) {
+  memory::dims dims{batch, channels};
+  dims.insert(dims.end(), size.begin(), size.end());
+  return {dims, memory::data_type::f32, kChannelsLast[size.size()]};
 }
 
 }  // namespace
@@ -53,18 +60,18 @@ class Pooling::Impl {
 Pooling::Impl::Impl(PoolingKind kind, const PoolingShape& s, bool training)
     : shape_(s),
       cut_(s.batch, kMaxPieces),
-      x_size_(s.height * s.width * s.channels),
-      y_size_(s.output_height() * s.output_width() * s.channels) {
+      x_size_(Product(s.size) * s.channels),
+      y_size_(Product(s.output_size()) * s.channels) {
   const OneThread one_thread;
   const auto algorithm = kind == PoolingKind::kMax ? dnnl::algorithm::pooling_max
                                                    : dnnl::algorithm::pooling_avg_include_padding;
-  const memory::dims stride{s.stride[0], s.stride[1]}, size{s.pool_size[0], s.pool_size[1]},
-      dilation{0, 0}, before{s.top, s.left}, after{s.bottom, s.right};
+  const memory::dims stride = s.stride, size = s.pool_size, dilation(s.size.size(), 0),
+                     before = s.before, after = s.after;
   size_t workspace_bytes = 0, forward_bytes = 0, backward_bytes = 0;
   for (int64_t piece = 0; piece < cut_.count(); ++piece) {
     const int64_t batch = cut_.length(piece);
-    const memory::desc x = ImageDesc(batch, s.channels, s.height, s.width);
-    const memory::desc y = ImageDesc(batch, s.channels, s.output_height(), s.output_width());
+    const memory::desc x = ImageDesc(batch, s.channels, s.size);
+    const memory::desc y = ImageDesc(batch, s.channels, s.output_size());
     const auto describe = [&](dnnl::prop_kind pass) {
       return Describe<ForwardPrimitive>(pass, algorithm, x, y, stride, size, dilation, before,
                                         after);
@@ -129,8 +136,8 @@ void Pooling::Impl::RunBackward(const float* dy, const std::byte* saved, bool ad
 Pooling::Pooling(PoolingKind kind, const PoolingShape& shape, bool training) try
     : impl_(std::make_unique<Impl>(kind, shape, training)) {
 } catch (const dnnl::error& error) {
-  Fail("oneDNN: no pooling for [{},{},{},{}] with windows of {}x{}: {}", shape.batch, shape.height,
-       shape.width, shape.channels, shape.pool_size[0], shape.pool_size[1], error.what());
+  Fail("oneDNN: no pooling for [{},{},{}] with windows of {}: {}", shape.batch,
+       fmt::join(shape.size, ","), shape.channels, fmt::join(shape.pool_size, "x"), error.what());
 }
 
 Pooling::~Pooling() = default;

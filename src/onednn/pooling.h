@@ -1,22 +1,26 @@
-// Maximum and average pooling 2-D on oneDNN.
+// Maximum and average pooling on oneDNN, over 1 to 3 dimensions of space.
 #pragma once
 
-#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+
+#include "src/onednn/convolution_shape.h"
 
 namespace normkit {
 
 enum class PoolingKind { kMax, kAverage };  // the average counts the zeros of the padding
 
 struct PoolingShape {
-  int64_t batch, height, width, channels;    // x [B, H, W, C]
-  std::array<int64_t, 2> pool_size, stride;  // height, width
-  int64_t top, bottom, left, right;          // padding, less than pool_size
+  int64_t batch;
+  Space size;  // x [B, size, channels]
+  int64_t channels;
+  Space pool_size, stride;
+  Space before, after;  // padding, less than pool_size
 
-  int64_t output_height() const { return (height + top + bottom - pool_size[0]) / stride[0] + 1; }
-  int64_t output_width() const { return (width + left + right - pool_size[1]) / stride[1] + 1; }
+  Space output_size() const {
+    return WindowCounts(size, before, after, pool_size, stride, Space(size.size(), 1));
+  }
 };
 
 // x and y are channels last. The batch is cut by shape into pieces that run on one thread each.

@@ -147,7 +147,7 @@ TEST(Onnx, KeepsPropertiesOfConvolution) {
                                                         .bias_l2_factor = 0.5}));
   ExpectRoundTrip(sample.network, "convolution");
   const Network read = NetworkFromOnnx(OnnxBytes(sample.network), "file");
-  const auto& o = dynamic_cast<const Convolution2dLayer&>(*read.graph.layer(1).layer).options();
+  const auto& o = dynamic_cast<const ConvolutionLayer&>(*read.graph.layer(1).layer).options();
   EXPECT_TRUE(o.padding.same);
   EXPECT_EQ(o.weights_initializer.kind, Initializer::kHe);
   EXPECT_EQ(o.bias_initializer.kind, Initializer::kZeros);

@@ -1,5 +1,4 @@
 // Convolution and pooling: windows that slide over images.
-#include <array>
 #include <utility>
 
 #include "src/nn/layers/convolution.h"
@@ -10,35 +9,28 @@
 namespace normkit {
 namespace {
 
-using Pair = std::array<int64_t, 2>;
-
 using ops::Window;
 
 // The padding on images of layout x as numbers, which is how nodes say it: every runtime
 // understands that. That it was "same" stands in the metadata.
 Padding AsNumbers(const Window& window, const Layout& x) {
-  const auto [top, bottom, left, right] = ops::ResolvePadding(window, x);
-  return {false, top, bottom, left, right};
+  const ops::PlacedWindow placed = ops::Place(window, x);
+  return {false, placed.before[0], placed.after[0], placed.before[1], placed.after[1]};
 }
 
 std::vector<int64_t> PadsOf(const Padding& p) { return {p.top, p.left, p.bottom, p.right}; }
 
 void WriteWindow(LayerWriter& writer, const Window& window) {
-  writer.Ints("kernel_shape", {window.size[0], window.size[1]});
-  writer.Ints("strides", {window.stride[0], window.stride[1]});
+  writer.Ints("kernel_shape", window.size);
+  writer.Ints("strides", window.stride);
   writer.Ints("pads", PadsOf(AsNumbers(window, writer.layouts().at(0))));
 }
 
-Pair ReadPair(NodeReader& node, const std::string& attribute, const Pair& otherwise) {
-  const std::vector<int64_t> values = node.Ints(attribute, {otherwise[0], otherwise[1]});
-  return {values[0], values[1]};
-}
-
-Window ReadWindow(NodeReader& node, const Pair& size) {
+Window ReadWindow(NodeReader& node, const Space& size) {
   Window window;
-  window.size = ReadPair(node, "kernel_shape", size);
-  window.stride = ReadPair(node, "strides", {1, 1});
-  window.dilation = ReadPair(node, "dilations", {1, 1});
+  window.size = node.Ints("kernel_shape", size);
+  window.stride = node.Ints("strides", {1, 1});
+  window.dilation = node.Ints("dilations", {1, 1});
   const std::vector<int64_t> pads = node.Ints("pads", {0, 0, 0, 0});
   const std::string automatic = node.Text("auto_pad", "NOTSET");
   if (automatic == "NOTSET")
@@ -71,7 +63,7 @@ using Conv = Convolution2dOptions;
 }  // namespace
 
 bool WriteConv(LayerWriter& writer, std::string_view type) {
-  const auto* layer = writer.As<Convolution2dLayer>();
+  const auto* layer = writer.As<ConvolutionLayer>();
   if (!layer) return false;
   const Conv& options = layer->options();
   const Window window = layer->window();
@@ -83,7 +75,7 @@ bool WriteConv(LayerWriter& writer, std::string_view type) {
   if (options.bias) inputs.push_back(writer.ParameterConstant("bias", {options.num_filters}));
   writer.set_output(writer.Node(type, "", inputs));
   WriteWindow(writer, window);
-  writer.Ints("dilations", {window.dilation[0], window.dilation[1]});
+  writer.Ints("dilations", window.dilation);
   writer.Int("group", options.num_groups);
   Conv plain;
   plain.padding = AsNumbers(window, x);
@@ -98,7 +90,7 @@ void ReadConv(GraphReader& reader) {
   if (weights.size() != 4)
     node.Refuse("weights '{}' have {} axes, expected 4 (convolution over 2 dimensions of space)",
                 node.input(1), weights.size());
-  const Pair size{weights[2], weights[3]};
+  const Space size{weights[2], weights[3]};
   const Window window = ReadWindow(node, size);
   if (window.size != size)
     node.Refuse("attribute 'kernel_shape' is [{},{}], expected [{},{}] (the weights)",
@@ -142,11 +134,11 @@ void ReadPooling(GraphReader& reader, NodeReader& node, LayerPtr (*make)(const P
   const Window window = ReadWindow(node, {0, 0});
   node.Expect("ceil_mode", 0);
   node.Done();
-  if (window.dilation != Pair{1, 1})
+  if (window.dilation != Space{1, 1})
     node.Refuse("attribute 'dilations' is [{}], expected [1,1]", fmt::join(window.dilation, ","));
   Pooling options{.name = node.name(),
-                  .pool_size = window.size,
-                  .stride = window.stride,
+                  .pool_size = {window.size[0], window.size[1]},
+                  .stride = {window.stride[0], window.stride[1]},
                   .padding = window.padding};
   reader.ReadProperties(node, &options);
   AddWindow(reader, node, node.Checked([&] { return make(options); }), window, options.padding, {});

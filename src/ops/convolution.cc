@@ -1,4 +1,4 @@
-// Convolution 2-D (cross-correlation, as everywhere in the field).
+// Convolution over lines, images and volumes (cross-correlation, as everywhere in the field).
 #include "src/onednn/convolution.h"
 
 #include "src/core/fail.h"
@@ -63,13 +63,8 @@ class ConvolutionOp : public Op {
 
   std::vector<ArrayType> Infer(std::span<const OpInput> inputs) const override {
     const Layout& x = inputs[0].type.shape;
-    const Layout& weights = inputs[1].type.shape;
-    if (weights.axes()[1].size * groups_ != x.axes()[3].size)
-      Fail("weights are {} for {} groups, expected the {} channels of x ({})", weights.ToString(),
-           groups_, x.axes()[3].size, x.ToString());
     const ConvolutionShape shape = Shape(inputs);
-    return {
-        {DType::kF32, WindowOutput(x, shape.output_height(), shape.output_width(), shape.filters)}};
+    return {{DType::kF32, WithSpace(x, shape.output_size(), shape.filters)}};
   }
 
   std::unique_ptr<Kernel> Prepare(std::span<const OpInput> inputs, bool training) const override {
@@ -79,21 +74,22 @@ class ConvolutionOp : public Op {
  private:
   ConvolutionShape Shape(std::span<const OpInput> inputs) const {
     const Layout& x = inputs[0].type.shape;
-    const auto& [top, bottom, left, right] = ResolvePadding(window_, x);
-    const std::vector<Axis>& axes = x.axes();
-    return {axes[0].size,
-            axes[1].size,
-            axes[2].size,
-            axes[3].size,
-            inputs[1].type.shape.axes()[0].size,
+    const std::vector<int64_t> weights = inputs[1].type.shape.shape();
+    const int64_t channels = x.axes().back().size;
+    if (weights.size() != x.axes().size() || weights[1] * groups_ != channels)
+      Fail("weights are {} for {} groups, expected the {} channels of x ({})",
+           inputs[1].type.shape.ToString(), groups_, channels, x.ToString());
+    PlacedWindow w = Place(window_, x);
+    return {x.axes()[0].size,
+            std::move(w.x),
+            channels,
+            weights[0],
             groups_,
-            window_.size,
-            window_.stride,
-            window_.dilation,
-            top,
-            bottom,
-            left,
-            right,
+            std::move(w.size),
+            std::move(w.stride),
+            std::move(w.dilation),
+            std::move(w.before),
+            std::move(w.after),
             inputs.size() > 2};
   }
 

@@ -1,30 +1,31 @@
 // The operations that are no row of a table. x and y are f32, images channels last, [B,H,W,C].
 #pragma once
 
-#include <array>
 #include <memory>
 #include <string>
 
 #include "normkit/core/random.h"
 #include "normkit/ops/op.h"
 #include "normkit/ops/padding.h"
+#include "src/onednn/convolution_shape.h"
 
 namespace normkit::ops {
 
 using OpPtr = std::shared_ptr<const Op>;
 
-// How a window slides over images: height, width.
+// How a window slides over lines, images or volumes, the outermost dimension first (height, width).
+// One number stands for every dimension; none: 1.
 struct Window {
-  std::array<int64_t, 2> size{1, 1}, stride{1, 1}, dilation{1, 1};
+  Space size, stride, dilation;
   Padding padding = {};
 };
 
-// x, weights [O, C / groups, KH, KW] and perhaps bias [O] -> [B,H',W',O].
+// x [B, space, C], weights [O, C / groups, window] and perhaps bias [O] -> [B, space', O].
 OpPtr Convolution(const Window& window, int64_t groups);
 
 enum class Pool { kMax, kAverage };              // the average counts the zeros of the padding
 OpPtr Pooling(Pool pool, const Window& window);  // dilation is not looked at
-OpPtr GlobalAverage();                           // [B,H,W,C] -> [B,1,1,C]
+OpPtr GlobalAverage();                           // [B, space, C] -> [B, 1, .., C]
 
 OpPtr MatrixProduct();  // x [B,I], weights [O,I] and perhaps bias [O] -> x W^T + b, [B,O]
 OpPtr Softmax();        // over the last axis

@@ -31,7 +31,7 @@ class PoolingKernel : public Kernel {
 class PoolingOp : public Op {
  public:
   PoolingOp(Pool pool, const Window& window) : pool_(pool), window_(window) {
-    window_.dilation = {1, 1};
+    window_.dilation = {};
   }
   std::string_view name() const override {
     return pool_ == Pool::kMax ? "max pooling" : "average pooling";
@@ -39,8 +39,7 @@ class PoolingOp : public Op {
   std::vector<ArrayType> Infer(std::span<const OpInput> inputs) const override {
     const Layout& x = inputs[0].type.shape;
     const PoolingShape shape = Shape(x);
-    return {{DType::kF32,
-             WindowOutput(x, shape.output_height(), shape.output_width(), shape.channels)}};
+    return {{DType::kF32, WithSpace(x, shape.output_size(), shape.channels)}};
   }
   std::unique_ptr<Kernel> Prepare(std::span<const OpInput> inputs, bool training) const override {
     return std::make_unique<PoolingKernel>(
@@ -50,10 +49,9 @@ class PoolingOp : public Op {
 
  private:
   PoolingShape Shape(const Layout& x) const {
-    const auto& [top, bottom, left, right] = ResolvePadding(window_, x);
-    const std::vector<Axis>& axes = x.axes();
-    return {axes[0].size,   axes[1].size, axes[2].size, axes[3].size, window_.size,
-            window_.stride, top,          bottom,       left,         right};
+    PlacedWindow w = Place(window_, x);
+    return {x.axes()[0].size,    std::move(w.x),      x.axes().back().size, std::move(w.size),
+            std::move(w.stride), std::move(w.before), std::move(w.after)};
   }
 
   Pool pool_;
@@ -67,8 +65,8 @@ class GlobalAverageKernel : public Kernel {
  public:
   explicit GlobalAverageKernel(const Layout& x)
       : batch_(x.axes()[0].size),
-        pixels_(x.axes()[1].size * x.axes()[2].size),
-        channels_(x.axes()[3].size) {}
+        pixels_(x.size() / x.axes()[0].size / x.axes().back().size),
+        channels_(x.axes().back().size) {}
   bool needs_input(size_t) const override { return false; }
 
   void Forward(const ForwardContext& context) override {
@@ -107,7 +105,7 @@ class GlobalAverageOp : public Op {
   std::string_view name() const override { return "global average"; }
   std::vector<ArrayType> Infer(std::span<const OpInput> inputs) const override {
     const Layout& x = inputs[0].type.shape;
-    return {{DType::kF32, WindowOutput(x, 1, 1, x.axes()[3].size)}};
+    return {{DType::kF32, WithSpace(x, Space(x.axes().size() - 2, 1), x.axes().back().size)}};
   }
   std::unique_ptr<Kernel> Prepare(std::span<const OpInput> inputs, bool) const override {
     return std::make_unique<GlobalAverageKernel>(inputs[0].type.shape);

@@ -59,8 +59,8 @@ class FlattenKernel : public Kernel {
  public:
   explicit FlattenKernel(const Layout& x)
       : batch_(x.axes()[0].size),
-        pixels_(x.axes()[1].size * x.axes()[2].size),
-        channels_(x.axes()[3].size) {}
+        pixels_(x.size() / x.axes()[0].size / x.axes().back().size),
+        channels_(x.axes().back().size) {}
   bool needs_input(size_t) const override { return false; }
 
   void Forward(const ForwardContext& context) override {
@@ -91,8 +91,9 @@ class FlattenOp : public Op {
  public:
   std::string_view name() const override { return "flatten"; }
   std::vector<ArrayType> Infer(std::span<const OpInput> inputs) const override {
-    const std::vector<Axis>& x = inputs[0].type.shape.axes();
-    return {{DType::kF32, Layout({x[0], {x[3].label, x[1].size * x[2].size * x[3].size}})}};
+    const Layout& x = inputs[0].type.shape;
+    const Axis &batch = x.axes().front(), &channels = x.axes().back();
+    return {{DType::kF32, Layout({batch, {channels.label, x.size() / batch.size}})}};
   }
   std::unique_ptr<Kernel> Prepare(std::span<const OpInput> inputs, bool) const override {
     return std::make_unique<FlattenKernel>(inputs[0].type.shape);

@@ -7,41 +7,61 @@
 namespace normkit::ops {
 namespace {
 
-// Zeros before and after one dimension that make ceil(input / stride) windows.
-std::array<int64_t, 2> SamePadding(int64_t input, int64_t size, int64_t stride, int64_t dilation) {
-  const int64_t outputs = (input + stride - 1) / stride;
-  const int64_t total =
-      std::max<int64_t>(0, (outputs - 1) * stride + (size - 1) * dilation + 1 - input);
-  return {total / 2, total - total / 2};
+Space ForEach(const Space& given, size_t dims, std::string_view what) {
+  if (given.size() == dims) return given;
+  if (given.size() > 1)
+    Fail("{} is {}, expected {} numbers, or one for all", what, fmt::join(given, "x"), dims);
+  return Space(dims, given.empty() ? 1 : given[0]);
 }
 
-WindowPadding PaddingOf(const Window& window, int64_t height, int64_t width) {
-  const auto& [same, top, bottom, left, right] = window.padding;
-  if (!same) return {top, bottom, left, right};
-  const auto vertical = SamePadding(height, window.size[0], window.stride[0], window.dilation[0]);
-  const auto horizontal = SamePadding(width, window.size[1], window.stride[1], window.dilation[1]);
-  return {vertical[0], vertical[1], horizontal[0], horizontal[1]};
+// Zeros before and after that make ceil(x / stride) windows.
+void KeepSize(PlacedWindow& window) {
+  for (size_t i = 0; i < window.x.size(); ++i) {
+    const int64_t outputs = (window.x[i] + window.stride[i] - 1) / window.stride[i];
+    const int64_t covered =
+        (outputs - 1) * window.stride[i] + (window.size[i] - 1) * window.dilation[i] + 1;
+    const int64_t zeros = std::max<int64_t>(0, covered - window.x[i]);
+    window.before[i] = zeros / 2;
+    window.after[i] = zeros - zeros / 2;
+  }
+}
+
+void CheckFits(const PlacedWindow& window, const Layout& x) {
+  Space covers, padded;
+  for (size_t i = 0; i < window.x.size(); ++i) {
+    covers.push_back((window.size[i] - 1) * window.dilation[i] + 1);
+    padded.push_back(window.x[i] + window.before[i] + window.after[i]);
+  }
+  for (size_t i = 0; i < covers.size(); ++i)
+    if (covers[i] > padded[i])
+      Fail("the window covers {}, expected at most the padded input, {} ({})",
+           fmt::join(covers, "x"), fmt::join(padded, "x"), x.ToString());
 }
 
 }  // namespace
 
-WindowPadding ResolvePadding(const Window& window, const Layout& x) {
-  const WindowPadding padding = PaddingOf(window, x.axes()[1].size, x.axes()[2].size);
-  const int64_t height = x.axes()[1].size + padding.top + padding.bottom;
-  const int64_t width = x.axes()[2].size + padding.left + padding.right;
-  const int64_t window_height = (window.size[0] - 1) * window.dilation[0] + 1;
-  const int64_t window_width = (window.size[1] - 1) * window.dilation[1] + 1;
-  if (window_height > height || window_width > width)
-    Fail("the window covers {}x{}, expected at most the padded input, {}x{} ({})", window_height,
-         window_width, height, width, x.ToString());
-  return padding;
+PlacedWindow Place(const Window& window, const Layout& x) {
+  const std::vector<int64_t> shape = x.shape();
+  if (shape.size() < 3 || shape.size() > 5)
+    Fail("input is {}, expected 1 to 3 dimensions of space between the batch and the channels",
+         x.ToString());
+  const size_t dims = shape.size() - 2;
+  const auto& [same, top, bottom, left, right, front, back] = window.padding;
+  const Space before{front, top, left}, after{back, bottom, right};
+  const auto last = static_cast<ptrdiff_t>(3 - dims);
+  PlacedWindow placed{
+      {shape.begin() + 1, shape.end() - 1},   ForEach(window.size, dims, "the window"),
+      ForEach(window.stride, dims, "stride"), ForEach(window.dilation, dims, "dilation"),
+      {before.begin() + last, before.end()},  {after.begin() + last, after.end()}};
+  if (same) KeepSize(placed);
+  CheckFits(placed, x);
+  return placed;
 }
 
-Layout WindowOutput(const Layout& x, int64_t height, int64_t width, int64_t channels) {
+Layout WithSpace(const Layout& x, const Space& space, int64_t channels) {
   std::vector<Axis> axes = x.axes();
-  axes[1].size = height;
-  axes[2].size = width;
-  axes[3].size = channels;
+  for (size_t i = 0; i < space.size(); ++i) axes[i + 1].size = space[i];
+  axes.back().size = channels;
   return Layout(std::move(axes));
 }
 

@@ -1,19 +1,21 @@
-// Windows that slide over images: what convolution and pooling share.
+// Windows that slide over space: what convolution and pooling share.
 #pragma once
 
 #include "src/ops/ops.h"
 
 namespace normkit::ops {
 
-// Padding as numbers. "Same" keeps size / stride, rounded up, with the odd zero below and right.
-struct WindowPadding {
-  int64_t top, bottom, left, right;
+// A window over the space of x [B, space, C]: a number for each dimension, padding as numbers.
+// "Same" keeps size / stride, rounded up, with the odd zero behind.
+struct PlacedWindow {
+  Space x, size, stride, dilation, before, after;
+  Space counts() const { return WindowCounts(x, before, after, size, stride, dilation); }
 };
 
-// Of x [B,H,W,C]. Throws where the window is larger than the padded input.
-WindowPadding ResolvePadding(const Window& window, const Layout& x);
+// Throws where the window is larger than the padded input.
+PlacedWindow Place(const Window& window, const Layout& x);
 
-// [B,H',W',C'] with the labels of x.
-Layout WindowOutput(const Layout& x, int64_t height, int64_t width, int64_t channels);
+// [B, space, channels] with the labels of x.
+Layout WithSpace(const Layout& x, const Space& space, int64_t channels);
 
 }  // namespace normkit::ops

@@ -67,22 +67,18 @@ struct Image {
 
 struct Tiled {
   const ConvolutionShape& s;
-  int64_t rows = (s.output_height() + 1) / 2, columns = (s.output_width() + 1) / 2;
+  Space out = s.output_size();
+  int64_t rows = (out[0] + 1) / 2, columns = (out[1] + 1) / 2;
   size_t inputs = static_cast<size_t>(s.channels), outputs = static_cast<size_t>(s.filters);
   size_t tiles = static_cast<size_t>(rows * columns);
 
   std::vector<Magnitudes> Inputs(const std::vector<float>& x, int64_t b) const {
-    const Image image{x.data() + b * s.height * s.width * s.channels,
-                      s.height,
-                      s.width,
-                      s.channels,
-                      s.top,
-                      s.left};
+    const Image image{
+        x.data() + b * s.x_size(), s.size[0], s.size[1], s.channels, s.before[0], s.before[1]};
     return image.Tiles(kInput, rows, columns);
   }
   std::vector<Magnitudes> Gradients(const std::vector<float>& dy, int64_t b) const {
-    const int64_t height = s.output_height(), width = s.output_width();
-    const Image image{dy.data() + b * height * width * s.filters, height, width, s.filters, 0, 0};
+    const Image image{dy.data() + b * s.y_size(), out[0], out[1], s.filters, 0, 0};
     return image.Tiles(kOutput, rows, columns);
   }
 };
@@ -94,8 +90,7 @@ inline std::vector<double> ForwardMagnitudes(const ConvolutionShape& s, const st
   std::vector<Magnitudes> taps;  // [F][C]
   for (size_t i = 0; i < tiled.inputs * tiled.outputs; ++i)
     taps.push_back(ToPoints(kTap, [&](size_t h, size_t w) { return weights[i * 9 + h * 3 + w]; }));
-  const auto height = static_cast<size_t>(s.output_height()),
-             width = static_cast<size_t>(s.output_width()),
+  const auto height = static_cast<size_t>(tiled.out[0]), width = static_cast<size_t>(tiled.out[1]),
              columns = static_cast<size_t>(tiled.columns);
   std::vector<double> y(static_cast<size_t>(s.batch) * height * width * tiled.outputs);
   for (int64_t b = 0; b < s.batch; ++b) {
@@ -120,14 +115,13 @@ inline std::vector<double> ForwardMagnitudes(const ConvolutionShape& s, const st
 inline std::vector<double> DataMagnitudes(const ConvolutionShape& s, const std::vector<float>& dy,
                                           const std::vector<float>& weights) {
   ConvolutionShape back = s;
-  back.height = s.output_height();
-  back.width = s.output_width();
+  back.size = s.output_size();
   back.channels = s.filters;
   back.filters = s.channels;
-  back.top = 2 - s.top;
-  back.bottom = 2 - s.bottom;
-  back.left = 2 - s.left;
-  back.right = 2 - s.right;
+  for (size_t i = 0; i < 2; ++i) {
+    back.before[i] = 2 - s.before[i];
+    back.after[i] = 2 - s.after[i];
+  }
   std::vector<float> turned(weights.size());
   const auto channels = static_cast<size_t>(s.channels), filters = static_cast<size_t>(s.filters);
   for (size_t f = 0; f < filters; ++f)

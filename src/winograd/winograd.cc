@@ -1,7 +1,6 @@
 #include "src/winograd/winograd.h"
 
 #include <algorithm>
-#include <array>
 
 #include "src/core/fail.h"
 #include "src/core/parallel.h"
@@ -33,7 +32,8 @@ struct ProductTag;
 struct GradientTag;
 
 // Of outputs among those that whole tiles have.
-double Fill(int64_t height, int64_t width) {
+double Fill(const Space& size) {
+  const int64_t height = size[0], width = size[1];
   return static_cast<double>(height * width) /
          static_cast<double>((height + 1) / 2 * 2 * ((width + 1) / 2 * 2));
 }
@@ -45,14 +45,15 @@ int64_t NumTiles(const Job& job, int64_t batch) {
 }
 
 Job ForwardJob(const ConvolutionShape& s) {
-  return {s.height,         s.width,   s.channels, s.output_height(),
-          s.output_width(), s.filters, s.top,      s.left};
+  const Space out = s.output_size();
+  return {s.size[0], s.size[1], s.channels, out[0], out[1], s.filters, s.before[0], s.before[1]};
 }
 
 // Gradients go back through the weights, transposed and turned.
 Job BackwardJob(const ConvolutionShape& s) {
-  return {s.output_height(), s.output_width(), s.filters, s.height,
-          s.width,           s.channels,       2 - s.top, 2 - s.left};
+  const Space out = s.output_size();
+  return {out[0],    out[1],     s.filters,       s.size[0],
+          s.size[1], s.channels, 2 - s.before[0], 2 - s.before[1]};
 }
 
 int64_t Products(const Job& job, int64_t batch) {
@@ -95,18 +96,18 @@ void Run(const Job& job, int64_t batch, const float* x, const float* weights, bo
 }  // namespace
 
 std::string WhyNotWinograd(const ConvolutionShape& s) {
-  using Size = std::array<int64_t, 2>;
-  const auto pair = [](const Size& size) { return fmt::format("{}x{}", size[0], size[1]); };
+  const Space ones{1, 1};
+  const auto shown = [](const Space& size) { return fmt::format("{}", fmt::join(size, "x")); };
+  if (s.dims() != 2) return fmt::format("{} dimensions of space, expected 2", s.dims());
   if (s.groups != 1) return fmt::format("{} groups, expected 1", s.groups);
-  if (s.filter_size != Size{3, 3})
-    return fmt::format("filters are {}, expected 3x3", pair(s.filter_size));
-  if (s.stride != Size{1, 1}) return fmt::format("stride is {}, expected 1x1", pair(s.stride));
-  if (s.dilation != Size{1, 1})
-    return fmt::format("dilation is {}, expected 1x1", pair(s.dilation));
+  if (s.filter_size != Space{3, 3})
+    return fmt::format("filters are {}, expected 3x3", shown(s.filter_size));
+  if (s.stride != ones) return fmt::format("stride is {}, expected 1x1", shown(s.stride));
+  if (s.dilation != ones) return fmt::format("dilation is {}, expected 1x1", shown(s.dilation));
   if (s.channels % kPanel != 0 || s.filters % kPanel != 0)
     return fmt::format("{} channels and {} filters, expected multiples of {}", s.channels,
                        s.filters, kPanel);
-  const double fill = std::min(Fill(s.height, s.width), Fill(s.output_height(), s.output_width()));
+  const double fill = std::min(Fill(s.size), Fill(s.output_size()));
   if (fill <= kLeastFill)
     return fmt::format("images fill {:.2f} of their tiles, expected more than {}", fill,
                        kLeastFill);

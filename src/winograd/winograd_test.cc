@@ -12,7 +12,7 @@ namespace {
 
 ConvolutionShape Shape(int64_t batch, int64_t height, int64_t width, int64_t channels,
                        int64_t filters, const WindowCase& window = kWindowCases[1]) {
-  return MakeShape(batch, height, width, channels, filters, 1, window, batch % 2 == 1);
+  return MakeShape(batch, {height, width}, channels, filters, 1, window, batch % 2 == 1);
 }
 
 // The exact results, with the bounds of Winograd's sums.
@@ -30,7 +30,8 @@ ConvolutionResults<ExactSum> ExactWinograd(const ConvolutionShape& s) {
   for (size_t i = 0; s.bias && i < r.y.size(); ++i)
     r.y[i].magnitude += std::abs(a.bias[i % a.bias.size()]);
   set(r.dx, winograd::DataMagnitudes(s, a.dy, a.weights), s.filters + winograd::kMoreRoundings);
-  const int64_t tiles = s.batch * ((s.output_height() + 1) / 2) * ((s.output_width() + 1) / 2);
+  const Space out = s.output_size();
+  const int64_t tiles = s.batch * ((out[0] + 1) / 2) * ((out[1] + 1) / 2);
   set(r.dweights, winograd::WeightMagnitudes(s, a.x, a.dy), tiles + winograd::kMoreOfWeights);
   return r;
 }
@@ -45,17 +46,18 @@ void ExpectExact(const ConvolutionResults<float>& r, const ConvolutionResults<Ex
 // Every way an image can end in the middle of a tile, every padding, and batches of less than a
 // block, of blocks across images and of several.
 TEST(WinogradTest, AgreesWithNestedLoops) {
-  const WindowCase paddings[] = {{{3, 3}, {1, 1}, {1, 1}, 0, 0, 0, 0},
-                                 {{3, 3}, {1, 1}, {1, 1}, 1, 1, 1, 1},
-                                 {{3, 3}, {1, 1}, {1, 1}, 2, 0, 1, 3}};
+  const WindowCase paddings[] = {{{3, 3}, {1, 1}, {1, 1}, {0, 0}, {0, 0}},
+                                 {{3, 3}, {1, 1}, {1, 1}, {1, 1}, {1, 1}},
+                                 {{3, 3}, {1, 1}, {1, 1}, {2, 1}, {0, 3}}};
   for (const WindowCase& window : paddings)
     for (const auto& [height, width] : {std::pair<int64_t, int64_t>{6, 8}, {7, 5}, {4, 9}, {3, 30}})
       for (const auto& [channels, filters] :
            {std::pair<int64_t, int64_t>{16, 16}, {32, 48}, {48, 16}})
         for (const int64_t batch : {1, 2, 9}) {
           const ConvolutionShape s = Shape(batch, height, width, channels, filters, window);
-          SCOPED_TRACE(testing::Message() << s.batch << "x" << height << "x" << width << " "
-                                          << channels << ">" << filters << " top " << window.top);
+          SCOPED_TRACE(testing::Message()
+                       << s.batch << "x" << height << "x" << width << " " << channels << ">"
+                       << filters << " top " << window.before[0]);
           ExpectExact(Results(WinogradConvolution(s), s), ExactWinograd(s));
           if (HasFailure()) return;
         }
@@ -108,6 +110,8 @@ TEST(WinogradTest, ImagesStandAlone) {
 TEST(WinogradTest, TheSizesDecide) {
   const auto why = [](const ConvolutionShape& shape) { return WhyNotWinograd(shape); };
   EXPECT_EQ(why(Shape(1, 32, 32, 16, 16)), "");
+  EXPECT_EQ(why(MakeShape(1, {8, 8, 8}, 16, 16, 1, kOtherWindowCases[2], false)),
+            "3 dimensions of space, expected 2");
   EXPECT_EQ(why(Shape(64, 14, 14, 16, 32)), "");
   EXPECT_EQ(why(Shape(1, 14, 14, 512, 512)), "");
   EXPECT_EQ(why(Shape(64, 7, 7, 32, 64)),
@@ -119,7 +123,7 @@ TEST(WinogradTest, TheSizesDecide) {
   EXPECT_EQ(why(Shape(8, 32, 32, 16, 16, kWindowCases[2])), "stride is 2x2, expected 1x1");
   EXPECT_EQ(why(Shape(8, 32, 32, 16, 16, kWindowCases[6])), "dilation is 2x2, expected 1x1");
   EXPECT_EQ(why(Shape(8, 32, 32, 16, 16, kWindowCases[5])), "filters are 5x5, expected 3x3");
-  EXPECT_EQ(why(MakeShape(8, 32, 32, 32, 32, 2, kWindowCases[1], false)), "2 groups, expected 1");
+  EXPECT_EQ(why(MakeShape(8, {32, 32}, 32, 32, 2, kWindowCases[1], false)), "2 groups, expected 1");
 }
 
 }  // namespace

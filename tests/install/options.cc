@@ -11,6 +11,7 @@ std::string NamesOfOptions() {
   const ImageInputOptions image{.input_size = {28, 28, 1}};
   const FeatureInputOptions features{.num_features = 4};
   const Padding padding{.same = true};
+  const ConvolutionOptions lines{.filter_size = {3}};
   const Convolution2dOptions convolution{.filter_size = {3, 3}, .padding = padding};
   const FullyConnectedOptions connected{.output_size = 10};
   const Pooling2dOptions pooling{.pool_size = {2, 2}};
@@ -35,9 +36,10 @@ std::string NamesOfOptions() {
   const OpenOptions open{.count = 100};
   const Series series{.dashed = true};
   const Plot plot{.series = {series}, .log_y = true};
-  return image.name + features.name + convolution.name + connected.name + pooling.name +
-         leaky.name + dropout.name + addition.name + concatenation.name + batch.name + layer.name +
-         instance.name + group.name + norms.name + norm.name + plot.title +
+  return image.name + features.name + lines.name + convolution.name + connected.name +
+         pooling.name + leaky.name + dropout.name + addition.name + concatenation.name +
+         batch.name + layer.name + instance.name + group.name + norms.name + norm.name +
+         plot.title +
          std::to_string(choice.num_groups + purpose.num_classes + open.count +
                         training.max_epochs) +
          (progress.terminal || forward.x || backward.x || executor.training ? "?" : "");

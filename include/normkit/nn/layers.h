@@ -57,12 +57,14 @@ struct FeatureInputOptions {
   InputNormalization normalization = InputNormalization::kNone;
 };
 
-struct Convolution2dOptions {
+// Sizes have a number for each dimension of space, the outermost first: {height, width}; one number
+// stands for all of them.
+struct ConvolutionOptions {
   std::string name = {};
-  std::array<int64_t, 2> filter_size{};  // height, width
+  std::vector<int64_t> filter_size = {};  // how many numbers: over lines, images or volumes
   int64_t num_filters = 0;
-  std::array<int64_t, 2> stride{1, 1};
-  std::array<int64_t, 2> dilation{1, 1};
+  std::vector<int64_t> stride = {1};
+  std::vector<int64_t> dilation = {1};
   Padding padding{};
   int64_t num_groups = 1;
   bool bias = true;
@@ -71,6 +73,7 @@ struct Convolution2dOptions {
   double weight_learn_rate_factor = 1, bias_learn_rate_factor = 1, weight_l2_factor = 1,
          bias_l2_factor = 0;
 };
+using Convolution2dOptions = ConvolutionOptions;
 struct FullyConnectedOptions {
   std::string name = {};
   int64_t output_size = 0;
@@ -134,7 +137,9 @@ using RmsNormalizationOptions = NormalizationProperties;
 // the layer, what was given and what was expected.
 NORMKIT_API LayerPtr ImageInput(const ImageInputOptions& options);
 NORMKIT_API LayerPtr FeatureInput(const FeatureInputOptions& options);
-NORMKIT_API LayerPtr Convolution2d(const Convolution2dOptions& options);
+// Over as many dimensions of space (or time: BTC) as filter_size has numbers, 1 to 3.
+NORMKIT_API LayerPtr Convolution(const ConvolutionOptions& options);
+NORMKIT_API LayerPtr Convolution2d(const Convolution2dOptions& options);  // over images
 NORMKIT_API LayerPtr FullyConnected(const FullyConnectedOptions& options);
 // A row of the table of elementwise operations (src/ops/elementwise.cc) by one of its names,
 // "leaky_relu", with its number, `scale`, if it has one. Those below are rows by name. Throws Error

@@ -5,35 +5,64 @@
 
 namespace normkit {
 
-Convolution2dLayer::Convolution2dLayer(const Convolution2dOptions& options)
+namespace {
+
+// One number stands for every dimension.
+void Spread(const Layer& layer, std::string_view property, size_t dims,
+            std::vector<int64_t>& sizes) {
+  if (sizes.size() == 1) sizes.resize(dims, sizes[0]);
+  if (sizes.size() != dims)
+    FailLayer(layer, "{} has {} numbers, expected {} or one for all", property, sizes.size(), dims);
+}
+
+// By the number of dimensions of space.
+constexpr std::string_view kFormats[] = {"", "BSC", "BSSC", "BSSSC"};
+constexpr std::string_view kInputs[] = {"", "lines, BSC [batch,length,channels]",
+                                        "images, BSSC [batch,height,width,channels]",
+                                        "volumes, BSSSC [batch,depth,height,width,channels]"};
+
+}  // namespace
+
+ConvolutionLayer::ConvolutionLayer(const ConvolutionOptions& options)
     : Layer(options.name), options_(options) {
   CheckProperties(*this, options);
+  const size_t dims = options_.filter_size.size();
+  Spread(*this, "stride", dims, options_.stride);
+  Spread(*this, "dilation", dims, options_.dilation);
   if (options.num_filters % options.num_groups != 0)
     FailLayer(*this, "num_groups is {}, expected a divisor of num_filters {}", options.num_groups,
               options.num_filters);
 }
 
-ops::Window Convolution2dLayer::window() const {
+std::string_view ConvolutionLayer::type() const {
+  constexpr std::string_view kTypes[] = {"convolution", "convolution 1-D", "convolution 2-D",
+                                         "convolution 3-D"};
+  const size_t dims = options_.filter_size.size();
+  return kTypes[dims < std::size(kTypes) ? dims : 0];
+}
+
+ops::Window ConvolutionLayer::window() const {
   return {options_.filter_size, options_.stride, options_.dilation, options_.padding};
 }
 
-std::vector<Value> Convolution2dLayer::Build(Graph& graph, std::span<const Value> inputs) const {
-  const int64_t in = OnlyImage(*this, graph, inputs).channels();
+std::vector<Value> ConvolutionLayer::Build(Graph& graph, std::span<const Value> inputs) const {
+  const Layout& x = OnlyInput(*this, graph, inputs);
+  const size_t dims = options_.filter_size.size();
+  if (x.format() != kFormats[dims] && !(dims == 1 && x.format() == "BTC"))
+    FailLayer(*this, "input is {}, expected {}", x.ToString(), kInputs[dims]);
+  const int64_t in = x.channels();
   if (in % options_.num_groups != 0)
     FailLayer(*this, "num_groups is {}, expected a divisor of the {} channels of x ({})",
-              options_.num_groups, in, graph.layout(inputs[0]).ToString());
-  const auto [height, width] = options_.filter_size;
-  const int64_t channels = in / options_.num_groups;
-  const int64_t fan_in = height * width * channels;
-  const int64_t fan_out = height * width * (options_.num_filters / options_.num_groups);
+              options_.num_groups, in, x.ToString());
+  const int64_t channels = in / options_.num_groups, taps = Product(options_.filter_size);
+  const int64_t fan_in = taps * channels;
+  const int64_t fan_out = taps * (options_.num_filters / options_.num_groups);
+  std::vector<int64_t> shape{options_.num_filters, channels};
+  shape.insert(shape.end(), options_.filter_size.begin(), options_.filter_size.end());
   std::vector<Value> reads{inputs[0]};
-  reads.push_back(
-      graph.AddParameter({"weights",
-                          {options_.num_filters, channels, height, width},
-                          MakeInitializer(options_.weights_initializer, fan_in, fan_out),
-                          true,
-                          options_.weight_learn_rate_factor,
-                          options_.weight_l2_factor}));
+  reads.push_back(graph.AddParameter(
+      {"weights", shape, MakeInitializer(options_.weights_initializer, fan_in, fan_out), true,
+       options_.weight_learn_rate_factor, options_.weight_l2_factor}));
   if (options_.bias)
     reads.push_back(graph.AddParameter({"bias",
                                         {options_.num_filters},
@@ -44,18 +73,29 @@ std::vector<Value> Convolution2dLayer::Build(Graph& graph, std::span<const Value
   return graph.AddNode(ops::Convolution(window(), options_.num_groups), std::move(reads));
 }
 
-std::string Convolution2dLayer::Description() const {
+std::string ConvolutionLayer::Description() const {
   std::string text =
       fmt::format("{} filters {}", options_.num_filters,
                   DescribeWindow(options_.filter_size, options_.stride, options_.padding));
-  if (options_.dilation != std::array<int64_t, 2>{1, 1})
-    text += fmt::format(", dilation {}x{}", options_.dilation[0], options_.dilation[1]);
+  if (Product(options_.dilation) != 1)
+    text += fmt::format(", dilation {}", DescribeSizes(options_.dilation));
   if (options_.num_groups != 1) text += fmt::format(", {} groups", options_.num_groups);
   return options_.bias ? text : text + ", no bias";
 }
 
+LayerPtr Convolution(const ConvolutionOptions& options) {
+  return std::make_shared<ConvolutionLayer>(options);
+}
+
 LayerPtr Convolution2d(const Convolution2dOptions& options) {
-  return std::make_shared<Convolution2dLayer>(options);
+  ConvolutionOptions of_images = options;
+  if (of_images.filter_size.size() <= 1)
+    of_images.filter_size.resize(2, options.filter_size.empty() ? 0 : options.filter_size[0]);
+  const auto layer = std::make_shared<ConvolutionLayer>(of_images);
+  if (of_images.filter_size.size() != 2)
+    FailLayer(*layer, "filter_size has {} numbers, expected 2 (height, width)",
+              of_images.filter_size.size());
+  return layer;
 }
 
 }  // namespace normkit

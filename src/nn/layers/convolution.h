@@ -1,4 +1,4 @@
-// Convolution 2-D.
+// Convolution over lines, images or volumes.
 #pragma once
 
 #include "src/nn/layers/common.h"
@@ -6,19 +6,19 @@
 
 namespace normkit {
 
-// weights [num_filters, C / num_groups, height, width], bias [num_filters].
-class Convolution2dLayer : public Layer {
+// weights [num_filters, C / num_groups, filter size], bias [num_filters].
+class ConvolutionLayer : public Layer {
  public:
-  explicit Convolution2dLayer(const Convolution2dOptions& options);
-  const Convolution2dOptions& options() const { return options_; }
+  explicit ConvolutionLayer(const ConvolutionOptions& options);
+  const ConvolutionOptions& options() const { return options_; }
   ops::Window window() const;
-  std::string_view type() const override { return "convolution 2-D"; }
+  std::string_view type() const override;
   std::string_view short_name() const override { return "conv"; }
   std::vector<Value> Build(Graph& graph, std::span<const Value> inputs) const override;
   std::string Description() const override;
 
  private:
-  Convolution2dOptions options_;
+  ConvolutionOptions options_;
 };
 
 }  // namespace normkit

@@ -90,6 +90,15 @@ std::vector<Case> Cases() {
                                .padding = {false, 1, 0, 2, 1}});
        },
        {Image(10, 5, 4, 3)}},
+      {"ConvolutionOfLines",
+       [] { return Convolution({.filter_size = {3}, .num_filters = 4, .stride = {2}}); },
+       {Layout::Make("BTC", std::vector<int64_t>{3, 9, 5})}},
+      {"ConvolutionOfVolumes",
+       [] {
+         return Convolution(
+             {.filter_size = {3, 2, 3}, .num_filters = 4, .padding = Padding::Same()});
+       },
+       {Layout::Make("BSSSC", std::vector<int64_t>{2, 4, 3, 5, 3})}},
       {"ConvolutionInGroups",
        [] {
          return Convolution2d({.filter_size = {3, 3},

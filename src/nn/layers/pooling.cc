@@ -4,12 +4,6 @@
 #include "src/nn/properties.h"
 
 namespace normkit {
-namespace {
-
-constexpr std::array<int64_t, 2> kNoDilation{1, 1};
-
-}  // namespace
-
 Pooling2dLayer::Pooling2dLayer(ops::Pool pool, const Pooling2dOptions& options)
     : Layer(options.name), pool_(pool), options_(options) {
   CheckProperties(*this, options);
@@ -32,7 +26,8 @@ std::string_view Pooling2dLayer::short_name() const {
 }
 
 ops::Window Pooling2dLayer::window() const {
-  return {options_.pool_size, options_.stride, kNoDilation, options_.padding};
+  const auto& [height, width] = options_.pool_size;
+  return {{height, width}, {options_.stride[0], options_.stride[1]}, {}, options_.padding};
 }
 
 std::vector<Value> Pooling2dLayer::Build(Graph& graph, std::span<const Value> inputs) const {

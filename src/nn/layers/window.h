@@ -1,14 +1,18 @@
-// Windows that slide over images: what convolution and pooling share.
+// Words for windows.
 #pragma once
 
-#include <array>
+#include <span>
+#include <string>
 
-#include "src/nn/layers/common.h"
+#include "normkit/ops/padding.h"
 
 namespace normkit {
 
 // "3x3, stride 2, padding same": for Layer::Description.
-std::string DescribeWindow(const std::array<int64_t, 2>& size, const std::array<int64_t, 2>& stride,
+std::string DescribeWindow(std::span<const int64_t> size, std::span<const int64_t> stride,
                            const Padding& padding);
+
+// "3x3"; "2" where all are alike and `joined` says so.
+std::string DescribeSizes(std::span<const int64_t> sizes, bool joined = false);
 
 }  // namespace normkit
