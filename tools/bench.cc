@@ -113,7 +113,9 @@ void PrintLine(const nlohmann::ordered_json& json) {
 std::vector<BenchResult> Measure(const BenchArgs& args, const std::vector<BenchCell>& cells,
                                  const std::vector<int>& threads) {
   std::vector<BenchResult> results;
-  const auto limit = [&](int n) { return args.limit > 0 ? args.limit : StreamingBandwidth(n); };
+  const auto limit = [&](int n) {
+    return args.limit > 0 ? args.limit : simd::StreamingBandwidth(n);
+  };
   ProgressLine progress(static_cast<int64_t>(cells.size() * threads.size()));
   for (const int n : threads) {
     SetNumThreads(n);

@@ -324,7 +324,7 @@ double normkit_streaming_bandwidth(int32_t threads) {
   const normkit_status status = Guard([&] {
     if (threads < 1 || threads > 1024)
       Fail("normkit_streaming_bandwidth: {} threads given, expected 1 to 1024", threads);
-    bandwidth = normkit::StreamingBandwidth(threads);
+    bandwidth = normkit::simd::StreamingBandwidth(threads);
   });
   return status == NORMKIT_OK ? bandwidth : 0;
 }

@@ -19,6 +19,9 @@ namespace {
 
 using cases::Case;
 using cases::Problem;
+using norm::cpu::Geometry;
+using norm::cpu::WantedSchedule;
+using norm::cpu::WantSchedule;
 
 // Everything that a forward and a backward pass give, as bytes.
 struct Outcome {
@@ -118,7 +121,7 @@ std::vector<Case> CasesOfAllSizes(DType dtype) {
 class Targets : public testing::Test {
  protected:
   void TearDown() override {
-    ForceTarget(AvailableTargets().front());
+    simd::ForceTarget(simd::AvailableTargets().front());
     SetNumThreads(0);
   }
 };
@@ -133,10 +136,10 @@ TEST_P(TargetsOf, AllGiveTheSameBits) {
     const Problem p(test);
     for (Activation activation : kActivations) {
       const RunOptions options{.norm = {.activation = activation}};
-      ForceTarget(AvailableTargets().front());
+      simd::ForceTarget(simd::AvailableTargets().front());
       const Outcome expected = RunBoth(p, options);
-      for (const std::string& target : AvailableTargets()) {
-        ASSERT_TRUE(ForceTarget(target));
+      for (const std::string& target : simd::AvailableTargets()) {
+        ASSERT_TRUE(simd::ForceTarget(target));
         ASSERT_EQ(RunBoth(p, options), expected) << test.ToString() << " on " << target;
       }
     }
@@ -145,8 +148,8 @@ TEST_P(TargetsOf, AllGiveTheSameBits) {
 
 TEST_F(Targets, NeitherAlignmentNorPlaceShowsInTheBits) {
   SetNumThreads(1);
-  for (const std::string& target : AvailableTargets()) {
-    ForceTarget(target);
+  for (const std::string& target : simd::AvailableTargets()) {
+    simd::ForceTarget(target);
     for (DType dtype : cases::kDTypes) {
       for (const Case& test : cases::AllCases(dtype, {.b = 2, .t = 3, .s = 5, .c = 34})) {
         const Problem p(test);
@@ -327,8 +330,8 @@ std::vector<Case> AccuracyCases() {
 }
 
 TEST_F(Targets, ErrorsStayWithinTheContract) {
-  for (const std::string& target : AvailableTargets()) {
-    ForceTarget(target);
+  for (const std::string& target : simd::AvailableTargets()) {
+    simd::ForceTarget(target);
     for (const Data& data : kData) {
       double worst = 0;
       for (const Case& test : AccuracyCases()) {

@@ -8,6 +8,7 @@
 #include "src/norm/cpu/kernels/table.h"
 #include "src/norm/test_reducers.h"
 #include "src/simd/cache.h"
+#include "src/simd/target.h"
 
 namespace normkit {
 namespace {
@@ -18,7 +19,8 @@ using testing::Not;
 
 // The part behind "kernel TARGET ".
 std::string KernelOf(const Normalization& norm, NormPass pass) {
-  const std::string text = norm.Describe(pass), before = fmt::format(", kernel {} ", TargetName());
+  const std::string text = norm.Describe(pass),
+                    before = fmt::format(", kernel {} ", simd::TargetName());
   const size_t at = text.find(before);
   EXPECT_NE(at, std::string::npos) << text;
   return at == std::string::npos ? "" : text.substr(at + before.size());
@@ -44,7 +46,7 @@ TEST_F(Describe, IsOneLineForEachPass) {
     EXPECT_THAT(norm.Describe(pass), testing::StartsWith(fmt::format(
                                          "batch {} f32 BCSS [2,3,4,4]: 3 statistics over B,S of 32 "
                                          "values each, plan RKR, kernel {} {}",
-                                         Name(pass), TargetName(), path)));
+                                         Name(pass), simd::TargetName(), path)));
     EXPECT_THAT(norm.Describe(pass), EndsWith(", regular stores, 1 thread"));
   }
 }
@@ -89,7 +91,7 @@ TEST_F(Describe, EveryPathHasItsName) {
   EXPECT_THAT(KernelOf(kRmsNorm, "BCS", {4, 20, 30}, backward), HasSubstr("fused columns"));
   const auto group = Layout::Make("BC", std::vector<int64_t>{40, 24}).SplitChannels(2);
   EXPECT_THAT(KernelOf(Normalization(kGroupNorm, group), backward), HasSubstr("fused runs"));
-  const int64_t batch = FusedLimit(2) / 64;  // four times the limit
+  const int64_t batch = simd::FusedLimit(2) / 64;  // four times the limit
   const std::string large = KernelOf(kBatchNorm, "BSC", {batch, 8, 8}, forward);
   EXPECT_THAT(large, testing::StartsWith("two passes, streaming stores, 2 threads; not fused: "));
   EXPECT_THAT(large, EndsWith("a unit is larger than a thread's share of the caches"));
@@ -125,7 +127,7 @@ TEST_F(Describe, FollowsTheNumberOfThreads) {
 }
 
 TEST_F(Describe, WideRowsShareTheirParameters) {
-  const int64_t channels = Caches().l1 / 4;  // with parameters three times the cache
+  const int64_t channels = simd::Caches().l1 / 4;  // with parameters three times the cache
   EXPECT_THAT(KernelOf(kLayerNorm, "BC", {16, channels}, NormPass::kForward),
               HasSubstr("tiles of 4 runs"));
 }

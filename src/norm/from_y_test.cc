@@ -17,6 +17,8 @@ namespace {
 
 using cases::Case;
 using cases::Problem;
+using norm::cpu::Geometry;
+using norm::cpu::WantSchedule;
 
 constexpr double kSlope = 0.25;
 

@@ -46,7 +46,7 @@ const std::vector<Row>& Rows() {
 // Measured once for each number of threads, beside what it is compared with.
 double Limit(int threads) {
   static std::map<int, double> limits;
-  if (!limits.contains(threads)) limits[threads] = StreamingBandwidth(threads);
+  if (!limits.contains(threads)) limits[threads] = simd::StreamingBandwidth(threads);
   return limits[threads];
 }
 

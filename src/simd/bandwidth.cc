@@ -17,7 +17,7 @@
 #include "hwy/highway.h"
 
 HWY_BEFORE_NAMESPACE();
-namespace normkit::HWY_NAMESPACE {
+namespace normkit::simd::HWY_NAMESPACE {
 namespace hn = hwy::HWY_NAMESPACE;
 
 constexpr size_t kLine = 64 / sizeof(float);  // floats in a cache line
@@ -56,11 +56,11 @@ float ReadStreams(const float* from, size_t count, size_t streams, size_t ahead)
   return hn::GetLane(hn::SumOfLanes(d, hn::Add(sum, other)));
 }
 
-}  // namespace normkit::HWY_NAMESPACE
+}  // namespace normkit::simd::HWY_NAMESPACE
 HWY_AFTER_NAMESPACE();
 
 #if HWY_ONCE
-namespace normkit {
+namespace normkit::simd {
 namespace {
 
 HWY_EXPORT(CopyStreams);
@@ -144,5 +144,5 @@ double ReadBandwidth(int threads, size_t bytes) {
       });
 }
 
-}  // namespace normkit
+}  // namespace normkit::simd
 #endif  // HWY_ONCE

@@ -3,7 +3,7 @@
 
 #include <cstddef>
 
-namespace normkit {
+namespace normkit::simd {
 
 // Bytes of each of the probe's two buffers: beyond the caches.
 inline constexpr size_t kProbeBytes = size_t{512} << 20;
@@ -17,4 +17,4 @@ double StreamingBandwidth(int threads, size_t bytes = kProbeBytes);
 // What `threads` threads only read, in 1e9 bytes a second; the best of the same ways.
 double ReadBandwidth(int threads, size_t bytes = kProbeBytes);
 
-}  // namespace normkit
+}  // namespace normkit::simd

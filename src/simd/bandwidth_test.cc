@@ -2,7 +2,7 @@
 
 #include <gtest/gtest.h>
 
-namespace normkit {
+namespace normkit::simd {
 namespace {
 
 // Nothing about speed: that a probe measures something finite and physical for any number of
@@ -19,4 +19,4 @@ TEST(Bandwidth, MeasuresSomethingPhysical) {
 }
 
 }  // namespace
-}  // namespace normkit
+}  // namespace normkit::simd

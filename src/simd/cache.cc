@@ -2,7 +2,7 @@
 
 #include <unistd.h>
 
-namespace normkit {
+namespace normkit::simd {
 namespace {
 
 int64_t SizeOr(int name, int64_t fallback) {
@@ -19,4 +19,4 @@ const CacheSizes& Caches() {
   return sizes;
 }
 
-}  // namespace normkit
+}  // namespace normkit::simd

@@ -4,7 +4,7 @@
 #include <algorithm>
 #include <cstdint>
 
-namespace normkit {
+namespace normkit::simd {
 
 struct CacheSizes {
   int64_t l1, l2;  // bytes of one core
@@ -32,4 +32,4 @@ inline int64_t StreamLimit(int threads) { return int64_t{1 << 20} * threads; }
 inline constexpr int64_t kThreadLimit = 1 << 20;
 inline constexpr int64_t kAwakeLimit = 192 << 10;
 
-}  // namespace normkit
+}  // namespace normkit::simd

@@ -13,7 +13,7 @@
 #include "normkit/core/dtype.h"
 
 HWY_BEFORE_NAMESPACE();
-namespace normkit {
+namespace normkit::simd {
 namespace HWY_NAMESPACE {
 namespace hn = hwy::HWY_NAMESPACE;
 
@@ -191,37 +191,47 @@ HWY_INLINE void StreamStore(hn::Vec<D> value, D d, T* y) {
 #endif
 }
 
-// A vector's worth of elements from i on, for code that is the same for whole vectors and for ends.
-template <class T>
+// The elements of one vector, from i on, for code that is the same for whole vectors and for ends.
+template <class R>
 struct WholeVector {
   int64_t i;
   template <class U>
-  HWY_INLINE Vector<T> Load(const U* from) const {
-    return LoadAny(Tag<T>(), from + i);
+  HWY_INLINE Vector<R> Load(const U* from) const {
+    return LoadAny(Tag<R>(), from + i);
   }
   template <class U>
-  HWY_INLINE void Store(Vector<T> value, U* to) const {
-    StoreAny(value, Tag<T>(), to + i);
+  HWY_INLINE void Store(Vector<R> value, U* to) const {
+    StoreAny(value, Tag<R>(), to + i);
+  }
+  HWY_INLINE Vector<R> Keep(Vector<R> value) const { return value; }
+  template <class U>
+  HWY_INLINE void Fetch(const U* from, int64_t ahead) const {
+    FetchAhead(from + i, ahead);
   }
 };
 
 // The first n of them; the other lanes are zero.
-template <class T>
+template <class R>
 struct PartOfVector {
   int64_t i;
   size_t n;
   template <class U>
-  HWY_INLINE Vector<T> Load(const U* from) const {
-    return LoadPartial(Tag<T>(), from + i, n);
+  HWY_INLINE Vector<R> Load(const U* from) const {
+    return LoadPartial(Tag<R>(), from + i, n);
   }
   template <class U>
-  HWY_INLINE void Store(Vector<T> value, U* to) const {
-    StorePartial(value, Tag<T>(), to + i, n);
+  HWY_INLINE void Store(Vector<R> value, U* to) const {
+    StorePartial(value, Tag<R>(), to + i, n);
   }
+  HWY_INLINE Vector<R> Keep(Vector<R> value) const {
+    return hn::IfThenElseZero(hn::FirstN(Tag<R>(), n), value);
+  }
+  template <class U>
+  HWY_INLINE void Fetch(const U*, int64_t) const {}
 };
 
 }  // namespace HWY_NAMESPACE
-}  // namespace normkit
+}  // namespace normkit::simd
 HWY_AFTER_NAMESPACE();
 
 #endif  // NORMKIT_LOAD_STORE_INL_H_

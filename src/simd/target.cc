@@ -8,7 +8,7 @@
 
 #include "src/core/log.h"
 
-namespace normkit {
+namespace normkit::simd {
 namespace {
 
 // Best first: a lower bit is a better target.
@@ -82,4 +82,4 @@ const char* TargetName() {
   return "?";
 }
 
-}  // namespace normkit
+}  // namespace normkit::simd

@@ -5,7 +5,7 @@
 #include <string>
 #include <vector>
 
-namespace normkit {
+namespace normkit::simd {
 
 // Once per process: lets the environment variable NORMKIT_TARGET choose. A
 // name that is unknown, or not to be had on this processor, is told on stderr and ignored.
@@ -28,4 +28,4 @@ const char* TargetName();
 // For tests: every later call runs on the target of this name. False where it is not available.
 bool ForceTarget(const std::string& name);
 
-}  // namespace normkit
+}  // namespace normkit::simd

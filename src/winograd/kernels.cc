@@ -31,7 +31,7 @@ namespace normkit::winograd {
 
 HWY_EXPORT(Table);
 const Kernels& ChosenKernels() {
-  ChooseTarget();
+  simd::ChooseTarget();
   return *HWY_DYNAMIC_DISPATCH(Table)();
 }
 

@@ -84,16 +84,16 @@ TEST(WinogradTest, SameBitsForAnyNumberOfThreads) {
 TEST(WinogradTest, EveryTargetIsExactAndThoseThatFuseAgree) {
   const ConvolutionShape s = Shape(5, 8, 10, 48, 32);
   const auto exact = ExactWinograd(s);
-  const std::vector<std::string> targets = AvailableTargets();
+  const std::vector<std::string> targets = simd::AvailableTargets();
   std::vector<ConvolutionResults<float>> fused;
   for (const std::string& target : targets) {
     SCOPED_TRACE(target);
-    ASSERT_TRUE(ForceTarget(target));
+    ASSERT_TRUE(simd::ForceTarget(target));
     const auto r = Results(WinogradConvolution(s), s);
     ExpectExact(r, exact);
     if (target.starts_with("AVX")) fused.push_back(r);
   }
-  ForceTarget(targets.front());
+  simd::ForceTarget(targets.front());
   for (const auto& r : fused) EXPECT_TRUE(r == fused.front());
 }
 

@@ -17,15 +17,19 @@
 #include "src/norm/cpu/from_y.h"
 #include "src/simd/target.h"
 
-namespace normkit {
+namespace normkit::norm::cpu {
 namespace {
 
 struct OnesTag;
 struct ZerosTag;
 struct TableTag;
 struct MomentsTag;
-struct StatisticsTag;
-struct SumsTag;
+struct MeanTag;
+struct RstdTag;
+struct MeanWTag;
+struct MeanWXhatTag;
+struct CellDyTag;
+struct CellDyXTag;
 struct ParameterSumsTag;
 struct PassedTag;
 
@@ -39,18 +43,30 @@ class CpuNormalization : public NormImplementation {
         statistic_a_cell_(StatisticACell(geometry_)) {}
 
   void Forward(const NormForwardArgs& args) const override {
-    Job job = ForwardJob(args);
-    Forward(job);
+    if (plan_.size == 0 && !options_.reducer) return;
+    ForwardJob job = MakeForwardJob(args);
+    const Schedule schedule = ScheduleOfCall(NormPass::kForward, job);
+    const KernelTable& kernels = Kernels(problem_.dtype);
+    if (!options_.reducer) problem_.WarnOfOneValue(static_cast<double>(plan_.num_reduced));
+    if (schedule.path != Path::kTwoPasses) return ForwardFused(job, kernels, schedule);
+    Moments* moments = Scratch<MomentsTag, Moments>(static_cast<size_t>(plan_.num_stat));
+    Prepare(job, kernels, schedule.threads);
+    GatherMoments(job, kernels, schedule.threads, moments);
+    if (options_.reducer) {
+      options_.reducer->Merge({moments, static_cast<size_t>(plan_.num_stat)});
+      if (plan_.num_stat > 0) problem_.WarnOfOneValue(moments[0].n);
+    }
+    for (int64_t s = 0; s < plan_.num_stat; ++s) FinishStatistic(job, s, moments[s]);
+    Apply(job, kernels, schedule.threads);
   }
 
   void Inference(const NormForwardArgs& args, const GivenStatistics& given) const override {
-    Job job = ForwardJob(args);
+    ForwardJob job = MakeForwardJob(args);
     if (problem_.dtype == DType::kF64)
       ReadGiven<double>(given, job);
     else
       ReadGiven<float>(given, job);
-    const Schedule schedule = ScheduleOfCall(NormPass::kInference);
-    Follow(schedule, job);
+    const Schedule schedule = ScheduleOfCall(NormPass::kInference, job);
     Prepare(job, Kernels(problem_.dtype), schedule.threads);
     Apply(job, Kernels(problem_.dtype), schedule.threads);
   }
@@ -69,71 +85,53 @@ class CpuNormalization : public NormImplementation {
   }
 
   std::string Describe(NormPass pass) const override {
-    return fmt::format("{} {}", TargetName(), ToString(ScheduleOf(pass)));
+    return fmt::format("{} {}", simd::TargetName(), ToString(ScheduleOf(pass)));
   }
 
  private:
-  // The job of a forward pass. mean and rstd may be null: not wanted by the caller.
-  Job ForwardJob(const NormForwardArgs& args) const {
-    const auto n = static_cast<size_t>(plan_.num_stat);
-    double* scratch = Scratch<StatisticsTag, double>(2 * n);
-    const bool plain = options_.activation == Activation::kNone && !args.addend;
-    const bool relu = options_.activation == Activation::kRelu && !args.addend;
-    return {.geometry = &geometry_,
-            .center = problem_.spec.center,
-            .relu = relu,
-            .f64 = problem_.dtype == DType::kF64,
-            .stream = false,
-            .epsilon = options_.epsilon,
-            .x = !args.residual ? args.x
-                 : args.sum     ? args.sum
-                                : args.y,
-            .y = args.y,
-            .gamma = args.gamma ? args.gamma : Filled<OnesTag>(1),
-            .beta = args.beta ? args.beta : Filled<ZerosTag>(0),
-            .mean = args.saved.mean ? args.saved.mean : scratch,
-            .rstd = args.saved.rstd ? args.saved.rstd : scratch + n,
-            .variance = args.saved.variance,
-            .table = Table(TableSize(geometry_)),
-            .finishes = !plain && !relu,
-            .activation = options_.activation,
-            .negative_slope = options_.negative_slope,
-            .addend = args.addend,
-            .prepares = args.residual != nullptr,
-            .source = args.x,
-            .residual = args.residual};
+  // What both directions know.
+  void StartJob(const void* gamma, const void* beta, Job& job) const {
+    job.geometry = &geometry_;
+    job.center = problem_.spec.center;
+    job.f64 = problem_.dtype == DType::kF64;
+    job.relu = options_.activation == Activation::kRelu;
+    job.activation = options_.activation;
+    job.negative_slope = options_.negative_slope;
+    job.gamma = gamma ? gamma : Filled<OnesTag>(1);
+    job.beta = beta ? beta : Filled<ZerosTag>(0);
   }
 
-  static void Follow(const Schedule& schedule, Job& job) {
-    job.stream = schedule.stream;
-    job.group = schedule.group;
-    job.tiled_runs = schedule.tiled_runs;
-    job.ahead = schedule.ahead;
-    job.read_ahead = schedule.read_ahead;
-  }
-
-  void Forward(Job& job) const {
-    if (plan_.size == 0 && !options_.reducer) return;
-    const KernelTable& kernels = Kernels(problem_.dtype);
-    const Schedule schedule = ScheduleOfCall(NormPass::kForward);
-    Follow(schedule, job);
-    if (!options_.reducer) problem_.WarnOfOneValue(static_cast<double>(plan_.num_reduced));
-    if (schedule.path != Path::kTwoPasses) return ForwardFused(job, kernels, schedule);
-    Moments* moments = Scratch<MomentsTag, Moments>(static_cast<size_t>(plan_.num_stat));
-    Prepare(job, kernels, schedule.threads);
-    GatherMoments(job, kernels, schedule.threads, moments);
-    if (options_.reducer) {
-      options_.reducer->Merge({moments, static_cast<size_t>(plan_.num_stat)});
-      if (plan_.num_stat > 0) problem_.WarnOfOneValue(moments[0].n);
+  ForwardJob MakeForwardJob(const NormForwardArgs& args) const {
+    ForwardJob job;
+    StartJob(args.gamma, args.beta, job);
+    job.epsilon = options_.epsilon;
+    job.y = args.y;
+    job.x = args.x;
+    if (args.residual) {
+      job.source = args.x;
+      job.residual = args.residual;
+      job.x = job.sum = args.sum ? args.sum : args.y;
     }
-    for (int64_t s = 0; s < plan_.num_stat; ++s) FinishStatistic(job, s, moments[s]);
-    Apply(job, kernels, schedule.threads);
+    const auto n = static_cast<size_t>(plan_.num_stat);
+    job.saved = args.saved;
+    if (!job.saved.mean) job.saved.mean = Scratch<MeanTag, double>(n);
+    if (!job.saved.rstd) job.saved.rstd = Scratch<RstdTag, double>(n);
+    job.mean = job.saved.mean;
+    job.rstd = job.saved.rstd;
+    job.relu &= !args.addend;
+    job.finishes = (options_.activation != Activation::kNone || args.addend) && !job.relu;
+    job.addend = args.addend;
+    if (geometry_.cell_form ? geometry_.cell_vector : geometry_.stat_vector)
+      job.table = Table(geometry_.cell_form ? geometry_.num_cells : plan_.num_stat,
+                        CoefficientTable::kForwardArrays);
+    return job;
   }
 
-  // For a call that happens now.
-  Schedule ScheduleOfCall(NormPass pass) const {
+  // The schedule of a call that happens now, which the job follows.
+  Schedule ScheduleOfCall(NormPass pass, Job& job) const {
     Schedule schedule = ScheduleOf(pass);
     schedule.threads |= schedule.shared_when_awake && InQuickSuccession();
+    static_cast<Walk&>(job) = schedule;
     return schedule;
   }
 
@@ -142,53 +140,57 @@ class CpuNormalization : public NormImplementation {
                           options_.reducer != nullptr);
   }
 
-  // Parameters that were not given.
+  // Parameters that were not given: an array that is filled when it grows.
   template <class Tag>
   const void* Filled(int value) const {
+    return problem_.dtype == DType::kF64 ? static_cast<const void*>(Filled<Tag, double>(value))
+                                         : Filled<Tag, float>(static_cast<float>(value));
+  }
+  template <class Tag, class R>
+  const R* Filled(R value) const {
+    thread_local size_t filled = 0;
     const auto n = static_cast<size_t>(plan_.num_param);
-    if (problem_.dtype == DType::kF64)
-      return std::fill_n(Scratch<Tag, double>(n), n, static_cast<double>(value)) - n;
-    return std::fill_n(Scratch<Tag, float>(n), n, static_cast<float>(value)) - n;
+    R* values = Scratch<Tag, R>(n);
+    if (filled < n) std::fill_n(values, n, value);
+    filled = std::max(filled, n);
+    return values;
   }
 
-  void* Table(int64_t size) const {
-    const auto n = static_cast<size_t>(size);
-    if (n == 0) return nullptr;
-    return problem_.dtype == DType::kF64 ? static_cast<void*>(Scratch<TableTag, double>(n))
-                                         : Scratch<TableTag, float>(n);
+  CoefficientTable Table(int64_t size, int64_t arrays) const {
+    const auto n = static_cast<size_t>(size * arrays);
+    return {problem_.dtype == DType::kF64 ? static_cast<void*>(Scratch<TableTag, double>(n))
+                                          : Scratch<TableTag, float>(n),
+            size};
   }
 
   // rstd from variances that have been checked.
   template <class T>
-  void ReadGiven(const GivenStatistics& given, const Job& job) const {
+  void ReadGiven(const GivenStatistics& given, const ForwardJob& job) const {
     const T* mean = static_cast<const T*>(given.mean);
     const T* variance = static_cast<const T*>(given.variance);
     for (int64_t s = 0; s < plan_.num_stat; ++s) {
-      job.mean[s] = problem_.spec.center ? static_cast<double>(mean[s]) : 0;
-      job.rstd[s] = 1 / std::sqrt(static_cast<double>(variance[s]) + options_.epsilon);
+      job.saved.mean[s] = problem_.spec.center ? static_cast<double>(mean[s]) : 0;
+      job.saved.rstd[s] = 1 / std::sqrt(static_cast<double>(variance[s]) + options_.epsilon);
     }
   }
 
-  Job BackwardJob(const NormBackwardArgs& args) const {
-    // Backward kernels only read the statistics.
-    Job job =
-        ForwardJob({.x = args.x,
-                    .gamma = args.gamma,
-                    .beta = args.beta,
-                    .saved = {const_cast<double*>(args.mean), const_cast<double*>(args.rstd)}});
-    const bool from_y = FromY(problem_, args);
-    const auto cells = static_cast<size_t>(geometry_.cell_form ? geometry_.num_cells : 0);
-    const auto stats = from_y ? cells : static_cast<size_t>(plan_.num_stat);
-    double* sums = Scratch<SumsTag, double>(2 * stats + 1 + 2 * cells);
+  BackwardJob MakeBackwardJob(const NormBackwardArgs& args) const {
+    BackwardJob job;
+    StartJob(args.gamma, args.beta, job);
+    job.x = args.x;
+    job.mean = args.mean;
+    job.rstd = args.rstd;
     job.dy = args.dy;
     job.dx = args.dx;
     job.accumulate = args.accumulate;
     job.fixed = args.fixed_statistics;
-    job.mean_w = sums;
-    job.mean_w_xhat = sums + stats;
-    job.cell_dy = sums + 2 * stats + 1;
-    job.cell_dy_x = job.cell_dy + cells;
-    if (job.table) job.table = Table(TableSize(geometry_) / 3 * 5);
+    const bool from_y = FromY(problem_, args);
+    const auto cells = static_cast<size_t>(geometry_.cell_form ? geometry_.num_cells : 0);
+    const auto stats = from_y ? cells : static_cast<size_t>(plan_.num_stat);
+    job.means = {Scratch<MeanWTag, double>(stats), Scratch<MeanWXhatTag, double>(stats)};
+    job.cells = {Scratch<CellDyTag, double>(cells), Scratch<CellDyXTag, double>(cells)};
+    if (geometry_.cell_form && geometry_.cell_vector)
+      job.table = Table(geometry_.num_cells, CoefficientTable::kBackwardArrays);
     if (from_y) ReadFromY(problem_, geometry_, statistic_a_cell_, args, job);
     PassActivation(args, job);
     return job;
@@ -196,19 +198,20 @@ class CpuNormalization : public NormImplementation {
 
   // Where the kernels cannot compute the activation again, what of dy passes it is computed first:
   // into daddend, whose gradient it is, or where it does no harm.
-  void PassActivation(const NormBackwardArgs& args, Job& job) const {
+  void PassActivation(const NormBackwardArgs& args, BackwardJob& job) const {
     const bool has_activation = options_.activation != Activation::kNone;
     if (!args.daddend && !(has_activation && args.y)) return;
-    job.prepares = true;
     job.relu = false;
     job.dz = args.dy;
     job.activated = has_activation ? args.y : nullptr;
     if (args.daddend)
-      job.dy = args.daddend;
+      job.passed = args.daddend;
     else if (args.dx && !args.accumulate && args.dx != job.x)
-      job.dy = args.dx;
+      job.passed = args.dx;
     else
-      job.dy = Scratch<PassedTag, char>(static_cast<size_t>(plan_.size) * SizeOf(problem_.dtype));
+      job.passed =
+          Scratch<PassedTag, char>(static_cast<size_t>(plan_.size) * SizeOf(problem_.dtype));
+    job.dy = job.passed;
   }
 
   // One value is its own mean: y does not move with it.
@@ -225,10 +228,9 @@ class CpuNormalization : public NormImplementation {
         std::memset(dx, 0, static_cast<size_t>(plan_.size) * SizeOf(problem_.dtype));
       return;
     }
-    Job job = BackwardJob(args);
+    BackwardJob job = MakeBackwardJob(args);
     const KernelTable& table = Kernels(problem_.dtype);
-    const Schedule schedule = ScheduleOfCall(NormPass::kBackward);
-    Follow(schedule, job);
+    const Schedule schedule = ScheduleOfCall(NormPass::kBackward, job);
     if (geometry_.cell_form)
       BackwardCells(job, table, schedule, options_.reducer, parameters);
     else
@@ -263,10 +265,13 @@ std::string WhyNot(const Problem& problem) {
 }
 
 }  // namespace
+}  // namespace normkit::norm::cpu
 
-const NormBackend kCpuBackend = {"cpu", WhyNot,
+namespace normkit {
+
+const NormBackend kCpuBackend = {"cpu", norm::cpu::WhyNot,
                                  [](const Problem& problem) -> std::unique_ptr<NormImplementation> {
-                                   return std::make_unique<CpuNormalization>(problem);
+                                   return std::make_unique<norm::cpu::CpuNormalization>(problem);
                                  }};
 
 }  // namespace normkit

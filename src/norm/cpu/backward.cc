@@ -5,97 +5,99 @@
 #include "src/core/scratch.h"
 #include "src/norm/cpu/forward.h"
 #include "src/norm/cpu/from_y.h"
-#include "src/norm/cpu/gradient_means.h"
 #include "src/norm/cpu/kernels/row_blocks.h"
-#include "src/norm/cpu/spans.h"
+#include "src/norm/cpu/tasks.h"
 
-namespace normkit {
+namespace normkit::norm::cpu {
 namespace {
 
 struct PartialTag;
+struct RanksTag;
 
-// E[w] and E[w * xhat] of statistics from the sums of their cells; cells [first, last).
-void AddCellsToStatistics(const Job& job, int64_t first, int64_t last) {
+// The sum of dy * xhat of a cell.
+double CellXhatSum(const BackwardJob& job, int64_t stat, int64_t cell) {
+  const double mean = job.mean[stat], rstd = job.rstd[stat];
+  const double dy = job.cells.dy[cell], dy_x = job.cells.dy_x[cell];
+  const double sum = job.f64 ? XhatSum(SplitMean<double>(mean), rstd, dy, dy_x)
+                             : XhatSum(SplitMean<float>(mean), rstd, dy, dy_x);
+  return job.statistics ? sum / (rstd * GammaOf(job, job.geometry->ParamOf(cell))) : sum;
+}
+
+// Sums of w and w * xhat of statistics from those of their cells; cells [first, last).
+void AddCellsToStatistics(const BackwardJob& job, int64_t first, int64_t last) {
   const Geometry& g = *job.geometry;
   for (int64_t cell = first; cell < last; ++cell) {
     const int64_t stat = g.StatOf(cell);
     const double gamma = GammaOf(job, g.ParamOf(cell));
-    job.mean_w[stat] += gamma * job.cell_dy[cell];
-    job.mean_w_xhat[stat] += gamma * CellXhatSum(job, stat, cell);
+    job.means.w[stat] += gamma * job.cells.dy[cell];
+    job.means.w_xhat[stat] += gamma * CellXhatSum(job, stat, cell);
   }
   if (job.statistics) MergeCells(job, first, last);
 }
 
 // Sums of cells [first, last), each of contiguous runs.
-void GatherRowCells(const Job& job, const KernelTable& kernels, int64_t first, int64_t last) {
+void GatherRowCells(const BackwardJob& job, const KernelTable& kernels, int64_t first,
+                    int64_t last) {
   const int64_t chunks = RowBlocks(job.geometry->cells).num_chunks();
   for (int64_t cell = first; cell < last; ++cell) {
-    job.cell_dy[cell] = job.cell_dy_x[cell] = 0;
+    job.cells.dy[cell] = job.cells.dy_x[cell] = 0;
     for (int64_t chunk = 0; chunk < chunks; ++chunk) {
       double sums[2];
       kernels.reduce_gradient_rows(job, cell, chunk, sums);
-      job.cell_dy[cell] += sums[0];
-      job.cell_dy_x[cell] += sums[1];
+      job.cells.dy[cell] += sums[0];
+      job.cells.dy_x[cell] += sums[1];
     }
   }
 }
 
 // The same, chunks of one cell on many threads.
-void GatherLargeRowCells(const Job& job, const KernelTable& kernels, bool threads) {
+void GatherLargeRowCells(const BackwardJob& job, const KernelTable& kernels, bool threads) {
   const int64_t chunks = RowBlocks(job.geometry->cells).num_chunks(), n = job.geometry->num_cells;
   double* partial = Scratch<PartialTag, double>(static_cast<size_t>(2 * n * chunks));
   ParallelFor(n * chunks, threads, [&](int64_t i) {
     kernels.reduce_gradient_rows(job, i / chunks, i % chunks, partial + 2 * i);
   });
-  std::fill_n(job.cell_dy, n, 0.0);
-  std::fill_n(job.cell_dy_x, n, 0.0);
+  std::fill_n(job.cells.dy, n, 0.0);
+  std::fill_n(job.cells.dy_x, n, 0.0);
   for (int64_t i = 0; i < n * chunks; ++i) {
-    job.cell_dy[i / chunks] += partial[2 * i];
-    job.cell_dy_x[i / chunks] += partial[2 * i + 1];
+    job.cells.dy[i / chunks] += partial[2 * i];
+    job.cells.dy_x[i / chunks] += partial[2 * i + 1];
   }
 }
 
-// Slabs of units [first, last) of columns, added up in order. `partial` holds those of these units.
-void AddSlabs(const Job& job, const ColumnTasks& tasks, int64_t first, int64_t last,
-              const double* partial, int64_t half) {
-  const int64_t width = tasks.width();
-  for (int64_t unit = first; unit < last; ++unit) {
-    double* dy = job.cell_dy + unit * width;
-    double* dy_x = job.cell_dy_x + unit * width;
-    for (int64_t slab = 0; slab < tasks.slabs(); ++slab) {
-      const double* from = partial + ((unit - first) * tasks.slabs() + slab) * width;
-      for (int64_t c = 0; c < width; ++c) dy[c] = (slab ? dy[c] : 0) + from[c];
-      for (int64_t c = 0; c < width; ++c) dy_x[c] = (slab ? dy_x[c] : 0) + from[half + c];
-    }
-  }
-}
-
-// Sums of the cells of units [first, last) of columns.
-void GatherColumnCells(const Job& job, const KernelTable& kernels, bool threads, int64_t first,
-                       int64_t last) {
-  const ColumnTasks tasks(job.geometry->cells);
-  const int64_t half = (last - first) * tasks.slabs() * tasks.width();
+// Sums of the cells of units [first, last) of columns: those of chunks, added up in order.
+void GatherColumnCells(const BackwardJob& job, const KernelTable& kernels, bool threads,
+                       int64_t first, int64_t last) {
+  const ColumnCut cut = ColumnCut::ForSums(job.geometry->cells);
+  const int64_t width = cut.width(), chunks = cut.chunks(), half = (last - first) * chunks * width;
   double* partial = Scratch<PartialTag, double>(static_cast<size_t>(2 * half));
-  const int64_t begin = first * tasks.per_unit(), end = last * tasks.per_unit();
-  const int64_t elements = tasks.slab_rows(0) * std::min(tasks.width(), kColumnBlock);
-  ForSpans(end - begin, PerTask(elements), threads, [&](int64_t from, int64_t to) {
+  const auto at = [&](int64_t unit, int64_t chunk) {
+    double* dy = partial + ((unit - first) * chunks + chunk) * width;
+    return CellSums{dy, dy + half};
+  };
+  const int64_t begin = first * cut.unit_tasks(), end = last * cut.unit_tasks();
+  ForTasks(end - begin, PerTask(cut.task_elements()), threads, [&](int64_t from, int64_t to) {
     for (int64_t i = begin + from; i < begin + to; ++i) {
-      const ColumnTask task = tasks.Get(i);
-      const int64_t at = ((task.unit - first) * tasks.slabs() + task.slab) * tasks.width();
-      double* sums = partial + at + task.first_column;
-      kernels.reduce_gradient_columns(job, task, sums, sums + half);
+      const ColumnTask task = cut.Get(i);
+      const CellSums sums = at(task.unit, task.chunk);
+      kernels.reduce_gradient_columns(job, task,
+                                      {sums.dy + task.first_column, sums.dy_x + task.first_column});
     }
   });
-  AddSlabs(job, tasks, first, last, partial, half);
-}
-
-void FillTables(const Job& job, const KernelTable& kernels, int64_t first, int64_t last) {
-  kernels.fill_table(job, first, last);
-  kernels.fill_gradient_table(job, first, last);
+  for (int64_t unit = first; unit < last; ++unit) {
+    double* dy = job.cells.dy + unit * width;
+    double* dy_x = job.cells.dy_x + unit * width;
+    for (int64_t chunk = 0; chunk < chunks; ++chunk) {
+      const CellSums from = at(unit, chunk);
+      for (int64_t c = 0; c < width; ++c) dy[c] = (chunk ? dy[c] : 0) + from.dy[c];
+      for (int64_t c = 0; c < width; ++c) dy_x[c] = (chunk ? dy_x[c] : 0) + from.dy_x[c];
+    }
+  }
 }
 
 // Units [first, last) of the fused paths: their cells, their statistics, their dx.
-void BackwardUnits(const Job& job, const KernelTable& kernels, int64_t first, int64_t last) {
+void BackwardUnits(const BackwardJob& job, const KernelTable& kernels, int64_t first,
+                   int64_t last) {
   const Geometry& g = *job.geometry;
   const int64_t cells = g.num_cells / g.num_units();
   const int64_t first_cell = first * cells, last_cell = last * cells;
@@ -103,16 +105,17 @@ void BackwardUnits(const Job& job, const KernelTable& kernels, int64_t first, in
   const int64_t runs = g.num_runs / g.num_units();
   const RunTask task{first * runs, last * runs, 0, g.run_length};
   if (g.reduce.inner_kept) {
-    if (job.prepares) kernels.prepare_runs(job, task);
+    if (job.prepares()) kernels.prepare_dy(job, task);
     kernels.fill_table(job, first_cell, last_cell);
     GatherColumnCells(job, kernels, false, first, last);
   } else {
-    kernels.prepare_units(job, first, last);
+    kernels.prepare_dy_units(job, first, last);
     GatherRowCells(job, kernels, first_cell, last_cell);
   }
-  ClearGradientMeans(job, first_stat, last_stat);
+  const XhatMeans means = job.means.From(first_stat);
+  means.Clear(last_stat - first_stat);
   if (!job.fixed) AddCellsToStatistics(job, first_cell, last_cell);
-  DivideByCount(job, first_stat, last_stat, static_cast<double>(g.plan.num_reduced));
+  means.Divide(last_stat - first_stat, static_cast<double>(g.plan.num_reduced), job.center);
   if (g.reduce.inner_kept) {
     kernels.fill_gradient_table(job, first_cell, last_cell);
     kernels.apply_gradient_runs(job, task);
@@ -122,56 +125,77 @@ void BackwardUnits(const Job& job, const KernelTable& kernels, int64_t first, in
 }
 
 // Sums of every cell, over threads.
-void GatherCells(const Job& job, const KernelTable& kernels, bool threads) {
+void GatherCells(const BackwardJob& job, const KernelTable& kernels, bool threads) {
   const Geometry& g = *job.geometry;
   if (g.cells.inner_kept) {
-    ForSpans(g.num_cells, kTaskElements / 8, threads,
-             [&](int64_t first, int64_t last) { kernels.fill_table(job, first, last); });
+    FillTable(job, kernels, threads);
     GatherColumnCells(job, kernels, threads, 0, g.cells.kept.size());
   } else if (RowBlocks(g.cells).num_chunks() > 1) {
     GatherLargeRowCells(job, kernels, threads);
   } else {
-    ForSpans(g.num_cells, PerTask(g.cells.num_reduced()), threads,
+    ForTasks(g.num_cells, PerTask(g.cells.num_reduced()), threads,
              [&](int64_t first, int64_t last) { GatherRowCells(job, kernels, first, last); });
   }
 }
 
 // Statistics of all ranks from the cells of this one.
-void FinishStatistics(const Job& job, Reducer* reducer) {
+void FinishStatistics(const BackwardJob& job, Reducer* reducer) {
   const Geometry& g = *job.geometry;
-  ClearGradientMeans(job, 0, g.plan.num_stat);
+  job.means.Clear(g.plan.num_stat);
   if (job.fixed) return;
   if (g.plan.size > 0) AddCellsToStatistics(job, 0, g.num_cells);
-  ShareGradientSums(job, reducer);
+  ShareMeans(job, reducer);
 }
 
-void AddCellsToParameters(const Job& job, const ParameterSums& parameters) {
+void AddCellsToParameters(const BackwardJob& job, const ParameterSums& parameters) {
   const Geometry& g = *job.geometry;
   for (int64_t cell = 0; cell < g.num_cells; ++cell) {
     const int64_t p = g.ParamOf(cell);
     parameters.dgamma[p] += CellXhatSum(job, g.StatOf(cell), cell);
-    parameters.dbeta[p] += job.cell_dy[cell];
+    parameters.dbeta[p] += job.cells.dy[cell];
   }
 }
 
 }  // namespace
 
-void BackwardCells(const Job& job, const KernelTable& kernels, const Schedule& schedule,
+void PrepareGradient(const BackwardJob& job, const KernelTable& kernels, bool threads) {
+  if (job.prepares())
+    ForRuns(*job.geometry, threads, [&](const RunTask& task) { kernels.prepare_dy(job, task); });
+}
+
+void ShareMeans(const BackwardJob& job, Reducer* reducer) {
+  const int64_t n = job.geometry->plan.num_stat;
+  auto count = static_cast<double>(job.geometry->plan.num_reduced);
+  if (reducer) {  // all in one exchange
+    double* all = Scratch<RanksTag, double>(static_cast<size_t>(2 * n + 1));
+    std::copy_n(job.means.w, n, all);
+    std::copy_n(job.means.w_xhat, n, all + n);
+    all[2 * n] = count;
+    reducer->Sum({all, static_cast<size_t>(2 * n + 1)});
+    std::copy_n(all, n, job.means.w);
+    std::copy_n(all + n, n, job.means.w_xhat);
+    count = all[2 * n];
+  }
+  job.means.Divide(n, count, job.center);
+}
+
+void BackwardCells(const BackwardJob& job, const KernelTable& kernels, const Schedule& schedule,
                    Reducer* reducer, const ParameterSums& parameters) {
   const Geometry& g = *job.geometry;
   if (schedule.path != Path::kTwoPasses && job.dx) {
-    ForSpans(g.num_units(), schedule.units_per_task, schedule.threads,
+    ForTasks(g.num_units(), schedule.units_per_task, schedule.threads,
              [&](int64_t first, int64_t last) {
                for (int64_t unit = first; unit < last; unit += job.group)
                  BackwardUnits(job, kernels, unit, std::min(unit + job.group, last));
              });
   } else {
-    Prepare(job, kernels, schedule.threads);
+    PrepareGradient(job, kernels, schedule.threads);
     if (g.plan.size > 0) GatherCells(job, kernels, schedule.threads);
     FinishStatistics(job, reducer);
     if (job.dx && g.plan.size > 0) {
-      ForSpans(g.num_cells, kTaskElements / 8, schedule.threads,
-               [&](int64_t first, int64_t last) { FillTables(job, kernels, first, last); });
+      FillTable(job, kernels, schedule.threads);
+      ForTasks(job.table.size, kTaskElements / 8, schedule.threads,
+               [&](int64_t first, int64_t last) { kernels.fill_gradient_table(job, first, last); });
       ForRuns(g, schedule.threads,
               [&](const RunTask& task) { kernels.apply_gradient_runs(job, task); });
     }
@@ -179,4 +203,4 @@ void BackwardCells(const Job& job, const KernelTable& kernels, const Schedule& s
   if (g.plan.size > 0) AddCellsToParameters(job, parameters);
 }
 
-}  // namespace normkit
+}  // namespace normkit::norm::cpu

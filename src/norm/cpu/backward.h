@@ -5,19 +5,19 @@
 #include "src/norm/cpu/kernels/table.h"
 #include "src/norm/cpu/schedule.h"
 
-namespace normkit {
-
-// Where the gradients of the parameters go, in f64; never null.
-struct ParameterSums {
-  double* dgamma;
-  double* dbeta;
-};
+namespace normkit::norm::cpu {
 
 // dx (where wanted) and the sums of the parameters: cell form (sums over cells, folded into those
 // of statistics and parameters), and element form (backward_elements.cc).
-void BackwardCells(const Job& job, const KernelTable& kernels, const Schedule& schedule,
+void BackwardCells(const BackwardJob& job, const KernelTable& kernels, const Schedule& schedule,
                    Reducer* reducer, const ParameterSums& parameters);
-void BackwardElements(const Job& job, const KernelTable& kernels, const Schedule& schedule,
+void BackwardElements(const BackwardJob& job, const KernelTable& kernels, const Schedule& schedule,
                       Reducer* reducer, const ParameterSums& parameters);
 
-}  // namespace normkit
+// All that the job prepares.
+void PrepareGradient(const BackwardJob& job, const KernelTable& kernels, bool threads);
+
+// E[w] and E[w * xhat] over all ranks, from the sums of w and w * xhat of this one.
+void ShareMeans(const BackwardJob& job, Reducer* reducer);
+
+}  // namespace normkit::norm::cpu

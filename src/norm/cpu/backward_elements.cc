@@ -3,174 +3,168 @@
 
 #include "src/core/scratch.h"
 #include "src/norm/cpu/backward.h"
-#include "src/norm/cpu/forward.h"
-#include "src/norm/cpu/gradient_means.h"
 #include "src/norm/cpu/kernels/row_blocks.h"
-#include "src/norm/cpu/spans.h"
+#include "src/norm/cpu/tasks.h"
 
-namespace normkit {
+namespace normkit::norm::cpu {
 namespace {
 
 struct PartialTag;
 struct ParameterTag;
 
-constexpr int64_t kMaxSpans = 64;  // whose sums of the parameters are merged
+constexpr int64_t kMaxTasks = 64;  // whose sums of the parameters are merged
 
 int64_t CeilDivide(int64_t a, int64_t b) { return (a + b - 1) / b; }
 
-// Sums of the parameters, of each span of work an array of its own; added up in order.
-class SpanSums {
+// Sums of the parameters, of each task an array of its own; added up in order.
+class TaskSums {
  public:
-  SpanSums(int64_t num_param, int64_t spans)
+  TaskSums(int64_t num_param, int64_t tasks)
       : n_(num_param),
-        spans_(spans),
-        sums_(Scratch<ParameterTag, double>(static_cast<size_t>(2 * n_ * spans))) {
-    std::fill_n(sums_, 2 * n_ * spans, 0.0);
+        tasks_(tasks),
+        sums_(Scratch<ParameterTag, double>(static_cast<size_t>(2 * n_ * tasks))) {
+    std::fill_n(sums_, 2 * n_ * tasks, 0.0);
   }
-  double* dgamma(int64_t span) const { return sums_ + 2 * n_ * span; }
-  double* dbeta(int64_t span) const { return dgamma(span) + n_; }
+  ParameterSums Of(int64_t task) const {
+    double* dgamma = sums_ + 2 * n_ * task;
+    return {dgamma, dgamma + n_};
+  }
   void AddTo(const ParameterSums& parameters, bool threads) const {
-    ForSpans(n_, PerTask(spans_), threads, [&](int64_t first, int64_t last) {
-      for (int64_t span = 0; span < spans_; ++span) {
-        for (int64_t p = first; p < last; ++p) parameters.dgamma[p] += dgamma(span)[p];
-        for (int64_t p = first; p < last; ++p) parameters.dbeta[p] += dbeta(span)[p];
+    ForTasks(n_, PerTask(tasks_), threads, [&](int64_t first, int64_t last) {
+      for (int64_t task = 0; task < tasks_; ++task) {
+        const ParameterSums from = Of(task);
+        for (int64_t p = first; p < last; ++p) parameters.dgamma[p] += from.dgamma[p];
+        for (int64_t p = first; p < last; ++p) parameters.dbeta[p] += from.dbeta[p];
       }
     });
   }
 
  private:
-  int64_t n_, spans_;
+  int64_t n_, tasks_;
   double* sums_;
 };
 
 // Whether dx, or that of other ranks, needs what passes through the statistics.
-bool NeedsMeans(const Job& job, const Reducer* reducer) {
+bool NeedsMeans(const BackwardJob& job, const Reducer* reducer) {
   return !job.fixed && (job.dx || reducer);
 }
 
-// w and w * (x - hi) as sums of w and w * xhat.
-void FinishSums(const Job& job, Reducer* reducer) {
-  for (int64_t s = 0; s < job.geometry->plan.num_stat; ++s)
-    job.mean_w_xhat[s] = XhatSum(job, s, job.mean_w[s], job.mean_w_xhat[s]);
-  ShareGradientSums(job, reducer);
+// From sums of w and w * (x - hi).
+void FinishMeans(const BackwardJob& job, Reducer* reducer) {
+  const int64_t n = job.geometry->plan.num_stat;
+  job.f64 ? job.means.ToXhat<double>(n, job.mean, job.rstd)
+          : job.means.ToXhat<float>(n, job.mean, job.rstd);
+  ShareMeans(job, reducer);
 }
 
-void SumRuns(const Job& job, const KernelTable& kernels, bool threads) {
+void SumRuns(const BackwardJob& job, const KernelTable& kernels, bool threads) {
   const Geometry& g = *job.geometry;
   const int64_t chunks = RowBlocks(g.elements).num_chunks(), n = g.plan.num_stat;
-  double* partial = Scratch<PartialTag, double>(static_cast<size_t>(2 * n * chunks));
-  ForSpans(n * chunks, PerTask(g.plan.num_reduced / chunks), threads,
+  double* w = Scratch<PartialTag, double>(static_cast<size_t>(2 * n * chunks));
+  double* w_x = w + n * chunks;
+  ForTasks(n * chunks, PerTask(g.plan.num_reduced / chunks), threads,
            [&](int64_t first, int64_t last) {
              for (int64_t i = first; i < last; ++i)
-               kernels.reduce_element_runs(job, i / chunks, i % chunks, partial + 2 * i);
+               kernels.reduce_element_runs(job, i / chunks, i % chunks, w + i, w_x + i);
            });
   for (int64_t i = 0; i < n * chunks; ++i) {
-    job.mean_w[i / chunks] += partial[2 * i];
-    job.mean_w_xhat[i / chunks] += partial[2 * i + 1];
+    job.means.w[i / chunks] += w[i];
+    job.means.w_xhat[i / chunks] += w_x[i];
   }
 }
 
-void BackwardRuns(const Job& job, const KernelTable& kernels, const Schedule& schedule,
+// Layer and RMS normalization of whole rows have their tasks cut by units (schedule.cc), each of
+// which is summed and written while the next one comes from memory; all others by runs.
+void BackwardRuns(const BackwardJob& job, const KernelTable& kernels, const Schedule& schedule,
                   Reducer* reducer, const ParameterSums& parameters) {
   const Geometry& g = *job.geometry;
-  const int64_t per_unit = g.elements.reduced.size();
-  const bool gather = NeedsMeans(job, reducer) && schedule.path == Path::kFusedRuns;
-  if (NeedsMeans(job, reducer) && !gather) {
-    if (g.plan.size > 0) SumRuns(job, kernels, schedule.threads);
-    FinishSums(job, reducer);
+  const int64_t unit_runs = g.elements.reduced.size();
+  const bool needs = NeedsMeans(job, reducer);
+  RunWalk walk = needs && schedule.path == Path::kFusedRuns ? RunWalk::kUnits : RunWalk::kParts;
+  if (schedule.path == Path::kFusedRows && job.dx) walk = RunWalk::kRows;
+  if (walk == RunWalk::kParts) {
+    PrepareGradient(job, kernels, schedule.threads);
+    if (needs && g.plan.size > 0) SumRuns(job, kernels, schedule.threads);
+    if (needs) FinishMeans(job, reducer);
   }
   if (g.plan.size == 0) return;
   const int64_t slots = g.plan.num_param / g.run_length;
-  int64_t per_span = std::max(kSpanRuns * slots, CeilDivide(g.num_runs, kMaxSpans));
-  if (gather) per_span = CeilDivide(per_span, per_unit) * per_unit;
-  const int64_t part = gather ? g.run_length : std::min(g.run_length, kTaskElements);
-  const int64_t spans = CeilDivide(g.num_runs, per_span), parts = CeilDivide(g.run_length, part);
-  const SpanSums sums(g.plan.num_param, spans);
-  ParallelFor(spans * parts, schedule.threads, [&](int64_t i) {
-    const int64_t span = i / parts, first = span * per_span, begin = i % parts * part;
-    const RunTask task{first, std::min(first + per_span, g.num_runs), begin,
+  int64_t task_runs = std::max(kTaskRuns * slots, CeilDivide(g.num_runs, kMaxTasks));
+  if (walk == RunWalk::kUnits) task_runs = CeilDivide(task_runs, unit_runs) * unit_runs;
+  if (walk == RunWalk::kRows) task_runs = schedule.units_per_task * unit_runs;
+  const int64_t part =
+      walk == RunWalk::kParts ? std::min(g.run_length, kTaskElements) : g.run_length;
+  const int64_t tasks = CeilDivide(g.num_runs, task_runs), parts = CeilDivide(g.run_length, part);
+  const TaskSums sums(g.plan.num_param, tasks);
+  ParallelFor(tasks * parts, schedule.threads, [&](int64_t i) {
+    const int64_t first = i / parts * task_runs, begin = i % parts * part;
+    const RunTask task{first, std::min(first + task_runs, g.num_runs), begin,
                        std::min(begin + part, g.run_length)};
-    kernels.backward_runs(job, task, gather, sums.dgamma(span), sums.dbeta(span));
+    kernels.backward_runs(job, task, walk, sums.Of(i / parts));
   });
   sums.AddTo(parameters, schedule.threads);
 }
 
-void SumColumns(const Job& job, const KernelTable& kernels, bool threads) {
+void SumColumns(const BackwardJob& job, const KernelTable& kernels, bool threads) {
   const Geometry& g = *job.geometry;
-  const ColumnPieces pieces(g.elements);
-  const int64_t slabs = pieces.slabs(), n = g.plan.num_stat;
-  double* partial = Scratch<PartialTag, double>(static_cast<size_t>(2 * n * slabs));
-  const int64_t each = pieces.elements() / slabs;
-  ForSpans(pieces.size() * slabs, PerTask(each), threads, [&](int64_t first, int64_t last) {
+  const ColumnCut cut = ColumnCut::ForStrips(g.elements);
+  const int64_t n = g.plan.num_stat;
+  double* partial = Scratch<PartialTag, double>(static_cast<size_t>(2 * n * cut.chunks()));
+  const int64_t each = cut.rows() * cut.strip_columns() / cut.chunks();
+  ForTasks(cut.size(), PerTask(each), threads, [&](int64_t first, int64_t last) {
     for (int64_t i = first; i < last; ++i) {
-      const int64_t slab = i % slabs;
-      const ColumnPiece piece = pieces.Get(i / slabs);
-      double* w = partial + 2 * n * slab + piece.unit * g.run_length + piece.first_column;
-      kernels.reduce_element_columns(job, i / slabs, pieces.slab_begin(slab),
-                                     pieces.slab_begin(slab + 1), w, w + n);
+      const ColumnTask task = cut.Get(i);
+      double* w = partial + 2 * n * task.chunk + task.unit * g.run_length + task.first_column;
+      kernels.reduce_element_columns(job, task, w, w + n);
     }
   });
-  for (int64_t slab = 0; slab < slabs; ++slab) {
-    const double* w = partial + 2 * n * slab;
-    for (int64_t s = 0; s < n; ++s) job.mean_w[s] += w[s];
-    for (int64_t s = 0; s < n; ++s) job.mean_w_xhat[s] += w[n + s];
+  for (int64_t chunk = 0; chunk < cut.chunks(); ++chunk) {
+    const double* w = partial + 2 * n * chunk;
+    for (int64_t s = 0; s < n; ++s) job.means.w[s] += w[s];
+    for (int64_t s = 0; s < n; ++s) job.means.w_xhat[s] += w[n + s];
   }
 }
 
-void BackwardColumns(const Job& job, const KernelTable& kernels, const Schedule& schedule,
+void BackwardColumns(const BackwardJob& job, const KernelTable& kernels, const Schedule& schedule,
                      Reducer* reducer, const ParameterSums& parameters) {
   const Geometry& g = *job.geometry;
-  const ColumnPieces pieces(g.elements);
-  const bool gather = NeedsMeans(job, reducer) && schedule.path == Path::kFusedColumns;
-  if (NeedsMeans(job, reducer) && !gather) {
+  const ColumnCut cut = ColumnCut::ForStrips(g.elements);
+  const bool needs = NeedsMeans(job, reducer);
+  const bool fused = needs && schedule.path == Path::kFusedColumns;
+  PrepareGradient(job, kernels, schedule.threads);
+  if (needs && !fused) {
     if (g.plan.size > 0) SumColumns(job, kernels, schedule.threads);
-    FinishSums(job, reducer);
+    FinishMeans(job, reducer);
   }
   if (g.plan.size == 0) return;
   // Rows with parameters of their own may go to different threads.
   const bool rows_apart = !g.param_vector && std::ranges::all_of(g.plan.levels, [](const Level& l) {
     return l.kept || l.param_stride != 0;
   });
-  const int64_t slabs = gather || !rows_apart ? 1 : pieces.slabs();
-  const int64_t per_span = std::max(CeilDivide(pieces.size(), kMaxSpans),
-                                    CeilDivide(ColumnPieces::kMinColumns, g.run_length));
-  const int64_t spans = CeilDivide(pieces.size(), per_span);
-  const SpanSums sums(g.plan.num_param, spans);
-  ParallelFor(spans * slabs, schedule.threads, [&](int64_t i) {
-    const int64_t span = i / slabs, first = span * per_span, slab = i % slabs;
-    const int64_t last_row = slabs == 1 ? pieces.rows() : pieces.slab_begin(slab + 1);
-    const ColumnSpan work{first, std::min(first + per_span, pieces.size()), pieces.slab_begin(slab),
-                          last_row, gather};
-    kernels.backward_columns(job, work, sums.dgamma(span), sums.dbeta(span));
-  });
-  sums.AddTo(parameters, schedule.threads);
-}
-
-// Units of whole runs over all parameters, the next one from memory while this one is written.
-void BackwardRows(const Job& job, const KernelTable& kernels, const Schedule& schedule,
-                  const ParameterSums& parameters) {
-  const Geometry& g = *job.geometry;
-  const int64_t per_task = schedule.units_per_task;
-  const SpanSums sums(g.plan.num_param, CeilDivide(g.num_units(), per_task));
-  ForSpans(g.num_units(), per_task, schedule.threads, [&](int64_t first, int64_t last) {
-    const int64_t span = first / per_task;
-    kernels.backward_rows(job, first, last, sums.dgamma(span), sums.dbeta(span));
+  const int64_t chunks = fused || !rows_apart ? 1 : cut.chunks();
+  const int64_t strips =
+      std::max(CeilDivide(cut.strips(), kMaxTasks), CeilDivide(kMinStripColumns, g.run_length));
+  const int64_t tasks = CeilDivide(cut.strips(), strips);
+  const TaskSums sums(g.plan.num_param, tasks);
+  ParallelFor(tasks * chunks, schedule.threads, [&](int64_t i) {
+    const int64_t first = i / chunks * strips, chunk = i % chunks;
+    const int64_t last_row = chunks == 1 ? cut.rows() : cut.chunk_begin(chunk + 1);
+    const StripTask task{first, std::min(first + strips, cut.strips()), cut.chunk_begin(chunk),
+                         last_row, fused};
+    kernels.backward_columns(job, task, sums.Of(i / chunks));
   });
   sums.AddTo(parameters, schedule.threads);
 }
 
 }  // namespace
 
-void BackwardElements(const Job& job, const KernelTable& kernels, const Schedule& schedule,
+void BackwardElements(const BackwardJob& job, const KernelTable& kernels, const Schedule& schedule,
                       Reducer* reducer, const ParameterSums& parameters) {
-  ClearGradientMeans(job, 0, job.geometry->plan.num_stat);
-  if (schedule.path == Path::kFusedRows && job.dx)
-    return BackwardRows(job, kernels, schedule, parameters);
-  Prepare(job, kernels, schedule.threads);
+  job.means.Clear(job.geometry->plan.num_stat);
   if (job.geometry->stat_vector)
     BackwardColumns(job, kernels, schedule, reducer, parameters);
   else
     BackwardRuns(job, kernels, schedule, reducer, parameters);
 }
 
-}  // namespace normkit
+}  // namespace normkit::norm::cpu

@@ -5,14 +5,14 @@
 
 #include "src/norm/cpu/job.h"
 
-namespace normkit {
+namespace normkit::norm::cpu {
 
-inline void FinishStatistic(const Job& job, int64_t stat, const Moments& moments) {
+inline void FinishStatistic(const ForwardJob& job, int64_t stat, const Moments& moments) {
   if (moments.n == 0) return;  // an empty batch leaves everything alone
   const double variance = moments.variance();
-  job.mean[stat] = moments.mean;
-  job.rstd[stat] = 1 / std::sqrt(variance + job.epsilon);
-  if (job.variance) job.variance[stat] = variance;
+  job.saved.mean[stat] = moments.mean;
+  job.saved.rstd[stat] = 1 / std::sqrt(variance + job.epsilon);
+  if (job.saved.variance) job.saved.variance[stat] = variance;
 }
 
-}  // namespace normkit
+}  // namespace normkit::norm::cpu

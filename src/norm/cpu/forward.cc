@@ -5,9 +5,9 @@
 #include "src/core/scratch.h"
 #include "src/norm/cpu/finish.h"
 #include "src/norm/cpu/kernels/row_blocks.h"
-#include "src/norm/cpu/spans.h"
+#include "src/norm/cpu/tasks.h"
 
-namespace normkit {
+namespace normkit::norm::cpu {
 namespace {
 
 struct PartialTag;
@@ -18,13 +18,13 @@ int64_t StatisticOf(const Geometry& g, int64_t gathered) {
   return g.folds ? g.StatOf(gathered) : gathered;
 }
 
-void GatherRows(const Job& job, const KernelTable& kernels, bool threads, Moments* moments) {
+void GatherRows(const ForwardJob& job, const KernelTable& kernels, bool threads, Moments* moments) {
   const Geometry& g = *job.geometry;
   const RowBlocks blocks(g.reduce);
   const int64_t chunks = blocks.num_chunks(), units = g.num_units();
   Moments* partial = Scratch<PartialTag, Moments>(static_cast<size_t>(units * chunks));
   const int64_t per_task = PerTask(g.reduce.num_reduced() / chunks);
-  ForSpans(units * chunks, per_task, threads, [&](int64_t first, int64_t last) {
+  ForTasks(units * chunks, per_task, threads, [&](int64_t first, int64_t last) {
     for (int64_t i = first; i < last; ++i)
       partial[i] = kernels.reduce_rows(job, i / chunks, i % chunks);
   });
@@ -32,76 +32,88 @@ void GatherRows(const Job& job, const KernelTable& kernels, bool threads, Moment
     moments[StatisticOf(g, i / chunks)].Merge(partial[i]);
 }
 
-// Mean and m2 of the columns of `task`, at their place among all slabs of the unit.
-void GatherTask(const Job& job, const KernelTable& kernels, const ColumnTasks& tasks,
-                const ColumnTask& task, int64_t unit_in_partial, double* partial, int64_t half) {
-  const int64_t at =
-      (unit_in_partial * tasks.slabs() + task.slab) * tasks.width() + task.first_column;
-  kernels.reduce_columns(job, task, partial + at, partial + half + at);
-}
+// Mean and m2 of every column, of the chunks of some units.
+class ChunkMoments {
+ public:
+  ChunkMoments(const Geometry& g, int64_t first_unit, int64_t units)
+      : g_(g),
+        cut_(ColumnCut::ForSums(g.reduce)),
+        first_unit_(first_unit),
+        size_(units * cut_.chunks() * cut_.width()),
+        mean_(Scratch<PartialTag, double>(static_cast<size_t>(2 * size_))) {}
 
-// Slabs of one unit, merged in order into the statistics from `first_stat` on.
-void MergeSlabs(const Geometry& g, const ColumnTasks& tasks, int64_t unit, const double* partial,
-                int64_t half, int64_t unit_in_partial, int64_t first_stat, Moments* moments) {
-  for (int64_t c = 0; c < tasks.width(); ++c) {
-    Moments column;
-    for (int64_t slab = 0; slab < tasks.slabs(); ++slab) {
-      const int64_t at = (unit_in_partial * tasks.slabs() + slab) * tasks.width() + c;
-      column.Merge({static_cast<double>(tasks.slab_rows(slab)), partial[at], partial[half + at]});
-    }
-    moments[StatisticOf(g, unit * tasks.width() + c) - first_stat].Merge(column);
+  const ColumnCut& cut() const { return cut_; }
+  void Gather(const ForwardJob& job, const KernelTable& kernels, int64_t task_index) const {
+    const ColumnTask task = cut_.Get(task_index);
+    double* mean = mean_ + Place(task.unit, task.chunk) + task.first_column;
+    kernels.reduce_columns(job, task, mean, mean + size_);
   }
-}
-
-void GatherColumns(const Job& job, const KernelTable& kernels, bool threads, Moments* moments) {
-  const Geometry& g = *job.geometry;
-  const ColumnTasks tasks(g.reduce);
-  const int64_t half = g.num_units() * tasks.slabs() * tasks.width();
-  double* partial = Scratch<PartialTag, double>(static_cast<size_t>(2 * half));
-  const int64_t elements = tasks.slab_rows(0) * std::min(tasks.width(), kColumnBlock);
-  ForSpans(tasks.size(), PerTask(elements), threads, [&](int64_t first, int64_t last) {
-    for (int64_t i = first; i < last; ++i) {
-      const ColumnTask task = tasks.Get(i);
-      GatherTask(job, kernels, tasks, task, task.unit, partial, half);
+  // Merges the chunks of a unit, in order, into the statistics from `first_stat` on.
+  void Merge(int64_t unit, int64_t first_stat, Moments* moments) const {
+    for (int64_t c = 0; c < cut_.width(); ++c) {
+      Moments column;
+      for (int64_t chunk = 0; chunk < cut_.chunks(); ++chunk) {
+        const double* mean = mean_ + Place(unit, chunk) + c;
+        column.Merge({static_cast<double>(cut_.chunk_rows(chunk)), mean[0], mean[size_]});
+      }
+      moments[StatisticOf(g_, unit * cut_.width() + c) - first_stat].Merge(column);
     }
-  });
-  for (int64_t unit = 0; unit < g.num_units(); ++unit)
-    MergeSlabs(g, tasks, unit, partial, half, unit, 0, moments);
+  }
+
+ private:
+  int64_t Place(int64_t unit, int64_t chunk) const {
+    return ((unit - first_unit_) * cut_.chunks() + chunk) * cut_.width();
+  }
+
+  const Geometry& g_;
+  const ColumnCut cut_;
+  const int64_t first_unit_, size_;
+  double* mean_;  // m2 lies `size_` behind it
+};
+
+void GatherColumns(const ForwardJob& job, const KernelTable& kernels, bool threads,
+                   Moments* moments) {
+  const Geometry& g = *job.geometry;
+  const ChunkMoments chunks(g, 0, g.num_units());
+  ForTasks(chunks.cut().size(), PerTask(chunks.cut().task_elements()), threads,
+           [&](int64_t first, int64_t last) {
+             for (int64_t i = first; i < last; ++i) chunks.Gather(job, kernels, i);
+           });
+  for (int64_t unit = 0; unit < g.num_units(); ++unit) chunks.Merge(unit, 0, moments);
 }
 
-void ForwardColumnUnit(const Job& job, const KernelTable& kernels, int64_t unit) {
+void ForwardColumnUnit(const ForwardJob& job, const KernelTable& kernels, int64_t unit) {
   const Geometry& g = *job.geometry;
-  const ColumnTasks tasks(g.reduce);
-  const int64_t half = tasks.slabs() * tasks.width();
-  double* partial = Scratch<PartialTag, double>(static_cast<size_t>(2 * half));
   const int64_t runs = g.num_runs / g.num_units();
   const RunTask task{unit * runs, (unit + 1) * runs, 0, g.run_length};
-  if (job.prepares) kernels.prepare_runs(job, task);
-  for (int64_t i = unit * tasks.per_unit(); i < (unit + 1) * tasks.per_unit(); ++i)
-    GatherTask(job, kernels, tasks, tasks.Get(i), 0, partial, half);
+  if (job.prepares()) kernels.prepare_x(job, task);
+  const ChunkMoments chunks(g, unit, 1);
+  const int64_t tasks = chunks.cut().unit_tasks();
+  for (int64_t i = unit * tasks; i < (unit + 1) * tasks; ++i) chunks.Gather(job, kernels, i);
   Moments* moments = Scratch<CellMomentsTag, Moments>(static_cast<size_t>(g.unit_stats));
   std::fill_n(moments, g.unit_stats, Moments{});
   const int64_t first_stat = unit * g.unit_stats;
-  MergeSlabs(g, tasks, unit, partial, half, 0, first_stat, moments);
+  chunks.Merge(unit, first_stat, moments);
   for (int64_t s = 0; s < g.unit_stats; ++s) FinishStatistic(job, first_stat + s, moments[s]);
-  const int64_t filled = (g.cell_form ? g.num_cells : g.plan.num_stat) / g.num_units();
+  const int64_t filled = job.table.size / g.num_units();
   kernels.fill_table(job, unit * filled, (unit + 1) * filled);
   kernels.apply_runs(job, task);
 }
 
 }  // namespace
 
-int64_t TableSize(const Geometry& g) {
-  if (g.cell_form) return g.cell_vector ? 3 * g.num_cells : 0;
-  return g.stat_vector ? 3 * g.plan.num_stat : 0;
+void Prepare(const ForwardJob& job, const KernelTable& kernels, bool threads) {
+  if (job.prepares())
+    ForRuns(*job.geometry, threads, [&](const RunTask& task) { kernels.prepare_x(job, task); });
 }
 
-void Prepare(const Job& job, const KernelTable& kernels, bool threads) {
-  if (job.prepares)
-    ForRuns(*job.geometry, threads, [&](const RunTask& task) { kernels.prepare_runs(job, task); });
+void FillTable(const Job& job, const KernelTable& kernels, bool threads) {
+  ForTasks(job.table.size, kTaskElements / 8, threads,
+           [&](int64_t first, int64_t last) { kernels.fill_table(job, first, last); });
 }
 
-void GatherMoments(const Job& job, const KernelTable& kernels, bool threads, Moments* moments) {
+void GatherMoments(const ForwardJob& job, const KernelTable& kernels, bool threads,
+                   Moments* moments) {
   std::fill_n(moments, job.geometry->plan.num_stat, Moments{});
   if (job.geometry->plan.size == 0) return;
   if (job.geometry->reduce.inner_kept)
@@ -110,23 +122,19 @@ void GatherMoments(const Job& job, const KernelTable& kernels, bool threads, Mom
     GatherRows(job, kernels, threads, moments);
 }
 
-void Apply(const Job& job, const KernelTable& kernels, bool threads) {
+void Apply(const ForwardJob& job, const KernelTable& kernels, bool threads) {
   const Geometry& g = *job.geometry;
   if (g.plan.size == 0) return;
-  if (job.table) {
-    const int64_t n = g.cell_form ? g.num_cells : g.plan.num_stat;
-    ForSpans(n, kTaskElements / 8, threads,
-             [&](int64_t first, int64_t last) { kernels.fill_table(job, first, last); });
-  }
+  FillTable(job, kernels, threads);
   ForRuns(g, threads, [&](const RunTask& task) { kernels.apply_runs(job, task); });
 }
 
-void ForwardFused(const Job& job, const KernelTable& kernels, const Schedule& schedule) {
-  ForSpans(job.geometry->num_units(), schedule.units_per_task, schedule.threads,
+void ForwardFused(const ForwardJob& job, const KernelTable& kernels, const Schedule& schedule) {
+  ForTasks(job.geometry->num_units(), schedule.units_per_task, schedule.threads,
            [&](int64_t first, int64_t last) {
              if (schedule.path == Path::kFusedRows) return kernels.forward_rows(job, first, last);
              for (int64_t unit = first; unit < last; ++unit) ForwardColumnUnit(job, kernels, unit);
            });
 }
 
-}  // namespace normkit
+}  // namespace normkit::norm::cpu

@@ -4,21 +4,22 @@
 #include "src/norm/cpu/kernels/table.h"
 #include "src/norm/cpu/schedule.h"
 
-namespace normkit {
+namespace normkit::norm::cpu {
 
 // All of what the job prepares.
-void Prepare(const Job& job, const KernelTable& kernels, bool threads);
+void Prepare(const ForwardJob& job, const KernelTable& kernels, bool threads);
 
 // Moments of every statistic on this rank.
-void GatherMoments(const Job& job, const KernelTable& kernels, bool threads, Moments* moments);
+void GatherMoments(const ForwardJob& job, const KernelTable& kernels, bool threads,
+                   Moments* moments);
 
 // y from mean and rstd of the job.
-void Apply(const Job& job, const KernelTable& kernels, bool threads);
+void Apply(const ForwardJob& job, const KernelTable& kernels, bool threads);
 
 // Both, unit by unit, for the two fused paths.
-void ForwardFused(const Job& job, const KernelTable& kernels, const Schedule& schedule);
+void ForwardFused(const ForwardJob& job, const KernelTable& kernels, const Schedule& schedule);
 
-// How many coefficients job.table has to hold.
-int64_t TableSize(const Geometry& geometry);
+// Coefficients of all cells or statistics.
+void FillTable(const Job& job, const KernelTable& kernels, bool threads);
 
-}  // namespace normkit
+}  // namespace normkit::norm::cpu

@@ -4,9 +4,9 @@
 
 #include "src/core/fail.h"
 #include "src/core/scratch.h"
-#include "src/norm/cpu/spans.h"
+#include "src/norm/cpu/tasks.h"
 
-namespace normkit {
+namespace normkit::norm::cpu {
 namespace {
 
 struct CoefficientTag;
@@ -32,7 +32,7 @@ const void* BeforeLeakyRelu(const Problem& problem, const void* activated) {
   const T* y = static_cast<const T*>(activated);
   T* z = Scratch<BeforeTag, T>(static_cast<size_t>(size));
   const double slope = problem.options.negative_slope;
-  ForSpans(size, kTaskElements, size >= 4 * kTaskElements, [&](int64_t first, int64_t last) {
+  ForTasks(size, kTaskElements, size >= 4 * kTaskElements, [&](int64_t first, int64_t last) {
     for (int64_t i = first; i < last; ++i) z[i] = IsNegative(y[i]) ? Quotient(y[i], slope) : y[i];
   });
   return z;
@@ -73,20 +73,22 @@ void CheckFromY(const Problem& problem, const Geometry& geometry) {
 }
 
 void ReadFromY(const Problem& problem, const Geometry& geometry, const Geometry& a_cell,
-               const Normalization::BackwardArgs& args, Job& job) {
+               const Normalization::BackwardArgs& args, BackwardJob& job) {
   const int64_t n = a_cell.num_cells;
   job.geometry = &a_cell;
   job.statistics = &geometry;
   job.x = BeforeActivation(problem, args.y);
-  job.mean = Scratch<CoefficientTag, double>(static_cast<size_t>(2 * n));
-  job.rstd = job.mean + n;
+  double* mean = Scratch<CoefficientTag, double>(static_cast<size_t>(2 * n));
+  double* rstd = mean + n;
   for (int64_t cell = 0; cell < n; ++cell) {
-    job.mean[cell] = BetaOf(job, a_cell.ParamOf(cell));
-    job.rstd[cell] = args.rstd[geometry.StatOf(cell)];
+    mean[cell] = BetaOf(job, a_cell.ParamOf(cell));
+    rstd[cell] = args.rstd[geometry.StatOf(cell)];
   }
+  job.mean = mean;
+  job.rstd = rstd;
 }
 
-void MergeCells(const Job& job, int64_t first, int64_t last) {
+void MergeCells(const BackwardJob& job, int64_t first, int64_t last) {
   const Geometry& g = *job.statistics;
   const int64_t cells = g.num_cells / g.plan.num_stat, first_stat = g.StatOf(first);
   const int64_t n = (last - first) / cells;
@@ -94,14 +96,14 @@ void MergeCells(const Job& job, int64_t first, int64_t last) {
   double* w_xhat = w + n;
   std::fill_n(w, 2 * n, 0.0);
   for (int64_t cell = first; cell < last; ++cell) {
-    w[g.StatOf(cell) - first_stat] += job.mean_w[cell];
-    w_xhat[g.StatOf(cell) - first_stat] += job.mean_w_xhat[cell];
+    w[g.StatOf(cell) - first_stat] += job.means.w[cell];
+    w_xhat[g.StatOf(cell) - first_stat] += job.means.w_xhat[cell];
   }
   for (int64_t cell = first; cell < last; ++cell) {
     const double scale = job.rstd[cell] * GammaOf(job, g.ParamOf(cell));
-    job.mean_w[cell] = w[g.StatOf(cell) - first_stat];
-    job.mean_w_xhat[cell] = w_xhat[g.StatOf(cell) - first_stat] / scale;
+    job.means.w[cell] = w[g.StatOf(cell) - first_stat];
+    job.means.w_xhat[cell] = w_xhat[g.StatOf(cell) - first_stat] / scale;
   }
 }
 
-}  // namespace normkit
+}  // namespace normkit::norm::cpu

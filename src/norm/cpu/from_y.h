@@ -1,6 +1,5 @@
-// The backward pass from what the forward pass wrote: xhat = (z - beta) / gamma with z = gamma *
-// xhat
-// + beta, which is y or, behind a leaky ReLU, found from y.
+// The backward pass from what the forward pass wrote: xhat = (z - beta) / gamma with z =
+// gamma * xhat + beta, which is y or, behind a leaky ReLU, found from y.
 //
 // The kernels of cell form read z as x and believe in a statistic a cell whose mean is beta; what
 // they add up for xhat is divided by gamma, and so is what they are given to subtract for it.
@@ -10,7 +9,7 @@
 #include "src/norm/cpu/job.h"
 #include "src/norm/problem.h"
 
-namespace normkit {
+namespace normkit::norm::cpu {
 
 // The geometry with a statistic a cell.
 Geometry StatisticACell(const Geometry& geometry);
@@ -19,12 +18,12 @@ Geometry StatisticACell(const Geometry& geometry);
 void CheckFromY(const Problem& problem, const Geometry& geometry);
 
 // Turns the job of a backward pass from x into one from y. `a_cell` is StatisticACell of
-// `geometry`; mean_w, mean_w_xhat and the one behind them have room for its statistics.
+// `geometry`; job.means has room for its statistics.
 void ReadFromY(const Problem& problem, const Geometry& geometry, const Geometry& a_cell,
-               const Normalization::BackwardArgs& args, Job& job);
+               const Normalization::BackwardArgs& args, BackwardJob& job);
 
 // The sums of w and w * xhat of cells [first, last), all of some statistics, become those of the
 // statistic of each, as the kernels take them.
-void MergeCells(const Job& job, int64_t first, int64_t last);
+void MergeCells(const BackwardJob& job, int64_t first, int64_t last);
 
-}  // namespace normkit
+}  // namespace normkit::norm::cpu

@@ -1,6 +1,6 @@
 #include "src/norm/cpu/geometry.h"
 
-namespace normkit {
+namespace normkit::norm::cpu {
 namespace {
 
 constexpr int64_t kWorthCells = 4;  // elements of a cell that pay for folding its coefficients
@@ -66,4 +66,4 @@ Geometry::Geometry(const NormSpec& spec, const Layout& layout)
   num_runs = run_length > 0 ? plan.size / run_length : 0;
 }
 
-}  // namespace normkit
+}  // namespace normkit::norm::cpu

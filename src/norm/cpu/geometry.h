@@ -4,7 +4,7 @@
 #include "normkit/norm/spec.h"
 #include "src/norm/cpu/nest.h"
 
-namespace normkit {
+namespace normkit::norm::cpu {
 
 // A cell is a set of elements that share both their statistic and their parameter. Where cells are
 // large ("cell form"), the coefficients of a cell are folded into y = (x - hi) * c + d. Where they
@@ -45,4 +45,4 @@ struct Geometry {
   int64_t ParamOf(int64_t cell) const { return cell_param.Offset(cell); }
 };
 
-}  // namespace normkit
+}  // namespace normkit::norm::cpu

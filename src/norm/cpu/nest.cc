@@ -1,6 +1,6 @@
 #include "src/norm/cpu/nest.h"
 
-namespace normkit {
+namespace normkit::norm::cpu {
 
 Nest MakeNest(const Plan& plan) {
   Nest nest;
@@ -14,4 +14,4 @@ Nest MakeNest(const Plan& plan) {
   return nest;
 }
 
-}  // namespace normkit
+}  // namespace normkit::norm::cpu

@@ -7,7 +7,7 @@
 
 #include "src/norm/plan.h"
 
-namespace normkit {
+namespace normkit::norm::cpu {
 
 // Nested loops addressed by one index, the innermost loop counting fastest.
 class Loops {
@@ -58,4 +58,4 @@ struct Nest {
 
 Nest MakeNest(const Plan& plan);
 
-}  // namespace normkit
+}  // namespace normkit::norm::cpu

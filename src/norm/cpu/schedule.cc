@@ -6,12 +6,11 @@
 #include <optional>
 
 #include "normkit/core/threads.h"
-#include "src/norm/cpu/job.h"
-#include "src/norm/cpu/kernels/column_pieces.h"
+#include "src/norm/cpu/kernels/column_cut.h"
 #include "src/norm/cpu/wanted_schedule.h"
 #include "src/simd/cache.h"
 
-namespace normkit {
+namespace normkit::norm::cpu {
 namespace {
 
 constexpr int64_t kTaskBytes = 256 << 10;  // enough to hide the start of a pipeline
@@ -22,6 +21,12 @@ constexpr char kLargeUnit[] = "a unit is larger than a thread's share of the cac
 
 int64_t CeilDivide(int64_t a, int64_t b) { return (a + b - 1) / b; }
 
+// Of the widest strip of columns.
+int64_t StripElements(const Geometry& g) {
+  const ColumnCut cut = ColumnCut::ForStrips(g.elements);
+  return cut.rows() * cut.strip_columns();
+}
+
 // Why the units are not finished one by one; "" where they are.
 const char* WhyNotFused(const Geometry& g, int64_t unit_bytes, bool has_reducer, bool one_thread) {
   const std::optional<bool> fused = GetWantedSchedule().fused;
@@ -29,7 +34,7 @@ const char* WhyNotFused(const Geometry& g, int64_t unit_bytes, bool has_reducer,
   const bool together = g.reduce.inner_kept ? g.units_apart && g.units_contiguous : !g.folds;
   if (!together) return "units share statistics";
   if (fused) return *fused ? "" : "NORMKIT_SCHEDULE";
-  if (unit_bytes > FusedLimit(one_thread ? 1 : NumThreads())) return kLargeUnit;
+  if (unit_bytes > simd::FusedLimit(one_thread ? 1 : NumThreads())) return kLargeUnit;
   if (!one_thread && g.num_units() < NumThreads()) return "fewer units than threads";
   return "";
 }
@@ -46,13 +51,13 @@ int64_t UnitsInGroup(const Geometry& g, const Schedule& schedule, int64_t elemen
   // From memory the next unit is on its way while this one is written; a group would be in its way
   // ([8192,768] with 2 threads: 62 GB/s one by one, 36 in groups of 5).
   if (!schedule.stream)
-    wanted = std::max(wanted, Caches().l1 / 2 / std::max<int64_t>(1, unit_bytes));
+    wanted = std::max(wanted, simd::Caches().l1 / 2 / std::max<int64_t>(1, unit_bytes));
   const int64_t run_bytes = g.statistics.inner * element_bytes;
   if (schedule.stream && run_bytes < kShort) {
     wanted = kShort / run_bytes + 1;
     while (wanted < kMost && wanted * run_bytes % kLine != 0) ++wanted;
   }
-  const int64_t fit = NearLimit() / std::max<int64_t>(1, unit_bytes);
+  const int64_t fit = simd::NearLimit() / std::max<int64_t>(1, unit_bytes);
   return std::clamp<int64_t>(wanted, 1, std::clamp<int64_t>(fit, 1, kMost));
 }
 
@@ -60,16 +65,16 @@ int64_t UnitsInGroup(const Geometry& g, const Schedule& schedule, int64_t elemen
 int64_t TiledRuns(const Geometry& g, int64_t element_bytes) {
   if (g.cell_form || !g.param_vector || g.stat_vector) return 1;
   const int64_t parameter_bytes = 2 * std::max<int64_t>(4, element_bytes);
-  return g.run_length * (element_bytes + parameter_bytes) > Caches().l1 ? kMaxTiledRuns : 1;
+  return g.run_length * (element_bytes + parameter_bytes) > simd::Caches().l1 ? kMaxTiledRuns : 1;
 }
 
-// Units that BackwardRows of backward_elements.cc makes a task; 0 where it does not suit.
+// Units that BackwardRuns of backward_elements.cc makes a task of rows; 0 where it does not suit.
 int64_t ElementRowsPerTask(const Geometry& g) {
   constexpr int64_t kMostTasks = 16;  // whose sums of the parameters are merged
   const bool rows = g.statistics.reduced.size() == 1 && g.plan.num_param == g.run_length;
   if (!rows || g.plan.size == 0) return 0;
   const int64_t runs = g.statistics.inner / g.run_length, units = g.num_units();
-  const int64_t per_task = std::max(CeilDivide(units, kMostTasks), CeilDivide(kSpanRuns, runs));
+  const int64_t per_task = std::max(CeilDivide(units, kMostTasks), CeilDivide(kTaskRuns, runs));
   // A few large units are cut in parts instead.
   return per_task >= units && g.plan.num_reduced > kCachedElements ? 0 : per_task;
 }
@@ -82,7 +87,7 @@ void ChooseElementPath(const Geometry& g, bool has_reducer, Schedule& schedule) 
   schedule.reason = has_reducer ? kOtherRanks : kLargeUnit;
   if (has_reducer) return;
   if (g.stat_vector) {
-    if (ColumnPieces(g.elements).elements() <= kCachedElements) schedule.path = Path::kFusedColumns;
+    if (StripElements(g) <= kCachedElements) schedule.path = Path::kFusedColumns;
   } else if (const int64_t units = ElementRowsPerTask(g)) {
     schedule.path = Path::kFusedRows;
     schedule.units_per_task = units;
@@ -104,8 +109,9 @@ void CutUnits(const Geometry& g, int64_t read_bytes, Schedule& schedule) {
 void ChooseThreads(int64_t traffic, Schedule& schedule) {
   if (NumThreads() == 1) return;
   const std::optional<bool> wanted = GetWantedSchedule().threads;
-  schedule.shared_when_awake = !wanted && traffic >= kAwakeLimit && traffic < kThreadLimit;
-  schedule.threads = wanted.value_or(traffic >= kThreadLimit);
+  schedule.shared_when_awake =
+      !wanted && traffic >= simd::kAwakeLimit && traffic < simd::kThreadLimit;
+  schedule.threads = wanted.value_or(traffic >= simd::kThreadLimit);
 }
 
 // Processors do not see the next of many strided segments coming, and passes over memory that only
@@ -115,7 +121,7 @@ int64_t ElementsAhead(const Geometry& g, const Schedule& schedule, int64_t eleme
   constexpr int64_t kBytes = 1536;
   if (schedule.path == Path::kFusedRows) {
     const bool strided = g.statistics.reduced.size() > 1;
-    const bool near = schedule.group * unit_bytes <= NearLimit();
+    const bool near = schedule.group * unit_bytes <= simd::NearLimit();
     return strided && near ? schedule.group * g.statistics.inner : 0;
   }
   const bool passes = schedule.path == Path::kTwoPasses || schedule.path == Path::kOnePass;
@@ -131,7 +137,7 @@ Schedule ChooseSchedule(const Geometry& g, int64_t element_bytes, NormPass pass,
   const int64_t bytes = g.plan.size * element_bytes;
   const int64_t unit_bytes = bytes / std::max<int64_t>(1, g.num_units()) * reads;
   ChooseThreads(bytes * (reads + 1), schedule);
-  schedule.stream = GetWantedSchedule().stream.value_or(bytes >= StreamLimit(NumThreads()));
+  schedule.stream = GetWantedSchedule().stream.value_or(bytes >= simd::StreamLimit(NumThreads()));
   if (!g.reduce.inner_kept && g.plan.size > 0) {
     schedule.tiled_runs = TiledRuns(g, element_bytes);
     schedule.group = UnitsInGroup(g, schedule, element_bytes, unit_bytes);
@@ -169,4 +175,4 @@ std::string ToString(const Schedule& schedule) {
   return text;
 }
 
-}  // namespace normkit
+}  // namespace normkit::norm::cpu

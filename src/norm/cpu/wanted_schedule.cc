@@ -9,7 +9,7 @@
 #include "src/core/suggest.h"
 #include "src/norm/cpu/job.h"
 
-namespace normkit {
+namespace normkit::norm::cpu {
 namespace {
 
 bool OneOf(std::string_view key, std::string_view value, const std::string& yes,
@@ -75,4 +75,4 @@ const WantedSchedule& GetWantedSchedule() { return Wanted(); }
 
 void WantSchedule(const WantedSchedule& wanted) { Wanted() = wanted; }
 
-}  // namespace normkit
+}  // namespace normkit::norm::cpu

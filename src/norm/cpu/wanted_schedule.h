@@ -6,7 +6,7 @@
 #include <optional>
 #include <string_view>
 
-namespace normkit {
+namespace normkit::norm::cpu {
 
 // What is not set stays as it is chosen.
 struct WantedSchedule {
@@ -26,4 +26,4 @@ const WantedSchedule& GetWantedSchedule();
 // For tests: what every later call wants.
 void WantSchedule(const WantedSchedule& wanted);
 
-}  // namespace normkit
+}  // namespace normkit::norm::cpu

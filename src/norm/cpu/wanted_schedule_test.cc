@@ -9,7 +9,7 @@
 #include "src/core/testing.h"
 #include "src/simd/cache.h"
 
-namespace normkit {
+namespace normkit::norm::cpu {
 namespace {
 
 using testing::EndsWith;
@@ -64,7 +64,7 @@ TEST_F(Following, DescribeNamesWhatIsWanted) {
               EndsWith("two passes, regular stores, 1 thread; not fused: NORMKIT_SCHEDULE"));
   // Its paths in element form have different bits.
   EXPECT_THAT(small.Describe(NormPass::kBackward), HasSubstr("fused rows"));
-  const std::vector<int64_t> shape = {1, FusedLimit(2) / 4, 2};
+  const std::vector<int64_t> shape = {1, simd::FusedLimit(2) / 4, 2};
   const Normalization large(kInstanceNorm, Layout::Make("BCS", shape));
   WantSchedule(ParseWantedSchedule("threads=one"));
   EXPECT_THAT(large.Describe(), EndsWith("streaming stores, 1 thread"));
@@ -77,4 +77,4 @@ TEST_F(Following, DescribeNamesWhatIsWanted) {
 }
 
 }  // namespace
-}  // namespace normkit
+}  // namespace normkit::norm::cpu

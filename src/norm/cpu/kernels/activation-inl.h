@@ -12,8 +12,9 @@
 #include "src/simd/load_store-inl.h"
 
 HWY_BEFORE_NAMESPACE();
-namespace normkit {
+namespace normkit::norm::cpu {
 namespace HWY_NAMESPACE {
+using namespace simd::HWY_NAMESPACE;
 
 template <bool kRelu, class D>
 HWY_INLINE hn::Vec<D> Activate(D d, hn::Vec<D> z) {
@@ -70,7 +71,7 @@ HWY_INLINE hn::Vec<hn::ScalableTag<double>> Gelu(hn::ScalableTag<double> d,
 }
 
 }  // namespace HWY_NAMESPACE
-}  // namespace normkit
+}  // namespace normkit::norm::cpu
 HWY_AFTER_NAMESPACE();
 
 #endif  // NORMKIT_ACTIVATION_INL_H_

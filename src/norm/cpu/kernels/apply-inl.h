@@ -13,64 +13,76 @@
 #include "src/norm/cpu/kernels/finish-inl.h"
 
 HWY_BEFORE_NAMESPACE();
-namespace normkit {
+namespace normkit::norm::cpu {
 namespace HWY_NAMESPACE {
 
-// A coefficient along a run: the same for all elements, or one each.
+// A coefficient along a run, from that of its first element: one for each element, or the same.
 template <class R, bool kVector>
 struct Coefficient {
-  using D = hn::ScalableTag<R>;
-  const R* values;  // of the first element
-  hn::Vec<D> shared;
+  const R* values;
 
-  HWY_INLINE explicit Coefficient(const R* v)
-      : values(v), shared(hn::Set(D(), kVector ? R(0) : *v)) {}
-  HWY_INLINE hn::Vec<D> At(int64_t i) const {
-    return kVector ? hn::LoadU(D(), values + i) : shared;
+  HWY_INLINE explicit Coefficient(const R* first) : values(first) {}
+  template <class Part>
+  HWY_INLINE Vector<R> Get(Part p) const {
+    return p.Load(values);
   }
-  HWY_INLINE hn::Vec<D> Partial(int64_t i, size_t n) const {
-    return kVector ? LoadPartial(D(), values + i, n) : shared;
+  HWY_INLINE void Advance(int64_t i) { values += i; }
+};
+template <class R>
+struct Coefficient<R, false> {
+  Vector<R> value;
+
+  HWY_INLINE explicit Coefficient(const R* first) : value(hn::Set(Tag<R>(), *first)) {}
+  template <class Part>
+  HWY_INLINE Vector<R> Get(Part) const {
+    return value;
   }
-  HWY_INLINE void Advance(int64_t i) {
-    if (kVector) values += i;
-  }
+  HWY_INLINE void Advance(int64_t) {}
 };
 
-// Cell form: z = (x - hi) * c + d.
+// Cell form: z = (x - hi) * c + d. `At` is what a vector of elements needs of it; the sums of the
+// backward pass are of dy, and a factor of gamma comes in with those of whole cells.
 template <class T, bool kVector>
 struct CellForm {
   using R = Real<T>;
-  using D = Tag<T>;
-  using V = Vector<T>;
+  static constexpr bool kStatVector = kVector;
   Coefficient<R, kVector> hi, c, d;
 
-  HWY_INLINE V Value(V x, V h, V scale, V offset) const {
-    return hn::Add(hn::Mul(hn::Sub(x, h), scale), offset);
-  }
-  HWY_INLINE V At(V x, int64_t i) const { return Value(x, hi.At(i), c.At(i), d.At(i)); }
-  HWY_INLINE V Partial(V x, int64_t i, size_t n) const {
-    return Value(x, hi.Partial(i, n), c.Partial(i, n), d.Partial(i, n));
+  struct At {
+    Vector<R> hi, c, d;
+    HWY_INLINE Vector<R> Z(Vector<R> deviation) const { return hn::Add(hn::Mul(deviation, c), d); }
+    HWY_INLINE Vector<R> Summed(Vector<R> dy) const { return dy; }
+    HWY_INLINE Vector<R> Direct(Vector<R> dy) const { return hn::Mul(dy, c); }
+  };
+  template <class Part>
+  HWY_INLINE At Get(Part p) const {
+    return {hi.Get(p), c.Get(p), d.Get(p)};
   }
   HWY_INLINE void Advance(int64_t i) { hi.Advance(i), c.Advance(i), d.Advance(i); }
 };
 
-// Element form: z = ((x - hi) * r + e) * gamma + beta.
-template <class T, bool kStatVector, bool kParamVector>
+// Element form: z = ((x - hi) * r + e) * gamma + beta; the sums are of gamma * dy.
+template <class T, bool kStat, bool kParam>
 struct ElementForm {
   using R = Real<T>;
-  using D = Tag<T>;
-  using V = Vector<T>;
-  Coefficient<R, kStatVector> hi, r, e;
-  Coefficient<R, kParamVector> gamma, beta;
+  static constexpr bool kStatVector = kStat;
+  Coefficient<R, kStat> hi, r, e;
+  Coefficient<R, kParam> gamma, beta;
 
-  HWY_INLINE V Value(V xhat, V g, V b) const { return hn::Add(hn::Mul(xhat, g), b); }
-  HWY_INLINE V At(V x, int64_t i) const {
-    const V xhat = hn::Add(hn::Mul(hn::Sub(x, hi.At(i)), r.At(i)), e.At(i));
-    return Value(xhat, gamma.At(i), beta.At(i));
-  }
-  HWY_INLINE V Partial(V x, int64_t i, size_t n) const {
-    const V xhat = hn::Add(hn::Mul(hn::Sub(x, hi.Partial(i, n)), r.Partial(i, n)), e.Partial(i, n));
-    return Value(xhat, gamma.Partial(i, n), beta.Partial(i, n));
+  struct At {
+    Vector<R> hi, r, e, gamma, beta;
+    HWY_INLINE Vector<R> Xhat(Vector<R> deviation) const {
+      return hn::Add(hn::Mul(deviation, r), e);
+    }
+    HWY_INLINE Vector<R> Z(Vector<R> deviation) const {
+      return hn::Add(hn::Mul(Xhat(deviation), gamma), beta);
+    }
+    HWY_INLINE Vector<R> Summed(Vector<R> dy) const { return hn::Mul(dy, gamma); }
+    HWY_INLINE Vector<R> Direct(Vector<R> dy) const { return hn::Mul(hn::Mul(dy, gamma), r); }
+  };
+  template <class Part>
+  HWY_INLINE At Get(Part p) const {
+    return {hi.Get(p), r.Get(p), e.Get(p), gamma.Get(p), beta.Get(p)};
   }
   HWY_INLINE void Advance(int64_t i) {
     hi.Advance(i), r.Advance(i), e.Advance(i), gamma.Advance(i), beta.Advance(i);
@@ -80,101 +92,114 @@ struct ElementForm {
 // x through a form and the activation.
 template <class T, class Form, bool kRelu>
 struct Normalize {
-  using D = Tag<T>;
   const T* x;
   const Form& form;
-  int64_t ahead = 0;
+  int64_t ahead;
 
-  HWY_INLINE Vector<T> At(int64_t i) const {
-    FetchAhead(x + i, ahead);
-    return Activate<kRelu>(D(), form.At(LoadAny(D(), x + i), i));
-  }
-  HWY_INLINE Vector<T> Partial(int64_t i, size_t n) const {
-    return Activate<kRelu>(D(), form.Partial(LoadPartial(D(), x + i, n), i, n));
+  template <class Part>
+  HWY_INLINE Vector<T> operator()(Part p) const {
+    p.Fetch(x, ahead);
+    const auto at = form.Get(p);
+    return Activate<kRelu>(Tag<T>(), at.Z(hn::Sub(p.Load(x), at.hi)));
   }
 };
 
-// The coefficients of one cell.
+// The coefficients of one cell, and of one statistic.
 template <class R>
 struct CellCoefficients {
   R hi, c, d;
-  double slope;  // gamma * rstd
+};
+template <class R>
+struct StatCoefficients {
+  R hi, r, e;
 };
 
 template <class R>
-HWY_INLINE CellCoefficients<R> CoefficientsOf(const Job& job, int64_t stat, int64_t param) {
+HWY_INLINE CellCoefficients<R> CoefficientsOfCell(const Job& job, int64_t cell) {
+  const int64_t stat = job.geometry->StatOf(cell), param = job.geometry->ParamOf(cell);
   const SplitMean<R> mean(job.mean[stat]);
   const double gamma = static_cast<const R*>(job.gamma)[param];
   const double beta = static_cast<const R*>(job.beta)[param];
   const double slope = job.rstd[stat] * gamma;
-  return {mean.hi, static_cast<R>(slope), static_cast<R>(beta - mean.lo * slope), slope};
+  return {mean.hi, static_cast<R>(slope), static_cast<R>(beta - mean.lo * slope)};
+}
+template <class R>
+HWY_INLINE StatCoefficients<R> CoefficientsOfStat(double mean, double rstd) {
+  const SplitMean<R> split(mean);
+  return {split.hi, static_cast<R>(rstd), static_cast<R>(-split.lo * rstd)};
 }
 
-// The coefficients of cells or statistics [first, last) into the table: hi, c, d or hi, r, e, each
-// an array as long as all cells or statistics.
+// hi, r and e of n statistics. Pointers that the compiler knows to be apart: f64 in vectors.
+template <class R>
+HWY_INLINE void FillStats(int64_t n, const double* HWY_RESTRICT mean,
+                          const double* HWY_RESTRICT rstd, R* HWY_RESTRICT hi, R* HWY_RESTRICT r,
+                          R* HWY_RESTRICT e) {
+  for (int64_t s = 0; s < n; ++s) {
+    const auto k = CoefficientsOfStat<R>(mean[s], rstd[s]);
+    hi[s] = k.hi, r[s] = k.r, e[s] = k.e;
+  }
+}
+
+// The coefficients of cells or statistics [first, last) into the table.
 template <class R>
 void FillTable(const Job& job, int64_t first, int64_t last) {
-  const Geometry& g = *job.geometry;
-  if (!job.table) return;
-  auto* table = static_cast<R*>(job.table);
-  const int64_t n = g.cell_form ? g.num_cells : g.plan.num_stat;
-  for (int64_t i = first; i < last; ++i) {
-    if (g.cell_form) {
-      const auto k = CoefficientsOf<R>(job, g.StatOf(i), g.ParamOf(i));
-      table[i] = k.hi, table[n + i] = k.c, table[2 * n + i] = k.d;
-    } else {
-      const SplitMean<R> mean(job.mean[i]);
-      table[i] = mean.hi, table[n + i] = static_cast<R>(job.rstd[i]);
-      table[2 * n + i] = static_cast<R>(-mean.lo * job.rstd[i]);
-    }
+  using Table = CoefficientTable;
+  if (job.table.empty()) return;
+  R* hi = job.table.Get<R>(Table::kHi);
+  R* slope = job.table.Get<R>(Table::kSlope);
+  R* offset = job.table.Get<R>(Table::kOffset);
+  if (!job.geometry->cell_form)
+    return FillStats(last - first, job.mean + first, job.rstd + first, hi + first, slope + first,
+                     offset + first);
+  for (int64_t cell = first; cell < last; ++cell) {
+    const auto k = CoefficientsOfCell<R>(job, cell);
+    hi[cell] = k.hi, slope[cell] = k.c, offset[cell] = k.d;
   }
+}
+
+template <class R>
+HWY_INLINE Coefficient<R, true> FromTable(const Job& job, int array, int64_t first) {
+  return Coefficient<R, true>(job.table.Get<R>(array, first));
 }
 
 // Calls f(form) with the form of run `run`, at its first element. f is a functor of this namespace.
 template <class T, class F>
 HWY_INLINE void WithForm(const Job& job, int64_t run, const F& f) {
   using R = Real<T>;
+  using One = Coefficient<R, false>;
+  using Each = Coefficient<R, true>;
+  using Table = CoefficientTable;
   const Geometry& g = *job.geometry;
-  const R* table = static_cast<const R*>(job.table);
   if (g.cell_form) {
-    const int64_t n = g.num_cells, cell = g.run_cell.Offset(run);
+    const int64_t cell = g.run_cell.Offset(run);
     if (g.cell_vector) {
-      using C = Coefficient<R, true>;
-      return f(CellForm<T, true>{C(table + cell), C(table + n + cell), C(table + 2 * n + cell)});
+      return f(CellForm<T, true>{FromTable<R>(job, Table::kHi, cell),
+                                 FromTable<R>(job, Table::kSlope, cell),
+                                 FromTable<R>(job, Table::kOffset, cell)});
     }
-    const auto k = CoefficientsOf<R>(job, g.StatOf(cell), g.ParamOf(cell));
-    using C = Coefficient<R, false>;
-    return f(CellForm<T, false>{C(&k.hi), C(&k.c), C(&k.d)});
+    const auto k = CoefficientsOfCell<R>(job, cell);
+    return f(CellForm<T, false>{One(&k.hi), One(&k.c), One(&k.d)});
   }
   const int64_t stat = g.run_stat.Offset(run), param = g.run_param.Offset(run);
   const R* gamma = static_cast<const R*>(job.gamma) + param;
   const R* beta = static_cast<const R*>(job.beta) + param;
   if (g.stat_vector) {
-    const int64_t n = g.plan.num_stat;
-    const R* t = table + stat;
-    using S = Coefficient<R, true>;
-    if (g.param_vector) {
-      using P = Coefficient<R, true>;
-      return f(ElementForm<T, true, true>{S(t), S(t + n), S(t + 2 * n), P(gamma), P(beta)});
-    }
-    using P = Coefficient<R, false>;
-    return f(ElementForm<T, true, false>{S(t), S(t + n), S(t + 2 * n), P(gamma), P(beta)});
+    const Each hi = FromTable<R>(job, Table::kHi, stat), r = FromTable<R>(job, Table::kSlope, stat);
+    const Each e = FromTable<R>(job, Table::kOffset, stat);
+    if (g.param_vector) return f(ElementForm<T, true, true>{hi, r, e, Each(gamma), Each(beta)});
+    return f(ElementForm<T, true, false>{hi, r, e, One(gamma), One(beta)});
   }
-  const SplitMean<R> mean(job.mean[stat]);
-  const R r = static_cast<R>(job.rstd[stat]), e = static_cast<R>(-mean.lo * job.rstd[stat]);
-  using S = Coefficient<R, false>;
-  if (g.param_vector) {
-    using P = Coefficient<R, true>;
-    return f(ElementForm<T, false, true>{S(&mean.hi), S(&r), S(&e), P(gamma), P(beta)});
-  }
-  using P = Coefficient<R, false>;
-  f(ElementForm<T, false, false>{S(&mean.hi), S(&r), S(&e), P(gamma), P(beta)});
+  const auto k = CoefficientsOfStat<R>(job.mean[stat], job.rstd[stat]);
+  if (g.param_vector)
+    return f(
+        ElementForm<T, false, true>{One(&k.hi), One(&k.r), One(&k.e), Each(gamma), Each(beta)});
+  f(ElementForm<T, false, false>{One(&k.hi), One(&k.r), One(&k.e), One(gamma), One(beta)});
 }
 
 // Writes elements [at, at + n) of the array, normalized by a form. Not inlined: among all forms of
 // a caller the registers would not suffice for its loops.
 template <class T, class Form>
-HWY_NOINLINE void Normalized(const Job& job, const Form& whole_form, int64_t at, int64_t n,
+HWY_NOINLINE void Normalized(const ForwardJob& job, const Form& whole_form, int64_t at, int64_t n,
                              RunWriter<T>& writer) {
   Form form = whole_form;
   const T* x = static_cast<const T*>(job.x) + at;
@@ -193,7 +218,7 @@ HWY_NOINLINE void Normalized(const Job& job, const Form& whole_form, int64_t at,
 // Writes elements [begin, end) of a run, normalized.
 template <class T>
 struct ApplyForm {
-  const Job& job;
+  const ForwardJob& job;
   int64_t run, begin, end;
   RunWriter<T>& writer;
 
@@ -206,8 +231,8 @@ struct ApplyForm {
 
 template <class T>
 struct ApplyPart {
-  static constexpr size_t kArrays = 3;
-  const Job& job;
+  static constexpr size_t kArrays = CoefficientTable::kForwardArrays;
+  const ForwardJob& job;
   T* Out() const { return static_cast<T*>(job.y); }
 
   HWY_INLINE void operator()(int64_t run, int64_t begin, int64_t end, RunWriter<T>& writer) const {
@@ -222,14 +247,13 @@ struct ApplyPart {
   }
   // Of one cell, for a CellBlock.
   void Coefficients(int64_t cell, Real<T>* values) const {
-    const Geometry& g = *job.geometry;
-    const auto k = CoefficientsOf<Real<T>>(job, g.StatOf(cell), g.ParamOf(cell));
+    const auto k = CoefficientsOfCell<Real<T>>(job, cell);
     values[0] = k.hi, values[1] = k.c, values[2] = k.d;
   }
 };
 
 }  // namespace HWY_NAMESPACE
-}  // namespace normkit
+}  // namespace normkit::norm::cpu
 HWY_AFTER_NAMESPACE();
 
 #endif  // NORMKIT_APPLY_INL_H_

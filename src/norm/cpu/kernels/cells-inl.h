@@ -12,7 +12,7 @@
 #include "src/norm/cpu/kernels/write_run-inl.h"
 
 HWY_BEFORE_NAMESPACE();
-namespace normkit {
+namespace normkit::norm::cpu {
 namespace HWY_NAMESPACE {
 
 // Coefficients of a stretch of the array, kArrays for each element: those of a row of cells over
@@ -29,10 +29,9 @@ class CellBlock {
   void Repeat(const Job& job, int64_t cell) {
     const int64_t length = job.geometry->run_length;
     runs_ = std::max<int64_t>(1, kRoom / 4 / length);
-    const R* table = static_cast<const R*>(job.table) + cell;
-    for (size_t k = 0; k < kArrays; ++k, table += job.geometry->num_cells)
+    for (size_t k = 0; k < kArrays; ++k)
       for (int64_t run = 0; run < runs_; ++run)
-        std::copy_n(table, length, values_[k] + run * length);
+        std::copy_n(job.table.Get<R>(static_cast<int>(k), cell), length, values_[k] + run * length);
   }
   int64_t runs() const { return runs_; }
 
@@ -111,7 +110,7 @@ HWY_INLINE void WriteCellUnits(const Job& job, int64_t first, int64_t last, cons
 }
 
 }  // namespace HWY_NAMESPACE
-}  // namespace normkit
+}  // namespace normkit::norm::cpu
 HWY_AFTER_NAMESPACE();
 
 #endif  // NORMKIT_CELLS_INL_H_

@@ -12,15 +12,14 @@
 #include "src/norm/cpu/kernels/table.h"
 
 HWY_BEFORE_NAMESPACE();
-namespace normkit {
+namespace normkit::norm::cpu {
 namespace HWY_NAMESPACE {
 
 template <class T, bool kCenter>
-Moments ReduceChunk(const Job& job, int64_t unit, int64_t chunk) {
+Moments ReduceChunk(const ForwardJob& job, int64_t unit, int64_t chunk) {
   const RowBlocks blocks(job.geometry->reduce);
   RowMoments<T, kCenter> moments;
-  const int64_t first = chunk * RowBlocks::kChunkBlocks;
-  const int64_t last = std::min(first + RowBlocks::kChunkBlocks, blocks.num_blocks());
+  const int64_t first = blocks.chunk_begin(chunk), last = blocks.chunk_begin(chunk + 1);
   moments.Start(blocks, static_cast<const T*>(job.x) + job.geometry->reduce.kept.Offset(unit),
                 job.read_ahead, first);
   for (int64_t b = first; b < last; ++b) moments.Step();
@@ -28,23 +27,23 @@ Moments ReduceChunk(const Job& job, int64_t unit, int64_t chunk) {
 }
 
 template <class T>
-Moments ReduceRows(const Job& job, int64_t unit, int64_t chunk) {
+Moments ReduceRows(const ForwardJob& job, int64_t unit, int64_t chunk) {
   return job.center ? ReduceChunk<T, true>(job, unit, chunk)
                     : ReduceChunk<T, false>(job, unit, chunk);
 }
 
 template <class T>
-void ApplyRuns(const Job& job, const RunTask& task) {
+void ApplyRuns(const ForwardJob& job, const RunTask& task) {
   WriteTask<T>(job, task, ApplyPart<T>{job});
 }
 
 template <class T>
-HWY_INLINE const T* UnitStart(const Job& job, int64_t unit) {
+HWY_INLINE const T* UnitStart(const ForwardJob& job, int64_t unit) {
   return static_cast<const T*>(job.x) + job.geometry->reduce.kept.Offset(unit);
 }
 
 template <class T, bool kCenter>
-HWY_INLINE void UnitStatistics(const Job& job, const RowBlocks& blocks, int64_t unit) {
+HWY_INLINE void UnitStatistics(const ForwardJob& job, const RowBlocks& blocks, int64_t unit) {
   RowMoments<T, kCenter> moments;
   moments.Start(blocks, UnitStart<T>(job, unit), job.read_ahead);
   for (int64_t b = 0; b < blocks.num_blocks(); ++b) moments.Step();
@@ -56,7 +55,7 @@ HWY_INLINE void UnitStatistics(const Job& job, const RowBlocks& blocks, int64_t 
 struct SmallSums {
   HWY_ALIGN double shift[kMaxGroup], sum[kMaxGroup], squares[kMaxGroup];
 
-  HWY_INLINE void Finish(const Job& job, double n, int64_t first, int64_t count) {
+  HWY_INLINE void Finish(const ForwardJob& job, double n, int64_t first, int64_t count) {
     using D = hn::ScalableTag<double>;
     const D d;
     const auto vn = hn::Set(d, n), one = hn::Set(d, 1.0), epsilon = hn::Set(d, job.epsilon);
@@ -68,16 +67,16 @@ struct SmallSums {
       hn::Store(variance, d, squares + u);
       hn::Store(hn::Div(one, hn::Sqrt(hn::Add(variance, epsilon))), d, sum + u);
     }
-    std::copy_n(shift, count, job.mean + first);
-    std::copy_n(sum, count, job.rstd + first);
-    if (job.variance) std::copy_n(squares, count, job.variance + first);
+    std::copy_n(shift, count, job.saved.mean + first);
+    std::copy_n(sum, count, job.saved.rstd + first);
+    if (job.saved.variance) std::copy_n(squares, count, job.saved.variance + first);
   }
 };
 
 // Statistics of units [first, last) of one block each. What one unit waits for (the end of a sum, a
 // division, a square root) others fill: alone, a row of 768 waits longer than it adds.
 template <class T, bool kCenter>
-HWY_INLINE void SmallStatistics(const Job& job, const RowBlocks& blocks, int64_t first,
+HWY_INLINE void SmallStatistics(const ForwardJob& job, const RowBlocks& blocks, int64_t first,
                                 int64_t last) {
   using M = RowMoments<T, kCenter>;
   const Block block = blocks.Get(0);
@@ -103,7 +102,7 @@ HWY_INLINE void SmallStatistics(const Job& job, const RowBlocks& blocks, int64_t
 // the cache. To reduce between the stores, block by block, costs more than it hides: it breaks the
 // streams that processors prefetch.
 template <class T, bool kCenter>
-void ForwardUnits(const Job& job, int64_t first, int64_t last) {
+void ForwardUnits(const ForwardJob& job, int64_t first, int64_t last) {
   const RowBlocks blocks(job.geometry->reduce);
   RunWriter<T> writer(job.stream);
   for (int64_t unit = first; unit < last; unit += job.group) {
@@ -118,7 +117,7 @@ void ForwardUnits(const Job& job, int64_t first, int64_t last) {
 }
 
 template <class T>
-void ForwardRows(const Job& job, int64_t first, int64_t last) {
+void ForwardRows(const ForwardJob& job, int64_t first, int64_t last) {
   if (job.center)
     ForwardUnits<T, true>(job, first, last);
   else
@@ -126,7 +125,7 @@ void ForwardRows(const Job& job, int64_t first, int64_t last) {
 }
 
 }  // namespace HWY_NAMESPACE
-}  // namespace normkit
+}  // namespace normkit::norm::cpu
 HWY_AFTER_NAMESPACE();
 
 #endif  // NORMKIT_FORWARD_INL_H_

@@ -11,52 +11,115 @@
 #include "src/norm/cpu/kernels/table.h"
 
 HWY_BEFORE_NAMESPACE();
-namespace normkit {
+namespace normkit::norm::cpu {
 namespace HWY_NAMESPACE {
 
-// dy and dy * (x - hi) along a run of a cell; z as in the forward pass, to the bit.
-template <class T, bool kRelu>
-struct CellGradientTerms {
-  using D = Tag<T>;
+// A vector of elements: x - hi, and what of dy passes the activation. z as in the forward pass, to
+// the bit.
+template <class Form, bool kRelu>
+struct GradientAt {
+  using V = Vector<typename Form::R>;
+  typename Form::At form;
+  V deviation, dy;
+
+  template <class Part, class T>
+  HWY_INLINE GradientAt(Part p, const Form& whole_form, const T* x, const T* gradient)
+      : form(whole_form.Get(p)),
+        deviation(hn::Sub(p.Load(x), form.hi)),
+        dy(PassGradient<kRelu>(Tag<T>(), form.Z(deviation), p.Load(gradient))) {}
+};
+
+// The two that are summed: dy and dy * (x - hi) in cell form, w = gamma * dy and w * (x - hi) in
+// element form.
+template <class T, class Form, bool kRelu>
+struct GradientTerms {
   using V = Vector<T>;
   const T* x;
   const T* dy;
-  V hi, c, d;
-  int64_t ahead;
+  Form form;
+  int64_t ahead = 0;
 
-  HWY_INLINE void Value(V value, V gradient, V* first, V* second) const {
-    const V deviation = hn::Sub(value, hi);
-    *first = PassGradient<kRelu>(D(), hn::Add(hn::Mul(deviation, c), d), gradient);
-    *second = hn::Mul(*first, deviation);
-  }
-  HWY_INLINE void At(int64_t i, V* first, V* second) const {
+  HWY_INLINE void Fetch(int64_t i) const {
     FetchAhead(x + i, ahead);
     FetchAhead(dy + i, ahead);
-    Value(LoadAny(D(), x + i), LoadAny(D(), dy + i), first, second);
   }
-  HWY_INLINE void Partial(int64_t i, size_t n, V* first, V* second) const {
-    Value(LoadPartial(D(), x + i, n), LoadPartial(D(), dy + i, n), first, second);
+  template <class Part>
+  HWY_INLINE GradientAt<Form, kRelu> At(Part p) const {
+    return {p, form, x, dy};
+  }
+  template <class Part>
+  HWY_INLINE void operator()(Part p, V* first, V* second) const {
+    const auto at = At(p);
+    *first = at.form.Summed(at.dy);
+    *second = hn::Mul(*first, at.deviation);
+  }
+};
+
+// The same, fetching what is read later.
+template <class Terms>
+struct Fetching {
+  Terms terms;
+  template <class Part, class V>
+  HWY_INLINE void operator()(Part p, V* first, V* second) const {
+    terms.Fetch(p.i);
+    terms(p, first, second);
+  }
+};
+
+// What passes through variance and mean: dx = direct - ((x - hi) * b + e), direct = dy * gamma *
+// rstd. Both are 0 where the statistics are fixed.
+template <class R>
+struct Through {
+  R b, e;
+};
+
+template <class R>
+HWY_INLINE Through<R> ThroughOf(double mean, double rstd, double mean_w, double mean_w_xhat) {
+  const double b = rstd * rstd * mean_w_xhat;
+  return {static_cast<R>(b), static_cast<R>(rstd * mean_w - SplitMean<R>(mean).lo * b)};
+}
+template <class R>
+HWY_INLINE Through<R> ThroughOf(const BackwardJob& job, int64_t stat) {
+  return ThroughOf<R>(job.mean[stat], job.rstd[stat], job.means.w[stat], job.means.w_xhat[stat]);
+}
+
+// dx.
+template <class T, class Form, bool kRelu>
+struct Gradient {
+  using V = Vector<T>;
+  GradientTerms<T, Form, kRelu> in;
+  Coefficient<Real<T>, Form::kStatVector> b, e;
+  const T* old;  // what is added to; null: nothing
+
+  template <class Part>
+  HWY_INLINE V Dx(Part p, const GradientAt<Form, kRelu>& at) const {
+    const V through = hn::Add(hn::Mul(at.deviation, b.Get(p)), e.Get(p));
+    const V value = hn::Sub(at.form.Direct(at.dy), through);
+    return old ? hn::Add(value, p.Load(old)) : value;
+  }
+  template <class Part>
+  HWY_INLINE V operator()(Part p) const {
+    in.Fetch(p.i);
+    return Dx(p, in.At(p));
   }
 };
 
 template <class T, bool kRelu>
-void GradientChunk(const Job& job, int64_t cell, int64_t chunk, double* sums) {
-  const Geometry& g = *job.geometry;
-  const RowBlocks blocks(g.cells);
-  const auto k = CoefficientsOf<Real<T>>(job, g.StatOf(cell), g.ParamOf(cell));
-  const Tag<T> d;
-  const int64_t unit = g.cells.kept.Offset(cell);
-  const int64_t first = chunk * RowBlocks::kChunkBlocks;
-  const int64_t last = std::min(first + RowBlocks::kChunkBlocks, blocks.num_blocks());
+void GradientChunk(const BackwardJob& job, int64_t cell, int64_t chunk, double* sums) {
+  using One = Coefficient<Real<T>, false>;
+  const RowBlocks blocks(job.geometry->cells);
+  const auto k = CoefficientsOfCell<Real<T>>(job, cell);
+  const CellForm<T, false> form{One(&k.hi), One(&k.c), One(&k.d)};
+  const int64_t start = job.geometry->cells.kept.Offset(cell);
   sums[0] = sums[1] = 0;
-  for (int64_t b = first; b < last; ++b) {
+  for (int64_t b = blocks.chunk_begin(chunk); b < blocks.chunk_begin(chunk + 1); ++b) {
     const Block block = blocks.Get(b);
     LaneSums<Real<T>> lanes;
-    for (int64_t s = 0; s < block.segments; ++s) {
-      const int64_t at = unit + blocks.Offset(block, s);
-      lanes.AddRun(CellGradientTerms<T, kRelu>{static_cast<const T*>(job.x) + at,
-                                               static_cast<const T*>(job.dy) + at, hn::Set(d, k.hi),
-                                               hn::Set(d, k.c), hn::Set(d, k.d), job.read_ahead},
+    for (int64_t run = 0; run < block.runs; ++run) {
+      const int64_t at = start + blocks.Offset(block, run);
+      using Terms = GradientTerms<T, CellForm<T, false>, kRelu>;
+      lanes.AddRun(Fetching<Terms>{{static_cast<const T*>(job.x) + at,
+                                    static_cast<const T*>(job.dy) + at, form, job.read_ahead}},
                    block.length);
     }
     sums[0] += lanes.First();
@@ -66,209 +129,143 @@ void GradientChunk(const Job& job, int64_t cell, int64_t chunk, double* sums) {
 
 // Sums of dy and dy * (x - hi) over one chunk of one cell.
 template <class T>
-void ReduceGradientRows(const Job& job, int64_t cell, int64_t chunk, double* sums) {
+void ReduceGradientRows(const BackwardJob& job, int64_t cell, int64_t chunk, double* sums) {
   job.relu ? GradientChunk<T, true>(job, cell, chunk, sums)
            : GradientChunk<T, false>(job, cell, chunk, sums);
 }
 
 // The same for columns: hi, c and d one each.
 template <class T, bool kRelu>
-struct ColumnGradientTerms {
-  using R = Real<T>;
-  using D = Tag<T>;
-  using V = Vector<T>;
+struct GradientRows {
   const T* const* x;
   const T* const* dy;
-  const R *hi, *c, *d;
+  CellForm<T, true> form;
   int64_t ahead;
 
-  HWY_INLINE void Fetch(int64_t row, int64_t column) const {
-    FetchAhead(x[row] + column, ahead);
-    FetchAhead(dy[row] + column, ahead);
-  }
-  HWY_INLINE void Value(V deviation, V scale, V offset, V gradient, V* first, V* second) const {
-    *first = PassGradient<kRelu>(D(), hn::Add(hn::Mul(deviation, scale), offset), gradient);
-    *second = hn::Mul(*first, deviation);
-  }
-  HWY_INLINE void At(int64_t row, int64_t i, V* first, V* second) const {
-    const V deviation = hn::Sub(LoadAny(D(), x[row] + i), hn::LoadU(D(), hi + i));
-    const V scale = kRelu ? hn::LoadU(D(), c + i) : deviation;
-    const V offset = kRelu ? hn::LoadU(D(), d + i) : deviation;
-    Value(deviation, scale, offset, LoadAny(D(), dy[row] + i), first, second);
-  }
-  HWY_INLINE void Partial(int64_t row, int64_t i, size_t n, V* first, V* second) const {
-    const V deviation = hn::Sub(LoadPartial(D(), x[row] + i, n), LoadPartial(D(), hi + i, n));
-    Value(deviation, LoadPartial(D(), c + i, n), LoadPartial(D(), d + i, n),
-          LoadPartial(D(), dy[row] + i, n), first, second);
+  HWY_INLINE GradientTerms<T, CellForm<T, true>, kRelu> Row(int64_t row) const {
+    return {x[row], dy[row], form, ahead};
   }
 };
 
 template <class T, bool kRelu>
-void GradientColumns(const Job& job, const ColumnTask& task, double* sum_dy, double* sum_dy_x) {
+void GradientColumns(const BackwardJob& job, const ColumnTask& task, CellSums sums) {
   using R = Real<T>;
-  const Geometry& g = *job.geometry;
+  using Table = CoefficientTable;
+  const Nest& nest = job.geometry->cells;
   const int64_t width = task.last_column - task.first_column;
-  const int64_t cell = task.unit * g.cells.inner + task.first_column;
-  const int64_t at = g.cells.kept.Offset(task.unit) + task.first_column;
-  const R* table = static_cast<const R*>(job.table) + cell;
-  const int64_t ahead = RowsAhead<T>(g.cells.reduced, width);
-  std::fill_n(sum_dy, width, 0.0);
-  std::fill_n(sum_dy_x, width, 0.0);
-  for (int64_t row = task.first_row; row < task.last_row; row += kColumnGroup) {
-    const T* x[kColumnGroup];
-    const T* dy[kColumnGroup];
-    const int64_t count = std::min<int64_t>(kColumnGroup, task.last_row - row);
+  const int64_t cell = task.unit * nest.inner + task.first_column;
+  const int64_t at = nest.kept.Offset(task.unit) + task.first_column;
+  const CellForm<T, true> form{FromTable<R>(job, Table::kHi, cell),
+                               FromTable<R>(job, Table::kSlope, cell),
+                               FromTable<R>(job, Table::kOffset, cell)};
+  const int64_t ahead = RowsAhead<T>(nest.reduced, width);
+  std::fill_n(sums.dy, width, 0.0);
+  std::fill_n(sums.dy_x, width, 0.0);
+  for (int64_t row = task.first_row; row < task.last_row; row += kBlockRows) {
+    const T* x[kBlockRows];
+    const T* dy[kBlockRows];
+    const int64_t count = std::min<int64_t>(kBlockRows, task.last_row - row);
     for (int64_t i = 0; i < count; ++i) {
-      const int64_t offset = at + g.cells.reduced.Offset(row + i);
+      const int64_t offset = at + nest.reduced.Offset(row + i);
       x[i] = static_cast<const T*>(job.x) + offset;
       dy[i] = static_cast<const T*>(job.dy) + offset;
     }
-    const ColumnGradientTerms<T, kRelu> op{
-        x, dy, table, table + g.num_cells, table + 2 * g.num_cells, ahead};
-    AddColumns<T>(op, job.stream, count, width, sum_dy, sum_dy_x);
+    AddColumns<T>(GradientRows<T, kRelu>{x, dy, form, ahead}, job.stream, count, width, sums.dy,
+                  sums.dy_x);
   }
 }
 
 template <class T>
-void ReduceGradientColumns(const Job& job, const ColumnTask& task, double* sum_dy,
-                           double* sum_dy_x) {
-  job.relu ? GradientColumns<T, true>(job, task, sum_dy, sum_dy_x)
-           : GradientColumns<T, false>(job, task, sum_dy, sum_dy_x);
+void ReduceGradientColumns(const BackwardJob& job, const ColumnTask& task, CellSums sums) {
+  job.relu ? GradientColumns<T, true>(job, task, sums) : GradientColumns<T, false>(job, task, sums);
 }
 
-// dx = dy * c - ((x - hi) * b + e): b and e are what passes through variance and mean, 0 where the
-// statistics are fixed.
+// b and e of cells [first, last) behind what FillTable gives.
 template <class R>
-struct Through {
-  R b, e;
-};
-
-template <class R>
-HWY_INLINE Through<R> ThroughOf(SplitMean<R> mean, double rstd, double mean_w, double mean_w_xhat) {
-  const double b = rstd * rstd * mean_w_xhat;
-  return {static_cast<R>(b), static_cast<R>(rstd * mean_w - mean.lo * b)};
-}
-template <class R>
-HWY_INLINE Through<R> ThroughOf(const Job& job, int64_t stat) {
-  return ThroughOf(SplitMean<R>(job.mean[stat]), job.rstd[stat], job.mean_w[stat],
-                   job.mean_w_xhat[stat]);
-}
-
-// b and e of cells [first, last) behind the three of FillTable.
-template <class R>
-void FillGradientTable(const Job& job, int64_t first, int64_t last) {
-  const Geometry& g = *job.geometry;
-  if (!job.table) return;
-  R* table = static_cast<R*>(job.table) + 3 * g.num_cells;
+void FillGradientTable(const BackwardJob& job, int64_t first, int64_t last) {
+  using Table = CoefficientTable;
+  if (job.table.empty()) return;
+  R* b = job.table.Get<R>(Table::kThroughSlope);
+  R* e = job.table.Get<R>(Table::kThroughOffset);
   for (int64_t cell = first; cell < last; ++cell) {
-    const auto through = ThroughOf<R>(job, g.StatOf(cell));
-    table[cell] = through.b, table[g.num_cells + cell] = through.e;
+    const auto through = ThroughOf<R>(job, job.geometry->StatOf(cell));
+    b[cell] = through.b, e[cell] = through.e;
   }
 }
 
-template <class T, bool kVector, bool kRelu>
-struct CellGradient {
-  using R = Real<T>;
-  using D = Tag<T>;
-  using V = Vector<T>;
-  const T* x;
-  const T* dy;
-  const T* dx;  // what is added to; null: nothing
-  CellForm<T, kVector> form;
-  Coefficient<R, kVector> b, e;
-  int64_t ahead = 0;
-
-  HWY_INLINE V Value(V value, V gradient, V hi, V c, V d, V slope, V constant) const {
-    const V deviation = hn::Sub(value, hi);
-    const V passed = PassGradient<kRelu>(D(), hn::Add(hn::Mul(deviation, c), d), gradient);
-    return hn::Sub(hn::Mul(passed, c), hn::Add(hn::Mul(deviation, slope), constant));
-  }
-  HWY_INLINE V At(int64_t i) const {
-    FetchAhead(x + i, ahead);
-    FetchAhead(dy + i, ahead);
-    const V value = Value(LoadAny(D(), x + i), LoadAny(D(), dy + i), form.hi.At(i), form.c.At(i),
-                          form.d.At(i), b.At(i), e.At(i));
-    return dx ? hn::Add(value, LoadAny(D(), dx + i)) : value;
-  }
-  HWY_INLINE V Partial(int64_t i, size_t n) const {
-    const V value =
-        Value(LoadPartial(D(), x + i, n), LoadPartial(D(), dy + i, n), form.hi.Partial(i, n),
-              form.c.Partial(i, n), form.d.Partial(i, n), b.Partial(i, n), e.Partial(i, n));
-    return dx ? hn::Add(value, LoadPartial(D(), dx + i, n)) : value;
-  }
-};
-
-// Writes dx of elements [begin, end) of a run, in cell form, to `out`.
+// Writes dx of elements [begin, end) of a run, in cell form.
 template <class T>
 struct CellGradientPart {
   using R = Real<T>;
-  static constexpr size_t kArrays = 5;
-  const Job& job;
+  static constexpr size_t kArrays = CoefficientTable::kBackwardArrays;
+  const BackwardJob& job;
   T* Out() const { return static_cast<T*>(job.dx); }
 
-  // Not inlined, as Normalized.
+  // Not inlined, as Normalized. values(k) points to the k-th coefficient.
   template <bool kVector>
-  HWY_NOINLINE void Write(int64_t at, int64_t n, const CellForm<T, kVector>& form,
-                          const Coefficient<R, kVector>& b, const Coefficient<R, kVector>& e,
+  HWY_NOINLINE void Write(int64_t at, int64_t n, const R* const* values,
                           RunWriter<T>& writer) const {
-    const T* x = static_cast<const T*>(job.x) + at;
-    const T* dy = static_cast<const T*>(job.dy) + at;
+    job.relu ? WriteThrough<kVector, true>(at, n, values, writer)
+             : WriteThrough<kVector, false>(at, n, values, writer);
+  }
+  template <bool kVector, bool kRelu>
+  HWY_INLINE void WriteThrough(int64_t at, int64_t n, const R* const* k,
+                               RunWriter<T>& writer) const {
+    using C = Coefficient<R, kVector>;
+    using Form = CellForm<T, kVector>;
+    const GradientTerms<T, Form, kRelu> in{static_cast<const T*>(job.x) + at,
+                                           static_cast<const T*>(job.dy) + at,
+                                           Form{C(k[0]), C(k[1]), C(k[2])}, job.ahead};
     T* dx = Out() + at;
-    const T* old = job.accumulate ? dx : nullptr;
-    if (job.relu)
-      writer.Write(CellGradient<T, kVector, true>{x, dy, old, form, b, e, job.ahead}, dx, n);
-    else
-      writer.Write(CellGradient<T, kVector, false>{x, dy, old, form, b, e, job.ahead}, dx, n);
+    writer.Write(Gradient<T, Form, kRelu>{in, C(k[3]), C(k[4]), job.accumulate ? dx : nullptr}, dx,
+                 n);
   }
 
   HWY_INLINE void operator()(int64_t run, int64_t begin, int64_t end, RunWriter<T>& writer) const {
-    const Geometry& g = *job.geometry;
-    const int64_t at = run * g.run_length + begin, cell = g.run_cell.Offset(run);
-    if (g.cell_vector) {
-      using C = Coefficient<R, true>;
-      const R* t = static_cast<const R*>(job.table) + cell + begin;
-      const int64_t n = g.num_cells;
-      return Write<true>(at, end - begin, {C(t), C(t + n), C(t + 2 * n)}, C(t + 3 * n),
-                         C(t + 4 * n), writer);
+    const int64_t at = run * job.geometry->run_length + begin;
+    const int64_t cell = job.geometry->run_cell.Offset(run);
+    const R* k[kArrays];
+    if (job.geometry->cell_vector) {
+      for (size_t i = 0; i < kArrays; ++i)
+        k[i] = job.table.Get<R>(static_cast<int>(i), cell + begin);
+      return Write<true>(at, end - begin, k, writer);
     }
-    using C = Coefficient<R, false>;
-    const auto k = CoefficientsOf<R>(job, g.StatOf(cell), g.ParamOf(cell));
-    const auto through = ThroughOf<R>(job, g.StatOf(cell));
-    Write<false>(at, end - begin, {C(&k.hi), C(&k.c), C(&k.d)}, C(&through.b), C(&through.e),
-                 writer);
+    R values[kArrays];
+    Coefficients(cell, values);
+    for (size_t i = 0; i < kArrays; ++i) k[i] = values + i;
+    Write<false>(at, end - begin, k, writer);
   }
 
   // Elements [at, at + n) of the array.
   void operator()(const CellBlock<T, kArrays>& cells, int64_t at, int64_t n,
                   RunWriter<T>& writer) const {
-    using C = Coefficient<R, true>;
-    Write<true>(at, n, {C(cells.Get(0)), C(cells.Get(1)), C(cells.Get(2))}, C(cells.Get(3)),
-                C(cells.Get(4)), writer);
+    const R* k[kArrays];
+    for (size_t i = 0; i < kArrays; ++i) k[i] = cells.Get(i);
+    Write<true>(at, n, k, writer);
   }
   // Of one cell, for a CellBlock.
-  void Coefficients(int64_t cell, R* values) const {
-    const Geometry& g = *job.geometry;
-    const auto k = CoefficientsOf<R>(job, g.StatOf(cell), g.ParamOf(cell));
-    const auto through = ThroughOf<R>(job, g.StatOf(cell));
+  HWY_INLINE void Coefficients(int64_t cell, R* values) const {
+    const auto k = CoefficientsOfCell<R>(job, cell);
+    const auto through = ThroughOf<R>(job, job.geometry->StatOf(cell));
     values[0] = k.hi, values[1] = k.c, values[2] = k.d;
     values[3] = through.b, values[4] = through.e;
   }
 };
 
 template <class T>
-void ApplyGradientRuns(const Job& job, const RunTask& task) {
+void ApplyGradientRuns(const BackwardJob& job, const RunTask& task) {
   WriteTask<T>(job, task, CellGradientPart<T>{job});
 }
 
 // dx of units [first, last) of rows, whose sums are known.
 template <class T>
-void ApplyGradientUnits(const Job& job, int64_t first, int64_t last) {
+void ApplyGradientUnits(const BackwardJob& job, int64_t first, int64_t last) {
   RunWriter<T> writer(job.stream);
   WriteCellUnits(job, first, last, CellGradientPart<T>{job}, writer);
 }
 
 }  // namespace HWY_NAMESPACE
-}  // namespace normkit
+}  // namespace normkit::norm::cpu
 HWY_AFTER_NAMESPACE();
 
 #endif  // NORMKIT_GRADIENT_INL_H_

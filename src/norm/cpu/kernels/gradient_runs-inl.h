@@ -1,5 +1,6 @@
-// The backward pass of any runs in element form whose elements have a parameter each and share one
-// statistic; the runs of a statistic may lie apart, and start at different parameters.
+// The backward pass in element form of runs whose elements have a parameter each and share one
+// statistic: layer and RMS normalization, and others, where the runs of a statistic lie apart or
+// start at different parameters.
 #if defined(NORMKIT_GRADIENT_RUNS_INL_H_) == defined(HWY_TARGET_TOGGLE)
 #ifdef NORMKIT_GRADIENT_RUNS_INL_H_
 #undef NORMKIT_GRADIENT_RUNS_INL_H_
@@ -7,156 +8,231 @@
 #define NORMKIT_GRADIENT_RUNS_INL_H_
 #endif
 
-#include "src/norm/cpu/kernels/gradient_rows-inl.h"
+#include "src/norm/cpu/kernels/gradient-inl.h"
 
 HWY_BEFORE_NAMESPACE();
-namespace normkit {
+namespace normkit::norm::cpu {
 namespace HWY_NAMESPACE {
 
-struct SlotSumsTag;
-struct SlotCountsTag;
+// dx of a run; on the way dy * xhat and dy are added to the sums of the parameters.
+template <class T, bool kRelu>
+struct RunGradient {
+  using R = Real<T>;
+  using Form = ElementForm<T, false, true>;
+  Gradient<T, Form, kRelu> dx;
+  R* dgamma;
+  R* dbeta;
+
+  template <class Part>
+  HWY_INLINE Vector<T> operator()(Part p) const {
+    const GradientAt<Form, kRelu> at = dx.in.At(p);
+    p.Store(hn::Add(p.Load(dgamma), hn::Mul(at.dy, at.form.Xhat(at.deviation))), dgamma);
+    p.Store(hn::Add(p.Load(dbeta), at.dy), dbeta);
+    return dx.Dx(p, at);
+  }
+};
+
+struct RunSumsTag;
+struct RunCountsTag;
 struct UnwantedTag;
 
-// Takes runs one after the other, counted statistic by statistic. The sums of parameters are kept
-// in the arithmetic's type for a few runs, then go to f64.
+// Takes runs one after the other, counted unit by unit. The sums of parameters are kept in the
+// arithmetic's type for a few runs, then go to f64: an array for each parameter at which runs
+// begin.
 template <class T, bool kRelu>
 class RunBackward {
   using R = Real<T>;
-  using D = Tag<T>;
+  static constexpr int64_t kRuns = 32;  // that one f32 sum takes
   static constexpr int64_t kLanesOfLine = 64 / sizeof(R);
-  static constexpr int64_t kRuns = 32;    // that one f32 sum takes
-  static constexpr int64_t kPart = 4096;  // elements of results that nobody wants
+  static constexpr int64_t kUnwanted = 4096;  // elements of results that nobody wants
 
  public:
-  explicit RunBackward(const Job& job)
+  RunBackward(const BackwardJob& job, RunWalk walk)
       : job_(job),
         g_(*job.geometry),
-        per_unit_(g_.elements.reduced.size()),
+        walk_(walk),
+        rows_(walk == RunWalk::kRows),
+        unit_runs_(g_.elements.reduced.size()),
+        blocks_(g_.elements, /*join=*/!rows_),
         writer_(job.dx && job.stream) {}
 
-  // Sums of w and w * (x - hi) over one chunk (row_blocks.h) of the runs of a unit.
-  void Sum(int64_t unit, int64_t chunk, double* sums) const {
-    const RowBlocks blocks(g_.elements);
-    const int64_t first = chunk * RowBlocks::kChunkBlocks;
-    const int64_t last = std::min(first + RowBlocks::kChunkBlocks, blocks.num_blocks());
-    sums[0] = sums[1] = 0;
+  // Sums of w and w * (x - hi) over blocks [first, last) of a unit.
+  HWY_NOINLINE void Sum(int64_t unit, int64_t first, int64_t last, double* w, double* w_x) const {
+    *w = *w_x = 0;
     for (int64_t b = first; b < last; ++b) {
-      const Block block = blocks.Get(b);
+      const Block block = blocks_.Get(b);
       LaneSums<R> lanes;
-      for (int64_t s = 0; s < block.segments; ++s)
-        lanes.AddRun(Terms(unit, block.first_segment + s, block.offset), block.length);
-      sums[0] += lanes.First();
-      sums[1] += lanes.Second();
+      for (int64_t k = 0; k < block.runs; ++k)
+        lanes.AddRun(Terms(PlaceOf(unit, block.first_run + k), block.offset), block.length);
+      *w += lanes.First();
+      *w_x += lanes.Second();
     }
   }
+  void SumChunk(int64_t unit, int64_t chunk, double* w, double* w_x) const {
+    Sum(unit, blocks_.chunk_begin(chunk), blocks_.chunk_begin(chunk + 1), w, w_x);
+  }
 
-  // dx of the task's parts of runs, and what they add to dgamma and dbeta.
-  void Run(const RunTask& task, bool gather, double* dgamma, double* dbeta) {
-    Start(task.end - task.begin);
-    for (int64_t run = task.first_run; run < task.last_run; ++run) {
-      const int64_t unit = run / per_unit_, k = run % per_unit_;
-      if (gather && k == 0) Gather(unit);
-      const int64_t slot = Param(unit, k) / g_.run_length;
-      Write(unit, k, task.begin, sums_ + 2 * padded_ * slot);
-      if (++counts_[slot] == kRuns) Flush(slot, task.begin, dgamma, dbeta);
-    }
-    for (int64_t slot = 0; slot < slots_; ++slot) Flush(slot, task.begin, dgamma, dbeta);
+  // dx of the task's parts of runs, and what they add to the parameters.
+  void Run(const RunTask& task, const ParameterSums& parameters) {
+    Start(task, parameters);
+    if (walk_ == RunWalk::kParts)
+      Write(task.first_run, task.last_run);
+    else
+      TakeUnits(task.first_run / unit_runs_, task.last_run / unit_runs_);
+    for (int64_t slot = 0; slot < slots_; ++slot) Flush(slot);
+  }
+
+  // Writes dx of elements [begin, end) of a run; adds to the sums of its parameters.
+  T* Out() const { return static_cast<T*>(job_.dx); }
+  HWY_INLINE void operator()(int64_t run, int64_t begin, int64_t end, RunWriter<T>& writer) const {
+    const Place place = PlaceOf(run / unit_runs_, run % unit_runs_);
+    T* dx = Out() + place.at + begin;
+    writer.Write(GradientOf(place, begin, job_.accumulate ? dx : nullptr), dx, end - begin);
   }
 
  private:
-  int64_t Param(int64_t unit, int64_t k) const {
-    return g_.kept_param.Offset(unit) + g_.reduced_param.Offset(k);
+  // Where a run is.
+  struct Place {
+    int64_t unit, at, param;
+  };
+  HWY_INLINE Place PlaceOf(int64_t unit, int64_t k) const {
+    if (rows_) return {unit, (unit * unit_runs_ + k) * g_.run_length, 0};
+    return {unit, g_.elements.kept.Offset(unit) + g_.elements.reduced.Offset(k),
+            g_.kept_param.Offset(unit) + g_.reduced_param.Offset(k)};
   }
 
-  RowGradientTerms<T, kRelu> Terms(int64_t unit, int64_t k, int64_t begin) const {
-    const int64_t at = g_.elements.kept.Offset(unit) + g_.elements.reduced.Offset(k) + begin;
-    const int64_t param = Param(unit, k) + begin;
-    return {static_cast<const T*>(job_.x) + at, static_cast<const T*>(job_.dy) + at,
-            static_cast<const R*>(job_.gamma) + param, static_cast<const R*>(job_.beta) + param,
-            RowForm<T>(job_, unit)};
+  HWY_INLINE GradientTerms<T, ElementForm<T, false, true>, kRelu> Terms(const Place& place,
+                                                                        int64_t begin) const {
+    using One = Coefficient<R, false>;
+    using Each = Coefficient<R, true>;
+    const auto k = CoefficientsOfStat<R>(job_.mean[place.unit], job_.rstd[place.unit]);
+    const int64_t at = place.at + begin, param = place.param + begin;
+    return {static_cast<const T*>(job_.x) + at,
+            static_cast<const T*>(job_.dy) + at,
+            {One(&k.hi), One(&k.r), One(&k.e), Each(static_cast<const R*>(job_.gamma) + param),
+             Each(static_cast<const R*>(job_.beta) + param)}};
+  }
+
+  HWY_INLINE RunGradient<T, kRelu> GradientOf(const Place& place, int64_t begin,
+                                              const T* old) const {
+    using One = Coefficient<R, false>;
+    const auto through = ThroughOf<R>(job_, place.unit);
+    R* sums = SumsOf(place.param / g_.run_length) + begin - begin_;
+    return {{Terms(place, begin), One(&through.b), One(&through.e), old}, sums, sums + padded_};
   }
 
   // E[w] and E[w * xhat] of a unit.
   void Gather(int64_t unit) const {
-    const int64_t chunks = RowBlocks(g_.elements).num_chunks();
-    double w = 0, w_x = 0;
+    const XhatMeans means = job_.means.From(unit);
+    const int64_t chunks = rows_ ? 1 : blocks_.num_chunks();
+    means.Clear(1);
     for (int64_t chunk = 0; chunk < chunks; ++chunk) {
-      double sums[2];
-      Sum(unit, chunk, sums);
-      w += sums[0];
-      w_x += sums[1];
+      double w, w_x;
+      rows_ ? Sum(unit, 0, blocks_.num_blocks(), &w, &w_x) : SumChunk(unit, chunk, &w, &w_x);
+      *means.w += w;
+      *means.w_xhat += w_x;
     }
-    const auto count = static_cast<double>(g_.plan.num_reduced);
-    job_.mean_w[unit] = job_.center ? w / count : 0;
-    job_.mean_w_xhat[unit] = XhatSum(job_, unit, w, w_x) / count;
+    means.ToXhat<R>(1, job_.mean + unit, job_.rstd + unit);
+    means.Divide(1, static_cast<double>(g_.plan.num_reduced), job_.center);
   }
 
-  // Clears the sums of parts of runs, one for each place where a run's parameters may start.
-  void Start(int64_t length) {
-    length_ = length;
-    padded_ = (length + kLanesOfLine - 1) / kLanesOfLine * kLanesOfLine;
+  void Start(const RunTask& task, const ParameterSums& parameters) {
+    begin_ = task.begin;
+    length_ = task.end - task.begin;
+    parameters_ = parameters;
+    padded_ = (length_ + kLanesOfLine - 1) / kLanesOfLine * kLanesOfLine;
     slots_ = g_.plan.num_param / g_.run_length;
-    sums_ = Scratch<SlotSumsTag, R>(static_cast<size_t>(2 * padded_ * slots_));
-    counts_ = Scratch<SlotCountsTag, int64_t>(static_cast<size_t>(slots_));
+    sums_ = Scratch<RunSumsTag, R>(static_cast<size_t>(2 * padded_ * slots_));
+    counts_ = Scratch<RunCountsTag, int64_t>(static_cast<size_t>(slots_));
     std::fill_n(sums_, 2 * padded_ * slots_, R(0));
     std::fill_n(counts_, slots_, int64_t{0});
   }
 
-  void Flush(int64_t slot, int64_t begin, double* dgamma, double* dbeta) {
-    R* sums = sums_ + 2 * padded_ * slot;
-    dgamma += slot * g_.run_length + begin;
-    dbeta += slot * g_.run_length + begin;
+  // Of dgamma, then of dbeta.
+  R* SumsOf(int64_t slot) const { return sums_ + 2 * padded_ * slot; }
+
+  void Flush(int64_t slot) {
+    R* sums = SumsOf(slot);
+    double* dgamma = parameters_.dgamma + slot * g_.run_length + begin_;
+    double* dbeta = parameters_.dbeta + slot * g_.run_length + begin_;
     for (int64_t i = 0; i < length_; ++i) dgamma[i] += static_cast<double>(sums[i]);
     for (int64_t i = 0; i < length_; ++i) dbeta[i] += static_cast<double>(sums[padded_ + i]);
     std::fill_n(sums, 2 * padded_, R(0));
     counts_[slot] = 0;
   }
 
-  // dx of a part of a run; its terms go into sums.
-  void Write(int64_t unit, int64_t k, int64_t begin, R* sums) {
-    const auto through = ThroughOf<R>(job_, unit);
-    const V b = hn::Set(D(), through.b), constant = hn::Set(D(), through.e);
-    if (job_.dx) {
-      const auto terms = Terms(unit, k, begin);
-      T* dx = static_cast<T*>(job_.dx) + (terms.x - static_cast<const T*>(job_.x));
-      return writer_.Write(RowGradient<T, kRelu>{terms, job_.accumulate ? dx : nullptr, b, constant,
-                                                 sums, sums + padded_},
-                           dx, length_);
-    }
-    for (int64_t i = 0; i < length_; i += kPart) {
-      const RowGradient<T, kRelu> gradient{
-          Terms(unit, k, begin + i), nullptr, b, constant, sums + i, sums + padded_ + i};
-      StoreRun(gradient, Scratch<UnwantedTag, T>(kPart), std::min(kPart, length_ - i));
+  // Units [first, last), some at a time: prepared, summed, written.
+  void TakeUnits(int64_t first, int64_t last) {
+    const int64_t group = rows_ ? job_.group : 1;
+    for (int64_t unit = first; unit < last; unit += group) {
+      const int64_t end = std::min(unit + group, last);
+      PrepareUnits<T>(job_, unit, end);
+      for (int64_t u = unit; u < end && !job_.fixed; ++u) Gather(u);
+      Write(unit * unit_runs_, end * unit_runs_);
     }
   }
 
-  using V = Vector<T>;
-  const Job& job_;
+  // The task's part of runs [first, last).
+  void Write(int64_t first, int64_t last) {
+    if (rows_) return WriteRows(first, last);
+    for (int64_t run = first; run < last; ++run) {
+      const Place place = PlaceOf(run / unit_runs_, run % unit_runs_);
+      const int64_t slot = place.param / g_.run_length;
+      if (job_.dx)
+        (*this)(run, begin_, begin_ + length_, writer_);
+      else
+        AddUnwanted(place);
+      if (++counts_[slot] == kRuns) Flush(slot);
+    }
+  }
+  // Those that lie in a row and share all parameters.
+  void WriteRows(int64_t first, int64_t last) {
+    for (int64_t end; first < last; first = end) {
+      end = std::min(first + kRuns - counts_[0], last);
+      WriteRuns(job_, first, end, *this, writer_);
+      counts_[0] += end - first;
+      if (counts_[0] == kRuns) Flush(0);
+    }
+  }
+  void AddUnwanted(const Place& place) const {
+    T* dx = Scratch<UnwantedTag, T>(kUnwanted);
+    for (int64_t i = 0; i < length_; i += kUnwanted)
+      StoreRun(GradientOf(place, begin_ + i, nullptr), dx, std::min(kUnwanted, length_ - i));
+  }
+
+  const BackwardJob& job_;
   const Geometry& g_;
-  const int64_t per_unit_;  // runs
+  const RunWalk walk_;
+  const bool rows_;
+  const int64_t unit_runs_;
+  const RowBlocks blocks_;
   RunWriter<T> writer_;
-  int64_t length_ = 0;  // of the parts of runs
-  int64_t padded_ = 0;  // the same in whole cache lines
-  int64_t slots_ = 0;
-  R* sums_ = nullptr;  // of each slot those of dgamma, then of dbeta
-  int64_t* counts_ = nullptr;
+  ParameterSums parameters_ = {};
+  int64_t begin_ = 0, length_ = 0;  // of the parts of runs
+  int64_t padded_ = 0;              // length_ in whole cache lines
+  int64_t slots_ = 0;               // parameters at which runs begin
+  R* sums_ = nullptr;
+  int64_t* counts_ = nullptr;  // runs in the sums of a slot
 };
 
 // Sums of w and w * (x - hi) over one chunk of the runs of a unit.
 template <class T>
-void ReduceElementRuns(const Job& job, int64_t unit, int64_t chunk, double* sums) {
-  job.relu ? RunBackward<T, true>(job).Sum(unit, chunk, sums)
-           : RunBackward<T, false>(job).Sum(unit, chunk, sums);
+void ReduceElementRuns(const BackwardJob& job, int64_t unit, int64_t chunk, double* w,
+                       double* w_x) {
+  constexpr auto kWalk = RunWalk::kParts;
+  job.relu ? RunBackward<T, true>(job, kWalk).SumChunk(unit, chunk, w, w_x)
+           : RunBackward<T, false>(job, kWalk).SumChunk(unit, chunk, w, w_x);
 }
 
 template <class T>
-void BackwardRuns(const Job& job, const RunTask& task, bool gather, double* dgamma, double* dbeta) {
-  job.relu ? RunBackward<T, true>(job).Run(task, gather, dgamma, dbeta)
-           : RunBackward<T, false>(job).Run(task, gather, dgamma, dbeta);
+void BackwardRuns(const BackwardJob& job, const RunTask& task, RunWalk walk,
+                  const ParameterSums& parameters) {
+  job.relu ? RunBackward<T, true>(job, walk).Run(task, parameters)
+           : RunBackward<T, false>(job, walk).Run(task, parameters);
 }
 
 }  // namespace HWY_NAMESPACE
-}  // namespace normkit
+}  // namespace normkit::norm::cpu
 HWY_AFTER_NAMESPACE();
 
 #endif  // NORMKIT_GRADIENT_RUNS_INL_H_

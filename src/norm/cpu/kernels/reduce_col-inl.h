@@ -10,11 +10,11 @@
 #include <cmath>
 
 #include "src/core/scratch.h"
-#include "src/norm/cpu/kernels/column_task.h"
+#include "src/norm/cpu/kernels/column_cut.h"
 #include "src/norm/cpu/kernels/reduce_row-inl.h"
 
 HWY_BEFORE_NAMESPACE();
-namespace normkit {
+namespace normkit::norm::cpu {
 namespace HWY_NAMESPACE {
 
 // Adds what was summed in the arithmetic's type.
@@ -23,8 +23,9 @@ HWY_INLINE void AddTo(double* HWY_RESTRICT sums, const R* HWY_RESTRICT values, i
   for (int64_t c = 0; c < n; ++c) sums[c] += static_cast<double>(values[c]);
 }
 
-// Two sums for each of kCount neighbouring vectors of columns, over up to kColumnGroup rows, in
-// f32; then added to f64. Columns do not touch each other, so kCount does not show in the result.
+// Two sums for each of kCount neighbouring vectors of columns, over up to kBlockRows rows, in f32;
+// then added to f64. op.Row(row) gives the terms of a row, as for LaneSums. Columns do not touch
+// each other, so kCount does not show in the result.
 template <class T, size_t kCount, class Op>
 HWY_INLINE void AddTile(const Op& op, int64_t rows, int64_t column, size_t columns,
                         double* HWY_RESTRICT first_sums, double* HWY_RESTRICT second_sums) {
@@ -35,14 +36,15 @@ HWY_INLINE void AddTile(const Op& op, int64_t rows, int64_t column, size_t colum
   for (size_t v = 0; v < kCount; ++v) first[v] = second[v] = hn::Zero(d);
   const bool whole = columns == kCount * kWidth;
   for (int64_t row = 0; row < rows; ++row) {
+    const auto terms = op.Row(row);
     HWY_UNROLL(8)
     for (size_t v = 0; v < kCount; ++v) {
       Vector<T> a, b;
       const int64_t at = column + static_cast<int64_t>(v * kWidth);
       if (kCount > 1 || whole)
-        op.At(row, at, &a, &b);
+        terms(WholeVector<R>{at}, &a, &b);
       else
-        op.Partial(row, at, columns, &a, &b);
+        terms(PartOfVector<R>{at, columns}, &a, &b);
       first[v] = hn::Add(first[v], a);
       second[v] = hn::Add(second[v], b);
     }
@@ -89,17 +91,18 @@ HWY_INLINE void AddRows(const Op& op, int64_t rows, int64_t width, double* first
     std::fill_n(first, filled, R(0));
     std::fill_n(second, filled, R(0));
     for (int64_t row = 0; row < rows; ++row) {
+      const auto terms = op.Row(row);
       Vector<T> a, b;
       int64_t c = 0;
       for (; c + kWidth <= n; c += kWidth) {
-        op.Fetch(row, begin + c);
-        op.At(row, begin + c, &a, &b);
+        terms.Fetch(begin + c);
+        terms(WholeVector<R>{begin + c}, &a, &b);
         hn::Store(hn::Add(hn::Load(d, first + c), a), d, first + c);
         hn::Store(hn::Add(hn::Load(d, second + c), b), d, second + c);
       }
       if (c == n) continue;
-      op.Fetch(row, begin + c);  // one line missed stops all that is on its way
-      op.Partial(row, begin + c, static_cast<size_t>(n - c), &a, &b);
+      terms.Fetch(begin + c);  // one line missed stops all that is on its way
+      terms(PartOfVector<R>{begin + c, static_cast<size_t>(n - c)}, &a, &b);
       hn::Store(hn::Add(hn::Load(d, first + c), a), d, first + c);
       hn::Store(hn::Add(hn::Load(d, second + c), b), d, second + c);
     }
@@ -129,29 +132,32 @@ int64_t RowsAhead(const Loops& rows, int64_t width) {
   return stride * std::max<int64_t>(1, kBytes / (width * static_cast<int64_t>(sizeof(T))));
 }
 
-// x - shift and its square; without centering only the square.
+// x - shift and its square of a row; without centering only the square.
 template <class T, bool kCenter>
 struct ColumnDeviations {
-  using R = Real<T>;
-  using D = Tag<T>;
-  const T* const* rows;
-  const R* shift;
+  using V = Vector<T>;
+  const T* x;
+  const Real<T>* shift;
   int64_t ahead;
 
-  HWY_INLINE void Fetch(int64_t row, int64_t column) const {
-    FetchAhead(rows[row] + column, ahead);
+  HWY_INLINE void Fetch(int64_t column) const { FetchAhead(x + column, ahead); }
+  // Lanes beyond the end are never read.
+  template <class Part>
+  HWY_INLINE void operator()(Part p, V* first, V* second) const {
+    const V value = p.Load(x);
+    *first = kCenter ? hn::Sub(value, p.Load(shift)) : hn::Zero(Tag<T>());
+    *second = kCenter ? hn::Mul(*first, *first) : hn::Mul(value, value);
   }
-  HWY_INLINE void At(int64_t row, int64_t column, Vector<T>* first, Vector<T>* second) const {
-    const Vector<T> x = LoadAny(D(), rows[row] + column);
-    *first = kCenter ? hn::Sub(x, hn::LoadU(D(), shift + column)) : hn::Zero(D());
-    *second = kCenter ? hn::Mul(*first, *first) : hn::Mul(x, x);
-  }
-  // Lanes from n on are never read.
-  HWY_INLINE void Partial(int64_t row, int64_t column, size_t n, Vector<T>* first,
-                          Vector<T>* second) const {
-    const Vector<T> x = LoadPartial(D(), rows[row] + column, n);
-    *first = kCenter ? hn::Sub(x, LoadPartial(D(), shift + column, n)) : hn::Zero(D());
-    *second = kCenter ? hn::Mul(*first, *first) : hn::Mul(x, x);
+};
+
+template <class T, bool kCenter>
+struct ColumnRows {
+  const T* const* rows;
+  const Real<T>* shift;
+  int64_t ahead;
+
+  HWY_INLINE ColumnDeviations<T, kCenter> Row(int64_t row) const {
+    return {rows[row], shift, ahead};
   }
 };
 
@@ -163,22 +169,22 @@ class ColumnMoments {
   using R = Real<T>;
 
  public:
-  ColumnMoments(const Job& job, const ColumnTask& task)
+  ColumnMoments(const ForwardJob& job, const ColumnTask& task)
       : from_memory_(job.stream),
         reduced_(job.geometry->reduce.reduced),
         x_(static_cast<const T*>(job.x) + job.geometry->reduce.kept.Offset(task.unit) +
            task.first_column),
         width_(task.last_column - task.first_column),
         ahead_(RowsAhead<T>(reduced_, width_)),
-        shift_(Scratch<ColumnShiftTag, R>(kColumnBlock)),  // whole vectors
-        sum_(Scratch<ColumnSumsTag, double>(2 * kColumnBlock)),
-        squares_(sum_ + kColumnBlock) {}
+        shift_(Scratch<ColumnShiftTag, R>(kMaxTaskColumns)),  // whole vectors
+        sum_(Scratch<ColumnSumsTag, double>(2 * kMaxTaskColumns)),
+        squares_(sum_ + kMaxTaskColumns) {}
 
   // Moments of rows [first, last), into mean and m2 of every column.
   void Gather(int64_t first, int64_t last, double* mean, double* m2) {
     double n = 0;
-    for (int64_t row = first; row < last; row += kColumnChunk) {
-      const int64_t end = std::min(row + kColumnChunk, last);
+    for (int64_t row = first; row < last; row += kShiftRows) {
+      const int64_t end = std::min(row + kShiftRows, last);
       Chunk(row, end);
       Merge(row, end, n, mean, m2);
       n += static_cast<double>(end - row);
@@ -192,7 +198,7 @@ class ColumnMoments {
   void Chunk(int64_t first, int64_t last) {
     constexpr auto kWidth = static_cast<int64_t>(hn::MaxLanes(Tag<T>()));
     std::fill_n(shift_, (width_ + kWidth - 1) / kWidth * kWidth, R(0));
-    if (kCenter) Guess(first, std::min(first + kColumnGroup, last));
+    if (kCenter) Guess(first, std::min(first + kBlockRows, last));
     Sum(first, last);
     if (kCenter && Improve(static_cast<double>(last - first))) Sum(first, last);
   }
@@ -215,11 +221,11 @@ class ColumnMoments {
   void Sum(int64_t first, int64_t last) {
     std::fill_n(sum_, width_, 0.0);
     std::fill_n(squares_, width_, 0.0);
-    for (int64_t row = first; row < last; row += kColumnGroup) {
-      const T* rows[kColumnGroup];
-      const int64_t count = std::min<int64_t>(kColumnGroup, last - row);
+    for (int64_t row = first; row < last; row += kBlockRows) {
+      const T* rows[kBlockRows];
+      const int64_t count = std::min<int64_t>(kBlockRows, last - row);
       for (int64_t i = 0; i < count; ++i) rows[i] = Row(row + i);
-      const ColumnDeviations<T, kCenter> op{rows, shift_, ahead_};
+      const ColumnRows<T, kCenter> op{rows, shift_, ahead_};
       AddColumns<T>(op, from_memory_, count, width_, sum_, squares_);
     }
   }
@@ -281,7 +287,7 @@ class ColumnMoments {
 };
 
 template <class T>
-void ReduceColumns(const Job& job, const ColumnTask& task, double* mean, double* m2) {
+void ReduceColumns(const ForwardJob& job, const ColumnTask& task, double* mean, double* m2) {
   if (job.center)
     ColumnMoments<T, true>(job, task).Gather(task.first_row, task.last_row, mean, m2);
   else
@@ -289,7 +295,7 @@ void ReduceColumns(const Job& job, const ColumnTask& task, double* mean, double*
 }
 
 }  // namespace HWY_NAMESPACE
-}  // namespace normkit
+}  // namespace normkit::norm::cpu
 HWY_AFTER_NAMESPACE();
 
 #endif  // NORMKIT_REDUCE_COL_INL_H_

@@ -15,8 +15,9 @@
 #include "src/simd/load_store-inl.h"
 
 HWY_BEFORE_NAMESPACE();
-namespace normkit {
+namespace normkit::norm::cpu {
 namespace HWY_NAMESPACE {
+using namespace simd::HWY_NAMESPACE;
 
 // Sums run over this many lanes whatever the width of a vector, so that every target has the same
 // bits: 128 bytes are two vectors of AVX-512, enough to hide the latency of an addition.
@@ -83,8 +84,8 @@ class LaneSums {
     }
   }
 
-  // op.At(i, &first, &second) for whole vectors of elements, op.Partial(i, n, &first, &second) for
-  // the rest, where lanes from n on have to be zero.
+  // op(vector, &first, &second) for whole vectors of elements and for the rest, of which the lanes
+  // beyond it have to be zero.
   template <class Op>
   HWY_INLINE void AddRun(const Op& op, int64_t n) {
     constexpr auto kStep = static_cast<int64_t>(kLanes<R>);
@@ -93,16 +94,16 @@ class LaneSums {
     for (; i + kStep <= n; i += kStep) {
       HWY_UNROLL(16)
       for (size_t u = 0; u < kVectors; ++u) {
-        op.At(i + static_cast<int64_t>(u * kWidth), &first, &second);
+        op(WholeVector<R>{i + static_cast<int64_t>(u * kWidth)}, &first, &second);
         first_[u] = hn::Add(first_[u], first);
         second_[u] = hn::Add(second_[u], second);
       }
     }
     for (size_t u = 0; i < n; ++u, i += kWidth) {
       if (const int64_t left = n - i; left >= static_cast<int64_t>(kWidth))
-        op.At(i, &first, &second);
+        op(WholeVector<R>{i}, &first, &second);
       else
-        op.Partial(i, static_cast<size_t>(left), &first, &second);
+        op(PartOfVector<R>{i, static_cast<size_t>(left)}, &first, &second);
       first_[u] = hn::Add(first_[u], first);
       second_[u] = hn::Add(second_[u], second);
     }
@@ -124,22 +125,16 @@ class LaneSums {
 // x - shift and its square; without centering only the square, of x.
 template <class T, bool kCenter>
 struct Deviations {
-  using D = Tag<T>;
   using V = Vector<T>;
   const T* x;
   V shift;
   int64_t ahead = 0;
 
-  HWY_INLINE void At(int64_t i, V* first, V* second) const {
-    FetchAhead(x + i, ahead);
-    const V value = LoadAny(D(), x + i);
-    *first = kCenter ? hn::Sub(value, shift) : hn::Zero(D());
-    *second = kCenter ? hn::Mul(*first, *first) : hn::Mul(value, value);
-  }
-  HWY_INLINE void Partial(int64_t i, size_t n, V* first, V* second) const {
-    const V value = LoadPartial(D(), x + i, n);
-    *first =
-        kCenter ? hn::IfThenElseZero(hn::FirstN(D(), n), hn::Sub(value, shift)) : hn::Zero(D());
+  template <class Part>
+  HWY_INLINE void operator()(Part p, V* first, V* second) const {
+    p.Fetch(x, ahead);
+    const V value = p.Load(x);
+    *first = kCenter ? p.Keep(hn::Sub(value, shift)) : hn::Zero(Tag<T>());
     *second = kCenter ? hn::Mul(*first, *first) : hn::Mul(value, value);
   }
 };
@@ -175,7 +170,7 @@ class RowMoments {
       if (kCenter) shift_ = Guess(*blocks_, unit_, blocks_->Get(block_));
     }
     const Block block = blocks_->Get(block_);
-    const auto n = static_cast<double>(block.segments * block.length);
+    const auto n = static_cast<double>(block.runs * block.length);
     double sum, squares;
     Sum(*blocks_, unit_, block, shift_, ahead_, &sum, &squares);
     if (HWY_LIKELY(IsGood(n, sum, squares)))
@@ -196,7 +191,7 @@ class RowMoments {
   HWY_NOINLINE static void Sum(const RowBlocks& blocks, const T* unit, const Block& block, R shift,
                                int64_t ahead, double* sum, double* squares) {
     LaneSums<R> sums;
-    for (int64_t k = 0; k < block.segments; ++k) {
+    for (int64_t k = 0; k < block.runs; ++k) {
       const T* x = unit + blocks.Offset(block, k);
       sums.AddRun(Deviations<T, kCenter>{x, hn::Set(D(), shift), ahead}, block.length);
     }
@@ -256,7 +251,7 @@ class RowMoments {
   // Squares beyond the range of f32 (or NaN): in f64.
   HWY_NOINLINE Moments Wide(const Block& block) const {
     Moments moments;
-    for (int64_t k = 0; k < block.segments; ++k) {
+    for (int64_t k = 0; k < block.runs; ++k) {
       const T* x = unit_ + blocks_->Offset(block, k);
       for (int64_t i = 0; i < block.length; ++i) {
         const double value = ToDouble(x[i]);
@@ -276,7 +271,7 @@ class RowMoments {
 };
 
 }  // namespace HWY_NAMESPACE
-}  // namespace normkit
+}  // namespace normkit::norm::cpu
 HWY_AFTER_NAMESPACE();
 
 #endif  // NORMKIT_REDUCE_ROW_INL_H_

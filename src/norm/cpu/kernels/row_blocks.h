@@ -6,55 +6,57 @@
 
 #include "src/norm/cpu/nest.h"
 
-namespace normkit {
+namespace normkit::norm::cpu {
 
-// `segments` pieces of `length` elements each: part of one run, or several whole short runs.
+// Part of one run, or several whole short runs, each of `length` elements.
 struct Block {
-  int64_t first_segment, segments, offset, length;
+  int64_t first_run, runs, offset, length;
 };
 
-// A block is what f32 lanes may add up, kMostAdditions numbers each; a chunk is what one task
-// gathers.
+// A block is what f32 lanes may add up, kMostAdditions numbers each; a chunk is a number of blocks
+// in a row, whose sums are merged with those of others in order.
 class RowBlocks {
  public:
   static constexpr int64_t kBlock = 1024;
   static constexpr int64_t kMostAdditions = 32;  // a block over 32 lanes
   static constexpr int64_t kChunkBlocks = 64;
 
-  explicit RowBlocks(const Nest& nest)
-      : segments_(nest.reduced), length_(nest.inner_kept ? 1 : nest.inner) {
+  // `join`: short runs share blocks.
+  explicit RowBlocks(const Nest& nest, bool join = true)
+      : runs_(nest.reduced), length_(nest.inner_kept ? 1 : nest.inner) {
     if (length_ >= kBlock) {
-      per_segment_ = (length_ + kBlock - 1) / kBlock;
-      num_blocks_ = per_segment_ * segments_.size();
+      per_run_ = (length_ + kBlock - 1) / kBlock;
+      num_blocks_ = per_run_ * runs_.size();
     } else {
       // Runs shorter than the lanes leave some idle, and the others add once for each run.
-      group_ = std::min(kMostAdditions, kBlock / std::max<int64_t>(1, length_));
-      num_blocks_ = (segments_.size() + group_ - 1) / group_;
+      if (join) joined_ = std::min(kMostAdditions, kBlock / std::max<int64_t>(1, length_));
+      num_blocks_ = (runs_.size() + joined_ - 1) / joined_;
     }
   }
 
   int64_t num_blocks() const { return num_blocks_; }
+  int64_t chunk_begin(int64_t chunk) const { return std::min(chunk * kChunkBlocks, num_blocks_); }
   int64_t num_chunks() const { return (num_blocks_ + kChunkBlocks - 1) / kChunkBlocks; }
 
   Block Get(int64_t index) const {
-    if (per_segment_ == 1) return {index, 1, 0, length_};
-    if (per_segment_ > 1) {
-      const int64_t offset = index % per_segment_ * kBlock;
-      return {index / per_segment_, 1, offset, std::min(kBlock, length_ - offset)};
+    if (per_run_ == 1) return {index, 1, 0, length_};
+    if (per_run_ > 1) {
+      const int64_t offset = index % per_run_ * kBlock;
+      return {index / per_run_, 1, offset, std::min(kBlock, length_ - offset)};
     }
-    const int64_t first = index * group_;
-    return {first, std::min(group_, segments_.size() - first), 0, length_};
+    const int64_t first = index * joined_;
+    return {first, std::min(joined_, runs_.size() - first), 0, length_};
   }
-  // Of the k-th segment of a block, from the start of the unit.
+  // Of the k-th run of a block, from the start of the unit.
   int64_t Offset(const Block& block, int64_t k) const {
-    return segments_.Offset(block.first_segment + k) + block.offset;
+    return runs_.Offset(block.first_run + k) + block.offset;
   }
 
  private:
-  Loops segments_;
+  Loops runs_;
   int64_t length_, num_blocks_ = 0;
-  int64_t per_segment_ = 0;  // blocks of one long segment; 0: short ones, `group_` to a block
-  int64_t group_ = 1;
+  int64_t per_run_ = 0;  // blocks of one long run; 0: short ones, `joined_` to a block
+  int64_t joined_ = 1;
 };
 
-}  // namespace normkit
+}  // namespace normkit::norm::cpu

@@ -8,31 +8,33 @@
 #include "src/norm/cpu/kernels/reduce_col-inl.h"
 
 HWY_BEFORE_NAMESPACE();
-namespace normkit {
+namespace normkit::norm::cpu {
 namespace HWY_NAMESPACE {
 
 const KernelTable* NORMKIT_TABLE() {
   using T = NORMKIT_STORAGE;
-  static constexpr KernelTable kTable = {PrepareRuns<T>,
-                                         PrepareUnits<T>,
-                                         ReduceRows<T>,
-                                         ReduceColumns<T>,
-                                         FillTable<Real<T>>,
-                                         ApplyRuns<T>,
-                                         ForwardRows<T>,
-                                         ReduceGradientRows<T>,
-                                         ReduceGradientColumns<T>,
-                                         FillGradientTable<Real<T>>,
-                                         ApplyGradientRuns<T>,
-                                         ApplyGradientUnits<T>,
-                                         BackwardRows<T>,
-                                         ReduceElementRuns<T>,
-                                         BackwardRuns<T>,
-                                         ReduceElementColumns<T>,
-                                         BackwardColumns<T>};
+  static constexpr KernelTable kTable = {
+      .prepare_x = PrepareRuns<T>,
+      .prepare_dy = PrepareRuns<T>,
+      .prepare_dy_units = PrepareUnits<T>,
+      .reduce_rows = ReduceRows<T>,
+      .reduce_columns = ReduceColumns<T>,
+      .fill_table = FillTable<Real<T>>,
+      .apply_runs = ApplyRuns<T>,
+      .forward_rows = ForwardRows<T>,
+      .reduce_gradient_rows = ReduceGradientRows<T>,
+      .reduce_gradient_columns = ReduceGradientColumns<T>,
+      .fill_gradient_table = FillGradientTable<Real<T>>,
+      .apply_gradient_runs = ApplyGradientRuns<T>,
+      .apply_gradient_units = ApplyGradientUnits<T>,
+      .reduce_element_runs = ReduceElementRuns<T>,
+      .backward_runs = BackwardRuns<T>,
+      .reduce_element_columns = ReduceElementColumns<T>,
+      .backward_columns = BackwardColumns<T>,
+  };
   return &kTable;
 }
 
 }  // namespace HWY_NAMESPACE
-}  // namespace normkit
+}  // namespace normkit::norm::cpu
 HWY_AFTER_NAMESPACE();

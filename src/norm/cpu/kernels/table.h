@@ -5,10 +5,9 @@
 
 #include "normkit/core/dtype.h"
 #include "src/norm/cpu/job.h"
-#include "src/norm/cpu/kernels/column_pieces.h"
-#include "src/norm/cpu/kernels/column_task.h"
+#include "src/norm/cpu/kernels/column_cut.h"
 
-namespace normkit {
+namespace normkit::norm::cpu {
 
 // Elements [begin, end) of each of the runs [first_run, last_run).
 struct RunTask {
@@ -16,48 +15,54 @@ struct RunTask {
   int64_t begin, end;
 };
 
+// How the backward pass of runs in element form goes.
+enum class RunWalk {
+  kParts,  // any parts of runs: what passes through the statistics is known, or not wanted
+  kUnits,  // whole units, of which that is summed first
+  kRows,   // the same of units whose runs lie in a row and share all parameters
+};
+
 struct KernelTable {
-  // Computes x or dy (job.prepares) of runs, of units [first, last) of rows.
-  void (*prepare_runs)(const Job& job, const RunTask& task);
-  void (*prepare_units)(const Job& job, int64_t first, int64_t last);
+  // Computes x or dy of runs (job.prepares()), and dy of units [first, last) of rows.
+  void (*prepare_x)(const ForwardJob& job, const RunTask& task);
+  void (*prepare_dy)(const BackwardJob& job, const RunTask& task);
+  void (*prepare_dy_units)(const BackwardJob& job, int64_t first, int64_t last);
 
   // Moments of one chunk (row_blocks.h) of one unit.
-  Moments (*reduce_rows)(const Job& job, int64_t unit, int64_t chunk);
+  Moments (*reduce_rows)(const ForwardJob& job, int64_t unit, int64_t chunk);
   // Mean and m2 of each column of the task.
-  void (*reduce_columns)(const Job& job, const ColumnTask& task, double* mean, double* m2);
+  void (*reduce_columns)(const ForwardJob& job, const ColumnTask& task, double* mean, double* m2);
   // Coefficients of cells or statistics [first, last) into job.table.
   void (*fill_table)(const Job& job, int64_t first, int64_t last);
-  void (*apply_runs)(const Job& job, const RunTask& task);
+  void (*apply_runs)(const ForwardJob& job, const RunTask& task);
   // Reduces and applies units [first, last) of rows.
-  void (*forward_rows)(const Job& job, int64_t first, int64_t last);
+  void (*forward_rows)(const ForwardJob& job, int64_t first, int64_t last);
 
-  // Sums of dy and dy * (x - hi) over one chunk of one cell; over each column of a task.
-  void (*reduce_gradient_rows)(const Job& job, int64_t cell, int64_t chunk, double* sums);
-  void (*reduce_gradient_columns)(const Job& job, const ColumnTask& task, double* dy, double* dy_x);
+  // Cell form. Sums of dy and dy * (x - hi) over one chunk of one cell; over each column of a task.
+  void (*reduce_gradient_rows)(const BackwardJob& job, int64_t cell, int64_t chunk, double* sums);
+  void (*reduce_gradient_columns)(const BackwardJob& job, const ColumnTask& task, CellSums sums);
   // What passes through mean and variance, of cells [first, last), into job.table.
-  void (*fill_gradient_table)(const Job& job, int64_t first, int64_t last);
+  void (*fill_gradient_table)(const BackwardJob& job, int64_t first, int64_t last);
   // dx, by runs and of units [first, last) of rows.
-  void (*apply_gradient_runs)(const Job& job, const RunTask& task);
-  void (*apply_gradient_units)(const Job& job, int64_t first, int64_t last);
-  // dx of units [first, last) in element form; adds to dgamma and dbeta.
-  void (*backward_rows)(const Job& job, int64_t first, int64_t last, double* dgamma, double* dbeta);
+  void (*apply_gradient_runs)(const BackwardJob& job, const RunTask& task);
+  void (*apply_gradient_units)(const BackwardJob& job, int64_t first, int64_t last);
 
-  // Element form, runs (gradient_runs-inl.h). Sums of w and w * (x - hi) over one chunk of a unit;
-  // then dx, where wanted, of the task's runs, counted unit by unit, and what they add to dgamma
-  // and dbeta. `gather`: with the sums of each unit before, from its first run to its last.
-  void (*reduce_element_runs)(const Job& job, int64_t unit, int64_t chunk, double* sums);
-  void (*backward_runs)(const Job& job, const RunTask& task, bool gather, double* dgamma,
-                        double* dbeta);
-  // The same for columns (gradient_columns-inl.h), of rows [first_row, last_row) of a piece.
-  void (*reduce_element_columns)(const Job& job, int64_t piece, int64_t first_row, int64_t last_row,
-                                 double* w, double* w_x);
-  void (*backward_columns)(const Job& job, const ColumnSpan& span, double* dgamma, double* dbeta);
+  // Element form. Sums of w and w * (x - hi) over one chunk of a unit of runs; then dx, where
+  // wanted, of the task's runs, counted unit by unit, and what they add to the parameters.
+  void (*reduce_element_runs)(const BackwardJob& job, int64_t unit, int64_t chunk, double* w,
+                              double* w_x);
+  void (*backward_runs)(const BackwardJob& job, const RunTask& task, RunWalk walk,
+                        const ParameterSums& parameters);
+  // The same for columns.
+  void (*reduce_element_columns)(const BackwardJob& job, const ColumnTask& task, double* w,
+                                 double* w_x);
+  void (*backward_columns)(const BackwardJob& job, const StripTask& task,
+                           const ParameterSums& parameters);
 };
 
 // For the best SIMD target of this processor, or the one that the environment variable
 // NORMKIT_TARGET names (AVX3, AVX2, SSE4, SCALAR).
 const KernelTable& Kernels(DType dtype);
-const char* TargetName();
 
 // The same for one dtype each (tables.cc).
 const KernelTable& TableF32();
@@ -65,4 +70,4 @@ const KernelTable& TableF64();
 const KernelTable& TableBF16();
 const KernelTable& TableF16();
 
-}  // namespace normkit
+}  // namespace normkit::norm::cpu

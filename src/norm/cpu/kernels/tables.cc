@@ -10,17 +10,17 @@
 #include "src/norm/cpu/kernels/table.h"
 #include "src/simd/target.h"
 
-namespace normkit::HWY_NAMESPACE {
+namespace normkit::norm::cpu::HWY_NAMESPACE {
 
 const KernelTable* TableF32();
 const KernelTable* TableF64();
 const KernelTable* TableBF16();
 const KernelTable* TableF16();
 
-}  // namespace normkit::HWY_NAMESPACE
+}  // namespace normkit::norm::cpu::HWY_NAMESPACE
 
 #if HWY_ONCE
-namespace normkit {
+namespace normkit::norm::cpu {
 
 HWY_EXPORT(TableF32);
 HWY_EXPORT(TableF64);
@@ -33,7 +33,7 @@ const KernelTable& TableBF16() { return *HWY_DYNAMIC_DISPATCH(TableBF16)(); }
 const KernelTable& TableF16() { return *HWY_DYNAMIC_DISPATCH(TableF16)(); }
 
 const KernelTable& Kernels(DType dtype) {
-  ChooseTarget();
+  simd::ChooseTarget();
   switch (dtype) {
     case DType::kF64:
       return TableF64();
@@ -47,5 +47,5 @@ const KernelTable& Kernels(DType dtype) {
   return TableF32();
 }
 
-}  // namespace normkit
+}  // namespace normkit::norm::cpu
 #endif

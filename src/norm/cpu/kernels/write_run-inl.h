@@ -15,20 +15,22 @@
 #include "src/simd/load_store-inl.h"
 
 HWY_BEFORE_NAMESPACE();
-namespace normkit {
+namespace normkit::norm::cpu {
 namespace HWY_NAMESPACE {
+using namespace simd::HWY_NAMESPACE;
 
-// y[i] = op(i) for i in [0, n), y of any type that the arithmetic's type is stored as. op.At(i)
-// gives a whole vector, op.Partial(i, k) its first k lanes. Elements do not depend on each other,
-// so neither alignment nor width shows in the result.
+// y[i] = op(i) for i in [0, n), y of any type that the arithmetic's type is stored as. op(vector)
+// gives the results of a WholeVector or a PartOfVector. Elements do not depend on each other, so
+// neither alignment nor width shows in the result.
 template <class T, class Op>
 HWY_INLINE void StoreRun(const Op& op, T* y, int64_t n) {
   const Tag<T> d;
   constexpr auto kWidth = static_cast<int64_t>(hn::MaxLanes(Tag<T>()));
   int64_t i = 0;
-  for (; i + kWidth <= n; i += kWidth) StoreAny(op.At(i), d, y + i);
-  if (i < n)
-    StorePartial(op.Partial(i, static_cast<size_t>(n - i)), d, y + i, static_cast<size_t>(n - i));
+  for (; i + kWidth <= n; i += kWidth) StoreAny(op(WholeVector<Real<T>>{i}), d, y + i);
+  if (i == n) return;
+  const PartOfVector<Real<T>> rest{i, static_cast<size_t>(n - i)};
+  rest.Store(op(rest), y);
 }
 
 // Writes runs of results, through the caches or past them.
@@ -42,6 +44,7 @@ template <class T>
 class RunWriter {
   using D = Tag<T>;
   using V = Vector<T>;
+  using Whole = WholeVector<Real<T>>;
   static constexpr size_t kWidth = hn::MaxLanes(D());
 
  public:
@@ -57,7 +60,8 @@ class RunWriter {
   // As StoreRun.
   template <class Op>
   HWY_INLINE void Write(const Op& op, T* y, int64_t n) {
-    if (!stream_) return StoreRun(op, y, n);
+    // Between elements nothing is aligned; every store of a call goes this way then.
+    if (!stream_ || reinterpret_cast<uintptr_t>(y) % sizeof(T) != 0) return StoreRun(op, y, n);
     // 16 bits are bound by the core, where two instructions less show; others by memory.
     if (sizeof(T) == 2 && reinterpret_cast<uintptr_t>(y) / sizeof(T) % kWidth == 0)
       Stream<Straight>(op, y, n);
@@ -107,15 +111,15 @@ class RunWriter {
     V left = hn::Load(d, left_);
     int64_t i = 0;
     if (first_ != 0 && n >= kStep) {  // the vector begins before anything that is written here
-      const V v = rotate(op.At(0));
+      const V v = rotate(op(Whole{0}));
       StoreLanes(rotate.Join(left, v), out, first_, kWidth);
       left = v, first_ = 0, i = kStep;
     }
     // Four loads before their stores: where x and y lie alike in their pages, a load that follows
     // the store beside it waits for that store (a third of the speed at [8192,768]).
     for (; i + 4 * kStep <= n; i += 4 * kStep) {
-      const V v0 = rotate(op.At(i)), v1 = rotate(op.At(i + kStep));
-      const V v2 = rotate(op.At(i + 2 * kStep)), v3 = rotate(op.At(i + 3 * kStep));
+      const V v0 = rotate(op(Whole{i})), v1 = rotate(op(Whole{i + kStep}));
+      const V v2 = rotate(op(Whole{i + 2 * kStep})), v3 = rotate(op(Whole{i + 3 * kStep}));
       StreamStore(rotate.Join(left, v0), d, out + i);
       StreamStore(rotate.Join(v0, v1), d, out + i + kStep);
       StreamStore(rotate.Join(v1, v2), d, out + i + 2 * kStep);
@@ -123,13 +127,13 @@ class RunWriter {
       left = v3;
     }
     for (; i + kStep <= n; i += kStep) {
-      const V v = rotate(op.At(i));
+      const V v = rotate(op(Whole{i}));
       StreamStore(rotate.Join(left, v), d, out + i);
       left = v;
     }
     size_t held = before;
     if (const auto rest = static_cast<size_t>(n - i); rest != 0) {
-      const V v = rotate(op.Partial(i, rest)), both = rotate.Join(left, v);
+      const V v = rotate(op(PartOfVector<Real<T>>{i, rest})), both = rotate.Join(left, v);
       held += rest;
       left = held < kWidth ? both : v;
       if (held >= kWidth) {
@@ -165,9 +169,9 @@ class RunWriter {
 template <class T>
 struct Buffered {
   const T* values;
-  HWY_INLINE Vector<T> At(int64_t i) const { return LoadAny(Tag<T>(), values + i); }
-  HWY_INLINE Vector<T> Partial(int64_t i, size_t n) const {
-    return LoadPartial(Tag<T>(), values + i, n);
+  template <class Part>
+  HWY_INLINE Vector<T> operator()(Part p) const {
+    return p.Load(values);
   }
 };
 
@@ -224,7 +228,7 @@ HWY_INLINE void WriteUnits(const Job& job, int64_t first, int64_t last, const Pa
 }
 
 }  // namespace HWY_NAMESPACE
-}  // namespace normkit
+}  // namespace normkit::norm::cpu
 HWY_AFTER_NAMESPACE();
 
 #endif  // NORMKIT_WRITE_RUN_INL_H_

@@ -6,7 +6,7 @@
 #include "src/core/parallel.h"
 #include "src/norm/cpu/kernels/table.h"
 
-namespace normkit {
+namespace normkit::norm::cpu {
 
 inline constexpr int64_t kTaskElements = 1 << 16;
 
@@ -15,27 +15,27 @@ inline int64_t PerTask(int64_t elements_each) {
   return std::max<int64_t>(1, kTaskElements / std::max<int64_t>(1, elements_each));
 }
 
-// Calls f(first, last) for spans of [0, count) with `per_task` items each.
+// Calls f(first, last) for parts of [0, count) with `per_task` items each.
 template <class F>
-void ForSpans(int64_t count, int64_t per_task, bool threads, const F& f) {
+void ForTasks(int64_t count, int64_t per_task, bool threads, const F& f) {
   ParallelFor((count + per_task - 1) / per_task, threads,
               [&](int64_t i) { f(i * per_task, std::min((i + 1) * per_task, count)); });
 }
 
-// Calls f(task) for all runs; short ones together, long ones in pieces.
+// Calls f(task) for all runs; short ones together, long ones in parts.
 template <class F>
 void ForRuns(const Geometry& g, bool threads, const F& f) {
   if (g.run_length > kTaskElements) {
-    const int64_t pieces = (g.run_length + kTaskElements - 1) / kTaskElements;
-    ParallelFor(g.num_runs * pieces, threads, [&](int64_t i) {
-      const int64_t run = i / pieces, begin = i % pieces * kTaskElements;
+    const int64_t parts = (g.run_length + kTaskElements - 1) / kTaskElements;
+    ParallelFor(g.num_runs * parts, threads, [&](int64_t i) {
+      const int64_t run = i / parts, begin = i % parts * kTaskElements;
       f(RunTask{run, run + 1, begin, std::min(begin + kTaskElements, g.run_length)});
     });
     return;
   }
-  ForSpans(g.num_runs, PerTask(g.run_length), threads, [&](int64_t first, int64_t last) {
+  ForTasks(g.num_runs, PerTask(g.run_length), threads, [&](int64_t first, int64_t last) {
     f(RunTask{first, last, 0, g.run_length});
   });
 }
 
-}  // namespace normkit
+}  // namespace normkit::norm::cpu

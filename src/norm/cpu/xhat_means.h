@@ -1,0 +1,68 @@
+// What passes back through mean and rstd.
+#pragma once
+
+#include <algorithm>
+#include <cstdint>
+
+namespace normkit::norm::cpu {
+
+// The mean of a statistic as the two numbers that the kernels subtract: x - hi is exact where x is
+// near the mean, and lo is what hi leaves out.
+template <class R>
+struct SplitMean {
+  explicit SplitMean(double mean) : hi(static_cast<R>(mean)), lo(mean - static_cast<double>(hi)) {}
+  R hi;
+  double lo;
+};
+
+// A sum of dy * xhat from the sums of dy and dy * (x - hi) that the kernels add up.
+template <class R>
+double XhatSum(SplitMean<R> mean, double rstd, double sum, double sum_x) {
+  return rstd * (sum_x - mean.lo * sum);
+}
+
+// E[w] and E[w * xhat], w = gamma * dy, of neighbouring statistics. First they are sums; those of
+// cells are of w * xhat, all others of w * (x - hi).
+struct XhatMeans {
+  double* w = nullptr;
+  double* w_xhat = nullptr;
+
+  XhatMeans From(int64_t first) const { return {w + first, w_xhat + first}; }
+
+  void Clear(int64_t n) const {
+    std::fill_n(w, n, 0.0);
+    std::fill_n(w_xhat, n, 0.0);
+  }
+
+  // Sums of w and w * (x - hi) of n statistics become those of w and w * xhat.
+  template <class R>
+  [[gnu::always_inline]] void ToXhat(int64_t n, const double* mean, const double* rstd) const {
+    ToXhat<R>(n, mean, rstd, w, w_xhat);
+  }
+
+  // Sums become means.
+  [[gnu::always_inline]] void Divide(int64_t n, double count, bool center) const {
+    Divide(n, count, center, w, w_xhat);
+  }
+
+ private:
+  // Pointers that the compiler knows to be apart: f64 in vectors. Inlined, so that these are those
+  // of the target that calls.
+  template <class R>
+  [[gnu::always_inline]] static void ToXhat(int64_t n, const double* __restrict mean,
+                                            const double* __restrict rstd,
+                                            const double* __restrict sum,
+                                            double* __restrict sum_x) {
+    for (int64_t s = 0; s < n; ++s)
+      sum_x[s] = XhatSum(SplitMean<R>(mean[s]), rstd[s], sum[s], sum_x[s]);
+  }
+  [[gnu::always_inline]] static void Divide(int64_t n, double count, bool center,
+                                            double* __restrict first, double* __restrict second) {
+    for (int64_t s = 0; s < n; ++s) {
+      first[s] = center ? first[s] / count : 0;
+      second[s] /= count;
+    }
+  }
+};
+
+}  // namespace normkit::norm::cpu
