@@ -1,5 +1,5 @@
-// Counts what operator new is asked for. Replaces the operators of the whole program: included by
-// one file of a test program only.
+// Counts what operator new is asked for, and refuses on demand. Replaces the operators of the whole
+// program: included by one file of a test program only.
 #pragma once
 
 #include <atomic>
@@ -9,12 +9,19 @@
 
 namespace normkit {
 inline std::atomic<int64_t> allocated_bytes{0};
+// How many allocations succeed before one fails; below 0: all do.
+inline std::atomic<int64_t> allocations_left{-1};
+
+// Counts an allocation; whether it is the one that fails.
+inline bool CountAllocation(size_t bytes) {
+  allocated_bytes += static_cast<int64_t>(bytes);
+  return allocations_left >= 0 && allocations_left-- == 0;
 }
+}  // namespace normkit
 
 // Not inlined: g++ would otherwise take free for the wrong partner of new.
 [[gnu::noinline]] void* operator new(size_t bytes, const std::nothrow_t&) noexcept {
-  normkit::allocated_bytes += static_cast<int64_t>(bytes);
-  return std::malloc(bytes ? bytes : 1);
+  return normkit::CountAllocation(bytes) ? nullptr : std::malloc(bytes ? bytes : 1);
 }
 [[gnu::noinline]] void* operator new(size_t bytes) {
   void* memory = operator new(bytes, std::nothrow);
@@ -24,9 +31,10 @@ inline std::atomic<int64_t> allocated_bytes{0};
 [[gnu::noinline]] void operator delete(void* memory) noexcept { std::free(memory); }
 [[gnu::noinline]] void operator delete(void* memory, size_t) noexcept { std::free(memory); }
 [[gnu::noinline]] void* operator new(size_t bytes, std::align_val_t alignment) {
-  normkit::allocated_bytes += static_cast<int64_t>(bytes);
   const auto unit = static_cast<size_t>(alignment);
-  void* memory = std::aligned_alloc(unit, (bytes + unit - 1) / unit * unit);
+  void* memory = normkit::CountAllocation(bytes)
+                     ? nullptr
+                     : std::aligned_alloc(unit, (bytes + unit - 1) / unit * unit);
   if (!memory) throw std::bad_alloc();
   return memory;
 }

@@ -1,11 +1,14 @@
 #include "src/core/parallel.h"
 
+#include <pthread.h>
+
 #include <algorithm>
 #include <array>
 #include <atomic>
 #include <chrono>
-#include <system_error>
+#include <exception>
 #include <thread>
+#include <utility>
 
 #include "src/core/pause.h"
 
@@ -13,6 +16,11 @@ namespace normkit {
 namespace {
 
 thread_local bool in_parallel = false;
+
+struct InParallelHere {
+  InParallelHere() { in_parallel = true; }
+  ~InParallelHere() { in_parallel = false; }
+};
 
 // How long a thread waits before it sleeps. One that sleeps takes 5 to 50 us to wake; between the
 // operations of a network lies less than that.
@@ -38,26 +46,27 @@ bool Spin(const Done& done) {
 // The gate says who may be inside: a bit (the job is open), seats (how many may still enter), and
 // how many are inside. The caller opens it, works until no task is left, closes it, and waits for
 // those inside only. Never destroyed: its threads sleep until the process ends. A forked child has
-// no such threads and does its jobs alone.
+// no such threads, and makes a pool of its own.
 class Pool {
  public:
   using Call = void (*)(const void* task, int64_t i);
 
   void Run(int64_t count, int threads, Call call, const void* task) {
-    in_parallel = true;
+    const InParallelHere here;
     if (busy_.exchange(true, std::memory_order_acquire)) {  // by another thread of the user's
       for (int64_t i = 0; i < count; ++i) call(task, i);
-      in_parallel = false;
       return;
     }
     Open(count, threads, call, task);
     RunTasks(0);
-    in_parallel = false;
     gate_.fetch_and(kInside, std::memory_order_acq_rel);
     const auto empty = [&] { return gate_.load(std::memory_order_acquire) == 0; };
     if (!Spin(empty))
       while (const uint32_t inside = gate_.load(std::memory_order_acquire)) gate_.wait(inside);
+    const std::exception_ptr error = std::exchange(error_, nullptr);
+    failed_.store(false, std::memory_order_relaxed);
     busy_.store(false, std::memory_order_release);
+    if (error) std::rethrow_exception(error);
   }
 
  private:
@@ -80,8 +89,8 @@ class Pool {
     while (workers_ < parts_ - 1) {
       try {
         std::thread([this, index = workers_ + 1] { Work(index); }).detach();
-      } catch (const std::system_error&) {
-        break;  // no more threads to be had: those there are do it
+      } catch (const std::exception&) {
+        break;  // no more threads, or no memory for one: those there are do it
       }
       ++workers_;
     }
@@ -96,7 +105,11 @@ class Pool {
       while (true) {
         const int64_t i = part.next.fetch_add(1, std::memory_order_relaxed);
         if (i >= part.end) break;
-        call_(task_, i);
+        try {
+          call_(task_, i);
+        } catch (...) {  // the first is kept; who reads it waits until nobody is inside
+          if (!failed_.exchange(true)) error_ = std::current_exception();
+        }
       }
     }
   }
@@ -126,7 +139,8 @@ class Pool {
     }
   }
 
-  std::atomic<bool> busy_{false};
+  std::atomic<bool> busy_{false}, failed_{false};
+  std::exception_ptr error_;
   std::atomic<uint32_t> gate_{0}, jobs_{0};
   int workers_ = 0;  // this and the rest: changed by the caller while the gate is closed
   int parts_ = 0;
@@ -151,8 +165,18 @@ bool InQuickSuccession() {
 
 void RunOnThreads(int64_t count, int threads, void (*call)(const void* task, int64_t i),
                   const void* task) {
-  static Pool& pool = *new Pool;
-  pool.Run(count, threads, call, task);
+  static std::atomic<Pool*> pool{nullptr};
+  static const int forgets = pthread_atfork(nullptr, nullptr, [] { pool = nullptr; });
+  (void)forgets;
+  Pool* current = pool;
+  if (!current) {
+    Pool* made = new Pool;
+    if (pool.compare_exchange_strong(current, made))
+      current = made;
+    else
+      delete made;  // another thread was first
+  }
+  current->Run(count, threads, call, task);
 }
 
 }  // namespace normkit

@@ -23,7 +23,8 @@ void RunOnThreads(int64_t count, int threads, void (*call)(const void* task, int
 // Calls task(i) for i in [0, count), each exactly once, in any order, on at most NumThreads()
 // threads. Results must not depend on which thread runs what: cut work by shape, merge in index
 // order. `worth_threads` false (too little work to wake a thread for) or a call from inside another
-// parallel region runs everything here. Tasks must not throw.
+// parallel region runs everything here. The first that a task throws is thrown here, when none runs
+// any more.
 template <class Task>
 void ParallelFor(int64_t count, bool worth_threads, const Task& task) {
   const int threads = NumThreads();

@@ -81,14 +81,35 @@ TEST_F(ParallelTest, TasksOfTasksAndOfSeveralThreadsRun) {
   for (const auto& sum : sums) EXPECT_EQ(sum, 50 * 199 * 200 / 2);
 }
 
-TEST_F(ParallelTest, AForkedChildDoesItsWorkAlone) {
-  SetNumThreads(4);
+TEST_F(ParallelTest, AForkedChildHasThreadsOfItsOwn) {
+  SetNumThreads(2);
   Runs(100);
   const pid_t child = fork();
-  if (child == 0) _exit(Runs(100) == std::vector<int>(100, 1) ? 0 : 1);
+  if (child == 0) {
+    alarm(60);  // instead of waiting for ever
+    std::atomic<int> here{0};
+    ParallelFor(2, true, [&](int64_t) {
+      for (++here; here < 2;) std::this_thread::yield();
+    });
+    _exit(Runs(100) == std::vector<int>(100, 1) ? 0 : 1);
+  }
   int status = -1;
   ASSERT_EQ(waitpid(child, &status, 0), child);
   EXPECT_EQ(status, 0);
+}
+
+TEST_F(ParallelTest, WhatATaskThrowsIsThrownToTheCaller) {
+  for (const int threads : {1, 2, 4}) {
+    SetNumThreads(threads);
+    for (const int64_t which : {0, 1, 50, 99}) {
+      const auto task = [&](int64_t i) {
+        if (i == which) throw Error("task");
+      };
+      EXPECT_EQ(ErrorOf([&] { ParallelFor(100, true, task); }), "task") << threads;
+      EXPECT_FALSE(InParallel());
+      EXPECT_EQ(Runs(100), std::vector<int>(100, 1)) << threads;
+    }
+  }
 }
 
 }  // namespace

@@ -1,5 +1,7 @@
 // After its first call on a thread, no call of a Normalization allocates.
 #include <gtest/gtest.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include <atomic>
 #include <thread>
@@ -28,6 +30,13 @@ class Calls {
         given_(Layout({{kC, norm_.num_statistics()}}), ParameterDType(p.test.dtype)),
         mean_(static_cast<size_t>(norm_.num_statistics())),
         rstd_(mean_) {}
+
+  std::string Bytes() const {
+    std::string bytes;
+    for (const Tensor* t : {&y_, &dx_, &dgamma_, &dbeta_})
+      bytes.append(static_cast<const char*>(t->data()), t->bytes());
+    return bytes;
+  }
 
   void All(bool with_parameters) {
     const void* gamma = with_parameters ? p_.gamma_tensor.data() : nullptr;
@@ -112,6 +121,59 @@ TEST_P(Allocation, NothingAfterTheFirstCall) {
     const int64_t before = allocated_bytes;
     all();
     ASSERT_EQ(allocated_bytes, before) << test.ToString();
+  }
+}
+
+enum Outcome { kWorked, kRefused, kWrong };
+
+// What becomes of `p` in a process that has done nothing before, where the allocation after
+// `allowed` fails; a child, made by a thread with no memory of its own yet.
+Outcome WithoutMemory(const Problem& p, int64_t allowed, const std::string& expected) {
+  int status = -1;
+  std::thread([&] {
+    const pid_t child = fork();
+    if (child == 0) {
+      alarm(60);
+      Outcome outcome = kWorked;
+      {
+        Calls calls(p);
+        allocations_left = allowed;
+        try {
+          calls.All(false);
+        } catch (const std::bad_alloc&) {
+          outcome = kRefused;
+        }
+        allocations_left = -1;
+        calls.All(false);
+        if (calls.Bytes() != expected) outcome = kWrong;
+      }
+      _exit(outcome);
+    }
+    waitpid(child, &status, 0);
+  }).join();
+  return WIFEXITED(status) ? static_cast<Outcome>(WEXITSTATUS(status)) : kWrong;
+}
+
+TEST_P(Allocation, OneThatFailsIsToldAndLeavesTheNextCallRight) {
+  const Layout rows = cases::MakeLayout("BC", {.b = 150, .c = 640});
+  const Layout first = cases::MakeLayout("BCS", {.b = 50, .s = 30, .c = 64});
+  const Layout last = cases::MakeLayout("BSC", {.b = 50, .s = 30, .c = 64});
+  for (const Case& test : {Case{kLayerNorm, rows}, Case{kRmsNorm, first}, Case{kBatchNorm, first},
+                           Case{kBatchNorm, last}, Case{kGroupNorm, last.SplitChannels(4)}}) {
+    const Problem p(test);
+    Calls calls(p);
+    calls.All(false);
+    const std::string expected = calls.Bytes();
+    int64_t refused = 0;
+    Outcome outcome = kRefused;
+    // A thread that could not be made is no error: what is left works alone.
+    for (int64_t allowed = 0, worked = 0; worked < 4; ++allowed) {
+      outcome = WithoutMemory(p, allowed, expected);
+      ASSERT_NE(outcome, kWrong) << test.ToString() << " with " << allowed << " allocations";
+      worked = outcome == kWorked ? worked + 1 : 0;
+      refused += outcome == kRefused;
+    }
+    EXPECT_GT(refused, 0) << test.ToString();
   }
 }
 

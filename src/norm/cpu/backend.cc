@@ -43,6 +43,7 @@ class CpuNormalization : public NormImplementation {
         statistic_a_cell_(StatisticACell(geometry_)) {}
 
   void Forward(const NormForwardArgs& args) const override {
+    const TrimScratchAtEnd trim;
     if (plan_.size == 0 && !options_.reducer) return;
     ForwardJob job = MakeForwardJob(args);
     const Schedule schedule = ScheduleOfCall(NormPass::kForward, job);
@@ -61,6 +62,7 @@ class CpuNormalization : public NormImplementation {
   }
 
   void Inference(const NormForwardArgs& args, const GivenStatistics& given) const override {
+    const TrimScratchAtEnd trim;
     ForwardJob job = MakeForwardJob(args);
     if (problem_.dtype == DType::kF64)
       ReadGiven<double>(given, job);
@@ -72,6 +74,7 @@ class CpuNormalization : public NormImplementation {
   }
 
   void Backward(const NormBackwardArgs& args) const override {
+    const TrimScratchAtEnd trim;
     if (FromY(problem_, args)) CheckFromY(problem_, geometry_);
     const auto n = static_cast<size_t>(plan_.num_param);
     double* sums = Scratch<ParameterSumsTag, double>(2 * n);
@@ -150,9 +153,10 @@ class CpuNormalization : public NormImplementation {
   const R* Filled(R value) const {
     thread_local size_t filled = 0;
     const auto n = static_cast<size_t>(plan_.num_param);
-    R* values = Scratch<Tag, R>(n);
-    if (filled < n) std::fill_n(values, n, value);
-    filled = std::max(filled, n);
+    bool fresh;
+    R* values = Scratch<Tag, R>(n, &fresh);
+    if (fresh || filled < n) std::fill_n(values, n, value);
+    filled = fresh ? n : std::max(filled, n);
     return values;
   }
 
