@@ -189,8 +189,9 @@ void UpdateRunningOf(const normkit::Normalization& op, const double* mean, const
                      double mean_decay, double variance_decay, normkit_divisor divisor,
                      void* running_mean, void* running_variance) {
   const char* function = "normkit_update_running";
-  if (op.num_running() == 0)
+  if (!op.spec().running)
     Fail("{}: {} normalization has no running statistics", function, op.spec().name);
+  if (op.num_running() == 0) return;  // of no channels
   CheckNotNull(function, "mean", mean);
   CheckNotNull(function, "variance", variance);
   CheckNotNull(function, "running_mean", running_mean);

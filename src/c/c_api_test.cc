@@ -119,6 +119,13 @@ TEST(CApi, RefusesBadPlans) {
             "NORMKIT_OPTIONS_DEFAULT");
 }
 
+TEST(CApi, NoChannelsHaveNoRunningStatisticsToMove) {
+  const Plan none = Create("batch", "BC", {3, 0});
+  EXPECT_EQ(normkit_update_running(none.get(), nullptr, nullptr, 0.1, 0.1, NORMKIT_COUNT, nullptr,
+                                   nullptr),
+            NORMKIT_OK);
+}
+
 TEST(CApi, RefusesBadCalls) {
   const Plan batch = Create("batch", "BC", {2, 3}), layer = Create("layer", "BC", {2, 3});
   float x[6] = {}, running[3] = {};
