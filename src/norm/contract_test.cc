@@ -32,6 +32,7 @@ struct Outcome {
 struct RunOptions {
   NormOptions norm = {};
   size_t misalignment = 0;  // elements
+  size_t misaligned_bytes = 0;
   bool in_place = false;
   bool fixed_statistics = false;
 };
@@ -45,11 +46,12 @@ std::string Bytes(const std::vector<T>& values) {
 // nobody writes beside it.
 class Buffer {
  public:
-  Buffer(const Tensor& tensor, size_t misalignment)
+  Buffer(const Tensor& tensor, size_t misalignment, size_t bytes = 0)
       : bytes_(tensor.bytes()),
-        storage_(bytes_ + 128 + misalignment * SizeOf(tensor.dtype()), kUntouched) {
+        storage_(bytes_ + 128 + misalignment * SizeOf(tensor.dtype()) + bytes, kUntouched) {
     const auto address = reinterpret_cast<uintptr_t>(storage_.data());
-    data_ = storage_.data() + (64 - address % 64) % 64 + misalignment * SizeOf(tensor.dtype());
+    data_ =
+        storage_.data() + (64 - address % 64) % 64 + misalignment * SizeOf(tensor.dtype()) + bytes;
     std::memcpy(data_, tensor.data(), bytes_);
   }
   Buffer(const Buffer&) = delete;
@@ -75,13 +77,14 @@ Outcome RunBoth(const Problem& p, const RunOptions& options = {}) {
   const Normalization norm(p.test.spec, p.test.layout, p.test.dtype, options.norm);
   const auto n = static_cast<size_t>(norm.num_statistics());
   std::vector<double> mean(n), rstd(n);
-  Buffer x(p.x_tensor, options.misalignment), y(p.x_tensor, options.misalignment + 3);
-  Buffer dy(p.dy_tensor, options.misalignment + 1), dx(p.dy_tensor, options.misalignment + 5);
+  const size_t off = options.misalignment, bytes = options.misaligned_bytes;
+  Buffer x(p.x_tensor, off, bytes), y(p.x_tensor, off + 3, bytes);
+  Buffer dy(p.dy_tensor, off + 1, bytes), dx(p.dy_tensor, off + 5, bytes);
   Buffer dgamma(p.gamma_tensor, 0), dbeta(p.gamma_tensor, 0);
   Buffer* out = options.in_place ? &x : &y;
   norm.ForwardTraining(x.data(), p.gamma_tensor.data(), p.beta_tensor.data(), out->data(),
                        {mean.data(), rstd.data()});
-  Buffer again(p.x_tensor, options.misalignment);
+  Buffer again(p.x_tensor, off, bytes);
   Buffer* gradient = options.in_place ? &dy : &dx;
   norm.Backward({.x = again.data(),
                  .dy = dy.data(),
@@ -176,6 +179,23 @@ std::vector<Case> LargeCases(DType dtype) {
       result.push_back({spec, Layout::Make(format, std::vector<int64_t>{2, 300, 1003}), dtype});
   for (Case& test : cases::LargeStatisticCases(dtype)) result.push_back(std::move(test));
   return result;
+}
+
+// Arrays that begin between elements, some of them large enough for stores past the caches.
+TEST_F(Targets, ArraysThatBeginBetweenElements) {
+  for (const bool stream : {false, true}) {
+    WantSchedule({.stream = stream});
+    for (DType dtype : cases::kDTypes) {
+      for (const Case& test : cases::AllCases(dtype, {.b = 2, .t = 3, .s = 5, .c = 34})) {
+        const Problem p(test);
+        const Outcome expected = RunBoth(p);
+        for (size_t bytes = 1; bytes < SizeOf(dtype); ++bytes)
+          ASSERT_EQ(RunBoth(p, {.misaligned_bytes = bytes}), expected)
+              << test.ToString() << " off by " << bytes << " bytes, stream " << stream;
+      }
+    }
+  }
+  WantSchedule({});
 }
 
 TEST_F(Targets, AnyNumberOfThreadsGivesTheSameBits) {
@@ -301,6 +321,19 @@ std::vector<double> OutlierFirst(int64_t n) {
   return values;
 }
 
+std::vector<double> Relued(int64_t n) {
+  auto values = cases::Normals(n, 4, 0, 1);
+  for (double& v : values) v = std::max(0.0, v);
+  return values;
+}
+
+// Cubes of normals: most are small, some are large.
+std::vector<double> HeavyTails(int64_t n) {
+  auto values = cases::Normals(n, 6, 0, 1);
+  for (double& v : values) v = v * v * v;
+  return values;
+}
+
 const Data kData[] = {
     {"mean 0", [](int64_t n) { return cases::Normals(n, 3, 0, 1); }},
     {"mean 1e2", [](int64_t n) { return cases::Normals(n, 3, 1e2, 1); }},
@@ -310,6 +343,8 @@ const Data kData[] = {
     {"constant", [](int64_t n) { return std::vector<double>(static_cast<size_t>(n), 1234.567); }},
     {"trend", Trend},
     {"outlier first", OutlierFirst},
+    {"ReLU'd", Relued},
+    {"heavy tails", HeavyTails},
 };
 
 std::vector<Case> AccuracyCases() {
@@ -324,8 +359,12 @@ std::vector<Case> AccuracyCases() {
   for (int64_t n : {1, 2, 768, 50257, 1 << 17})
     result.push_back({kLayerNorm, cases::MakeLayout("BC", {.b = 3, .c = n})});
   // Statistics gathered from many runs of a few elements.
-  for (int64_t s : {2, 3, 5, 8})
-    result.push_back({kBatchNorm, cases::MakeLayout("BCS", {.b = 600, .s = s, .c = 48})});
+  for (int64_t s : {2, 3, 5, 8, 16, 31})
+    for (int64_t b : {32, 600})
+      result.push_back({kBatchNorm, cases::MakeLayout("BCS", {.b = b, .s = s, .c = 48})});
+  result.push_back({kBatchNorm, Layout::Make("BCSS", std::vector<int64_t>{64, 64, 2, 2})});
+  // Many statistics: the worst of them is what is promised.
+  result.push_back({kBatchNorm, Layout::Make("BCS", std::vector<int64_t>{32, 1000, 3})});
   return result;
 }
 
@@ -344,6 +383,21 @@ TEST_F(Targets, ErrorsStayWithinTheContract) {
       std::printf("  %s, %s: at most %.2f of the bound\n", target.c_str(), data.name, worst);
     }
   }
+}
+
+// Statistics of many cells: what rounding takes of the mean at each must not add up.
+TEST(Contract, F64HoldsOverManyCells) {
+  for (const double mean : {0.0, 1e4})
+    for (const char* format : {"BCSS", "BSSC"}) {
+      const std::vector<int64_t> first = {2, 4096, 3, 4}, last = {2, 3, 4, 4096};
+      const Layout layout = Layout::Make(format, format[1] == 'C' ? first : last);
+      for (const Case& test : {Case{kLayerNorm, layout, DType::kF64},
+                               Case{kGroupNorm, layout.SplitChannels(2), DType::kF64}}) {
+        const Problem p(test, cases::Normals(test.layout.size(), 3, mean, 1));
+        const auto y = ForwardTraining(test.spec, p.x_tensor, &p.gamma_tensor, &p.beta_tensor).y;
+        EXPECT_LE(cases::WorstForwardFraction(p, y), 1) << test.ToString() << ", mean " << mean;
+      }
+    }
 }
 
 TEST(Edges, ConstantInputGivesExactlyBeta) {
@@ -416,13 +470,39 @@ TEST(Edges, NanStaysInItsStatistic) {
   }
 }
 
-TEST(Edges, ValuesWhoseSquaresLeaveTheRange) {
+// Squares beyond what f32 can hold, and below it, beside statistics that need nothing.
+TEST_F(Targets, ValuesWhoseSquaresLeaveTheRange) {
+  for (const std::string& target : simd::AvailableTargets()) {
+    simd::ForceTarget(target);
+    for (const char* format : {"BC", "BCS", "BSC", "BTC"}) {
+      for (const NormSpec& spec :
+           {kBatchNorm, kLayerNorm, kRmsNorm, kInstanceNorm, kLayerNormChannelOnly}) {
+        const Case test{spec, cases::MakeLayout(format, {.b = 9, .t = 70, .s = 300, .c = 20})};
+        for (const double size : {1e25, 1e37, 1e-20, 1e-22}) {
+          auto values = cases::Normals(test.layout.size(), 1, size, size);
+          for (size_t i = 0; i < values.size(); i += 2) values[i] *= 0.5;
+          const Problem p(test, values);
+          const double epsilon = size > 1 ? 1e-5 : 1e-3 * size * size;
+          const auto y = ForwardTraining(spec, p.x_tensor, &p.gamma_tensor, &p.beta_tensor,
+                                         {.epsilon = epsilon})
+                             .y;
+          EXPECT_LE(cases::WorstForwardFraction(p, y, false, epsilon), 1)
+              << test.ToString() << ", values of " << size << " on " << target;
+        }
+      }
+    }
+  }
+}
+
+// A variance that f64 cannot hold is no reason for an output that looks like one.
+TEST(Edges, VariancesBeyondF64GiveNan) {
   for (const char* format : {"BC", "BCS", "BSC"}) {
     for (const NormSpec& spec : {kBatchNorm, kLayerNorm, kRmsNorm}) {
-      const Case test{spec, cases::MakeLayout(format, {.b = 9, .s = 8, .c = 20})};
-      const Problem p(test, cases::Normals(test.layout.size(), 1, 1e25, 1e25));
-      const auto y = ForwardTraining(spec, p.x_tensor, &p.gamma_tensor, &p.beta_tensor).y;
-      EXPECT_LE(cases::WorstForwardFraction(p, y), 1) << test.ToString();
+      const Case test{spec, cases::MakeLayout(format, {.b = 9, .s = 8, .c = 20}), DType::kF64};
+      const Problem p(test, cases::Normals(test.layout.size(), 1, 0, 1e160));
+      for (const double y :
+           cases::ToDoubles(ForwardTraining(spec, p.x_tensor, &p.gamma_tensor, &p.beta_tensor).y))
+        ASSERT_TRUE(std::isnan(y)) << test.ToString();
     }
   }
 }

@@ -1,6 +1,7 @@
 #include "src/norm/cpu/forward.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "src/core/scratch.h"
 #include "src/norm/cpu/finish.h"
@@ -12,15 +13,58 @@ namespace {
 
 struct PartialTag;
 struct CellMomentsTag;
+struct RestTag;
 
 // Where what `reduce` gathered under this index belongs: its own statistic or that of its cell.
 int64_t StatisticOf(const Geometry& g, int64_t gathered) {
   return g.folds ? g.StatOf(gathered) : gathered;
 }
 
-void GatherRows(const ForwardJob& job, const KernelTable& kernels, bool threads, Moments* moments) {
+// sum += value, and to `rest` what that rounds off.
+void AddExactly(double value, double& sum, double& rest) {
+  const double before = sum, all = before + value, added = all - before;
+  rest += (before - (all - added)) + (value - added);
+  sum = all;
+}
+
+// Moments of statistics [first, ...) from those of what was gathered. A statistic may have
+// thousands of cells: what rounding takes at each is kept, or it would add up to many times the
+// rounding of the mean itself.
+class Folded {
+ public:
+  Folded(const Geometry& g, int64_t first, int64_t count, Moments* moments)
+      : first_(first),
+        moments_(moments),
+        rest_(g.folds ? Scratch<RestTag, double>(static_cast<size_t>(2 * count)) : nullptr) {
+    std::fill_n(moments, count, Moments{});
+    if (rest_) std::fill_n(rest_, 2 * count, 0.0);
+  }
+
+  void Add(int64_t stat, const Moments& cell) const {
+    Moments& all = moments_[stat - first_];
+    if (!rest_ || all.n == 0) return all.Merge(cell);
+    double& mean_rest = rest_[2 * (stat - first_)];
+    double& m2_rest = rest_[2 * (stat - first_) + 1];
+    // As Moments::Merge.
+    const double total = all.n + cell.n, share = cell.n / total;
+    const double delta = (cell.mean - all.mean) - mean_rest;
+    const double step = delta * share + std::exchange(mean_rest, 0.0);
+    AddExactly(step, all.mean, mean_rest);
+    AddExactly(cell.m2 + delta * delta * (all.n * share) + std::exchange(m2_rest, 0.0), all.m2,
+               m2_rest);
+    all.n = total;
+  }
+
+ private:
+  int64_t first_;
+  Moments* moments_;
+  double* rest_;  // of mean and m2 of each; null where there is but one cell a statistic
+};
+
+void GatherRows(const ForwardJob& job, const KernelTable& kernels, bool threads,
+                const Folded& moments) {
   const Geometry& g = *job.geometry;
-  const RowBlocks blocks(g.reduce);
+  const RowBlocks blocks(g.reduce, ShortRuns::kPacked);
   const int64_t chunks = blocks.num_chunks(), units = g.num_units();
   Moments* partial = Scratch<PartialTag, Moments>(static_cast<size_t>(units * chunks));
   const int64_t per_task = PerTask(g.reduce.num_reduced() / chunks);
@@ -28,8 +72,11 @@ void GatherRows(const ForwardJob& job, const KernelTable& kernels, bool threads,
     for (int64_t i = first; i < last; ++i)
       partial[i] = kernels.reduce_rows(job, i / chunks, i % chunks);
   });
-  for (int64_t i = 0; i < units * chunks; ++i)
-    moments[StatisticOf(g, i / chunks)].Merge(partial[i]);
+  for (int64_t unit = 0; unit < units; ++unit) {
+    Moments cell;
+    for (int64_t chunk = 0; chunk < chunks; ++chunk) cell.Merge(partial[unit * chunks + chunk]);
+    moments.Add(StatisticOf(g, unit), cell);
+  }
 }
 
 // Mean and m2 of every column, of the chunks of some units.
@@ -48,15 +95,15 @@ class ChunkMoments {
     double* mean = mean_ + Place(task.unit, task.chunk) + task.first_column;
     kernels.reduce_columns(job, task, mean, mean + size_);
   }
-  // Merges the chunks of a unit, in order, into the statistics from `first_stat` on.
-  void Merge(int64_t unit, int64_t first_stat, Moments* moments) const {
+  // Merges the chunks of a unit, in order, into its statistics.
+  void Merge(int64_t unit, const Folded& moments) const {
     for (int64_t c = 0; c < cut_.width(); ++c) {
       Moments column;
       for (int64_t chunk = 0; chunk < cut_.chunks(); ++chunk) {
         const double* mean = mean_ + Place(unit, chunk) + c;
         column.Merge({static_cast<double>(cut_.chunk_rows(chunk)), mean[0], mean[size_]});
       }
-      moments[StatisticOf(g_, unit * cut_.width() + c) - first_stat].Merge(column);
+      moments.Add(StatisticOf(g_, unit * cut_.width() + c), column);
     }
   }
 
@@ -72,14 +119,14 @@ class ChunkMoments {
 };
 
 void GatherColumns(const ForwardJob& job, const KernelTable& kernels, bool threads,
-                   Moments* moments) {
+                   const Folded& moments) {
   const Geometry& g = *job.geometry;
   const ChunkMoments chunks(g, 0, g.num_units());
   ForTasks(chunks.cut().size(), PerTask(chunks.cut().task_elements()), threads,
            [&](int64_t first, int64_t last) {
              for (int64_t i = first; i < last; ++i) chunks.Gather(job, kernels, i);
            });
-  for (int64_t unit = 0; unit < g.num_units(); ++unit) chunks.Merge(unit, 0, moments);
+  for (int64_t unit = 0; unit < g.num_units(); ++unit) chunks.Merge(unit, moments);
 }
 
 void ForwardColumnUnit(const ForwardJob& job, const KernelTable& kernels, int64_t unit) {
@@ -91,9 +138,8 @@ void ForwardColumnUnit(const ForwardJob& job, const KernelTable& kernels, int64_
   const int64_t tasks = chunks.cut().unit_tasks();
   for (int64_t i = unit * tasks; i < (unit + 1) * tasks; ++i) chunks.Gather(job, kernels, i);
   Moments* moments = Scratch<CellMomentsTag, Moments>(static_cast<size_t>(g.unit_stats));
-  std::fill_n(moments, g.unit_stats, Moments{});
   const int64_t first_stat = unit * g.unit_stats;
-  chunks.Merge(unit, first_stat, moments);
+  chunks.Merge(unit, Folded(g, first_stat, g.unit_stats, moments));
   for (int64_t s = 0; s < g.unit_stats; ++s) FinishStatistic(job, first_stat + s, moments[s]);
   const int64_t filled = job.table.size / g.num_units();
   kernels.fill_table(job, unit * filled, (unit + 1) * filled);
@@ -114,12 +160,13 @@ void FillTable(const Job& job, const KernelTable& kernels, bool threads) {
 
 void GatherMoments(const ForwardJob& job, const KernelTable& kernels, bool threads,
                    Moments* moments) {
-  std::fill_n(moments, job.geometry->plan.num_stat, Moments{});
-  if (job.geometry->plan.size == 0) return;
-  if (job.geometry->reduce.inner_kept)
-    GatherColumns(job, kernels, threads, moments);
+  const Geometry& g = *job.geometry;
+  const Folded folded(g, 0, g.plan.num_stat, moments);
+  if (g.plan.size == 0) return;
+  if (g.reduce.inner_kept)
+    GatherColumns(job, kernels, threads, folded);
   else
-    GatherRows(job, kernels, threads, moments);
+    GatherRows(job, kernels, threads, folded);
 }
 
 void Apply(const ForwardJob& job, const KernelTable& kernels, bool threads) {

@@ -53,7 +53,7 @@ class RunBackward {
         walk_(walk),
         rows_(walk == RunWalk::kRows),
         unit_runs_(g_.elements.reduced.size()),
-        blocks_(g_.elements, /*join=*/!rows_),
+        blocks_(g_.elements, rows_ ? ShortRuns::kApart : ShortRuns::kTogether),
         writer_(job.dx && job.stream) {}
 
   // Sums of w and w * (x - hi) over blocks [first, last) of a unit.
@@ -85,20 +85,23 @@ class RunBackward {
   // Writes dx of elements [begin, end) of a run; adds to the sums of its parameters.
   T* Out() const { return static_cast<T*>(job_.dx); }
   HWY_INLINE void operator()(int64_t run, int64_t begin, int64_t end, RunWriter<T>& writer) const {
-    const Place place = PlaceOf(run / unit_runs_, run % unit_runs_);
+    const Place place = PlaceOf(run);
     T* dx = Out() + place.at + begin;
     writer.Write(GradientOf(place, begin, job_.accumulate ? dx : nullptr), dx, end - begin);
   }
 
  private:
-  // Where a run is.
+  // Where a run is; its parameters begin at slot * run_length.
   struct Place {
-    int64_t unit, at, param;
+    int64_t unit, at, slot;
   };
   HWY_INLINE Place PlaceOf(int64_t unit, int64_t k) const {
     if (rows_) return {unit, (unit * unit_runs_ + k) * g_.run_length, 0};
     return {unit, g_.elements.kept.Offset(unit) + g_.elements.reduced.Offset(k),
-            g_.kept_param.Offset(unit) + g_.reduced_param.Offset(k)};
+            (g_.kept_param.Offset(unit) + g_.reduced_param.Offset(k)) / g_.run_length};
+  }
+  HWY_INLINE Place PlaceOf(int64_t run) const {
+    return unit_runs_ == 1 ? PlaceOf(run, 0) : PlaceOf(run / unit_runs_, run % unit_runs_);
   }
 
   HWY_INLINE GradientTerms<T, ElementForm<T, false, true>, kRelu> Terms(const Place& place,
@@ -106,7 +109,7 @@ class RunBackward {
     using One = Coefficient<R, false>;
     using Each = Coefficient<R, true>;
     const auto k = CoefficientsOfStat<R>(job_.mean[place.unit], job_.rstd[place.unit]);
-    const int64_t at = place.at + begin, param = place.param + begin;
+    const int64_t at = place.at + begin, param = place.slot * g_.run_length + begin;
     return {static_cast<const T*>(job_.x) + at,
             static_cast<const T*>(job_.dy) + at,
             {One(&k.hi), One(&k.r), One(&k.e), Each(static_cast<const R*>(job_.gamma) + param),
@@ -117,7 +120,7 @@ class RunBackward {
                                               const T* old) const {
     using One = Coefficient<R, false>;
     const auto through = ThroughOf<R>(job_, place.unit);
-    R* sums = SumsOf(place.param / g_.run_length) + begin - begin_;
+    R* sums = SumsOf(place.slot) + begin - begin_;
     return {{Terms(place, begin), One(&through.b), One(&through.e), old}, sums, sums + padded_};
   }
 
@@ -176,13 +179,12 @@ class RunBackward {
   void Write(int64_t first, int64_t last) {
     if (rows_) return WriteRows(first, last);
     for (int64_t run = first; run < last; ++run) {
-      const Place place = PlaceOf(run / unit_runs_, run % unit_runs_);
-      const int64_t slot = place.param / g_.run_length;
+      const Place place = PlaceOf(run);
       if (job_.dx)
         (*this)(run, begin_, begin_ + length_, writer_);
       else
         AddUnwanted(place);
-      if (++counts_[slot] == kRuns) Flush(slot);
+      if (++counts_[place.slot] == kRuns) Flush(place.slot);
     }
   }
   // Those that lie in a row and share all parameters.

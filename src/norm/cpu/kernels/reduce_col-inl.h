@@ -132,36 +132,40 @@ int64_t RowsAhead(const Loops& rows, int64_t width) {
   return stride * std::max<int64_t>(1, kBytes / (width * static_cast<int64_t>(sizeof(T))));
 }
 
-// x - shift and its square of a row; without centering only the square.
-template <class T, bool kCenter>
+// x - shift and its square of a row; without centering only the square. Both of x * scale where
+// some column is scaled (reduce_row-inl.h).
+template <class T, bool kCenter, bool kScaled>
 struct ColumnDeviations {
   using V = Vector<T>;
   const T* x;
   const Real<T>* shift;
+  const Real<T>* scale;
   int64_t ahead;
 
   HWY_INLINE void Fetch(int64_t column) const { FetchAhead(x + column, ahead); }
   // Lanes beyond the end are never read.
   template <class Part>
   HWY_INLINE void operator()(Part p, V* first, V* second) const {
-    const V value = p.Load(x);
+    const V value = kScaled ? hn::Mul(p.Load(x), p.Load(scale)) : p.Load(x);
     *first = kCenter ? hn::Sub(value, p.Load(shift)) : hn::Zero(Tag<T>());
     *second = kCenter ? hn::Mul(*first, *first) : hn::Mul(value, value);
   }
 };
 
-template <class T, bool kCenter>
+template <class T, bool kCenter, bool kScaled>
 struct ColumnRows {
   const T* const* rows;
   const Real<T>* shift;
+  const Real<T>* scale;
   int64_t ahead;
 
-  HWY_INLINE ColumnDeviations<T, kCenter> Row(int64_t row) const {
-    return {rows[row], shift, ahead};
+  HWY_INLINE ColumnDeviations<T, kCenter, kScaled> Row(int64_t row) const {
+    return {rows[row], shift, scale, ahead};
   }
 };
 
 struct ColumnShiftTag;
+struct ColumnScaleTag;
 struct ColumnSumsTag;
 
 template <class T, bool kCenter>
@@ -177,6 +181,7 @@ class ColumnMoments {
         width_(task.last_column - task.first_column),
         ahead_(RowsAhead<T>(reduced_, width_)),
         shift_(Scratch<ColumnShiftTag, R>(kMaxTaskColumns)),  // whole vectors
+        scale_(Scratch<ColumnScaleTag, R>(kMaxTaskColumns)),
         sum_(Scratch<ColumnSumsTag, double>(2 * kMaxTaskColumns)),
         squares_(sum_ + kMaxTaskColumns) {}
 
@@ -185,8 +190,9 @@ class ColumnMoments {
     double n = 0;
     for (int64_t row = first; row < last; row += kShiftRows) {
       const int64_t end = std::min(row + kShiftRows, last);
-      Chunk(row, end);
-      Merge(row, end, n, mean, m2);
+      Sums(row, end);
+      const bool scaled = Scale(row, end, n, mean, m2);
+      Merge(static_cast<double>(end - row), n, scaled, mean, m2);
       n += static_cast<double>(end - row);
     }
   }
@@ -194,13 +200,41 @@ class ColumnMoments {
  private:
   const T* Row(int64_t row) const { return x_ + reduced_.Offset(row); }
 
-  // Sums of a chunk around shifts that suit it.
-  void Chunk(int64_t first, int64_t last) {
+  // Sums of some rows around shifts that suit them.
+  void Sums(int64_t first, int64_t last) {
     constexpr auto kWidth = static_cast<int64_t>(hn::MaxLanes(Tag<T>()));
     std::fill_n(shift_, (width_ + kWidth - 1) / kWidth * kWidth, R(0));
     if (kCenter) Guess(first, std::min(first + kBlockRows, last));
-    Sum(first, last);
-    if (kCenter && Improve(static_cast<double>(last - first))) Sum(first, last);
+    Sum<false>(first, last);
+    if (kCenter && Improve(static_cast<double>(last - first), /*scaled=*/false))
+      Sum<false>(first, last);
+  }
+
+  // The same of columns whose squares leave the range of f32, scaled; the others get the sums that
+  // they have. Whether there are any; those that are NaN already are none.
+  HWY_NOINLINE bool Scale(int64_t first, int64_t last, double before, const double* mean,
+                          const double* m2) {
+    if constexpr (std::is_same_v<R, double>) return false;
+    const auto n = static_cast<double>(last - first);
+    bool any = false;
+    for (int64_t c = 0; c < width_; ++c) {
+      const bool zero = sum_[c] == 0 && squares_[c] == 0;
+      const bool lost = before > 0 && !std::isfinite(mean[c] + m2[c]);
+      scale_[c] = zero || lost ? R(1) : ScaleFor<R>(n, squares_[c]);
+      any |= scale_[c] != 1;
+    }
+    if (!any) return false;
+    const int64_t guessed = std::min(first + kBlockRows, last);
+    for (int64_t c = 0; c < width_ && kCenter; ++c) {
+      if (scale_[c] == 1) continue;
+      shift_[c] = 0;
+      for (int64_t row = first; row < guessed; ++row)
+        shift_[c] += static_cast<R>(ToDouble(Row(row)[c])) * scale_[c];
+      shift_[c] /= static_cast<R>(guessed - first);
+    }
+    Sum<true>(first, last);
+    if (kCenter && Improve(n, /*scaled=*/true)) Sum<true>(first, last);
+    return true;
   }
 
   void Guess(int64_t first, int64_t last) {
@@ -218,6 +252,7 @@ class ColumnMoments {
       hn::Store(hn::Mul(hn::Load(d, shift_ + c), weight), d, shift_ + c);
   }
 
+  template <bool kScaled>
   void Sum(int64_t first, int64_t last) {
     std::fill_n(sum_, width_, 0.0);
     std::fill_n(squares_, width_, 0.0);
@@ -225,34 +260,34 @@ class ColumnMoments {
       const T* rows[kBlockRows];
       const int64_t count = std::min<int64_t>(kBlockRows, last - row);
       for (int64_t i = 0; i < count; ++i) rows[i] = Row(row + i);
-      const ColumnRows<T, kCenter> op{rows, shift_, ahead_};
+      const ColumnRows<T, kCenter, kScaled> op{rows, shift_, scale_, ahead_};
       AddColumns<T>(op, from_memory_, count, width_, sum_, squares_);
     }
   }
 
   // Moves the shifts that lie more than a standard deviation from their means: nearer than in rows,
   // since the errors of a column are not averaged over lanes. The others stay, so that what one
-  // column needs does not show in another.
-  bool Improve(double n) {
+  // column needs does not show in another. Once there are scales, of those that are scaled.
+  bool Improve(double n, bool scaled) {
     bool any = false;
     for (int64_t c = 0; c < width_; ++c) {
-      const bool far = sum_[c] * sum_[c] > 0.5 * n * squares_[c];
+      const bool far = sum_[c] * sum_[c] > 0.5 * n * squares_[c] && !(scaled && scale_[c] == 1);
       any |= far;
       if (far) shift_[c] = static_cast<R>(static_cast<double>(shift_[c]) + sum_[c] / n);
     }
     return any;
   }
 
-  void Merge(int64_t first, int64_t last, double before, double* HWY_RESTRICT mean,
+  void Merge(double n, double before, bool scaled, double* HWY_RESTRICT mean,
              double* HWY_RESTRICT m2) {
-    const auto n = static_cast<double>(last - first);
-    bool finite = true;
-    for (int64_t c = 0; c < width_; ++c) finite &= std::isfinite(squares_[c]);
     const double share = n / (before + n);
     for (int64_t c = 0; c < width_; ++c) {
-      const double new_mean = kCenter ? static_cast<double>(shift_[c]) + sum_[c] / n : 0;
-      const double new_m2 =
-          kCenter ? std::max(0.0, squares_[c] - sum_[c] * (sum_[c] / n)) : squares_[c];
+      double new_mean = kCenter ? static_cast<double>(shift_[c]) + sum_[c] / n : 0;
+      double new_m2 = kCenter ? std::max(squares_[c] - sum_[c] * (sum_[c] / n), 0.0) : squares_[c];
+      if (scaled) {
+        const double factor = 1 / static_cast<double>(scale_[c]);
+        new_mean *= factor, new_m2 *= factor * factor;
+      }
       const double delta = new_mean - mean[c];
       if (before == 0) {
         mean[c] = new_mean, m2[c] = new_m2;
@@ -261,20 +296,6 @@ class ColumnMoments {
         m2[c] += new_m2 + delta * delta * (before * share);
       }
     }
-    if (!finite) Wide(first, last, before, mean, m2);
-  }
-
-  // Columns whose squares left the range of f32 (or hold a NaN): again from the start, in f64.
-  HWY_NOINLINE void Wide(int64_t first, int64_t last, double before, double* mean, double* m2) {
-    for (int64_t c = 0; c < width_; ++c) {
-      if (std::isfinite(squares_[c])) continue;
-      Moments moments;
-      for (int64_t row = first - static_cast<int64_t>(before); row < last; ++row) {
-        const double value = ToDouble(Row(row)[c]);
-        moments.Merge(kCenter ? Moments{1, value, 0} : Moments{1, 0, value * value});
-      }
-      mean[c] = moments.mean, m2[c] = moments.m2;
-    }
   }
 
   const bool from_memory_;
@@ -282,6 +303,7 @@ class ColumnMoments {
   const T* x_;
   const int64_t width_, ahead_;
   R* shift_;
+  R* scale_;
   double* sum_;
   double* squares_;
 };

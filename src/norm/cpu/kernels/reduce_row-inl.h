@@ -122,18 +122,35 @@ class LaneSums {
   V first_[kVectors], second_[kVectors];
 };
 
-// x - shift and its square; without centering only the square, of x.
-template <class T, bool kCenter>
+// Squares that leave the range of f32 are of what is scaled by these, exactly.
+inline constexpr float kScaleDown = 0x1p-75f, kScaleUp = 0x1p75f;
+// The mean of squares below which they have lost digits.
+inline constexpr double kTinySquare = 0x1p-100;
+
+// Which of them the squares of n elements call for; 1 where none would help.
+template <class R>
+HWY_INLINE R ScaleFor(double n, double squares) {
+  if constexpr (std::is_same_v<R, float>) {
+    if (!std::isfinite(squares)) return kScaleDown;
+    if (squares < n * kTinySquare) return kScaleUp;
+  }
+  return R(1);
+}
+
+// x - shift and its square; without centering only the square, of x. Both of x * scale where it is
+// scaled.
+template <class T, bool kCenter, bool kScaled = false>
 struct Deviations {
   using V = Vector<T>;
   const T* x;
   V shift;
   int64_t ahead = 0;
+  V scale = hn::Zero(Tag<T>());
 
   template <class Part>
   HWY_INLINE void operator()(Part p, V* first, V* second) const {
     p.Fetch(x, ahead);
-    const V value = p.Load(x);
+    const V value = kScaled ? hn::Mul(p.Load(x), scale) : p.Load(x);
     *first = kCenter ? p.Keep(hn::Sub(value, shift)) : hn::Zero(Tag<T>());
     *second = kCenter ? hn::Mul(*first, *first) : hn::Mul(value, value);
   }
@@ -190,27 +207,21 @@ class RowMoments {
   // Not inlined: its loop needs the registers.
   HWY_NOINLINE static void Sum(const RowBlocks& blocks, const T* unit, const Block& block, R shift,
                                int64_t ahead, double* sum, double* squares) {
-    LaneSums<R> sums;
-    for (int64_t k = 0; k < block.runs; ++k) {
-      const T* x = unit + blocks.Offset(block, k);
-      sums.AddRun(Deviations<T, kCenter>{x, hn::Set(D(), shift), ahead}, block.length);
-    }
-    *sum = kCenter ? sums.First() : 0;
-    *squares = sums.Second();
+    Add(blocks, unit, block, Deviations<T, kCenter>{nullptr, hn::Set(D(), shift), ahead}, sum,
+        squares);
   }
 
   // A shift near the mean: that of the first lanes. A single element might be the outlier.
   HWY_INLINE static R Guess(const RowBlocks& blocks, const T* unit, const Block& block) {
-    const int64_t n = std::min<int64_t>(kLanes<R>, block.length);
-    LaneSums<R> sums;
-    sums.AddRun(Deviations<T, true>{unit + blocks.Offset(block, 0), hn::Zero(D())}, n);
-    return static_cast<R>(sums.First() / static_cast<double>(n));
+    return GuessOf(blocks, unit, block, Deviations<T, true>{nullptr, hn::Zero(D())});
   }
 
-  // No digits cancel: the shift lies within 1.7 standard deviations of the mean. NaN is not good.
+  // No digits cancel: the shift lies within 1.7 standard deviations of the mean; and none are lost
+  // below the range, where zeros alone are exact. NaN is not good.
   HWY_INLINE static bool IsGood(double n, double sum, double squares) {
     return (!kCenter || sum * sum <= 0.75 * n * squares) &&
-           squares <= std::numeric_limits<double>::max();
+           squares <= std::numeric_limits<double>::max() &&
+           (sizeof(R) == 8 || squares >= n * kTinySquare || squares == 0);
   }
 
  private:
@@ -220,18 +231,85 @@ class RowMoments {
     HWY_INLINE void Add(double count, double s, double q) { n += count, sum += s, squares += q; }
   };
 
+  // Both sums of a block, op.x pointing to nothing yet.
+  template <class Op>
+  HWY_INLINE static void Add(const RowBlocks& blocks, const T* unit, const Block& block, Op op,
+                             double* sum, double* squares) {
+    LaneSums<R> sums;
+    if (HWY_UNLIKELY(blocks.packed())) {
+      HWY_ALIGN T row[RowBlocks::kBlock];
+      op.x = row;
+      sums.AddRun(op, Pack(blocks, unit, block, block.runs, row));
+    } else {
+      for (int64_t k = 0; k < block.runs; ++k) {
+        op.x = unit + blocks.Offset(block, k);
+        sums.AddRun(op, block.length);
+      }
+    }
+    *sum = kCenter ? sums.First() : 0;
+    *squares = sums.Second();
+  }
+
+  // The first runs of a block in a row; how many elements they are.
+  HWY_INLINE static int64_t Pack(const RowBlocks& blocks, const T* unit, const Block& block,
+                                 int64_t runs, T* HWY_RESTRICT row) {
+    int64_t n = 0;
+    for (int64_t k = 0; k < runs; ++k) {
+      const T* x = unit + blocks.Offset(block, k);
+      for (int64_t i = 0; i < block.length; ++i) row[n++] = x[i];
+    }
+    return n;
+  }
+
+  template <class Op>
+  HWY_INLINE static R GuessOf(const RowBlocks& blocks, const T* unit, const Block& block, Op op) {
+    constexpr auto kMost = static_cast<int64_t>(kLanes<R>);
+    HWY_ALIGN T row[2 * RowBlocks::kMostAdditions];
+    int64_t n = block.length;
+    op.x = unit + blocks.Offset(block, 0);
+    if (blocks.packed()) {
+      n = Pack(blocks, unit, block, std::min(block.runs, (kMost + n - 1) / n), row);
+      op.x = row;
+    }
+    n = std::min(n, kMost);
+    LaneSums<R> sums;
+    sums.AddRun(op, n);
+    return static_cast<R>(sums.First() / static_cast<double>(n));
+  }
+
   // The block is still in the cache; sum again around its own mean, which serves the blocks after
-  // it too.
+  // it too, or scaled. What is NaN stays it.
   HWY_NOINLINE void AddAnew(const Block& block, double n, double sum, double squares) {
     EndShift();
+    if (std::isnan(chunk_.mean) || std::isnan(total_.mean)) return chunk_.Merge({n, kNan, kNan});
+    const R scale = ScaleFor<R>(n, squares);
+    if (scale != 1) return chunk_.Merge(Scaled(block, n, scale));
     if (kCenter && std::isfinite(squares)) {
       shift_ = static_cast<R>(static_cast<double>(shift_) + sum / n);
       Sum(*blocks_, unit_, block, shift_, 0, &sum, &squares);
     }
-    if (std::isfinite(squares))
-      shifted_.Add(n, sum, squares);
-    else
-      chunk_.Merge(Wide(block));
+    if (!std::isfinite(squares)) return chunk_.Merge({n, kNan, kNan});
+    shifted_.Add(n, sum, squares);
+  }
+
+  // Moments of a block whose squares leave the range; NaN where an element does.
+  HWY_NOINLINE Moments Scaled(const Block& block, double n, R scale) const {
+    const auto v = hn::Set(D(), scale);
+    R shift = kCenter ? GuessOf(*blocks_, unit_, block,
+                                Deviations<T, true, true>{nullptr, hn::Zero(D()), 0, v})
+                      : R(0);
+    double sum = 0, squares = 0;
+    for (int pass = 0; pass < 2; ++pass) {
+      Add(*blocks_, unit_, block, Deviations<T, kCenter, true>{nullptr, hn::Set(D(), shift), 0, v},
+          &sum, &squares);
+      if (!kCenter || !(sum * sum > 0.75 * n * squares)) break;
+      shift = static_cast<R>(static_cast<double>(shift) + sum / n);
+    }
+    if (!std::isfinite(squares)) return {n, kNan, kNan};
+    const double mean = kCenter ? static_cast<double>(shift) + sum / n : 0;
+    const double m2 = std::max(0.0, squares - sum * (sum / n)),
+                 factor = 1 / static_cast<double>(scale);
+    return {n, mean * factor, m2 * factor * factor};
   }
 
   HWY_INLINE void EndShift() {
@@ -248,18 +326,7 @@ class RowMoments {
     chunk_ = {};
   }
 
-  // Squares beyond the range of f32 (or NaN): in f64.
-  HWY_NOINLINE Moments Wide(const Block& block) const {
-    Moments moments;
-    for (int64_t k = 0; k < block.runs; ++k) {
-      const T* x = unit_ + blocks_->Offset(block, k);
-      for (int64_t i = 0; i < block.length; ++i) {
-        const double value = ToDouble(x[i]);
-        moments.Merge(kCenter ? Moments{1, value, 0} : Moments{1, 0, value * value});
-      }
-    }
-    return moments;
-  }
+  static constexpr double kNan = std::numeric_limits<double>::quiet_NaN();
 
   const RowBlocks* blocks_ = nullptr;
   const T* unit_ = nullptr;
