@@ -45,7 +45,7 @@ std::string VersionText() {
     text += fmt::format("  {:{}}  {:{}}  {}\n", d.name, name_width, d.version, version_width,
                         d.license);
   text += fmt::format("\nKernels for {}; {} runs on this processor\n",
-                      fmt::join(CompiledTargets(), ", "), TargetName());
+                      fmt::join(simd::CompiledTargets(), ", "), simd::TargetName());
   return text;
 }
 

@@ -3,7 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-namespace normkit {
+namespace normkit::simd {
 namespace {
 
 using testing::Contains;
@@ -33,4 +33,4 @@ TEST(TargetTest, KernelsOfAnotherMachineAreSaid) {
 }
 
 }  // namespace
-}  // namespace normkit
+}  // namespace normkit::simd
