@@ -1,5 +1,7 @@
 #include "src/core/cpu_quota.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <fstream>
 #include <string>
@@ -47,7 +49,7 @@ std::optional<int> CpuQuota(const Path& root) {
   for (std::string line; std::getline(groups, line);) {
     const size_t first = line.find(':'), second = line.find(':', first + 1);
     if (first == std::string::npos || second == std::string::npos) continue;
-    const std::string controllers = "," + line.substr(first + 1, second - first - 1) + ",";
+    const std::string controllers = fmt::format(",{},", line.substr(first + 1, second - first - 1));
     const Path group = line.substr(second + 1);
     if (controllers == ",,") {
       ForAncestors(root / "sys/fs/cgroup", group, [&](const Path& folder) {
