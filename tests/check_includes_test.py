@@ -11,7 +11,7 @@ HEADERS = {
     "include/normkit/normkit.h": '#include "normkit/core/a.h"\n',
     "include/normkit/core/a.h": "#include <vector>\n",
     "src/core/b.h": '#include "normkit/core/a.h"\n',
-    "src/train/t.h": '#include "src/core/b.h"\n',
+    "src/train/t.h": '#include "src/core/b.h"\nnamespace normkit {\nstruct B {\n};\n}\n',
 }
 
 
@@ -35,6 +35,7 @@ def test_this_tree_is_clean():
 
 def test_a_clean_tree_passes(tmp_path):
     write(tmp_path, {"src/norm/cpu/k.cc": "#include <hwy/highway.h>\n",
+                     "src/nn/inner.h": "namespace normkit::nn {\nstruct B {\n};\n}\n",
                      "tools/usage.cc": '#include "src/train/t.h"\n#include <CLI/CLI.hpp>\n'})
     done = run(tmp_path)
     assert (done.returncode, done.stderr) == (0, "")
@@ -64,6 +65,9 @@ def test_a_clean_tree_passes(tmp_path):
         ("src/nn/n.cc", "#include <charconv>\n", "src/nn/n.cc: includes charconv, which only"),
         ("src/extra/e.cc", "", "module extra is unknown"),
         ("src/core/c.cc", '#include "tools/t.h"\n', "tools/t.h, which does not exist"),
+        ("src/norm/n.h", '#include "src/norm/cpu/job.h"\n', "headers of norm know no machine"),
+        ("src/nn/twice.h", "namespace normkit {\nclass B final : public X {\n};\n}\n",
+         "src/train/t.h: defines B, as src/nn/twice.h does"),
     ],
 )
 def test_violations_are_named(tmp_path, path, text, message):

@@ -1,12 +1,15 @@
 """ONNX's checker accepts what normkit writes, and ONNX Runtime computes what normkit computes."""
 
 import json
+import re
 import subprocess
 
 import numpy as np
 import onnx
 import onnxruntime
 import pytest
+
+from conftest import ROOT
 
 # Relative to the largest |y| of the model. Both sides compute in f32, in an order of their own that follows
 # the processor: each sum of n terms is off by up to 4 sqrt(n) 2^-24 (src/core/exact_sum_testing.h), and n is
@@ -18,7 +21,9 @@ def names():
     kinds = ["images", "features"]
     norms = ["batch", "group_2", "group_all", "rms"]
     norms += ["layer_" + d for d in ["batch-excluded", "auto", "channel-only", "spatial-channel"]]
-    maps = ["relu", "leaky_relu", "tanh", "sigmoid", "gelu", "dropout", "softmax"]
+    table = (ROOT / "src/ops/elementwise.cc").read_text(encoding="utf-8")
+    maps = re.findall(r'Row<\w+>\("[^"]+", "[^"]+",\s+"(\w+)"', table) + ["dropout", "softmax"]
+    assert "leaky_relu" in maps
     inputs = ["none", "zerocenter", "zscore", "rescale-zero-one", "rescale-symmetric"]
     return [f"{n}_{k}" for n in norms + maps + ["input_" + i for i in inputs] for k in kinds] + [
         "instance_images",  # one value a statistic on features

@@ -56,7 +56,8 @@ void CheckFormat(const std::string& format) {
 }
 
 void CheckStatistics(const NormalizeArgs& args) {
-  const bool centered = args.layer != kRmsNorm.name;
+  const auto spec = std::ranges::find(NormSpecs(), args.layer, &NormSpec::name);
+  const bool centered = spec == NormSpecs().end() || spec->center;
   if (!args.mean.empty() && !centered)
     Wrong("--mean", "rms normalization subtracts no mean, give --variance (the mean square) alone");
   if (!args.mean.empty() && args.variance.empty()) Wrong("--mean", "needs --variance as well");

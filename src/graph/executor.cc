@@ -21,7 +21,7 @@ class __attribute__((visibility("hidden"))) Executor::Impl {  // else exported a
 
   void SetShapes(std::span<const Layout> shapes);
   void SetBatchSize(int64_t batch_size);
-  const Plan& plan() const {
+  const ExecutionPlan& plan() const {
     if (!plan_) Fail("executor: no shapes set, expected those of the inputs");
     return *plan_;
   }
@@ -38,7 +38,7 @@ class __attribute__((visibility("hidden"))) Executor::Impl {  // else exported a
  private:
   static constexpr size_t kMostPlans = 4;
 
-  void Use(std::list<Plan>::iterator plan);
+  void Use(std::list<ExecutionPlan>::iterator plan);
   void CheckParameters(const Parameters& parameters, std::string_view what) const;
   void CheckValue(Value value) const;
   void CheckMade(Value value) const;
@@ -48,8 +48,8 @@ class __attribute__((visibility("hidden"))) Executor::Impl {  // else exported a
 
   Graph graph_;
   ExecutorOptions options_;
-  std::list<Plan> plans_;  // the last used first
-  Plan* plan_ = nullptr;
+  std::list<ExecutionPlan> plans_;  // the last used first
+  ExecutionPlan* plan_ = nullptr;
   Tensor arena_;
   bool can_go_back_ = false;            // the last call was a training Forward
   std::vector<char> active_, written_;  // of each value
@@ -57,7 +57,7 @@ class __attribute__((visibility("hidden"))) Executor::Impl {  // else exported a
 
 void Executor::Impl::SetShapes(std::span<const Layout> shapes) {
   const auto found = std::ranges::find_if(
-      plans_, [&](const Plan& plan) { return std::ranges::equal(plan.shapes(), shapes); });
+      plans_, [&](const ExecutionPlan& plan) { return std::ranges::equal(plan.shapes(), shapes); });
   if (found != plans_.end()) return Use(found);
   plans_.emplace_front(graph_, shapes, options_);
   if (plans_.size() > kMostPlans) plans_.pop_back();
@@ -67,7 +67,7 @@ void Executor::Impl::SetShapes(std::span<const Layout> shapes) {
 // Looks first, for this is asked at each pass.
 void Executor::Impl::SetBatchSize(int64_t batch_size) {
   if (batch_size < 1) Fail("executor: batch size is {}, expected at least 1", batch_size);
-  const auto fits = [&](const Plan& plan) {
+  const auto fits = [&](const ExecutionPlan& plan) {
     for (size_t i = 0; i < plan.shapes().size(); ++i) {
       const auto &axes = plan.shapes()[i].axes(),
                  &wanted = graph_.layout(graph_.inputs()[i]).axes();
@@ -84,12 +84,12 @@ void Executor::Impl::SetBatchSize(int64_t batch_size) {
   SetShapes(shapes);
 }
 
-void Executor::Impl::Use(std::list<Plan>::iterator plan) {
+void Executor::Impl::Use(std::list<ExecutionPlan>::iterator plan) {
   if (plan_ == &*plan) return;
   can_go_back_ = false;
   plan_ = nullptr;  // until there is memory
   plans_.splice(plans_.begin(), plans_, plan);
-  Plan& used = plans_.front();
+  ExecutionPlan& used = plans_.front();
   if (used.bytes() > static_cast<double>(arena_.bytes()) || arena_.bytes() == 0) {
     CheckMemory(used.bytes(),
                 fmt::format("activations for batch size {}", used.shapes()[0].SizeOf(kB)));
@@ -253,7 +253,7 @@ double Executor::PlannedBytes(const Graph& graph, int64_t batch_size, bool train
   std::vector<Layout> shapes;
   for (const Value input : graph.inputs())
     shapes.push_back(graph.layout(input).WithBatch(batch_size));
-  return Plan(graph, shapes, {.training = training, .keep_all = keep_all}).bytes();
+  return ExecutionPlan(graph, shapes, {.training = training, .keep_all = keep_all}).bytes();
 }
 
 void Executor::SetShapes(std::span<const Layout> shapes) { impl_->SetShapes(shapes); }

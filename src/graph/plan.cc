@@ -6,7 +6,8 @@
 
 namespace normkit {
 
-Plan::Plan(const Graph& graph, std::span<const Layout> shapes, const ExecutorOptions& options)
+ExecutionPlan::ExecutionPlan(const Graph& graph, std::span<const Layout> shapes,
+                             const ExecutorOptions& options)
     : shapes_(shapes.begin(), shapes.end()), types_(graph.Infer(shapes)) {
   std::vector<char> wanted(graph.values().size(), 0);
   for (const Value value : options.keep) wanted.at(static_cast<size_t>(value)) = 1;
@@ -14,14 +15,14 @@ Plan::Plan(const Graph& graph, std::span<const Layout> shapes, const ExecutorOpt
   MakeBlocks(graph, options, wanted);
 }
 
-int Plan::AddBlock(size_t bytes, int first, int last) {
+int ExecutionPlan::AddBlock(size_t bytes, int first, int last) {
   if (bytes == 0) return kMissing;
   blocks_.push_back({bytes, first, last, 0});
   return static_cast<int>(blocks_.size()) - 1;
 }
 
-void Plan::MakeBlocks(const Graph& graph, const ExecutorOptions& options,
-                      std::span<const char> wanted) {
+void ExecutionPlan::MakeBlocks(const Graph& graph, const ExecutorOptions& options,
+                               std::span<const char> wanted) {
   const Times times{static_cast<int>(steps_.list.size())};
   std::vector<size_t> bytes;
   for (const ArrayType& type : types_.types) bytes.push_back(type.bytes());
@@ -35,7 +36,7 @@ void Plan::MakeBlocks(const Graph& graph, const ExecutorOptions& options,
   if (bytes_ < kMost) bytes_ = static_cast<double>(PlaceBlocks(blocks_));
 }
 
-void Plan::MakeBlocksOfStep(int s, const Times& times, bool training) {
+void ExecutionPlan::MakeBlocksOfStep(int s, const Times& times, bool training) {
   Step& step = steps_.list[static_cast<size_t>(s)];
   const int backward = times.Backward(s);
   step.forward_scratch = AddBlock(step.kernel->forward_scratch_bytes(), s, s);
@@ -53,13 +54,13 @@ void Plan::MakeBlocksOfStep(int s, const Times& times, bool training) {
   }
 }
 
-void* Plan::value(Value value) const {
+void* ExecutionPlan::value(Value value) const {
   const auto v = static_cast<size_t>(value);
   if (types_.known[v]) return const_cast<void*>(types_.known[v]->data());
   return At<std::byte>(of_.value[v]);
 }
 
-void Plan::Connect(std::byte* arena) {
+void ExecutionPlan::Connect(std::byte* arena) {
   if (arena_ == arena) return;
   arena_ = arena;
   for (Step& step : steps_.list) {

@@ -10,10 +10,10 @@
 
 namespace normkit {
 
-class Plan {
+class ExecutionPlan {
  public:
   // Throws as Executor::SetShapes.
-  Plan(const Graph& graph, std::span<const Layout> shapes, const ExecutorOptions& options);
+  ExecutionPlan(const Graph& graph, std::span<const Layout> shapes, const ExecutorOptions& options);
 
   std::span<const Layout> shapes() const { return shapes_; }
   double bytes() const { return bytes_; }  // of the arena

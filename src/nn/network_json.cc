@@ -44,10 +44,9 @@ LayerPtr MakeFullyConnected(JsonProperties& p, const NetworkPurpose& purpose) {
       ReadOptions<FullyConnectedOptions>(p, {.output_size = purpose.num_classes}));
 }
 
-template <NormKind kKind>
-LayerPtr MakeNormalization(JsonProperties& p, const NetworkPurpose&) {
+LayerPtr MakeNormalization(NormKind kind, JsonProperties& p) {
   return std::make_shared<NormalizationLayer>(
-      kKind, ReadOptions<NormalizationProperties>(p, {}, Bit(kKind)));
+      kind, ReadOptions<NormalizationProperties>(p, {}, Bit(kind)));
 }
 
 // Of a layer that joins as many values as it names.
@@ -87,13 +86,12 @@ std::map<std::string, Make> MakeTypes() {
       {"concatenation", MakeJoin<ConcatenationOptions, Concatenation>},
       {"flatten", MakePlain<Flatten>},
       {"softmax", MakePlain<Softmax>},
-      {std::string(RowOf(NormKind::kBatch).json), MakeNormalization<NormKind::kBatch>},
-      {std::string(RowOf(NormKind::kLayer).json), MakeNormalization<NormKind::kLayer>},
-      {std::string(RowOf(NormKind::kInstance).json), MakeNormalization<NormKind::kInstance>},
-      {std::string(RowOf(NormKind::kGroup).json), MakeNormalization<NormKind::kGroup>},
-      {std::string(RowOf(NormKind::kRms).json), MakeNormalization<NormKind::kRms>},
       {"norm", MakeChosenNorm},
   };
+  for (const NormKindRow& row : NormKinds())
+    types.emplace(row.json, [&row](JsonProperties& p, const NetworkPurpose&) {
+      return MakeNormalization(row.kind, p);
+    });
   for (const ops::Elementwise& row : ops::ElementwiseTable())
     types.emplace(row.json, [&row](JsonProperties& p, const NetworkPurpose&) {
       return MakeElementwise(row, p);

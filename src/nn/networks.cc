@@ -68,7 +68,7 @@ class Chain {
 
  private:
   bool NeedsBias() const {
-    return purpose_.norm.kind == NormChoice::kNone || purpose_.norm.kind == NormChoice::kRms;
+    return purpose_.norm.kind == NormChoice::kNone || !RowOf(purpose_.norm).has_offset;
   }
   Value Norm(const std::string& number, Value input,
              const Initializer& scale = Initializer::kOnes) {
@@ -163,7 +163,7 @@ Graph ResnetTiny(const NetworkPurpose& purpose) {
 std::string NormChoices() {
   std::string text = "none";
   for (const NormKindRow& row : NormKinds())
-    text += fmt::format("{}{}{}", row.kind == NormKind::kRms ? " or " : ", ", row.name,
+    text += fmt::format("{}{}{}", &row == &NormKinds().back() ? " or " : ", ", row.name,
                         row.kind == NormKind::kLayer   ? "[:DIMENSION]"
                         : row.kind == NormKind::kGroup ? ":G"
                                                        : "");

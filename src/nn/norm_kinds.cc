@@ -1,23 +1,24 @@
 #include "src/nn/norm_kinds.h"
 
-#include "normkit/norm/spec.h"
 #include "src/core/suggest.h"
 
 namespace normkit {
 namespace {
 
 constexpr NormKindRow kRows[] = {
-    {NormKind::kBatch, kBatchNorm.name, "batch normalization", "batchnorm", "batch_normalization",
-     "BatchNormalization", ""},
-    {NormKind::kLayer, kLayerNorm.name, "layer normalization", "layernorm", "layer_normalization",
-     "LayerNormalization", "more channels, space that it reduces, or batch normalization"},
-    {NormKind::kInstance, kInstanceNorm.name, "instance normalization", "instancenorm",
-     "instance_normalization", "InstanceNormalization",
+    {NormKind::kBatch, &kBatchNorm, kBatchNorm.name, "batch normalization", "batchnorm",
+     "batch_normalization", "BatchNormalization", true, ""},
+    {NormKind::kLayer, &kLayerNorm, kLayerNorm.name, "layer normalization", "layernorm",
+     "layer_normalization", "LayerNormalization", true,
+     "more channels, space that it reduces, or batch normalization"},
+    {NormKind::kInstance, &kInstanceNorm, kInstanceNorm.name, "instance normalization",
+     "instancenorm", "instance_normalization", "InstanceNormalization", true,
      "images larger than 1x1, or batch or layer normalization"},
-    {NormKind::kGroup, kGroupNorm.name, "group normalization", "groupnorm", "group_normalization",
-     "GroupNormalization", "fewer groups, images larger than 1x1, or batch normalization"},
-    {NormKind::kRms, kRmsNorm.name, "RMS normalization", "rmsnorm", "rms_normalization",
-     "RMSNormalization", "more channels, or batch normalization"}};
+    {NormKind::kGroup, &kGroupNorm, kGroupNorm.name, "group normalization", "groupnorm",
+     "group_normalization", "GroupNormalization", true,
+     "fewer groups, images larger than 1x1, or batch normalization"},
+    {NormKind::kRms, &kRmsNorm, kRmsNorm.name, "RMS normalization", "rmsnorm", "rms_normalization",
+     "RMSNormalization", false, "more channels, or batch normalization"}};
 
 }  // namespace
 

@@ -1,8 +1,10 @@
-// THE TABLE of normalization layers: every name that one of them goes by.
+// The table of normalization layers: every name that one of them goes by, its row of NormSpecs().
 #pragma once
 
 #include <span>
 #include <string_view>
+
+#include "normkit/norm/spec.h"
 
 namespace normkit {
 
@@ -10,11 +12,13 @@ enum class NormKind { kBatch, kLayer, kInstance, kGroup, kRms };
 
 struct NormKindRow {
   NormKind kind;
-  std::string_view name;         // of its row of NormSpecs(), and of --norm
-  std::string_view type;         // in tables and errors
-  std::string_view short_name;   // of a layer without a name: "batchnorm_1"
-  std::string_view json;         // type of a network file
-  std::string_view onnx;         // operator
+  const NormSpec* spec;         // of layer normalization the default (LayerNormSpec)
+  std::string_view name;        // of its row of NormSpecs(), and of --norm
+  std::string_view type;        // in tables and errors
+  std::string_view short_name;  // of a layer without a name: "batchnorm_1"
+  std::string_view json;        // type of a network file
+  std::string_view onnx;        // operator
+  bool has_offset;
   std::string_view more_values;  // how its statistics get more than one value
 };
 

@@ -164,8 +164,11 @@ PropertyTable Keep(std::vector<Property> rows) {
 
 std::vector<Property> NormalizationRows() {
   using O = NormalizationProperties;
-  constexpr unsigned kOffset = ~Bit(NormKind::kRms), kBatch = Bit(NormKind::kBatch),
-                     kLayer = Bit(NormKind::kLayer), kGroup = Bit(NormKind::kGroup);
+  constexpr unsigned kBatch = Bit(NormKind::kBatch), kLayer = Bit(NormKind::kLayer),
+                     kGroup = Bit(NormKind::kGroup);
+  unsigned with_offset = 0;
+  for (const NormKindRow& row : NormKinds())
+    if (row.has_offset) with_offset |= Bit(row.kind);
   return {
       Row<&O::num_groups>("num_groups", "groups that the channels are split into",
                           {.range = kSize, .required = true, .of = kGroup}, GroupsOfChannels()),
@@ -181,22 +184,24 @@ std::vector<Property> NormalizationRows() {
                                 "of each channel, for prediction; empty: 1 until training",
                                 {.range = kFactor, .of = kBatch}),
       Row<&O::scale>("scale", "of each channel; empty: from the initializer"),
-      Row<&O::offset>("offset", "of each channel; empty: from the initializer", {.of = kOffset}),
+      Row<&O::offset>("offset", "of each channel; empty: from the initializer",
+                      {.of = with_offset}),
       Row<&O::mean_decay>("mean_decay", "weight of a mini-batch in the moving mean",
                           {.range = kZeroToOne, .of = kBatch}),
       Row<&O::variance_decay>("variance_decay", "weight of a mini-batch in the moving variance",
                               {.range = kZeroToOne, .of = kBatch}),
       Row<&O::scale_initializer>("scale_initializer", "how the scale begins"),
-      Row<&O::offset_initializer>("offset_initializer", "how the offset begins", {.of = kOffset}),
+      Row<&O::offset_initializer>("offset_initializer", "how the offset begins",
+                                  {.of = with_offset}),
       Row<&O::scale_learn_rate_factor>(
           "scale_learn_rate_factor", "times the learning rate, for the scale", {.range = kFactor}),
       Row<&O::offset_learn_rate_factor>("offset_learn_rate_factor",
                                         "times the learning rate, for the offset",
-                                        {.range = kFactor, .of = kOffset}),
+                                        {.range = kFactor, .of = with_offset}),
       Row<&O::scale_l2_factor>("scale_l2_factor", "times the L2 regularization, for the scale",
                                {.range = kFactor}),
       Row<&O::offset_l2_factor>("offset_l2_factor", "times the L2 regularization, for the offset",
-                                {.range = kFactor, .of = kOffset}),
+                                {.range = kFactor, .of = with_offset}),
       Row<&O::freeze_statistics>("freeze_statistics",
                                  "training leaves the trained statistics alone", {.of = kBatch}),
       Row<&O::use_trained_statistics>("use_trained_statistics",

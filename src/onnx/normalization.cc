@@ -87,7 +87,7 @@ Attributes ReadAttributes(NodeReader& node, Kind kind, const Wrapping* wrapping,
 GraphReader::Values ReadValues(const GraphReader& reader, const NodeReader& node, Kind kind,
                                const std::vector<int64_t>& shape) {
   GraphReader::Values values{{"scale", reader.Floats(node, 1, shape)}};
-  if (kind == Kind::kRms) return values;
+  if (!RowOf(kind).has_offset) return values;
   const bool zeros = kind == Kind::kLayer && !node.HasInput(2);  // its offset is optional
   values.emplace_back("offset", zeros ? std::vector<float>(values[0].second.size())
                                       : reader.Floats(node, 2, shape));
@@ -118,7 +118,7 @@ void Read(GraphReader& reader, const Wrapping* wrapping) {
   NodeReader node = reader.Node(wrapping ? 1 : 0), first = reader.Node();
   const NodeReader last = reader.Node(wrapping ? 2 : 0);
   const auto kind = std::ranges::find(NormKinds(), node.op_type(), &NormKindRow::onnx)->kind;
-  const int inputs = kind == Kind::kBatch ? 5 : kind == Kind::kRms ? 2 : 3;
+  const int inputs = kind == Kind::kBatch ? 5 : RowOf(kind).has_offset ? 3 : 2;
   node.ExpectInputs(kind == Kind::kLayer ? 2 : inputs, inputs);
   const Layout& x = reader.InputLayout(first, 0);
   const Attributes attributes = ReadAttributes(node, kind, wrapping, x);

@@ -34,7 +34,7 @@ struct Elementwise {
   std::string_view json;        // "leaky_relu": in network files
   ElementwiseOnnx onnx;
   ElementwiseNumber number;
-  bool has_kink;  // the gradient jumps at 0
+  bool has_kink;  // it or a derivative of it jumps at 0: tests keep away from there
   bool gradient_reads_output;
   void (*map)(const float* x, float* y, int64_t begin, int64_t end, float number);
   // dx = dy * f'(at), or += where `add`. dx may be dy.

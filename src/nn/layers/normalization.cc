@@ -38,19 +38,8 @@ std::string_view NormalizationLayer::type() const { return RowOf(kind_).type; }
 std::string_view NormalizationLayer::short_name() const { return RowOf(kind_).short_name; }
 
 const NormSpec& NormalizationLayer::SpecFor(const Layout& x) const {
-  switch (kind_) {
-    case Kind::kBatch:
-      return kBatchNorm;
-    case Kind::kLayer:
-      return LayerNormSpec(properties_.operation_dimension, x);
-    case Kind::kInstance:
-      return kInstanceNorm;
-    case Kind::kGroup:
-      return kGroupNorm;
-    case Kind::kRms:
-      break;
-  }
-  return kRmsNorm;
+  return kind_ == Kind::kLayer ? LayerNormSpec(properties_.operation_dimension, x)
+                               : *RowOf(kind_).spec;
 }
 
 int64_t NormalizationLayer::GroupsFor(const Layout& x) const {

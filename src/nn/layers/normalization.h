@@ -17,7 +17,7 @@ class NormalizationLayer : public Layer {
 
   Kind kind() const { return kind_; }
   const NormalizationProperties& options() const { return properties_; }
-  bool has_offset() const { return kind_ != Kind::kRms; }
+  bool has_offset() const { return RowOf(kind_).has_offset; }
   const NormSpec& SpecFor(const Layout& x) const;
   int64_t GroupsFor(const Layout& x) const;  // 1 but for group normalization
 
