@@ -54,13 +54,22 @@ set(NORMKIT_LIGHTLY $<$<CONFIG:Release>:-O1>)
 
 include(NormkitPrecompile)  # normkit_precompile()
 
-# normkit_module(NAME [PROCESSOR] [LINK ...] [LIGHTLY FILE...]): every .cc of this folder and below goes into the object library
+# Several files as one for the compiler, where a build begins from nothing: scripts/quickstart and scripts/test
+# pass ON (builds of the sanitizers stay without). Names of a module's files are distinct then, those without linkage too.
+option(NORMKIT_UNITY "Compile the files of a module together" OFF)
+function(normkit_unity target)
+  if(NORMKIT_UNITY AND NOT NORMKIT_SANITIZE)
+    set_target_properties(${target} PROPERTIES UNITY_BUILD ON UNITY_BUILD_BATCH_SIZE 9)
+  endif()
+endfunction()
+
+# normkit_module(NAME [PROCESSOR] [UNITY] [LINK ...] [LIGHTLY FILE...]): every .cc of this folder and below goes into the object library
 # normkit_NAME, but for *_test.cc (program NAME_test), *_bench.cc (NAME_bench) and *_fuzz.cc (a
 # program each). Files in EXCLUDE (or below a folder in it) are left out: stubs that were not chosen.
-# Files in LIGHTLY are optimized lightly. PROCESSOR: what its tests see depends on the processor's
+# Files in LIGHTLY are optimized lightly. UNITY: see normkit_unity. PROCESSOR: what its tests see depends on the processor's
 # vectors, so they run again as on processors with fewer (label processor, scripts/test).
 function(normkit_module name)
-  cmake_parse_arguments(arg "PROCESSOR" "" "LINK;EXCLUDE;LIGHTLY" ${ARGN})
+  cmake_parse_arguments(arg "PROCESSOR;UNITY" "" "LINK;EXCLUDE;LIGHTLY" ${ARGN})
   file(GLOB_RECURSE sources CONFIGURE_DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/*.cc)
   foreach(pattern ${arg_EXCLUDE})
     list(FILTER sources EXCLUDE REGEX "${CMAKE_CURRENT_SOURCE_DIR}/${pattern}")
@@ -78,6 +87,9 @@ function(normkit_module name)
                                                     ${PROJECT_BINARY_DIR}/include)
   target_link_libraries(normkit_${name} PUBLIC fmt::fmt OpenMP::OpenMP_CXX ${arg_LINK})
   normkit_precompile(normkit_${name} library)
+  if(arg_UNITY)
+    normkit_unity(normkit_${name})
+  endif()
   set_source_files_properties(${arg_LIGHTLY} PROPERTIES COMPILE_OPTIONS "${NORMKIT_LIGHTLY}")
   set_property(GLOBAL APPEND PROPERTY NORMKIT_MODULES normkit_${name})
 

@@ -208,7 +208,7 @@ std::string CompareJson(const std::vector<CompareRun>& runs) {
                {"seed", run.seed},          {"initial_learn_rate", run.learn_rate},
                {"diverged", run.diverged},  {"seconds", run.seconds},
                {"checkpoints", checkpoints}};
-    if (!run.statistics_gaps.empty()) entry["statistics_gaps"] = ToJson(run.statistics_gaps);
+    if (!run.statistics_gaps.empty()) entry["statistics_gaps"] = GapsToJson(run.statistics_gaps);
     if (!run.diverged) {
       entry["final_validation_accuracy"] = run.final_accuracy;
       entry["final_validation_loss"] = run.final_loss;

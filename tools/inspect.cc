@@ -97,7 +97,11 @@ void PrintJson(const InspectArgs& args, const Network& network, const OnnxInfo& 
 void RunInspect(const InspectArgs& args) {
   const std::string bytes = ReadFile(args.model);
   const Network network = NetworkFromOnnx(bytes, args.model);
-  (args.json ? PrintJson : PrintText)(args, network, OnnxInfoOf(bytes, args.model), bytes.size());
+  const OnnxInfo info = OnnxInfoOf(bytes, args.model);
+  if (args.json)
+    PrintJson(args, network, info, bytes.size());
+  else
+    PrintText(args, network, info, bytes.size());
 }
 
 }  // namespace

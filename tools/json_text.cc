@@ -20,7 +20,7 @@ nlohmann::json ParseJson(const std::string& text) {
   return value.is_discarded() ? nlohmann::json() : value;
 }
 
-nlohmann::json ToJson(const std::vector<StatisticsGap>& gaps) {
+nlohmann::json GapsToJson(const std::vector<StatisticsGap>& gaps) {
   nlohmann::json list = nlohmann::json::array();
   for (const StatisticsGap& gap : gaps)
     list.push_back({{"layer", gap.layer},

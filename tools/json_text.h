@@ -18,6 +18,6 @@ std::string JsonText(const nlohmann::ordered_json& value, int indent = -1);
 // Nothing (null) where `text` is no JSON.
 nlohmann::json ParseJson(const std::string& text);
 
-nlohmann::json ToJson(const std::vector<StatisticsGap>& gaps);
+nlohmann::json GapsToJson(const std::vector<StatisticsGap>& gaps);
 
 }  // namespace normkit::tools

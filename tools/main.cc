@@ -27,7 +27,7 @@ const std::vector<AddFunction> kCommands = {AddTrain,   AddEval,      AddPredict
 
 constexpr int kDone = 0, kFailed = 1;
 
-int Fail(const std::string& message) {
+int Failed(const std::string& message) {
   std::fflush(stdout);
   std::fprintf(stderr, "normkit: %s\n", OneLine(message).c_str());
   return kFailed;
@@ -45,21 +45,21 @@ int Run(int argc, char** argv) {
   for (AddFunction add : kCommands) add(program.command());
   const std::vector<std::string> words = program.Words(argc, argv);
   if (const auto ranks = StartedAsRanks(); ranks && !AsksForHelp(words))
-    return ranks->rank > 0 ? kFailed : Fail(ranks->Refusal());
+    return ranks->rank > 0 ? kFailed : Failed(ranks->Refusal());
   try {
     if (const int code = program.Run(words)) return code;
   } catch (const Error& error) {
-    return Fail(error.what());
+    return Failed(error.what());
   } catch (const std::filesystem::filesystem_error& error) {
-    return Fail(error.path1().string() + ": " + error.code().message());
+    return Failed(error.path1().string() + ": " + error.code().message());
   } catch (const std::bad_alloc&) {
-    return Fail("out of memory");
+    return Failed("out of memory");
   } catch (const std::exception& error) {
-    return Fail(std::string("internal error: ") + error.what());
+    return Failed(std::string("internal error: ") + error.what());
   }
   // Data that did not arrive (a full disk) is failed work.
   if (std::fflush(stdout) != 0 || std::ferror(stdout))
-    return Fail("standard output: cannot be written");
+    return Failed("standard output: cannot be written");
   return kDone;
 }
 

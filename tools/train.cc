@@ -194,7 +194,8 @@ json Summary(const TrainArgs& args, const TrainingResult& result, const std::str
     summary["validation_accuracy"] = result.final_validation_accuracy;
     summary["validation_loss"] = result.final_validation_loss;
   }
-  if (!result.statistics_gaps.empty()) summary["statistics_gaps"] = ToJson(result.statistics_gaps);
+  if (!result.statistics_gaps.empty())
+    summary["statistics_gaps"] = GapsToJson(result.statistics_gaps);
   return summary;
 }
 

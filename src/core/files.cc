@@ -6,26 +6,16 @@
 
 #include <algorithm>
 #include <cerrno>
-#include <cstring>
 #include <filesystem>
 #include <system_error>
 #include <utility>
 
 #include "src/core/descriptor.h"
 #include "src/core/fail.h"
+#include "src/core/file_words.h"
 
 namespace normkit {
 namespace {
-
-std::string Reason() { return std::strerror(errno); }
-
-std::string_view KindOf(mode_t mode) {
-  if (S_ISREG(mode)) return "";
-  if (S_ISDIR(mode)) return "a folder";
-  if (S_ISFIFO(mode)) return "a named pipe";
-  if (S_ISSOCK(mode)) return "a socket";
-  return "a device";
-}
 
 struct Opened {
   Descriptor descriptor;
@@ -36,10 +26,12 @@ struct Opened {
 Opened OpenRegular(const std::string& path) {
   struct stat status;
   if (stat(path.c_str(), &status) != 0) Fail("{}: cannot be read: {}", path, Reason());
-  if (!S_ISREG(status.st_mode)) Fail("{}: is {}, expected a file", path, KindOf(status.st_mode));
+  if (!S_ISREG(status.st_mode))
+    Fail("{}: is {}, expected a file", path, KindOfFile(status.st_mode));
   Descriptor fd(open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
   if (fd.get() < 0 || fstat(fd.get(), &status) != 0) Fail("{}: cannot be read: {}", path, Reason());
-  if (!S_ISREG(status.st_mode)) Fail("{}: is {}, expected a file", path, KindOf(status.st_mode));
+  if (!S_ISREG(status.st_mode))
+    Fail("{}: is {}, expected a file", path, KindOfFile(status.st_mode));
   return {std::move(fd), static_cast<uint64_t>(status.st_size)};
 }
 
@@ -80,7 +72,7 @@ std::string ReadFileStart(const std::string& path, uint64_t bytes) {
 
 std::string IrregularKind(const std::string& path) {
   struct stat status;
-  if (stat(path.c_str(), &status) == 0) return std::string(KindOf(status.st_mode));
+  if (stat(path.c_str(), &status) == 0) return std::string(KindOfFile(status.st_mode));
   if (errno == ELOOP) return "a link in a circle";
   return lstat(path.c_str(), &status) == 0 && S_ISLNK(status.st_mode) ? "a link to nothing" : "";
 }

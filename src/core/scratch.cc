@@ -5,7 +5,7 @@
 namespace normkit {
 namespace {
 
-constexpr std::align_val_t kLine{64};
+constexpr std::align_val_t kScratchLine{64};
 
 // Arrays are made one after the other and destroyed with their thread, last first.
 thread_local ScratchArray* newest = nullptr;
@@ -22,7 +22,7 @@ ScratchArray::~ScratchArray() {
 void* ScratchArray::Get(size_t bytes, bool* fresh) {
   const bool grows = bytes > bytes_;
   if (grows) {
-    void* data = operator new(bytes, kLine);  // what is there stays where this throws
+    void* data = operator new(bytes, kScratchLine);  // what is there stays where this throws
     Free();
     data_ = data;
     bytes_ = bytes;
@@ -32,7 +32,7 @@ void* ScratchArray::Get(size_t bytes, bool* fresh) {
 }
 
 void ScratchArray::Free() {
-  if (data_) operator delete(data_, kLine);
+  if (data_) operator delete(data_, kScratchLine);
   data_ = nullptr;
   bytes_ = 0;
 }

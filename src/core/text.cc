@@ -8,12 +8,12 @@ namespace normkit {
 namespace {
 
 // A letter of UTF-8 at the beginning of a text: how many bytes it has (0: no letter), and which.
-struct Letter {
+struct Utf8Letter {
   size_t size = 0;
   uint32_t code = 0;
 };
 
-Letter FirstLetter(std::string_view text) {
+Utf8Letter FirstLetter(std::string_view text) {
   const auto byte = [&](size_t i) { return static_cast<unsigned char>(text[i]); };
   const unsigned char first = byte(0);
   if (first < 0x80) return {1, first};
@@ -53,7 +53,7 @@ std::string Escape(std::string_view bytes) {
 std::string OneLine(std::string_view text) {
   std::string line;
   while (!text.empty()) {
-    const Letter letter = FirstLetter(text);
+    const Utf8Letter letter = FirstLetter(text);
     const std::string_view bytes = text.substr(0, letter.size > 0 ? letter.size : 1);
     const bool shown = letter.size > 0 && !IsControl(letter.code);
     line += shown ? std::string(bytes) : Escape(bytes);
@@ -73,7 +73,7 @@ std::string Quoted(std::string_view text) {
 std::string BytesAsUtf8(std::string_view bytes) {
   std::string text;
   while (!bytes.empty()) {
-    const Letter letter = FirstLetter(bytes);
+    const Utf8Letter letter = FirstLetter(bytes);
     const std::string_view part = bytes.substr(0, letter.size > 0 ? letter.size : 1);
     const bool plain = letter.size > 0 && (letter.code & ~0xffu) != kPrivate;
     if (plain) text += part;
@@ -91,7 +91,7 @@ std::string BytesAsUtf8(std::string_view bytes) {
 std::string Utf8AsBytes(std::string_view text) {
   std::string bytes;
   while (!text.empty()) {
-    const Letter letter = FirstLetter(text);
+    const Utf8Letter letter = FirstLetter(text);
     const std::string_view part = text.substr(0, letter.size > 0 ? letter.size : 1);
     if (letter.size > 0 && (letter.code & ~0xffu) == kPrivate)
       bytes += static_cast<char>(letter.code & 0xff);

@@ -4,7 +4,6 @@
 #include <unistd.h>
 
 #include <cerrno>
-#include <cstring>
 #include <filesystem>
 #include <numeric>
 #include <system_error>
@@ -12,12 +11,11 @@
 
 #include "src/core/descriptor.h"
 #include "src/core/fail.h"
+#include "src/core/file_words.h"
 #include "src/core/files.h"
 
 namespace normkit {
 namespace {
-
-std::string Reason() { return std::strerror(errno); }
 
 void WriteAll(int fd, std::string_view bytes, const std::string& path) {
   while (!bytes.empty()) {
@@ -44,11 +42,6 @@ std::string FollowLinks(const std::string& path) {
   return at.string();
 }
 
-const char* KindOf(mode_t mode) {
-  if (S_ISDIR(mode)) return "folder";
-  return S_ISSOCK(mode) ? "socket" : "disk";
-}
-
 Target FindTarget(const std::string& path) {
   struct stat status;
   if (stat(path.c_str(), &status) != 0) {
@@ -57,7 +50,7 @@ Target FindTarget(const std::string& path) {
   }
   const bool stream = S_ISFIFO(status.st_mode) || S_ISCHR(status.st_mode);
   if (!stream && !S_ISREG(status.st_mode))
-    Fail("{}: is a {}, expected a file", path, KindOf(status.st_mode));
+    Fail("{}: is {}, expected a file", path, KindOfFile(status.st_mode));
   if (access(path.c_str(), W_OK) != 0) Fail("{}: cannot be written: {}", path, Reason());
   return {stream ? path : FollowLinks(path), stream};
 }

@@ -11,7 +11,7 @@ namespace normkit {
 namespace {
 
 // LZW gives at most 4096 pixels for a code of 12 bits.
-constexpr int64_t kMaxPixelsPerByte = 4096;
+constexpr int64_t kGifPixelsPerByte = 4096;
 
 int OnRead(GifFileType* gif, GifByteType* out, int size) {
   auto* rest = static_cast<std::string_view*>(gif->UserData);
@@ -26,9 +26,9 @@ void Close(GifFileType* gif) {
   DGifCloseFile(gif, &ignored);
 }
 
-class Decoder {
+class GifDecoder {
  public:
-  Decoder(std::string_view bytes, const std::string& where)
+  GifDecoder(std::string_view bytes, const std::string& where)
       : rest_(bytes), size_(bytes.size()), where_(where), gif_(nullptr, Close) {
     int error = 0;
     gif_.reset(DGifOpen(&rest_, OnRead, &error));
@@ -42,11 +42,11 @@ class Decoder {
 
   // The first picture on the screen, which is white around it and behind transparent pixels.
   std::vector<uint8_t> ReadFirst() {
-    CheckDensity(height(), width(), kMaxPixelsPerByte, size_, "GIF", where_);
+    CheckDensity(height(), width(), kGifPixelsPerByte, size_, "GIF", where_);
     FindFirst();
     const GifImageDesc& part = gif_->Image;
     if (part.Width < 1 || part.Height < 1) Fail("{}: damaged GIF: it has no pixels", where_);
-    CheckDensity(part.Height, part.Width, kMaxPixelsPerByte, size_, "GIF", where_);
+    CheckDensity(part.Height, part.Width, kGifPixelsPerByte, size_, "GIF", where_);
     const ColorMapObject* colours = part.ColorMap ? part.ColorMap : gif_->SColorMap;
     if (!colours) Fail("{}: damaged GIF: it has no colours", where_);
     std::vector<uint8_t> pixels(static_cast<size_t>(height() * width() * 3), 255);
@@ -121,12 +121,12 @@ class Decoder {
 }  // namespace
 
 Decoded PeekGif(std::string_view bytes, const std::string& where) {
-  const Decoder decoder(bytes, where);
+  const GifDecoder decoder(bytes, where);
   return {{decoder.height(), decoder.width(), 3, {}}, 1};
 }
 
 Decoded DecodeGif(std::string_view bytes, const std::string& where) {
-  Decoder decoder(bytes, where);
+  GifDecoder decoder(bytes, where);
   return {{decoder.height(), decoder.width(), 3, decoder.ReadFirst()}, 1};
 }
 

@@ -30,14 +30,14 @@ int64_t BigEndian(std::string_view bytes) {
 }
 
 // The sizes in a header, and how many bytes of elements they ask for.
-struct Header {
+struct IdxHeader {
   std::vector<int64_t> shape;
   uint64_t bytes = 1;
 };
 
 size_t HeaderSize(int rank) { return 4 + 4 * static_cast<size_t>(rank); }
 
-Header ParseHeader(std::string_view bytes, int rank, const std::string& where) {
+IdxHeader ParseHeader(std::string_view bytes, int rank, const std::string& where) {
   const auto at = [&](size_t i) { return static_cast<unsigned char>(bytes[i]); };
   const size_t size = HeaderSize(rank);
   if (bytes.size() < size)
@@ -47,7 +47,7 @@ Header ParseHeader(std::string_view bytes, int rank, const std::string& where) {
         "{}: begins with {:02x} {:02x} {:02x} {:02x}, expected 00 00 08 {:02x} (IDX, unsigned "
         "bytes, {} dimensions)",
         where, at(0), at(1), at(2), at(3), rank, rank);
-  Header header;
+  IdxHeader header;
   for (size_t i = 4; i < size; i += 4) {
     const int64_t length = BigEndian(bytes.substr(i, 4));
     if (length > 0 && header.bytes > std::numeric_limits<int64_t>::max() / uint64_t(length))
@@ -58,20 +58,20 @@ Header ParseHeader(std::string_view bytes, int rank, const std::string& where) {
   return header;
 }
 
-void CheckSize(uint64_t have, const Header& header, const std::string& where) {
+void CheckSize(uint64_t have, const IdxHeader& header, const std::string& where) {
   if (have < header.bytes)
     Fail("{}: has {} bytes of elements, expected {} (sizes [{}])", where, have, header.bytes,
          fmt::join(header.shape, ","));
 }
 
 // Of plain or compressed bytes; throws Error where they cannot hold the elements.
-Header HeaderOf(std::string_view bytes, int rank, const std::string& where) {
+IdxHeader HeaderOf(std::string_view bytes, int rank, const std::string& where) {
   if (!IsGzip(bytes)) {
-    Header header = ParseHeader(bytes, rank, where);
+    IdxHeader header = ParseHeader(bytes, rank, where);
     CheckSize(bytes.size() - HeaderSize(rank), header, where);
     return header;
   }
-  Header header = ParseHeader(InflateGzip(bytes, HeaderSize(rank), where), rank, where);
+  IdxHeader header = ParseHeader(InflateGzip(bytes, HeaderSize(rank), where), rank, where);
   if (header.bytes / kMaxDeflateRatio > bytes.size())
     Fail("{}: sizes [{}] are claimed, which {} compressed bytes cannot hold", where,
          fmt::join(header.shape, ","), bytes.size());
@@ -139,7 +139,7 @@ std::vector<int64_t> ParseIdxShape(std::string_view bytes, int rank, const std::
 
 IdxArray ParseIdx(std::string_view bytes, int rank, const std::string& where) {
   const size_t header_size = HeaderSize(rank);
-  Header header = HeaderOf(bytes, rank, where);
+  IdxHeader header = HeaderOf(bytes, rank, where);
   std::string values =
       IsGzip(bytes) ? InflateGzip(bytes, header_size + header.bytes, where) : std::string(bytes);
   CheckSize(values.size() - header_size, header, where);

@@ -15,7 +15,7 @@ namespace normkit {
 namespace {
 
 // A block of 64 pixels takes at least one bit, so that what claims more is damaged.
-constexpr int64_t kMaxPixelsPerByte = 512;
+constexpr int64_t kJpegPixelsPerByte = 512;
 // Encoders write about ten; thousands of empty scans would keep the decoder busy for hours.
 constexpr int kMaxScans = 64;
 constexpr int kQuality = 95;
@@ -63,12 +63,12 @@ void OnProgress(j_common_ptr info) {
   std::longjmp(manager->jump, 1);
 }
 
-class Decoder {
+class JpegDecoder {
  public:
-  Decoder() { info_.err = SetUp(error_); }
-  ~Decoder() { jpeg_destroy_decompress(&info_); }
-  Decoder(const Decoder&) = delete;
-  Decoder& operator=(const Decoder&) = delete;
+  JpegDecoder() { info_.err = SetUp(error_); }
+  ~JpegDecoder() { jpeg_destroy_decompress(&info_); }
+  JpegDecoder(const JpegDecoder&) = delete;
+  JpegDecoder& operator=(const JpegDecoder&) = delete;
 
   bool ReadHeader(std::string_view bytes) {
     if (setjmp(error_.jump)) return false;
@@ -182,18 +182,18 @@ class Encoder {
 }  // namespace
 
 Decoded PeekJpeg(std::string_view bytes, const std::string& where) {
-  Decoder decoder;
+  JpegDecoder decoder;
   if (!decoder.ReadHeader(bytes)) Fail("{}: damaged JPEG: {}", where, decoder.message());
   const int64_t channels = decoder.components() == 1 ? 1 : 3;
   return {{decoder.height(), decoder.width(), channels, {}}, decoder.Orientation()};
 }
 
 Decoded DecodeJpeg(std::string_view bytes, const std::string& where) {
-  Decoder decoder;
+  JpegDecoder decoder;
   if (!decoder.ReadHeader(bytes)) Fail("{}: damaged JPEG: {}", where, decoder.message());
   const int64_t height = decoder.height(), width = decoder.width();
   CheckPixels(height, width, where);
-  if (height * width / kMaxPixelsPerByte > static_cast<int64_t>(bytes.size()))
+  if (height * width / kJpegPixelsPerByte > static_cast<int64_t>(bytes.size()))
     Fail("{}: damaged JPEG: {} x {} pixels do not fit {} bytes", where, width, height,
          bytes.size());
   Decoded decoded;

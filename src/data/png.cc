@@ -13,16 +13,17 @@ namespace {
 
 // libpng reports an error by a call that must not return: it jumps back to the setjmp of the step
 // that runs. Between the two no object with a destructor is made.
-class Decoder {
+class PngDecoder {
  public:
-  explicit Decoder(std::string_view bytes) : rest_(bytes), max_allocation_(bytes.size() + kRows) {
+  explicit PngDecoder(std::string_view bytes)
+      : rest_(bytes), max_allocation_(bytes.size() + kRows) {
     png_ = png_create_read_struct_2(PNG_LIBPNG_VER_STRING, this, OnError, OnWarning, this, Allocate,
                                     nullptr);
     if (png_) info_ = png_create_info_struct(png_);
   }
-  ~Decoder() { png_destroy_read_struct(&png_, &info_, nullptr); }
-  Decoder(const Decoder&) = delete;
-  Decoder& operator=(const Decoder&) = delete;
+  ~PngDecoder() { png_destroy_read_struct(&png_, &info_, nullptr); }
+  PngDecoder(const PngDecoder&) = delete;
+  PngDecoder& operator=(const PngDecoder&) = delete;
 
   bool ReadHeader() {
     if (!info_) {
@@ -66,7 +67,7 @@ class Decoder {
 
  private:
   [[noreturn]] static void OnError(png_structp png, png_const_charp message) {
-    auto* decoder = static_cast<Decoder*>(png_get_error_ptr(png));
+    auto* decoder = static_cast<PngDecoder*>(png_get_error_ptr(png));
     std::snprintf(decoder->message_, sizeof decoder->message_, "%s", message);
     png_longjmp(png, 1);
   }
@@ -74,11 +75,11 @@ class Decoder {
   // libpng asks for as many bytes as a chunk claims to have (eXIf: up to 2 GiB) before it reads
   // them.
   static png_voidp Allocate(png_structp png, png_alloc_size_t size) {
-    const auto* decoder = static_cast<Decoder*>(png_get_mem_ptr(png));
+    const auto* decoder = static_cast<PngDecoder*>(png_get_mem_ptr(png));
     return size <= decoder->max_allocation_ ? std::malloc(size) : nullptr;
   }
   static void OnRead(png_structp png, png_bytep out, size_t size) {
-    auto* decoder = static_cast<Decoder*>(png_get_io_ptr(png));
+    auto* decoder = static_cast<PngDecoder*>(png_get_io_ptr(png));
     if (size > decoder->rest_.size()) png_error(png, "the file ends too early");
     std::memcpy(out, decoder->rest_.data(), size);
     decoder->rest_.remove_prefix(size);
@@ -99,14 +100,14 @@ class Decoder {
 }  // namespace
 
 Decoded PeekPng(std::string_view bytes, const std::string& where) {
-  Decoder decoder(bytes);
+  PngDecoder decoder(bytes);
   if (!decoder.ReadHeader()) Fail("{}: damaged PNG: {}", where, decoder.message());
   const int64_t channels = decoder.channels() <= 2 ? 1 : 3;
   return {{decoder.height(), decoder.width(), channels, {}}, decoder.Orientation()};
 }
 
 Decoded DecodePng(std::string_view bytes, const std::string& where) {
-  Decoder decoder(bytes);
+  PngDecoder decoder(bytes);
   if (!decoder.ReadHeader()) Fail("{}: damaged PNG: {}", where, decoder.message());
   CheckPixels(decoder.height(), decoder.width(), where);
   if (decoder.stored_bytes() / kMaxDeflateRatio > bytes.size())

@@ -13,7 +13,7 @@ namespace normkit {
 namespace {
 
 // An empty page of a fax takes a bit a row.
-constexpr int64_t kMaxPixelsPerByte = int64_t{1} << 16;
+constexpr int64_t kTiffPixelsPerByte = int64_t{1} << 16;
 
 // A file in memory, as libtiff reads and seeks in it.
 struct Memory {
@@ -50,9 +50,9 @@ int OnWarning(TIFF*, void*, const char*, const char*, va_list) { return 1; }
 
 using Tiff = std::unique_ptr<TIFF, void (*)(TIFF*)>;
 
-class Decoder {
+class TiffDecoder {
  public:
-  Decoder(std::string_view bytes, const std::string& where)
+  TiffDecoder(std::string_view bytes, const std::string& where)
       : memory_{bytes}, where_(where), tiff_(nullptr, TIFFClose) {
     const std::unique_ptr<TIFFOpenOptions, void (*)(TIFFOpenOptions*)> options(
         TIFFOpenOptionsAlloc(), TIFFOpenOptionsFree);
@@ -84,7 +84,7 @@ class Decoder {
 
   Decoded Read() {
     Decoded decoded = Header();
-    CheckDensity(height_, width_, kMaxPixelsPerByte, memory_.bytes.size(), "TIFF", where_);
+    CheckDensity(height_, width_, kTiffPixelsPerByte, memory_.bytes.size(), "TIFF", where_);
     std::vector<uint32_t> raster(size_t{height_} * width_);
     // Asked for as it is stored: libtiff mirrors, but does not turn.
     if (!TIFFReadRGBAImageOriented(tiff_.get(), width_, height_, raster.data(), decoded.orientation,
@@ -124,11 +124,11 @@ class Decoder {
 }  // namespace
 
 Decoded PeekTiff(std::string_view bytes, const std::string& where) {
-  return Decoder(bytes, where).Header();
+  return TiffDecoder(bytes, where).Header();
 }
 
 Decoded DecodeTiff(std::string_view bytes, const std::string& where) {
-  return Decoder(bytes, where).Read();
+  return TiffDecoder(bytes, where).Read();
 }
 
 }  // namespace normkit

@@ -11,7 +11,7 @@ namespace normkit {
 namespace {
 
 // One colour all over takes a few bytes whatever the size; what claims more than this is damaged.
-constexpr int64_t kMaxPixelsPerByte = int64_t{1} << 12;
+constexpr int64_t kWebPPixelsPerByte = int64_t{1} << 12;
 
 const uint8_t* Begin(std::string_view bytes) {
   return reinterpret_cast<const uint8_t*>(bytes.data());
@@ -84,7 +84,7 @@ Decoded PeekWebp(std::string_view bytes, const std::string& where) {
 Decoded DecodeWebp(std::string_view bytes, const std::string& where) {
   const WebPBitstreamFeatures features = Features(bytes, where);
   const int64_t height = features.height, width = features.width;
-  CheckDensity(height, width, kMaxPixelsPerByte, bytes.size(), "WebP", where);
+  CheckDensity(height, width, kWebPPixelsPerByte, bytes.size(), "WebP", where);
   const bool alpha = features.has_alpha || features.has_animation;
   Decoded decoded{{height, width, 3, {}}, Orientation(bytes)};
   decoded.image.pixels.resize(static_cast<size_t>(height * width * (alpha ? 4 : 3)));

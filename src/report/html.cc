@@ -4,7 +4,7 @@
 namespace normkit {
 namespace {
 
-constexpr const char* kStyle = R"css(
+constexpr const char* kPageStyle = R"css(
 :root { color-scheme: light dark; --ink: #1f2328; --quiet: #59636e; --line: #d8dee4; --paper: #fff;
   --tint: #f6f8fa; }
 @media (prefers-color-scheme: dark) { :root { --ink: #e6edf3; --quiet: #9198a1; --line: #343b44;
@@ -121,7 +121,7 @@ std::string HtmlPage::ToString() const {
   const std::string title = EscapeHtml(title_);
   return "<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n"
          "<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n<title>" +
-         title + "</title>\n<style>" + kStyle + "</style>\n</head>\n<body>\n<h1>" + title +
+         title + "</title>\n<style>" + kPageStyle + "</style>\n</head>\n<body>\n<h1>" + title +
          "</h1>\n" + body_ + (in_plots_ ? "</div>\n" : "") + "</body>\n</html>\n";
 }
 

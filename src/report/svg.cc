@@ -18,7 +18,7 @@ constexpr size_t kCrowded = 200;  // one of at least so many is drawn thin and p
 
 // Colours that tell curves apart on white and on near-black, the first ones also to most who do not
 // see red and green alike.
-constexpr const char* kStyle = R"css(
+constexpr const char* kSvgStyle = R"css(
 .normkit-plot { --ink: #1f2328; --quiet: #59636e; --grid: #e4e8ec; --paper: #fff;
   --s0: #0969da; --s1: #d9480f; --s2: #0a8f6c; --s3: #9a3fd5; --s4: #a86f12; --s5: #d6336c;
   --s6: #4c6a92; --s7: #57606a; }
@@ -146,7 +146,7 @@ class Picture {
         "<svg xmlns=\"http://www.w3.org/2000/svg\" class=\"normkit-plot\" width=\"{0:g}\" "
         "height=\"{1:g}\" viewBox=\"0 0 {0:g} {1:g}\" role=\"img\" aria-label=\"{2}\">\n"
         "<style>{3}{4}</style>\n<rect class=\"paper\" width=\"100%\" height=\"100%\"/>\n",
-        plot_.width, plot_.height, name, kStyle, SeriesStyle());
+        plot_.width, plot_.height, name, kSvgStyle, SeriesStyle());
     if (!name.empty()) svg += Text(kLeftOfLegend, 20, "start", plot_.title, "title");
     return svg + legend + Axes() + (empty_ ? Nothing() : Curves()) + "</svg>\n";
   }
