@@ -148,13 +148,47 @@ def test_checkpoints_of_other_programs(normkit, program, tmp_path):
     checkpoint = tmp_path / "checkpoint.npz"
     arrays = dict(np.load(checkpoint))
     metadata = json.loads(arrays["metadata"].tobytes())
-    for options in [None, "{", '["--data"]', '["--nonsense", "1"]', "[1]", "{}"]:
-        metadata["notes"] = {} if options is None else {"options": options, "output": str(tmp_path)}
-        arrays["metadata"] = np.frombuffer(json.dumps(metadata).encode(), np.uint8)
+    start = f"normkit: checkpoint '{checkpoint}': "
+
+    def message(**changed):
+        arrays["metadata"] = np.frombuffer(json.dumps(metadata | changed).encode(), np.uint8)
         np.savez(checkpoint, **arrays)
         done = normkit("train", "--resume", checkpoint, code=1)
-        start = f"normkit: checkpoint '{checkpoint}': not made by normkit train ("
         assert done.stderr.startswith(start) and done.stderr.count("\n") == 1, done.stderr
+        return done.stderr.removeprefix(start).strip()
+
+    notes, options = metadata["notes"], metadata["options"]
+    assert message(notes={}) == "not made by normkit train (it has no note of 'data')"
+    assert message(notes=notes | {"norm": "bacth"}).startswith("not made by normkit train (norm 'bacth' is unknown")
+    assert message(notes=notes | {"validation-fraction": "2"}).startswith("not made by normkit train ('2' given, ")
+    assert message(options=1) == "'metadata' has no 'options'"
+    assert message(options=options | {"solver": "adm"}) == (
+        "property 'solver' is \"adm\", expected sgdm, adam, rmsprop, did you mean 'adam'?")
+    assert message(options=options | {"seed": -1}) == "property 'seed' is -1, expected an integer"
+    assert message(options=options | {"nonsense": 1}).startswith("property 'nonsense' is unknown, expected ")
+
+
+def test_rms_has_a_rate_of_its_own(normkit, tmp_path):
+    """Where nothing is said of the rate; a network of other norms as well has that of the others."""
+    line = "normkit: rms normalization: --initial-learn-rate is 0.002 where nothing is said, not 0.003\n"
+
+    def rate(*options):
+        output = tmp_path / f"out{len(list(tmp_path.iterdir()))}"
+        done = normkit("train", "--data", "digits:60", "--max-epochs", "1", *options, "--output", output)
+        found = re.search(r"initial-learn-rate</td>\s*<td[^>]*>([^<]*)</td>", (output / "report.html").read_text())
+        return line in done.stderr, found[1]
+
+    assert rate("--norm", "rms") == (True, "0.002")
+    assert rate("--norm", "rms", "--initial-learn-rate", "0.003") == (False, "0.003")
+    assert rate("--norm", "batch") == (False, "0.003")
+    assert rate("--norm", "none") == (False, "0.003")
+    network = tmp_path / "two.json"
+    layers = [{"type": "image_input"}, {"type": "flatten"}, {"type": "rms_normalization"},
+              {"type": "norm"}, {"type": "fully_connected"}, {"type": "softmax"}]  # fmt: skip
+    network.write_text(json.dumps({"layers": layers}))
+    assert rate("--network", network, "--norm", "none") == (True, "0.002")
+    assert rate("--network", network, "--norm", "layer") == (False, "0.003")
+    assert "0.002 where all norms are rms" in " ".join(normkit("train", "--help").stdout.split())
 
 
 def test_data_that_networks_do_not_take(normkit, tmp_path):
@@ -192,9 +226,9 @@ SEE = " (see normkit train --help)"
      "--initial-learn-rate: '-1' given, expected a number above 0, or auto"),
     (["--momentum", "2"], "--momentum: '2' given, expected a number from 0 to 1 (less than 1)"),
     (["--solver", "adm"],
-     "--solver: solver 'adm', expected sgdm, adam, rmsprop, did you mean 'adam'?"),
+     "--solver: 'adm' given, expected sgdm, adam, rmsprop, did you mean 'adam'?"),
     (["--shuffle", "every-epochs"],
-     "--shuffle: shuffle 'every-epochs', expected never, once, every-epoch, did you mean "
+     "--shuffle: 'every-epochs' given, expected never, once, every-epoch, did you mean "
      "'every-epoch'?"),
     (["--network", "small-cn"],
      "--network: 'small-cn' given, expected small-cnn, mlp, lenet, resnet-tiny or a .json file, "

@@ -14,6 +14,7 @@
 #include "normkit/graph/executor.h"
 #include "normkit/nn/batch_statistics.h"
 #include "normkit/report/report.h"
+#include "normkit/train/train.h"
 #include "src/core/fail.h"
 #include "src/core/files.h"
 #include "src/core/numbers.h"
@@ -33,9 +34,10 @@ constexpr size_t kMinSteps = 5;
 constexpr int64_t kMostSize = 1 << 20;
 
 Graph MakeGraph(const NetworkBenchArgs& args) {
-  Graph graph = BuildNetwork({args.network, args.norm},
-                             {.input_size = {args.input[0], args.input[1], args.input[2]},
-                              .num_classes = args.num_classes});
+  Graph graph =
+      MakeOrReadNetwork(args.network, {.input_size = {args.input[0], args.input[1], args.input[2]},
+                                       .num_classes = args.num_classes,
+                                       .norm = ParseNormChoice(args.norm)});
   const LayerRecord& last = graph.layers().back();
   if (last.layer->type() != "softmax")
     Fail("network '{}': ends in {} '{}', expected softmax", args.network, last.layer->type(),

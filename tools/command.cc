@@ -78,6 +78,10 @@ Option Option::Default(const std::string& text) const { return Option(option_->d
 
 Option Option::Kind(const std::string& kind) const { return Option(option_->option_text(kind)); }
 
+Option Option::More(const std::string& text) const {
+  return Option(option_->description(option_->get_description() + text));
+}
+
 Option Option::Excludes(Option other) const { return Option(option_->excludes(other.option_)); }
 
 Option AddValue(const Command& command, const std::string& names, const std::string& kind,

@@ -26,6 +26,8 @@ class Option {
   // What help shows as the default, or for the value.
   Option Default(const std::string& text) const;
   Option Kind(const std::string& kind) const;
+  // Goes on what help says.
+  Option More(const std::string& text) const;
   // Given together with the other it is an error.
   Option Excludes(Option other) const;
 

@@ -22,7 +22,7 @@
 #include "src/core/log.h"
 #include "src/core/output_folder.h"
 #include "src/train/needs.h"
-#include "src/train/option_ranges.h"
+#include "src/train/option_table.h"
 #include "tools/commands.h"
 #include "tools/compare_report.h"
 #include "tools/interrupt.h"
@@ -60,7 +60,7 @@ std::vector<PlannedRun> Plan(const CompareArgs& args, const Split& data) {
   for (const int64_t batch_size : args.batch_sizes)
     for (const std::string& norm : args.norms)
       for (int64_t seed = 0; seed < args.seeds; ++seed) {
-        PlannedRun run{norm, BuildNetwork({args.network, norm}, *data.first),
+        PlannedRun run{norm, MakeNetworkFor(*data.first, args.network, ParseNormChoice(norm)),
                        Resolve(args.options)};
         TrainingOptions& o = run.options;
         o.mini_batch_size = batch_size;
@@ -239,7 +239,7 @@ void RunCompare(const CompareArgs& args, const std::string& command) {
 void AddOptions(const Command& command, CompareArgs& args) {
   AddDataOptions(command, args.data);
   AddNormsOption(command, args.norms);
-  AddNumbers(command, "--mini-batch-size,--batch-sizes", args.batch_sizes, kCount,
+  AddNumbers(command, "--mini-batch-size,--batch-sizes", args.batch_sizes, kMiniBatchSizes,
              "Observations an iteration");
   AddNumber(command, "--seeds", args.seeds, {1, 1000},
             "Trainings of each, with seeds from --seed on");
@@ -260,7 +260,9 @@ void AddCompare(const Command& app) {
        "60 --seeds 3"});
   AddOptions(command, *args);
   AddNetworkOption(command, args->network);
-  AddTrainingOptions(command, args->options);
+  AddTrainingOptions(command, args->options,
+                     {"mini_batch_size", "validation_frequency", "validation_patience",
+                      "verbose_frequency", "checkpoint_frequency"});
   AddText(command, "--output", args->output, "DIR",
           "Folder for compare.html, compare.csv and final.csv");
   AddOverwriteFlag(command, args->overwrite);

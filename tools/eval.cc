@@ -19,7 +19,7 @@
 #include "src/core/log.h"
 #include "src/core/numbers.h"
 #include "src/train/needs.h"
-#include "src/train/option_ranges.h"
+#include "src/train/option_table.h"
 #include "tools/commands.h"
 #include "tools/data_options.h"
 #include "tools/json_text.h"
@@ -100,35 +100,6 @@ DataPtr OpenEvalData(const EvalArgs& args, const Network& network) {
   return as_model;
 }
 
-// What is counted of a class.
-struct ClassScore {
-  std::string name;
-  int64_t observations = 0, correct = 0, predicted = 0;
-  std::optional<double> Recall() const { return Percent(observations); }
-  std::optional<double> Precision() const { return Percent(predicted); }
-
- private:
-  std::optional<double> Percent(int64_t of) const {
-    if (of == 0) return std::nullopt;
-    return 100.0 * static_cast<double>(correct) / static_cast<double>(of);
-  }
-};
-
-std::vector<ClassScore> ClassScores(const Evaluation& evaluation,
-                                    const std::vector<std::string>& classes) {
-  std::vector<ClassScore> scores;
-  for (size_t k = 0; k < classes.size(); ++k) {
-    ClassScore& score = scores.emplace_back();
-    score.name = classes[k];
-    score.correct = evaluation.confusion[k][k];
-    for (size_t other = 0; other < classes.size(); ++other) {
-      score.observations += evaluation.confusion[k][other];
-      score.predicted += evaluation.confusion[other][k];
-    }
-  }
-  return scores;
-}
-
 std::string PercentText(const std::optional<double>& percent) {
   return percent ? fmt::format("{:.2f}", *percent) : "-";
 }
@@ -206,7 +177,7 @@ void AddEval(const Command& app) {
       .Excludes(held_out);
   AddNumber(command, "--seed", args->seed, {},
             "Of generated data and of what is held out; auto: the one of the training");
-  AddNumber(command, "--mini-batch-size", args->mini_batch_size, kCount,
+  AddNumber(command, "--mini-batch-size", args->mini_batch_size, kMiniBatchSizes,
             "Observations at a time; auto: as in training");
   AddThreadsOption(command, args->threads);
   AddFlag(command, "--json", args->json, "Print JSON instead of text");

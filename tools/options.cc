@@ -37,6 +37,19 @@ Option AddChoices(const Command& command, const std::string& names,
       .Default(fmt::format("{}", fmt::join(values, ",")));
 }
 
+Option AddProperty(const Command& command, const std::string& names, const Property& property,
+                   void* options) {
+  const nlohmann::json value = property.kind->ToJson(property.In(options));
+  const char* kind = value.is_string() ? "NAME" : value.is_number_integer() ? "N" : "X";
+  const std::string expected = ExpectedText(property);
+  std::string text(property.text);
+  if (value.is_string()) text = expected + (text.empty() ? "" : ": " + text);
+  return AddValue(
+             command, names, kind, expected, text,
+             [property, options](const std::string& word) { ParseInto(property, word, options); })
+      .Default(ToText(property, options));
+}
+
 Option AddThreadsOption(const Command& command, int& threads) {
   return AddNumber(command, "--threads", threads, kThreads,
                    "Threads, 0 or auto: all processors; the results are the same for any number",

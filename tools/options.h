@@ -13,6 +13,7 @@
 #include "normkit/core/error.h"
 #include "src/core/fail.h"
 #include "src/core/numbers.h"
+#include "src/core/properties.h"
 #include "src/core/suggest.h"
 #include "src/core/text.h"
 #include "tools/command.h"
@@ -120,14 +121,9 @@ Option AddChoices(const Command& command, const std::string& names,
                   std::vector<std::string>& values, const std::vector<std::string>& choices,
                   const std::string& description);
 
-// A value of an enumeration that has Name(); `parse` throws Error that lists the names.
-template <class E>
-Option AddEnum(const Command& command, const std::string& names, E& value,
-               E (*parse)(std::string_view), const std::string& description) {
-  return AddValue(command, names, "NAME", description, description,
-                  [&value, parse](const std::string& text) { value = parse(text); })
-      .Default(std::string(Name(value)));
-}
+// A row of a table of options; what stands in `options` is the default that help shows.
+Option AddProperty(const Command& command, const std::string& names, const Property& property,
+                   void* options);
 
 // --threads of every command, and the list of them; 0: all processors.
 inline constexpr NumberRange<int> kThreads{0, 1024};

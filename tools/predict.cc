@@ -1,11 +1,11 @@
 // normkit predict: what a model says about pictures and arrays.
 
+#include "normkit/train/predict.h"
+
 #include <fmt/format.h>
 
-#include <algorithm>
 #include <memory>
 #include <nlohmann/json.hpp>
-#include <numeric>
 #include <string>
 #include <utility>
 #include <vector>
@@ -13,14 +13,11 @@
 #include "normkit/core/threads.h"
 #include "normkit/data/image.h"
 #include "normkit/data/npy.h"
-#include "normkit/graph/executor.h"
 #include "normkit/onnx/onnx.h"
 #include "normkit/report/report.h"
 #include "src/core/fail.h"
 #include "src/core/files.h"
-#include "src/core/finite.h"
 #include "src/core/log.h"
-#include "src/core/memory_needs.h"
 #include "src/data/array_axes.h"
 #include "src/data/identity.h"
 #include "src/data/image_codec.h"
@@ -50,15 +47,12 @@ struct Prediction {
   std::vector<float> output;
 };
 
-// One observation at a time, whatever it is read from.
-class Predictor {
+// Predicts what files hold.
+class FilePredictor {
  public:
-  Predictor(Network network, std::string format)
-      : network_(std::move(network)),
-        format_(std::move(format)),
-        input_(network_.graph.input_layout()),
-        executor_(MakeExecutor(network_.graph)) {
-    const Layout output = network_.graph.layout(network_.graph.output());
+  FilePredictor(Network network, std::string format)
+      : predictor_(std::move(network)), format_(std::move(format)) {
+    const Layout& output = predictor_.output();
     if (output.size() != output.channels())
       Fail("the model gives images, {}, expected classes or values to print", output.ToString());
     if (!classes().empty() && std::ssize(classes()) != output.channels())
@@ -66,46 +60,34 @@ class Predictor {
            classes().size());
   }
 
-  const std::vector<std::string>& classes() const { return network_.classes; }
+  const std::vector<std::string>& classes() const { return predictor_.network().classes; }
   // What the values are, one a class.
   std::string ValueName() const {
-    const bool softmax = network_.graph.layers().back().layer->type() == "softmax";
-    return softmax ? "probability" : "score";
+    const Graph& graph = predictor_.network().graph;
+    return graph.layers().back().layer->type() == "softmax" ? "probability" : "score";
   }
 
   std::vector<Prediction> Predict(const std::string& file) {
     if (ReadFileStart(file, 6) == "\x93NUMPY") return PredictArray(file);
     const std::vector<float> pixels = ReadPixels(file);
     if (!std::exchange(warned_of_pictures_, true))
-      WarnOfRange(network_, {0, 255}, file + ", as all pictures");
+      WarnOfRange(predictor_.network(), {0, 255}, file + ", as all pictures");
     return {Run(file, pixels)};
   }
 
  private:
-  static Executor MakeExecutor(const Graph& graph) {
-    MemoryNeeds needs;
-    needs.Add("activations", Executor::PlannedBytes(graph, 1, false));
-    needs.Check("predicting", "a model of smaller pictures takes less");
-    return Executor(graph, 1, false);
-  }
-  // `name` is that of the observation, for messages.
   Prediction Run(const std::string& name, std::span<const float> x) {
-    if (const size_t bad = FirstNonFinite(x); bad < x.size())
-      Fail("{}: value {} of the observation is {}, expected finite numbers", name, bad, x[bad]);
-    std::copy(x.begin(), x.end(), executor_.input().begin());
-    const std::span<const float> y = executor_.Forward(network_.parameters, {});
-    if (const size_t bad = FirstNonFinite(y); bad < y.size())
-      Fail("{}: value {} that the model gives is {}: numbers overflow inside it", name, bad,
-           y[bad]);
+    const std::span<const float> y = predictor_.Predict(x, name);
     return {name, {y.begin(), y.end()}};
   }
 
   // Grey or colour and any size, as the network wants it; 0 to 255, as all data are.
   std::vector<float> ReadPixels(const std::string& file) const {
-    const std::vector<int64_t> shape = input_.shape();
-    if (input_.format() != "BSSC" || (shape[3] != 1 && shape[3] != 3))
+    const Layout& input = predictor_.input();
+    const std::vector<int64_t> shape = input.shape();
+    if (input.format() != "BSSC" || (shape[3] != 1 && shape[3] != 3))
       Fail("{}: the model takes {}, expected images with 1 or 3 channels (give it .npy)", file,
-           input_.ToString());
+           input.ToString());
     const Image image = Resize(ReadImage(file, static_cast<int>(shape[3])), shape[1], shape[2]);
     return {image.pixels.begin(), image.pixels.end()};
   }
@@ -115,8 +97,9 @@ class Predictor {
     NpyArray array = ReadNpy(file);
     if (!format_.empty())
       array = Transposed(array, ReadAxes({array.descr, array.shape}, format_, file).order);
-    std::vector<int64_t> shape = array.shape, expected = input_.shape();
-    if (expected.back() == 1 && input_.Has(kS) && (shape.empty() || shape.back() != 1))
+    const Layout& input = predictor_.input();
+    std::vector<int64_t> shape = array.shape, expected = input.shape();
+    if (expected.back() == 1 && input.Has(kS) && (shape.empty() || shape.back() != 1))
       shape.push_back(1);
     const bool one = shape.size() + 1 == expected.size();
     if (one) shape.insert(shape.begin(), 1);
@@ -127,8 +110,8 @@ class Predictor {
           "others mean",
           file, fmt::join(array.shape, ","), fmt::join(expected.begin() + 1, expected.end(), ","));
     const std::vector<float> values = array.AsFloats();
-    WarnOfRange(network_, RangeOf(values), file);
-    const auto size = static_cast<size_t>(input_.size());
+    WarnOfRange(predictor_.network(), RangeOf(values), file);
+    const auto size = static_cast<size_t>(input.size());
     std::vector<Prediction> predictions;
     for (int64_t i = 0; i < shape[0]; ++i)
       predictions.push_back(Run(one ? file : fmt::format("{}[{}]", file, i),
@@ -136,24 +119,13 @@ class Predictor {
     return predictions;
   }
 
-  Network network_;
+  Predictor predictor_;
   std::string format_;  // of arrays, or ""
-  Layout input_;
   bool warned_of_pictures_ = false;
-  Executor executor_;
 };
 
-// The classes with the largest values, those first; of equal ones the first.
-std::vector<size_t> Largest(const std::vector<float>& values, int64_t top) {
-  std::vector<size_t> order(values.size());
-  std::iota(order.begin(), order.end(), size_t{0});
-  std::stable_sort(order.begin(), order.end(),
-                   [&](size_t a, size_t b) { return values[a] > values[b]; });
-  order.resize(std::min(order.size(), static_cast<size_t>(top)));
-  return order;
-}
-
-Table ToTable(const std::vector<Prediction>& predictions, const Predictor& predictor, int64_t top) {
+Table ToTable(const std::vector<Prediction>& predictions, const FilePredictor& predictor,
+              size_t top) {
   const std::vector<std::string>& classes = predictor.classes();
   if (classes.empty()) {
     Table table{{"file", "values"}, {}};
@@ -163,12 +135,13 @@ Table ToTable(const std::vector<Prediction>& predictions, const Predictor& predi
   }
   Table table{{"file", "class", predictor.ValueName()}, {}};
   for (const Prediction& p : predictions)
-    for (const size_t k : Largest(p.output, top))
+    for (const size_t k : LargestOf(p.output, top))
       table.rows.push_back({p.observation, classes[k], fmt::format("{:.4f}", p.output[k])});
   return table;
 }
 
-json ToJson(const std::vector<Prediction>& predictions, const Predictor& predictor, int64_t top) {
+json ToJson(const std::vector<Prediction>& predictions, const FilePredictor& predictor,
+            size_t top) {
   const std::vector<std::string>& classes = predictor.classes();
   json all = json::array();
   for (const Prediction& p : predictions) {
@@ -176,7 +149,7 @@ json ToJson(const std::vector<Prediction>& predictions, const Predictor& predict
     if (classes.empty())
       one["values"] = p.output;
     else
-      for (const size_t k : Largest(p.output, top))
+      for (const size_t k : LargestOf(p.output, top))
         one["predictions"].push_back({{"class", classes[k]}, {predictor.ValueName(), p.output[k]}});
     all.push_back(std::move(one));
   }
@@ -208,7 +181,7 @@ std::vector<std::string> FilesOf(const std::vector<std::string>& paths, size_t& 
 
 void RunPredict(const PredictArgs& args) {
   SetNumThreads(args.threads);
-  Predictor predictor(LoadOnnx(args.model), args.format);
+  FilePredictor predictor(LoadOnnx(args.model), args.format);
   std::vector<Prediction> predictions;
   size_t failed = 0;
   const std::vector<std::string> files = FilesOf(args.files, failed);
@@ -222,9 +195,9 @@ void RunPredict(const PredictArgs& args) {
     }
   }
   if (args.json)
-    fmt::print("{}\n", JsonText(ToJson(predictions, predictor, args.top), 2));
+    fmt::print("{}\n", JsonText(ToJson(predictions, predictor, static_cast<size_t>(args.top)), 2));
   else if (!predictions.empty())
-    fmt::print("{}", ToText(ToTable(predictions, predictor, args.top)));
+    fmt::print("{}", ToText(ToTable(predictions, predictor, static_cast<size_t>(args.top))));
   if (failed > 0) Fail("{} of {} files could not be used", failed, total);
 }
 

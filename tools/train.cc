@@ -21,8 +21,10 @@
 #include "src/core/log.h"
 #include "src/core/text.h"
 #include "src/graph/memory.h"
+#include "src/nn/layers/normalization.h"
 #include "src/onnx/model.h"
 #include "src/train/needs.h"
+#include "src/train/option_table.h"
 #include "tools/commands.h"
 #include "tools/interrupt.h"
 #include "tools/json_text.h"
@@ -42,9 +44,30 @@ struct TrainArgs {
   std::string output, resume;
   int threads = 0;
   bool json = false, overwrite = false;
+  bool rate_given = false;  // --initial-learn-rate
   TrainingOptions options = DefaultTrainingOptions();
   TrainArgs() { options.checkpoint_frequency = 1; }
 };
+
+// RMS normalization alone of all norms is worse than PyTorch's own at the rate of the others, and
+// as good at this one (docs/decisions.md).
+constexpr double kRmsLearnRate = 0.002;
+
+bool AllNormsAreRms(const Graph& graph) {
+  int norms = 0, rms = 0;
+  for (const LayerRecord& record : graph.layers())
+    if (const auto* norm = dynamic_cast<const NormalizationLayer*>(record.layer.get()))
+      ++norms, rms += norm->kind() == NormKind::kRms;
+  return norms > 0 && norms == rms;
+}
+
+void ChooseLearnRate(const Graph& graph, TrainArgs& args) {
+  if (args.rate_given || !args.resume.empty() || !AllNormsAreRms(graph)) return;
+  LogWarning(
+      fmt::format("rms normalization: --initial-learn-rate is {} where nothing is said, not {}",
+                  kRmsLearnRate, args.options.initial_learn_rate));
+  args.options.initial_learn_rate = kRmsLearnRate;
+}
 
 // Options of this run of the program; all others are those of the training, and stand in its
 // checkpoints.
@@ -55,9 +78,9 @@ void AddOptions(const Command& command, TrainArgs& args) {
   AddDataOptions(command, args.data);
   AddNetworkOption(command, args.network.network);
   AddNormOption(command, args.network.norm);
-  AddMiniBatchSizeOption(command, args.options.mini_batch_size);
   AddTrainingOptions(command, args.options);
-  AddReportingOptions(command, args.options);
+  command.Find("--initial-learn-rate")
+      .More(fmt::format("; without this option {} where all norms are rms", kRmsLearnRate));
   AddText(command, "--output", args.output, "DIR",
           "Folder for model.onnx, history.csv, report.html")
       .Required();
@@ -78,9 +101,9 @@ bool IsOwn(const std::string& option) {
 // goes there, so that they and what is recorded of them stay the same. What belongs to this run
 // (the checkpoint, where output goes: beside it, if nothing else is said) is made absolute first. A
 // folder that is gone, because all was moved, leaves paths as those of this one.
-void EnterFolderOf(const std::map<std::string, std::string>& notes, TrainArgs& args) {
+void EnterFolderOf(const std::filesystem::path& started_in, TrainArgs& args) {
   namespace fs = std::filesystem;
-  const fs::path started_in = Utf8AsBytes(notes.at("folder")), checkpoint = args.resume;
+  const fs::path checkpoint = args.resume;
   if (args.output.empty())
     args.output = checkpoint.has_parent_path() ? checkpoint.parent_path().string() : ".";
   std::error_code error;
@@ -95,34 +118,72 @@ void EnterFolderOf(const std::map<std::string, std::string>& notes, TrainArgs& a
   fs::current_path(started_in);
 }
 
+// What a checkpoint has to know beside the options of the training.
+std::map<std::string, std::string> Notes(const TrainArgs& args) {
+  std::map<std::string, std::string> notes{
+      {"folder", std::filesystem::current_path().string()},
+      {"data", args.data.data},
+      {"validation-data", args.data.validation_data},
+      {"validation-fraction", fmt::format("{}", args.data.validation_fraction)},
+      {"height", fmt::format("{}", args.data.reading.height)},
+      {"width", fmt::format("{}", args.data.reading.width)},
+      {"channels", fmt::format("{}", args.data.reading.channels)},
+      {"format", args.data.reading.format},
+      {"network", args.network.network},
+      {"norm", args.network.norm}};
+  for (auto& [name, note] : notes) note = BytesAsUtf8(note);
+  return notes;
+}
+
+// The inverse; `args` keeps what belongs to this run.
+void TakeNotes(const std::map<std::string, std::string>& notes, TrainArgs& args) {
+  const auto text = [&](const char* name) {
+    const auto note = notes.find(name);
+    if (note == notes.end()) Fail("it has no note of '{}'", name);
+    return Utf8AsBytes(note->second);
+  };
+  const auto number = [&](const char* name) {
+    return ParseNumber<int64_t>(text(name), NumberRange<int64_t>{0, 1 << 16});
+  };
+  args.data.data = text("data");
+  args.data.validation_data = text("validation-data");
+  args.data.validation_fraction = ParseNumber<double>(text("validation-fraction"), kHeldOut);
+  args.data.reading = {number("height"), number("width"), number("channels"), text("format")};
+  args.network = {text("network"), Name(ParseNormChoice(text("norm")))};
+  EnterFolderOf(text("folder"), args);
+}
+
 // Puts the options that a checkpoint was made with into `args`, which holds those of this run.
-std::vector<std::string> TakeOptions(TrainArgs& args) {
+void TakeOptions(TrainArgs& args) {
   const std::map<std::string, std::string> notes = ReadCheckpointNotes(args.resume);
-  const auto text = notes.find("options");
-  const json words = text == notes.end() ? json() : ParseJson(text->second);
+  args.options = ReadCheckpointOptions(args.resume);
   try {
-    auto made_with = words.get<std::vector<std::string>>();
-    for (std::string& word : made_with) word = Utf8AsBytes(word);
-    TrainArgs made;
-    const Command command;
-    AddOptions(command, made);
-    command.Find("--output").Required(false);
-    command.Parse(made_with);
-    made.output = args.output;
-    made.resume = args.resume;
-    EnterFolderOf(notes, made);
-    made.threads = args.threads;
-    made.json = args.json;
-    made.overwrite = args.overwrite;
-    args = std::move(made);
-    return made_with;
+    TakeNotes(notes, args);
   } catch (const std::exception& error) {
     Fail("checkpoint '{}': not made by normkit train ({})", args.resume, error.what());
   }
 }
 
-std::string CommandLine(const std::vector<std::string>& words, const TrainArgs& args) {
-  return fmt::format("normkit train {} --output {}", fmt::join(words, " "), args.output);
+// The command line that begins such a training.
+std::string CommandLine(const TrainArgs& args) {
+  TrainArgs plain;
+  plain.options.checkpoint_path = args.options.checkpoint_path;
+  std::string line = fmt::format("normkit train --data {}", args.data.data);
+  const auto add = [&](std::string_view name, const auto& value, const auto& otherwise) {
+    if (value != otherwise) line += fmt::format(" --{} {}", name, value);
+  };
+  const auto& [height, width, channels, format] = args.data.reading;
+  add("validation-data", args.data.validation_data, "");
+  add("validation-fraction", args.data.validation_fraction, plain.data.validation_fraction);
+  if (height > 0) add("image-size", fmt::format("{}x{}", height, width), "");
+  add("channels", channels, 0);
+  add("format", format, "");
+  add("network", args.network.network, plain.network.network);
+  add("norm", args.network.norm, plain.network.norm);
+  const TrainingOptions given = Resolve(args.options), defaults = Resolve(plain.options);
+  for (const TrainingOption& option : TrainingOptionTable())
+    add(KebabName(option), ToText(option, &given), ToText(option, &defaults));
+  return line + " --output " + args.output;
 }
 
 // Prints the table to stdout, from the first row on, and a live line to stderr while training.
@@ -270,29 +331,25 @@ void Save(const TrainFiles& files, const TrainingResult& result, const TrainingO
   }
 }
 
-void TrainAndSave(TrainArgs& args, const std::vector<std::string>& words, const TrainingData& data,
-                  const Graph& graph, const TrainFiles& files) {
+void TrainAndSave(TrainArgs& args, const TrainingData& data, const Graph& graph,
+                  const TrainFiles& files) {
   args.options.checkpoint_path = files.checkpoint();
   args.options.validation_data = data.second;
   args.options.resume_from = args.resume;
-  json options = json::array();
-  for (const std::string& word : words) options.push_back(BytesAsUtf8(word));
-  args.options.checkpoint_notes = {
-      {"options", JsonText(options)},
-      {"folder", BytesAsUtf8(std::filesystem::current_path().string())}};
+  args.options.checkpoint_notes = Notes(args);
   InterruptGuard interrupt;  // until all is written: a terminal is closed with several signals
   TrainingResult result = Train(args, data, graph, interrupt);
   for (const auto& [name, fact] : Facts(args, data)) result.network.facts[name] = fact;
   const std::string title =
       fmt::format("{} with {} normalization", args.network.network, args.network.norm);
-  Save(files, result, args.options, {title, CommandLine(words, args), data.first, data.second});
+  Save(files, result, args.options, {title, CommandLine(args), data.first, data.second});
   PrintSummary(args, result, data.second);
   CheckDone(result, files);
   files.RemoveCheckpoint();
 }
 
-void RunTrain(TrainArgs args, std::vector<std::string> words) {
-  if (!args.resume.empty()) words = TakeOptions(args);
+void RunTrain(TrainArgs args) {
+  if (!args.resume.empty()) TakeOptions(args);
   args.options.checkpoint_path = "checkpoint.npz";  // until its folder is known
   SetNumThreads(args.threads);
   const FreeMemory free = FindFreeMemory();  // before the data, which are counted
@@ -303,12 +360,14 @@ void RunTrain(TrainArgs args, std::vector<std::string> words) {
   std::error_code error;  // what cannot be looked at is not there
   if (std::filesystem::exists(args.output, error)) open();
   const TrainingData data = OpenTrainingData(args.data, args.options.seed);
-  const Graph graph = BuildNetwork(args.network, *data.first);
+  const Graph graph =
+      MakeNetworkFor(*data.first, args.network.network, ParseNormChoice(args.network.norm));
+  ChooseLearnRate(graph, args);
   CheckSizes(args, data, graph, free);
   LoadTrainingData(data);
   if (!files) open();
   CheckCanSave(*files, args, data, graph);
-  TrainAndSave(args, words, data, graph, *files);
+  TrainAndSave(args, data, graph, *files);
 }
 
 }  // namespace
@@ -323,7 +382,11 @@ void AddTrain(const Command& app) {
   AddOptions(command, *args);
   for (const std::string& option : command.OptionNames())
     if (!IsOwn(option)) command.Find("--resume").Excludes(command.Find(option));
-  command.Run([args, command] { RunTrain(*args, command.GivenOptions(kOwnOptions)); });
+  command.Run([args, command] {
+    const std::vector<std::string> given = command.GivenOptions(kOwnOptions);
+    args->rate_given = std::ranges::find(given, "--initial-learn-rate") != given.end();
+    RunTrain(*args);
+  });
 }
 
 }  // namespace normkit::tools

@@ -19,15 +19,10 @@ namespace normkit::tools {
 // (docs/results.md).
 TrainingOptions DefaultTrainingOptions();
 
-// --solver, --max-epochs, ...: what decides the trained network, in kebab-case; defaults as they
-// stand in `options`.
-void AddTrainingOptions(const Command& command, TrainingOptions& options);
-
-// --mini-batch-size.
-void AddMiniBatchSizeOption(const Command& command, int64_t& size);
-
-// --validation-frequency, ...: what is told of a training, and when it ends early.
-void AddReportingOptions(const Command& command, TrainingOptions& options);
+// --solver, --max-epochs, ...: the rows of the table of training options but for those in `except`;
+// defaults as they stand in `options`.
+void AddTrainingOptions(const Command& command, TrainingOptions& options,
+                        const std::vector<std::string>& except = {});
 
 // What may be held out of data.
 inline constexpr NumberRange<double> kHeldOut{.low = 0, .high = 0.9};
@@ -62,8 +57,6 @@ struct NetworkArgs {
 void AddNetworkOption(const Command& command, std::string& network);
 void AddNormOption(const Command& command, std::string& norm);
 void AddNormsOption(const Command& command, std::vector<std::string>& norms);  // --norm A,B,...
-Graph BuildNetwork(const NetworkArgs& args, const DataSource& data);
-Graph BuildNetwork(const NetworkArgs& args, NetworkPurpose purpose);  // its norm is that of `args`
 
 // --overwrite, of a command with --output.
 void AddOverwriteFlag(const Command& command, bool& overwrite);

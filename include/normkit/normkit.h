@@ -32,5 +32,6 @@
 #include "normkit/report/progress.h"
 #include "normkit/report/report.h"
 #include "normkit/train/options.h"
+#include "normkit/train/predict.h"
 #include "normkit/train/train.h"
 #include "normkit/version.h"

@@ -94,6 +94,14 @@ void JsonProperties::CheckAllKnown() const {
            DidYouMean(name, known));
 }
 
+json WriteAll(const PropertyTable& table, const void* options) {
+  json all = json::object();
+  for (const Property& property : table.rows)
+    if (json value = property.kind->ToJson(property.In(options)); !value.is_null())
+      all[std::string(property.name)] = std::move(value);
+  return all;
+}
+
 json WriteDifferences(const PropertyTable& table, const void* options, const void* plain) {
   json differences = json::object();
   for (const Property& property : table.rows) {

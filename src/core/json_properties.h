@@ -50,6 +50,9 @@ class JsonProperties {
   std::set<std::string> asked_;  // as they are spelled in the object, or would be here
 };
 
+// All rows of a table that files can have.
+nlohmann::json WriteAll(const PropertyTable& table, const void* options);
+
 // The rows of a table in which `options` differs from `plain`, but for structural ones.
 nlohmann::json WriteDifferences(const PropertyTable& table, const void* options, const void* plain);
 

@@ -2,9 +2,13 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
+#include <type_traits>
+#include <utility>
 
 #include "src/core/fail.h"
 #include "src/core/suggest.h"
+#include "src/core/text.h"
 
 namespace normkit {
 namespace {
@@ -19,6 +23,26 @@ const T& As(const void* value) {
 template <class T>
 T& As(void* value) {
   return *static_cast<T*>(value);
+}
+
+// The whole numbers of a range.
+template <class T>
+NumberRange<T> WholeRange(const NumberRange<double>& range) {
+  using Limits = std::numeric_limits<T>;
+  const auto inside = [](double bound) {
+    return bound <= static_cast<double>(Limits::lowest()) ? Limits::lowest()
+           : bound >= static_cast<double>(Limits::max())  ? Limits::max()
+                                                          : static_cast<T>(bound);
+  };
+  return {inside(range.low), inside(range.high)};
+}
+
+template <class T>
+std::optional<Misfit> ParseWord(std::string_view text, const NumberRange<T>& range, void* value) {
+  const std::optional<T> number = ParseNumber<T>(text);
+  if (!number || !range.Contains(*number)) return Misfit{"", Quoted(text), range.ToString()};
+  As<T>(value) = *number;
+  return std::nullopt;
 }
 
 std::optional<Misfit> CheckNumber(double value, bool whole, const NumberRange<double>& range,
@@ -39,6 +63,10 @@ class DoubleKind : public PropertyKind {
   }
   std::optional<Misfit> Check(const void* value, const NumberRange<double>& range) const override {
     return CheckNumber(As<double>(value), false, range);
+  }
+  std::optional<Misfit> FromText(std::string_view text, const NumberRange<double>& range,
+                                 void* value) const override {
+    return ParseWord<double>(text, range, value);
   }
   std::string Expected(const NumberRange<double>& range) const override {
     return ExpectedNumber(false, range);
@@ -61,17 +89,24 @@ class WholeKind : public PropertyKind {
  public:
   json ToJson(const void* value) const override { return As<T>(value); }
   std::optional<Misfit> FromJson(const json& given, void* value) const override {
+    if (std::is_unsigned_v<T> && given.is_number_unsigned()) {  // of any size
+      As<T>(value) = given.get<T>();
+      return std::nullopt;
+    }
     const std::optional<int64_t> number = ToInteger(given);
-    if (!number || *number != static_cast<T>(*number))
-      return Misfit{"", Shown(given), "an integer"};
+    if (!number || !std::in_range<T>(*number)) return Misfit{"", Shown(given), "an integer"};
     As<T>(value) = static_cast<T>(*number);
     return std::nullopt;
+  }
+  std::optional<Misfit> FromText(std::string_view text, const NumberRange<double>& range,
+                                 void* value) const override {
+    return ParseWord<T>(text, WholeRange<T>(range), value);
   }
   std::optional<Misfit> Check(const void* value, const NumberRange<double>& range) const override {
     return CheckNumber(static_cast<double>(As<T>(value)), true, range);
   }
   std::string Expected(const NumberRange<double>& range) const override {
-    return ExpectedNumber(true, range);
+    return WholeRange<T>(range).ToString();
   }
 };
 
@@ -216,6 +251,13 @@ std::optional<Misfit> PropertyKind::Check(const void*, const NumberRange<double>
   return std::nullopt;
 }
 
+std::optional<Misfit> PropertyKind::FromText(std::string_view text, const NumberRange<double>&,
+                                             void* value) const {
+  auto misfit = FromJson(std::string(text), value);
+  if (misfit) misfit->given = Quoted(text);
+  return misfit;
+}
+
 template <>
 const PropertyKind& KindOf<double>() {
   return Only<DoubleKind>();
@@ -227,6 +269,10 @@ const PropertyKind& KindOf<int>() {
 template <>
 const PropertyKind& KindOf<int64_t>() {
   return Only<WholeKind<int64_t>>();
+}
+template <>
+const PropertyKind& KindOf<uint64_t>() {
+  return Only<WholeKind<uint64_t>>();
 }
 template <>
 const PropertyKind& KindOf<bool>() {
@@ -267,9 +313,7 @@ std::optional<int64_t> ToInteger(const json& given) {
 }
 
 std::string ExpectedNumber(bool whole, const NumberRange<double>& range) {
-  if (!whole) return range.ToString();
-  return NumberRange<int64_t>{static_cast<int64_t>(range.low), static_cast<int64_t>(range.high)}
-      .ToString();
+  return whole ? WholeRange<int64_t>(range).ToString() : range.ToString();
 }
 
 json EnumKindBase::ToJson(const void* value) const {
@@ -296,24 +340,55 @@ bool SameValue(const Property& property, const void* options, const void* others
   return !value.is_null() && value == property.kind->ToJson(property.In(others));
 }
 
+namespace {
+bool IsZeroWord(const Property& property, const void* options) {
+  return !property.facts.zero.empty() && property.kind->ToJson(property.In(options)) == 0;
+}
+}  // namespace
+
 std::string FindWrong(const PropertyTable& table, const void* options, unsigned of) {
   for (const Property& property : table.rows) {
-    if (!property.Has(of)) continue;
-    if (const auto misfit = property.kind->Check(property.In(options), property.facts.range))
-      return fmt::format("{}{} is {}, expected {}", property.name, misfit->part, misfit->given,
-                         misfit->expected);
+    if (!property.Has(of) || IsZeroWord(property, options)) continue;
+    const auto& facts = property.facts;
+    if (const auto misfit = property.kind->Check(property.In(options), facts.range))
+      return fmt::format("{}{} is {}, expected {}{}", property.name, misfit->part, misfit->given,
+                         misfit->expected,
+                         facts.zero.empty() || facts.range.Contains(0)
+                             ? ""
+                             : fmt::format(", or 0 ({})", facts.meaning));
   }
   return "";
 }
 
+std::string ToText(const Property& property, const void* options) {
+  if (IsZeroWord(property, options)) return std::string(property.facts.zero);
+  const json value = property.kind->ToJson(property.In(options));
+  return value.is_string()         ? value.get<std::string>()
+         : value.is_number_float() ? fmt::format("{}", value.get<double>())
+                                   : value.dump();
+}
+
+std::string ExpectedText(const Property& property) {
+  return property.kind->Expected(property.facts.range) +
+         (property.facts.zero.empty() ? "" : fmt::format(", or {}", property.facts.zero));
+}
+
+void ParseInto(const Property& property, std::string_view text, void* options) {
+  const std::string_view zero = property.facts.zero;
+  void* value = property.member(options);
+  if (!zero.empty() && !SameLetters(text, {std::string(zero)}).empty()) {
+    property.kind->FromJson(0, value);
+  } else if (const auto misfit = property.kind->FromText(text, property.facts.range, value)) {
+    Fail("{} given, expected {}{}", misfit->given, misfit->expected,
+         zero.empty() ? "" : fmt::format(", or {}", zero));
+  }
+}
+
 std::string DocumentRow(const Property& property, const PropertyTable& table) {
-  const json value = property.kind->ToJson(property.In(table.defaults));
-  const std::string text = value.is_string()         ? value.get<std::string>()
-                           : value.is_number_float() ? fmt::format("{}", value.get<double>())
-                                                     : value.dump();
+  const std::string text = ToText(property, table.defaults);
   return fmt::format("| `{}` | {} | {} | {} |\n", property.name,
-                     property.facts.required || text == "[]" ? "" : text,
-                     property.kind->Expected(property.facts.range), property.text);
+                     property.facts.required || text == "[]" ? "" : text, ExpectedText(property),
+                     property.text);
 }
 
 }  // namespace normkit

@@ -31,6 +31,9 @@ class PropertyKind {
   virtual nlohmann::json ToJson(const void* value) const = 0;
   // Puts what a file says into `value`, or says why not.
   virtual std::optional<Misfit> FromJson(const nlohmann::json& json, void* value) const = 0;
+  // The same for a word of a command line, whose numbers have to be in the range.
+  virtual std::optional<Misfit> FromText(std::string_view text, const NumberRange<double>& range,
+                                         void* value) const;
   // Whether all numbers in it are finite and in the range.
   virtual std::optional<Misfit> Check(const void* value, const NumberRange<double>& range) const;
   // What may stand there, for documents.
@@ -47,6 +50,8 @@ template <>
 const PropertyKind& KindOf<int>();
 template <>
 const PropertyKind& KindOf<int64_t>();
+template <>
+const PropertyKind& KindOf<uint64_t>();
 template <>
 const PropertyKind& KindOf<bool>();
 template <>
@@ -108,6 +113,8 @@ struct PropertyFacts {
   bool structural = false;        // what an ONNX node of the layer says itself
   std::string_view toolbox = {};  // what the toolbox calls it, where the letters differ
   unsigned of = ~0u;              // bits: which members of a family have it
+  std::string_view zero = {};     // the word for 0, where that stands for something: "auto", "inf"
+  std::string_view meaning = {};  // what it stands for: "none"
 };
 
 // One row.
@@ -158,6 +165,16 @@ bool SameValue(const Property& property, const void* options, const void* others
 // "filter_size is 0, expected a whole number from 1 to 4096" for the first of the rows `of` that is
 // wrong in `options`; "": none.
 std::string FindWrong(const PropertyTable& table, const void* options, unsigned of = ~0u);
+
+// The value as one word: "0.5", "red", or what 0 stands for.
+std::string ToText(const Property& property, const void* options);
+
+// What may stand there, the word for 0 as well.
+std::string ExpectedText(const Property& property);
+
+// Puts a word of a command line into the member. Throws Error "'rde' given, expected red, blue, did
+// you mean 'red'?".
+void ParseInto(const Property& property, std::string_view text, void* options);
 
 // The rows of a document, "| `epsilon` | 1e-05 | a number above 0 | added to the variance |\n", of
 // those that `of` has.

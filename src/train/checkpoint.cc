@@ -9,7 +9,9 @@
 #include "normkit/data/npy.h"
 #include "normkit/train/train.h"
 #include "src/core/fail.h"
+#include "src/core/json_properties.h"
 #include "src/nn/finite_parameters.h"
+#include "src/train/option_table.h"
 
 namespace normkit {
 namespace {
@@ -18,7 +20,7 @@ using Arrays = std::map<std::string, NpyArray>;
 using nlohmann::json;
 
 constexpr const char* kFormat = "normkit checkpoint";
-constexpr int64_t kVersion = 2;
+constexpr int64_t kVersion = 3;
 constexpr int64_t kColumns = 9;                                            // of the history
 constexpr const char *kData = "data-", *kValidation = "validation-data-";  // before names
 
@@ -97,6 +99,16 @@ class Reader {
       strings[key] = value.get<std::string>();
     }
     return strings;
+  }
+
+  TrainingOptions Options() const {
+    const json member = metadata_.value("options", json());
+    if (!member.is_object()) Damaged("'metadata' has no 'options'");
+    TrainingOptions options;
+    JsonProperties properties(member, fmt::format("checkpoint '{}'", path_));
+    properties.ReadAll(TableFor(options), ~0u, &options);
+    properties.CheckAllKnown();
+    return options;
   }
 
   void CheckIdentity(const RunIdentity& identity) const {
@@ -200,9 +212,12 @@ RunIdentity IdentifyRun(const DataSource& data, const Graph& graph,
 }
 
 void WriteCheckpoint(const std::string& path, const RunIdentity& identity,
-                     const std::map<std::string, std::string>& notes, const Parameters& parameters,
+                     const TrainingOptions& options, const Parameters& parameters,
                      Optimizer& optimizer, const RunState& state) {
-  json metadata{{"format", kFormat}, {"version", kVersion}, {"notes", notes}};
+  json metadata{{"format", kFormat},
+                {"version", kVersion},
+                {"options", WriteAll(TableFor(options), &options)},
+                {"notes", options.checkpoint_notes}};
   const auto flat = Flat(identity);
   metadata["identity"] = std::map<std::string, std::string>(flat.begin(), flat.end());
   const std::string text = metadata.dump(2, ' ', false, json::error_handler_t::replace);
@@ -239,6 +254,8 @@ RunState ReadCheckpoint(const std::string& path, const RunIdentity& identity, co
   optimizer.set_steps(state.iteration());
   return state;
 }
+
+TrainingOptions ReadCheckpointOptions(const std::string& path) { return Reader(path).Options(); }
 
 std::map<std::string, std::string> ReadCheckpointNotes(const std::string& path) {
   return Reader(path).Strings("notes");

@@ -30,9 +30,10 @@ struct RunState {
 };
 
 // An .npz file: "parameters/NAME" and the solver's "average/NAME", "squared_average/NAME" (f4, in
-// the shapes of the parameters), "history" (f8, a row an iteration) and "metadata" (u1, JSON).
+// the shapes of the parameters), "history" (f8, a row an iteration) and "metadata" (u1, JSON: the
+// identity, the rows of the table of options, and the caller's notes).
 void WriteCheckpoint(const std::string& path, const RunIdentity& identity,
-                     const std::map<std::string, std::string>& notes, const Parameters& parameters,
+                     const TrainingOptions& options, const Parameters& parameters,
                      Optimizer& optimizer, const RunState& state);
 
 // About the size of that file after so many iterations, a little above.

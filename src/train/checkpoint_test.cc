@@ -256,15 +256,15 @@ TEST_F(CheckpointTest, DamageIsNamed) {
   EXPECT_EQ(with("metadata", Text("{")),
             "'metadata' does not say that this is a normkit checkpoint");
   EXPECT_EQ(with("metadata", Text(R"({"format": "normkit checkpoint", "version": 9})")),
-            "version 9, expected 2");
-  EXPECT_EQ(with("metadata", Text(R"({"format": "normkit checkpoint", "version": 2})")),
+            "version 9, expected 3");
+  EXPECT_EQ(with("metadata", Text(R"({"format": "normkit checkpoint", "version": 3})")),
             "'metadata' has no 'identity'");
   EXPECT_EQ(
       with("metadata",
-           Text(R"({"format": "normkit checkpoint", "version": 2, "identity": {"data": 1}})")),
+           Text(R"({"format": "normkit checkpoint", "version": 3, "identity": {"data": 1}})")),
       "'data' of 'identity' is no text");
   EXPECT_EQ(
-      with("metadata", Text(R"({"format": "normkit checkpoint", "version": 2, "identity": {}})")),
+      with("metadata", Text(R"({"format": "normkit checkpoint", "version": 3, "identity": {}})")),
       "made without data-observations, given 100");
   EXPECT_EQ(with("history", MakeNpy(DType::kF32, {3}, floats.data())),
             "'history' is <f4 [3], expected <f8 [iterations,9]");

@@ -79,4 +79,19 @@ Evaluation Evaluate(const Network& network, const DataPtr& data, int64_t mini_ba
   return evaluation;
 }
 
+std::vector<ClassScore> ClassScores(const Evaluation& evaluation,
+                                    const std::vector<std::string>& classes) {
+  std::vector<ClassScore> scores;
+  for (size_t k = 0; k < classes.size(); ++k) {
+    ClassScore& score = scores.emplace_back();
+    score.name = classes[k];
+    score.correct = evaluation.confusion[k][k];
+    for (size_t other = 0; other < classes.size(); ++other) {
+      score.observations += evaluation.confusion[k][other];
+      score.predicted += evaluation.confusion[other][k];
+    }
+  }
+  return scores;
+}
+
 }  // namespace normkit

@@ -1,9 +1,13 @@
 #include "normkit/train/options.h"
 
+#include <algorithm>
 #include <limits>
 #include <map>
+#include <sstream>
 
+#include "src/core/files.h"
 #include "src/core/testing.h"
+#include "src/train/option_table.h"
 
 namespace normkit {
 namespace {
@@ -28,22 +32,30 @@ TEST(Names, RoundTrip) {
 
 TEST(Names, UnknownOnesAreSuggested) {
   EXPECT_ERROR(ParseSolver("adm"),
-               "solver 'adm', expected sgdm, adam, rmsprop, did you mean 'adam'?");
-  EXPECT_ERROR(ParseShuffle("sometimes"), "shuffle 'sometimes', expected never, once, every-epoch");
-  EXPECT_ERROR(ParseSchedule("cosin"),
-               "learning rate schedule 'cosin', expected none, piecewise, cosine, did you mean "
-               "'cosine'?");
+               "solver 'adm' is unknown, expected sgdm, adam, rmsprop, did you mean 'adam'?");
+  EXPECT_ERROR(ParseShuffle("sometimes"),
+               "shuffle 'sometimes' is unknown, expected never, once, every-epoch");
   EXPECT_ERROR(
-      ParseGradientThresholdMethod("l2-norm"),
-      "gradient threshold method 'l2-norm', expected l2norm, global-l2norm, absolute-value, "
-      "did you mean 'l2norm'?");
-  EXPECT_ERROR(ParseStatistics("populations"),
-               "batch normalization statistics 'populations', expected auto, moving, population, "
-               "population-exact, did you mean 'population'?");
+      ParseSchedule("cosin"),
+      "learning rate schedule 'cosin' is unknown, expected none, piecewise, cosine, did you mean "
+      "'cosine'?");
+  EXPECT_ERROR(ParseGradientThresholdMethod("l2-nrom"),
+               "gradient threshold method 'l2-nrom' is unknown, expected l2norm, global-l2norm, "
+               "absolute-value, did you mean 'l2norm'?");
   EXPECT_ERROR(
-      ParseLoss("crossentropy"),
-      "loss 'crossentropy', expected auto, cross-entropy, mean-squared-error, did you mean "
-      "'cross-entropy'?");
+      ParseStatistics("populations"),
+      "batch normalization statistics 'populations' is unknown, expected auto, moving, population, "
+      "population-exact, did you mean 'population'?");
+  EXPECT_ERROR(ParseLoss("crosentropi"),
+               "loss 'crosentropi' is unknown, expected auto, cross-entropy, mean-squared-error, "
+               "did you mean 'cross-entropy'?");
+}
+
+TEST(Names, SpellingsOfTheToolbox) {
+  EXPECT_EQ(ParseLoss("crossentropy"), Loss::kCrossEntropy);
+  EXPECT_EQ(ParseGradientThresholdMethod("global-l2norm"), GradientThresholdMethod::kGlobalL2Norm);
+  EXPECT_EQ(ParseGradientThresholdMethod("L2Norm"), GradientThresholdMethod::kL2Norm);
+  EXPECT_EQ(ParseShuffle("EveryEpoch"), Shuffle::kEveryEpoch);
 }
 
 TEST(TrainingOptions, DefaultsFollowTheSolver) {
@@ -62,11 +74,11 @@ TEST(TrainingOptions, OutOfRangeValuesAreNamed) {
       Resolve({.mini_batch_size = -3}),
       "training options: mini_batch_size is -3, expected a whole number from 1 to 1000000000");
   EXPECT_ERROR(Resolve({.initial_learn_rate = -1}),
-               "training options: initial_learn_rate is -1, expected a number, 0 or more (0: the "
+               "training options: initial_learn_rate is -1, expected a number above 0, or 0 (the "
                "solver's default)");
   EXPECT_ERROR(Resolve({.initial_learn_rate = nan}),
-               "training options: initial_learn_rate is nan, expected a number, 0 or more (0: the "
-               "solver's default)");
+               "training options: initial_learn_rate is nan, expected a finite number above 0, or "
+               "0 (the solver's default)");
   EXPECT_ERROR(Resolve({.learn_rate_drop_period = 0}),
                "training options: learn_rate_drop_period is 0, expected a whole number from 1 to "
                "1000000000");
@@ -75,19 +87,18 @@ TEST(TrainingOptions, OutOfRangeValuesAreNamed) {
   EXPECT_ERROR(Resolve({.momentum = 1}),
                "training options: momentum is 1, expected a number from 0 to 1 (less than 1)");
   EXPECT_ERROR(Resolve({.gradient_decay_factor = nan}),
-               "training options: gradient_decay_factor is nan, expected a number from 0 to 1 "
-               "(less than 1)");
-  EXPECT_ERROR(
-      Resolve({.squared_gradient_decay_factor = 2}),
-      "training options: squared_gradient_decay_factor is 2, expected a number from 0 to 1 "
-      "(less than 1) (0: the solver's default)");
+               "training options: gradient_decay_factor is nan, expected a finite number from 0 to "
+               "1 (less than 1)");
+  EXPECT_ERROR(Resolve({.squared_gradient_decay_factor = 2}),
+               "training options: squared_gradient_decay_factor is 2, expected a number from 0 to "
+               "1 (more than 0) (less than 1), or 0 (the solver's default)");
   EXPECT_ERROR(Resolve({.solver_epsilon = 0}),
                "training options: solver_epsilon is 0, expected a number above 0");
   EXPECT_ERROR(Resolve({.l2_regularization = -1}),
                "training options: l2_regularization is -1, expected a number, 0 or more");
   EXPECT_ERROR(
       Resolve({.gradient_threshold = -1}),
-      "training options: gradient_threshold is -1, expected a number, 0 or more (0: none)");
+      "training options: gradient_threshold is -1, expected a number above 0, or 0 (none)");
   EXPECT_ERROR(
       Resolve({.validation_frequency = 0}),
       "training options: validation_frequency is 0, expected a whole number from 1 to 1000000000");
@@ -103,6 +114,47 @@ TEST(TrainingOptions, OutOfRangeValuesAreNamed) {
   EXPECT_ERROR(Resolve({.checkpoint_frequency = 1}),
                "training options: checkpoint_frequency is 1 without a checkpoint_path, expected a "
                "path");
+}
+
+// The document says of each row what it is called and what the structure has.
+TEST(TrainingOptions, AreDocumented) {
+  std::istringstream document(ReadFile("docs/options.md", 1 << 20));
+  std::vector<std::string> rows;
+  for (std::string line; std::getline(document, line);)
+    if (line.starts_with("| `--")) rows.push_back(line);
+  const TrainingOptions defaults;
+  ASSERT_EQ(rows.size(), TrainingOptionTable().size());
+  for (const TrainingOption& option : TrainingOptionTable()) {
+    const std::string start = "| `--" + KebabName(option) + "` | ";
+    const auto row = std::ranges::find_if(
+        rows, [&](const std::string& text) { return text.starts_with(start); });
+    ASSERT_NE(row, rows.end()) << start;
+    const size_t library = row->find(" | ", start.size()) + 3;
+    EXPECT_EQ(row->substr(library, row->find(" | ", library) - library), ToText(option, &defaults));
+  }
+}
+
+TEST(TrainingOptions, WordsAndTextsOfEachOption) {
+  TrainingOptions options;
+  for (const TrainingOption& option : TrainingOptionTable()) {
+    const std::string text = ToText(option, &options);
+    ParseInto(option, text, &options);
+    EXPECT_EQ(ToText(option, &options), text) << option.name;
+    EXPECT_NE(
+        ErrorOf([&] { ParseInto(option, "wrong", &options); }).find("'wrong' given, expected"),
+        std::string::npos);
+  }
+  ParseInto(FindTrainingOption("gradient_threshold"), "Inf", &options);
+  EXPECT_EQ(options.gradient_threshold, 0);
+  ParseInto(FindTrainingOption("seed"), "18446744073709551615", &options);
+  EXPECT_EQ(options.seed, ~uint64_t{0});
+  EXPECT_ERROR(ParseInto(FindTrainingOption("seed"), "-1", &options),
+               "'-1' given, expected a whole number from 0 to 18446744073709551615");
+  EXPECT_ERROR(ParseInto(FindTrainingOption("initial_learn_rate"), "0", &options),
+               "'0' given, expected a number above 0, or auto");
+  EXPECT_ERROR(ParseInto(FindTrainingOption("solver"), "adm", &options),
+               "'adm' given, expected sgdm, adam, rmsprop, did you mean 'adam'?");
+  EXPECT_ERROR(FindTrainingOption("rate"), "training options: 'rate' is none");
 }
 
 TEST(TrainingOptions, DescribesWhatCounts) {

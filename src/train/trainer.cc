@@ -178,8 +178,7 @@ void Trainer::CheckParameters() const {
 void Trainer::SaveCheckpoint() {
   if (options_.checkpoint_path.empty()) return;
   CheckParameters();  // the checkpoint before is worth more
-  WriteCheckpoint(options_.checkpoint_path, identity_, options_.checkpoint_notes, parameters_,
-                  optimizer_, state_);
+  WriteCheckpoint(options_.checkpoint_path, identity_, options_, parameters_, optimizer_, state_);
   saved_ = state_.iteration();
 }
 

@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <map>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -10,6 +11,7 @@
 #include "normkit/core/export.h"
 #include "normkit/data/source.h"
 #include "normkit/nn/network.h"
+#include "normkit/nn/networks.h"
 #include "normkit/train/options.h"
 
 namespace normkit {
@@ -70,6 +72,10 @@ NORMKIT_API std::string DescribeParting(const TrainingResult& result, int64_t va
 // Mini-batches that an epoch of so many observations has.
 NORMKIT_API int64_t IterationsPerEpoch(int64_t observations, int64_t mini_batch_size);
 
+// The options that the run of a checkpoint was made with (the solver's defaults in place of zeros):
+// numbers and names, no paths, data or functions. Throws Error as the next one does.
+NORMKIT_API TrainingOptions ReadCheckpointOptions(const std::string& path);
+
 // TrainingOptions::checkpoint_notes of a checkpoint. Throws Error naming the file and what is wrong
 // with it.
 NORMKIT_API std::map<std::string, std::string> ReadCheckpointNotes(const std::string& path);
@@ -83,5 +89,30 @@ struct Evaluation {
 // mini-batch size and loss of the training: its validation figures to the bit.
 NORMKIT_API Evaluation Evaluate(const Network& network, const DataPtr& data,
                                 int64_t mini_batch_size = 128, Loss loss = Loss::kAuto);
+
+// What an evaluation counts of a class.
+struct ClassScore {
+  std::string name;
+  int64_t observations = 0, correct = 0, predicted = 0;
+  // Percent of the observations of the class, and of those predicted to be it, that are right;
+  // nothing where there are none.
+  std::optional<double> Recall() const { return Percent(observations); }
+  std::optional<double> Precision() const { return Percent(predicted); }
+
+ private:
+  std::optional<double> Percent(int64_t of) const {
+    if (of == 0) return std::nullopt;
+    return 100.0 * static_cast<double>(correct) / static_cast<double>(of);
+  }
+};
+NORMKIT_API std::vector<ClassScore> ClassScores(const Evaluation& evaluation,
+                                                const std::vector<std::string>& classes);
+
+// The network called `network` (normkit/nn/networks.h), or that of a file whose name ends in .json,
+// for observations and classes like those of `data`. Throws Error where they do not fit.
+NORMKIT_API Graph MakeNetworkFor(const DataSource& data, const std::string& network,
+                                 const NormChoice& norm);
+// For any purpose.
+NORMKIT_API Graph MakeOrReadNetwork(const std::string& network, const NetworkPurpose& purpose);
 
 }  // namespace normkit

@@ -1,0 +1,65 @@
+// THE TABLE of the training options: checks, Describe and so the identity of a run, checkpoints,
+// the command line and docs/options.md read it. An option is a row and its use.
+#pragma once
+
+#include <string_view>
+
+#include "normkit/train/options.h"
+#include "src/core/properties.h"
+
+namespace normkit {
+
+template <>
+struct EnumNames<Solver> {
+  static constexpr std::string_view kWhat = "solver";
+  static constexpr std::string_view kNames[] = {"sgdm", "adam", "rmsprop"};
+};
+template <>
+struct EnumNames<Shuffle> {
+  static constexpr std::string_view kWhat = "shuffle";
+  static constexpr std::string_view kNames[] = {"never", "once", "every-epoch"};
+};
+template <>
+struct EnumNames<Schedule> {
+  static constexpr std::string_view kWhat = "learning rate schedule";
+  static constexpr std::string_view kNames[] = {"none", "piecewise", "cosine"};
+};
+template <>
+struct EnumNames<GradientThresholdMethod> {
+  static constexpr std::string_view kWhat = "gradient threshold method";
+  static constexpr std::string_view kNames[] = {"l2norm", "global-l2norm", "absolute-value"};
+};
+template <>
+struct EnumNames<Statistics> {
+  static constexpr std::string_view kWhat = "batch normalization statistics";
+  static constexpr std::string_view kNames[] = {"auto", "moving", "population", "population-exact"};
+};
+template <>
+struct EnumNames<Loss> {
+  static constexpr std::string_view kWhat = "loss";
+  static constexpr std::string_view kNames[] = {"auto", "cross-entropy", "mean-squared-error"};
+};
+
+// The columns beside those of every property.
+struct TrainingOption : Property {
+  // Whether the trained bytes depend on it in such a run; null: in none.
+  bool (*counts)(const TrainingOptions& options);
+};
+
+// In the order of the structure.
+std::span<const TrainingOption> TrainingOptionTable();
+
+// The same as a table of properties.
+const PropertyTable& TableFor(const TrainingOptions&);
+
+// The row called `name` ("mini_batch_size").
+const TrainingOption& FindTrainingOption(std::string_view name);
+
+// "--mini-batch-size", or without the dashes.
+std::string KebabName(const Property& property);
+
+// So that iterations and observations, all runs of a comparison added up, can be counted in int64.
+inline constexpr int64_t kMostEpochs = 1'000'000, kMostCount = 1'000'000'000;
+inline constexpr NumberRange<int64_t> kMiniBatchSizes{1, kMostCount};
+
+}  // namespace normkit
