@@ -181,8 +181,10 @@ std::string CommandLine(const TrainArgs& args) {
   add("network", args.network.network, plain.network.network);
   add("norm", args.network.norm, plain.network.norm);
   const TrainingOptions given = Resolve(args.options), defaults = Resolve(plain.options);
-  for (const TrainingOption& option : TrainingOptionTable())
-    add(KebabName(option), ToText(option, &given), ToText(option, &defaults));
+  for (const TrainingOption& option : TrainingOptionTable()) {
+    const bool always = KebabName(option) == "seed";  // what makes a run this run
+    add(KebabName(option), ToText(option, &given), always ? "" : ToText(option, &defaults));
+  }
   return line + " --output " + args.output;
 }
 
