@@ -35,6 +35,9 @@ TEST(ArrayTest, ViewsGiveOnlyWhatTheyHold) {
   EXPECT_ERROR(view.values<float>(), "array BC [2,3]: holds i64, asked for f32");
   view.strides = {3, 1};
   EXPECT_EQ(view.values<int64_t>().size(), 6u);
+  view.strides = {6, 3, 1};
+  EXPECT_ERROR(view.values<int64_t>(),
+               "array i64 BC [2,3]: has 3 strides, expected one for each axis");
   view.strides = {1, 2};
   EXPECT_ERROR(view.values<int64_t>(),
                "array i64 BC [2,3]: strides are [1,2], expected a dense array");

@@ -45,6 +45,7 @@ class __attribute__((visibility("hidden"))) Executor::Impl {  // else exported a
   bool Prepare(Step& step, const Parameters& parameters, Parameters& gradients);
   void RunBackward(Step& step, const RunMode& mode, Parameters& gradients);
   int ParameterOf(Value value) const { return graph_.value(value).parameter; }
+  std::span<float> GradientOf(Value value, Parameters& gradients) const;
 
   Graph graph_;
   ExecutorOptions options_;
@@ -59,6 +60,9 @@ void Executor::Impl::SetShapes(std::span<const Layout> shapes) {
   const auto found = std::ranges::find_if(
       plans_, [&](const ExecutionPlan& plan) { return std::ranges::equal(plan.shapes(), shapes); });
   if (found != plans_.end()) return Use(found);
+  for (const Layout& shape : shapes)
+    if (shape.size() < 1)
+      Fail("executor: an input of {} given, expected one with elements", shape.ToString());
   plans_.emplace_front(graph_, shapes, options_);
   if (plans_.size() > kMostPlans) plans_.pop_back();
   Use(plans_.begin());
@@ -71,6 +75,7 @@ void Executor::Impl::SetBatchSize(int64_t batch_size) {
     for (size_t i = 0; i < plan.shapes().size(); ++i) {
       const auto &axes = plan.shapes()[i].axes(),
                  &wanted = graph_.layout(graph_.inputs()[i]).axes();
+      if (axes.size() != wanted.size()) return false;
       for (size_t k = 0; k < axes.size(); ++k)
         if (axes[k].size != (axes[k].label == kB ? batch_size : wanted[k].size)) return false;
     }
@@ -191,6 +196,17 @@ void Executor::Impl::Backward(const Parameters& parameters, std::span<const floa
       std::ranges::fill(gradients.Get(p), 0.f);
 }
 
+// Where the gradient of a value is gathered; empty: none is wanted.
+std::span<float> Executor::Impl::GradientOf(Value value, Parameters& gradients) const {
+  if (const int p = ParameterOf(value); p >= 0) {
+    const Parameter& parameter = gradients.list()[static_cast<size_t>(p)];
+    return parameter.trainable ? gradients.Get(parameter) : std::span<float>();
+  }
+  float* gradient = plan_->gradient(value);
+  if (!gradient) return {};
+  return {gradient, static_cast<size_t>(plan_->type(value).shape.size())};
+}
+
 // Sets the arrays of a step; false: nothing that it gives matters.
 bool Executor::Impl::Prepare(Step& step, const Parameters& parameters, Parameters& gradients) {
   bool active = false;
@@ -201,16 +217,12 @@ bool Executor::Impl::Prepare(Step& step, const Parameters& parameters, Parameter
   }
   if (!active || !step.needs_gradient) return false;
   const float* values = parameters.values().data();
-  float* dvalues = gradients.values().data();
   for (size_t i = 0; i < step.inputs.size(); ++i) {
     const auto v = static_cast<size_t>(step.inputs[i]);
-    float* dinput = plan_->gradient(step.inputs[i]);
-    if (const int p = ParameterOf(step.inputs[i]); p >= 0) {
+    if (const int p = ParameterOf(step.inputs[i]); p >= 0)
       step.backward_inputs[i] = values + parameters.list()[static_cast<size_t>(p)].offset;
-      const Parameter& parameter = gradients.list()[static_cast<size_t>(p)];
-      dinput = parameter.trainable ? dvalues + parameter.offset : nullptr;
-      if (dinput && written_[v] && !step.kernel->adds(i)) dinput = plan_->At<float>(step.apart[i]);
-    }
+    float* dinput = GradientOf(step.inputs[i], gradients).data();
+    if (dinput && written_[v] && !step.kernel->adds(i)) dinput = plan_->At<float>(step.apart[i]);
     step.dinput_arrays[i] = dinput;
     step.add[i] = written_[v] != 0;
     if (dinput) active_[v] = written_[v] = 1;
@@ -232,8 +244,7 @@ void Executor::Impl::RunBackward(Step& step, const RunMode& mode, Parameters& gr
   for (size_t i = 0; i < step.inputs.size(); ++i) {
     const float* apart = plan_->At<float>(step.apart[i]);
     if (!apart || step.dinput_arrays[i] != apart) continue;
-    const auto p = static_cast<size_t>(ParameterOf(step.inputs[i]));
-    for (float& gradient : gradients.Get(gradients.list()[p])) gradient += *apart++;
+    for (float& gradient : GradientOf(step.inputs[i], gradients)) gradient += *apart++;
   }
 }
 

@@ -72,8 +72,15 @@ std::vector<Value> Graph::AddNode(std::shared_ptr<const Op> op, std::vector<Valu
     const ValueInfo& info = value(input);
     types.push_back({info.type, info.known ? info.known->data() : nullptr});
   }
-  std::vector<ArrayType> outputs = node.op->Infer(types);
-  const auto known = Fold(*node.op, types, outputs);
+  std::vector<ArrayType> outputs;
+  std::vector<std::shared_ptr<const Tensor>> known;
+  try {
+    outputs = node.op->Infer(types);
+    known = Fold(*node.op, types, outputs);
+  } catch (const Error& error) {  // of a layer's the layer says whose
+    if (building_) throw;
+    Fail("{}: {}", node.op->name(), error.what());
+  }
   for (size_t i = 0; i < outputs.size(); ++i)
     node.outputs.push_back(AddValue({.type = std::move(outputs[i]),
                                      .node = static_cast<int>(nodes_.size()),

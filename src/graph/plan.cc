@@ -27,9 +27,10 @@ void ExecutionPlan::MakeBlocks(const Graph& graph, const ExecutorOptions& option
   std::vector<size_t> bytes;
   for (const ArrayType& type : types_.types) bytes.push_back(type.bytes());
   of_ = MakeValueBlocks(graph, steps_, bytes, options.training, wanted, !options.keep_all, blocks_);
-  readers_.assign(types_.types.size(), 0);
-  for (const Step& step : steps_.list)
-    for (const Value input : step.inputs) ++readers_[static_cast<size_t>(input)];
+  last_reader_.assign(types_.types.size(), kMissing);
+  for (int s = 0; s < times.steps; ++s)
+    for (const Value input : steps_.list[static_cast<size_t>(s)].inputs)
+      last_reader_[static_cast<size_t>(input)] = s;
   for (int s = 0; s < times.steps; ++s) MakeBlocksOfStep(s, times, options.training);
   constexpr double kMost = 1e14;  // above, sums might overflow, and no machine has as much
   for (const Block& block : blocks_) bytes_ = std::max(bytes_, static_cast<double>(block.bytes));
@@ -48,8 +49,9 @@ void ExecutionPlan::MakeBlocksOfStep(int s, const Times& times, bool training) {
   step.backward_scratch = AddBlock(step.kernel->backward_scratch_bytes(), backward, backward);
   for (size_t i = 0; i < step.inputs.size(); ++i) {
     const auto v = static_cast<size_t>(step.inputs[i]);
-    const bool parameter = steps_.of_value[v] == kMissing && steps_.needs_gradient[v];
-    if (parameter && readers_[v] > 1 && !step.kernel->adds(i))
+    // Backwards, those that read it later come first.
+    const bool added = last_reader_[v] > s || std::ranges::count(step.inputs, step.inputs[i]) > 1;
+    if (steps_.needs_gradient[v] && added && !step.kernel->adds(i))
       step.apart[i] = AddBlock(types_.types[v].bytes(), backward, backward);
   }
 }

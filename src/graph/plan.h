@@ -46,7 +46,7 @@ class ExecutionPlan {
   Steps steps_;
   std::vector<Block> blocks_;
   ValueBlocks of_;
-  std::vector<int> readers_;  // of each parameter value: how many steps read it
+  std::vector<int> last_reader_;  // of each value: a step
   double bytes_ = 0;
   std::byte* arena_ = nullptr;
 };

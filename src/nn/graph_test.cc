@@ -200,6 +200,73 @@ TEST(GraphTest, TiedLayersShareParameters) {
                "graph: there is no layer 'z' to take parameters from");
 }
 
+// y = 2 x, by a kernel that can only overwrite dx.
+class TwiceKernel : public Kernel {
+ public:
+  explicit TwiceKernel(int64_t size) : size_(size) {}
+  bool adds(size_t) const override { return false; }
+  void Forward(const ForwardContext& context) override {
+    for (int64_t i = 0; i < size_; ++i) context.y()[i] = 2 * context.x()[i];
+  }
+  void Backward(const BackwardContext& context) override {
+    for (int64_t i = 0; context.dx() && i < size_; ++i) context.dx()[i] = 2 * context.dy()[i];
+  }
+
+ private:
+  int64_t size_;
+};
+
+class TwiceOp : public Op {
+ public:
+  std::string_view name() const override { return "twice"; }
+  std::vector<ArrayType> Infer(std::span<const OpInput> inputs) const override {
+    return {inputs[0].type};
+  }
+  std::unique_ptr<Kernel> Prepare(std::span<const OpInput> inputs, bool) const override {
+    return std::make_unique<TwiceKernel>(inputs[0].type.shape.size());
+  }
+};
+
+// y = 2 z + 2 z + 2 w + 2 w with z = w + w: dw is 12 dy, of a parameter and of a computed value.
+TEST(GraphTest, TheExecutorAddsWhereKernelsCannot) {
+  Graph graph;
+  const auto node = [&](const ops::OpPtr& op, std::vector<Value> inputs) {
+    return graph.AddNode(op, std::move(inputs))[0];
+  };
+  const auto twice = std::make_shared<TwiceOp>();
+  graph.AddInput({DType::kF32, Layout::Make("BC", std::vector<int64_t>{1, 3})});
+  const Value w = graph.AddParameter({"w", {4}, nullptr});
+  const Value z = node(ops::Addition(), {w, w});
+  const Value sum = node(ops::Addition(), {node(twice, {z}), node(twice, {z})});
+  node(ops::Addition(), {node(ops::Addition(), {sum, node(twice, {w})}), node(twice, {w})});
+  Parameters parameters(graph), gradients(graph);
+  for (const bool keep_all : {false, true}) {
+    Executor executor(graph, 1, true, keep_all);
+    const RunMode mode{.training = true};
+    executor.Forward(parameters, mode);
+    executor.Backward(parameters, std::vector<float>{1, 2, 3, 4}, graph.output(), mode, gradients);
+    for (size_t i = 0; i < 4; ++i)
+      EXPECT_EQ(gradients.values()[i], 12 * static_cast<float>(i + 1)) << keep_all;
+  }
+}
+
+// What was planned for arrays of another rank is no plan for a batch.
+TEST(GraphTest, BatchesAfterShapesOfAnotherRank) {
+  Graph graph;
+  graph.Add(FeatureInput({.num_features = 3}));
+  graph.Add(Tanh());
+  const Parameters none(graph);
+  Executor executor(graph);
+  const Layout image = Layout::Make("BSSC", std::vector<int64_t>{2, 2, 2, 3});
+  executor.SetShapes({&image, 1});
+  EXPECT_EQ(executor.Forward(none, {}).size(), 24u);
+  executor.SetBatchSize(2);
+  EXPECT_EQ(executor.Forward(none, {}).size(), 6u);
+  const Layout empty = Layout::Make("BC", std::vector<int64_t>{0, 3});
+  EXPECT_ERROR(executor.SetShapes({&empty, 1}),
+               "executor: an input of BC [0,3] given, expected one with elements");
+}
+
 // [B,H,W,C] -> [B * H, W * C] -> tanh -> back, by shapes that only arithmetic knows: nothing of it
 // is left when the graph runs, and every size of input has its own.
 TEST(GraphTest, ShapeArithmeticIsFoldedWhenPlanned) {
@@ -232,12 +299,12 @@ TEST(GraphTest, ShapeArithmeticIsFoldedWhenPlanned) {
   }
   EXPECT_EQ(y, graph.output());
   EXPECT_ERROR(node(ops::Reshape(), {x, graph.AddConstant(Whole({7, -1}))}),
-               "shape [7,-1] does not hold the 72 elements of x (BSSC [1,4,6,3])");
+               "reshape: shape [7,-1] does not hold the 72 elements of x (BSSC [1,4,6,3])");
   EXPECT_ERROR(
       node(ops::MakeArithmetic(ops::Arithmetic::kDivide), {shape, graph.AddConstant(Whole({0}))}),
-      "1 is divided by 0");
+      "arithmetic: 1 is divided by 0");
   EXPECT_ERROR(node(ops::Reshape(), {x, x}),
-               "the shape is f32 BSSC [1,4,6,3], expected an i64 vector");
+               "reshape: the shape is f32 BSSC [1,4,6,3], expected an i64 vector");
 }
 
 TEST(GraphTest, ManyUnnamedNodesAreQuick) {

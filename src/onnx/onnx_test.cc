@@ -11,6 +11,7 @@
 
 #include "normkit/core/error.h"
 #include "src/core/files.h"
+#include "src/core/log_capture.h"
 #include "src/core/testing.h"
 #include "src/nn/layers/convolution.h"
 #include "src/nn/layers/normalization.h"
@@ -198,6 +199,27 @@ TEST(Onnx, OldFileOrNewFile) {
   SaveOnnx(ResidualNetwork(), path);
   EXPECT_EQ(ReadFile(path), OnnxBytes(ResidualNetwork()));
   EXPECT_EQ(LoadOnnx(path).graph.num_layers(), ResidualNetwork().graph.num_layers());
+}
+
+// A file has no word for parameters that two layers share: each gets a copy, and a line says so.
+TEST(Onnx, TiedParametersAreCopied) {
+  Network network;
+  network.graph.Add(FeatureInput({.num_features = 3}));
+  network.graph.Add(FullyConnected({.name = "a", .output_size = 3}));
+  network.graph.AddTied(FullyConnected({.name = "b", .output_size = 3}), {network.graph.output()},
+                        "a");
+  network.parameters = Parameters(network.graph);
+  network.parameters.Initialize(network.graph, 1);
+  const LogCapture log;
+  const Network read = NetworkFromOnnx(OnnxBytes(network), "tied");
+  ASSERT_EQ(log.lines().size(), 1u);
+  EXPECT_NE(log.lines()[0].find("model file: fully connected 'b' has the parameters of 'a'; the "
+                                "file holds a copy for each"),
+            std::string::npos)
+      << log.lines()[0];
+  const auto& list = read.parameters;
+  EXPECT_TRUE(std::ranges::equal(list.Get(*list.Find("b.weights")),
+                                 network.parameters.Get(*network.parameters.Find("a.weights"))));
 }
 
 }  // namespace

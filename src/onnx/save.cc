@@ -8,6 +8,7 @@
 #include "normkit/version.h"
 #include "src/core/fail.h"
 #include "src/core/files.h"
+#include "src/core/log.h"
 #include "src/graph/memory.h"
 #include "src/nn/finite_parameters.h"
 #include "src/onnx/metadata.h"
@@ -54,6 +55,11 @@ void WriteLayer(LayerWriter& writer) {
   Fail("{} '{}': has no form in ONNX", writer.layer().type(), writer.layer().name());
 }
 
+// The layer that a layer's parameters were made for: itself, unless they are tied.
+int OwnerOf(const Graph& graph, const LayerRecord& record) {
+  return graph.value(record.parameters.empty() ? record.output() : record.parameters[0]).layer;
+}
+
 // Writes all nodes and constants; properties of layers go to `metadata`.
 void WriteGraph(const Network& network, onnx::GraphProto* graph, Metadata* metadata) {
   GraphWriter writer(graph);
@@ -73,6 +79,9 @@ void WriteGraph(const Network& network, onnx::GraphProto* graph, Metadata* metad
       layouts.push_back(from.input_layout());
       DescribeValue(inputs[0], layouts[0], graph->add_input());
     }
+    if (const int owner = OwnerOf(from, record); owner != index)
+      Warn("model file: {} has the parameters of '{}'; the file holds a copy for each",
+           Title(*record.layer), from.layer(owner).layer->name());
     LayerWriter layer(&writer, network, record, std::move(inputs), std::move(layouts));
     if (record.layer->is_input())
       WriteInput(layer);

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cstdint>
 
+#include "normkit/core/layout.h"
 #include "src/core/parallel.h"
 
 namespace normkit::ops {
@@ -12,6 +13,16 @@ namespace normkit::ops {
 // Work is cut into pieces of this many elements, and threads woken from kParallelElements on.
 inline constexpr int64_t kPieceElements = 1 << 14;
 inline constexpr int64_t kParallelElements = 1 << 15;
+
+// [B, pixels, C] of a layout [B, space, C].
+struct Pixels {
+  int64_t batch, pixels, channels;
+  explicit Pixels(const Layout& x)
+      : batch(x.axes().front().size),
+        pixels(x.size() / batch / x.axes().back().size),
+        channels(x.axes().back().size) {}
+  int64_t observation() const { return pixels * channels; }
+};
 
 // Calls body(begin, end) on pieces of [0, size).
 template <class Body>

@@ -63,41 +63,38 @@ constexpr int64_t kLanes = 64;  // channels summed at once
 // [B, pixels, C] -> [B, C].
 class GlobalAverageKernel : public Kernel {
  public:
-  explicit GlobalAverageKernel(const Layout& x)
-      : batch_(x.axes()[0].size),
-        pixels_(x.size() / x.axes()[0].size / x.axes().back().size),
-        channels_(x.axes().back().size) {}
+  explicit GlobalAverageKernel(const Layout& x) : x_(x) {}
   bool needs_input(size_t) const override { return false; }
 
   void Forward(const ForwardContext& context) override {
-    ForRowPieces(batch_, pixels_ * channels_, [&](int64_t b) {
-      const float* x = context.x() + b * pixels_ * channels_;
-      for (int64_t first = 0; first < channels_; first += kLanes) {
-        const int64_t lanes = std::min(kLanes, channels_ - first);
+    ForRowPieces(x_.batch, x_.observation(), [&](int64_t b) {
+      const float* x = context.x() + b * x_.observation();
+      for (int64_t first = 0; first < x_.channels; first += kLanes) {
+        const int64_t lanes = std::min(kLanes, x_.channels - first);
         double sums[kLanes] = {};
-        for (int64_t s = 0; s < pixels_; ++s)
-          for (int64_t c = 0; c < lanes; ++c) sums[c] += x[s * channels_ + first + c];
+        for (int64_t s = 0; s < x_.pixels; ++s)
+          for (int64_t c = 0; c < lanes; ++c) sums[c] += x[s * x_.channels + first + c];
         for (int64_t c = 0; c < lanes; ++c)
-          context.y()[b * channels_ + first + c] =
-              static_cast<float>(sums[c] / static_cast<double>(pixels_));
+          context.y()[b * x_.channels + first + c] =
+              static_cast<float>(sums[c] / static_cast<double>(x_.pixels));
       }
     });
   }
 
   void Backward(const BackwardContext& context) override {
     if (!context.dx()) return;
-    const float scale = 1 / static_cast<float>(pixels_);
-    ForRowPieces(batch_, pixels_ * channels_, [&](int64_t b) {
-      const float* dy = context.dy() + b * channels_;
-      float* dx = context.dx() + b * pixels_ * channels_;
-      for (int64_t s = 0; s < pixels_; ++s)
-        Store(dx + s * channels_, 0, channels_, context.add[0],
+    const float scale = 1 / static_cast<float>(x_.pixels);
+    ForRowPieces(x_.batch, x_.observation(), [&](int64_t b) {
+      const float* dy = context.dy() + b * x_.channels;
+      float* dx = context.dx() + b * x_.observation();
+      for (int64_t s = 0; s < x_.pixels; ++s)
+        Store(dx + s * x_.channels, 0, x_.channels, context.add[0],
               [&](int64_t c) { return dy[c] * scale; });
     });
   }
 
  private:
-  int64_t batch_, pixels_, channels_;
+  Pixels x_;
 };
 
 class GlobalAverageOp : public Op {

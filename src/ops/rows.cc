@@ -57,34 +57,31 @@ class SoftmaxOp : public Op {
 
 class FlattenKernel : public Kernel {
  public:
-  explicit FlattenKernel(const Layout& x)
-      : batch_(x.axes()[0].size),
-        pixels_(x.size() / x.axes()[0].size / x.axes().back().size),
-        channels_(x.axes().back().size) {}
+  explicit FlattenKernel(const Layout& x) : x_(x) {}
   bool needs_input(size_t) const override { return false; }
 
   void Forward(const ForwardContext& context) override {
-    ForRowPieces(batch_, pixels_ * channels_, [&](int64_t b) {
-      const float* x = context.x() + b * pixels_ * channels_;
-      float* y = context.y() + b * pixels_ * channels_;
-      for (int64_t c = 0; c < channels_; ++c)
-        for (int64_t s = 0; s < pixels_; ++s) y[c * pixels_ + s] = x[s * channels_ + c];
+    ForRowPieces(x_.batch, x_.observation(), [&](int64_t b) {
+      const float* x = context.x() + b * x_.observation();
+      float* y = context.y() + b * x_.observation();
+      for (int64_t c = 0; c < x_.channels; ++c)
+        for (int64_t s = 0; s < x_.pixels; ++s) y[c * x_.pixels + s] = x[s * x_.channels + c];
     });
   }
 
   void Backward(const BackwardContext& context) override {
     if (!context.dx()) return;
-    ForRowPieces(batch_, pixels_ * channels_, [&](int64_t b) {
-      const float* dy = context.dy() + b * pixels_ * channels_;
-      float* dx = context.dx() + b * pixels_ * channels_;
-      for (int64_t s = 0; s < pixels_; ++s)
-        Store(dx + s * channels_, 0, channels_, context.add[0],
-              [&](int64_t c) { return dy[c * pixels_ + s]; });
+    ForRowPieces(x_.batch, x_.observation(), [&](int64_t b) {
+      const float* dy = context.dy() + b * x_.observation();
+      float* dx = context.dx() + b * x_.observation();
+      for (int64_t s = 0; s < x_.pixels; ++s)
+        Store(dx + s * x_.channels, 0, x_.channels, context.add[0],
+              [&](int64_t c) { return dy[c * x_.pixels + s]; });
     });
   }
 
  private:
-  int64_t batch_, pixels_, channels_;
+  Pixels x_;
 };
 
 class FlattenOp : public Op {

@@ -5,12 +5,21 @@
 
 #include <algorithm>
 #include <functional>
+#include <vector>
 
 namespace normkit {
 
+namespace {
+
+bool AreAlike(std::span<const int64_t> sizes) {
+  return std::ranges::adjacent_find(sizes, std::ranges::not_equal_to()) == sizes.end();
+}
+
+}  // namespace
+
 std::string DescribeSizes(std::span<const int64_t> sizes, bool joined) {
-  const bool alike = std::ranges::adjacent_find(sizes, std::ranges::not_equal_to()) == sizes.end();
-  return joined && alike ? fmt::format("{}", sizes[0]) : fmt::format("{}", fmt::join(sizes, "x"));
+  return joined && AreAlike(sizes) ? fmt::format("{}", sizes[0])
+                                   : fmt::format("{}", fmt::join(sizes, "x"));
 }
 
 std::string DescribeWindow(std::span<const int64_t> size, std::span<const int64_t> stride,
@@ -19,8 +28,11 @@ std::string DescribeWindow(std::span<const int64_t> size, std::span<const int64_
       fmt::format("{}, stride {}", DescribeSizes(size), DescribeSizes(stride, /*joined=*/true));
   if (padding.same) return text + ", padding same";
   const auto& [same, top, bottom, left, right, front, back] = padding;
-  if (top == bottom && top == left && top == right) return text + fmt::format(", padding {}", top);
-  return text + fmt::format(", padding {} {} {} {}", top, bottom, left, right);
+  std::vector<int64_t> sides{front, back, top, bottom, left, right};
+  sides.erase(sides.begin(), sides.end() - static_cast<ptrdiff_t>(2 * size.size()));
+  return text + fmt::format(", padding {}", AreAlike(sides)
+                                                ? fmt::format("{}", sides[0])
+                                                : fmt::format("{}", fmt::join(sides, " ")));
 }
 
 }  // namespace normkit
