@@ -11,6 +11,7 @@
 #include <utility>
 
 #include "src/core/pause.h"
+#include "src/core/signals.h"
 
 namespace normkit {
 namespace {
@@ -86,6 +87,14 @@ class Pool {
     }
     call_ = call;
     task_ = task;
+    if (workers_ < parts_ - 1) StartWorkers();
+    gate_.store(kOpen | static_cast<uint32_t>(workers_) * kSeat, std::memory_order_release);
+    jobs_.fetch_add(1, std::memory_order_release);
+    jobs_.notify_all();
+  }
+
+  void StartWorkers() {
+    const SignalsHeld held;  // a program's handlers run on its own threads
     while (workers_ < parts_ - 1) {
       try {
         std::thread([this, index = workers_ + 1] { Work(index); }).detach();
@@ -94,9 +103,6 @@ class Pool {
       }
       ++workers_;
     }
-    gate_.store(kOpen | static_cast<uint32_t>(workers_) * kSeat, std::memory_order_release);
-    jobs_.fetch_add(1, std::memory_order_release);
-    jobs_.notify_all();
   }
 
   void RunTasks(int first) {

@@ -131,7 +131,7 @@ class Convolution::Impl {
   void PrepareBackwardData();
   void PrepareBackwardWeights();
   void PlaceOrderedWeights(Pass& pass);
-  float* OrderWeights(Pass& pass, const float* weights, std::byte* scratch, Status& status);
+  float* OrderWeights(Pass& pass, const float* weights, std::byte* scratch, OneDnnCall& call);
   void MergePieces(const Region& region, int64_t size, std::byte* scratch);
 
   // The geometry of a piece, once the first has chosen the order of the weights.
@@ -218,11 +218,11 @@ void Convolution::Impl::PrepareBackwardWeights() {
 
 // The weights of the caller in the order that the pass has chosen.
 float* Convolution::Impl::OrderWeights(Pass& pass, const float* weights, std::byte* scratch,
-                                       Status& status) {
+                                       OneDnnCall& call) {
   float* ordered = pass.weights_region.At(scratch);
   {
     const OneThread one_thread;
-    status.Note(pass.reorder->Run({weights, ordered}));
+    call.Note(pass.reorder->Run({weights, ordered}));
   }
   return ordered;
 }
@@ -230,41 +230,41 @@ float* Convolution::Impl::OrderWeights(Pass& pass, const float* weights, std::by
 void Convolution::Impl::RunForward(const float* x, const float* weights, const float* bias,
                                    float* y, std::byte* scratch) {
   Pass& pass = forward_;
-  Status status;
-  const float* ordered = OrderWeights(pass, weights, scratch, status);
+  OneDnnCall call;
+  const float* ordered = OrderWeights(pass, weights, scratch, call);
   ParallelFor(cut_.count(), worth_threads_, [&](int64_t i) {
     const OneThread one_thread;
-    status.Note(pass.calls[static_cast<size_t>(i)].Run({x + cut_.begin(i) * x_size_, ordered, bias,
-                                                        y + cut_.begin(i) * y_size_,
-                                                        pass.scratchpad_region.At(scratch, i)}));
+    call.Note(pass.calls[static_cast<size_t>(i)].Run({x + cut_.begin(i) * x_size_, ordered, bias,
+                                                      y + cut_.begin(i) * y_size_,
+                                                      pass.scratchpad_region.At(scratch, i)}));
   });
-  status.Check("convolution forward");
+  call.Check("convolution forward");
 }
 
 void Convolution::Impl::RunBackwardData(const float* dy, const float* weights, bool add, float* dx,
                                         std::byte* scratch) {
   Pass& pass = data_;
-  Status status;
-  const float* ordered = OrderWeights(pass, weights, scratch, status);
+  OneDnnCall call;
+  const float* ordered = OrderWeights(pass, weights, scratch, call);
   ParallelFor(cut_.count(), worth_threads_, [&](int64_t i) {
     const OneThread one_thread;
     float* target = dx + cut_.begin(i) * x_size_;
     float* piece = add ? pass.dx_region.At(scratch, i) : target;
-    status.Note(pass.calls[static_cast<size_t>(i)].Run(
+    call.Note(pass.calls[static_cast<size_t>(i)].Run(
         {dy + cut_.begin(i) * y_size_, ordered, piece, pass.scratchpad_region.At(scratch, i)}));
     if (add)  // while the piece is still in cache
       for (int64_t k = 0; k < cut_.length(i) * x_size_; ++k) target[k] += piece[k];
   });
-  status.Check("convolution backward data");
+  call.Check("convolution backward data");
 }
 
 void Convolution::Impl::RunBackwardWeights(const float* x, const float* dy, float* dweights,
                                            float* dbias, std::byte* scratch) {
   Pass& pass = weights_;
-  Status status;
+  OneDnnCall call;
   ParallelFor(cut_.count(), worth_threads_, [&](int64_t i) {
     const OneThread one_thread;
-    status.Note(pass.calls[static_cast<size_t>(i)].Run(
+    call.Note(pass.calls[static_cast<size_t>(i)].Run(
         {x + cut_.begin(i) * x_size_, dy + cut_.begin(i) * y_size_,
          pass.weights_region.At(scratch, i), dbias ? pass.bias_region.At(scratch, i) : nullptr,
          pass.scratchpad_region.At(scratch, i)}));
@@ -273,13 +273,13 @@ void Convolution::Impl::RunBackwardWeights(const float* x, const float* dy, floa
               scratch);
   {
     const OneThread one_thread;
-    status.Note(pass.reorder->Run({pass.weights_region.At(scratch), dweights}));
+    call.Note(pass.reorder->Run({pass.weights_region.At(scratch), dweights}));
   }
   if (dbias) {
     MergePieces(pass.bias_region, shape_.filters, scratch);
     std::copy_n(pass.bias_region.At(scratch), shape_.filters, dbias);
   }
-  status.Check("convolution backward weights");
+  call.Check("convolution backward weights");
 }
 
 // Adds the parts of all pieces to the first, in their order.

@@ -7,6 +7,7 @@
 
 #include "normkit/core/threads.h"
 #include "src/core/fail.h"
+#include "src/core/signals.h"
 
 namespace normkit {
 
@@ -25,8 +26,11 @@ class OneThread {
   int before_;  // NumThreads() first: its default is taken from OpenMP's at the first call
 };
 
-// Remembers that a call failed on some thread; Check throws on the caller's.
-class Status {
+// A call that this thread makes, in pieces on any threads. Remembers that one failed; Check throws
+// on this thread. Until it ends no handler of a signal runs here, nor ever on the pool's threads:
+// the product of matrices takes its stack from the heap, and the frame of a handler, put in front
+// of a stack without room for it, overwrote what lay there.
+class OneDnnCall {
  public:
   void Note(dnnl_status_t status) {
     if (status != dnnl_success)
@@ -38,6 +42,7 @@ class Status {
   }
 
  private:
+  const SignalsHeld held_;
   int failed_ = 0;
 };
 

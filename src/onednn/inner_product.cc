@@ -41,28 +41,28 @@ void InnerProduct::Forward(const float* x, const float* weights, const float* bi
                            float* y) const {
   const auto& [batch, in, out] = shape_;
   const Cut rows(batch);
-  Status status;
+  OneDnnCall call;
   ParallelFor(rows.count, WorthThreads(shape_), [&, in = in, out = out](int64_t i) {
     const OneThread one_thread;
     float* to = y + rows.begin(i) * out;
     for (int64_t row = 0; bias && row < rows.length(i); ++row)
       std::copy(bias, bias + out, to + row * out);
-    status.Note(dnnl_sgemm('N', 'T', rows.length(i), out, in, 1, x + rows.begin(i) * in, in,
-                           weights, in, bias ? 1.f : 0.f, to, out));
+    call.Note(dnnl_sgemm('N', 'T', rows.length(i), out, in, 1, x + rows.begin(i) * in, in, weights,
+                         in, bias ? 1.f : 0.f, to, out));
   });
-  status.Check("matrix product");
+  call.Check("matrix product");
 }
 
 void InnerProduct::BackwardData(const float* dy, const float* weights, bool add, float* dx) const {
   const auto& [batch, in, out] = shape_;
   const Cut rows(batch);
-  Status status;
+  OneDnnCall call;
   ParallelFor(rows.count, WorthThreads(shape_), [&, in = in, out = out](int64_t i) {
     const OneThread one_thread;
-    status.Note(dnnl_sgemm('N', 'N', rows.length(i), in, out, 1, dy + rows.begin(i) * out, out,
-                           weights, in, add ? 1.f : 0.f, dx + rows.begin(i) * in, in));
+    call.Note(dnnl_sgemm('N', 'N', rows.length(i), in, out, 1, dy + rows.begin(i) * out, out,
+                         weights, in, add ? 1.f : 0.f, dx + rows.begin(i) * in, in));
   });
-  status.Check("matrix product");
+  call.Check("matrix product");
 }
 
 // dW = dy^T x, cut along the longer side of W: each piece sums over the whole batch.
@@ -71,16 +71,16 @@ void InnerProduct::BackwardWeights(const float* x, const float* dy, float* dweig
   const auto& [batch, in, out] = shape_;
   const bool by_output = out >= in;
   const Cut cut(by_output ? out : in);
-  Status status;
+  OneDnnCall call;
   ParallelFor(cut.count, WorthThreads(shape_), [&, batch = batch, in = in, out = out](int64_t i) {
     const OneThread one_thread;
     const int64_t first = cut.begin(i), length = cut.length(i);
-    status.Note(by_output ? dnnl_sgemm('T', 'N', length, in, batch, 1, dy + first, out, x, in, 0,
-                                       dweights + first * in, in)
-                          : dnnl_sgemm('T', 'N', out, length, batch, 1, dy, out, x + first, in, 0,
-                                       dweights + first, in));
+    call.Note(by_output ? dnnl_sgemm('T', 'N', length, in, batch, 1, dy + first, out, x, in, 0,
+                                     dweights + first * in, in)
+                        : dnnl_sgemm('T', 'N', out, length, batch, 1, dy, out, x + first, in, 0,
+                                     dweights + first, in));
   });
-  status.Check("matrix product");
+  call.Check("matrix product");
   if (dbias) SumRows(dy, batch, out, dbias);
 }
 

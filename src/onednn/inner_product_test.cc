@@ -1,7 +1,12 @@
 #include "src/onednn/inner_product.h"
 
 #include <gtest/gtest.h>
+#include <pthread.h>
 
+#include <atomic>
+#include <csignal>
+#include <cstddef>
+#include <thread>
 #include <vector>
 
 #include "normkit/core/random.h"
@@ -76,6 +81,44 @@ TEST(InnerProductTest, SameBitsForAnyNumberOfThreads) {
     }
   }
   SetNumThreads(0);
+}
+
+struct OwnStack {
+  void *begin = nullptr, *end = nullptr;
+  OwnStack() {
+    pthread_attr_t attributes;
+    size_t size = 0;
+    pthread_getattr_np(pthread_self(), &attributes);
+    pthread_attr_getstack(&attributes, &begin, &size);
+    pthread_attr_destroy(&attributes);
+    end = static_cast<std::byte*>(begin) + size;
+  }
+};
+
+OwnStack stack;
+std::atomic<int> handled{0}, astray{0};
+
+// oneDNN's products run on a stack of the heap's, without room for the frame of a handler.
+TEST(InnerProductTest, SignalsWaitForIt) {
+  stack = OwnStack();
+  const auto before = std::signal(SIGUSR1, [](int) {
+    const void* frame = __builtin_frame_address(0);
+    if (frame < stack.begin || frame >= stack.end) ++astray;
+    ++handled;
+  });
+  std::atomic<bool> ends{false};
+  std::thread sender([&, receiver = pthread_self()] {
+    for (int sent = 0; !ends; std::this_thread::yield())
+      if (sent == handled) pthread_kill(receiver, SIGUSR1), ++sent;
+  });
+  const std::vector<float> x = Normal(4 * 784, 1), weights = Normal(100 * 784, 2);
+  std::vector<float> y(4 * 100);
+  const InnerProduct product({4, 784, 100});
+  while (handled < 3000) product.Forward(x.data(), weights.data(), nullptr, y.data());
+  ends = true;
+  sender.join();
+  std::signal(SIGUSR1, before);
+  EXPECT_EQ(astray, 0);
 }
 
 }  // namespace

@@ -106,31 +106,31 @@ Pooling::Impl::Impl(PoolingKind kind, const PoolingShape& s, bool training)
 }
 
 void Pooling::Impl::RunForward(const float* x, float* y, std::byte* saved, std::byte* scratch) {
-  Status status;
+  OneDnnCall call;
   auto& calls = saved ? training_ : inference_;
   ParallelFor(cut_.count(), worth_threads(), [&](int64_t i) {
     const OneThread one_thread;
-    status.Note(calls[static_cast<size_t>(i)].Run(
+    call.Note(calls[static_cast<size_t>(i)].Run(
         {x + cut_.begin(i) * x_size_, y + cut_.begin(i) * y_size_,
          saved ? workspace_.At(saved, i) : nullptr, forward_pad_.At(scratch, i)}));
   });
-  status.Check("pooling forward");
+  call.Check("pooling forward");
 }
 
 void Pooling::Impl::RunBackward(const float* dy, const std::byte* saved, bool add, float* dx,
                                 std::byte* scratch) {
-  Status status;
+  OneDnnCall call;
   ParallelFor(cut_.count(), worth_threads(), [&](int64_t i) {
     const OneThread one_thread;
     float* target = dx + cut_.begin(i) * x_size_;
     float* piece = add ? dx_.At(scratch, i) : target;
-    status.Note(backward_[static_cast<size_t>(i)].Run(
+    call.Note(backward_[static_cast<size_t>(i)].Run(
         {dy + cut_.begin(i) * y_size_, piece, workspace_.At(const_cast<std::byte*>(saved), i),
          backward_pad_.At(scratch, i)}));
     if (add)
       for (int64_t k = 0; k < cut_.length(i) * x_size_; ++k) target[k] += piece[k];
   });
-  status.Check("pooling backward");
+  call.Check("pooling backward");
 }
 
 Pooling::Pooling(PoolingKind kind, const PoolingShape& shape, bool training) try
