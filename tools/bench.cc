@@ -113,10 +113,13 @@ void PrintLine(const nlohmann::ordered_json& json) {
 std::vector<BenchResult> Measure(const BenchArgs& args, const std::vector<BenchCell>& cells,
                                  const std::vector<int>& threads) {
   std::vector<BenchResult> results;
-  const auto limit = [&](int n) {
-    return args.limit > 0 ? args.limit : simd::StreamingBandwidth(n);
-  };
   ProgressLine progress(static_cast<int64_t>(cells.size() * threads.size()));
+  const auto limit = [&](int n) {
+    if (args.limit > 0) return args.limit;
+    progress.Update(static_cast<int64_t>(results.size()), "bench",
+                    fmt::format("bandwidth of the memory, {} threads", n));
+    return simd::StreamingBandwidth(n);
+  };
   for (const int n : threads) {
     SetNumThreads(n);
     double before = limit(n);

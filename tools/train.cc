@@ -274,7 +274,7 @@ void PrintSummary(const TrainArgs& args, const TrainingResult& result, const Dat
                classification ? "accuracy" : "RMSE", result.final_validation_accuracy,
                classification ? " %" : "", result.final_validation_loss);
   const std::string statistics =
-      DescribeStatistics(args.options.batch_normalization_statistics, result.statistics_gaps);
+      DescribeStatistics(args.options.batch_normalization_statistics, result);
   if (!statistics.empty()) fmt::print("Statistics {}\n", statistics);
   if (!parting.empty()) fmt::print("{}\n", parting);
   fmt::print("Trained {} iterations in {}; activations and gradients take {:.1f} MB\n",

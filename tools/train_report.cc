@@ -126,8 +126,7 @@ std::string TrainReport(const TrainingResult& result, const TrainingOptions& opt
   if (result.stopped) page.Paragraph("Stopped before the end.");
   if (result.stopped_early) page.Paragraph("Ended early: the validation loss no longer fell.");
   page.Figures(FinalFigures(result));
-  const std::string statistics =
-      DescribeStatistics(options.batch_normalization_statistics, result.statistics_gaps);
+  const std::string statistics = DescribeStatistics(options.batch_normalization_statistics, result);
   if (!statistics.empty()) page.Paragraph("Batch normalization predicts with " + statistics + ".");
   if (facts.validation) {
     const std::string parting = DescribeParting(result, facts.validation->size());

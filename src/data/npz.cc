@@ -14,15 +14,7 @@
 // sections 4.3.7 (local header), 4.3.12 (central directory), 4.3.14 to 4.3.16 (its end), 4.5.3
 // (ZIP64).
 namespace normkit {
-namespace {
-
-constexpr uint32_t kLocalHeader = 0x04034b50, kCentralHeader = 0x02014b50, kEnd = 0x06054b50,
-                   kEnd64 = 0x06064b50, kLocator64 = 0x07064b50;
-constexpr size_t kLocalSize = 30, kCentralSize = 46, kEndSize = 22, kEnd64Size = 56,
-                 kLocatorSize = 20;
-constexpr uint32_t kFull32 = 0xffffffff;
-constexpr uint16_t kFull16 = 0xffff;
-constexpr uint16_t kStored = 0, kDeflated = 8;
+namespace npz {  // named: NpzReader::Archive holds them
 
 // Numbers at positions of the file; every access is checked.
 class ZipBytes {
@@ -62,13 +54,25 @@ struct Member {
   uint64_t compressed, size, local_header;
 };
 
+}  // namespace npz
+
+namespace {
+
+constexpr uint32_t kLocalHeader = 0x04034b50, kCentralHeader = 0x02014b50, kEnd = 0x06054b50,
+                   kEnd64 = 0x06064b50, kLocator64 = 0x07064b50;
+constexpr size_t kLocalSize = 30, kCentralSize = 46, kEndSize = 22, kEnd64Size = 56,
+                 kLocatorSize = 20;
+constexpr uint32_t kFull32 = 0xffffffff;
+constexpr uint16_t kFull16 = 0xffff;
+constexpr uint16_t kStored = 0, kDeflated = 8;
+
 // Where the central directory lies.
 struct Directory {
   uint64_t count, size, offset;
   uint64_t moved = 0;  // offsets count from here, where something stands before the archive
 };
 
-Directory FindDirectory(const ZipBytes& zip) {
+Directory FindDirectory(const npz::ZipBytes& zip) {
   // The end record is last but for a comment of up to 64 KiB.
   if (zip.size() < kEndSize) Fail("{}: is not an .npz file (no ZIP archive)", zip.path());
   uint64_t end = zip.size() - kEndSize;
@@ -98,7 +102,7 @@ Directory FindDirectory(const ZipBytes& zip) {
 }
 
 // Sizes of 32 one bits stand in the ZIP64 extra field instead, in this order.
-void ReadZip64Field(const ZipBytes& zip, uint64_t at, uint64_t end, Member& member) {
+void ReadZip64Field(const npz::ZipBytes& zip, uint64_t at, uint64_t end, npz::Member& member) {
   while (at + 4 <= end) {
     const auto id = zip.Get<uint16_t>(at), size = zip.Get<uint16_t>(at + 2);
     at += 4;
@@ -113,17 +117,17 @@ void ReadZip64Field(const ZipBytes& zip, uint64_t at, uint64_t end, Member& memb
 }
 
 // Reads the directory's entry at `at` and moves it on.
-Member ReadDirectoryEntry(const ZipBytes& zip, uint64_t moved, uint64_t& at) {
+npz::Member ReadDirectoryEntry(const npz::ZipBytes& zip, uint64_t moved, uint64_t& at) {
   zip.ExpectSignature(at, kCentralHeader, "a directory entry");
   const auto name_size = zip.Get<uint16_t>(at + 28), extra_size = zip.Get<uint16_t>(at + 30),
              comment_size = zip.Get<uint16_t>(at + 32);
-  Member member{.name = std::string(zip.Part(at + kCentralSize, name_size)),
-                .flags = zip.Get<uint16_t>(at + 8),
-                .method = zip.Get<uint16_t>(at + 10),
-                .crc = zip.Get<uint32_t>(at + 16),
-                .compressed = zip.Get<uint32_t>(at + 20),
-                .size = zip.Get<uint32_t>(at + 24),
-                .local_header = zip.Get<uint32_t>(at + 42)};
+  npz::Member member{.name = std::string(zip.Part(at + kCentralSize, name_size)),
+                     .flags = zip.Get<uint16_t>(at + 8),
+                     .method = zip.Get<uint16_t>(at + 10),
+                     .crc = zip.Get<uint32_t>(at + 16),
+                     .compressed = zip.Get<uint32_t>(at + 20),
+                     .size = zip.Get<uint32_t>(at + 24),
+                     .local_header = zip.Get<uint32_t>(at + 42)};
   const uint64_t extra = at + kCentralSize + name_size;
   zip.Part(extra, extra_size);
   ReadZip64Field(zip, extra, extra + extra_size, member);
@@ -137,12 +141,13 @@ uint32_t Crc(std::string_view bytes) {
       crc32_z(0, reinterpret_cast<const Bytef*>(bytes.data()), bytes.size()));
 }
 
-std::string WhereOf(const ZipBytes& zip, const Member& member) {
+std::string WhereOf(const npz::ZipBytes& zip, const npz::Member& member) {
   return fmt::format("{}: member '{}'", zip.path(), member.name);
 }
 
 // The member's bytes as they lie in the archive.
-std::string_view StoredBytes(const ZipBytes& zip, const Member& member, const std::string& where) {
+std::string_view StoredBytes(const npz::ZipBytes& zip, const npz::Member& member,
+                             const std::string& where) {
   if (member.flags & 1) Fail("{}: is encrypted, expected a plain one", where);
   if (member.method != kStored && member.method != kDeflated)
     Fail("{}: compression method {}, expected 0 (stored) or 8 (deflated)", where, member.method);
@@ -155,7 +160,7 @@ std::string_view StoredBytes(const ZipBytes& zip, const Member& member, const st
   return zip.Part(begin, member.compressed);
 }
 
-NpyArray ReadMember(const ZipBytes& zip, const Member& member) {
+NpyArray ReadMember(const npz::ZipBytes& zip, const npz::Member& member) {
   const std::string where = WhereOf(zip, member);
   std::string_view bytes = StoredBytes(zip, member, where);
   std::string inflated;
@@ -171,7 +176,7 @@ NpyArray ReadMember(const ZipBytes& zip, const Member& member) {
   return ParseNpy(bytes, where);
 }
 
-NpyInfo ReadMemberInfo(const ZipBytes& zip, const Member& member) {
+NpyInfo ReadMemberInfo(const npz::ZipBytes& zip, const npz::Member& member) {
   constexpr uint64_t kStart = uint64_t{1} << 17;  // headers of NumPy have at most 64 KiB
   const std::string where = WhereOf(zip, member);
   const std::string_view bytes = StoredBytes(zip, member, where);
@@ -218,7 +223,7 @@ struct NpzReader::Archive {
     const Directory directory = FindDirectory(zip);
     uint64_t at = directory.offset, compressed = 0;
     for (uint64_t i = 0; i < directory.count; ++i) {
-      const Member member = ReadDirectoryEntry(zip, directory.moved, at);
+      const npz::Member member = ReadDirectoryEntry(zip, directory.moved, at);
       if (!member.name.ends_with(".npy")) continue;
       // Members that share their bytes are how an archive bomb is made.
       compressed += std::min(member.compressed, zip.size());
@@ -227,7 +232,7 @@ struct NpzReader::Archive {
     }
   }
 
-  const Member& Find(const std::string& name) const {
+  const npz::Member& Find(const std::string& name) const {
     const auto [begin, end] = members.equal_range(name);
     if (begin == end) Fail("{}: has no array '{}'", path, name);
     if (std::distance(begin, end) > 1) Fail("{}: has two members '{}.npy'", path, name);
@@ -235,8 +240,8 @@ struct NpzReader::Archive {
   }
 
   std::string path;
-  ZipBytes zip;
-  std::multimap<std::string, Member> members;
+  npz::ZipBytes zip;
+  std::multimap<std::string, npz::Member> members;
 };
 
 NpzReader::NpzReader(std::string_view bytes, const std::string& path)

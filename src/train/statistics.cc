@@ -279,8 +279,6 @@ std::vector<StatisticsGap> FinishStatistics(const Graph& graph, Parameters& para
 }
 
 std::string DescribeStatistics(Statistics statistics, const std::vector<StatisticsGap>& gaps) {
-  if (statistics == Statistics::kMoving)
-    return "moving: the moving estimates of training, not compared with what prediction feeds";
   if (gaps.empty()) return "";
   const std::string what =
       statistics == Statistics::kPopulation
@@ -291,6 +289,13 @@ std::string DescribeStatistics(Statistics statistics, const std::vector<Statisti
           : "those of what prediction feeds each batch normalization";
   return fmt::format("{}: {}; the moving estimates differ by up to {}", Name(statistics), what,
                      DescribeWorst(gaps, &StatisticsGap::variance, &StatisticsGap::mean));
+}
+
+std::string DescribeStatistics(Statistics statistics, const TrainingResult& result) {
+  if (LayersWithStatistics(result.network.graph).empty()) return "";
+  if (statistics == Statistics::kMoving)
+    return "moving: the moving estimates of training, not compared with what prediction feeds";
+  return DescribeStatistics(statistics, result.statistics_gaps);
 }
 
 void FillInputStatistics(const Graph& graph, Parameters& parameters, const DataSource& data) {

@@ -354,8 +354,11 @@ TEST(AutoStatistics, SayHowFarTheMovingOnesWere) {
                 ::testing::HasSubstr("; the moving estimates differ by up to 8.0 % in variance "
                                      "('bn') and 0.50 standard deviations in mean ('bn')"));
   }
-  EXPECT_EQ(DescribeStatistics(Statistics::kAuto, {}), "");
-  EXPECT_THAT(DescribeStatistics(Statistics::kMoving, {}), ::testing::HasSubstr("not compared"));
+  EXPECT_EQ(DescribeStatistics(Statistics::kAuto, std::vector<StatisticsGap>()), "");
+  TrainingResult without, with;
+  with.network.graph = graph;
+  EXPECT_EQ(DescribeStatistics(Statistics::kMoving, without), "");
+  EXPECT_THAT(DescribeStatistics(Statistics::kMoving, with), ::testing::HasSubstr("not compared"));
 }
 
 TEST(PopulationStatistics, FrozenAndUsedStatisticsStay) {

@@ -57,6 +57,8 @@ NORMKIT_API TrainingResult TrainNetwork(const DataPtr& data, const Graph& graph,
 // One line on what batch normalization predicts with: "auto: those of what prediction feeds each
 // batch normalization; the moving estimates differ by up to 8.1 % in variance ('norm2') and ...".
 // "" for a network without.
+NORMKIT_API std::string DescribeStatistics(Statistics statistics, const TrainingResult& result);
+// Likewise for the gaps of several networks; "" where there are none ('moving' measures none).
 NORMKIT_API std::string DescribeStatistics(Statistics statistics,
                                            const std::vector<StatisticsGap>& gaps);
 
