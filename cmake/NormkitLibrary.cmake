@@ -25,9 +25,32 @@ target_include_directories(normkit INTERFACE
   $<INSTALL_INTERFACE:${CMAKE_INSTALL_INCLUDEDIR}>)
 target_compile_features(normkit INTERFACE cxx_std_20)
 
-# Installed: library, headers, find_package(normkit), pkg-config, and the program (tools/).
+# The operation alone, normkit::norm: stands on the C and C++ libraries and nothing else. Of core and
+# simd it takes what it needs; standalone/ has in their place what their libraries would do.
+add_library(normkit_norm_parts STATIC)
+set_target_properties(normkit_norm_parts PROPERTIES LINKER_LANGUAGE CXX)
+target_sources(normkit_norm_parts PRIVATE $<TARGET_OBJECTS:normkit_core> $<TARGET_OBJECTS:normkit_simd>)
+add_library(normkit_norm_library SHARED)
+add_library(normkit::norm ALIAS normkit_norm_library)
+target_sources(normkit_norm_library PRIVATE
+  $<TARGET_OBJECTS:normkit_norm> $<TARGET_OBJECTS:normkit_c>
+  $<TARGET_OBJECTS:normkit_core_standalone> $<TARGET_OBJECTS:normkit_simd_standalone>)
+set_target_properties(normkit_norm_library PROPERTIES
+  OUTPUT_NAME normkit_norm EXPORT_NAME norm LINKER_LANGUAGE CXX VERSION ${PROJECT_VERSION}
+  SOVERSION ${PROJECT_VERSION_MAJOR}.${PROJECT_VERSION_MINOR}
+  LINK_DEPENDS ${PROJECT_SOURCE_DIR}/cmake/normkit.map)
+target_include_directories(normkit_norm_library
+  INTERFACE $<BUILD_INTERFACE:${PROJECT_SOURCE_DIR}/include>
+            $<BUILD_INTERFACE:${PROJECT_BINARY_DIR}/include>
+            $<INSTALL_INTERFACE:${CMAKE_INSTALL_INCLUDEDIR}>)
+target_compile_features(normkit_norm_library INTERFACE cxx_std_20)
+target_link_libraries(normkit_norm_library PRIVATE normkit_norm_parts)
+target_link_options(normkit_norm_library PRIVATE -Wl,-z,nodelete -Wl,-z,defs
+                                                 -Wl,--version-script=${PROJECT_SOURCE_DIR}/cmake/normkit.map)
+
+# Installed: libraries, headers, find_package(normkit), pkg-config, and the program (tools/).
 set(config_dir ${CMAKE_INSTALL_LIBDIR}/cmake/normkit)
-install(TARGETS normkit EXPORT normkit)
+install(TARGETS normkit normkit_norm_library EXPORT normkit)
 install(DIRECTORY include/normkit ${PROJECT_BINARY_DIR}/include/normkit
         DESTINATION ${CMAKE_INSTALL_INCLUDEDIR} FILES_MATCHING PATTERN "*.h")
 install(EXPORT normkit NAMESPACE normkit:: DESTINATION ${config_dir} FILE normkitConfig.cmake)

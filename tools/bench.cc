@@ -12,11 +12,11 @@
 #include <nlohmann/json.hpp>
 
 #include "normkit/core/threads.h"
-#include "normkit/report/progress.h"
-#include "normkit/report/report.h"
 #include "normkit/version.h"
 #include "src/core/fail.h"
 #include "src/core/files.h"
+#include "src/report/progress.h"
+#include "src/report/report.h"
 #include "src/simd/bandwidth.h"
 #include "tools/bench_measure.h"
 #include "tools/bench_network.h"

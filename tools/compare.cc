@@ -15,12 +15,12 @@
 
 #include "normkit/core/threads.h"
 #include "normkit/nn/networks.h"
-#include "normkit/report/progress.h"
 #include "normkit/train/train.h"
 #include "src/core/fail.h"
 #include "src/core/files.h"
 #include "src/core/log.h"
 #include "src/core/output_folder.h"
+#include "src/report/progress.h"
 #include "src/train/needs.h"
 #include "src/train/option_table.h"
 #include "tools/commands.h"

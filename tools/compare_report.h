@@ -5,9 +5,9 @@
 #include <string>
 #include <vector>
 
-#include "normkit/report/report.h"
 #include "normkit/train/options.h"
 #include "normkit/train/train.h"
+#include "src/report/report.h"
 
 namespace normkit::tools {
 

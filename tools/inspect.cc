@@ -8,10 +8,10 @@
 #include <vector>
 
 #include "normkit/onnx/onnx.h"
-#include "normkit/report/report.h"
 #include "src/core/files.h"
 #include "src/data/summary.h"
 #include "src/onnx/model.h"
+#include "src/report/report.h"
 #include "tools/commands.h"
 #include "tools/json_text.h"
 #include "tools/layer_table.h"

@@ -5,7 +5,7 @@
 #include <string>
 
 #include "normkit/nn/network.h"
-#include "normkit/report/report.h"
+#include "src/report/report.h"
 
 namespace normkit::tools {
 

@@ -15,7 +15,6 @@
 #include <vector>
 
 #include "normkit/core/threads.h"
-#include "normkit/report/progress.h"
 #include "src/core/fail.h"
 #include "src/core/files.h"
 #include "src/core/log.h"
@@ -23,6 +22,7 @@
 #include "src/graph/memory.h"
 #include "src/nn/layers/normalization.h"
 #include "src/onnx/model.h"
+#include "src/report/progress.h"
 #include "src/train/needs.h"
 #include "src/train/option_table.h"
 #include "tools/commands.h"

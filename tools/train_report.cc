@@ -5,8 +5,8 @@
 #include <algorithm>
 #include <cmath>
 
-#include "normkit/report/progress.h"
-#include "normkit/report/report.h"
+#include "src/report/progress.h"
+#include "src/report/report.h"
 #include "tools/layer_table.h"
 
 namespace normkit::tools {

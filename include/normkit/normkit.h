@@ -29,8 +29,6 @@
 #include "normkit/onnx/onnx.h"
 #include "normkit/ops/op.h"
 #include "normkit/ops/padding.h"
-#include "normkit/report/progress.h"
-#include "normkit/report/report.h"
 #include "normkit/train/options.h"
 #include "normkit/train/predict.h"
 #include "normkit/train/train.h"

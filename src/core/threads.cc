@@ -1,24 +1,40 @@
 #include "normkit/core/threads.h"
 
-#include <omp.h>
+#include <sched.h>
 
 #include <algorithm>
 #include <atomic>
 #include <cstdlib>
+#include <optional>
+#include <string_view>
+#include <thread>
 
 #include "src/core/cpu_quota.h"
 #include "src/core/fail.h"
+#include "src/core/numbers.h"
 
 namespace normkit {
 namespace {
+
+constexpr NumberRange<int> kThreads{1, 1024};
+
 std::atomic<int> chosen{0};
 
-// What OpenMP says: the processors this process may run on, or OMP_NUM_THREADS; of the first no
-// more than a container's quota pays for.
+// As programs of OpenMP do: OMP_NUM_THREADS ("4", or "4,2" for nested ones), else the processors
+// that this process may use, no more than a container's quota pays for.
 int DefaultThreads() {
-  const int threads = omp_get_max_threads();
-  return std::getenv("OMP_NUM_THREADS") ? threads : std::min(threads, CpuQuota().value_or(threads));
+  const char* wanted = std::getenv("OMP_NUM_THREADS");
+  const std::string_view text = wanted ? wanted : "";
+  const std::optional<int> number = ParseNumber<int>(text.substr(0, text.find(',')));
+  if (number && kThreads.Contains(*number)) return *number;
+  cpu_set_t allowed;
+  const bool known = sched_getaffinity(0, sizeof(allowed), &allowed) == 0;
+  const int processors =
+      known ? CPU_COUNT(&allowed) : static_cast<int>(std::thread::hardware_concurrency());
+  const int most = std::clamp(processors, kThreads.low, kThreads.high);
+  return std::min(most, CpuQuota().value_or(most));
 }
+
 }  // namespace
 
 void SetNumThreads(int threads) {

@@ -13,8 +13,8 @@ TEST(ReducerStubTest, SaysThatMpiIsAbsent) {
     FAIL() << "made a reducer without MPI";
   } catch (const Error& error) {
     EXPECT_STREQ(error.what(),
-                 "MPI: this build of normkit holds no MPI back-end; install an MPI library and "
-                 "build again");
+                 "MPI: this build of normkit holds no MPI back-end (libnormkit_mpi.so); install an "
+                 "MPI library and build again");
   }
 }
 

@@ -1,4 +1,4 @@
-#include "normkit/report/report.h"
+#include "src/report/report.h"
 #include "src/report/text.h"
 
 namespace normkit {

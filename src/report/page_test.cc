@@ -5,7 +5,7 @@
 #include <cmath>
 #include <limits>
 
-#include "normkit/report/report.h"
+#include "src/report/report.h"
 #include "src/report/ticks.h"
 
 namespace normkit {

@@ -1,4 +1,4 @@
-#include "normkit/report/progress.h"
+#include "src/report/progress.h"
 
 #include <fmt/format.h>
 #include <sys/ioctl.h>

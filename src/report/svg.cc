@@ -4,7 +4,7 @@
 #include <cmath>
 #include <limits>
 
-#include "normkit/report/report.h"
+#include "src/report/report.h"
 #include "src/report/text.h"
 #include "src/report/ticks.h"
 

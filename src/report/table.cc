@@ -1,7 +1,7 @@
 #include <algorithm>
 #include <cctype>
 
-#include "normkit/report/report.h"
+#include "src/report/report.h"
 #include "src/report/text.h"
 
 namespace normkit {

@@ -1,6 +1,6 @@
 #include <gtest/gtest.h>
 
-#include "normkit/report/report.h"
+#include "src/report/report.h"
 #include "src/report/text.h"
 
 namespace normkit {

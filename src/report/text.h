@@ -6,7 +6,7 @@
 #include <string_view>
 #include <vector>
 
-#include "normkit/report/report.h"
+#include "src/report/report.h"
 
 namespace normkit {
 

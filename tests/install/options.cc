@@ -30,17 +30,13 @@ std::string NamesOfOptions() {
   const ExecutorOptions executor{.training = true};
   const NetworkPurpose purpose{.num_classes = 10};
   const TrainingOptions training{.max_epochs = 1};
-  const ProgressOptions progress{.terminal = false};
   const Normalization::ForwardArgs forward{.x = nullptr};
   const Normalization::BackwardArgs backward{.x = nullptr};
   const OpenOptions open{.count = 100};
-  const Series series{.dashed = true};
-  const Plot plot{.series = {series}, .log_y = true};
   return image.name + features.name + lines.name + convolution.name + connected.name +
          pooling.name + leaky.name + dropout.name + addition.name + concatenation.name +
          batch.name + layer.name + instance.name + group.name + norms.name + norm.name +
-         plot.title +
          std::to_string(choice.num_groups + purpose.num_classes + open.count +
                         training.max_epochs) +
-         (progress.terminal || forward.x || backward.x || executor.training ? "?" : "");
+         (forward.x || backward.x || executor.training ? "?" : "");
 }

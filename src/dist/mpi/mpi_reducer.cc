@@ -4,8 +4,8 @@
 #include <numeric>
 #include <vector>
 
-#include "normkit/dist/reducer.h"
 #include "src/core/fail.h"
+#include "src/dist/mpi/module.h"
 
 namespace normkit {
 namespace {
@@ -100,9 +100,6 @@ class MpiReducer : public Reducer {
 };
 
 }  // namespace
-
-bool MpiAvailable() { return true; }
-
-std::unique_ptr<Reducer> MakeMpiReducer() { return std::make_unique<MpiReducer>(); }
-
 }  // namespace normkit
+
+normkit::Reducer* normkit_mpi_make_reducer() { return new normkit::MpiReducer; }

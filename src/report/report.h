@@ -5,8 +5,6 @@
 #include <utility>
 #include <vector>
 
-#include "normkit/core/export.h"
-
 namespace normkit {
 
 // Text in columns: a column of numbers is set right, one of words left. Rows shorter than the
@@ -16,10 +14,10 @@ struct Table {
   std::vector<std::vector<std::string>> rows = {};
 };
 // For a terminal: columns two spaces apart, a rule below the header.
-NORMKIT_API std::string ToText(const Table& table);
-NORMKIT_API std::string ToMarkdown(const Table& table);
+std::string ToText(const Table& table);
+std::string ToMarkdown(const Table& table);
 // RFC 4180: commas, CRLF, quotes where a cell needs them.
-NORMKIT_API std::string ToCsv(const Table& table);
+std::string ToCsv(const Table& table);
 
 // One curve. A point that is not finite (or not positive on a logarithmic axis) breaks the line.
 struct Series {
@@ -40,14 +38,14 @@ struct Plot {
 // An <svg> element that stands alone: in a file of its own or inside a page. It follows the light
 // or dark scheme of the reader. Curves with more points than the picture has columns are thinned to
 // the first, lowest, highest and last point of each column.
-NORMKIT_API std::string ToSvg(const Plot& plot);
+std::string ToSvg(const Plot& plot);
 
 // `text` with what HTML and XML give a meaning replaced: & < > " '. Control characters, which they
 // forbid, become U+FFFD.
-NORMKIT_API std::string EscapeHtml(const std::string& text);
+std::string EscapeHtml(const std::string& text);
 
 // A self-contained HTML page: no script, nothing loaded from elsewhere. All text is escaped.
-class NORMKIT_API HtmlPage {
+class HtmlPage {
  public:
   explicit HtmlPage(std::string title);
   void Heading(const std::string& text);

@@ -7,8 +7,6 @@
 #include <string>
 #include <string_view>
 
-#include "normkit/core/export.h"
-
 namespace normkit {
 
 // Where a progress line writes and what it knows of the world; the defaults are stderr and the
@@ -20,13 +18,13 @@ struct ProgressOptions {
   std::function<double()> seconds = {};              // a clock that never goes back
   std::function<void(std::string_view)> write = {};  // takes what goes to the terminal
   // terminal: stderr is one (and TERM is not "dumb"); color: and NO_COLOR is not set.
-  NORMKIT_API static ProgressOptions Stderr();
+  static ProgressOptions Stderr();
 };
 
 // One live line:  epoch 3 ━━━━━━━━━━━━──────── 312/780  41 it/s  0:11 left  loss 0.0421
 // Redrawn at most ten times a second; where stderr is no terminal nothing is ever written. The line
 // is cut to the terminal's width, and taken away when the object goes.
-class NORMKIT_API ProgressLine {
+class ProgressLine {
  public:
   // `total` 0: unknown; then the count and the rate are shown alone.
   explicit ProgressLine(int64_t total, ProgressOptions options = ProgressOptions::Stderr());
@@ -50,6 +48,6 @@ class NORMKIT_API ProgressLine {
 };
 
 // "0:07", "12:34", "1:02:03".
-NORMKIT_API std::string FormatDuration(double seconds);
+std::string FormatDuration(double seconds);
 
 }  // namespace normkit
