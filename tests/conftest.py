@@ -34,6 +34,12 @@ def library():
 
 
 @pytest.fixture(scope="session")
+def norm_library(library):
+    """Path of the library that holds the operation alone."""
+    return library.with_name("libnormkit_norm.so")
+
+
+@pytest.fixture(scope="session")
 def normkit(program):
     """Runs the program: normkit("eval", model, code=0) gives a CompletedProcess with text."""
 

@@ -16,9 +16,9 @@ from conftest import ROOT
 EXAMPLE = ROOT / "examples/ctypes_numpy.py"
 
 
-@pytest.fixture(scope="module")
-def example(library):
-    os.environ["NORMKIT_LIBRARY"] = str(library)
+@pytest.fixture(scope="module", params=["library", "norm_library"])
+def example(request):
+    os.environ["NORMKIT_LIBRARY"] = str(request.getfixturevalue(request.param))
     spec = importlib.util.spec_from_file_location("ctypes_numpy", EXAMPLE)
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)

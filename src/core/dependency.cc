@@ -12,7 +12,6 @@ std::vector<Dependency> CoreDependencies() {
        "MIT"},
       {"spdlog", fmt::format("{}.{}.{}", SPDLOG_VER_MAJOR, SPDLOG_VER_MINOR, SPDLOG_VER_PATCH),
        "MIT"},
-      {"libgomp", __VERSION__, "GPL-3.0-or-later WITH GCC-exception-3.1"},
   };
 }
 

@@ -10,6 +10,7 @@ std::vector<Dependency> OnednnDependencies() {
   return {
       {"oneDNN", fmt::format("{}.{}.{}", linked->major, linked->minor, linked->patch),
        "Apache-2.0"},
+      {"libgomp", __VERSION__, "GPL-3.0-or-later WITH GCC-exception-3.1"},
   };
 }
 

@@ -1,12 +1,11 @@
-// What libnormkit_mpi.so gives to the library that loads it (src/dist/reducer.cc).
+// What libnormkit_mpi.so gives to the library that loads it (src/dist/mpi_module.cc).
 #pragma once
 
 #include "normkit/core/reducer.h"
 
-// The version of normkit that it was built with, which has to be the loader's; a reducer over all
-// processes of the job (Error where MPI fails); what MPI says of itself.
 extern "C" {
-[[gnu::visibility("default")]] const char* normkit_mpi_built_with();
-[[gnu::visibility("default")]] normkit::Reducer* normkit_mpi_make_reducer();
+// Of normkit: has to be the loader's, since classes of C++ go across.
 [[gnu::visibility("default")]] const char* normkit_mpi_version();
+// See MakeMpiReducer; the caller owns it.
+[[gnu::visibility("default")]] normkit::Reducer* normkit_mpi_make_reducer();
 }

@@ -4,6 +4,7 @@
 #include <numeric>
 #include <vector>
 
+#include "normkit/version.h"
 #include "src/core/fail.h"
 #include "src/dist/mpi/module.h"
 
@@ -101,5 +102,7 @@ class MpiReducer : public Reducer {
 
 }  // namespace
 }  // namespace normkit
+
+const char* normkit_mpi_version() { return NORMKIT_VERSION; }
 
 normkit::Reducer* normkit_mpi_make_reducer() { return new normkit::MpiReducer; }

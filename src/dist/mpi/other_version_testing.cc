@@ -1,0 +1,6 @@
+// A module of another version of normkit.
+#include "src/dist/mpi/module.h"
+
+const char* normkit_mpi_version() { return "0.0.0"; }
+
+normkit::Reducer* normkit_mpi_make_reducer() { return nullptr; }
