@@ -168,27 +168,32 @@ def test_checkpoints_of_other_programs(normkit, program, tmp_path):
     assert message(options=options | {"nonsense": 1}).startswith("property 'nonsense' is unknown, expected ")
 
 
-def test_rms_has_a_rate_of_its_own(normkit, tmp_path):
-    """Where nothing is said of the rate; a network of other norms as well has that of the others."""
-    line = "normkit: rms normalization: --initial-learn-rate is 0.002 where nothing is said, not 0.003\n"
+def test_rms_has_rates_of_its_own(normkit, tmp_path):
+    """Where nothing is said of them; a network of other norms as well has those of the others."""
+    line = ("normkit: rms normalization: --initial-learn-rate is 0.001 and --learn-rate-schedule none where "
+            "neither is given, not 0.003 and cosine\n")  # fmt: skip
 
-    def rate(*options):
+    def rates(*options):
         output = tmp_path / f"out{len(list(tmp_path.iterdir()))}"
         done = normkit("train", "--data", "digits:60", "--max-epochs", "1", *options, "--output", output)
-        found = re.search(r"initial-learn-rate</td>\s*<td[^>]*>([^<]*)</td>", (output / "report.html").read_text())
-        return line in done.stderr, found[1]
+        report = (output / "report.html").read_text()
+        found = [re.search(rf"{name}</td>\s*<td[^>]*>([^<]*)</td>", report)[1]
+                 for name in ("initial-learn-rate", "learn-rate-schedule")]  # fmt: skip
+        return line in done.stderr, *found
 
-    assert rate("--norm", "rms") == (True, "0.002")
-    assert rate("--norm", "rms", "--initial-learn-rate", "0.003") == (False, "0.003")
-    assert rate("--norm", "batch") == (False, "0.003")
-    assert rate("--norm", "none") == (False, "0.003")
+    others, own = (False, "0.003", "cosine"), (True, "0.001", "none")
+    assert rates("--norm", "rms") == own
+    assert rates("--norm", "rms", "--initial-learn-rate", "0.003") == others
+    assert rates("--norm", "rms", "--learn-rate-schedule", "cosine") == others
+    assert rates("--norm", "batch") == others
+    assert rates("--norm", "none") == others
     network = tmp_path / "two.json"
     layers = [{"type": "image_input"}, {"type": "flatten"}, {"type": "rms_normalization"},
               {"type": "norm"}, {"type": "fully_connected"}, {"type": "softmax"}]  # fmt: skip
     network.write_text(json.dumps({"layers": layers}))
-    assert rate("--network", network, "--norm", "none") == (True, "0.002")
-    assert rate("--network", network, "--norm", "layer") == (False, "0.003")
-    assert "0.002 where all norms are rms" in " ".join(normkit("train", "--help").stdout.split())
+    assert rates("--network", network, "--norm", "none") == own
+    assert rates("--network", network, "--norm", "layer") == others
+    assert "0.001 throughout where all norms are rms" in " ".join(normkit("train", "--help").stdout.split())
 
 
 def test_data_that_networks_do_not_take(normkit, tmp_path):

@@ -44,14 +44,14 @@ struct TrainArgs {
   std::string output, resume;
   int threads = 0;
   bool json = false, overwrite = false;
-  bool rate_given = false;  // --initial-learn-rate
+  bool rates_given = false;  // --initial-learn-rate or --learn-rate-schedule
   TrainingOptions options = DefaultTrainingOptions();
   TrainArgs() { options.checkpoint_frequency = 1; }
 };
 
-// RMS normalization alone of all norms is worse than PyTorch's own at the rate of the others, and
-// as good at this one (docs/decisions.md).
-constexpr double kRmsLearnRate = 0.002;
+// RMS normalization alone of all norms does not bear the rate of the others: nothing keeps half of
+// its outputs positive, and whole layers of ReLUs end at zero (docs/decisions.md).
+constexpr double kRmsLearnRate = 0.001;
 
 bool AllNormsAreRms(const Graph& graph) {
   int norms = 0, rms = 0;
@@ -62,11 +62,13 @@ bool AllNormsAreRms(const Graph& graph) {
 }
 
 void ChooseLearnRate(const Graph& graph, TrainArgs& args) {
-  if (args.rate_given || !args.resume.empty() || !AllNormsAreRms(graph)) return;
-  LogWarning(
-      fmt::format("rms normalization: --initial-learn-rate is {} where nothing is said, not {}",
-                  kRmsLearnRate, args.options.initial_learn_rate));
+  if (args.rates_given || !args.resume.empty() || !AllNormsAreRms(graph)) return;
+  LogWarning(fmt::format(
+      "rms normalization: --initial-learn-rate is {} and --learn-rate-schedule none "
+      "where neither is given, not {} and {}",
+      kRmsLearnRate, args.options.initial_learn_rate, Name(args.options.learn_rate_schedule)));
   args.options.initial_learn_rate = kRmsLearnRate;
+  args.options.learn_rate_schedule = Schedule::kNone;
 }
 
 // Options of this run of the program; all others are those of the training, and stand in its
@@ -80,7 +82,8 @@ void AddOptions(const Command& command, TrainArgs& args) {
   AddNormOption(command, args.network.norm);
   AddTrainingOptions(command, args.options);
   command.Find("--initial-learn-rate")
-      .More(fmt::format("; without this option {} where all norms are rms", kRmsLearnRate));
+      .More(fmt::format("; without it and a schedule {} throughout where all norms are rms",
+                        kRmsLearnRate));
   AddText(command, "--output", args.output, "DIR",
           "Folder for model.onnx, history.csv, report.html")
       .Required();
@@ -386,7 +389,8 @@ void AddTrain(const Command& app) {
     if (!IsOwn(option)) command.Find("--resume").Excludes(command.Find(option));
   command.Run([args, command] {
     const std::vector<std::string> given = command.GivenOptions(kOwnOptions);
-    args->rate_given = std::ranges::find(given, "--initial-learn-rate") != given.end();
+    for (const char* option : {"--initial-learn-rate", "--learn-rate-schedule"})
+      args->rates_given |= std::ranges::find(given, option) != given.end();
     RunTrain(*args);
   });
 }
