@@ -166,7 +166,7 @@ def test_inspect(normkit, trained):
     assert found["facts"]["seed"] == "3"
     norms = [layer for layer in found["layers"] if layer["type"] == "batch normalization"]
     channels = norms[0]["output"]["shape"][-1]
-    assert norms[0]["reduces"] == f"B,S,S; one per C ({channels})"
+    assert norms[0]["reduces"] == f"B,S; one per C ({channels})"
 
     text = normkit("inspect", model).stdout
     assert f"Parameters  {reported['learnables']} learnable" in text
@@ -177,11 +177,11 @@ def test_inspect(normkit, trained):
 @pytest.mark.parametrize(
     "norm, expected",
     [
-        ("layer", "S,S,C; one per B (1 an observation)"),
-        ("layer:channel-only", "C; one per B,S,S ({spatial} an observation)"),
-        ("instance", "S,S; one per B,C ({channels} an observation)"),
-        ("group:4", "S,S,C/4; one per B,G (4 an observation)"),
-        ("rms", "C; one per B,S,S ({spatial} an observation)"),
+        ("layer", "S,C; one per B (1 an observation)"),
+        ("layer:channel-only", "C; one per B,S ({spatial} an observation)"),
+        ("instance", "S; one per B,C ({channels} an observation)"),
+        ("group:4", "S,C/4; one per B,G (4 an observation)"),
+        ("rms", "C; one per B,S ({spatial} an observation)"),
     ],
 )
 def test_inspect_says_what_is_reduced(normkit, trained, norm, expected):

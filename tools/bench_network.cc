@@ -21,7 +21,7 @@
 #include "src/nn/loss.h"
 #include "src/report/report.h"
 #include "src/train/needs.h"
-#include "src/train/solvers.h"
+#include "src/train/optimizer.h"
 #include "tools/json_text.h"
 #include "tools/layer_table.h"
 #include "tools/training_options.h"

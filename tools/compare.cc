@@ -220,7 +220,7 @@ void RunCompare(const CompareArgs& args, const std::string& command) {
   const TrainingData data = OpenTrainingData(args.data, args.options.seed);
   std::vector<PlannedRun> plans = Plan(args, data);
   CheckMemory(plans, data, free);
-  LoadTrainingData(data);
+  data.Load();
   if (!files) open();
   files->CheckCanSave(plans, args.checkpoints);
   const InterruptGuard interrupt;

@@ -8,49 +8,18 @@
 #include <vector>
 
 #include "src/nn/layers/normalization.h"
+#include "src/norm/statistics.h"
 
 namespace normkit::tools {
-namespace {
-
-char Letter(Dim label) {
-  switch (label) {
-    case kB:
-      return 'B';
-    case kT:
-      return 'T';
-    case kS:
-      return 'S';
-    case kG:
-      return 'G';
-    case kC:
-    case kNoLabel:
-      break;
-  }
-  return 'C';
-}
-
-}  // namespace
 
 std::string ReducesText(const Layer& of, const Layout& x) {
   const auto* layer = dynamic_cast<const NormalizationLayer*>(&of);
   if (!layer) return "";
   const int64_t groups = layer->GroupsFor(x);
-  const Layout split = groups > 1 ? x.SplitChannels(groups) : x;
-  const Dims reduce = layer->SpecFor(x).reduce;
-  std::vector<std::string> reduced, kept;
-  int64_t statistics = 1;
-  for (const auto& [label, size] : split.axes()) {
-    const std::string letter(1, Letter(label));
-    if (reduce & label) {
-      reduced.push_back(groups > 1 && label == kC ? fmt::format("C/{}", groups) : letter);
-    } else {
-      kept.push_back(letter);
-      statistics *= size;
-    }
-  }
-  if (reduced.empty()) reduced.push_back("nothing");
-  return fmt::format("{}; one per {} ({}{})", fmt::join(reduced, ","), fmt::join(kept, ","),
-                     statistics, reduce & kB ? "" : " an observation");
+  const NormSpec& spec = layer->SpecFor(x);
+  const StatisticsCount statistics = StatisticsOf(spec, groups > 1 ? x.SplitChannels(groups) : x);
+  return fmt::format("{}; one per {} ({}{})", statistics.over.empty() ? "nothing" : statistics.over,
+                     statistics.per, statistics.number, spec.reduce & kB ? "" : " an observation");
 }
 
 Table LayerTable(const Graph& graph, const Parameters& parameters) {

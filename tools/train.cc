@@ -369,7 +369,7 @@ void RunTrain(TrainArgs args) {
       MakeNetworkFor(*data.first, args.network.network, ParseNormChoice(args.network.norm));
   ChooseLearnRate(graph, args);
   CheckSizes(args, data, graph, free);
-  LoadTrainingData(data);
+  data.Load();
   if (!files) open();
   CheckCanSave(*files, args, data, graph);
   TrainAndSave(args, data, graph, *files);

@@ -63,50 +63,8 @@ void AddDataOptions(const Command& command, DataArgs& args) {
   AddReadingOptions(command, args.reading);
 }
 
-namespace {
-
-// A part of the data is held out for validation, or nothing.
-Split HoldOut(const DataPtr& data, double fraction, uint64_t seed) {
-  if (fraction == 0) return {data, nullptr};
-  Split split = SplitData(data, fraction, seed);
-  if (split.second->size() == 0)
-    Fail(
-        "data '{}': nothing is held out of it by --validation-fraction {}, expected two "
-        "observations of a class; give more data, --validation-data, or --validation-fraction 0",
-        data->Description(), fraction);
-  return split;
-}
-
-// Read as the training data are.
-DataPtr OpenValidationData(const DataArgs& args, const DataSource& training, uint64_t seed) {
-  OpenOptions options = ToOpenOptions(args.reading, seed);
-  if (training.layout().format() == "BSSC") {
-    const std::vector<int64_t> shape = training.layout().shape();
-    options.height = shape[1];
-    options.width = shape[2];
-    options.channels = shape[3];
-  }
-  return WithClasses(OpenData(args.validation_data, options), training.classes());
-}
-
-}  // namespace
-
 TrainingData OpenTrainingData(const DataArgs& args, uint64_t seed) {
-  const DataPtr data = OpenData(args.data, ToOpenOptions(args.reading, seed));
-  if (data->classes().size() == 1)
-    Fail("data '{}': has one class, '{}', expected two or more: a folder a class, or class numbers",
-         data->Description(), data->classes()[0]);
-  if (args.validation_data.empty())
-    return {HoldOut(data, args.validation_fraction, seed), data->Summary(), data->MemoryBytes()};
-  const DataPtr validation = OpenValidationData(args, *data, seed);
-  return {{data, validation},
-          data->Summary() + "; validation: " + validation->Summary(),
-          data->MemoryBytes() + validation->MemoryBytes()};
-}
-
-void LoadTrainingData(const TrainingData& data) {
-  data.first->Load();
-  if (data.second) data.second->Load();
+  return normkit::OpenTrainingData(args, ToOpenOptions(args.reading, seed));
 }
 
 void AddNetworkOption(const Command& command, std::string& network) {

@@ -5,11 +5,11 @@
 #include <string_view>
 #include <vector>
 
-#include "normkit/data/source.h"
 #include "normkit/graph/graph.h"
 #include "normkit/nn/networks.h"
 #include "normkit/train/options.h"
 #include "src/core/numbers.h"
+#include "src/data/training_data.h"
 #include "tools/data_options.h"
 #include "tools/options.h"
 
@@ -27,28 +27,13 @@ void AddTrainingOptions(const Command& command, TrainingOptions& options,
 // What may be held out of data.
 inline constexpr NumberRange<double> kHeldOut{.low = 0, .high = 0.9};
 
-// The training data and what is held out of them for validation.
-struct DataArgs {
-  std::string data, validation_data;
-  ReadingArgs reading;
-  double validation_fraction = 0.15;
+// --data, --validation-data, --validation-fraction, and how they are read.
+struct DataArgs : TrainingDataNames {
+  ReadingArgs reading = {};
 };
 Option AddDataOption(const Command& command, std::string& data);
 void AddDataOptions(const Command& command, DataArgs& args);
-
-// Both, and a line on each that says what was read how.
-struct TrainingData : Split {
-  std::string summary;
-  int64_t bytes = 0;  // that they take in memory once loaded; parts of one source count once
-};
-
-// Opens both; the split depends on the seed only. Classes of the validation data are matched by
-// name.
 TrainingData OpenTrainingData(const DataArgs& args, uint64_t seed);
-
-// Decodes what is kept in memory, so that damaged files are found before work begins. Whether there
-// is memory for it is to be asked before.
-void LoadTrainingData(const TrainingData& data);
 
 // Which network: --network (a name, or a .json file) and --norm.
 struct NetworkArgs {

@@ -52,7 +52,7 @@ std::span<const NormBackend> NormBackends();
 // none can, or the named one is unknown or cannot, with its reason.
 const NormBackend& ChooseNormBackend(const Problem& problem);
 
-// The members of the list (src/norm/cpu/backend.cc, reference_backend.cc).
+// The members of the list (src/norm/cpu/cpu_backend.cc, reference_backend.cc).
 extern const NormBackend kCpuBackend, kReferenceBackend;
 
 }  // namespace normkit

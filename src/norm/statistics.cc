@@ -5,8 +5,8 @@
 namespace normkit {
 namespace {
 
-// Of an axis; channels that are split are the channels of one group where groups are kept.
-std::string LabelOf(const NormSpec& spec, const Layout& layout, Dim label) {
+// Of an axis that is one of `some`; split channels are "C" where both halves are.
+std::string LabelOf(const Layout& layout, Dims some, Dim label) {
   switch (label) {
     case kB:
       return "B";
@@ -15,31 +15,36 @@ std::string LabelOf(const NormSpec& spec, const Layout& layout, Dim label) {
     case kS:
       return "S";
     case kG:
-      return layout.Has(kC) && (spec.reduce & kC) ? "C" : "G";
+      return layout.Has(kC) && (some & kC) ? "C" : "G";
     case kNoLabel:
       return "*";
     case kC:
       break;
   }
-  const bool of_group = layout.SizeOf(kG) > 1 && !(spec.reduce & kG);
+  const bool of_group = layout.SizeOf(kG) > 1 && !(some & kG);
   return of_group ? fmt::format("C/{}", layout.SizeOf(kG)) : "C";
+}
+
+std::string LabelsOf(const Layout& layout, Dims some) {
+  std::string labels;
+  Dims seen = 0;
+  for (const auto& [label, size] : layout.axes()) {
+    if (!(some & label) || (seen & label)) continue;
+    seen |= label;
+    if (label == kC && (seen & kG)) continue;  // both halves are one "C"
+    labels += (labels.empty() ? "" : ",") + LabelOf(layout, some, label);
+  }
+  return labels;
 }
 
 }  // namespace
 
 StatisticsCount StatisticsOf(const NormSpec& spec, const Layout& layout) {
-  StatisticsCount result;
-  Dims seen = 0;
-  for (const Axis& axis : layout.axes()) {
-    if (!(spec.reduce & axis.label) || (seen & axis.label)) continue;
-    seen |= axis.label;
-    const std::string label = LabelOf(spec, layout, axis.label);
-    if (axis.label == kC && (seen & kG)) continue;  // both halves are one "C"
-    result.over += (result.over.empty() ? "" : ",") + label;
-  }
-  result.number = layout.SizeOf(static_cast<Dims>(~spec.reduce));
-  result.values = layout.SizeOf(spec.reduce);
-  return result;
+  const auto kept = static_cast<Dims>(~spec.reduce);
+  return {.over = LabelsOf(layout, spec.reduce),
+          .per = LabelsOf(layout, kept),
+          .number = layout.SizeOf(kept),
+          .values = layout.SizeOf(spec.reduce)};
 }
 
 std::string ToString(const StatisticsCount& statistics) {

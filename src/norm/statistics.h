@@ -9,6 +9,7 @@ namespace normkit {
 
 struct StatisticsCount {
   std::string over;    // labels in the order of the axes, each once: "B,S"; "S,C/8" of 8 groups
+  std::string per;     // those of the other axes: "C"; "B,G"
   int64_t number = 0;  // of statistics
   int64_t values = 0;  // of x behind each
 };

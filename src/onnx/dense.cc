@@ -2,7 +2,7 @@
 #include <utility>
 
 #include "src/nn/layers/fully_connected.h"
-#include "src/onnx/rows.h"
+#include "src/onnx/operator_functions.h"
 
 namespace normkit {
 bool WriteGemm(LayerWriter& writer, std::string_view type) {

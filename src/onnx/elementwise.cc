@@ -4,7 +4,7 @@
 
 #include "normkit/nn/layers.h"
 #include "src/nn/layers/plain.h"
-#include "src/onnx/rows.h"
+#include "src/onnx/operator_functions.h"
 
 namespace normkit {
 namespace {

@@ -9,7 +9,7 @@
 #include <utility>
 
 #include "src/onnx/metadata.h"
-#include "src/onnx/rows.h"
+#include "src/onnx/operator_functions.h"
 
 namespace normkit {
 namespace {

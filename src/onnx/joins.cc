@@ -1,6 +1,6 @@
 // Layers that join several values.
 #include "src/nn/layers/plain.h"
-#include "src/onnx/rows.h"
+#include "src/onnx/operator_functions.h"
 
 namespace normkit {
 namespace {

@@ -7,7 +7,7 @@
 #include <utility>
 
 #include "src/nn/layers/normalization.h"
-#include "src/onnx/rows.h"
+#include "src/onnx/operator_functions.h"
 
 namespace normkit {
 namespace {

@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <vector>
 
-#include "src/onnx/rows.h"
+#include "src/onnx/operator_functions.h"
 #include "src/ops/elementwise.h"
 
 namespace normkit {

@@ -13,8 +13,8 @@
 #include "src/nn/finite_parameters.h"
 #include "src/onnx/metadata.h"
 #include "src/onnx/model.h"
+#include "src/onnx/operator_functions.h"
 #include "src/onnx/operators.h"
-#include "src/onnx/rows.h"
 
 namespace normkit {
 namespace {

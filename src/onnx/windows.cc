@@ -3,7 +3,7 @@
 
 #include "src/nn/layers/convolution.h"
 #include "src/nn/layers/pooling.h"
-#include "src/onnx/rows.h"
+#include "src/onnx/operator_functions.h"
 #include "src/ops/window.h"
 
 namespace normkit {

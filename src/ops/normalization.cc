@@ -11,12 +11,12 @@ namespace {
 
 class NormalizationKernel : public Kernel {
  public:
-  NormalizationKernel(const Normalization& op, const Layout& x)
+  NormalizationKernel(const NormalizationSettings& op, const Layout& x)
       : op_(op), normalization_(*op.spec, x, DType::kF32, op.options) {}
 
   size_t saved_bytes() const override {
     const auto n = static_cast<size_t>(normalization_.num_statistics());
-    return (op_.statistics == Normalization::kBatch ? n : 2 * n) * sizeof(double);
+    return (op_.statistics == NormalizationSettings::kBatch ? n : 2 * n) * sizeof(double);
   }
   bool needs_input(size_t i) const override { return i < op_.mean_input(); }
   bool needs_output(size_t i) const override { return i == 0 ? op_.addend : i == 1; }
@@ -28,7 +28,7 @@ class NormalizationKernel : public Kernel {
   void Backward(const BackwardContext& context) override;
 
  private:
-  bool has_given() const { return op_.statistics != Normalization::kOwn; }
+  bool has_given() const { return op_.statistics != NormalizationSettings::kOwn; }
   size_t AddendInput() const { return op_.mean_input() + (has_given() ? 2 : 0); }
   bool IsAddend(size_t i) const { return op_.addend && i == AddendInput(); }
 
@@ -36,21 +36,20 @@ class NormalizationKernel : public Kernel {
   template <class Context>
   SavedStatistics Statistics(const Context& context) const {
     auto* own = reinterpret_cast<double*>(const_cast<std::byte*>(context.saved));
-    if (op_.statistics == Normalization::kBatch)
+    if (op_.statistics == NormalizationSettings::kBatch)
       return {const_cast<double*>(context.template y<double>(1)), own,
               const_cast<double*>(context.template y<double>(2))};
     return {own, own + normalization_.num_statistics()};
   }
-  normkit::Normalization::ForwardArgs Arguments(const ForwardContext& context) const;
+  Normalization::ForwardArgs Arguments(const ForwardContext& context) const;
   void ForwardWithGiven(const ForwardContext& context);
   void CheckGiven(const float* mean, const float* variance) const;
 
-  Normalization op_;
-  normkit::Normalization normalization_;
+  NormalizationSettings op_;
+  Normalization normalization_;
 };
 
-normkit::Normalization::ForwardArgs NormalizationKernel::Arguments(
-    const ForwardContext& context) const {
+Normalization::ForwardArgs NormalizationKernel::Arguments(const ForwardContext& context) const {
   return {.x = context.x(),
           .gamma = context.x(1),
           .beta = op_.offset ? context.x(2) : nullptr,
@@ -59,11 +58,11 @@ normkit::Normalization::ForwardArgs NormalizationKernel::Arguments(
 }
 
 void NormalizationKernel::Forward(const ForwardContext& context) {
-  if (has_given() && (!context.mode.training || op_.statistics == Normalization::kGiven))
+  if (has_given() && (!context.mode.training || op_.statistics == NormalizationSettings::kGiven))
     return ForwardWithGiven(context);
   if (!context.mode.training)
     return normalization_.ForwardInference(Arguments(context), nullptr, nullptr);
-  normkit::Normalization::ForwardArgs args = Arguments(context);
+  Normalization::ForwardArgs args = Arguments(context);
   args.saved = Statistics(context);
   normalization_.ForwardTraining(args);
 }
@@ -92,14 +91,14 @@ void NormalizationKernel::CheckGiven(const float* mean, const float* variance) c
 
 void NormalizationKernel::Backward(const BackwardContext& context) {
   const SavedStatistics saved = Statistics(context);
-  normkit::Normalization::BackwardArgs args;
+  Normalization::BackwardArgs args;
   args.x = context.x();
   args.dy = context.dy();
   args.gamma = context.x(1);
   args.beta = op_.offset ? context.x(2) : nullptr;
   args.mean = saved.mean;
   args.rstd = saved.rstd;
-  args.fixed_statistics = op_.statistics == Normalization::kGiven;
+  args.fixed_statistics = op_.statistics == NormalizationSettings::kGiven;
   args.dgamma = context.dx(1);
   args.dbeta = op_.offset ? context.dx(2) : nullptr;
   args.dx = context.dx();
@@ -116,10 +115,11 @@ void NormalizationKernel::Backward(const BackwardContext& context) {
 
 class NormalizationOp : public Op {
  public:
-  explicit NormalizationOp(const Normalization& normalization) : normalization_(normalization) {}
-  const Normalization& normalization() const { return normalization_; }
+  explicit NormalizationOp(const NormalizationSettings& normalization)
+      : normalization_(normalization) {}
+  const NormalizationSettings& normalization() const { return normalization_; }
   std::string_view name() const override { return "normalization"; }
-  bool folds() const override { return normalization_.statistics == Normalization::kOwn; }
+  bool folds() const override { return normalization_.statistics == NormalizationSettings::kOwn; }
 
   std::vector<ArrayType> Infer(std::span<const OpInput> inputs) const override {
     const ArrayType& x = inputs[0].type;
@@ -127,7 +127,7 @@ class NormalizationOp : public Op {
       Fail("scale has {} values, expected {} (channels of x, {})", inputs[1].type.shape.size(),
            x.shape.channels(), x.shape.ToString());
     std::vector<ArrayType> outputs{x};
-    if (normalization_.statistics == Normalization::kBatch)
+    if (normalization_.statistics == NormalizationSettings::kBatch)
       outputs.resize(3,
                      {DType::kF64, Layout({{kC, x.shape.SizeOf(normalization_.spec->running)}})});
     return outputs;
@@ -137,17 +137,17 @@ class NormalizationOp : public Op {
   }
 
  private:
-  Normalization normalization_;
+  NormalizationSettings normalization_;
 };
 
 }  // namespace
 
-OpPtr MakeNormalization(const Normalization& normalization) {
+OpPtr MakeNormalization(const NormalizationSettings& normalization) {
   return std::make_shared<NormalizationOp>(normalization);
 }
 
 OpPtr WithActivation(const Op& op, Activation activation, bool addend) {
-  Normalization with = static_cast<const NormalizationOp&>(op).normalization();
+  NormalizationSettings with = static_cast<const NormalizationOp&>(op).normalization();
   with.options.activation = activation;
   with.addend = addend;
   return MakeNormalization(with);

@@ -11,7 +11,7 @@ namespace normkit::ops {
 
 // Inputs: x, gamma, beta if `offset`, given mean and variance [C] unless kOwn, an addend if
 // `addend`. Outputs: y; kBatch: also the mean and variance [C] of the batch, f64, in training.
-struct Normalization {
+struct NormalizationSettings {
   // Whose statistics: x's own; those of the batch in training, given ones in prediction; given.
   enum Statistics { kOwn, kBatch, kGiven };
 
@@ -24,7 +24,7 @@ struct Normalization {
   size_t mean_input() const { return offset ? 3 : 2; }
 };
 
-OpPtr MakeNormalization(const Normalization& normalization);
+OpPtr MakeNormalization(const NormalizationSettings& normalization);
 
 // The same with what stands behind it, where `op` is one of MakeNormalization without.
 OpPtr WithActivation(const Op& op, Activation activation, bool addend);

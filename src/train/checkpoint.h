@@ -10,7 +10,7 @@
 #include "normkit/data/identity.h"
 #include "normkit/nn/network.h"
 #include "normkit/train/options.h"
-#include "src/train/solvers.h"
+#include "src/train/optimizer.h"
 
 namespace normkit {
 

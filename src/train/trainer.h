@@ -13,7 +13,7 @@
 #include "src/train/checkpoint.h"
 #include "src/train/evaluator.h"
 #include "src/train/objective.h"
-#include "src/train/solvers.h"
+#include "src/train/optimizer.h"
 
 namespace normkit {
 

@@ -91,8 +91,7 @@ NORMKIT_API DataPtr GenerateDigits(int64_t count, uint64_t seed);
 // - an IDX pair: its prefix, or either file (PREFIX-images-idx3-ubyte, PREFIX-labels-idx1-ubyte and
 //   the like, with or without .gz);
 // - an .npz with x ([N,F], [N,H,W] of whole numbers 0 to 255, or [N,H,W,C] with 1 or 3 channels;
-// all
-//   else needs `format`) and y (class numbers or names [N], or floating-point targets [N] or
+//   all else needs `format`) and y (class numbers or names [N], or floating-point targets [N] or
 //   [N,K]), and where wanted the names of the classes, `classes` [K] of texts, that numbers count
 //   from 0. Without names the numbers that occur are the classes.
 // Files are known by what is in them, whatever their endings.

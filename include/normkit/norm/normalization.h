@@ -40,8 +40,8 @@ enum class NormPass { kForward, kInference, kBackward };
 NORMKIT_API std::string_view Name(NormPass pass);  // "forward", "inference", "backward"
 
 // Saved statistics of a training forward, each an array of num_statistics() doubles, in the order
-// of the kept axes of x. f64 for every dtype of x: `x - mean` has to stay right at mean / std =
-// 1e6.
+// of the kept axes of x. f64 for every dtype of x: `x - mean` has to stay right where the mean is a
+// million standard deviations.
 struct SavedStatistics {
   double* mean;                // zeros where the spec does not center
   double* rstd;                // 1 / sqrt(variance + epsilon)

@@ -21,9 +21,8 @@ enum class Shuffle { kNever, kOnce, kEveryEpoch };
 enum class Schedule { kNone, kPiecewise, kCosine };
 enum class GradientThresholdMethod { kL2Norm, kGlobalL2Norm, kAbsoluteValue };
 // batch_normalization_statistics: what batch normalization predicts with.
-//   auto              the statistics of exactly what prediction feeds each batch normalization:
-//   after
-//                     training the data go through the network once more, where memory allows
+//   auto              the statistics of exactly what prediction feeds each batch normalization;
+//                     after training the data go through the network once more, where memory allows
 //   moving            the last moving estimate of training
 //   population        one more pass over the training data after training, pooling (n, mean, M2) of
 //                     the mini-batches, while layers before normalize with batch statistics

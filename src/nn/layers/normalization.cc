@@ -106,12 +106,12 @@ std::vector<Value> NormalizationLayer::Build(Graph& graph, std::span<const Value
   if (has_offset())
     add("offset", p.offset, p.offset_initializer, true, p.offset_learn_rate_factor,
         p.offset_l2_factor);
-  ops::Normalization op{.spec = &SpecFor(x), .offset = has_offset()};
+  ops::NormalizationSettings op{.spec = &SpecFor(x), .offset = has_offset()};
   if (kind_ == Kind::kBatch) {
     add("trained_mean", p.trained_mean, Initializer::kZeros, false, 0, 0);
     add("trained_variance", p.trained_variance, Initializer::kOnes, false, 0, 0);
-    op.statistics =
-        p.use_trained_statistics ? ops::Normalization::kGiven : ops::Normalization::kBatch;
+    op.statistics = p.use_trained_statistics ? ops::NormalizationSettings::kGiven
+                                             : ops::NormalizationSettings::kBatch;
   }
   op.options.epsilon = p.epsilon;
   op.options.num_groups = kind_ == Kind::kGroup ? GroupsFor(x) : 0;

@@ -12,7 +12,7 @@ namespace normkit::norm::cpu {
 // Nested loops addressed by one index, the innermost loop counting fastest.
 class Loops {
  public:
-  // Nests of more levels than this are not for these kernels (WhyNot of backend.cc).
+  // Nests of more levels than this are not for these kernels (WhyNot of cpu_backend.cc).
   static constexpr int kMaxLoops = 16;
 
   // Adds a loop inside those that are there; one of size 1 is left out.

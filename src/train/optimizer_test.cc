@@ -1,4 +1,4 @@
-#include "src/train/solvers.h"
+#include "src/train/optimizer.h"
 
 #include <gtest/gtest.h>
 

@@ -1,7 +1,5 @@
 // The processor's kernels as a back-end: geometry and schedule of a problem, the calls made from
 // arguments.
-#include "src/norm/backend.h"
-
 #include <algorithm>
 #include <cmath>
 #include <cstring>
@@ -10,6 +8,7 @@
 #include "src/core/fail.h"
 #include "src/core/parallel.h"
 #include "src/core/scratch.h"
+#include "src/norm/backend.h"
 #include "src/norm/check.h"
 #include "src/norm/cpu/backward.h"
 #include "src/norm/cpu/finish.h"

@@ -1,0 +1,53 @@
+#include "src/data/training_data.h"
+
+#include <vector>
+
+#include "src/core/fail.h"
+
+namespace normkit {
+namespace {
+
+Split HoldOut(const DataPtr& data, double fraction, uint64_t seed) {
+  if (fraction == 0) return {data, nullptr};
+  Split split = SplitData(data, fraction, seed);
+  if (split.second->size() == 0)
+    Fail(
+        "data '{}': nothing is held out of it by a validation fraction of {}, expected two "
+        "observations of a class; give more data, validation data of their own, or a fraction of 0",
+        data->Description(), fraction);
+  return split;
+}
+
+// Pictures are made to be of the size and colour of those that are trained on.
+DataPtr OpenAs(const DataSource& training, const std::string& name, OpenOptions options) {
+  if (training.layout().format() == "BSSC") {
+    const std::vector<int64_t> shape = training.layout().shape();
+    options.height = shape[1];
+    options.width = shape[2];
+    options.channels = shape[3];
+  }
+  return WithClasses(OpenData(name, options), training.classes());
+}
+
+}  // namespace
+
+void TrainingData::Load() const {
+  first->Load();
+  if (second) second->Load();
+}
+
+TrainingData OpenTrainingData(const TrainingDataNames& names, const OpenOptions& options) {
+  const DataPtr data = OpenData(names.data, options);
+  if (data->classes().size() == 1)
+    Fail("data '{}': has one class, '{}', expected two or more: a folder a class, or class numbers",
+         data->Description(), data->classes()[0]);
+  if (names.validation_data.empty())
+    return {HoldOut(data, names.validation_fraction, options.seed), data->Summary(),
+            data->MemoryBytes()};
+  const DataPtr validation = OpenAs(*data, names.validation_data, options);
+  return {{data, validation},
+          data->Summary() + "; validation: " + validation->Summary(),
+          data->MemoryBytes() + validation->MemoryBytes()};
+}
+
+}  // namespace normkit
