@@ -49,7 +49,7 @@ class SwishOp : public normkit::Op {
     return {inputs[0].type};
   }
   std::unique_ptr<normkit::Kernel> Prepare(std::span<const normkit::OpInput> inputs,
-                                           bool) const override {
+                                           const normkit::Preparation&) const override {
     return std::make_unique<SwishKernel>(inputs[0].type.shape.size(), inputs[1].type.shape.size());
   }
 };

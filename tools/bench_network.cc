@@ -65,7 +65,7 @@ class TrainingStep {
   }
 
   void Run() {
-    const RunMode mode{.training = true, .seed = 1, .iteration = ++i_};
+    const RunContext mode{.training = true, .seed = 1, .iteration = ++i_};
     executor_.Forward(parameters_, mode);
     MoveStatistics(*graph_, executor_, parameters_);
     CrossEntropyLoss(executor_.value(logits_), labels_, num_classes_, dlogits_);

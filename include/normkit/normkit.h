@@ -3,6 +3,7 @@
 
 #include "normkit/c.h"
 #include "normkit/core/array.h"
+#include "normkit/core/batch_part.h"
 #include "normkit/core/dtype.h"
 #include "normkit/core/error.h"
 #include "normkit/core/layout.h"

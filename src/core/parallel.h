@@ -7,6 +7,18 @@
 
 namespace normkit {
 
+// The number of threads of all that this thread calls, until the end of a scope; 0: as before.
+class WithThreads {
+ public:
+  explicit WithThreads(int threads);
+  ~WithThreads();
+  WithThreads(const WithThreads&) = delete;
+  WithThreads& operator=(const WithThreads&) = delete;
+
+ private:
+  int before_;
+};
+
 // Whether this code runs inside a task of ParallelFor.
 bool InParallel();
 

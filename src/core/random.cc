@@ -5,18 +5,6 @@
 #include <utility>
 
 namespace normkit {
-namespace {
-
-// SplitMix64's finalizer (Steele, Lea, Flood 2014): neighbouring seeds and streams become
-// unrelated.
-uint64_t Mix(uint64_t z) {
-  z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9u;
-  z = (z ^ (z >> 27)) * 0x94d049bb133111ebu;
-  return z ^ (z >> 31);
-}
-
-}  // namespace
-
 Random::Random(uint64_t seed, uint64_t stream)
     : engine_(Mix(seed + 0x9e3779b97f4a7c15u) ^ Mix(~stream * 0x9e3779b97f4a7c15u)) {}
 

@@ -12,6 +12,7 @@
 #include "src/core/cpu_quota.h"
 #include "src/core/fail.h"
 #include "src/core/numbers.h"
+#include "src/core/parallel.h"
 
 namespace normkit {
 namespace {
@@ -19,6 +20,7 @@ namespace {
 constexpr NumberRange<int> kThreads{1, 1024};
 
 std::atomic<int> chosen{0};
+thread_local int chosen_here = 0;
 
 // As programs of OpenMP do: OMP_NUM_THREADS ("4", or "4,2" for nested ones), else the processors
 // that this process may use, no more than a container's quota pays for.
@@ -44,10 +46,15 @@ void SetNumThreads(int threads) {
 }
 
 int NumThreads() {
-  const int threads = chosen;
+  const int threads = chosen_here > 0 ? chosen_here : chosen.load();
   if (threads > 0) return threads;
   static const int fallback = DefaultThreads();
   return fallback;
 }
+
+WithThreads::WithThreads(int threads) : before_(chosen_here) {
+  if (threads > 0) chosen_here = threads;
+}
+WithThreads::~WithThreads() { chosen_here = before_; }
 
 }  // namespace normkit

@@ -52,6 +52,19 @@ TEST_F(ReducerTest, SumsInRankOrderToTheBit) {
   }
 }
 
+TEST_F(ReducerTest, GathersInRankOrder) {
+  for (const size_t count : {0, 1, 3, 1000, (1 << 17) + 7}) {
+    const std::vector<double> own = Values(reducer_->rank(), count);
+    std::vector<double> all(count * static_cast<size_t>(reducer_->ranks())), expected;
+    for (int r = 0; r < reducer_->ranks(); ++r) {
+      const std::vector<double> theirs = Values(r, count);
+      expected.insert(expected.end(), theirs.begin(), theirs.end());
+    }
+    reducer_->Gather(std::as_bytes(std::span(own)), std::as_writable_bytes(std::span(all)));
+    EXPECT_EQ(all, expected) << count;
+  }
+}
+
 TEST_F(ReducerTest, MergesMomentsInRankOrderToTheBit) {
   for (const size_t count : {1, 2, 3, 64, 257}) {
     // Rank r brings the moments of r + 1 numbers; the last of three brings an empty set.

@@ -5,6 +5,7 @@
 #include <list>
 
 #include "src/core/fail.h"
+#include "src/core/parallel.h"
 #include "src/graph/fail_layer.h"
 #include "src/graph/plan.h"
 
@@ -20,17 +21,17 @@ class __attribute__((visibility("hidden"))) Executor::Impl {  // else exported a
   }
 
   void SetShapes(std::span<const Layout> shapes);
-  void SetBatchSize(int64_t batch_size);
+  void SetBatch(const BatchPart& part);
   const ExecutionPlan& plan() const {
     if (!plan_) Fail("executor: no shapes set, expected those of the inputs");
     return *plan_;
   }
   size_t arena_bytes() const { return arena_.bytes(); }
   ArrayView input(size_t index) const;
-  void Forward(const Parameters& parameters, const RunMode& mode);
+  void Forward(const Parameters& parameters, const RunContext& run);
   void* Find(Value value) const;
   void Backward(const Parameters& parameters, std::span<const float> doutput, Value from,
-                const RunMode& mode, Parameters& gradients);
+                const RunContext& run, Parameters& gradients);
 
   const Graph& graph() const { return graph_; }
   bool can_go_back() const { return can_go_back_; }
@@ -38,12 +39,14 @@ class __attribute__((visibility("hidden"))) Executor::Impl {  // else exported a
  private:
   static constexpr size_t kMostPlans = 4;
 
+  void SetShapes(std::span<const Layout> shapes, const BatchPart& part);
   void Use(std::list<ExecutionPlan>::iterator plan);
   void CheckParameters(const Parameters& parameters, std::string_view what) const;
+  void CheckRanks(const RunContext& run) const;
   void CheckValue(Value value) const;
   void CheckMade(Value value) const;
   bool Prepare(Step& step, const Parameters& parameters, Parameters& gradients);
-  void RunBackward(Step& step, const RunMode& mode, Parameters& gradients);
+  void RunBackward(Step& step, const RunContext& run, Parameters& gradients);
   int ParameterOf(Value value) const { return graph_.value(value).parameter; }
   std::span<float> GradientOf(Value value, Parameters& gradients) const;
 
@@ -57,21 +60,27 @@ class __attribute__((visibility("hidden"))) Executor::Impl {  // else exported a
 };
 
 void Executor::Impl::SetShapes(std::span<const Layout> shapes) {
-  const auto found = std::ranges::find_if(
-      plans_, [&](const ExecutionPlan& plan) { return std::ranges::equal(plan.shapes(), shapes); });
+  SetShapes(shapes, {.whole = shapes.empty() ? 0 : shapes[0].SizeOf(kB)});
+}
+
+void Executor::Impl::SetShapes(std::span<const Layout> shapes, const BatchPart& part) {
+  const auto found = std::ranges::find_if(plans_, [&](const ExecutionPlan& plan) {
+    return plan.part() == part && std::ranges::equal(plan.shapes(), shapes);
+  });
   if (found != plans_.end()) return Use(found);
   for (const Layout& shape : shapes)
     if (shape.size() < 1)
       Fail("executor: an input of {} given, expected one with elements", shape.ToString());
-  plans_.emplace_front(graph_, shapes, options_);
+  plans_.emplace_front(graph_, shapes, part, options_);
   if (plans_.size() > kMostPlans) plans_.pop_back();
   Use(plans_.begin());
 }
 
 // Looks first, for this is asked at each pass.
-void Executor::Impl::SetBatchSize(int64_t batch_size) {
-  if (batch_size < 1) Fail("executor: batch size is {}, expected at least 1", batch_size);
+void Executor::Impl::SetBatch(const BatchPart& part) {
+  const int64_t batch_size = part.rows();
   const auto fits = [&](const ExecutionPlan& plan) {
+    if (plan.part() != part) return false;
     for (size_t i = 0; i < plan.shapes().size(); ++i) {
       const auto &axes = plan.shapes()[i].axes(),
                  &wanted = graph_.layout(graph_.inputs()[i]).axes();
@@ -86,7 +95,7 @@ void Executor::Impl::SetBatchSize(int64_t batch_size) {
   std::vector<Layout> shapes;
   for (const Value input : graph_.inputs())
     shapes.push_back(graph_.layout(input).WithBatch(batch_size));
-  SetShapes(shapes);
+  SetShapes(shapes, part);
 }
 
 void Executor::Impl::Use(std::list<ExecutionPlan>::iterator plan) {
@@ -115,6 +124,18 @@ void Executor::Impl::CheckParameters(const Parameters& parameters, std::string_v
   if (!std::ranges::equal(list, expected, same))
     Fail("executor: {} ({} arrays) were made for another graph, expected {} arrays of this one",
          what, list.size(), expected.size());
+}
+
+// Whether the others have what this one has not.
+void Executor::Impl::CheckRanks(const RunContext& run) const {
+  const BatchPart& part = plan().part();
+  const int ranks = run.reducer ? run.reducer->ranks() : 1,
+            rank = run.reducer ? run.reducer->rank() : 0;
+  if (!run.training || part == BatchPart::OfRank(part.whole, rank, ranks)) return;
+  Fail(
+      "executor: leaves [{},{}) of a mini-batch for rank {} of {}, expected those of "
+      "BatchPart::OfRank",
+      part.first_leaf, part.last_leaf, rank, ranks);
 }
 
 void Executor::Impl::CheckValue(Value value) const {
@@ -147,32 +168,34 @@ void* Executor::Impl::Find(Value value) const {
   return plan().value(value);
 }
 
-void Executor::Impl::Forward(const Parameters& parameters, const RunMode& mode) {
-  if (mode.training && !options_.training)
+void Executor::Impl::Forward(const Parameters& parameters, const RunContext& run) {
+  if (run.training && !options_.training)
     Fail("executor: a training pass asked of an executor made for inference");
-  plan();
+  CheckRanks(run);
   CheckParameters(parameters, "parameters");
   can_go_back_ = false;
+  const WithThreads threads(run.threads);
   const float* values = parameters.values().data();
   for (Step& step : plan_->list()) {
     for (size_t i = 0; i < step.inputs.size(); ++i)
       if (const int p = ParameterOf(step.inputs[i]); p >= 0)
         step.input_arrays[i] = values + parameters.list()[static_cast<size_t>(p)].offset;
     ForwardContext context;
-    context.mode = mode;
+    context.run = run;
     context.stream = graph_.node(step.node).layer;
     context.inputs = step.input_arrays;
     context.outputs = step.output_arrays;
-    if (mode.training) context.saved = plan_->At<std::byte>(step.saved);
+    if (run.training) context.saved = plan_->At<std::byte>(step.saved);
     context.scratch = plan_->At<std::byte>(step.forward_scratch);
     step.kernel->Forward(context);
   }
-  can_go_back_ = mode.training;
+  can_go_back_ = run.training;
 }
 
 void Executor::Impl::Backward(const Parameters& parameters, std::span<const float> doutput,
-                              Value from, const RunMode& mode, Parameters& gradients) {
+                              Value from, const RunContext& run, Parameters& gradients) {
   if (!can_go_back_) Fail("executor: Backward called without a training Forward before it");
+  CheckRanks(run);
   CheckParameters(parameters, "parameters");
   CheckParameters(gradients, "gradients");
   CheckMade(from);
@@ -182,6 +205,7 @@ void Executor::Impl::Backward(const Parameters& parameters, std::span<const floa
          type.shape.size(), type.shape.ToString());
   can_go_back_ = false;
 
+  const WithThreads threads(run.threads);
   std::ranges::fill(active_, 0);
   std::ranges::fill(written_, 0);
   float* gradient = plan_->gradient(from);
@@ -189,7 +213,7 @@ void Executor::Impl::Backward(const Parameters& parameters, std::span<const floa
   active_[static_cast<size_t>(from)] = gradient != nullptr;
   for (size_t s = plan_->list().size(); s-- > 0;) {
     Step& step = plan_->list()[s];
-    if (Prepare(step, parameters, gradients)) RunBackward(step, mode, gradients);
+    if (Prepare(step, parameters, gradients)) RunBackward(step, run, gradients);
   }
   for (const Parameter& p : gradients.list())
     if (p.trainable && !written_[static_cast<size_t>(p.value)])
@@ -230,9 +254,9 @@ bool Executor::Impl::Prepare(Step& step, const Parameters& parameters, Parameter
   return true;
 }
 
-void Executor::Impl::RunBackward(Step& step, const RunMode& mode, Parameters& gradients) {
+void Executor::Impl::RunBackward(Step& step, const RunContext& run, Parameters& gradients) {
   BackwardContext context;
-  context.mode = mode;
+  context.run = run;
   context.inputs = step.backward_inputs;
   context.outputs = step.backward_outputs;
   context.doutputs = step.doutput_arrays;
@@ -264,11 +288,25 @@ double Executor::PlannedBytes(const Graph& graph, int64_t batch_size, bool train
   std::vector<Layout> shapes;
   for (const Value input : graph.inputs())
     shapes.push_back(graph.layout(input).WithBatch(batch_size));
-  return ExecutionPlan(graph, shapes, {.training = training, .keep_all = keep_all}).bytes();
+  return ExecutionPlan(graph, shapes, {.whole = batch_size},
+                       {.training = training, .keep_all = keep_all})
+      .bytes();
 }
 
 void Executor::SetShapes(std::span<const Layout> shapes) { impl_->SetShapes(shapes); }
-void Executor::SetBatchSize(int64_t batch_size) { impl_->SetBatchSize(batch_size); }
+void Executor::SetBatchSize(int64_t batch_size) {
+  if (batch_size < 1) Fail("executor: batch size is {}, expected at least 1", batch_size);
+  impl_->SetBatch({.whole = batch_size});
+}
+void Executor::SetBatch(const BatchPart& part) {
+  if (part.whole < 1) Fail("executor: batch size is {}, expected at least 1", part.whole);
+  if (part.first_leaf < 0 || part.last_leaf < part.first_leaf ||
+      part.last_leaf > BatchPart::kLeaves)
+    Fail("executor: a part of leaves [{},{}) given, expected a run of [0,{})", part.first_leaf,
+         part.last_leaf, BatchPart::kLeaves);
+  impl_->SetBatch(part);
+}
+const BatchPart& Executor::part() const { return impl_->plan().part(); }
 int64_t Executor::batch_size() const { return impl_->plan().shapes()[0].SizeOf(kB); }
 size_t Executor::arena_bytes() const { return impl_->arena_bytes(); }
 std::span<float> Executor::input() {
@@ -277,13 +315,13 @@ std::span<float> Executor::input() {
 }
 ArrayView Executor::input(size_t index) { return impl_->input(index); }
 
-std::span<const float> Executor::Forward(const Parameters& parameters, const RunMode& mode) {
-  impl_->Forward(parameters, mode);
+std::span<const float> Executor::Forward(const Parameters& parameters, const RunContext& run) {
+  impl_->Forward(parameters, run);
   return value(impl_->graph().output());
 }
 
 ArrayView Executor::Run(const Parameters& parameters, std::span<const ArrayView> inputs,
-                        const RunMode& mode) {
+                        const RunContext& run) {
   std::vector<Layout> shapes;
   for (const ArrayView& input : inputs) shapes.push_back(input.type.shape);
   impl_->SetShapes(shapes);
@@ -292,7 +330,7 @@ ArrayView Executor::Run(const Parameters& parameters, std::span<const ArrayView>
     inputs[i].CheckDense(to.type.dtype);
     std::memcpy(to.data, inputs[i].data, to.type.bytes());
   }
-  impl_->Forward(parameters, mode);
+  impl_->Forward(parameters, run);
   return array(impl_->graph().output());
 }
 
@@ -310,8 +348,8 @@ ArrayView Executor::array(Value value) const {
 bool Executor::can_go_back() const { return impl_->can_go_back(); }
 
 void Executor::Backward(const Parameters& parameters, std::span<const float> doutput, Value from,
-                        const RunMode& mode, Parameters& gradients) {
-  impl_->Backward(parameters, doutput, from, mode, gradients);
+                        const RunContext& run, Parameters& gradients) {
+  impl_->Backward(parameters, doutput, from, run, gradients);
 }
 
 }  // namespace normkit

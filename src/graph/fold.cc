@@ -14,7 +14,7 @@ Tensor Bytes(size_t bytes) {
 
 // Every operation can be run, so that it can be run once and for all.
 void RunOnce(const Op& op, std::span<const OpInput> inputs, std::span<Tensor> outputs) {
-  const std::unique_ptr<Kernel> kernel = op.Prepare(inputs, false);
+  const std::unique_ptr<Kernel> kernel = op.Prepare(inputs, {});
   Tensor scratch = Bytes(kernel->forward_scratch_bytes());
   std::vector<const void*> x;
   std::vector<void*> y;

@@ -7,11 +7,11 @@
 namespace normkit {
 
 ExecutionPlan::ExecutionPlan(const Graph& graph, std::span<const Layout> shapes,
-                             const ExecutorOptions& options)
-    : shapes_(shapes.begin(), shapes.end()), types_(graph.Infer(shapes)) {
+                             const BatchPart& part, const ExecutorOptions& options)
+    : shapes_(shapes.begin(), shapes.end()), part_(part), types_(graph.Infer(shapes)) {
   std::vector<char> wanted(graph.values().size(), 0);
   for (const Value value : options.keep) wanted.at(static_cast<size_t>(value)) = 1;
-  steps_ = MakeSteps(graph, types_, options.training, !options.keep_all, wanted);
+  steps_ = MakeSteps(graph, types_, {options.training, part}, !options.keep_all, wanted);
   MakeBlocks(graph, options, wanted);
 }
 

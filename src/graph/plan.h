@@ -13,9 +13,11 @@ namespace normkit {
 class ExecutionPlan {
  public:
   // Throws as Executor::SetShapes.
-  ExecutionPlan(const Graph& graph, std::span<const Layout> shapes, const ExecutorOptions& options);
+  ExecutionPlan(const Graph& graph, std::span<const Layout> shapes, const BatchPart& part,
+                const ExecutorOptions& options);
 
   std::span<const Layout> shapes() const { return shapes_; }
+  const BatchPart& part() const { return part_; }
   double bytes() const { return bytes_; }  // of the arena
   const ArrayType& type(Value value) const { return types_.types[static_cast<size_t>(value)]; }
   const Steps& steps() const { return steps_; }
@@ -42,6 +44,7 @@ class ExecutionPlan {
   int AddBlock(size_t bytes, int first, int last);
 
   std::vector<Layout> shapes_;
+  BatchPart part_;
   Graph::Types types_;
   Steps steps_;
   std::vector<Block> blocks_;

@@ -12,11 +12,11 @@ namespace {
 
 class Maker {
  public:
-  Maker(const Graph& graph, const Graph::Types& types, bool training, bool fuse,
+  Maker(const Graph& graph, const Graph::Types& types, const Preparation& how, bool fuse,
         std::span<const char> kept)
       : graph_(graph),
         types_(types),
-        training_(training),
+        how_(how),
         fuse_(fuse),
         kept_(kept),
         readers_(FindReaders(graph)),
@@ -76,7 +76,7 @@ class Maker {
       types.push_back(types_[input]);
       step.needs_gradient |= steps_.needs_gradient[static_cast<size_t>(input)] != 0;
     }
-    step.kernel = fusion.op->Prepare(types, training_);
+    step.kernel = fusion.op->Prepare(types, how_);
     Log(step);
     for (const int node : fusion.nodes) done_[static_cast<size_t>(node)] = 1;
     for (const Value output : step.outputs) {
@@ -96,7 +96,8 @@ class Maker {
 
   const Graph& graph_;
   const Graph::Types& types_;
-  bool training_, fuse_;
+  Preparation how_;
+  bool fuse_;
   std::span<const char> kept_;
   Readers readers_;
   std::vector<char> done_;         // of each node
@@ -106,9 +107,9 @@ class Maker {
 
 }  // namespace
 
-Steps MakeSteps(const Graph& graph, const Graph::Types& types, bool training, bool fuse,
+Steps MakeSteps(const Graph& graph, const Graph::Types& types, const Preparation& how, bool fuse,
                 std::span<const char> kept) {
-  return Maker(graph, types, training, fuse, kept).Make();
+  return Maker(graph, types, how, fuse, kept).Make();
 }
 
 }  // namespace normkit

@@ -44,7 +44,7 @@ struct Steps {
 
 // `kept`: values that the caller wants to read. With `fuse`, operations that can run as one do.
 // Throws Error where no layer reads what another gives.
-Steps MakeSteps(const Graph& graph, const Graph::Types& types, bool training, bool fuse,
+Steps MakeSteps(const Graph& graph, const Graph::Types& types, const Preparation& how, bool fuse,
                 std::span<const char> kept);
 
 }  // namespace normkit

@@ -24,7 +24,7 @@ void BM_Step(benchmark::State& state, const char* norm) {
   const std::vector<int64_t> labels(static_cast<size_t>(batch_size), 3);
   std::vector<float> dlogits(static_cast<size_t>(batch_size) * 10);
   const Value logits = graph.layers().back().inputs[0];
-  const RunMode mode{.training = true};
+  const RunContext mode{.training = true};
   for (auto _ : state) {
     executor.Forward(parameters, mode);
     CrossEntropyLoss(executor.value(logits), labels, 10, dlogits);

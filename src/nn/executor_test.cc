@@ -64,7 +64,7 @@ Pass RunOnce(const Graph& graph, int64_t batch_size, bool keep_all) {
   Executor executor(graph, batch_size, true, keep_all);
   Random random(1);
   for (float& x : executor.input()) x = static_cast<float>(random.Normal());
-  RunMode mode{.training = true, .seed = 2};
+  RunContext mode{.training = true, .seed = 2};
   for (mode.iteration = 0; mode.iteration < 3; ++mode.iteration) {  // the second finds used memory
     const std::span<const float> y = executor.Forward(pass.parameters, mode);
     MoveStatistics(graph, executor, pass.parameters);
@@ -212,7 +212,7 @@ TEST(ExecutorTest, AllocatesNothingOnceWarm) {
   parameters.Initialize(graph, 1);
   Executor executor(graph, 16, true);
   std::fill(executor.input().begin(), executor.input().end(), 0.5f);
-  const RunMode mode{.training = true};
+  const RunContext mode{.training = true};
   const std::vector<float> dy(160, 0.1f);
   // A thread gets scratch memory when it first has work of a kind, which may be late.
   int quiet = 0;
@@ -270,7 +270,7 @@ TEST(ExecutorTest, BackwardFromAnEarlierValueLeavesTheRestAtZero) {
   std::fill(gradients.values().begin(), gradients.values().end(), 99.f);
   Executor executor(graph, 2, true);
   std::fill(executor.input().begin(), executor.input().end(), 1.f);
-  const RunMode mode{.training = true};
+  const RunContext mode{.training = true};
   executor.Forward(parameters, mode);
   EXPECT_EQ(executor.value(logits).size(), 4u);
   executor.Backward(parameters, std::vector<float>{1, 2, 3, 4}, logits, mode, gradients);
@@ -370,7 +370,7 @@ TEST(ExecutorTest, Errors) {
   const Value relu = graph.Add(Relu("relu"));
   Parameters parameters(graph), gradients(graph);
   parameters.Initialize(graph, 1);
-  const RunMode training{.training = true};
+  const RunContext training{.training = true};
   const std::vector<float> dy(6);
 
   EXPECT_EQ(ErrorOf([&] { Executor(Graph(), 1, true); }),

@@ -62,7 +62,8 @@ class CellOp : public Op {
   std::vector<ArrayType> Infer(std::span<const OpInput> inputs) const override {
     return {inputs[0].type, inputs[0].type};
   }
-  std::unique_ptr<Kernel> Prepare(std::span<const OpInput> inputs, bool) const override {
+  std::unique_ptr<Kernel> Prepare(std::span<const OpInput> inputs,
+                                  const Preparation&) const override {
     return std::make_unique<CellKernel>(inputs[0].type.shape.size());
   }
 };
@@ -98,7 +99,7 @@ TEST(GraphTest, StateGoesThroughTwoOutputs) {
   Executor executor(cell.graph, {.training = true, .keep = {cell.last_h, cell.last_c}});
   executor.SetBatchSize(2);
   for (size_t i = 0; i < 3; ++i) FillNormal(executor.input(i).values<float>(), i);
-  const RunMode mode{.training = true};
+  const RunContext mode{.training = true};
   const auto loss = [&] {  // half the sum of squares of the last state
     executor.Forward(parameters, mode);
     double sum = 0;
@@ -179,7 +180,7 @@ TEST(GraphTest, TiedLayersShareParameters) {
   const auto run = [](const Graph& graph, Parameters& parameters, Parameters& gradients) {
     Executor executor(graph, 5, true);
     FillNormal(executor.input(), 3);
-    const RunMode mode{.training = true};
+    const RunContext mode{.training = true};
     executor.Forward(parameters, mode);
     std::vector<float> dy(30);
     FillNormal(dy, 4);
@@ -222,7 +223,8 @@ class TwiceOp : public Op {
   std::vector<ArrayType> Infer(std::span<const OpInput> inputs) const override {
     return {inputs[0].type};
   }
-  std::unique_ptr<Kernel> Prepare(std::span<const OpInput> inputs, bool) const override {
+  std::unique_ptr<Kernel> Prepare(std::span<const OpInput> inputs,
+                                  const Preparation&) const override {
     return std::make_unique<TwiceKernel>(inputs[0].type.shape.size());
   }
 };
@@ -242,7 +244,7 @@ TEST(GraphTest, TheExecutorAddsWhereKernelsCannot) {
   Parameters parameters(graph), gradients(graph);
   for (const bool keep_all : {false, true}) {
     Executor executor(graph, 1, true, keep_all);
-    const RunMode mode{.training = true};
+    const RunContext mode{.training = true};
     executor.Forward(parameters, mode);
     executor.Backward(parameters, std::vector<float>{1, 2, 3, 4}, graph.output(), mode, gradients);
     for (size_t i = 0; i < 4; ++i)

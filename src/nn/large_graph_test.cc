@@ -78,7 +78,7 @@ TEST(LargeGraphTest, TheLongestFileIsReadAndRun) {
 
   Executor executor(graph, 3, true);
   for (float& x : executor.input()) x = static_cast<float>(&x - executor.input().data());
-  const RunMode mode{.training = true};
+  const RunContext mode{.training = true};
   executor.Forward(parameters, mode);
   MoveStatistics(graph, executor, parameters);
   EXPECT_EQ(BatchStatistics(graph, executor, graph.Find("norm2000")).count, 3);

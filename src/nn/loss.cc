@@ -9,6 +9,12 @@ namespace normkit {
 
 double CrossEntropyLoss(std::span<const float> logits, std::span<const int64_t> labels,
                         int64_t num_classes, std::span<float> dlogits) {
+  const auto batch = std::ssize(labels);
+  return CrossEntropySum(logits, labels, num_classes, batch, dlogits) / static_cast<double>(batch);
+}
+
+double CrossEntropySum(std::span<const float> logits, std::span<const int64_t> labels,
+                       int64_t num_classes, int64_t whole, std::span<float> dlogits) {
   const auto classes = static_cast<size_t>(num_classes), batch = labels.size();
   if (num_classes < 1 || batch == 0 || logits.size() != batch * classes)
     Fail("cross-entropy: {} scores given, expected {} (labels) x {} (classes)", logits.size(),
@@ -29,10 +35,10 @@ double CrossEntropyLoss(std::span<const float> logits, std::span<const int64_t> 
     for (size_t c = 0; c < classes; ++c) {
       const double target = static_cast<int64_t>(c) == labels[b] ? 1 : 0;
       dlogits[b * classes + c] = static_cast<float>((std::exp(x[c] - largest) / sum - target) /
-                                                    static_cast<double>(batch));
+                                                    static_cast<double>(whole));
     }
   }
-  return loss / static_cast<double>(batch);
+  return loss;
 }
 
 double HalfMeanSquaredError(std::span<const float> y, std::span<const float> target,
@@ -43,13 +49,18 @@ double HalfMeanSquaredError(std::span<const float> y, std::span<const float> tar
          y.size(), target.size(), batch_size);
   if (!dy.empty() && dy.size() != y.size())
     Fail("mean squared error: gradient has {} values, expected {}", dy.size(), y.size());
+  return HalfSquaredErrorSum(y, target, batch_size, dy) / static_cast<double>(batch_size);
+}
+
+double HalfSquaredErrorSum(std::span<const float> y, std::span<const float> target, int64_t batch,
+                           std::span<float> dy) {
   double sum = 0;
   for (size_t i = 0; i < y.size(); ++i) {
     const double difference = static_cast<double>(y[i]) - target[i];
     sum += difference * difference;
-    if (!dy.empty()) dy[i] = static_cast<float>(difference / static_cast<double>(batch_size));
+    if (!dy.empty()) dy[i] = static_cast<float>(difference / static_cast<double>(batch));
   }
-  return sum / (2 * static_cast<double>(batch_size));
+  return sum / 2;
 }
 
 }  // namespace normkit

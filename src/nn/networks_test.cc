@@ -34,7 +34,7 @@ TEST(NetworksTest, EveryNetworkWithEveryNormRunsForwardAndBackward) {
       for (float& value : parameters.values())
         if (value == 0) value = static_cast<float>(0.1 * random.Normal());
       for (float& x : executor.input()) x = static_cast<float>(random.Normal());
-      const RunMode mode{.training = true};
+      const RunContext mode{.training = true};
       const std::span<const float> y = executor.Forward(parameters, mode);
       ASSERT_EQ(y.size(), 30u);
       for (size_t b = 0; b < 3; ++b) {

@@ -21,7 +21,7 @@ struct Placed {
 Placed Place(const Graph& graph, bool training, bool keep_all = false) {
   const Graph::Types types = graph.Infer(4);
   const std::vector<char> wanted(graph.values().size(), 0);
-  Placed placed{MakeSteps(graph, types, training, !keep_all, wanted), {}, {}};
+  Placed placed{MakeSteps(graph, types, {.training = training}, !keep_all, wanted), {}, {}};
   std::vector<size_t> bytes;
   for (const ArrayType& type : types.types) bytes.push_back(type.bytes());
   placed.of =

@@ -2,6 +2,8 @@
 // serve a problem. Nothing outside this list knows a machine.
 #pragma once
 
+#include <cmath>
+#include <limits>
 #include <memory>
 #include <span>
 #include <string>
@@ -21,6 +23,19 @@ struct GivenStatistics {
   const void* variance = nullptr;
 };
 
+// Sums of the backward pass, in f64: of w = gamma dy and w xhat for each statistic, of dy xhat and
+// dy for each parameter.
+struct GradientSums {
+  double *w, *w_xhat, *dgamma, *dbeta;
+};
+
+// 1 / sqrt(variance + epsilon). A variance beyond f64 must not look like one that makes everything
+// beta.
+inline double RstdOf(double variance, double epsilon) {
+  return std::isfinite(variance) ? 1 / std::sqrt(variance + epsilon)
+                                 : std::numeric_limits<double>::quiet_NaN();
+}
+
 // One problem, made ready by one back-end. Used from any thread; arguments have been checked
 // (check.h), and what a call gets with an empty x is decided there.
 class NormImplementation {
@@ -32,6 +47,19 @@ class NormImplementation {
   // y from given statistics.
   virtual void Inference(const NormForwardArgs& args, const GivenStatistics& given) const = 0;
   virtual void Backward(const NormBackwardArgs& args) const = 0;
+
+  // The same in two halves, of what may be a part of the statistics (parts.h): moments of x, or of
+  // x + residual, into `sum`; then y from the mean and rstd in args.saved.
+  virtual void Gather(const NormForwardArgs& args, Moments* moments) const = 0;
+  virtual void Apply(const NormForwardArgs& args) const = 0;
+  // All sums, and daddend; then dx from the sums of all parts, over `count` values a statistic.
+  // Where there is a daddend the second reads it as what the first wrote.
+  virtual void GatherGradient(const NormBackwardArgs& args, const GradientSums& sums) const = 0;
+  virtual void ApplyGradient(const NormBackwardArgs& args, const GradientSums& sums,
+                             double count) const = 0;
+  // dx as Backward, but of the parameters' gradients the sums, in f64.
+  virtual void BackwardWithSums(const NormBackwardArgs& args, double* dgamma,
+                                double* dbeta) const = 0;
 
   // What runs: "AVX2 fused rows, 2 threads".
   virtual std::string Describe(NormPass pass) const = 0;

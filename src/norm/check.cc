@@ -149,9 +149,9 @@ bool FromY(const Problem& problem, const Normalization::BackwardArgs& args) {
   return !args.x && args.y && problem.plan.size > 0;
 }
 
-void CheckBackward(const Problem& problem, const Normalization::BackwardArgs& args) {
+void CheckBackwardOfPart(const Problem& problem, const Normalization::BackwardArgs& args,
+                         int64_t statistics) {
   const bool from_y = FromY(problem, args);
-  const int64_t statistics = problem.plan.num_stat;
   if (!from_y) {
     CheckNotNull(problem, "x", args.x);
     CheckNotNull(problem, "saved mean", args.mean, statistics, DType::kF64);
@@ -165,7 +165,11 @@ void CheckBackward(const Problem& problem, const Normalization::BackwardArgs& ar
                        (problem.options.activation != Activation::kNone && args.daddend);
   if (reads_y) CheckNotNull(problem, "y", args.y);
   if (from_y) CheckFromY(problem, args);
+}
 
+void CheckBackward(const Problem& problem, const Normalization::BackwardArgs& args) {
+  CheckBackwardOfPart(problem, args, problem.plan.num_stat);
+  const bool from_y = FromY(problem, args);
   const Arrays arrays(problem);
   const Array x = arrays.Data("x", args.x), y = arrays.Data("y", args.y);
   const Array dy = arrays.Data("dy", args.dy), dx = arrays.Data("dx", args.dx);

@@ -21,5 +21,8 @@ void CheckGiven(const Problem& problem, const void* mean, const void* variance);
 bool FromY(const Problem& problem, const Normalization::BackwardArgs& args);
 
 void CheckBackward(const Problem& problem, const Normalization::BackwardArgs& args);
+// The same of a part with so many statistics, but for arrays that lie over others.
+void CheckBackwardOfPart(const Problem& problem, const Normalization::BackwardArgs& args,
+                         int64_t statistics);
 
 }  // namespace normkit

@@ -7,6 +7,7 @@
 #include "src/norm/backend.h"
 #include "src/norm/check.h"
 #include "src/norm/choose.h"
+#include "src/norm/parts.h"
 #include "src/norm/statistics.h"
 
 namespace normkit {
@@ -14,23 +15,44 @@ namespace normkit {
 class Normalization::Impl : public Problem {
  public:
   Impl(const NormSpec& s, const Layout& l, DType d, const NormOptions& o)
-      : Problem(s, l, d, o), made_(ChooseNormBackend(*this).make(*this)) {
+      : Problem(s, l, d, o),
+        backend_(ChooseNormBackend(*this)),
+        made_(backend_.make(*this)),
+        parts_(*this, backend_, *made_) {
     if (!LogsDetails()) return;
     for (const NormPass pass : {NormPass::kForward, NormPass::kInference, NormPass::kBackward})
       LogDetail(Describe(pass));
   }
 
   const NormImplementation& made() const { return *made_; }
+  const Parts& parts() const { return parts_; }
+  // Throws Error where `part` is none.
+  void CheckPart(const BatchPart& part, const char* call, size_t given, int64_t expected) const;
 
   std::string Describe(NormPass pass) const {
-    return fmt::format("{} {} {} {}: {}, plan {}, kernel {}", spec.name, Name(pass), Name(dtype),
+    return fmt::format("{} {} {} {}: {}, plan {}, kernel {}{}", spec.name, Name(pass), Name(dtype),
                        layout.ToString(), ToString(StatisticsOf(spec, layout)), plan.ToString(),
-                       made_->Describe(pass));
+                       made_->Describe(pass),
+                       options.tree && pass != NormPass::kInference ? ", by leaves" : "");
   }
 
  private:
+  const NormBackend& backend_;
   std::unique_ptr<NormImplementation> made_;
+  const Parts parts_;
 };
+
+void Normalization::Impl::CheckPart(const BatchPart& part, const char* call, size_t given,
+                                    int64_t expected) const {
+  const bool fits = part.whole == parts_.whole().whole && part.first_leaf >= 0 &&
+                    part.first_leaf <= part.last_leaf && part.last_leaf <= BatchPart::kLeaves;
+  if (!fits || !(options.tree || part.is_whole()))
+    Fail("{}: {}: leaves [{},{}) of {} given, expected {} of {}", Title(), call, part.first_leaf,
+         part.last_leaf, part.whole,
+         options.tree ? "a run of [0,16)" : "[0,16), for there is no tree", parts_.whole().whole);
+  if (given != static_cast<size_t>(expected))
+    Fail("{}: {}: room for {} results, expected {}", Title(), call, given, expected);
+}
 
 std::string_view Name(NormPass pass) {
   constexpr std::string_view kNames[] = {"forward", "inference", "backward"};
@@ -67,6 +89,7 @@ void Normalization::ForwardTraining(const void* x, const void* gamma, const void
 
 void Normalization::ForwardTraining(const ForwardArgs& args) const {
   CheckForward(*impl_, args, /*trains=*/true);
+  if (impl_->options.tree) return impl_->parts().Forward(args);
   impl_->made().Forward(args);
 }
 
@@ -85,7 +108,67 @@ void Normalization::ForwardInference(const ForwardArgs& args, const void* mean,
 
 void Normalization::Backward(const BackwardArgs& args) const {
   CheckBackward(*impl_, args);
+  if (impl_->options.tree) return impl_->parts().Backward(args);
   impl_->made().Backward(args);
+}
+
+BatchPart Normalization::whole() const { return impl_->parts().whole(); }
+int64_t Normalization::num_leaves(const BatchPart& part) const {
+  return impl_->parts().num_leaves(part);
+}
+bool Normalization::joins() const { return impl_->parts().joins(); }
+int64_t Normalization::part_statistics(const BatchPart& part) const {
+  return impl_->parts().statistics(part);
+}
+int64_t Normalization::num_sums() const { return impl_->parts().num_sums(); }
+
+void Normalization::Gather(const BatchPart& part, const ForwardArgs& args,
+                           std::span<Moments> moments) const {
+  const int64_t rows = joins() ? num_leaves(part) : 1;
+  impl_->CheckPart(part, "Gather", moments.size(), rows * part_statistics(part));
+  if (part.size() > 0) CheckNotNull(*impl_, "x", args.x);
+  if (args.residual && part.size() > 0) CheckNotNull(*impl_, "sum", args.sum);
+  impl_->parts().Gather(part, args, moments.data());
+}
+
+void Normalization::Join(std::span<Moments> moments) const {
+  const int64_t rows = joins() ? num_leaves(whole()) : 1;
+  impl_->CheckPart(whole(), "Join", moments.size(), rows * num_statistics());
+  impl_->parts().Join(moments.data());
+}
+
+void Normalization::Finish(std::span<const Moments> moments, const SavedStatistics& saved) const {
+  impl_->parts().Finish(moments, saved);
+}
+
+void Normalization::Apply(const BatchPart& part, const ForwardArgs& args) const {
+  impl_->CheckPart(part, "Apply", 0, 0);
+  if (part.size() > 0) {
+    CheckNotNull(*impl_, args.residual ? "sum" : "x", args.residual ? args.sum : args.x);
+    CheckNotNull(*impl_, "y", args.y);
+    CheckNotNull(*impl_, "saved mean", args.saved.mean, part_statistics(part), DType::kF64);
+    CheckNotNull(*impl_, "saved rstd", args.saved.rstd, part_statistics(part), DType::kF64);
+  }
+  impl_->parts().Apply(part, args);
+}
+
+void Normalization::GatherGradient(const BatchPart& part, const BackwardArgs& args,
+                                   std::span<double> sums) const {
+  impl_->CheckPart(part, "GatherGradient", sums.size(), num_leaves(part) * num_sums());
+  if (part.size() > 0) CheckBackwardOfPart(*impl_, args, part_statistics(part));
+  impl_->parts().GatherGradient(part, args, sums.data());
+}
+
+void Normalization::Join(std::span<double> sums) const {
+  impl_->CheckPart(whole(), "Join", sums.size(), num_leaves(whole()) * num_sums());
+  impl_->parts().Join(sums.data());
+}
+
+void Normalization::ApplyGradient(const BatchPart& part, const BackwardArgs& args,
+                                  std::span<const double> sums) const {
+  impl_->CheckPart(part, "ApplyGradient", sums.size(), num_sums());
+  if (part.size() > 0) CheckBackwardOfPart(*impl_, args, part_statistics(part));
+  impl_->parts().ApplyGradient(part, args, sums.data());
 }
 
 }  // namespace normkit

@@ -16,6 +16,13 @@ void CheckOptions(const NormSpec& spec, const NormOptions& o) {
          o.negative_slope);
 }
 
+template <class T>
+void Store(const double* from, int64_t n, bool accumulate, void* to) {
+  T* values = static_cast<T*>(to);
+  for (int64_t p = 0; values && p < n; ++p)
+    values[p] = static_cast<T>(from[p] + (accumulate ? static_cast<double>(values[p]) : 0));
+}
+
 }  // namespace
 
 Problem::Problem(const NormSpec& s, const Layout& l, DType d, const NormOptions& o)
@@ -48,6 +55,13 @@ void Problem::WarnOfOneValue(double count) const {
         "{}: one value per statistic: the output is {}, whatever the batch; use statistics over "
         "more values",
         Title(), spec.center ? "the offset (beta)" : "the scale (gamma) with the sign of x");
+}
+
+void Problem::StoreGradients(const Normalization::BackwardArgs& args, const double* dgamma,
+                             const double* dbeta) const {
+  const auto store = ParameterDType(dtype) == DType::kF64 ? Store<double> : Store<float>;
+  store(dgamma, plan.num_param, args.accumulate, args.dgamma);
+  store(dbeta, plan.num_param, args.accumulate, args.dbeta);
 }
 
 }  // namespace normkit

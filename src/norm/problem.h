@@ -25,6 +25,11 @@ struct Problem {
 
   // Says once that one value is its own mean, where `count` is 1: y says nothing about it.
   void WarnOfOneValue(double count) const;
+  void Silence() { warned_.test_and_set(); }
+
+  // Gradients of the parameters from their sums, over or on top of what is there.
+  void StoreGradients(const Normalization::BackwardArgs& args, const double* dgamma,
+                      const double* dbeta) const;
 
  private:
   mutable std::atomic_flag warned_ = ATOMIC_FLAG_INIT;

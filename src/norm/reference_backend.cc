@@ -40,12 +40,14 @@ class ReferenceNormalization : public NormImplementation {
     const double count = Merge(&statistics);
     p_.WarnOfOneValue(count);
     if (count == 0) return;  // an empty batch leaves everything alone
+    Values rstd;             // y is of what is saved, as in Apply
     for (size_t s = 0; s < statistics.mean.size(); ++s) {
+      rstd.push_back(RstdOf(statistics.variance[s], in.epsilon));
       if (args.saved.mean) args.saved.mean[s] = statistics.mean[s];
-      if (args.saved.rstd) args.saved.rstd[s] = 1 / std::sqrt(statistics.variance[s] + in.epsilon);
+      if (args.saved.rstd) args.saved.rstd[s] = rstd[s];
       if (args.saved.variance) args.saved.variance[s] = statistics.variance[s];
     }
-    Write(args, reference::Forward(in, statistics));
+    Write(args, reference::Forward(in, StatisticsOf(statistics.mean.data(), rstd.data())));
   }
 
   void Inference(const NormForwardArgs& args, const GivenStatistics& given) const override {
@@ -59,22 +61,79 @@ class ReferenceNormalization : public NormImplementation {
   }
 
   void Backward(const NormBackwardArgs& args) const override {
+    WithGradient(args, /*passed=*/nullptr,
+                 [&](const reference::Inputs& in, const Values& dz,
+                     const reference::Statistics& statistics) {
+                   reference::GradientSums sums = reference::SumGradients(in, statistics, dz);
+                   if (!args.fixed_statistics) Share(&sums);
+                   const auto gradients =
+                       reference::BackwardFrom(in, statistics, dz, sums, args.fixed_statistics);
+                   if (args.daddend) FromDoubles(dz, p_.dtype, args.daddend);
+                   Store(gradients.dx, p_.dtype, args.accumulate, args.dx);
+                   Store(gradients.dgamma, ParameterDType(p_.dtype), args.accumulate, args.dgamma);
+                   Store(gradients.dbeta, ParameterDType(p_.dtype), args.accumulate, args.dbeta);
+                 });
+  }
+
+  void Gather(const NormForwardArgs& args, Moments* moments) const override {
+    const Values none, x = Input(args);
+    const reference::Statistics statistics = reference::ComputeStatistics(InputsOf(x, none, none));
+    const double count = p_.plan.size > 0 ? static_cast<double>(p_.plan.num_reduced) : 0;
+    for (size_t s = 0; s < statistics.mean.size(); ++s)
+      moments[s] = {count, statistics.mean[s], statistics.variance[s] * count};
+  }
+
+  void Apply(const NormForwardArgs& args) const override {
     const Values gamma = Parameter(args.gamma), beta = Parameter(args.beta);
-    reference::Statistics statistics = Saved(args);
-    const Values x = args.x ? Data(args.x) : XFromY(args, statistics);
-    reference::Inputs in = InputsOf(x, gamma, beta);
-    Values dz = Data(args.dy);
-    if (p_.options.activation != Activation::kNone && args.y)
-      PassBack(Data(args.y), dz);
-    else
-      in.relu = p_.options.activation == Activation::kRelu;  // computed again from x
-    reference::GradientSums sums = reference::SumGradients(in, statistics, dz);
-    if (!args.fixed_statistics) Share(&sums);
-    const auto gradients = reference::BackwardFrom(in, statistics, dz, sums, args.fixed_statistics);
-    if (args.daddend) FromDoubles(dz, p_.dtype, args.daddend);
-    Store(gradients.dx, p_.dtype, args.accumulate, args.dx);
-    Store(gradients.dgamma, ParameterDType(p_.dtype), args.accumulate, args.dgamma);
-    Store(gradients.dbeta, ParameterDType(p_.dtype), args.accumulate, args.dbeta);
+    const Values x = Data(args.residual ? args.sum : args.x);
+    Write(args, reference::Forward(InputsOf(x, gamma, beta),
+                                   StatisticsOf(args.saved.mean, args.saved.rstd)));
+  }
+
+  void GatherGradient(const NormBackwardArgs& args, const GradientSums& to) const override {
+    WithGradient(args, /*passed=*/nullptr,
+                 [&](const reference::Inputs& in, const Values& dz,
+                     const reference::Statistics& statistics) {
+                   const reference::GradientSums sums = reference::SumGradients(in, statistics, dz);
+                   const auto gradients =
+                       reference::BackwardFrom(in, statistics, dz, sums, args.fixed_statistics);
+                   for (size_t s = 0; s < sums.w.size(); ++s) {
+                     to.w[s] = args.fixed_statistics ? 0 : static_cast<double>(sums.w[s]);
+                     to.w_xhat[s] = args.fixed_statistics ? 0 : static_cast<double>(sums.w_xhat[s]);
+                   }
+                   std::ranges::copy(gradients.dgamma, to.dgamma);
+                   std::ranges::copy(gradients.dbeta, to.dbeta);
+                   if (args.daddend) FromDoubles(dz, p_.dtype, args.daddend);
+                 });
+  }
+
+  void ApplyGradient(const NormBackwardArgs& args, const GradientSums& from,
+                     double count) const override {
+    WithGradient(args, args.daddend,
+                 [&](const reference::Inputs& in, const Values& dz,
+                     const reference::Statistics& statistics) {
+                   reference::GradientSums sums;
+                   sums.count.assign(static_cast<size_t>(p_.plan.num_stat), count);
+                   sums.w.assign(from.w, from.w + p_.plan.num_stat);
+                   sums.w_xhat.assign(from.w_xhat, from.w_xhat + p_.plan.num_stat);
+                   Store(
+                       reference::BackwardFrom(in, statistics, dz, sums, args.fixed_statistics).dx,
+                       p_.dtype, args.accumulate, args.dx);
+                 });
+  }
+
+  void BackwardWithSums(const NormBackwardArgs& args, double* dgamma,
+                        double* dbeta) const override {
+    WithGradient(args, /*passed=*/nullptr,
+                 [&](const reference::Inputs& in, const Values& dz,
+                     const reference::Statistics& statistics) {
+                   const auto gradients =
+                       reference::Backward(in, statistics, dz, args.fixed_statistics);
+                   if (args.daddend) FromDoubles(dz, p_.dtype, args.daddend);
+                   Store(gradients.dx, p_.dtype, args.accumulate, args.dx);
+                   std::ranges::copy(gradients.dgamma, dgamma);
+                   std::ranges::copy(gradients.dbeta, dbeta);
+                 });
   }
 
   std::string Describe(NormPass) const override { return "reference, long double"; }
@@ -112,12 +171,11 @@ class ReferenceNormalization : public NormImplementation {
   // With those of the other ranks; gives how many values each is of.
   double Merge(reference::Statistics* statistics) const {
     const auto count = static_cast<double>(p_.plan.num_reduced);
-    if (!p_.options.reducer) return count;
     const size_t n = statistics->variance.size();
     std::vector<Moments> moments(n);
     for (size_t s = 0; s < n; ++s)
       moments[s] = {count, statistics->mean[s], statistics->variance[s] * count};
-    p_.options.reducer->Merge(moments);
+    if (p_.options.reducer) p_.options.reducer->Merge(moments);
     for (size_t s = 0; s < n; ++s) {
       statistics->mean[s] = moments[s].mean;
       statistics->variance[s] = moments[s].variance();
@@ -135,12 +193,28 @@ class ReferenceNormalization : public NormImplementation {
       for (long double& value : *part) value = *from++;
   }
 
-  // As saved: rstd says what the variance was.
-  reference::Statistics Saved(const NormBackwardArgs& args) const {
+  // Calls use(in, dz, statistics), dz what of dy passes the activation; `passed` where that is
+  // known.
+  template <class Use>
+  void WithGradient(const NormBackwardArgs& args, const void* passed, const Use& use) const {
+    const Values gamma = Parameter(args.gamma), beta = Parameter(args.beta);
+    const reference::Statistics statistics = StatisticsOf(args.x ? args.mean : nullptr, args.rstd);
+    const Values x = args.x ? Data(args.x) : XFromY(args, statistics);
+    reference::Inputs in = InputsOf(x, gamma, beta);
+    Values dz = Data(passed ? passed : args.dy);
+    if (!passed && p_.options.activation != Activation::kNone && args.y)
+      PassBack(Data(args.y), dz);
+    else
+      in.relu = !passed && p_.options.activation == Activation::kRelu;  // computed again from x
+    use(in, dz, statistics);
+  }
+
+  // As saved: rstd says what the variance was. A null mean is 0.
+  reference::Statistics StatisticsOf(const double* mean, const double* rstd) const {
     reference::Statistics statistics;
     for (int64_t s = 0; s < p_.plan.num_stat; ++s) {
-      statistics.mean.push_back(args.x ? args.mean[s] : 0);
-      statistics.variance.push_back(1 / (args.rstd[s] * args.rstd[s]) - p_.options.epsilon);
+      statistics.mean.push_back(mean ? mean[s] : 0);
+      statistics.variance.push_back(1 / (rstd[s] * rstd[s]) - p_.options.epsilon);
     }
     return statistics;
   }

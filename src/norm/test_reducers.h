@@ -1,6 +1,8 @@
 // Ranks without processes, for tests.
 #pragma once
 
+#include <cstring>
+
 #include "normkit/core/reducer.h"
 
 namespace normkit {
@@ -16,6 +18,9 @@ class Twins : public Reducer {
   void Sum(std::span<double> values) override {
     for (double& v : values) v += v;
   }
+  void Gather(std::span<const std::byte> own, std::span<std::byte> all) override {
+    for (size_t r = 0; r < 2; ++r) std::memcpy(all.data() + r * own.size(), own.data(), own.size());
+  }
 };
 
 // The only rank.
@@ -25,6 +30,9 @@ class Alone : public Reducer {
   int rank() const override { return 0; }
   void Merge(std::span<Moments>) override {}
   void Sum(std::span<double>) override {}
+  void Gather(std::span<const std::byte> own, std::span<std::byte> all) override {
+    std::memcpy(all.data(), own.data(), own.size());
+  }
 };
 
 }  // namespace normkit

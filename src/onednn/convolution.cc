@@ -3,8 +3,7 @@
 #include <algorithm>
 #include <optional>
 
-#include "src/core/parallel.h"
-#include "src/onednn/batch_cut.h"
+#include "src/core/batch_tree.h"
 #include "src/onednn/primitive.h"
 
 namespace normkit {
@@ -12,11 +11,10 @@ namespace {
 
 using dnnl::memory;
 
-// Enough pieces to keep 8 threads busy; more would cost partial gradients of weights and smaller
-// products (docs/decisions.md has the figures).
-constexpr int64_t kMaxPieces = 8;
 constexpr int64_t kParallelProducts = 1 << 18;  // multiplications worth waking a thread for
-constexpr int64_t kSumElements = 1 << 12;       // of weights that one task merges
+
+struct SecondTag;
+struct OrderedTag;
 
 // By the number of dimensions of space.
 constexpr memory::format_tag kChannelsLast[] = {memory::format_tag::undef, memory::format_tag::nwc,
@@ -77,8 +75,8 @@ ForwardPrimitive::primitive_desc DescribeForward(const Geometry& g, bool trainin
                                     g.dilation, g.before, g.after);
 }
 
-// One direction: a call for each piece of the batch, and the copy of the weights into or out of
-// oneDNN's order, which the first piece chooses for all.
+// One direction: a call for each leaf, and the copy of the weights into or out of oneDNN's order,
+// which the longest leaf of the mini-batch chooses for all, wherever it is computed.
 struct Pass {
   std::vector<PrimitiveCall> calls;
   std::optional<PrimitiveCall> reorder;
@@ -101,12 +99,15 @@ double Products(const ConvolutionShape& s) {
 
 class Convolution::Impl {
  public:
-  Impl(const ConvolutionShape& shape, bool training)
+  Impl(const ConvolutionShape& shape, bool training, const BatchPart& part)
       : shape_(shape),
-        cut_(shape.batch, kMaxPieces),
+        cut_(shape.batch, part),
         worth_threads_(Products(shape) >= kParallelProducts),
         x_size_(shape.x_size()),
         y_size_(shape.y_size()) {
+    for (int64_t i = 0; i < cut_.count(); ++i)
+      if (i == 0 || cut_.leaf(i) / 2 != cut_.leaf(i - 1) / 2) pairs_.push_back(i);
+    pairs_.push_back(cut_.count());
     const OneThread one_thread;
     PrepareForward(training);
     if (!training) return;
@@ -123,8 +124,8 @@ class Convolution::Impl {
                   std::byte* scratch);
   void RunBackwardData(const float* dy, const float* weights, bool add, float* dx,
                        std::byte* scratch);
-  void RunBackwardWeights(const float* x, const float* dy, float* dweights, float* dbias,
-                          std::byte* scratch);
+  void RunBackwardWeights(const float* x, const float* dy, Reducer* reducer, float* dweights,
+                          float* dbias, std::byte* scratch);
 
  private:
   void PrepareForward(bool training);
@@ -132,16 +133,25 @@ class Convolution::Impl {
   void PrepareBackwardWeights();
   void PlaceOrderedWeights(Pass& pass);
   float* OrderWeights(Pass& pass, const float* weights, std::byte* scratch, OneDnnCall& call);
-  void MergePieces(const Region& region, int64_t size, std::byte* scratch);
+  void RunPair(int64_t pair, const float* x, const float* dy, std::byte* scratch, bool bias,
+               OneDnnCall& call);
+  void StoreWeights(const LeafArrays<float>& sums, Reducer* reducer, float* dweights,
+                    OneDnnCall& call);
 
-  // The geometry of a piece, once the first has chosen the order of the weights.
-  Geometry PieceGeometry(const Pass& pass, int64_t piece) const {
-    return Geometry(shape_, cut_.length(piece),
-                    piece == 0 ? WeightsDesc(shape_, true) : pass.weights);
+  Geometry GeometryOf(int64_t batch, const memory::desc& weights) const {
+    return Geometry(shape_, batch, weights);
   }
+  Geometry GeometryOfAny(int64_t batch) const {
+    return GeometryOf(batch, WeightsDesc(shape_, true));
+  }
+  // Neighbouring leaves that are merged first, of this part: those of pair i are leaves
+  // [pair_begin(i), pair_begin(i + 1)) of the cut.
+  int64_t num_pairs() const { return static_cast<int64_t>(pairs_.size()) - 1; }
+  int64_t pair_begin(int64_t pair) const { return pairs_[static_cast<size_t>(pair)]; }
 
   ConvolutionShape shape_;
-  BatchCut cut_;
+  LeafCut cut_;
+  std::vector<int64_t> pairs_;
   bool worth_threads_;
   int64_t x_size_, y_size_;  // of one observation
   Pass forward_, data_, weights_;
@@ -156,10 +166,10 @@ void Convolution::Impl::PlaceOrderedWeights(Pass& pass) {
 
 void Convolution::Impl::PrepareForward(bool training) {
   Pass& pass = forward_;
-  for (int64_t piece = 0; piece < cut_.count(); ++piece) {
-    const Geometry g = PieceGeometry(pass, piece);
+  pass.weights = DescribeForward(GeometryOfAny(cut_.longest()), training).weights_desc();
+  for (int64_t leaf = 0; leaf < cut_.count(); ++leaf) {
+    const Geometry g = GeometryOf(cut_.length(leaf), pass.weights);
     const auto desc = DescribeForward(g, training);
-    pass.weights = desc.weights_desc();
     pass.NeedScratchpad(desc.scratchpad_desc());
     pass.calls.push_back(
         PrimitiveCall(ForwardPrimitive(desc), {{DNNL_ARG_SRC, g.x},
@@ -173,13 +183,15 @@ void Convolution::Impl::PrepareForward(bool training) {
 
 void Convolution::Impl::PrepareBackwardData() {
   Pass& pass = data_;
-  for (int64_t piece = 0; piece < cut_.count(); ++piece) {
-    const Geometry g = PieceGeometry(pass, piece);
-    const Geometry any(shape_, cut_.length(piece), WeightsDesc(shape_, true));
-    const auto desc =
-        DescribeBackward<DataPrimitive>(DescribeForward(any, true), kDirect, g.x, g.weights, g.y,
-                                        g.stride, g.dilation, g.before, g.after);
-    pass.weights = desc.weights_desc();
+  const auto describe = [&](const Geometry& any, const Geometry& g) {
+    return DescribeBackward<DataPrimitive>(DescribeForward(any, true), kDirect, g.x, g.weights, g.y,
+                                           g.stride, g.dilation, g.before, g.after);
+  };
+  const Geometry longest = GeometryOfAny(cut_.longest());
+  pass.weights = describe(longest, longest).weights_desc();
+  for (int64_t leaf = 0; leaf < cut_.count(); ++leaf) {
+    const Geometry g = GeometryOf(cut_.length(leaf), pass.weights);
+    const auto desc = describe(GeometryOfAny(cut_.length(leaf)), g);
     pass.NeedScratchpad(desc.scratchpad_desc());
     pass.calls.push_back(
         PrimitiveCall(DataPrimitive(desc), {{DNNL_ARG_DIFF_DST, g.y},
@@ -194,13 +206,15 @@ void Convolution::Impl::PrepareBackwardData() {
 
 void Convolution::Impl::PrepareBackwardWeights() {
   Pass& pass = weights_;
-  for (int64_t piece = 0; piece < cut_.count(); ++piece) {
-    const Geometry g = PieceGeometry(pass, piece);
-    const Geometry any(shape_, cut_.length(piece), WeightsDesc(shape_, true));
-    const auto desc =
-        DescribeBackward<WeightsPrimitive>(DescribeForward(any, true), kDirect, g.x, g.weights,
-                                           g.bias, g.y, g.stride, g.dilation, g.before, g.after);
-    pass.weights = desc.diff_weights_desc();
+  const auto describe = [&](const Geometry& any, const Geometry& g) {
+    return DescribeBackward<WeightsPrimitive>(DescribeForward(any, true), kDirect, g.x, g.weights,
+                                              g.bias, g.y, g.stride, g.dilation, g.before, g.after);
+  };
+  const Geometry longest = GeometryOfAny(cut_.longest());
+  pass.weights = describe(longest, longest).diff_weights_desc();
+  for (int64_t leaf = 0; leaf < cut_.count(); ++leaf) {
+    const Geometry g = GeometryOf(cut_.length(leaf), pass.weights);
+    const auto desc = describe(GeometryOfAny(cut_.length(leaf)), g);
     pass.NeedScratchpad(desc.scratchpad_desc());
     pass.calls.push_back(
         PrimitiveCall(WeightsPrimitive(desc), {{DNNL_ARG_SRC, g.x},
@@ -210,9 +224,9 @@ void Convolution::Impl::PrepareBackwardWeights() {
                                                {DNNL_ARG_SCRATCHPAD, desc.scratchpad_desc()}}));
   }
   pass.reorder = MakeReorder(pass.weights, WeightsDesc(shape_, false));
-  pass.weights_region = pass.layout.Add(pass.weights.get_size(), cut_.count());
+  pass.weights_region = pass.layout.Add(pass.weights.get_size(), num_pairs());
   pass.bias_region =
-      pass.layout.Add(static_cast<size_t>(shape_.filters) * sizeof(float), cut_.count());
+      pass.layout.Add(static_cast<size_t>(shape_.filters) * sizeof(float), num_pairs());
   pass.scratchpad_region = pass.layout.Add(pass.scratchpad_bytes, cut_.count());
 }
 
@@ -258,45 +272,73 @@ void Convolution::Impl::RunBackwardData(const float* dy, const float* weights, b
   call.Check("convolution backward data");
 }
 
-void Convolution::Impl::RunBackwardWeights(const float* x, const float* dy, float* dweights,
-                                           float* dbias, std::byte* scratch) {
+// Gradients of a pair of leaves, the sum of both: the second is added while it is in the cache.
+void Convolution::Impl::RunPair(int64_t pair, const float* x, const float* dy, std::byte* scratch,
+                                bool bias, OneDnnCall& call) {
+  const OneThread one_thread;
+  Pass& pass = weights_;
+  const auto weights = static_cast<int64_t>(pass.weights.get_size() / sizeof(float));
+  float* sums[] = {pass.weights_region.At(scratch, pair), pass.bias_region.At(scratch, pair)};
+  const int64_t sizes[] = {weights, bias ? shape_.filters : 0};
+  for (int64_t i = pair_begin(pair); i < pair_begin(pair + 1); ++i) {
+    const bool second = i > pair_begin(pair);
+    float* more =
+        second ? Scratch<SecondTag, float>(static_cast<size_t>(weights + sizes[1] + 32)) : nullptr;
+    // oneDNN writes whole vectors of a bias, too.
+    float* to[] = {second ? more : sums[0], second ? more + (weights + 15) / 16 * 16 : sums[1]};
+    call.Note(pass.calls[static_cast<size_t>(i)].Run(
+        {x + cut_.begin(i) * x_size_, dy + cut_.begin(i) * y_size_, to[0], bias ? to[1] : nullptr,
+         pass.scratchpad_region.At(scratch, i)}));
+    for (int k = 0; second && k < 2; ++k)
+      for (int64_t e = 0; e < sizes[k]; ++e) sums[k][e] += to[k][e];
+  }
+}
+
+void Convolution::Impl::RunBackwardWeights(const float* x, const float* dy, Reducer* reducer,
+                                           float* dweights, float* dbias, std::byte* scratch) {
   Pass& pass = weights_;
   OneDnnCall call;
-  ParallelFor(cut_.count(), worth_threads_, [&](int64_t i) {
-    const OneThread one_thread;
-    call.Note(pass.calls[static_cast<size_t>(i)].Run(
-        {x + cut_.begin(i) * x_size_, dy + cut_.begin(i) * y_size_,
-         pass.weights_region.At(scratch, i), dbias ? pass.bias_region.At(scratch, i) : nullptr,
-         pass.scratchpad_region.At(scratch, i)}));
-  });
-  MergePieces(pass.weights_region, static_cast<int64_t>(pass.weights.get_size() / sizeof(float)),
-              scratch);
-  {
-    const OneThread one_thread;
-    call.Note(pass.reorder->Run({pass.weights_region.At(scratch), dweights}));
+  ParallelFor(num_pairs(), worth_threads_,
+              [&](int64_t pair) { RunPair(pair, x, dy, scratch, dbias != nullptr, call); });
+  LeafArrays<float> weights{}, biases{};
+  const BatchPart& part = cut_.part();
+  for (int64_t pair = 0; pair < num_pairs(); ++pair) {
+    const int leaf = cut_.leaf(pair_begin(pair)), first = leaf / 2 * 2;
+    const bool merged = first >= part.first_leaf && first + 2 <= part.last_leaf;
+    const auto node = static_cast<size_t>(merged ? first : leaf);
+    weights[node] = pass.weights_region.At(scratch, pair);
+    biases[node] = pass.bias_region.At(scratch, pair);
   }
-  if (dbias) {
-    MergePieces(pass.bias_region, shape_.filters, scratch);
-    std::copy_n(pass.bias_region.At(scratch), shape_.filters, dbias);
-  }
+  SumPart(weights, part, static_cast<int64_t>(pass.weights.get_size() / sizeof(float)));
+  StoreWeights(weights, reducer, dweights, call);
+  if (dbias) std::copy_n(SumLeaves(biases, part, reducer, shape_.filters), shape_.filters, dbias);
   call.Check("convolution backward weights");
 }
 
-// Adds the parts of all pieces to the first, in their order.
-void Convolution::Impl::MergePieces(const Region& region, int64_t size, std::byte* scratch) {
-  ParallelFor((size + kSumElements - 1) / kSumElements, size * cut_.count() >= 8 * kSumElements,
-              [&](int64_t block) {
-                float* sum = region.At(scratch);
-                const int64_t end = std::min(size, (block + 1) * kSumElements);
-                for (int64_t piece = 1; piece < cut_.count(); ++piece) {
-                  const float* part = region.At(scratch, piece);
-                  for (int64_t i = block * kSumElements; i < end; ++i) sum[i] += part[i];
-                }
-              });
+// From the sums of this part, in oneDNN's order; they meet those of other ranks in the caller's.
+void Convolution::Impl::StoreWeights(const LeafArrays<float>& sums, Reducer* reducer,
+                                     float* dweights, OneDnnCall& call) {
+  const OneThread one_thread;
+  if (!reducer || reducer->ranks() == 1) {
+    call.Note(weights_.reorder->Run({sums[0], dweights}));
+    return;
+  }
+  const int64_t size = shape_.weights_size();
+  float* ordered = Scratch<OrderedTag, float>(static_cast<size_t>(size * BatchPart::kLeaves));
+  LeafArrays<float> nodes{};
+  for (size_t leaf = 0; leaf < sums.size(); ++leaf) {
+    if (!sums[leaf]) continue;
+    nodes[leaf] = ordered + static_cast<int64_t>(leaf) * size;
+    call.Note(weights_.reorder->Run({sums[leaf], nodes[leaf]}));
+  }
+  const auto add = [&](float* into, const float* from) {
+    for (int64_t i = 0; i < size; ++i) into[i] += from[i];
+  };
+  std::copy_n(JoinRanks(nodes, cut_.part(), *reducer, size, add), size, dweights);
 }
 
-Convolution::Convolution(const ConvolutionShape& shape, bool training) try
-    : impl_(std::make_unique<Impl>(shape, training)) {
+Convolution::Convolution(const ConvolutionShape& shape, bool training, const BatchPart& part) try
+    : impl_(std::make_unique<Impl>(shape, training, part)) {
 } catch (const dnnl::error& error) {
   Fail("oneDNN: no convolution for [{},{},{}] with {} filters {}: {}", shape.batch,
        fmt::join(shape.size, ","), shape.channels, shape.filters, fmt::join(shape.filter_size, "x"),
@@ -318,9 +360,9 @@ void Convolution::BackwardData(const float* dy, const float* weights, bool add, 
   impl_->RunBackwardData(dy, weights, add, dx, scratch);
 }
 
-void Convolution::BackwardWeights(const float* x, const float* dy, float* dweights, float* dbias,
-                                  std::byte* scratch) {
-  impl_->RunBackwardWeights(x, dy, dweights, dbias, scratch);
+void Convolution::BackwardWeights(const float* x, const float* dy, Reducer* reducer,
+                                  float* dweights, float* dbias, std::byte* scratch) {
+  impl_->RunBackwardWeights(x, dy, reducer, dweights, dbias, scratch);
 }
 
 }  // namespace normkit

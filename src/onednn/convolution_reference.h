@@ -61,7 +61,7 @@ ConvolutionResults<float> Results(Way&& convolution, const ConvolutionShape& s, 
   convolution.Forward(a.x.data(), a.weights.data(), s.bias ? a.bias.data() : nullptr, r.y.data(),
                       memory);
   convolution.BackwardData(a.dy.data(), a.weights.data(), add, r.dx.data(), memory);
-  convolution.BackwardWeights(a.x.data(), a.dy.data(), r.dweights.data(),
+  convolution.BackwardWeights(a.x.data(), a.dy.data(), nullptr, r.dweights.data(),
                               s.bias ? r.dbias.data() : nullptr, memory);
   return r;
 }

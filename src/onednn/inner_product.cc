@@ -2,86 +2,158 @@
 
 #include <algorithm>
 
-#include "src/core/parallel.h"
 #include "src/onednn/engine.h"
 
 namespace normkit {
 namespace {
 
-constexpr int64_t kMaxPieces = 16;
-constexpr int64_t kMinPiece = 16;               // rows; narrower products waste the registers
+constexpr int64_t kTileFloats = 1 << 14;        // of weights whose products are added up in a cache
+constexpr int64_t kLine = 16;                   // floats
 constexpr int64_t kParallelProducts = 1 << 17;  // multiplications worth waking a thread for
 
-// [0, size) in at most kMaxPieces pieces of a multiple of kMinPiece.
-struct Cut {
-  int64_t size, piece, count;
-  explicit Cut(int64_t n) : size(n) {
-    const int64_t wanted = (n + kMaxPieces - 1) / kMaxPieces;
-    piece = (wanted + kMinPiece - 1) / kMinPiece * kMinPiece;
-    count = (n + piece - 1) / piece;
-  }
-  int64_t begin(int64_t i) const { return i * piece; }
-  int64_t length(int64_t i) const { return std::min(size, begin(i) + piece) - begin(i); }
-};
+struct TreeTag;
+struct NodesTag;
+struct BiasTag;
 
 bool WorthThreads(const InnerProductShape& s) {
   return s.batch * s.inputs * s.outputs >= kParallelProducts;
 }
 
-// dbias[o] = sum over b of dy[b, o], in the order of b.
-void SumRows(const float* dy, int64_t batch, int64_t outputs, float* dbias) {
-  std::fill(dbias, dbias + outputs, 0.f);
-  for (int64_t b = 0; b < batch; ++b)
-    for (int64_t o = 0; o < outputs; ++o) dbias[o] += dy[b * outputs + o];
-}
+// A rectangle of the weights' gradient: outputs [o, o + rows), inputs [i, i + columns).
+struct Tile {
+  int64_t o, i, rows, columns;
+};
+
+// Weights in tiles along their longer side.
+struct TileCut {
+  bool by_output;
+  int64_t length, count;
+  explicit TileCut(const InnerProductShape& s) : by_output(s.outputs >= s.inputs) {
+    const int64_t longer = std::max(s.outputs, s.inputs), shorter = std::min(s.outputs, s.inputs);
+    length = std::max(kLine, kTileFloats / shorter / kLine * kLine);
+    count = (longer + length - 1) / length;
+  }
+  Tile Get(const InnerProductShape& s, int64_t index) const {
+    const int64_t begin = index * length;
+    if (by_output) return {begin, 0, std::min(length, s.outputs - begin), s.inputs};
+    return {0, begin, s.outputs, std::min(length, s.inputs - begin)};
+  }
+};
+
+// The tree of one tile: products of leaves, merged while they are in the cache.
+class TileTree {
+ public:
+  TileTree(const InnerProductShape& shape, const LeafCut& cut, const Tile& tile, const float* x,
+           const float* dy, OneDnnCall& call)
+      : shape_(shape), cut_(cut), tile_(tile), x_(x), dy_(dy), call_(call) {
+    for (int64_t leaves = BatchPart::kLeaves; leaves > 1; leaves /= 2) ++levels_;
+    buffers_ = Scratch<TreeTag, float>(static_cast<size_t>(levels_ * tile.rows * tile.columns));
+  }
+
+  // The sum over `leaves` leaves from `first` on, which have rows, into `to` with rows `stride`
+  // apart.
+  void Sum(int first, int leaves, float* to, int64_t stride, int64_t level = 0) const {
+    if (leaves == 1) return Multiply(first, to, stride);
+    const int half = leaves / 2;
+    const bool left = Any(first, half), right = Any(first + half, half);
+    if (left) Sum(first, half, to, stride, level);
+    if (!left) return Sum(first + half, half, to, stride, level);
+    if (!right) return;
+    float* other = buffers_ + level * tile_.rows * tile_.columns;
+    Sum(first + half, half, other, tile_.columns, level + 1);
+    for (int64_t row = 0; row < tile_.rows; ++row)
+      AddUp()(to + row * stride, other + row * tile_.columns, tile_.columns);
+  }
+
+ private:
+  bool Any(int first, int leaves) const {
+    return cut_.begin_of(first) < cut_.begin_of(first + leaves);
+  }
+  void Multiply(int leaf, float* to, int64_t stride) const {
+    const int64_t begin = cut_.begin_of(leaf), rows = cut_.begin_of(leaf + 1) - begin;
+    call_.Note(dnnl_sgemm('T', 'N', tile_.rows, tile_.columns, rows, 1,
+                          dy_ + begin * shape_.outputs + tile_.o, shape_.outputs,
+                          x_ + begin * shape_.inputs + tile_.i, shape_.inputs, 0, to, stride));
+  }
+
+  const InnerProductShape& shape_;
+  const LeafCut& cut_;
+  const Tile tile_;
+  const float* x_;
+  const float* dy_;
+  OneDnnCall& call_;
+  int64_t levels_ = 0;
+  float* buffers_;
+};
 
 }  // namespace
 
 void InnerProduct::Forward(const float* x, const float* weights, const float* bias,
                            float* y) const {
-  const auto& [batch, in, out] = shape_;
-  const Cut rows(batch);
+  const int64_t in = shape_.inputs, out = shape_.outputs;
   OneDnnCall call;
-  ParallelFor(rows.count, WorthThreads(shape_), [&, in = in, out = out](int64_t i) {
+  ParallelFor(cut_.count(), WorthThreads(shape_), [&](int64_t i) {
     const OneThread one_thread;
-    float* to = y + rows.begin(i) * out;
-    for (int64_t row = 0; bias && row < rows.length(i); ++row)
+    float* to = y + cut_.begin(i) * out;
+    for (int64_t row = 0; bias && row < cut_.length(i); ++row)
       std::copy(bias, bias + out, to + row * out);
-    call.Note(dnnl_sgemm('N', 'T', rows.length(i), out, in, 1, x + rows.begin(i) * in, in, weights,
+    call.Note(dnnl_sgemm('N', 'T', cut_.length(i), out, in, 1, x + cut_.begin(i) * in, in, weights,
                          in, bias ? 1.f : 0.f, to, out));
   });
   call.Check("matrix product");
 }
 
 void InnerProduct::BackwardData(const float* dy, const float* weights, bool add, float* dx) const {
-  const auto& [batch, in, out] = shape_;
-  const Cut rows(batch);
+  const int64_t in = shape_.inputs, out = shape_.outputs;
   OneDnnCall call;
-  ParallelFor(rows.count, WorthThreads(shape_), [&, in = in, out = out](int64_t i) {
+  ParallelFor(cut_.count(), WorthThreads(shape_), [&](int64_t i) {
     const OneThread one_thread;
-    call.Note(dnnl_sgemm('N', 'N', rows.length(i), in, out, 1, dy + rows.begin(i) * out, out,
-                         weights, in, add ? 1.f : 0.f, dx + rows.begin(i) * in, in));
+    call.Note(dnnl_sgemm('N', 'N', cut_.length(i), in, out, 1, dy + cut_.begin(i) * out, out,
+                         weights, in, add ? 1.f : 0.f, dx + cut_.begin(i) * in, in));
   });
   call.Check("matrix product");
 }
 
-// dW = dy^T x, cut along the longer side of W: each piece sums over the whole batch.
-void InnerProduct::BackwardWeights(const float* x, const float* dy, float* dweights,
-                                   float* dbias) const {
-  const auto& [batch, in, out] = shape_;
-  const bool by_output = out >= in;
-  const Cut cut(by_output ? out : in);
+// dW = dy^T x of the nodes of this part, each into its array.
+void InnerProduct::SumWeights(const float* x, const float* dy,
+                              const LeafArrays<float>& nodes) const {
+  const TileCut tiles(shape_);
   OneDnnCall call;
-  ParallelFor(cut.count, WorthThreads(shape_), [&, batch = batch, in = in, out = out](int64_t i) {
+  ParallelFor(tiles.count, WorthThreads(shape_), [&](int64_t i) {
     const OneThread one_thread;
-    const int64_t first = cut.begin(i), length = cut.length(i);
-    call.Note(by_output ? dnnl_sgemm('T', 'N', length, in, batch, 1, dy + first, out, x, in, 0,
-                                     dweights + first * in, in)
-                        : dnnl_sgemm('T', 'N', out, length, batch, 1, dy, out, x + first, in, 0,
-                                     dweights + first, in));
+    const Tile tile = tiles.Get(shape_, i);
+    const TileTree tree(shape_, cut_, tile, x, dy, call);
+    ForNodes(cut_.part(), [&](int first, int leaves) {
+      float* to = nodes[static_cast<size_t>(first)];
+      tree.Sum(first, leaves, to + tile.o * shape_.inputs + tile.i, shape_.inputs);
+    });
   });
   call.Check("matrix product");
-  if (dbias) SumRows(dy, batch, out, dbias);
+}
+
+void InnerProduct::BackwardWeights(const float* x, const float* dy, Reducer* reducer,
+                                   float* dweights, float* dbias) const {
+  const bool alone = !reducer || reducer->ranks() == 1;
+  const int64_t size = shape_.inputs * shape_.outputs;
+  LeafArrays<float> nodes{};
+  float* more =
+      alone ? nullptr : Scratch<NodesTag, float>(static_cast<size_t>(size * BatchPart::kLeaves));
+  ForNodes(cut_.part(), [&](int first, int) {
+    nodes[static_cast<size_t>(first)] = alone ? dweights : more + first * size;
+  });
+  SumWeights(x, dy, nodes);
+  const auto add = [&](float* into, const float* from) { AddUp()(into, from, size); };
+  if (!alone) std::copy_n(JoinRanks(nodes, cut_.part(), *reducer, size, add), size, dweights);
+  if (!dbias) return;
+  const int64_t out = shape_.outputs;
+  float* sums = Scratch<BiasTag, float>(static_cast<size_t>(out * BatchPart::kLeaves));
+  LeafArrays<float> leaves{};
+  for (int64_t i = 0; i < cut_.count(); ++i) {
+    float* sum = leaves[static_cast<size_t>(cut_.leaf(i))] = sums + i * out;
+    std::fill_n(sum, out, 0.f);
+    for (int64_t b = cut_.begin(i); b < cut_.begin(i + 1); ++b) AddUp()(sum, dy + b * out, out);
+  }
+  std::copy_n(SumLeaves(leaves, cut_.part(), reducer, out), out, dbias);
 }
 
 }  // namespace normkit

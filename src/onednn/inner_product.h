@@ -3,24 +3,33 @@
 
 #include <cstdint>
 
+#include "src/core/batch_tree.h"
+
 namespace normkit {
 
 struct InnerProductShape {
   int64_t batch, inputs, outputs;
 };
 
-// x [B, I], weights [O, I], bias [O] (null: none), y [B, O]; dense f32. Cut by shape into products
-// that run on one thread each, so that the bits are the same for any number of threads.
+// x [B, I], weights [O, I], bias [O] (null: none), y [B, O]; dense f32. Cut by the leaves of the
+// mini-batch, `part` of which x holds, into products that run on one thread each, so that the bits
+// are the same for any number of threads and ranks.
 class InnerProduct {
  public:
-  explicit InnerProduct(const InnerProductShape& shape) : shape_(shape) {}
+  explicit InnerProduct(const InnerProductShape& shape, const BatchPart& part = {})
+      : shape_(shape), cut_(shape.batch, part) {}
 
   void Forward(const float* x, const float* weights, const float* bias, float* y) const;
   void BackwardData(const float* dy, const float* weights, bool add, float* dx) const;
-  void BackwardWeights(const float* x, const float* dy, float* dweights, float* dbias) const;
+  // Of all ranks' observations where there is a reducer.
+  void BackwardWeights(const float* x, const float* dy, Reducer* reducer, float* dweights,
+                       float* dbias) const;
 
  private:
+  void SumWeights(const float* x, const float* dy, const LeafArrays<float>& nodes) const;
+
   InnerProductShape shape_;
+  LeafCut cut_;
 };
 
 }  // namespace normkit

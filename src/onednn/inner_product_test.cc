@@ -34,7 +34,7 @@ Result Results(const InnerProductShape& s) {
   const InnerProduct product(s);
   product.Forward(x.data(), weights.data(), bias.data(), r.y.data());
   product.BackwardData(dy.data(), weights.data(), false, r.dx.data());
-  product.BackwardWeights(x.data(), dy.data(), r.dweights.data(), r.dbias.data());
+  product.BackwardWeights(x.data(), dy.data(), nullptr, r.dweights.data(), r.dbias.data());
   return r;
 }
 

@@ -2,8 +2,7 @@
 
 #include <algorithm>
 
-#include "src/core/parallel.h"
-#include "src/onednn/batch_cut.h"
+#include "src/core/batch_tree.h"
 #include "src/onednn/primitive.h"
 
 namespace normkit {
@@ -19,7 +18,6 @@ using ForwardPrimitive = dnnl::pooling_v2_forward;
 using BackwardPrimitive = dnnl::pooling_v2_backward;
 #endif
 
-constexpr int64_t kMaxPieces = 16;
 constexpr int64_t kParallelElements = 1 << 15;  // of x; fewer are not worth waking a thread for
 
 // By the number of dimensions of space.
@@ -37,7 +35,7 @@ memory::desc ImageDesc(int64_t batch, int64_t channels, const Space& size) {
 
 class Pooling::Impl {
  public:
-  Impl(PoolingKind kind, const PoolingShape& shape, bool training);
+  Impl(PoolingKind kind, const PoolingShape& shape, bool training, const BatchPart& part);
 
   void RunForward(const float* x, float* y, std::byte* saved, std::byte* scratch);
   void RunBackward(const float* dy, const std::byte* saved, bool add, float* dx,
@@ -50,16 +48,16 @@ class Pooling::Impl {
   bool worth_threads() const { return shape_.batch * x_size_ >= kParallelElements; }
 
   PoolingShape shape_;
-  BatchCut cut_;
+  LeafCut cut_;
   int64_t x_size_, y_size_;                                     // of one observation
   std::vector<PrimitiveCall> inference_, training_, backward_;  // of each piece
   ScratchLayout saved_, forward_scratch_, backward_scratch_;
   Region workspace_, forward_pad_, backward_pad_, dx_;
 };
 
-Pooling::Impl::Impl(PoolingKind kind, const PoolingShape& s, bool training)
+Pooling::Impl::Impl(PoolingKind kind, const PoolingShape& s, bool training, const BatchPart& part)
     : shape_(s),
-      cut_(s.batch, kMaxPieces),
+      cut_(s.batch, part),
       x_size_(Product(s.size) * s.channels),
       y_size_(Product(s.output_size()) * s.channels) {
   const OneThread one_thread;
@@ -133,8 +131,9 @@ void Pooling::Impl::RunBackward(const float* dy, const std::byte* saved, bool ad
   call.Check("pooling backward");
 }
 
-Pooling::Pooling(PoolingKind kind, const PoolingShape& shape, bool training) try
-    : impl_(std::make_unique<Impl>(kind, shape, training)) {
+Pooling::Pooling(PoolingKind kind, const PoolingShape& shape, bool training,
+                 const BatchPart& part) try
+    : impl_(std::make_unique<Impl>(kind, shape, training, part)) {
 } catch (const dnnl::error& error) {
   Fail("oneDNN: no pooling for [{},{},{}] with windows of {}: {}", shape.batch,
        fmt::join(shape.size, ","), shape.channels, fmt::join(shape.pool_size, "x"), error.what());

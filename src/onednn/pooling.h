@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <memory>
 
+#include "normkit/core/batch_part.h"
 #include "src/onednn/convolution_shape.h"
 
 namespace normkit {
@@ -23,11 +24,11 @@ struct PoolingShape {
   }
 };
 
-// x and y are channels last. The batch is cut by shape into pieces that run on one thread each.
+// x and y are channels last. The leaves of the mini-batch run on one thread each.
 // Used by one thread at a time.
 class Pooling {
  public:
-  Pooling(PoolingKind kind, const PoolingShape& shape, bool training);
+  Pooling(PoolingKind kind, const PoolingShape& shape, bool training, const BatchPart& part = {});
   ~Pooling();
 
   size_t saved_bytes() const;  // where the maxima were, from Forward to Backward

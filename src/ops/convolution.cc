@@ -29,7 +29,7 @@ class ConvolutionKernel : public Kernel {
 
   void Backward(const BackwardContext& context) override {
     if (context.dx(1))
-      convolution_.BackwardWeights(context.x(0), context.dy(), context.dx(1),
+      convolution_.BackwardWeights(context.x(0), context.dy(), context.run.reducer, context.dx(1),
                                    context.dinputs.size() > 2 ? context.dx(2) : nullptr,
                                    context.scratch);
     if (context.dx(0))
@@ -42,11 +42,11 @@ class ConvolutionKernel : public Kernel {
 };
 
 template <class Implementation>
-std::unique_ptr<Kernel> Make(const ConvolutionShape& shape, bool) {
-  return std::make_unique<ConvolutionKernel<Implementation>>(shape);
+std::unique_ptr<Kernel> Make(const ConvolutionShape& shape, const Preparation& how) {
+  return std::make_unique<ConvolutionKernel<Implementation>>(shape, how.part);
 }
-std::unique_ptr<Kernel> MakeOneDnn(const ConvolutionShape& shape, bool training) {
-  return std::make_unique<ConvolutionKernel<normkit::Convolution>>(shape, training);
+std::unique_ptr<Kernel> MakeOneDnn(const ConvolutionShape& shape, const Preparation& how) {
+  return std::make_unique<ConvolutionKernel<normkit::Convolution>>(shape, how.training, how.part);
 }
 std::string Always(const ConvolutionShape&) { return ""; }
 
@@ -67,8 +67,9 @@ class ConvolutionOp : public Op {
     return {{DType::kF32, WithSpace(x, shape.output_size(), shape.filters)}};
   }
 
-  std::unique_ptr<Kernel> Prepare(std::span<const OpInput> inputs, bool training) const override {
-    return MakeFirst<ConvolutionShape>(kWays, "NORMKIT_CONVOLUTION", Shape(inputs), training);
+  std::unique_ptr<Kernel> Prepare(std::span<const OpInput> inputs,
+                                  const Preparation& how) const override {
+    return MakeFirst<ConvolutionShape>(kWays, "NORMKIT_CONVOLUTION", Shape(inputs), how);
   }
 
  private:

@@ -3,6 +3,7 @@
 
 #include <vector>
 
+#include "src/core/batch_tree.h"
 #include "src/onednn/convolution_products.h"
 
 namespace normkit::ops {
@@ -10,7 +11,8 @@ namespace normkit::ops {
 // The interface of normkit::Convolution.
 class ReferenceConvolution {
  public:
-  explicit ReferenceConvolution(const ConvolutionShape& shape) : shape_(shape) {}
+  explicit ReferenceConvolution(const ConvolutionShape& shape, const BatchPart& part = {})
+      : shape_(shape), cut_(shape.batch, part) {}
   size_t forward_scratch_bytes() const { return 0; }
   size_t backward_scratch_bytes() const { return 0; }
 
@@ -31,19 +33,33 @@ class ReferenceConvolution {
     Put(sums, add, dx);
   }
 
-  void BackwardWeights(const float* x, const float* dy, float* dweights, float* dbias, std::byte*) {
-    std::vector<double> sums(static_cast<size_t>(shape_.weights_size()));
-    ForProducts(shape_, [&](size_t i, size_t k, size_t o) {
-      sums[k] += static_cast<double>(x[i]) * dy[o];
-    });
-    Put(sums, false, dweights);
-    if (!dbias) return;
-    std::vector<double> of_filters(Filters());
-    for (size_t o = 0; o < Outputs(); ++o) of_filters[o % Filters()] += dy[o];
-    Put(of_filters, false, dbias);
+  void BackwardWeights(const float* x, const float* dy, Reducer* reducer, float* dweights,
+                       float* dbias, std::byte*) {
+    const auto weights = static_cast<size_t>(shape_.weights_size()), all = weights + Filters();
+    std::vector<double> sums(all * BatchPart::kLeaves);
+    LeafArrays<double> arrays{};
+    for (int64_t i = 0; i < cut_.count(); ++i) {
+      const auto leaf = static_cast<size_t>(cut_.leaf(i));
+      AddLeaf(i, x, dy, arrays[leaf] = sums.data() + leaf * all);
+    }
+    const double* sum = SumLeaves(arrays, cut_.part(), reducer, static_cast<int64_t>(all));
+    std::copy_n(sum, weights, dweights);
+    if (dbias) std::copy_n(sum + weights, Filters(), dbias);
   }
 
  private:
+  // Of the weights, and behind them of the bias.
+  void AddLeaf(int64_t i, const float* x, const float* dy, double* sums) const {
+    ConvolutionShape leaf = shape_;
+    leaf.batch = cut_.length(i);
+    x += cut_.begin(i) * shape_.x_size();
+    dy += cut_.begin(i) * shape_.y_size();
+    ForProducts(leaf, [&](size_t xi, size_t k, size_t o) {
+      sums[k] += static_cast<double>(x[xi]) * dy[o];
+    });
+    for (int64_t o = 0; o < leaf.batch * leaf.y_size(); ++o)
+      sums[shape_.weights_size() + o % shape_.filters] += dy[o];
+  }
   size_t Outputs() const { return static_cast<size_t>(shape_.batch * shape_.y_size()); }
   size_t Filters() const { return static_cast<size_t>(shape_.filters); }
   static void Put(const std::vector<double>& sums, bool add, float* to) {
@@ -52,6 +68,7 @@ class ReferenceConvolution {
   }
 
   ConvolutionShape shape_;
+  LeafCut cut_;
 };
 
 }  // namespace normkit::ops

@@ -28,7 +28,9 @@ std::vector<OpInput> Inputs(int64_t channels, int64_t filters, int64_t size) {
 }
 
 std::string WayOf(int64_t channels, const Window& window) {
-  return Convolution(window, 1)->Prepare(Inputs(channels, 16, window.size[0]), true)->way();
+  return Convolution(window, 1)
+      ->Prepare(Inputs(channels, 16, window.size[0]), {.training = true})
+      ->way();
 }
 
 TEST(ConvolutionWays, SayWhyNotTheOthers) {
@@ -67,7 +69,7 @@ std::vector<float> ResultsOf(const char* name) {
   const WithWay way(name);
   const std::vector<OpInput> types = Inputs(16, 16, 3);
   const OpPtr op = Convolution(k3x3, 1);
-  const std::unique_ptr<Kernel> kernel = op->Prepare(types, true);
+  const std::unique_ptr<Kernel> kernel = op->Prepare(types, {.training = true});
   std::vector<std::vector<float>> x, dx;
   for (const OpInput& input : types) {
     const auto size = static_cast<size_t>(input.type.shape.size());

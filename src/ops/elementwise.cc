@@ -115,7 +115,8 @@ class ElementwiseOp : public Op {
   std::vector<ArrayType> Infer(std::span<const OpInput> inputs) const override {
     return {inputs[0].type};
   }
-  std::unique_ptr<Kernel> Prepare(std::span<const OpInput> inputs, bool) const override {
+  std::unique_ptr<Kernel> Prepare(std::span<const OpInput> inputs,
+                                  const Preparation&) const override {
     return std::make_unique<ElementwiseKernel>(row_, number_, inputs[0].type.shape.size());
   }
 

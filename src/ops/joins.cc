@@ -64,7 +64,8 @@ class AdditionOp : public Op {
              x.type.shape.ToString());
     return {inputs[0].type};
   }
-  std::unique_ptr<Kernel> Prepare(std::span<const OpInput> inputs, bool) const override {
+  std::unique_ptr<Kernel> Prepare(std::span<const OpInput> inputs,
+                                  const Preparation&) const override {
     return std::make_unique<AdditionKernel>(inputs[0].type.shape.size(), relu_);
   }
 
@@ -126,7 +127,8 @@ class ConcatenationOp : public Op {
     }
     return {{DType::kF32, Layout(std::move(axes))}};
   }
-  std::unique_ptr<Kernel> Prepare(std::span<const OpInput> inputs, bool) const override {
+  std::unique_ptr<Kernel> Prepare(std::span<const OpInput> inputs,
+                                  const Preparation&) const override {
     return std::make_unique<ConcatenationKernel>(inputs);
   }
 };

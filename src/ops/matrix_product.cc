@@ -7,7 +7,8 @@ namespace {
 
 class MatrixProductKernel : public Kernel {
  public:
-  explicit MatrixProductKernel(const InnerProductShape& shape) : product_(shape) {}
+  MatrixProductKernel(const InnerProductShape& shape, const BatchPart& part)
+      : product_(shape, part) {}
   bool needs_input(size_t i) const override { return i < 2; }
   bool adds(size_t i) const override { return i == 0; }
 
@@ -18,7 +19,7 @@ class MatrixProductKernel : public Kernel {
 
   void Backward(const BackwardContext& context) override {
     if (context.dx(1))
-      product_.BackwardWeights(context.x(0), context.dy(), context.dx(1),
+      product_.BackwardWeights(context.x(0), context.dy(), context.run.reducer, context.dx(1),
                                context.dinputs.size() > 2 ? context.dx(2) : nullptr);
     if (context.dx(0))
       product_.BackwardData(context.dy(), context.x(1), context.add[0], context.dx(0));
@@ -41,8 +42,9 @@ class MatrixProductOp : public Op {
     axes[1].size = shape.outputs;
     return {{DType::kF32, Layout(std::move(axes))}};
   }
-  std::unique_ptr<Kernel> Prepare(std::span<const OpInput> inputs, bool) const override {
-    return std::make_unique<MatrixProductKernel>(Shape(inputs));
+  std::unique_ptr<Kernel> Prepare(std::span<const OpInput> inputs,
+                                  const Preparation& how) const override {
+    return std::make_unique<MatrixProductKernel>(Shape(inputs), how.part);
   }
 
  private:

@@ -2,7 +2,9 @@
 
 #include <algorithm>
 #include <cmath>
+#include <optional>
 
+#include "src/core/batch_tree.h"
 #include "src/core/fail.h"
 #include "src/core/finite.h"
 
@@ -11,12 +13,24 @@ namespace {
 
 class NormalizationKernel : public Kernel {
  public:
-  NormalizationKernel(const NormalizationSettings& op, const Layout& x)
-      : op_(op), normalization_(*op.spec, x, DType::kF32, op.options) {}
+  NormalizationKernel(const NormalizationSettings& op, const Layout& x, const BatchPart& part)
+      : op_(op),
+        tree_(x.axes()[0].label == kB),
+        cut_(x.axes()[0].size, part),
+        normalization_(*op.spec, Whole(x, cut_), DType::kF32, WithTree(op.options, tree_)) {
+    if (!cut_.part().is_whole()) local_.emplace(*op.spec, x, DType::kF32, op.options);
+  }
 
   size_t saved_bytes() const override {
-    const auto n = static_cast<size_t>(normalization_.num_statistics());
+    const auto n = static_cast<size_t>(num_statistics());
     return (op_.statistics == NormalizationSettings::kBatch ? n : 2 * n) * sizeof(double);
+  }
+  size_t forward_scratch_bytes() const override {
+    if (op_.statistics == NormalizationSettings::kGiven) return 0;
+    return static_cast<size_t>(num_moments()) * sizeof(Moments);
+  }
+  size_t backward_scratch_bytes() const override {
+    return static_cast<size_t>(leaves() * normalization_.num_sums()) * sizeof(double);
   }
   bool needs_input(size_t i) const override { return i < op_.mean_input(); }
   bool needs_output(size_t i) const override { return i == 0 ? op_.addend : i == 1; }
@@ -28,6 +42,33 @@ class NormalizationKernel : public Kernel {
   void Backward(const BackwardContext& context) override;
 
  private:
+  // Of all of the mini-batch; observations of several rows are an axis more.
+  static Layout Whole(const Layout& x, const LeafCut& cut) {
+    std::vector<Axis> axes = x.axes();
+    axes[0].size = cut.part().whole;
+    if (cut.each() > 1) axes.insert(axes.begin() + 1, Axis{axes[0].label, cut.each()});
+    return Layout(std::move(axes));
+  }
+  static NormOptions WithTree(NormOptions options, bool tree) {
+    options.tree = tree;
+    return options;
+  }
+  const BatchPart& part() const { return cut_.part(); }
+  int64_t leaves() const { return normalization_.num_leaves(part()); }
+  int64_t num_moments() const { return (normalization_.joins() ? leaves() : 1) * num_statistics(); }
+  int64_t num_statistics() const { return normalization_.part_statistics(part()); }
+  // Of the arrays of this part alone.
+  const normkit::Normalization& local() const { return local_ ? *local_ : normalization_; }
+  // An array of `size` for each leaf that has observations, one behind the other.
+  template <class T>
+  LeafArrays<T> OfLeaves(T* first, int64_t size) const {
+    LeafArrays<T> arrays{};
+    if (!tree_) arrays[0] = first;
+    for (int64_t i = 0; tree_ && i < cut_.count(); ++i)
+      arrays[static_cast<size_t>(cut_.leaf(i))] = first + (cut_.leaf(i) - part().first_leaf) * size;
+    return arrays;
+  }
+  void ForwardInHalves(const ForwardContext& context);
   bool has_given() const { return op_.statistics != NormalizationSettings::kOwn; }
   size_t AddendInput() const { return op_.mean_input() + (has_given() ? 2 : 0); }
   bool IsAddend(size_t i) const { return op_.addend && i == AddendInput(); }
@@ -39,17 +80,21 @@ class NormalizationKernel : public Kernel {
     if (op_.statistics == NormalizationSettings::kBatch)
       return {const_cast<double*>(context.template y<double>(1)), own,
               const_cast<double*>(context.template y<double>(2))};
-    return {own, own + normalization_.num_statistics()};
+    return {own, own + num_statistics()};
   }
-  Normalization::ForwardArgs Arguments(const ForwardContext& context) const;
+  normkit::Normalization::ForwardArgs Arguments(const ForwardContext& context) const;
   void ForwardWithGiven(const ForwardContext& context);
   void CheckGiven(const float* mean, const float* variance) const;
 
   NormalizationSettings op_;
-  Normalization normalization_;
+  bool tree_;
+  LeafCut cut_;
+  normkit::Normalization normalization_;
+  std::optional<normkit::Normalization> local_;
 };
 
-Normalization::ForwardArgs NormalizationKernel::Arguments(const ForwardContext& context) const {
+normkit::Normalization::ForwardArgs NormalizationKernel::Arguments(
+    const ForwardContext& context) const {
   return {.x = context.x(),
           .gamma = context.x(1),
           .beta = op_.offset ? context.x(2) : nullptr,
@@ -58,22 +103,39 @@ Normalization::ForwardArgs NormalizationKernel::Arguments(const ForwardContext& 
 }
 
 void NormalizationKernel::Forward(const ForwardContext& context) {
-  if (has_given() && (!context.mode.training || op_.statistics == NormalizationSettings::kGiven))
+  if (has_given() && (!context.run.training || op_.statistics == NormalizationSettings::kGiven))
     return ForwardWithGiven(context);
-  if (!context.mode.training)
-    return normalization_.ForwardInference(Arguments(context), nullptr, nullptr);
-  Normalization::ForwardArgs args = Arguments(context);
+  if (!context.run.training) return local().ForwardInference(Arguments(context), nullptr, nullptr);
+  if (normalization_.joins() || !part().is_whole()) return ForwardInHalves(context);
+  normkit::Normalization::ForwardArgs args = Arguments(context);
   args.saved = Statistics(context);
   normalization_.ForwardTraining(args);
+}
+
+// With the statistics of all ranks' observations.
+void NormalizationKernel::ForwardInHalves(const ForwardContext& context) {
+  normkit::Normalization::ForwardArgs args = Arguments(context);
+  args.saved = Statistics(context);
+  const int64_t n = num_statistics();
+  auto* moments = reinterpret_cast<Moments*>(context.scratch);
+  normalization_.Gather(part(), args, {moments, static_cast<size_t>(num_moments())});
+  const Moments* all = moments;
+  if (normalization_.joins())
+    all = JoinLeaves(OfLeaves(moments, n), part(), context.run.reducer, n,
+                     [](Moments* into, const Moments* from, int64_t count) {
+                       for (int64_t s = 0; s < count; ++s) into[s].Merge(from[s]);
+                     });
+  normalization_.Finish({all, static_cast<size_t>(n)}, args.saved);
+  normalization_.Apply(part(), args);
 }
 
 void NormalizationKernel::ForwardWithGiven(const ForwardContext& context) {
   const float *mean = context.x(op_.mean_input()), *variance = context.x(op_.mean_input() + 1);
   CheckGiven(mean, variance);
-  normalization_.ForwardInference(Arguments(context), mean, variance);
-  if (!context.mode.training) return;
+  local().ForwardInference(Arguments(context), mean, variance);
+  if (!context.run.training) return;
   const SavedStatistics saved = Statistics(context);
-  for (int64_t c = 0; c < normalization_.num_statistics(); ++c) {
+  for (int64_t c = 0; c < num_statistics(); ++c) {
     saved.mean[c] = mean[c];
     saved.rstd[c] = 1 / std::sqrt(variance[c] + op_.options.epsilon);
   }
@@ -91,7 +153,7 @@ void NormalizationKernel::CheckGiven(const float* mean, const float* variance) c
 
 void NormalizationKernel::Backward(const BackwardContext& context) {
   const SavedStatistics saved = Statistics(context);
-  Normalization::BackwardArgs args;
+  normkit::Normalization::BackwardArgs args;
   args.x = context.x();
   args.dy = context.dy();
   args.gamma = context.x(1);
@@ -110,7 +172,12 @@ void NormalizationKernel::Backward(const BackwardContext& context) {
     for (void* gradient : {args.dgamma, args.dbeta})
       if (gradient) std::fill_n(static_cast<float*>(gradient), n, 0.f);
   }
-  if (args.dx || args.dgamma || args.dbeta || args.daddend) normalization_.Backward(args);
+  if (!args.dx && !args.dgamma && !args.dbeta && !args.daddend) return;
+  const int64_t n = normalization_.num_sums();
+  auto* sums = reinterpret_cast<double*>(context.scratch);
+  normalization_.GatherGradient(part(), args, {sums, static_cast<size_t>(leaves() * n)});
+  const double* all = SumLeaves(OfLeaves(sums, n), part(), context.run.reducer, n);
+  normalization_.ApplyGradient(part(), args, {all, static_cast<size_t>(n)});
 }
 
 class NormalizationOp : public Op {
@@ -132,8 +199,9 @@ class NormalizationOp : public Op {
                      {DType::kF64, Layout({{kC, x.shape.SizeOf(normalization_.spec->running)}})});
     return outputs;
   }
-  std::unique_ptr<Kernel> Prepare(std::span<const OpInput> inputs, bool) const override {
-    return std::make_unique<NormalizationKernel>(normalization_, inputs[0].type.shape);
+  std::unique_ptr<Kernel> Prepare(std::span<const OpInput> inputs,
+                                  const Preparation& how) const override {
+    return std::make_unique<NormalizationKernel>(normalization_, inputs[0].type.shape, how.part);
   }
 
  private:

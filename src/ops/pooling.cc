@@ -8,8 +8,8 @@ namespace {
 
 class PoolingKernel : public Kernel {
  public:
-  PoolingKernel(PoolingKind kind, const PoolingShape& shape, bool training)
-      : pooling_(kind, shape, training) {}
+  PoolingKernel(PoolingKind kind, const PoolingShape& shape, const Preparation& how)
+      : pooling_(kind, shape, how.training, how.part) {}
   size_t saved_bytes() const override { return pooling_.saved_bytes(); }
   size_t forward_scratch_bytes() const override { return pooling_.forward_scratch_bytes(); }
   size_t backward_scratch_bytes() const override { return pooling_.backward_scratch_bytes(); }
@@ -41,10 +41,11 @@ class PoolingOp : public Op {
     const PoolingShape shape = Shape(x);
     return {{DType::kF32, WithSpace(x, shape.output_size(), shape.channels)}};
   }
-  std::unique_ptr<Kernel> Prepare(std::span<const OpInput> inputs, bool training) const override {
+  std::unique_ptr<Kernel> Prepare(std::span<const OpInput> inputs,
+                                  const Preparation& how) const override {
     return std::make_unique<PoolingKernel>(
         pool_ == Pool::kMax ? PoolingKind::kMax : PoolingKind::kAverage,
-        Shape(inputs[0].type.shape), training);
+        Shape(inputs[0].type.shape), how);
   }
 
  private:
@@ -104,7 +105,8 @@ class GlobalAverageOp : public Op {
     const Layout& x = inputs[0].type.shape;
     return {{DType::kF32, WithSpace(x, Space(x.axes().size() - 2, 1), x.axes().back().size)}};
   }
-  std::unique_ptr<Kernel> Prepare(std::span<const OpInput> inputs, bool) const override {
+  std::unique_ptr<Kernel> Prepare(std::span<const OpInput> inputs,
+                                  const Preparation&) const override {
     return std::make_unique<GlobalAverageKernel>(inputs[0].type.shape);
   }
 };

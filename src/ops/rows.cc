@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "src/core/batch_tree.h"
 #include "src/core/fail.h"
 #include "src/ops/ops.h"
 #include "src/ops/pieces.h"
@@ -50,7 +51,8 @@ class SoftmaxOp : public Op {
   std::vector<ArrayType> Infer(std::span<const OpInput> inputs) const override {
     return {inputs[0].type};
   }
-  std::unique_ptr<Kernel> Prepare(std::span<const OpInput> inputs, bool) const override {
+  std::unique_ptr<Kernel> Prepare(std::span<const OpInput> inputs,
+                                  const Preparation&) const override {
     return std::make_unique<SoftmaxKernel>(inputs[0].type.shape);
   }
 };
@@ -92,17 +94,19 @@ class FlattenOp : public Op {
     const Axis &batch = x.axes().front(), &channels = x.axes().back();
     return {{DType::kF32, Layout({batch, {channels.label, x.size() / batch.size}})}};
   }
-  std::unique_ptr<Kernel> Prepare(std::span<const OpInput> inputs, bool) const override {
+  std::unique_ptr<Kernel> Prepare(std::span<const OpInput> inputs,
+                                  const Preparation&) const override {
     return std::make_unique<FlattenKernel>(inputs[0].type.shape);
   }
 };
 
-// Which elements stay is saved, a byte each. Each piece of the array draws from its own stream,
-// which the seed, the iteration, the node and the piece determine.
+// Which elements stay is saved, a byte each. The seed, the iteration, the node and the element's
+// place in the whole mini-batch decide.
 class DropoutKernel : public Kernel {
  public:
-  DropoutKernel(int64_t size, double probability)
-      : size_(size),
+  DropoutKernel(const Layout& x, const BatchPart& part, double probability)
+      : size_(x.size()),
+        first_(FirstElement(x, part)),
         dropped_below_(static_cast<uint32_t>(std::lround(probability * 0x1p32))),
         scale_(static_cast<float>(1 / (1 - probability))) {}
   size_t saved_bytes() const override { return static_cast<size_t>(size_); }
@@ -113,14 +117,14 @@ class DropoutKernel : public Kernel {
   void Forward(const ForwardContext& context) override {
     const float* x = context.x();
     auto* stays = reinterpret_cast<uint8_t*>(context.saved);
-    if (!Active(context.mode)) {
+    if (!Active(context.run)) {
       if (x == context.y()) return;
       return ForPieces(size_, [&](int64_t begin, int64_t end) {
         std::copy(x + begin, x + end, context.y() + begin);
       });
     }
-    ForPieces(size_, [&](int64_t begin, int64_t end) {
-      Draw(context, begin, end, stays);
+    ForPieces(size_, [&, key = KeyOf(context)](int64_t begin, int64_t end) {
+      Draw(key, begin, end, stays);
       Store(context.y(), begin, end, false,
             [&](int64_t i) { return stays[i] ? x[i] * scale_ : 0.f; });
     });
@@ -130,7 +134,7 @@ class DropoutKernel : public Kernel {
     if (!context.dx()) return;
     const float* dy = context.dy();
     const auto* stays = reinterpret_cast<const uint8_t*>(context.saved);
-    const bool active = Active(context.mode);
+    const bool active = Active(context.run);
     ForPieces(size_, [&](int64_t begin, int64_t end) {
       Store(context.dx(), begin, end, context.add[0], [&](int64_t i) {
         return !active ? dy[i] : stays[i] ? dy[i] * scale_ : 0.f;
@@ -139,21 +143,29 @@ class DropoutKernel : public Kernel {
   }
 
  private:
-  static bool Active(const RunMode& mode) { return mode.training && mode.dropout; }
+  static bool Active(const RunContext& mode) { return mode.training && mode.dropout; }
 
-  void Draw(const ForwardContext& context, int64_t begin, int64_t end, uint8_t* stays) const {
-    Random iteration(context.mode.seed, context.mode.iteration);
-    const uint64_t stream =
-        static_cast<uint64_t>(context.stream) << 40 | static_cast<uint64_t>(begin / kPieceElements);
-    Random random(iteration.Bits(), stream);
-    for (int64_t i = begin; i < end; i += 2) {
-      const uint64_t bits = random.Bits();
-      stays[i] = static_cast<uint32_t>(bits) >= dropped_below_;
-      if (i + 1 < end) stays[i + 1] = static_cast<uint32_t>(bits >> 32) >= dropped_below_;
+  static int64_t FirstElement(const Layout& x, const BatchPart& part) {
+    const int64_t rows = x.axes()[0].size;
+    const LeafCut cut(rows, part);
+    return cut.part().begin() * cut.each() * (x.size() / rows);
+  }
+
+  static uint64_t KeyOf(const ForwardContext& context) {
+    Random iteration(context.run.seed, context.run.iteration);
+    return iteration.Bits() ^ Random::Mix(static_cast<uint64_t>(context.stream));
+  }
+
+  // Two elements to each number of 64 bits.
+  void Draw(uint64_t key, int64_t begin, int64_t end, uint8_t* stays) const {
+    for (int64_t i = begin; i < end; ++i) {
+      const auto at = static_cast<uint64_t>(first_ + i);
+      const uint64_t bits = Random::BitsAt(key, at / 2);
+      stays[i] = static_cast<uint32_t>(at % 2 ? bits >> 32 : bits) >= dropped_below_;
     }
   }
 
-  int64_t size_;
+  int64_t size_, first_;
   uint32_t dropped_below_;
   float scale_;
 };
@@ -166,8 +178,9 @@ class DropoutOp : public Op {
   std::vector<ArrayType> Infer(std::span<const OpInput> inputs) const override {
     return {inputs[0].type};
   }
-  std::unique_ptr<Kernel> Prepare(std::span<const OpInput> inputs, bool) const override {
-    return std::make_unique<DropoutKernel>(inputs[0].type.shape.size(), probability_);
+  std::unique_ptr<Kernel> Prepare(std::span<const OpInput> inputs,
+                                  const Preparation& how) const override {
+    return std::make_unique<DropoutKernel>(inputs[0].type.shape, how.part, probability_);
   }
 
  private:
@@ -221,7 +234,8 @@ class RescalingOp : public Op {
            x.channels(), x.ToString());
     return {inputs[0].type};
   }
-  std::unique_ptr<Kernel> Prepare(std::span<const OpInput> inputs, bool) const override {
+  std::unique_ptr<Kernel> Prepare(std::span<const OpInput> inputs,
+                                  const Preparation&) const override {
     return std::make_unique<RescalingKernel>(how_, inputs[0].type.shape);
   }
 

@@ -34,7 +34,7 @@ class VectorOp : public Op {
     std::ranges::copy(elements, known[0].values<int64_t>().begin());
     return known;
   }
-  std::unique_ptr<Kernel> Prepare(std::span<const OpInput>, bool) const override {
+  std::unique_ptr<Kernel> Prepare(std::span<const OpInput>, const Preparation&) const override {
     Fail("{}: is known before anything runs", name());
   }
 
@@ -171,7 +171,8 @@ class ReshapeOp : public Op {
            x.ToString());
     return {{inputs[0].type.dtype, y}};
   }
-  std::unique_ptr<Kernel> Prepare(std::span<const OpInput> inputs, bool) const override {
+  std::unique_ptr<Kernel> Prepare(std::span<const OpInput> inputs,
+                                  const Preparation&) const override {
     return std::make_unique<ReshapeKernel>(inputs[0].type.shape.size());
   }
 

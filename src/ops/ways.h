@@ -18,7 +18,7 @@ template <class Shape>
 struct Way {
   std::string_view name;                 // "winograd": in the environment
   std::string (*why_not)(const Shape&);  // "": it can be, and is worth it
-  std::unique_ptr<Kernel> (*make)(const Shape&, bool training);
+  std::unique_ptr<Kernel> (*make)(const Shape&, const Preparation& how);
 };
 
 // The first way that can, or the one that `variable` in the environment names. The kernel says
@@ -26,7 +26,7 @@ struct Way {
 // that is none, or that cannot.
 template <class Shape>
 std::unique_ptr<Kernel> MakeFirst(std::span<const Way<Shape>> ways, const char* variable,
-                                  const Shape& shape, bool training) {
+                                  const Shape& shape, const Preparation& how) {
   const char* value = std::getenv(variable);
   const std::string wanted = value ? value : "";
   std::vector<std::string> names;
@@ -36,7 +36,7 @@ std::unique_ptr<Kernel> MakeFirst(std::span<const Way<Shape>> ways, const char* 
     if (!wanted.empty() && way.name != wanted) continue;
     const std::string why = way.why_not(shape);
     if (why.empty()) {
-      std::unique_ptr<Kernel> kernel = way.make(shape, training);
+      std::unique_ptr<Kernel> kernel = way.make(shape, how);
       kernel->set_way(std::string(way.name) + reasons);
       return kernel;
     }

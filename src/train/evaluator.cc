@@ -27,7 +27,7 @@ Score Evaluator::Run(const Parameters& parameters, std::vector<int64_t>* predict
     ReadBatch(*data_, indices, executor_.input());
     executor_.Forward(parameters, {});
     ReadExpected(*data_, indices, expected);
-    score.Add(objective_.Evaluate(executor_, expected, {}, predicted));
+    score.Add(objective_.Evaluate(executor_, expected, nullptr, {}, predicted));
   }
   return score;
 }

@@ -1,8 +1,10 @@
 #include "src/train/objective.h"
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 
+#include "src/core/batch_tree.h"
 #include "src/core/fail.h"
 #include "src/core/finite.h"
 #include "src/nn/loss.h"
@@ -49,27 +51,52 @@ Objective::Objective(const Graph& graph, const DataSource& data, Loss loss)
          classification_ ? "classes" : "target values", width_);
 }
 
-Score Objective::Evaluate(const Executor& executor, const Expected& expected,
+Score Objective::Evaluate(const Executor& executor, const Expected& expected, Reducer* reducer,
                           std::span<float> doutput, std::vector<int64_t>* predicted) const {
+  const LeafCut cut(executor.batch_size(), executor.part());
   const std::span<const float> output = executor.value(from_);
+  std::array<Score, BatchPart::kLeaves> scores;
+  LeafArrays<Score> leaves{};
+  std::ranges::fill(doutput, 0.f);  // of a rank without observations
+  for (int64_t i = 0; i < cut.count(); ++i) {
+    const auto leaf = static_cast<size_t>(cut.leaf(i));
+    const auto of_leaf = [&](auto values) {
+      return values.empty() ? values
+                            : values.subspan(static_cast<size_t>(cut.begin(i) * width_),
+                                             static_cast<size_t>(cut.length(i) * width_));
+    };
+    scores[leaf] = ScoreOf(of_leaf(output), expected, cut.begin(i), cut.part().whole,
+                           of_leaf(doutput), predicted);
+    leaves[leaf] = &scores[leaf];
+  }
+  return *JoinLeaves(leaves, cut.part(), reducer, 1,
+                     [](Score* into, const Score* from, int64_t) { into->Add(*from); });
+}
+
+// Of observations in a row, of which `first` is the first.
+Score Objective::ScoreOf(std::span<const float> output, const Expected& expected, int64_t first,
+                         int64_t whole, std::span<float> doutput,
+                         std::vector<int64_t>* predicted) const {
   Score score;
-  score.count = executor.batch_size();
+  score.count = std::ssize(output) / width_;
   if (const size_t bad = FirstNonFinite(output); bad < output.size())
     score.first_bad = static_cast<int64_t>(bad) / width_;
-  const auto count = static_cast<double>(score.count);
   if (!classification_) {
-    const double loss = HalfMeanSquaredError(output, expected.targets, score.count, doutput);
-    score.loss = loss * count;
-    score.squared_error = 2 * loss * count;
+    const auto targets =
+        std::span(expected.targets).subspan(static_cast<size_t>(first * width_), output.size());
+    score.loss = HalfSquaredErrorSum(output, targets, whole, doutput);
+    score.squared_error = 2 * score.loss;
     score.target_values = score.count * width_;
     return score;
   }
-  score.loss = CrossEntropyLoss(output, expected.labels, width_, doutput) * count;
+  const auto labels = std::span(expected.labels)
+                          .subspan(static_cast<size_t>(first), static_cast<size_t>(score.count));
+  score.loss = CrossEntropySum(output, labels, width_, whole, doutput);
   for (int64_t i = 0; i < score.count; ++i) {
     const auto one = output.subspan(static_cast<size_t>(i * width_), static_cast<size_t>(width_));
     const bool bad = score.first_bad >= 0 && FirstNonFinite(one) < one.size();
     const int64_t best = bad ? -1 : std::max_element(one.begin(), one.end()) - one.begin();
-    score.correct += best == expected.labels[static_cast<size_t>(i)];
+    score.correct += best == labels[static_cast<size_t>(i)];
     if (predicted) predicted->push_back(best);
   }
   return score;

@@ -39,13 +39,17 @@ class Objective {
   Value from() const { return from_; }      // the value whose gradient Evaluate gives
   int64_t width() const { return width_; }  // of that value, for one observation
 
-  // After executor.Forward: the score of its mini-batch. doutput, if not empty, receives the
-  // gradient of the mean loss with respect to from(); predicted, if not null, gets the classes,
-  // -1 where what the network gives is not finite.
-  Score Evaluate(const Executor& executor, const Expected& expected, std::span<float> doutput,
-                 std::vector<int64_t>* predicted) const;
+  // After executor.Forward: the score of its mini-batch, summed by the tree over observations; with
+  // a reducer of all of it, else `expected` is all there is. doutput, if not empty, receives the
+  // gradient of the mean loss with respect to from(); predicted, if not null, gets the classes of
+  // this rank's observations, -1 where what the network gives is not finite.
+  Score Evaluate(const Executor& executor, const Expected& expected, Reducer* reducer,
+                 std::span<float> doutput, std::vector<int64_t>* predicted) const;
 
  private:
+  Score ScoreOf(std::span<const float> output, const Expected& expected, int64_t first,
+                int64_t whole, std::span<float> doutput, std::vector<int64_t>* predicted) const;
+
   bool classification_ = true;
   Value from_ = 0;
   int64_t width_ = 0;

@@ -69,7 +69,7 @@ PartialNetwork::Made& PartialNetwork::MadeOf(int node, int64_t batch_size) {
   if (unknown) types->second = graph_->Infer(batch_size);
   std::vector<OpInput> inputs;
   for (const Value input : graph_->node(node).inputs) inputs.push_back(types->second[input]);
-  made.kernel = graph_->node(node).op->Prepare(inputs, training_);
+  made.kernel = graph_->node(node).op->Prepare(inputs, {training_, {.whole = batch_size}});
   if (!training_) return made;
   made.saved = Take(FloatsFor(made.kernel->saved_bytes()));
   for (size_t i = 1; i < graph_->node(node).outputs.size(); ++i) {
@@ -104,7 +104,7 @@ void PartialNetwork::RunNode(int node, int64_t batch_size, const Parameters& par
     outputs.push_back(made.further.empty() ? nullptr : made.further[i - 1].data());
   Tensor scratch = Take(FloatsFor(made.kernel->forward_scratch_bytes()));
   ForwardContext context;
-  context.mode = {.training = training_, .dropout = false};
+  context.run = {.training = training_, .dropout = false};
   context.inputs = arrays;
   context.outputs = outputs;
   context.saved = static_cast<std::byte*>(made.saved.data());
@@ -115,8 +115,13 @@ void PartialNetwork::RunNode(int node, int64_t batch_size, const Parameters& par
 }
 
 void PartialNetwork::Run(int64_t batch_size, const Parameters& parameters,
-                         const std::set<Value>& wanted, Values& values) {
-  const std::vector<int> nodes = Plan(values, wanted);
+                         const std::set<Value>& wanted, const std::set<Value>& seen,
+                         const Visit& visit, Values& values) {
+  std::set<Value> needed = wanted;
+  needed.insert(seen.begin(), seen.end());
+  const std::vector<int> nodes = Plan(values, needed);
+  for (const auto& [value, array] : values)
+    if (seen.contains(value)) visit(value, array);
   std::map<Value, size_t> last_use;
   for (size_t i = 0; i < nodes.size(); ++i)
     for (const Value input : InputsOf(nodes[i])) last_use[input] = i;
@@ -127,6 +132,9 @@ void PartialNetwork::Run(int64_t batch_size, const Parameters& parameters,
     };
     const bool once = std::count(inputs.begin(), inputs.end(), inputs.front()) == 1;
     RunNode(nodes[i], batch_size, parameters, once && frees(inputs.front()), values);
+    const auto y = values.find(graph_->node(nodes[i]).outputs[0]);
+    if (seen.contains(y->first)) visit(y->first, y->second);
+    if (!last_use.contains(y->first) && !wanted.contains(y->first)) Free(y, values);
     for (const Value input : inputs) {
       const auto found = values.find(input);
       if (found != values.end() && frees(input)) Free(found, values);

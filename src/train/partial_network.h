@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <memory>
 #include <set>
@@ -28,9 +29,11 @@ class PartialNetwork {
   Tensor Take(int64_t size);
 
   // Makes the values `wanted`, which have to follow from `values`; leaves them there, and of the
-  // others those that this did not read.
+  // others those that this did not read. Calls visit(value, array) for each of `seen` when it
+  // stands: it need not last until the end.
+  using Visit = std::function<void(Value, const Tensor&)>;
   void Run(int64_t batch_size, const Parameters& parameters, const std::set<Value>& wanted,
-           Values& values);
+           const std::set<Value>& seen, const Visit& visit, Values& values);
 
   const Layout& LayoutOf(Value value) const { return graph_->layout(value); }
   int64_t SizeOf(Value value, int64_t batch_size) const;       // in floats

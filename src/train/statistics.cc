@@ -123,14 +123,17 @@ class Walk {
       ReadBatch(data_, indices, x.values<float>().first(static_cast<size_t>(floats)));
       values[input] = std::move(x);
     }
-    std::set<Value> wanted = remain;
-    for (const int layer : layers) wanted.insert(InputOf(layer));
-    network_.Run(size, parameters_, wanted, values);
-    for (size_t i = 0; i < layers.size(); ++i) {
-      const Value input = InputOf(layers[i]);
-      const auto floats = static_cast<size_t>(network_.SizeOf(input, size));
-      AddMoments(values.at(input).values<float>().first(floats), moments[i]);
-    }
+    std::set<Value> seen;
+    for (const int layer : layers) seen.insert(InputOf(layer));
+    network_.Run(
+        size, parameters_, remain, seen,
+        [&](Value input, const Tensor& array) {
+          const auto floats = static_cast<size_t>(network_.SizeOf(input, size));
+          for (size_t i = 0; i < layers.size(); ++i)
+            if (InputOf(layers[i]) == input)
+              AddMoments(array.values<float>().first(floats), moments[i]);
+        },
+        values);
     network_.KeepOnly(remain, values);
   }
 

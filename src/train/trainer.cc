@@ -99,19 +99,35 @@ double Trainer::Seconds() const {
   return seconds_before_ + passed.count();
 }
 
+// This rank's part of a mini-batch; the score and the gradients are those of all of it.
 Score Trainer::ForwardBackward(std::span<const int64_t> indices, int64_t iteration) {
   Executor& executor = *executor_;
-  executor.SetBatchSize(static_cast<int64_t>(indices.size()));
-  ReadBatch(*data_, indices, executor.input());
-  const RunMode mode{
-      .training = true, .seed = options_.seed, .iteration = static_cast<uint64_t>(iteration)};
-  executor.Forward(parameters_, mode);
+  const BatchPart part = BatchPart::OfRank(std::ssize(indices), rank(), ranks());
+  const auto own =
+      indices.subspan(static_cast<size_t>(part.begin()), static_cast<size_t>(part.size()));
+  executor.SetBatch(part);
+  if (own.empty())
+    std::ranges::fill(executor.input(), 0.f);
+  else
+    ReadBatch(*data_, own, executor.input());
+  const RunContext run{.training = true,
+                       .seed = options_.seed,
+                       .iteration = static_cast<uint64_t>(iteration),
+                       .reducer = options_.reducer};
+  executor.Forward(parameters_, run);
   MoveStatistics(graph_, executor, parameters_);
-  doutput_.resize(indices.size() * static_cast<size_t>(objective_.width()));
-  ReadExpected(*data_, indices, expected_);
-  const Score score = objective_.Evaluate(executor, expected_, doutput_, nullptr);
-  executor.Backward(parameters_, doutput_, objective_.from(), mode, gradients_);
+  doutput_.resize(static_cast<size_t>(part.rows() * objective_.width()));
+  ReadExpected(*data_, own, expected_);
+  const Score score = objective_.Evaluate(executor, expected_, options_.reducer, doutput_, nullptr);
+  executor.Backward(parameters_, doutput_, objective_.from(), run, gradients_);
   return score;
+}
+
+// Any rank stops all.
+bool Trainer::Stops() const {
+  double stops = options_.stop && *options_.stop ? 1 : 0;
+  if (options_.reducer) options_.reducer->Sum({&stops, 1});
+  return stops > 0;
 }
 
 void Trainer::CheckLoss(double loss, int64_t epoch, int64_t iteration) const {
@@ -160,6 +176,7 @@ void Trainer::RunIteration(int64_t epoch, std::span<const int64_t> indices) {
   row.seconds = Seconds();
   state_.history.push_back(row);
 
+  if (rank() > 0) return;
   if (options_.on_iteration) options_.on_iteration(row);
   const bool shown = row.has_validation || iteration == 1 || iteration == total() ||
                      iteration % options_.verbose_frequency == 0;
@@ -178,7 +195,8 @@ void Trainer::CheckParameters() const {
 void Trainer::SaveCheckpoint() {
   if (options_.checkpoint_path.empty()) return;
   CheckParameters();  // the checkpoint before is worth more
-  WriteCheckpoint(options_.checkpoint_path, identity_, options_, parameters_, optimizer_, state_);
+  if (rank() == 0)
+    WriteCheckpoint(options_.checkpoint_path, identity_, options_, parameters_, optimizer_, state_);
   saved_ = state_.iteration();
 }
 
@@ -201,7 +219,7 @@ Trainer::End Trainer::RunIterations() {
     const auto order = EpochOrder(data_->size(), options_.shuffle, options_.seed, epoch);
     const auto batches = Cut(order, batch_sizes_);
     for (int64_t i = state_.iteration() % per_epoch(); i < per_epoch(); ++i) {
-      if (options_.stop && *options_.stop) return End::kStopped;
+      if (Stops()) return End::kStopped;
       RunIteration(epoch, batches[static_cast<size_t>(i)]);
       if (state_.history.back().has_validation && OutOfPatience()) return End::kPatience;
     }
@@ -244,7 +262,8 @@ TrainingResult Trainer::Run() {
   try {
     if (!OutOfPatience()) end = RunIterations();
   } catch (...) {  // a checkpoint in which nothing stands yet is not left
-    if (saved_ == 0 && options_.resume_from.empty()) std::remove(options_.checkpoint_path.c_str());
+    if (rank() == 0 && saved_ == 0 && options_.resume_from.empty())
+      std::remove(options_.checkpoint_path.c_str());
     throw;
   }
   if (saved_ != state_.iteration()) TrySaveCheckpoint();

@@ -28,7 +28,10 @@ class Trainer {
 
   int64_t per_epoch() const { return static_cast<int64_t>(batch_sizes_.size()); }
   int64_t total() const { return options_.max_epochs * per_epoch(); }
+  int ranks() const { return options_.reducer ? options_.reducer->ranks() : 1; }
+  int rank() const { return options_.reducer ? options_.reducer->rank() : 0; }
   double Seconds() const;
+  bool Stops() const;
   End RunIterations();
   void RunIteration(int64_t epoch, std::span<const int64_t> indices);
   Score ForwardBackward(std::span<const int64_t> indices, int64_t iteration);

@@ -2,10 +2,8 @@
 
 #include <algorithm>
 
+#include "src/core/batch_tree.h"
 #include "src/core/fail.h"
-#include "src/core/parallel.h"
-#include "src/core/scratch.h"
-#include "src/onednn/batch_cut.h"
 #include "src/winograd/kernels.h"
 
 namespace normkit {
@@ -19,7 +17,6 @@ using winograd::kPoints;
 using winograd::kTaps;
 using winograd::WeightOrder;
 
-constexpr int64_t kMaxPieces = 8;               // of gradients of weights, as in Convolution
 constexpr int64_t kParallelProducts = 1 << 18;  // multiplications worth waking a thread for
 constexpr int64_t kWeightRows = 16;             // that one task transforms
 
@@ -30,6 +27,7 @@ constexpr int64_t kFewWeights = 1 << 16, kManyTiles = 36;  // of an image
 struct InputTag;
 struct ProductTag;
 struct GradientTag;
+struct BiasTag;
 
 // Of outputs among those that whole tiles have.
 double Fill(const Space& size) {
@@ -58,12 +56,6 @@ Job BackwardJob(const ConvolutionShape& s) {
 
 int64_t Products(const Job& job, int64_t batch) {
   return NumTiles(job, batch) * kPoints * job.channels * job.filters;
-}
-
-// Of gradients of weights; each costs as much as a block or two to finish.
-BatchCut WeightPieces(int64_t tiles) {
-  const int64_t blocks = CeilDivide(tiles, kBlock);
-  return BatchCut(blocks, std::clamp<int64_t>(blocks / 2, 1, kMaxPieces));
 }
 
 size_t WeightFloats(const ConvolutionShape& s) {
@@ -122,8 +114,8 @@ size_t WinogradConvolution::forward_scratch_bytes() const {
 }
 
 size_t WinogradConvolution::backward_scratch_bytes() const {
-  const int64_t pieces = WeightPieces(NumTiles(ForwardJob(shape_), shape_.batch)).count();
-  const auto parts = static_cast<size_t>(pieces * kTaps * shape_.channels * shape_.filters);
+  const int64_t leaves = LeafCut(shape_.batch, part_).count();
+  const auto parts = static_cast<size_t>(leaves * kTaps * shape_.channels * shape_.filters);
   return std::max(WeightFloats(shape_), parts) * sizeof(float);
 }
 
@@ -137,42 +129,57 @@ void WinogradConvolution::BackwardData(const float* dy, const float* weights, bo
   Run(BackwardJob(shape_), shape_.batch, dy, weights, true, nullptr, add, dx, scratch);
 }
 
-void WinogradConvolution::BackwardWeights(const float* x, const float* dy, float* dweights,
-                                          float* dbias, std::byte* scratch) const {
+namespace {
+
+// Sums over the pixels of each leaf in f64, and over leaves.
+void SumBias(const ConvolutionShape& shape, const LeafCut& cut, bool threads, const float* dy,
+             Reducer* reducer, float* dbias) {
+  const int64_t pixels = shape.y_size() / shape.filters;
+  double* sums = Scratch<BiasTag, double>(static_cast<size_t>(cut.count() * shape.filters));
+  ParallelFor(cut.count(), threads, [&](int64_t i) {
+    for (int64_t panel = 0; panel < shape.filters; panel += kPanel) {
+      double sum[kPanel] = {};
+      for (int64_t p = cut.begin(i) * pixels; p < cut.begin(i + 1) * pixels; ++p)
+        for (int64_t lane = 0; lane < kPanel; ++lane)
+          sum[lane] += dy[p * shape.filters + panel + lane];
+      std::copy_n(sum, kPanel, sums + i * shape.filters + panel);
+    }
+  });
+  LeafArrays<double> arrays{};
+  for (int64_t i = 0; i < cut.count(); ++i)
+    arrays[static_cast<size_t>(cut.leaf(i))] = sums + i * shape.filters;
+  const double* sum = SumLeaves(arrays, cut.part(), reducer, shape.filters);
+  for (int64_t f = 0; f < shape.filters; ++f) dbias[f] = static_cast<float>(sum[f]);
+}
+
+}  // namespace
+
+void WinogradConvolution::BackwardWeights(const float* x, const float* dy, Reducer* reducer,
+                                          float* dweights, float* dbias, std::byte* scratch) const {
   const auto& kernels = ChosenKernels();
   const Job job = ForwardJob(shape_);
-  const int64_t tiles = NumTiles(job, shape_.batch), size = job.channels * job.filters;
-  const BatchCut cut = WeightPieces(tiles);
+  const int64_t image_tiles = NumTiles(job, 1), size = job.channels * job.filters;
+  const LeafCut cut(shape_.batch, part_);
   const bool threads = Products(job, shape_.batch) >= kParallelProducts;
   auto* parts = reinterpret_cast<float*>(scratch);
+  LeafArrays<float> arrays{};
+  for (int64_t i = 0; i < cut.count(); ++i)
+    arrays[static_cast<size_t>(cut.leaf(i))] = parts + i * kTaps * size;
   ParallelFor(cut.count(), threads, [&](int64_t i) {
     float* du = Scratch<GradientTag, float>(WeightFloats(shape_));
     std::fill_n(du, WeightFloats(shape_), 0.f);
-    const int64_t first = cut.begin(i) * kBlock;
-    kernels.add_products(job, x, dy, first, std::min(tiles, first + cut.length(i) * kBlock),
+    kernels.add_products(job, x, dy, cut.begin(i) * image_tiles, cut.begin(i + 1) * image_tiles,
                          BlockScratch<InputTag>(job.channels),
                          BlockScratch<ProductTag>(job.filters), du);
     kernels.finish_weights(job, du, parts + i * kTaps * size);
   });
+  const float* sum = SumLeaves(arrays, cut.part(), reducer, kTaps * size);
   ParallelFor(job.channels, threads, [&](int64_t c) {
-    for (int64_t k = 0; k < kTaps; ++k) {
-      float* sum = parts + k * size + c * job.filters;
-      for (int64_t i = 1; i < cut.count(); ++i)
-        for (int64_t f = 0; f < job.filters; ++f) sum[f] += sum[i * kTaps * size + f];
+    for (int64_t k = 0; k < kTaps; ++k)
       for (int64_t f = 0; f < job.filters; ++f)
-        dweights[(f * job.channels + c) * kTaps + k] = sum[f];
-    }
+        dweights[(f * job.channels + c) * kTaps + k] = sum[k * size + c * job.filters + f];
   });
-  if (!dbias) return;
-  const int64_t pixels = shape_.batch * job.out_height * job.out_width;
-  ParallelFor(job.filters / kPanel, threads, [&](int64_t panel) {
-    double sum[kPanel] = {};
-    const float* from = dy + panel * kPanel;
-    for (int64_t i = 0; i < pixels; ++i, from += job.filters)
-      for (int64_t lane = 0; lane < kPanel; ++lane) sum[lane] += from[lane];
-    for (int64_t lane = 0; lane < kPanel; ++lane)
-      dbias[panel * kPanel + lane] = static_cast<float>(sum[lane]);
-  });
+  if (dbias) SumBias(shape_, cut, threads, dy, reducer, dbias);
 }
 
 }  // namespace normkit

@@ -5,6 +5,8 @@
 #include <cstddef>
 #include <string>
 
+#include "normkit/core/batch_part.h"
+#include "normkit/core/reducer.h"
 #include "src/onednn/convolution_shape.h"
 
 namespace normkit {
@@ -14,12 +16,13 @@ namespace normkit {
 std::string WhyNotWinograd(const ConvolutionShape& shape);
 
 // The interface of Convolution: x and y channels last, weights [O, I, 3, 3] and bias [O] as in
-// ONNX. The bits are the same for any number of threads, and on all processors that fuse
+// ONNX. The bits are the same for any number of threads and ranks, and on all processors that fuse
 // multiply-adds. Of the forward pass and the gradient of the data those of an image do not depend
 // on the others.
 class WinogradConvolution {
  public:
-  explicit WinogradConvolution(const ConvolutionShape& shape) : shape_(shape) {}
+  explicit WinogradConvolution(const ConvolutionShape& shape, const BatchPart& part = {})
+      : shape_(shape), part_(part) {}
 
   // Bytes of the 64-byte aligned memory that a call needs.
   size_t forward_scratch_bytes() const;
@@ -29,11 +32,12 @@ class WinogradConvolution {
                std::byte* scratch) const;
   void BackwardData(const float* dy, const float* weights, bool add, float* dx,
                     std::byte* scratch) const;
-  void BackwardWeights(const float* x, const float* dy, float* dweights, float* dbias,
-                       std::byte* scratch) const;
+  void BackwardWeights(const float* x, const float* dy, Reducer* reducer, float* dweights,
+                       float* dbias, std::byte* scratch) const;
 
  private:
   ConvolutionShape shape_;
+  BatchPart part_;
 };
 
 }  // namespace normkit

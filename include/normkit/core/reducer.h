@@ -1,6 +1,9 @@
-// How statistics of several processes are joined (synchronized batch normalization).
+// How statistics and gradients of several ranks are joined (synchronized batch normalization,
+// data-parallel training).
 #pragma once
 
+#include <cstddef>
+#include <functional>
 #include <span>
 
 #include "normkit/core/export.h"
@@ -13,9 +16,16 @@ class NORMKIT_API Reducer {
  public:
   virtual ~Reducer() = default;
   virtual int ranks() const = 0;
-  virtual int rank() const = 0;                        // of this process, in [0, ranks())
+  virtual int rank() const = 0;                        // of this one, in [0, ranks())
   virtual void Merge(std::span<Moments> moments) = 0;  // element-wise, in rank order
   virtual void Sum(std::span<double> values) = 0;      // element-wise, in rank order
+  // What every rank gives, in rank order: `all` is ranks() times as long as `own`, whose length is
+  // the same on every rank. All else can be made of it: who merges what in which order decides.
+  virtual void Gather(std::span<const std::byte> own, std::span<std::byte> all) = 0;
 };
+
+// Calls body(reducer) for `ranks` ranks, each on a thread of its own, and returns when all have
+// ended. Where one throws, those that wait for it throw too, and the first error is thrown here.
+NORMKIT_API void RunRanks(int ranks, const std::function<void(Reducer&)>& body);
 
 }  // namespace normkit

@@ -47,6 +47,10 @@ class NORMKIT_API Executor {
   void SetShapes(std::span<const Layout> shapes);
   void SetBatchSize(int64_t batch_size);
   int64_t batch_size() const;  // of the first input
+  // The same for one rank's part of a mini-batch (RunContext::reducer); a rank that has none of it
+  // computes one observation that counts for nothing.
+  void SetBatch(const BatchPart& part);
+  const BatchPart& part() const;
 
   size_t arena_bytes() const;  // activations, gradients, saved statistics, scratch
 
@@ -54,12 +58,12 @@ class NORMKIT_API Executor {
   std::span<float> input();       // the first input, [B, ...] in its layout
   ArrayView input(size_t index);  // in the order of Graph::inputs()
 
-  // Runs all nodes; the graph's output stays valid until the next Forward. mode.training needs an
+  // Runs all nodes; the graph's output stays valid until the next Forward. run.training needs an
   // executor made for training. Parameters and state stay as they are: who trains moves them.
-  std::span<const float> Forward(const Parameters& parameters, const RunMode& mode);
+  std::span<const float> Forward(const Parameters& parameters, const RunContext& run);
   // The same, copying the inputs from arrays of any shapes, which decide the plan.
   ArrayView Run(const Parameters& parameters, std::span<const ArrayView> inputs,
-                const RunMode& mode = {});
+                const RunContext& run = {});
 
   // A value of the last Forward: the output, what the last node reads, what is to be kept and, in
   // training, what nodes give that nobody reads (the moments of batch normalizations); until
@@ -77,7 +81,7 @@ class NORMKIT_API Executor {
   // (one that the output follows from; normally the output, or what softmax reads). Overwrites the
   // trainable parts of `gradients`.
   void Backward(const Parameters& parameters, std::span<const float> doutput, Value from,
-                const RunMode& mode, Parameters& gradients);
+                const RunContext& run, Parameters& gradients);
 
  private:
   std::pair<const void*, size_t> Find(Value value, DType dtype) const;

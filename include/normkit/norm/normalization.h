@@ -8,6 +8,7 @@
 #include <string>
 #include <string_view>
 
+#include "normkit/core/batch_part.h"
 #include "normkit/core/dtype.h"
 #include "normkit/core/error.h"
 #include "normkit/core/export.h"
@@ -31,7 +32,11 @@ struct NormOptions {
   Activation activation = Activation::kNone;
   double negative_slope = 0.01;  // of kLeakyRelu below 0; at least 0
   Reducer* reducer = nullptr;    // statistics over all its ranks as well; not owned
-  std::string name = {};         // in messages, "batch normalization 'bn1'"; empty: spec and layout
+  // All that is added up over the outermost axis (observations, or rows of one picture) is added up
+  // by the tree of BatchPart over it, so that parts of an array give the bits of the whole: Gather.
+  // The axis has to be one without parameters.
+  bool tree = false;
+  std::string name = {};  // in messages, "batch normalization 'bn1'"; empty: spec and layout
 };
 
 // What a Normalization does with an array: forward with its own statistics, with given ones
@@ -148,6 +153,45 @@ class NORMKIT_API Normalization {
   // In f32, bf16 and f16 dx loses digits where gamma * rstd^2 is no normal number of f32 (below
   // 1.2e-38): for gamma 1, where the standard deviation is above 9e18.
   void Backward(const BackwardArgs& args) const;
+
+  // The two halves of each pass, with a join between them: ranks, tiles of a picture, micro-batches
+  // and populations are ways to have parts. A part is a run of leaves of the outermost axis
+  // (NormOptions::tree; without, the only one is the whole, of one leaf), and the arrays of a call
+  // hold that part alone, from its first element on. To the bit,
+  //   Gather of all parts, Join, Finish, Apply of all parts           is ForwardTraining;
+  //   GatherGradient of all parts, Join, ApplyGradient of all parts   is Backward
+  // (in element form and without a tree, Backward may round elsewhere).
+  // They throw Error where `part` is no part of the array, for null arrays, and for sizes of
+  // moments or sums that do not fit.
+  BatchPart whole() const;
+  int64_t num_leaves(const BatchPart& part) const;
+  // Whether statistics are over the outermost axis. Where they are not, each part has its own:
+  // Gather and Finish are nothing to join, saved arrays hold those of the part,
+  // part_statistics(part) of them, and GatherGradient writes dx as well.
+  bool joins() const;
+  int64_t part_statistics(const BatchPart& part) const;
+  int64_t num_sums() const;  // numbers that GatherGradient gives for each leaf
+
+  // Moments of x (or of x + residual, which `sum` receives): [num_leaves(part)][num_statistics()];
+  // where !joins(), [part_statistics(part)].
+  void Gather(const BatchPart& part, const ForwardArgs& args, std::span<Moments> moments) const;
+  // Merges those of all leaves, [num_leaves(whole())][num_statistics()]; the result are the first
+  // num_statistics().
+  void Join(std::span<Moments> moments) const;
+  // From joined moments (where !joins(), those of a part).
+  void Finish(std::span<const Moments> moments, const SavedStatistics& saved) const;
+  // y from args.saved.mean and rstd. Reads `sum`, not x, where there is a residual.
+  void Apply(const BatchPart& part, const ForwardArgs& args) const;
+
+  // Sums of w and w * xhat of each statistic (where joins()), of dy * xhat and dy of each
+  // parameter: [num_leaves(part)][num_sums()]. Writes daddend; with args.y, x may not be null.
+  void GatherGradient(const BatchPart& part, const BackwardArgs& args,
+                      std::span<double> sums) const;
+  void Join(std::span<double> sums) const;
+  // From joined sums: dx (where joins()), and the gradients of the parameters, which are those of
+  // all parts. args as for GatherGradient; with daddend, its result is read.
+  void ApplyGradient(const BatchPart& part, const BackwardArgs& args,
+                     std::span<const double> sums) const;
 
  private:
   class Impl;

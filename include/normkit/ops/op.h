@@ -13,23 +13,37 @@
 #include <vector>
 
 #include "normkit/core/array.h"
+#include "normkit/core/batch_part.h"
 #include "normkit/core/error.h"
 #include "normkit/core/export.h"
+#include "normkit/core/reducer.h"
 #include "normkit/core/tensor.h"
 
 namespace normkit {
 
-// What a pass over a graph is for. Operations keep no such flag.
-struct RunMode {
+// What a pass over a graph is for, and who else takes part. Operations keep no such flag.
+struct RunContext {
   bool training = false;  // batch statistics, dropout active, Backward may follow
   bool dropout = true;    // with `training`; false: batch statistics, nothing dropped
   uint64_t seed = 0;      // with the iteration and the node's stream all of its randomness
   uint64_t iteration = 0;
+  // Joins what is added up over the observations with the other ranks, each of which runs the same
+  // graph on its BatchPart::OfRank of the mini-batch. Null: there are none.
+  Reducer* reducer = nullptr;
+  int threads = 0;  // that work on it; 0: NumThreads()
+};
+
+// What a kernel is made for.
+struct Preparation {
+  bool training = false;  // Backward may be called
+  // Whose observations the first axis holds, part.rows() or a multiple of it; whole 0: all there
+  // are, each row one.
+  BatchPart part = {};
 };
 
 // Arrays of one call, 64-byte aligned, of the types that the kernel was made for.
 struct ForwardContext {
-  RunMode mode;
+  RunContext run;
   int stream = 0;  // of random numbers: another one for each node that draws some
   std::span<const void* const> inputs;
   std::span<void* const> outputs;  // null: nobody wants it (never the first)
@@ -49,7 +63,7 @@ struct ForwardContext {
 // Gradients are f32. Every one is overwritten, or added to where `add` says so, inputs and
 // parameters alike.
 struct BackwardContext {
-  RunMode mode;
+  RunContext run;
   std::span<const void* const> inputs;     // null where needs_input() is false
   std::span<const void* const> outputs;    // null where needs_output() is false
   std::span<const float* const> doutputs;  // null: nothing depends on it
@@ -116,8 +130,8 @@ class NORMKIT_API Op {
   virtual bool folds() const { return true; }
   // Of outputs that follow from the inputs' types alone: gives them, of the types of Infer.
   virtual std::vector<Tensor> Known(std::span<const OpInput>) const { return {}; }
-  // `training`: Backward may be called.
-  virtual std::unique_ptr<Kernel> Prepare(std::span<const OpInput> inputs, bool training) const = 0;
+  virtual std::unique_ptr<Kernel> Prepare(std::span<const OpInput> inputs,
+                                          const Preparation& how) const = 0;
 };
 
 }  // namespace normkit

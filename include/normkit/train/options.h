@@ -12,6 +12,7 @@
 
 #include "normkit/core/error.h"
 #include "normkit/core/export.h"
+#include "normkit/core/reducer.h"
 #include "normkit/data/source.h"
 
 namespace normkit {
@@ -97,6 +98,12 @@ struct TrainingOptions {
   // Goes on from this checkpoint and ends with the same bytes as a run that was never stopped. The
   // data, the graph and the options above have to be those of the stopped run.
   std::string resume_from = "";
+
+  // Data-parallel training: each rank calls TrainNetwork with the same data, graph and options and
+  // a reducer of its own, trains on its part of every mini-batch (BatchPart::OfRank) and ends with
+  // the same bytes, those of one rank. Rank 0 alone writes checkpoints and calls what follows.
+  // Null: one rank.
+  Reducer* reducer = nullptr;
 
   // Called for each row of the progress table; for each iteration (a live line).
   std::function<void(const ProgressRow&)> on_row = nullptr;

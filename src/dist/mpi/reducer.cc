@@ -61,6 +61,19 @@ class MpiReducer : public Reducer {
   void Sum(std::span<double> values) override {
     Reduce(values, [](double& into, double other) { into += other; });
   }
+  void Gather(std::span<const std::byte> own, std::span<std::byte> all) override {
+    for (size_t begin = 0; begin < own.size(); begin += kBlock) {
+      const std::span<const std::byte> block =
+          own.subspan(begin, std::min(kBlock, own.size() - begin));
+      const int bytes = static_cast<int>(block.size());
+      std::vector<std::byte> blocks(block.size() * static_cast<size_t>(ranks_));
+      Check(MPI_Allgather(block.data(), bytes, MPI_BYTE, blocks.data(), bytes, MPI_BYTE, comm_),
+            "gathering");
+      for (size_t r = 0; r < static_cast<size_t>(ranks_); ++r)
+        std::copy_n(blocks.data() + r * block.size(), block.size(),
+                    all.data() + r * own.size() + begin);
+    }
+  }
 
  private:
   // MPI_Allreduce leaves the order of additions to the library. Here each rank owns a slice, joins

@@ -210,7 +210,7 @@ class Bench {
       else
         FillParameter(graph_.parameters()[static_cast<size_t>(parameter)].spec, array.values());
     }
-    kernel_ = node().op->Prepare(inputs, true);
+    kernel_ = node().op->Prepare(inputs, {.training = true});
     for (const Value value : node().outputs)
       y_.push_back(std::make_unique<Guarded>(types[value].type.bytes()));
     for (size_t i = 0; i < y_[0]->values().size(); ++i)
@@ -228,7 +228,7 @@ class Bench {
     for (const auto& array : y_) outputs.push_back(array->bytes());
     Guarded scratch(kernel_->forward_scratch_bytes());
     ForwardContext context;
-    context.mode = kMode;
+    context.run = kMode;
     context.inputs = inputs;
     context.outputs = outputs;
     context.saved = saved_->bytes();
@@ -269,7 +269,7 @@ class Bench {
     std::vector<const float*> doutputs(y_.size());
     doutputs[0] = dy.floats();
     BackwardContext context;
-    context.mode = kMode;
+    context.run = kMode;
     context.inputs = inputs;
     context.outputs = outputs;
     context.doutputs = doutputs;
@@ -311,7 +311,7 @@ class Bench {
   }
 
  private:
-  static constexpr RunMode kMode{.training = true, .seed = 3, .iteration = 5};
+  static constexpr RunContext kMode{.training = true, .seed = 3, .iteration = 5};
 
   const Node& node() const { return graph_.nodes().back(); }
   std::vector<const void*> Inputs() {

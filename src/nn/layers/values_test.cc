@@ -148,7 +148,7 @@ TEST(LayerValuesTest, DropoutKeepsTheExpectation) {
   Parameters parameters(graph);
   Executor executor(graph, 4, true);
   std::fill(executor.input().begin(), executor.input().end(), 1.f);
-  RunMode mode{.training = true, .seed = 9};
+  RunContext mode{.training = true, .seed = 9};
   const std::span<const float> y = executor.Forward(parameters, mode);
   const std::vector<float> first(y.begin(), y.end());
   double sum = 0;

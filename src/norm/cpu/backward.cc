@@ -138,15 +138,6 @@ void GatherCells(const BackwardJob& job, const KernelTable& kernels, bool thread
   }
 }
 
-// Statistics of all ranks from the cells of this one.
-void FinishStatistics(const BackwardJob& job, Reducer* reducer) {
-  const Geometry& g = *job.geometry;
-  job.means.Clear(g.plan.num_stat);
-  if (job.fixed) return;
-  if (g.plan.size > 0) AddCellsToStatistics(job, 0, g.num_cells);
-  ShareMeans(job, reducer);
-}
-
 void AddCellsToParameters(const BackwardJob& job, const ParameterSums& parameters) {
   const Geometry& g = *job.geometry;
   for (int64_t cell = 0; cell < g.num_cells; ++cell) {
@@ -179,27 +170,39 @@ void ShareMeans(const BackwardJob& job, Reducer* reducer) {
   job.means.Divide(n, count, job.center);
 }
 
+void SumCells(const BackwardJob& job, const KernelTable& kernels, bool threads,
+              const ParameterSums& parameters) {
+  const Geometry& g = *job.geometry;
+  PrepareGradient(job, kernels, threads);
+  job.means.Clear(g.plan.num_stat);
+  if (g.plan.size == 0) return;
+  GatherCells(job, kernels, threads);
+  if (!job.fixed) AddCellsToStatistics(job, 0, g.num_cells);
+  AddCellsToParameters(job, parameters);
+}
+
+void ApplyCells(const BackwardJob& job, const KernelTable& kernels, bool threads) {
+  if (!job.dx || job.geometry->plan.size == 0) return;
+  FillTable(job, kernels, threads);
+  ForTasks(job.table.size, kTaskElements / 8, threads,
+           [&](int64_t first, int64_t last) { kernels.fill_gradient_table(job, first, last); });
+  ForRuns(*job.geometry, threads,
+          [&](const RunTask& task) { kernels.apply_gradient_runs(job, task); });
+}
+
 void BackwardCells(const BackwardJob& job, const KernelTable& kernels, const Schedule& schedule,
                    Reducer* reducer, const ParameterSums& parameters) {
   const Geometry& g = *job.geometry;
-  if (schedule.path != Path::kTwoPasses && job.dx) {
-    ForTasks(g.num_units(), schedule.units_per_task, schedule.threads,
-             [&](int64_t first, int64_t last) {
-               for (int64_t unit = first; unit < last; unit += job.group)
-                 BackwardUnits(job, kernels, unit, std::min(unit + job.group, last));
-             });
-  } else {
-    PrepareGradient(job, kernels, schedule.threads);
-    if (g.plan.size > 0) GatherCells(job, kernels, schedule.threads);
-    FinishStatistics(job, reducer);
-    if (job.dx && g.plan.size > 0) {
-      FillTable(job, kernels, schedule.threads);
-      ForTasks(job.table.size, kTaskElements / 8, schedule.threads,
-               [&](int64_t first, int64_t last) { kernels.fill_gradient_table(job, first, last); });
-      ForRuns(g, schedule.threads,
-              [&](const RunTask& task) { kernels.apply_gradient_runs(job, task); });
-    }
+  if (schedule.path == Path::kTwoPasses || !job.dx) {
+    SumCells(job, kernels, schedule.threads, parameters);
+    if (!job.fixed) ShareMeans(job, reducer);
+    return ApplyCells(job, kernels, schedule.threads);
   }
+  ForTasks(g.num_units(), schedule.units_per_task, schedule.threads,
+           [&](int64_t first, int64_t last) {
+             for (int64_t unit = first; unit < last; unit += job.group)
+               BackwardUnits(job, kernels, unit, std::min(unit + job.group, last));
+           });
   if (g.plan.size > 0) AddCellsToParameters(job, parameters);
 }
 

@@ -14,6 +14,16 @@ void BackwardCells(const BackwardJob& job, const KernelTable& kernels, const Sch
 void BackwardElements(const BackwardJob& job, const KernelTable& kernels, const Schedule& schedule,
                       Reducer* reducer, const ParameterSums& parameters);
 
+// The same in two halves: sums of w and w * xhat into job.means, those of the parameters; dx from
+// job.means, means by then (element form: adds what it meets to `parameters`, too).
+void SumCells(const BackwardJob& job, const KernelTable& kernels, bool threads,
+              const ParameterSums& parameters);
+void SumElements(const BackwardJob& job, const KernelTable& kernels, bool threads,
+                 const ParameterSums& parameters);
+void ApplyCells(const BackwardJob& job, const KernelTable& kernels, bool threads);
+void ApplyElements(const BackwardJob& job, const KernelTable& kernels, bool threads,
+                   const ParameterSums& parameters);
+
 // All that the job prepares.
 void PrepareGradient(const BackwardJob& job, const KernelTable& kernels, bool threads);
 

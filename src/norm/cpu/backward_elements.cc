@@ -49,12 +49,11 @@ bool NeedsMeans(const BackwardJob& job, const Reducer* reducer) {
   return !job.fixed && (job.dx || reducer);
 }
 
-// From sums of w and w * (x - hi).
-void FinishMeans(const BackwardJob& job, Reducer* reducer) {
+// From sums of w and w * (x - hi) to those of w * xhat.
+void ToXhat(const BackwardJob& job) {
   const int64_t n = job.geometry->plan.num_stat;
   job.f64 ? job.means.ToXhat<double>(n, job.mean, job.rstd)
           : job.means.ToXhat<float>(n, job.mean, job.rstd);
-  ShareMeans(job, reducer);
 }
 
 void SumRuns(const BackwardJob& job, const KernelTable& kernels, bool threads) {
@@ -73,36 +72,42 @@ void SumRuns(const BackwardJob& job, const KernelTable& kernels, bool threads) {
   }
 }
 
-// Layer and RMS normalization of whole rows have their tasks cut by units (schedule.cc), each of
-// which is summed and written while the next one comes from memory; all others by runs.
-void BackwardRuns(const BackwardJob& job, const KernelTable& kernels, const Schedule& schedule,
-                  Reducer* reducer, const ParameterSums& parameters) {
+// dx and the sums of the parameters, of all runs. Layer and RMS normalization of whole rows have
+// their tasks cut by units (schedule.cc), each of which is summed and written while the next one
+// comes from memory; all others by runs.
+void WriteRuns(const BackwardJob& job, const KernelTable& kernels, RunWalk walk,
+               int64_t units_per_task, bool threads, const ParameterSums& parameters) {
   const Geometry& g = *job.geometry;
-  const int64_t unit_runs = g.elements.reduced.size();
-  const bool needs = NeedsMeans(job, reducer);
-  RunWalk walk = needs && schedule.path == Path::kFusedRuns ? RunWalk::kUnits : RunWalk::kParts;
-  if (schedule.path == Path::kFusedRows && job.dx) walk = RunWalk::kRows;
-  if (walk == RunWalk::kParts) {
-    PrepareGradient(job, kernels, schedule.threads);
-    if (needs && g.plan.size > 0) SumRuns(job, kernels, schedule.threads);
-    if (needs) FinishMeans(job, reducer);
-  }
   if (g.plan.size == 0) return;
+  const int64_t unit_runs = g.elements.reduced.size();
   const int64_t slots = g.plan.num_param / g.run_length;
   int64_t task_runs = std::max(kTaskRuns * slots, CeilDivide(g.num_runs, kMaxTasks));
   if (walk == RunWalk::kUnits) task_runs = CeilDivide(task_runs, unit_runs) * unit_runs;
-  if (walk == RunWalk::kRows) task_runs = schedule.units_per_task * unit_runs;
+  if (walk == RunWalk::kRows) task_runs = units_per_task * unit_runs;
   const int64_t part =
       walk == RunWalk::kParts ? std::min(g.run_length, kTaskElements) : g.run_length;
   const int64_t tasks = CeilDivide(g.num_runs, task_runs), parts = CeilDivide(g.run_length, part);
   const TaskSums sums(g.plan.num_param, tasks);
-  ParallelFor(tasks * parts, schedule.threads, [&](int64_t i) {
+  ParallelFor(tasks * parts, threads, [&](int64_t i) {
     const int64_t first = i / parts * task_runs, begin = i % parts * part;
     const RunTask task{first, std::min(first + task_runs, g.num_runs), begin,
                        std::min(begin + part, g.run_length)};
     kernels.backward_runs(job, task, walk, sums.Of(i / parts));
   });
-  sums.AddTo(parameters, schedule.threads);
+  sums.AddTo(parameters, threads);
+}
+
+void BackwardRuns(const BackwardJob& job, const KernelTable& kernels, const Schedule& schedule,
+                  Reducer* reducer, const ParameterSums& parameters) {
+  const bool needs = NeedsMeans(job, reducer);
+  RunWalk walk = needs && schedule.path == Path::kFusedRuns ? RunWalk::kUnits : RunWalk::kParts;
+  if (schedule.path == Path::kFusedRows && job.dx) walk = RunWalk::kRows;
+  if (walk == RunWalk::kParts) {
+    PrepareGradient(job, kernels, schedule.threads);
+    if (needs && job.geometry->plan.size > 0) SumRuns(job, kernels, schedule.threads);
+    if (needs) ToXhat(job), ShareMeans(job, reducer);
+  }
+  WriteRuns(job, kernels, walk, schedule.units_per_task, schedule.threads, parameters);
 }
 
 void SumColumns(const BackwardJob& job, const KernelTable& kernels, bool threads) {
@@ -125,18 +130,12 @@ void SumColumns(const BackwardJob& job, const KernelTable& kernels, bool threads
   }
 }
 
-void BackwardColumns(const BackwardJob& job, const KernelTable& kernels, const Schedule& schedule,
-                     Reducer* reducer, const ParameterSums& parameters) {
+// The same of columns; `fused`: what passes through the statistics is summed first, strip by strip.
+void WriteColumns(const BackwardJob& job, const KernelTable& kernels, bool fused, bool threads,
+                  const ParameterSums& parameters) {
   const Geometry& g = *job.geometry;
-  const ColumnCut cut = ColumnCut::ForStrips(g.elements);
-  const bool needs = NeedsMeans(job, reducer);
-  const bool fused = needs && schedule.path == Path::kFusedColumns;
-  PrepareGradient(job, kernels, schedule.threads);
-  if (needs && !fused) {
-    if (g.plan.size > 0) SumColumns(job, kernels, schedule.threads);
-    FinishMeans(job, reducer);
-  }
   if (g.plan.size == 0) return;
+  const ColumnCut cut = ColumnCut::ForStrips(g.elements);
   // Rows with parameters of their own may go to different threads.
   const bool rows_apart = !g.param_vector && std::ranges::all_of(g.plan.levels, [](const Level& l) {
     return l.kept || l.param_stride != 0;
@@ -146,17 +145,51 @@ void BackwardColumns(const BackwardJob& job, const KernelTable& kernels, const S
       std::max(CeilDivide(cut.strips(), kMaxTasks), CeilDivide(kMinStripColumns, g.run_length));
   const int64_t tasks = CeilDivide(cut.strips(), strips);
   const TaskSums sums(g.plan.num_param, tasks);
-  ParallelFor(tasks * chunks, schedule.threads, [&](int64_t i) {
+  ParallelFor(tasks * chunks, threads, [&](int64_t i) {
     const int64_t first = i / chunks * strips, chunk = i % chunks;
     const int64_t last_row = chunks == 1 ? cut.rows() : cut.chunk_begin(chunk + 1);
     const StripTask task{first, std::min(first + strips, cut.strips()), cut.chunk_begin(chunk),
                          last_row, fused};
     kernels.backward_columns(job, task, sums.Of(i / chunks));
   });
-  sums.AddTo(parameters, schedule.threads);
+  sums.AddTo(parameters, threads);
+}
+
+void BackwardColumns(const BackwardJob& job, const KernelTable& kernels, const Schedule& schedule,
+                     Reducer* reducer, const ParameterSums& parameters) {
+  const bool needs = NeedsMeans(job, reducer);
+  const bool fused = needs && schedule.path == Path::kFusedColumns;
+  PrepareGradient(job, kernels, schedule.threads);
+  if (needs && !fused) {
+    if (job.geometry->plan.size > 0) SumColumns(job, kernels, schedule.threads);
+    ToXhat(job);
+    ShareMeans(job, reducer);
+  }
+  WriteColumns(job, kernels, fused, schedule.threads, parameters);
 }
 
 }  // namespace
+
+void ApplyElements(const BackwardJob& job, const KernelTable& kernels, bool threads,
+                   const ParameterSums& parameters) {
+  if (job.geometry->stat_vector)
+    WriteColumns(job, kernels, false, threads, parameters);
+  else
+    WriteRuns(job, kernels, RunWalk::kParts, 0, threads, parameters);
+}
+
+void SumElements(const BackwardJob& job, const KernelTable& kernels, bool threads,
+                 const ParameterSums& parameters) {
+  job.means.Clear(job.geometry->plan.num_stat);
+  PrepareGradient(job, kernels, threads);
+  ApplyElements(job, kernels, threads, parameters);  // without dx, which needs no means
+  if (job.fixed || job.geometry->plan.size == 0) return;
+  if (job.geometry->stat_vector)
+    SumColumns(job, kernels, threads);
+  else
+    SumRuns(job, kernels, threads);
+  ToXhat(job);
+}
 
 void BackwardElements(const BackwardJob& job, const KernelTable& kernels, const Schedule& schedule,
                       Reducer* reducer, const ParameterSums& parameters) {

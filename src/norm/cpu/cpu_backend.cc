@@ -57,7 +57,7 @@ class CpuNormalization : public NormImplementation {
       if (plan_.num_stat > 0) problem_.WarnOfOneValue(moments[0].n);
     }
     for (int64_t s = 0; s < plan_.num_stat; ++s) FinishStatistic(job, s, moments[s]);
-    Apply(job, kernels, schedule.threads);
+    cpu::Apply(job, kernels, schedule.threads);
   }
 
   void Inference(const NormForwardArgs& args, const GivenStatistics& given) const override {
@@ -69,7 +69,7 @@ class CpuNormalization : public NormImplementation {
       ReadGiven<float>(given, job);
     const Schedule schedule = ScheduleOfCall(NormPass::kInference, job);
     Prepare(job, Kernels(problem_.dtype), schedule.threads);
-    Apply(job, Kernels(problem_.dtype), schedule.threads);
+    cpu::Apply(job, Kernels(problem_.dtype), schedule.threads);
   }
 
   void Backward(const NormBackwardArgs& args) const override {
@@ -80,10 +80,72 @@ class CpuNormalization : public NormImplementation {
     std::fill_n(sums, 2 * n, 0.0);
     const ParameterSums parameters{sums, sums + n};
     if (plan_.size > 0 || options_.reducer) BackwardOfAll(args, parameters);
-    if (problem_.dtype == DType::kF64)
-      StoreParameters<double>(args, parameters);
+    problem_.StoreGradients(args, parameters.dgamma, parameters.dbeta);
+  }
+
+  void Gather(const NormForwardArgs& args, Moments* moments) const override {
+    const TrimScratchAtEnd trim;
+    ForwardJob job = MakeForwardJob(args);
+    const Schedule schedule = ScheduleOfCall(NormPass::kForward, job);
+    Prepare(job, Kernels(problem_.dtype), schedule.threads);
+    GatherMoments(job, Kernels(problem_.dtype), schedule.threads, moments);
+  }
+
+  void Apply(const NormForwardArgs& args) const override {
+    const TrimScratchAtEnd trim;
+    NormForwardArgs from_sum = args;
+    if (const void* residual = std::exchange(from_sum.residual, nullptr); residual)
+      from_sum.x = args.sum;
+    ForwardJob job = MakeForwardJob(from_sum);
+    const Schedule schedule = ScheduleOfCall(NormPass::kInference, job);
+    cpu::Apply(job, Kernels(problem_.dtype), schedule.threads);
+  }
+
+  void GatherGradient(const NormBackwardArgs& args, const GradientSums& sums) const override {
+    const TrimScratchAtEnd trim;
+    NormBackwardArgs without_dx = args;
+    without_dx.dx = nullptr;
+    BackwardJob job = MakeBackwardJob(without_dx);
+    const Schedule schedule = ScheduleOfCall(NormPass::kBackward, job);
+    const ParameterSums parameters{sums.dgamma, sums.dbeta};
+    std::fill_n(sums.dgamma, plan_.num_param, 0.0);
+    std::fill_n(sums.dbeta, plan_.num_param, 0.0);
+    const KernelTable& kernels = Kernels(problem_.dtype);
+    if (geometry_.cell_form)
+      SumCells(job, kernels, schedule.threads, parameters);
     else
-      StoreParameters<float>(args, parameters);
+      SumElements(job, kernels, schedule.threads, parameters);
+    std::copy_n(job.means.w, plan_.num_stat, sums.w);
+    std::copy_n(job.means.w_xhat, plan_.num_stat, sums.w_xhat);
+  }
+
+  void ApplyGradient(const NormBackwardArgs& args, const GradientSums& sums,
+                     double count) const override {
+    const TrimScratchAtEnd trim;
+    if (!args.dx) return;
+    BackwardJob job = MakeBackwardJob(args);
+    if (args.daddend) {  // which holds what passed
+      job.dy = args.daddend;
+      job.dz = nullptr;
+    }
+    const Schedule schedule = ScheduleOfCall(NormPass::kBackward, job);
+    std::copy_n(sums.w, plan_.num_stat, job.means.w);
+    std::copy_n(sums.w_xhat, plan_.num_stat, job.means.w_xhat);
+    job.means.Divide(plan_.num_stat, count, job.center);
+    const KernelTable& kernels = Kernels(problem_.dtype);
+    PrepareGradient(job, kernels, schedule.threads);
+    if (geometry_.cell_form) return ApplyCells(job, kernels, schedule.threads);
+    double* unused = Scratch<ParameterSumsTag, double>(static_cast<size_t>(2 * plan_.num_param));
+    ApplyElements(job, kernels, schedule.threads, {unused, unused + plan_.num_param});
+  }
+
+  void BackwardWithSums(const NormBackwardArgs& args, double* dgamma,
+                        double* dbeta) const override {
+    const TrimScratchAtEnd trim;
+    if (FromY(problem_, args)) CheckFromY(problem_, geometry_);
+    std::fill_n(dgamma, plan_.num_param, 0.0);
+    std::fill_n(dbeta, plan_.num_param, 0.0);
+    if (plan_.size > 0) BackwardOfAll(args, {dgamma, dbeta});
   }
 
   std::string Describe(NormPass pass) const override {
@@ -238,18 +300,6 @@ class CpuNormalization : public NormImplementation {
       BackwardCells(job, table, schedule, options_.reducer, parameters);
     else
       BackwardElements(job, table, schedule, options_.reducer, parameters);
-  }
-
-  template <class T>
-  void StoreParameters(const NormBackwardArgs& args, const ParameterSums& sums) const {
-    const auto store = [&](void* to, const double* from) {
-      T* values = static_cast<T*>(to);
-      for (int64_t p = 0; values && p < plan_.num_param; ++p)
-        values[p] =
-            static_cast<T>(from[p] + (args.accumulate ? static_cast<double>(values[p]) : 0));
-    };
-    store(args.dgamma, sums.dgamma);
-    store(args.dbeta, sums.dbeta);
   }
 
   const Problem& problem_;

@@ -8,6 +8,7 @@
 #include "normkit/core/threads.h"
 #include "src/norm/cpu/kernels/column_cut.h"
 #include "src/norm/cpu/wanted_schedule.h"
+#include "src/norm/whole_array.h"
 #include "src/simd/cache.h"
 
 namespace normkit::norm::cpu {
@@ -137,7 +138,9 @@ Schedule ChooseSchedule(const Geometry& g, int64_t element_bytes, NormPass pass,
   const int64_t bytes = g.plan.size * element_bytes;
   const int64_t unit_bytes = bytes / std::max<int64_t>(1, g.num_units()) * reads;
   ChooseThreads(bytes * (reads + 1), schedule);
-  schedule.stream = GetWantedSchedule().stream.value_or(bytes >= simd::StreamLimit(NumThreads()));
+  const int64_t whole_bytes = std::max(bytes, WholeArray::bytes());
+  schedule.stream =
+      GetWantedSchedule().stream.value_or(whole_bytes >= simd::StreamLimit(NumThreads()));
   if (!g.reduce.inner_kept && g.plan.size > 0) {
     schedule.tiled_runs = TiledRuns(g, element_bytes);
     schedule.group = UnitsInGroup(g, schedule, element_bytes, unit_bytes);

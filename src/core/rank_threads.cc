@@ -1,0 +1,114 @@
+// Ranks that are threads of one process.
+#include <condition_variable>
+#include <cstring>
+#include <exception>
+#include <mutex>
+#include <thread>
+#include <vector>
+
+#include "normkit/core/reducer.h"
+#include "src/core/fail.h"
+
+namespace normkit {
+namespace {
+
+// What the threads share: what each gives, and the place where they wait for each other.
+class Meeting {
+ public:
+  explicit Meeting(int ranks) : given_(static_cast<size_t>(ranks)) {}
+
+  void Exchange(int rank, std::span<const std::byte> own, std::span<std::byte> all) {
+    given_[static_cast<size_t>(rank)] = own;
+    Wait();
+    for (size_t r = 0; r < given_.size(); ++r) {
+      if (given_[r].size() != own.size() || all.size() != own.size() * given_.size()) {
+        Leave();
+        Fail("ranks: rank {} gives {} bytes and rank {} {}, room for {}, expected the same of each",
+             rank, own.size(), r, given_[r].size(), all.size());
+      }
+      if (!own.empty()) std::memcpy(all.data() + r * own.size(), given_[r].data(), own.size());
+    }
+    Wait();  // nobody writes over what another still reads
+  }
+
+  // A rank ends early: nobody waits for it.
+  void Leave() {
+    const std::lock_guard lock(mutex_);
+    left_ = true;
+    changed_.notify_all();
+  }
+
+ private:
+  void Wait() {
+    std::unique_lock lock(mutex_);
+    const int64_t round = round_;
+    if (++waiting_ == given_.size()) {
+      waiting_ = 0;
+      ++round_;
+      changed_.notify_all();
+    }
+    changed_.wait(lock, [&] { return round_ != round || left_; });
+    if (round_ == round) Fail("ranks: another rank ended before this one");
+  }
+
+  std::mutex mutex_;
+  std::condition_variable changed_;
+  std::vector<std::span<const std::byte>> given_;
+  size_t waiting_ = 0;
+  int64_t round_ = 0;
+  bool left_ = false;
+};
+
+class ThreadRank : public Reducer {
+ public:
+  ThreadRank(Meeting& meeting, int rank, int ranks)
+      : meeting_(meeting), rank_(rank), ranks_(ranks) {}
+  int ranks() const override { return ranks_; }
+  int rank() const override { return rank_; }
+  void Merge(std::span<Moments> moments) override {
+    Join(moments, [](Moments& into, const Moments& other) { into.Merge(other); });
+  }
+  void Sum(std::span<double> values) override {
+    Join(values, [](double& into, double other) { into += other; });
+  }
+  void Gather(std::span<const std::byte> own, std::span<std::byte> all) override {
+    meeting_.Exchange(rank_, own, all);
+  }
+
+ private:
+  template <class T, class Combine>
+  void Join(std::span<T> values, const Combine& combine) {
+    std::vector<T> all(values.size() * static_cast<size_t>(ranks_));
+    Gather(std::as_bytes(values), std::as_writable_bytes(std::span(all)));
+    std::copy_n(all.begin(), values.size(), values.begin());
+    for (size_t i = values.size(); i < all.size(); ++i) combine(values[i % values.size()], all[i]);
+  }
+
+  Meeting& meeting_;
+  int rank_, ranks_;
+};
+
+}  // namespace
+
+void RunRanks(int ranks, const std::function<void(Reducer&)>& body) {
+  if (ranks < 1) Fail("ranks: {} given, expected 1 or more", ranks);
+  Meeting meeting(ranks);
+  std::mutex mutex;
+  std::exception_ptr first;
+  std::vector<std::thread> threads;
+  for (int rank = 0; rank < ranks; ++rank)
+    threads.emplace_back([&, rank] {
+      ThreadRank reducer(meeting, rank, ranks);
+      try {
+        body(reducer);
+      } catch (...) {
+        const std::lock_guard lock(mutex);
+        if (!first) first = std::current_exception();
+      }
+      meeting.Leave();
+    });
+  for (std::thread& thread : threads) thread.join();
+  if (first) std::rethrow_exception(first);
+}
+
+}  // namespace normkit

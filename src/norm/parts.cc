@@ -1,0 +1,212 @@
+#include "src/norm/parts.h"
+
+#include <algorithm>
+#include <cstring>
+
+#include "src/core/fail.h"
+#include "src/norm/check.h"
+#include "src/norm/whole_array.h"
+
+namespace normkit {
+namespace {
+
+struct MomentsTag;
+struct SumsTag;
+struct MeanTag;
+struct RstdTag;
+
+constexpr int64_t kWorthThreads = 1 << 15;  // elements
+
+Layout WithRows(const Layout& layout, int64_t rows) {
+  std::vector<Axis> axes = layout.axes();
+  axes[0].size = rows;
+  return Layout(std::move(axes));
+}
+
+NormOptions OfLeaf(NormOptions options) {
+  options.tree = false;
+  return options;
+}
+
+template <class T>
+T* Behind(T* array, int64_t bytes) {
+  using Byte = std::conditional_t<std::is_const_v<T>, const std::byte, std::byte>;
+  return array ? reinterpret_cast<Byte*>(array) + bytes : nullptr;
+}
+
+}  // namespace
+
+Parts::Made::Made(const Problem& whole, int64_t rows, const NormBackend& backend)
+    : problem(whole.spec, WithRows(whole.layout, rows), whole.dtype, OfLeaf(whole.options)),
+      implementation(backend.make(problem)) {
+  problem.Silence();  // the whole speaks
+}
+
+Parts::Parts(const Problem& whole, const NormBackend& backend, const NormImplementation& made)
+    : problem_(whole), made_(made) {
+  const Axis& outermost = whole.layout.axes()[0];
+  whole_.whole = outermost.size;
+  joins_ = whole.spec.reduce & outermost.label;
+  row_bytes_ = static_cast<int64_t>(SizeOf(whole.dtype));
+  for (size_t i = 1; i < whole.layout.axes().size(); ++i) row_bytes_ *= whole.layout.axes()[i].size;
+  if (!joins_ && outermost.size > 0) row_statistics_ = whole.plan.num_stat / outermost.size;
+  if (!whole.options.tree) return;
+  if (whole.spec.affine & outermost.label)
+    Fail("{}: a tree over the outermost axis, which has parameters, expected one without",
+         whole.Title());
+  if (whole.options.reducer)
+    Fail("{}: a tree and a reducer, expected one of them (Gather, and a join of your own)",
+         whole.Title());
+  for (int leaf = 0; leaf < BatchPart::kLeaves; ++leaf) {
+    const int64_t rows = whole_.leaf_begin(leaf + 1) - whole_.leaf_begin(leaf);
+    std::unique_ptr<Made>& of_rows = leaves_[static_cast<size_t>(rows % 2)];
+    if (rows > 0 && !of_rows) of_rows = std::make_unique<Made>(whole, rows, backend);
+  }
+}
+
+template <class F>
+void Parts::ForLeaves(const BatchPart& part, const F& f) const {
+  if (!problem_.options.tree) return f(0, 0, &made_);
+  const int64_t leaves = num_leaves(part);
+  const bool large = part.size() * row_bytes_ >= kWorthThreads * 4;
+  ParallelFor(leaves, large && leaves >= NumThreads(), [&](int64_t k) {
+    const int leaf = part.first_leaf + static_cast<int>(k);
+    const int64_t rows = part.leaf_begin(leaf + 1) - part.leaf_begin(leaf);
+    const WholeArray whole(part.size() * row_bytes_);
+    const Made* made = rows > 0 ? leaves_[static_cast<size_t>(rows % 2)].get() : nullptr;
+    f(k, part.leaf_begin(leaf) - part.begin(), made ? made->implementation.get() : nullptr);
+  });
+}
+
+NormForwardArgs Parts::From(const NormForwardArgs& args, int64_t row) const {
+  NormForwardArgs from = args;
+  for (auto* array : {&from.x, &from.residual, &from.addend})
+    *array = Behind(*array, row * row_bytes_);
+  for (auto* array : {&from.y, &from.sum}) *array = Behind(*array, row * row_bytes_);
+  for (auto* array : {&from.saved.mean, &from.saved.rstd, &from.saved.variance})
+    if (*array) *array += row * row_statistics_;
+  return from;
+}
+
+NormBackwardArgs Parts::From(const NormBackwardArgs& args, int64_t row) const {
+  NormBackwardArgs from = args;
+  for (auto* array : {&from.x, &from.dy, &from.y}) *array = Behind(*array, row * row_bytes_);
+  for (auto* array : {&from.dx, &from.daddend}) *array = Behind(*array, row * row_bytes_);
+  for (auto* array : {&from.mean, &from.rstd})
+    if (*array) *array += row * row_statistics_;
+  return from;
+}
+
+GradientSums Parts::SumsAt(double* sums) const {
+  const int64_t parameters = problem_.plan.num_param, statistics = problem_.plan.num_stat;
+  double* w = sums + 2 * parameters;
+  return {w, w + statistics, sums, sums + parameters};
+}
+
+void Parts::Gather(const BatchPart& part, const NormForwardArgs& args, Moments* moments) const {
+  const int64_t n = problem_.plan.num_stat;
+  ForLeaves(part, [&](int64_t k, int64_t begin, const NormImplementation* leaf) {
+    Moments* to = moments + (joins_ ? k * n : begin * row_statistics_);
+    if (leaf)
+      leaf->Gather(From(args, begin), to);
+    else if (joins_)
+      std::fill_n(to, n, Moments{});
+  });
+}
+
+// Merges rows of all leaves, by the tree, into the first.
+template <class T, class Combine>
+void Parts::JoinRows(T* rows, int64_t size, const Combine& combine) const {
+  if (!problem_.options.tree) return;
+  LeafArrays<T> arrays{};
+  for (int leaf = 0; leaf < BatchPart::kLeaves; ++leaf)
+    if (whole_.leaf_begin(leaf) < whole_.leaf_begin(leaf + 1))
+      arrays[static_cast<size_t>(leaf)] = rows + leaf * size;
+  JoinPart(arrays, whole_, size, combine);
+  if (arrays[0] && arrays[0] != rows) std::copy_n(arrays[0], size, rows);
+}
+
+void Parts::Join(Moments* moments) const {
+  if (!joins_) return;
+  JoinRows(moments, problem_.plan.num_stat, [](Moments* into, const Moments* from, int64_t n) {
+    for (int64_t s = 0; s < n; ++s) into[s].Merge(from[s]);
+  });
+}
+
+void Parts::Join(double* sums) const { JoinRows(sums, num_sums(), AddUp()); }
+
+void Parts::Finish(std::span<const Moments> moments, const SavedStatistics& saved) const {
+  if (!moments.empty()) problem_.WarnOfOneValue(moments[0].n);
+  for (size_t s = 0; s < moments.size(); ++s) {
+    if (moments[s].n == 0) continue;  // an empty batch leaves everything alone
+    const double variance = moments[s].variance();
+    if (saved.mean) saved.mean[s] = moments[s].mean;
+    if (saved.rstd) saved.rstd[s] = RstdOf(variance, problem_.options.epsilon);
+    if (saved.variance) saved.variance[s] = variance;
+  }
+}
+
+// Leaf by leaf for the whole, too: a leaf of one row may take the other form (cells or elements),
+// in which y rounds elsewhere.
+void Parts::Apply(const BatchPart& part, const NormForwardArgs& args) const {
+  ForLeaves(part, [&](int64_t, int64_t begin, const NormImplementation* leaf) {
+    if (leaf) leaf->Apply(From(args, begin));
+  });
+}
+
+void Parts::GatherGradient(const BatchPart& part, const NormBackwardArgs& args,
+                           double* sums) const {
+  if (joins_ && FromY(problem_, args))
+    Fail("{}: parts of a backward pass from y, expected x", problem_.Title());
+  ForLeaves(part, [&](int64_t k, int64_t begin, const NormImplementation* leaf) {
+    const GradientSums to = SumsAt(sums + k * num_sums());
+    if (!leaf)
+      std::fill_n(to.dgamma, num_sums(), 0.0);
+    else if (joins_)
+      leaf->GatherGradient(From(args, begin), to);
+    else
+      leaf->BackwardWithSums(From(args, begin), to.dgamma, to.dbeta);
+  });
+}
+
+void Parts::ApplyGradient(const BatchPart& part, const NormBackwardArgs& args,
+                          const double* sums) const {
+  const GradientSums from = SumsAt(const_cast<double*>(sums));
+  problem_.StoreGradients(args, from.dgamma, from.dbeta);
+  if (!joins_ || !args.dx) return;
+  const auto count = static_cast<double>(problem_.plan.num_reduced);
+  if (count == 1 && problem_.spec.center && !args.fixed_statistics) {  // y does not move with x
+    if (!args.accumulate) std::memset(args.dx, 0, static_cast<size_t>(part.size() * row_bytes_));
+    return;
+  }
+  ForLeaves(part, [&](int64_t, int64_t begin, const NormImplementation* leaf) {
+    if (leaf) leaf->ApplyGradient(From(args, begin), from, count);
+  });
+}
+
+void Parts::Forward(const NormForwardArgs& args) const {
+  if (!joins_) {
+    problem_.WarnOfOneValue(static_cast<double>(problem_.plan.num_reduced));
+    return ForLeaves(whole_, [&](int64_t, int64_t begin, const NormImplementation* leaf) {
+      if (leaf) leaf->Forward(From(args, begin));
+    });
+  }
+  const auto n = static_cast<size_t>(problem_.plan.num_stat);
+  NormForwardArgs with = args;
+  if (!with.saved.mean) with.saved.mean = Scratch<MeanTag, double>(n);
+  if (!with.saved.rstd) with.saved.rstd = Scratch<RstdTag, double>(n);
+  Moments* moments = Scratch<MomentsTag, Moments>(n * BatchPart::kLeaves);
+  Gather(whole_, with, moments);
+  Join(moments);
+  Finish({moments, problem_.plan.size > 0 ? n : 0}, with.saved);
+  Apply(whole_, with);
+}
+
+void Parts::Backward(const NormBackwardArgs& args) const {
+  double* sums = Scratch<SumsTag, double>(static_cast<size_t>(num_sums() * BatchPart::kLeaves));
+  GatherGradient(whole_, args, sums);
+  Join(sums);
+  ApplyGradient(whole_, args, sums);
+}
+
+}  // namespace normkit

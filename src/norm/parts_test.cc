@@ -1,0 +1,296 @@
+// Both passes in two halves: parts that are joined give the bits of the whole.
+#include <gtest/gtest.h>
+
+#include <cstdlib>
+#include <cstring>
+#include <optional>
+
+#include "src/core/batch_tree.h"
+#include "src/core/testing.h"
+#include "src/norm/cases.h"
+
+namespace normkit {
+namespace {
+
+using cases::Case;
+using Cuts = std::vector<BatchPart>;
+
+// What both passes write, bytes of all arrays one behind the other.
+struct Outcome {
+  std::vector<double> mean, rstd, variance;
+  Tensor y, sum, dx, daddend, dgamma, dbeta;
+};
+
+const std::byte* At(const Tensor& tensor, int64_t bytes) {
+  return static_cast<const std::byte*>(tensor.data()) + bytes;
+}
+std::byte* At(Tensor& tensor, int64_t bytes) {
+  return static_cast<std::byte*>(tensor.data()) + bytes;
+}
+
+// Which arrays differ, for messages.
+std::string Differences(const Outcome& a, const Outcome& b) {
+  std::string text;
+  const auto compare = [&](const char* name, const auto& x, const auto& y) {
+    if (!(x == y)) text += std::string(" ") + name;
+  };
+  compare("mean", a.mean, b.mean);
+  compare("rstd", a.rstd, b.rstd);
+  compare("variance", a.variance, b.variance);
+  const auto bytes = [](const Tensor& t) {
+    return std::string(static_cast<const char*>(t.data()), t.bytes());
+  };
+  compare("y", bytes(a.y), bytes(b.y));
+  compare("sum", bytes(a.sum), bytes(b.sum));
+  compare("dx", bytes(a.dx), bytes(b.dx));
+  compare("daddend", bytes(a.daddend), bytes(b.daddend));
+  compare("dgamma", bytes(a.dgamma), bytes(b.dgamma));
+  compare("dbeta", bytes(a.dbeta), bytes(b.dbeta));
+  return text;
+}
+
+// Everything fused, or nothing.
+struct Calls {
+  Calls(const cases::Problem& p, bool all, const NormOptions& options)
+      : problem(p), fused(all), norm(p.test.spec, p.test.layout, p.test.dtype, options) {
+    const auto n = static_cast<size_t>(norm.num_statistics());
+    r.mean.resize(n), r.rstd.resize(n), r.variance.resize(n);
+    for (Tensor* tensor : {&r.y, &r.sum, &r.dx, &r.daddend}) *tensor = p.dy_tensor.Clone();
+    r.dgamma = p.gamma_tensor.Clone(), r.dbeta = p.beta_tensor.Clone();
+  }
+
+  // Of what begins at this observation and statistic.
+  Normalization::ForwardArgs Forward(int64_t row, int64_t statistic) {
+    const int64_t at = row * RowBytes();
+    return {.x = At(problem.x_tensor, at),
+            .gamma = problem.gamma_tensor.data(),
+            .beta = problem.beta_tensor.data(),
+            .y = At(r.y, at),
+            .saved = {r.mean.data() + statistic, r.rstd.data() + statistic,
+                      r.variance.data() + statistic},
+            .residual = fused ? At(problem.dy_tensor, at) : nullptr,
+            .sum = fused ? At(r.sum, at) : nullptr,
+            .addend = fused ? At(problem.x_tensor, at) : nullptr};
+  }
+  Normalization::BackwardArgs Backward(int64_t row, int64_t statistic) {
+    const int64_t at = row * RowBytes();
+    return {.x = At(fused ? r.sum : problem.x_tensor, at),
+            .dy = At(problem.dy_tensor, at),
+            .gamma = problem.gamma_tensor.data(),
+            .beta = problem.beta_tensor.data(),
+            .mean = r.mean.data() + statistic,
+            .rstd = r.rstd.data() + statistic,
+            .dx = At(r.dx, at),
+            .dgamma = r.dgamma.data(),
+            .dbeta = r.dbeta.data(),
+            .y = fused ? At(r.y, at) : nullptr,
+            .daddend = fused ? At(r.daddend, at) : nullptr,
+            .accumulate = false};
+  }
+
+  void Whole() {
+    norm.ForwardTraining(Forward(0, 0));
+    norm.Backward(Backward(0, 0));
+  }
+
+  void InParts(const Cuts& parts) {
+    const auto leaves = static_cast<size_t>(norm.num_leaves(norm.whole()));
+    const auto n = static_cast<size_t>(norm.num_statistics());
+    std::vector<Moments> moments(norm.joins() ? leaves * n : n);
+    std::vector<double> sums(leaves * static_cast<size_t>(norm.num_sums()));
+    for (const BatchPart& part : parts)
+      norm.Gather(part, Forward(part.begin(), Of(part)), Rows(moments, part));
+    norm.Join(std::span(moments));
+    norm.Finish({moments.data(), n}, Forward(0, 0).saved);
+    for (const BatchPart& part : parts) norm.Apply(part, Forward(part.begin(), Of(part)));
+    for (const BatchPart& part : parts) {
+      const auto own = static_cast<size_t>(norm.num_leaves(part) * norm.num_sums());
+      const auto first = static_cast<size_t>(leaves > 1 ? part.first_leaf * norm.num_sums() : 0);
+      norm.GatherGradient(part, Backward(part.begin(), Of(part)),
+                          std::span(sums).subspan(first, own));
+    }
+    norm.Join(std::span(sums));
+    sums.resize(static_cast<size_t>(norm.num_sums()));
+    for (const BatchPart& part : parts)
+      norm.ApplyGradient(part, Backward(part.begin(), Of(part)), sums);
+  }
+
+  const cases::Problem& problem;
+  bool fused;
+  Normalization norm;
+  Outcome r;
+
+ private:
+  int64_t RowBytes() const {
+    return static_cast<int64_t>(problem.x_tensor.bytes()) / problem.test.layout.axes()[0].size;
+  }
+  // The first statistic of a part.
+  int64_t Of(const BatchPart& part) const {
+    if (norm.joins()) return 0;
+    return norm.part_statistics({part.whole, 0, part.first_leaf});
+  }
+  std::span<Moments> Rows(std::vector<Moments>& moments, const BatchPart& part) const {
+    const int64_t n = norm.joins() ? norm.num_statistics() : 1;
+    const int64_t first = norm.num_leaves(norm.whole()) > 1 ? part.first_leaf * n : 0;
+    const int64_t count = norm.joins() ? norm.num_leaves(part) * n : norm.part_statistics(part);
+    return std::span(moments).subspan(static_cast<size_t>(norm.joins() ? first : Of(part)),
+                                      static_cast<size_t>(count));
+  }
+};
+
+// [0, 16) in runs at random.
+Cuts RandomCuts(Random& random, int64_t whole) {
+  Cuts parts;
+  const int64_t likely = 1 + random.Below(6);
+  for (int leaf = 0; leaf < BatchPart::kLeaves; ++leaf) {
+    if (parts.empty() || random.Below(likely) == 0)
+      parts.push_back({whole, leaf, leaf + 1});
+    else
+      ++parts.back().last_leaf;
+  }
+  return parts;
+}
+
+bool HasTree(const Case& test) { return !(test.layout.axes()[0].label & test.spec.affine); }
+
+void CheckRandomCuts(const Case& test, int cuts) {
+  const cases::Problem p(test);
+  Random random(11);
+  for (const bool fused : {false, true}) {
+    const NormOptions options{.activation = fused ? Activation::kLeakyRelu : Activation::kNone,
+                              .tree = true};
+    Calls whole(p, fused, options);
+    whole.Whole();
+    for (int i = 0; i < cuts; ++i) {
+      Calls parts(p, fused, options);
+      parts.InParts(RandomCuts(random, test.layout.axes()[0].size));
+      ASSERT_EQ(Differences(parts.r, whole.r), "")
+          << test.ToString() << (fused ? ", fused" : "") << ", cut " << i;
+    }
+  }
+}
+
+TEST(Parts, TwentyRandomCutsGiveTheBitsOfTheWhole) {
+  for (const DType dtype : cases::kDTypes)
+    for (const cases::Sizes& sizes : {cases::Sizes{.b = 21, .t = 17, .s = 5}, cases::Sizes{}})
+      for (const Case& test : cases::AllCases(dtype, sizes)) {
+        if (HasTree(test)) CheckRandomCuts(test, 20);
+        if (HasFatalFailure()) return;
+      }
+}
+
+TEST(Parts, OfSpecsThatNoRowIs) {
+  for (const Case& test : cases::CustomCases(DType::kF32, {.b = 19, .t = 18}))
+    if (HasTree(test)) CheckRandomCuts(test, 5);
+}
+
+TEST(Parts, OfLargeArraysOnAnyNumberOfThreads) {
+  for (const auto& [spec, format, shape] :
+       {std::tuple{kBatchNorm, "BSC", std::vector<int64_t>{50, 900, 33}},
+        std::tuple{kBatchNorm, "BCS", std::vector<int64_t>{18, 7, 3001}},
+        std::tuple{kLayerNorm, "BSC", std::vector<int64_t>{24, 77, 65}},
+        std::tuple{kInstanceNorm, "SSC", std::vector<int64_t>{300, 40, 9}}}) {  // tiles
+    const cases::Problem p({spec, Layout::Make(format, shape), DType::kF32});
+    std::optional<Outcome> expected;
+    for (const int threads : {1, 2, 5, 20}) {
+      SetNumThreads(threads);
+      Calls whole(p, true, {.activation = Activation::kRelu, .tree = true});
+      whole.Whole();
+      Calls parts(p, true, {.activation = Activation::kRelu, .tree = true});
+      parts.InParts({{shape[0], 0, 3}, {shape[0], 3, 4}, {shape[0], 4, 16}});
+      EXPECT_EQ(Differences(parts.r, whole.r), "") << spec.name << threads;
+      if (!expected) expected = std::move(whole.r);
+      EXPECT_EQ(Differences(parts.r, *expected), "") << spec.name << threads;
+    }
+  }
+  SetNumThreads(0);
+}
+
+// Without a tree there is one part, and the bits are those of the fused kernels.
+TEST(Parts, OneIsTheFusedCall) {
+  for (const DType dtype : cases::kDTypes)
+    for (const Case& test : cases::AllCases(dtype)) {
+      const cases::Problem p(test);
+      for (const bool fused : {false, true}) {
+        const NormOptions options{.activation = fused ? Activation::kRelu : Activation::kNone};
+        Calls whole(p, fused, options), one(p, fused, options);
+        whole.Whole();
+        one.InParts({one.norm.whole()});
+        // Statistics of runs of elements: what passes through them is added up elsewhere.
+        if (one.norm.joins() && test.spec.name != kBatchNorm.name)
+          one.r.dx = std::move(whole.r.dx), one.r.dgamma = std::move(whole.r.dgamma),
+          one.r.dbeta = std::move(whole.r.dbeta), whole.r.dx = one.r.dx.Clone(),
+          whole.r.dgamma = one.r.dgamma.Clone(), whole.r.dbeta = one.r.dbeta.Clone();
+        ASSERT_EQ(Differences(one.r, whole.r), "") << test.ToString() << fused;
+      }
+    }
+}
+
+// The tree's sums are as exact as those of the whole.
+TEST(Parts, ATreeKeepsTheContract) {
+  for (const Case& test : cases::AllCases(DType::kF32, {.b = 21, .t = 17})) {
+    if (!HasTree(test)) continue;
+    const cases::Problem p(test, cases::Normals(test.layout.size(), 3, 1e4, 1));
+    Calls whole(p, false, {.tree = true});
+    whole.Whole();
+    EXPECT_LE(cases::WorstForwardFraction(p, whole.r.y), 1) << test.ToString();
+    NormGradients gradients{std::move(whole.r.dx), std::move(whole.r.dgamma),
+                            std::move(whole.r.dbeta)};
+    const auto worst = cases::WorstGradientFractions(p, gradients);
+    EXPECT_LE(std::max({worst.dx, worst.dgamma, worst.dbeta}), 1) << test.ToString();
+  }
+}
+
+TEST(Parts, TheReferenceHasThem) {
+  setenv("NORMKIT_BACKEND", "reference", 1);
+  for (const Case& test : cases::AllCases(DType::kF32, {.b = 18, .t = 17, .s = 3}))
+    if (HasTree(test)) CheckRandomCuts(test, 2);
+  unsetenv("NORMKIT_BACKEND");
+}
+
+TEST(Parts, RanksJoinThem) {
+  const cases::Problem p({kBatchNorm, Layout::Make("BSC", std::vector<int64_t>{11, 6, 5})});
+  Calls whole(p, false, {.tree = true});
+  whole.Whole();
+  RunRanks(4, [&](Reducer& reducer) {
+    Calls mine(p, false, {.tree = true});
+    const BatchPart part = BatchPart::OfRank(11, reducer.rank(), 4);
+    const auto args = mine.Forward(part.begin(), 0);
+    std::vector<Moments> own(20), all(80);
+    mine.norm.Gather(part, args, own);
+    reducer.Gather(std::as_bytes(std::span(own)), std::as_writable_bytes(std::span(all)));
+    mine.norm.Join(std::span(all));
+    mine.norm.Finish({all.data(), 5}, args.saved);
+    EXPECT_EQ(mine.r.mean, whole.r.mean);
+    EXPECT_EQ(mine.r.rstd, whole.r.rstd);
+  });
+}
+
+TEST(Parts, WhatIsNoneIsRefused) {
+  const Layout layout = Layout::Make("BC", std::vector<int64_t>{6, 4});
+  const Normalization tree(kBatchNorm, layout, DType::kF32, {.tree = true}),
+      one(kBatchNorm, layout);
+  std::vector<Moments> moments(64);
+  std::vector<float> x(24);
+  const std::string title = "batch normalization of BC [6,4]: ";
+  EXPECT_ERROR(tree.Gather({6, 3, 17}, {.x = x.data()}, moments),
+               title + "Gather: leaves [3,17) of 6 given, expected a run of [0,16) of 6");
+  EXPECT_ERROR(tree.Gather({7, 0, 16}, {.x = x.data()}, moments),
+               title + "Gather: leaves [0,16) of 7 given, expected a run of [0,16) of 6");
+  EXPECT_ERROR(
+      one.Gather({6, 0, 2}, {.x = x.data()}, moments),
+      title + "Gather: leaves [0,2) of 6 given, expected [0,16), for there is no tree of 6");
+  EXPECT_ERROR(tree.Gather(tree.whole(), {.x = x.data()}, std::span(moments).first(8)),
+               title + "Gather: room for 8 results, expected 64");
+  EXPECT_ERROR(tree.Gather(tree.whole(), {}, moments),
+               title + "x is null, expected an array of 24 f32 elements");
+  EXPECT_ERROR(tree.Apply(tree.whole(), {.x = x.data(), .y = x.data()}),
+               title + "saved mean is null, expected an array of 4 f64 elements");
+  const Layout channels = Layout::Make("CT", std::vector<int64_t>{6, 4});
+  EXPECT_ERROR(Normalization(kBatchNorm, channels, DType::kF32, {.tree = true}),
+               "batch normalization of CT [6,4]: a tree over the outermost axis, which has "
+               "parameters, expected one without");
+}
+
+}  // namespace
+}  // namespace normkit

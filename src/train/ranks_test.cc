@@ -1,0 +1,167 @@
+// Training cut into ranks, which are threads of this process, ends with the same bytes.
+#include <gtest/gtest.h>
+
+#include <cstring>
+#include <mutex>
+
+#include "normkit/nn/networks.h"
+#include "src/core/testing.h"
+#include "src/train/test_data.h"
+
+namespace normkit {
+namespace {
+
+// All kinds of kernels that add up over observations: convolutions of two ways, a matrix product,
+// a norm of each kind, dropout; and an addition that runs with its norm.
+Graph RankGraph(const std::function<LayerPtr()>& norm) {
+  Graph graph;
+  graph.Add(ImageInput({.input_size = {8, 8, 1}}));
+  graph.Add(Convolution2d({.filter_size = {3, 3}, .num_filters = 16, .padding = Padding::Same()}));
+  graph.Add(norm());
+  const Value first = graph.Add(Relu());
+  graph.Add(Convolution2d({.filter_size = {3, 3}, .num_filters = 16, .padding = Padding::Same()}));
+  const Value second = graph.Add(norm());
+  graph.Add(Addition(), {second, first});
+  graph.Add(Relu());
+  graph.Add(AveragePooling2d({.pool_size = {3, 3}, .stride = {2, 2}}));
+  graph.Add(Dropout({.probability = 0.3}));
+  graph.Add(Flatten());
+  graph.Add(FullyConnected({.output_size = 24}));
+  graph.Add(Elementwise("tanh"));
+  graph.Add(FullyConnected({.output_size = 3}));
+  graph.Add(Softmax());
+  return graph;
+}
+
+TrainingOptions RankOptions() {
+  return {.max_epochs = 2,
+          .mini_batch_size = 32,
+          .initial_learn_rate = 0.05,
+          .momentum = 0.9,
+          .l2_regularization = 1e-3,
+          .gradient_threshold = 0.5,
+          .gradient_threshold_method = GradientThresholdMethod::kGlobalL2Norm,
+          .shuffle = Shuffle::kEveryEpoch,
+          .validation_data = StripeData(30, 2),
+          .validation_frequency = 3};
+}
+
+// Parameters and losses, of every rank the same.
+struct Trained {
+  std::vector<float> values;
+  std::vector<double> losses;
+  bool operator==(const Trained&) const = default;
+};
+
+Trained Train(int ranks, int64_t observations, const Graph& graph, TrainingOptions options) {
+  std::vector<Trained> of_rank(static_cast<size_t>(ranks));
+  RunRanks(ranks, [&](Reducer& reducer) {
+    TrainingOptions own = options;
+    own.reducer = &reducer;
+    const TrainingResult result = TrainNetwork(StripeData(observations), graph, own);
+    Trained& trained = of_rank[static_cast<size_t>(reducer.rank())];
+    trained.values = ValuesOf(result.network);
+    for (const ProgressRow& row : result.history) {
+      trained.losses.push_back(row.batch_loss);
+      trained.losses.push_back(row.validation_loss);
+    }
+  });
+  for (const Trained& other : of_rank) EXPECT_TRUE(other == of_rank[0]) << ranks << " ranks differ";
+  return of_rank[0];
+}
+
+Trained TrainAlone(int64_t observations, const Graph& graph, const TrainingOptions& options) {
+  const TrainingResult result = TrainNetwork(StripeData(observations), graph, options);
+  Trained trained{ValuesOf(result.network), {}};
+  for (const ProgressRow& row : result.history) {
+    trained.losses.push_back(row.batch_loss);
+    trained.losses.push_back(row.validation_loss);
+  }
+  return trained;
+}
+
+struct Norm {
+  const char* name;
+  std::function<LayerPtr()> make;
+};
+
+class Ranks : public testing::TestWithParam<Norm> {};
+
+// 70 observations in mini-batches of 32: the last has 6, fewer than ranks.
+TEST_P(Ranks, SameBytes) {
+  const Graph graph = RankGraph(GetParam().make);
+  const Trained alone = TrainAlone(70, graph, RankOptions());
+  for (const int ranks : {1, 2, 3, 4, 8})
+    EXPECT_TRUE(Train(ranks, 70, graph, RankOptions()) == alone) << ranks << " ranks";
+}
+
+TEST_P(Ranks, SameBytesOfTinyMiniBatches) {
+  TrainingOptions options = RankOptions();
+  options.mini_batch_size = 3;
+  options.solver = Solver::kAdam;
+  options.gradient_threshold_method = GradientThresholdMethod::kL2Norm;
+  const Graph graph = RankGraph(GetParam().make);
+  const Trained alone = TrainAlone(17, graph, options);
+  for (const int ranks : {2, 8, 20})
+    EXPECT_TRUE(Train(ranks, 17, graph, options) == alone) << ranks << " ranks";
+}
+
+INSTANTIATE_TEST_SUITE_P(
+    All, Ranks,
+    testing::Values(Norm{"batch", [] { return BatchNormalization(); }},
+                    Norm{"layer", [] { return LayerNormalization(); }},
+                    Norm{"group", [] { return GroupNormalization({.num_groups = 4}); }},
+                    Norm{"instance", [] { return InstanceNormalization(); }},
+                    Norm{"rms", [] { return RmsNormalization(); }},
+                    Norm{"trained",
+                         [] {
+                           return BatchNormalization({.trained_mean = std::vector<float>(16, .1f),
+                                                      .trained_variance = std::vector<float>(16, 2),
+                                                      .use_trained_statistics = true});
+                         }}),
+    [](const auto& info) { return info.param.name; });
+
+TEST(RanksOfOneRun, RankZeroAloneTells) {
+  std::mutex mutex;
+  std::vector<int> rows(3);
+  TestFolder folder;
+  RunRanks(3, [&](Reducer& reducer) {
+    TrainingOptions options = RankOptions();
+    options.reducer = &reducer;
+    options.checkpoint_path = folder / "checkpoint.npz";
+    options.on_iteration = [&](const ProgressRow&) {
+      const std::lock_guard lock(mutex);
+      ++rows[static_cast<size_t>(reducer.rank())];
+    };
+    const TrainingResult result = TrainNetwork(StripeData(70), StripeGraph(), options);
+    EXPECT_TRUE(result.checkpointed);
+  });
+  EXPECT_EQ(rows, (std::vector<int>{6, 0, 0}));
+}
+
+TEST(RanksOfOneRun, AnyRankStopsAll) {
+  RunRanks(2, [&](Reducer& reducer) {
+    const std::atomic<bool> stop = reducer.rank() == 1;
+    TrainingOptions options = RankOptions();
+    options.reducer = &reducer;
+    options.stop = &stop;
+    const TrainingResult result = TrainNetwork(StripeData(70), StripeGraph(), options);
+    EXPECT_TRUE(result.stopped);
+    EXPECT_TRUE(result.history.empty());
+  });
+}
+
+TEST(RanksOfOneRun, ARankThatFailsEndsAll) {
+  const auto run = [] {
+    RunRanks(2, [](Reducer& reducer) {
+      TrainingOptions options = RankOptions();
+      options.reducer = &reducer;
+      if (reducer.rank() == 1) options.mini_batch_size = 0;
+      TrainNetwork(StripeData(70), StripeGraph(), options);
+    });
+  };
+  EXPECT_ERROR_LIKE(run(), "mini_batch_size is 0");
+}
+
+}  // namespace
+}  // namespace normkit
