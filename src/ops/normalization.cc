@@ -58,7 +58,7 @@ class NormalizationKernel : public Kernel {
   int64_t num_moments() const { return (normalization_.joins() ? leaves() : 1) * num_statistics(); }
   int64_t num_statistics() const { return normalization_.part_statistics(part()); }
   // Of the arrays of this part alone.
-  const normkit::Normalization& local() const { return local_ ? *local_ : normalization_; }
+  const Normalization& local() const { return local_ ? *local_ : normalization_; }
   // An array of `size` for each leaf that has observations, one behind the other.
   template <class T>
   LeafArrays<T> OfLeaves(T* first, int64_t size) const {
@@ -82,19 +82,18 @@ class NormalizationKernel : public Kernel {
               const_cast<double*>(context.template y<double>(2))};
     return {own, own + num_statistics()};
   }
-  normkit::Normalization::ForwardArgs Arguments(const ForwardContext& context) const;
+  Normalization::ForwardArgs Arguments(const ForwardContext& context) const;
   void ForwardWithGiven(const ForwardContext& context);
   void CheckGiven(const float* mean, const float* variance) const;
 
   NormalizationSettings op_;
   bool tree_;
   LeafCut cut_;
-  normkit::Normalization normalization_;
-  std::optional<normkit::Normalization> local_;
+  Normalization normalization_;
+  std::optional<Normalization> local_;
 };
 
-normkit::Normalization::ForwardArgs NormalizationKernel::Arguments(
-    const ForwardContext& context) const {
+Normalization::ForwardArgs NormalizationKernel::Arguments(const ForwardContext& context) const {
   return {.x = context.x(),
           .gamma = context.x(1),
           .beta = op_.offset ? context.x(2) : nullptr,
@@ -107,14 +106,14 @@ void NormalizationKernel::Forward(const ForwardContext& context) {
     return ForwardWithGiven(context);
   if (!context.run.training) return local().ForwardInference(Arguments(context), nullptr, nullptr);
   if (normalization_.joins() || !part().is_whole()) return ForwardInHalves(context);
-  normkit::Normalization::ForwardArgs args = Arguments(context);
+  Normalization::ForwardArgs args = Arguments(context);
   args.saved = Statistics(context);
   normalization_.ForwardTraining(args);
 }
 
 // With the statistics of all ranks' observations.
 void NormalizationKernel::ForwardInHalves(const ForwardContext& context) {
-  normkit::Normalization::ForwardArgs args = Arguments(context);
+  Normalization::ForwardArgs args = Arguments(context);
   args.saved = Statistics(context);
   const int64_t n = num_statistics();
   auto* moments = reinterpret_cast<Moments*>(context.scratch);
@@ -153,7 +152,7 @@ void NormalizationKernel::CheckGiven(const float* mean, const float* variance) c
 
 void NormalizationKernel::Backward(const BackwardContext& context) {
   const SavedStatistics saved = Statistics(context);
-  normkit::Normalization::BackwardArgs args;
+  Normalization::BackwardArgs args;
   args.x = context.x();
   args.dy = context.dy();
   args.gamma = context.x(1);
