@@ -119,7 +119,7 @@ INSTANTIATE_TEST_SUITE_P(
                                                       .trained_variance = std::vector<float>(16, 2),
                                                       .use_trained_statistics = true});
                          }}),
-    [](const auto& info) { return info.param.name; });
+    [](const auto& test) { return test.param.name; });
 
 TEST(RanksOfOneRun, RankZeroAloneTells) {
   std::mutex mutex;
