@@ -11,12 +11,60 @@ constexpr int64_t kTileFloats = 1 << 14;        // of weights whose products are
 constexpr int64_t kLine = 16;                   // floats
 constexpr int64_t kParallelProducts = 1 << 17;  // multiplications worth waking a thread for
 
+constexpr int64_t kMaxBlocks = 16;
+constexpr int64_t kMinBlock = 16;  // rows; narrower products waste the registers
+
+struct FromTag;
+struct ToTag;
 struct TreeTag;
 struct NodesTag;
 struct BiasTag;
 
 bool WorthThreads(const InnerProductShape& s) {
   return s.batch * s.inputs * s.outputs >= kParallelProducts;
+}
+
+// The rows of a mini-batch in at most kMaxBlocks blocks of a multiple of kMinBlock, and those that
+// a part has rows of. What dnnl_sgemm gives for a row depends on how many there are and where among
+// them it stands, so every rank multiplies whole blocks.
+struct BlockCut {
+  int64_t total, begin, end, length, first, count;  // rows; blocks
+  explicit BlockCut(const LeafCut& cut)
+      : total(cut.part().whole * cut.each()),
+        begin(cut.part().begin() * cut.each()),
+        end(begin + cut.rows()),
+        length(((total + kMaxBlocks - 1) / kMaxBlocks + kMinBlock - 1) / kMinBlock * kMinBlock),
+        first(begin < end ? begin / length : 0),
+        count(begin < end ? (end - 1) / length - first + 1 : 0) {}
+};
+
+// product(from, to, rows) for each block of this part; of one that other ranks have rows of, in
+// copies of its own rows among zeros.
+template <class Product>
+void ForBlocks(const LeafCut& rows, bool worth_threads, const float* from, int64_t from_width,
+               float* to, int64_t to_width, const Product& product) {
+  const BlockCut cut(rows);
+  ParallelFor(cut.count, worth_threads, [&](int64_t i) {
+    const OneThread one_thread;
+    const int64_t begin = (cut.first + i) * cut.length;
+    const int64_t length = std::min(cut.length, cut.total - begin);
+    const int64_t own = std::max(begin, cut.begin);
+    const auto count = static_cast<size_t>(std::min(begin + length, cut.end) - own);
+    const float* own_from = from + (own - cut.begin) * from_width;
+    float* own_to = to + (own - cut.begin) * to_width;
+    if (count == static_cast<size_t>(length)) return product(own_from, own_to, length);
+    const auto all = [&](int64_t width) { return static_cast<size_t>(length * width); };
+    float* all_from = Scratch<FromTag, float>(all(from_width));
+    float* all_to = Scratch<ToTag, float>(all(to_width));
+    std::fill_n(all_from, all(from_width), 0.f);
+    std::fill_n(all_to, all(to_width), 0.f);
+    const size_t from_size = count * static_cast<size_t>(from_width),
+                 to_size = count * static_cast<size_t>(to_width);
+    std::copy_n(own_from, from_size, all_from + (own - begin) * from_width);
+    std::copy_n(own_to, to_size, all_to + (own - begin) * to_width);
+    product(all_from, all_to, length);
+    std::copy_n(all_to + (own - begin) * to_width, to_size, own_to);
+  });
 }
 
 // A rectangle of the weights' gradient: outputs [o, o + rows), inputs [i, i + columns).
@@ -92,25 +140,24 @@ void InnerProduct::Forward(const float* x, const float* weights, const float* bi
                            float* y) const {
   const int64_t in = shape_.inputs, out = shape_.outputs;
   OneDnnCall call;
-  ParallelFor(cut_.count(), WorthThreads(shape_), [&](int64_t i) {
-    const OneThread one_thread;
-    float* to = y + cut_.begin(i) * out;
-    for (int64_t row = 0; bias && row < cut_.length(i); ++row)
-      std::copy(bias, bias + out, to + row * out);
-    call.Note(dnnl_sgemm('N', 'T', cut_.length(i), out, in, 1, x + cut_.begin(i) * in, in, weights,
-                         in, bias ? 1.f : 0.f, to, out));
-  });
+  ForBlocks(cut_, WorthThreads(shape_), x, in, y, out,
+            [&](const float* from, float* to, int64_t rows) {
+              for (int64_t row = 0; bias && row < rows; ++row)
+                std::copy(bias, bias + out, to + row * out);
+              call.Note(dnnl_sgemm('N', 'T', rows, out, in, 1, from, in, weights, in,
+                                   bias ? 1.f : 0.f, to, out));
+            });
   call.Check("matrix product");
 }
 
 void InnerProduct::BackwardData(const float* dy, const float* weights, bool add, float* dx) const {
   const int64_t in = shape_.inputs, out = shape_.outputs;
   OneDnnCall call;
-  ParallelFor(cut_.count(), WorthThreads(shape_), [&](int64_t i) {
-    const OneThread one_thread;
-    call.Note(dnnl_sgemm('N', 'N', cut_.length(i), in, out, 1, dy + cut_.begin(i) * out, out,
-                         weights, in, add ? 1.f : 0.f, dx + cut_.begin(i) * in, in));
-  });
+  ForBlocks(cut_, WorthThreads(shape_), dy, out, dx, in,
+            [&](const float* from, float* to, int64_t rows) {
+              call.Note(dnnl_sgemm('N', 'N', rows, in, out, 1, from, out, weights, in,
+                                   add ? 1.f : 0.f, to, in));
+            });
   call.Check("matrix product");
 }
 

@@ -11,9 +11,10 @@ struct InnerProductShape {
   int64_t batch, inputs, outputs;
 };
 
-// x [B, I], weights [O, I], bias [O] (null: none), y [B, O]; dense f32. Cut by the leaves of the
-// mini-batch, `part` of which x holds, into products that run on one thread each, so that the bits
-// are the same for any number of threads and ranks.
+// x [B, I], weights [O, I], bias [O] (null: none), y [B, O]; dense f32. x holds a part of the
+// mini-batch, which is cut, into blocks of rows and, for the gradient of the weights, into leaves:
+// products that run on one thread each, so that the bits are the same for any number of threads and
+// ranks.
 class InnerProduct {
  public:
   explicit InnerProduct(const InnerProductShape& shape, const BatchPart& part = {})

@@ -83,6 +83,33 @@ TEST(InnerProductTest, SameBitsForAnyNumberOfThreads) {
   SetNumThreads(0);
 }
 
+TEST(InnerProductTest, PartsHaveTheBitsOfTheWhole) {
+  for (const InnerProductShape& s : kShapes) {
+    const Result whole = Results(s);
+    const auto x = Normal(s.batch * s.inputs, 1), weights = Normal(s.outputs * s.inputs, 2),
+               dy = Normal(s.batch * s.outputs, 3), bias = Normal(s.outputs, 4);
+    for (const int ranks : {2, 3, 8})
+      for (int rank = 0; rank < ranks; ++rank) {
+        const BatchPart part = BatchPart::OfRank(s.batch, rank, ranks);
+        if (part.size() == 0) continue;
+        const InnerProduct product({part.size(), s.inputs, s.outputs}, part);
+        const auto expect = [&](const std::vector<float>& all, int64_t width,
+                                const std::vector<float>& got) {
+          const auto begin = all.begin() + part.begin() * width;
+          EXPECT_EQ(got, std::vector<float>(begin, begin + part.size() * width))
+              << s.batch << "x" << s.inputs << "x" << s.outputs << " rank " << rank;
+        };
+        std::vector<float> y(static_cast<size_t>(part.size() * s.outputs)),
+            dx(static_cast<size_t>(part.size() * s.inputs));
+        product.Forward(x.data() + part.begin() * s.inputs, weights.data(), bias.data(), y.data());
+        expect(whole.y, s.outputs, y);
+        product.BackwardData(dy.data() + part.begin() * s.outputs, weights.data(), false,
+                             dx.data());
+        expect(whole.dx, s.inputs, dx);
+      }
+  }
+}
+
 struct OwnStack {
   void *begin = nullptr, *end = nullptr;
   OwnStack() {
