@@ -52,6 +52,17 @@ def test_tables_and_history(normkit, tmp_path):
     assert all(row["time"].endswith("Z") and row["limit GB/s"] == "40.0" for row in rows)
 
 
+def test_kinds_of_values(normkit):
+    kinds = ["normal", "nan", "infinity", "1e25", "denormal", "zero"]
+    for dtype in ("f32", "f64", "bf16", "f16"):
+        text = normkit("bench", *CELL, *QUICK, "--dtype", dtype, "--op", "forward,backward", "--values",
+                       ",".join(kinds), "--json").stdout  # fmt: skip
+        lines = [json.loads(line) for line in text.splitlines()]
+        assert [line.get("values", "normal") for line in lines] == 2 * kinds
+    table = normkit("bench", *CELL, *QUICK, "--values", "nan,normal").stdout
+    assert "[2,4,3] of nan" in table and "[2,4,3] " in table
+
+
 def test_the_table_of_shapes(normkit):
     lines = normkit("bench", "--table", "--list").stdout.splitlines()
     cells = [json.loads(line) for line in lines]

@@ -28,7 +28,7 @@ namespace normkit::tools {
 namespace {
 
 struct BenchArgs {
-  std::vector<std::string> ops, layers, formats, dtypes;
+  std::vector<std::string> ops, layers, formats, dtypes, values{"normal"};
   std::vector<int64_t> shape;
   std::optional<int64_t> num_groups;
   std::optional<OperationDimension> operation_dimension;
@@ -77,6 +77,15 @@ std::vector<BenchCell> CellsOfOptions(const BenchArgs& args) {
   return cells;
 }
 
+// Every cell with each kind of values.
+std::vector<BenchCell> EachOf(const std::vector<std::string>& values,
+                              const std::vector<BenchCell>& cells) {
+  std::vector<BenchCell> result;
+  for (const BenchCell& cell : cells)
+    for (const std::string& kind : values) result.emplace_back(cell).values = kind;
+  return result;
+}
+
 nlohmann::ordered_json ToJson(const BenchCell& cell) {
   nlohmann::ordered_json json = {{"op", Name(cell.op)},
                                  {"layer", cell.layer},
@@ -86,6 +95,7 @@ nlohmann::ordered_json ToJson(const BenchCell& cell) {
   if (cell.num_groups) json["num_groups"] = *cell.num_groups;
   if (cell.operation_dimension) json["operation_dimension"] = Name(*cell.operation_dimension);
   json["hot"] = cell.hot;
+  if (cell.values != "normal") json["values"] = cell.values;
   return json;
 }
 
@@ -153,7 +163,8 @@ Table ToTable(const std::vector<BenchResult>& results) {
   for (const BenchResult& r : results)
     table.rows.push_back(
         {std::string(Name(r.cell.op)), r.cell.layer,
-         fmt::format("[{}]{}", fmt::join(r.cell.shape, ","), r.cell.hot ? " hot" : ""),
+         fmt::format("[{}]{}{}", fmt::join(r.cell.shape, ","), r.cell.hot ? " hot" : "",
+                     r.cell.values == "normal" ? "" : " of " + r.cell.values),
          r.cell.format, std::string(Name(r.cell.dtype)), std::to_string(r.threads), r.plan,
          r.kernel, fmt::format("{:.4f}", r.ms), fmt::format("{:.1f}", r.gbps),
          fmt::format("{:.1f}", r.limit_gbps), fmt::format("{:.2f}", r.fraction())});
@@ -189,7 +200,8 @@ void RunBench(const BenchArgs& args) {
     if (n == 0) n = NumThreads();
   if (!args.network.network.empty())
     return RunNetworkBench(args.network, threads, args.seconds, args.json);
-  const std::vector<BenchCell> cells = args.table ? CellsOfTable(args) : CellsOfOptions(args);
+  const std::vector<BenchCell> cells =
+      EachOf(args.values, args.table ? CellsOfTable(args) : CellsOfOptions(args));
   if (cells.empty()) Fail("bench: no cell of the table has all of the properties that were given");
   if (args.list) {
     for (const BenchCell& cell : cells) PrintLine(ToJson(cell));
@@ -231,6 +243,8 @@ void AddBench(const Command& app) {
   AddNumbers(command, "--threads", args->threads, kThreads,
              "How many, 0 or auto: all processors; several are measured in turn", kAllProcessors);
   AddFlag(command, "--hot", args->hot, "The same arrays every time, as they lie in the caches");
+  AddChoices(command, "--values", args->values, BenchValues(),
+             "What x and dy hold: normal numbers, nan, infinity, 1e25, denormal, zero");
   AddFlag(command, "--table", args->table,
           "The whole table of shapes; --op, --layer, --format, --dtype and --shape choose among "
           "them");

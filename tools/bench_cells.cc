@@ -61,6 +61,12 @@ int64_t BenchCell::bytes() const {
   return arrays * Layout::Make(format, shape).size() * static_cast<int64_t>(SizeOf(dtype));
 }
 
+const std::vector<std::string>& BenchValues() {
+  static const std::vector<std::string> values = {"normal", "nan",      "infinity",
+                                                  "1e25",   "denormal", "zero"};
+  return values;
+}
+
 std::vector<BenchCell> AllBenchCells() {
   std::vector<BenchCell> cells;
   for (const DType dtype : {DType::kF32, DType::kBF16}) {

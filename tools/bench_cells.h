@@ -19,6 +19,7 @@ struct BenchCell {
   std::optional<int64_t> num_groups;
   std::optional<OperationDimension> operation_dimension;
   bool hot = false;  // the same arrays again and again, instead of arrays that are in no cache
+  std::string values = "normal";  // what x and dy hold, of BenchValues()
 
   // "batch forward BCSS [8,64,28,28] f32".
   std::string ToString() const;
@@ -29,6 +30,9 @@ struct BenchCell {
   // The fewest bytes that have to cross memory: each input read once, each output written once.
   int64_t bytes() const;
 };
+
+// Kinds of values: time is not to depend on them.
+const std::vector<std::string>& BenchValues();
 
 // Every operation and shape of the table that the speed of normkit is judged by, in f32 and bf16.
 std::vector<BenchCell> AllBenchCells();

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <limits>
 #include <memory>
 #include <vector>
 
@@ -13,28 +14,41 @@ namespace {
 constexpr int64_t kColdBytes = int64_t{1} << 30;
 constexpr size_t kMinCalls = 9, kMaxCalls = 20000;
 
-// Normally distributed values, from the `seed`-th on. What they are does not matter to the time,
-// that they differ does: they are made once and repeated.
-void FillNormal(Tensor& tensor, uint64_t seed) {
-  static const std::vector<float> normals = [] {
+// What normal numbers are multiplied by for a kind of values.
+double ScaleOf(const std::string& values, DType dtype) {
+  if (values == "nan") return std::numeric_limits<double>::quiet_NaN();
+  if (values == "infinity") return std::numeric_limits<double>::infinity();
+  if (values == "1e25") return 1e25;
+  if (values == "zero") return 0;
+  if (values != "denormal") return 1;
+  if (dtype == DType::kF64) return std::numeric_limits<double>::min() / 8;
+  return dtype == DType::kF16 ? 0x1p-17 : std::numeric_limits<float>::min() / 8;
+}
+
+// Values of a kind, from the `seed`-th on. That they differ matters to the time: normal numbers are
+// made once and repeated.
+void Fill(Tensor& tensor, uint64_t seed, const std::string& kind = "normal") {
+  static const std::vector<double> normals = [] {
     Random random(1);
-    std::vector<float> values(4099);
-    for (float& value : values) value = static_cast<float>(random.Normal());
+    std::vector<double> values(4099);
+    for (double& value : values) value = random.Normal();
     return values;
   }();
+  const double scale = ScaleOf(kind, tensor.dtype());
   const auto fill = [&](auto values, auto convert) {
     for (size_t i = 0; i < values.size(); ++i)
-      values[i] = convert(normals[(seed + i) % normals.size()]);
+      values[i] = convert(normals[(seed + i) % normals.size()] * scale);
   };
+  const auto narrow = [](double v) { return static_cast<float>(v); };
   switch (tensor.dtype()) {
     case DType::kF32:
-      return fill(tensor.values<float>(), [](float v) { return v; });
+      return fill(tensor.values<float>(), narrow);
     case DType::kF64:
-      return fill(tensor.values<double>(), [](float v) { return static_cast<double>(v); });
+      return fill(tensor.values<double>(), [](double v) { return v; });
     case DType::kBF16:
-      return fill(tensor.values<BFloat16>(), ToBFloat16);
+      return fill(tensor.values<BFloat16>(), [&](double v) { return ToBFloat16(narrow(v)); });
     case DType::kF16:
-      return fill(tensor.values<Float16>(), ToFloat16);
+      return fill(tensor.values<Float16>(), [&](double v) { return ToFloat16(narrow(v)); });
     default:
       break;
   }
@@ -42,13 +56,13 @@ void FillNormal(Tensor& tensor, uint64_t seed) {
 
 // The arrays of one call.
 struct Arrays {
-  Arrays(const Layout& layout, DType dtype, bool backward, uint64_t seed)
-      : x(layout, dtype), y(layout, dtype) {
-    FillNormal(x, seed);
-    FillNormal(y, seed + 1);  // touched: the first write to a page is not what is measured
-    if (!backward) return;
-    dy = Tensor(layout, dtype);
-    FillNormal(dy, seed + 2);
+  Arrays(const Layout& layout, const BenchCell& cell, uint64_t seed)
+      : x(layout, cell.dtype), y(layout, cell.dtype) {
+    Fill(x, seed, cell.values);
+    Fill(y, seed + 1);  // touched: the first write to a page is not what is measured
+    if (cell.op != NormPass::kBackward) return;
+    dy = Tensor(layout, cell.dtype);
+    Fill(dy, seed + 2, cell.values);
   }
   Tensor x, y, dy;  // y is dx in the backward pass
 };
@@ -63,10 +77,10 @@ class Call {
         rstd_(mean_.size()) {
     for (Tensor* parameter : {&gamma_, &beta_, &dgamma_, &dbeta_}) {
       *parameter = Tensor(Layout({{kC, op_.num_parameters()}}), ParameterDType(cell.dtype));
-      FillNormal(*parameter, 7);
+      Fill(*parameter, 7);
     }
     running_ = Tensor(Layout({{kC, op_.num_running()}}), ParameterDType(cell.dtype));
-    Arrays first(op_.layout(), cell.dtype, false, 1);
+    Arrays first(op_.layout(), cell, 1);
     op_.ForwardTraining(first.x.data(), gamma_.data(), beta_.data(), first.y.data(), Saved());
   }
 
@@ -113,8 +127,7 @@ double MeasureMilliseconds(const BenchCell& cell, double seconds) {
   const int64_t sets = cell.hot ? 1 : std::clamp<int64_t>(kColdBytes / bytes + 1, 2, 4096);
   std::vector<std::unique_ptr<Arrays>> arrays;
   for (int64_t i = 0; i < sets; ++i)
-    arrays.push_back(
-        std::make_unique<Arrays>(call.layout(), cell.dtype, cell.op == NormPass::kBackward, 3 * i));
+    arrays.push_back(std::make_unique<Arrays>(call.layout(), cell, 3 * i));
   for (int i = 0; i < 3; ++i) call(*arrays[static_cast<size_t>(i) % arrays.size()]);  // warm up
 
   std::vector<double> times;

@@ -32,7 +32,8 @@ std::string LabelsOf(const Layout& layout, Dims some) {
     if (!(some & label) || (seen & label)) continue;
     seen |= label;
     if (label == kC && (seen & kG)) continue;  // both halves are one "C"
-    labels += (labels.empty() ? "" : ",") + LabelOf(layout, some, label);
+    if (!labels.empty()) labels += ',';
+    labels += LabelOf(layout, some, label);
   }
   return labels;
 }
