@@ -12,7 +12,7 @@
 
 namespace normkit {
 
-class Normalization::Impl : public Problem {
+class __attribute__((visibility("hidden"))) Normalization::Impl : public Problem {
  public:
   Impl(const NormSpec& s, const Layout& l, DType d, const NormOptions& o)
       : Problem(s, l, d, o),
