@@ -79,28 +79,8 @@ void MergeLeaves(LeafArrays<T>& arrays, int first, int last, const Join& join) {
     }
 }
 
-// The nodes that a part is left with, by their first leaves, in order.
-class PartNodes {
- public:
-  explicit PartNodes(const BatchPart& part) {
-    std::array<char, BatchPart::kLeaves> any{};
-    LeafArrays<char> arrays{};
-    for (int leaf = part.first_leaf; leaf < part.last_leaf; ++leaf)
-      if (part.leaf_begin(leaf) < part.leaf_begin(leaf + 1))
-        arrays[static_cast<size_t>(leaf)] = &any[static_cast<size_t>(leaf)];
-    MergeLeaves(arrays, part.first_leaf, part.last_leaf, [](char*, char*) {});
-    for (int leaf = 0; leaf < BatchPart::kLeaves; ++leaf)
-      if (arrays[static_cast<size_t>(leaf)]) leaves_[count_++] = static_cast<size_t>(leaf);
-  }
-  size_t count() const { return count_; }
-  size_t operator[](size_t i) const { return leaves_[i]; }
-
- private:
-  size_t count_ = 0;
-  std::array<size_t, BatchPart::kLeaves> leaves_{};
-};
-
-// Calls f(first, leaves) for them, with how many leaves each is of.
+// Calls f(first, leaves) for the nodes that a part is left with, by their first leaves, in order,
+// with how many leaves each is of.
 template <class F>
 void ForNodes(const BatchPart& part, const F& f) {
   for (int first = part.first_leaf; first < part.last_leaf;) {
@@ -110,6 +90,20 @@ void ForNodes(const BatchPart& part, const F& f) {
     first += leaves;
   }
 }
+
+// Their first leaves.
+class PartNodes {
+ public:
+  explicit PartNodes(const BatchPart& part) {
+    ForNodes(part, [&](int first, int) { leaves_[count_++] = static_cast<size_t>(first); });
+  }
+  size_t count() const { return count_; }
+  size_t operator[](size_t i) const { return leaves_[i]; }
+
+ private:
+  size_t count_ = 0;
+  std::array<size_t, BatchPart::kLeaves> leaves_{};
+};
 
 // Those of this part's nodes join those of all ranks, which are `size` elements each; gives the
 // root, null where the mini-batch is empty. Every rank has its part by BatchPart::OfRank.

@@ -133,7 +133,14 @@ TEST(RunRanks, TheFirstErrorEndsAll) {
       reducer.Sum(values);
     });
   };
-  EXPECT_ERROR_LIKE(uneven(), "expected the same of each");
+  EXPECT_ERROR(uneven(), "ranks: rank 0 gives 8 bytes and rank 1 16, expected the same of each");
+  const auto no_room = [] {
+    RunRanks(2, [](Reducer& reducer) {
+      std::array<std::byte, 4> own{}, all{};
+      reducer.Gather(own, all);
+    });
+  };
+  EXPECT_ERROR_LIKE(no_room(), "gives 4 bytes and has room for 4, expected 8 (of 2 ranks)");
 }
 
 }  // namespace

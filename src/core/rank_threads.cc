@@ -18,16 +18,18 @@ class Meeting {
   explicit Meeting(int ranks) : given_(static_cast<size_t>(ranks)) {}
 
   void Exchange(int rank, std::span<const std::byte> own, std::span<std::byte> all) {
+    if (all.size() != own.size() * given_.size())
+      Fail("ranks: rank {} gives {} bytes and has room for {}, expected {} (of {} ranks)", rank,
+           own.size(), all.size(), own.size() * given_.size(), given_.size());
     given_[static_cast<size_t>(rank)] = own;
     Wait();
-    for (size_t r = 0; r < given_.size(); ++r) {
-      if (given_[r].size() != own.size() || all.size() != own.size() * given_.size()) {
-        Leave();
-        Fail("ranks: rank {} gives {} bytes and rank {} {}, room for {}, expected the same of each",
-             rank, own.size(), r, given_[r].size(), all.size());
-      }
+    // All ranks see the same sizes, so that where they differ nobody reads.
+    for (size_t r = 0; r < given_.size(); ++r)
+      if (given_[r].size() != given_[0].size())
+        Fail("ranks: rank 0 gives {} bytes and rank {} {}, expected the same of each",
+             given_[0].size(), r, given_[r].size());
+    for (size_t r = 0; r < given_.size(); ++r)
       if (!own.empty()) std::memcpy(all.data() + r * own.size(), given_[r].data(), own.size());
-    }
     Wait();  // nobody writes over what another still reads
   }
 
@@ -95,18 +97,26 @@ void RunRanks(int ranks, const std::function<void(Reducer&)>& body) {
   Meeting meeting(ranks);
   std::mutex mutex;
   std::exception_ptr first;
+  const auto fail = [&] {
+    const std::lock_guard lock(mutex);
+    if (!first) first = std::current_exception();
+  };
   std::vector<std::thread> threads;
-  for (int rank = 0; rank < ranks; ++rank)
-    threads.emplace_back([&, rank] {
-      ThreadRank reducer(meeting, rank, ranks);
-      try {
-        body(reducer);
-      } catch (...) {
-        const std::lock_guard lock(mutex);
-        if (!first) first = std::current_exception();
-      }
-      meeting.Leave();
-    });
+  try {
+    for (int rank = 0; rank < ranks; ++rank)
+      threads.emplace_back([&, rank] {
+        ThreadRank reducer(meeting, rank, ranks);
+        try {
+          body(reducer);
+        } catch (...) {
+          fail();
+        }
+        meeting.Leave();
+      });
+  } catch (...) {  // no thread, or no memory for one: those that run end, too
+    fail();
+    meeting.Leave();
+  }
   for (std::thread& thread : threads) thread.join();
   if (first) std::rethrow_exception(first);
 }

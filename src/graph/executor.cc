@@ -60,7 +60,8 @@ class __attribute__((visibility("hidden"))) Executor::Impl {  // else exported a
 };
 
 void Executor::Impl::SetShapes(std::span<const Layout> shapes) {
-  SetShapes(shapes, {.whole = shapes.empty() ? 0 : shapes[0].SizeOf(kB)});
+  const bool observations = !shapes.empty() && shapes[0].Has(kB);
+  SetShapes(shapes, {.whole = observations ? shapes[0].SizeOf(kB) : 0});
 }
 
 void Executor::Impl::SetShapes(std::span<const Layout> shapes, const BatchPart& part) {

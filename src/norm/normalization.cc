@@ -138,6 +138,10 @@ void Normalization::Join(std::span<Moments> moments) const {
 }
 
 void Normalization::Finish(std::span<const Moments> moments, const SavedStatistics& saved) const {
+  const auto all = static_cast<size_t>(num_statistics());
+  if (joins() ? moments.size() != all : moments.size() > all)
+    Fail("{}: Finish: {} moments given, expected {}{}", impl_->Title(), moments.size(),
+         joins() ? "" : "at most ", all);
   impl_->parts().Finish(moments, saved);
 }
 

@@ -5,7 +5,6 @@
 
 #include "src/core/fail.h"
 #include "src/norm/check.h"
-#include "src/norm/whole_array.h"
 
 namespace normkit {
 namespace {
@@ -40,6 +39,7 @@ Parts::Made::Made(const Problem& whole, int64_t rows, const NormBackend& backend
     : problem(whole.spec, WithRows(whole.layout, rows), whole.dtype, OfLeaf(whole.options)),
       implementation(backend.make(problem)) {
   problem.Silence();  // the whole speaks
+  problem.whole_bytes = whole.plan.size * static_cast<int64_t>(SizeOf(whole.dtype));
 }
 
 Parts::Parts(const Problem& whole, const NormBackend& backend, const NormImplementation& made)
@@ -72,7 +72,6 @@ void Parts::ForLeaves(const BatchPart& part, const F& f) const {
   ParallelFor(leaves, large && leaves >= NumThreads(), [&](int64_t k) {
     const int leaf = part.first_leaf + static_cast<int>(k);
     const int64_t rows = part.leaf_begin(leaf + 1) - part.leaf_begin(leaf);
-    const WholeArray whole(part.size() * row_bytes_);
     const Made* made = rows > 0 ? leaves_[static_cast<size_t>(rows % 2)].get() : nullptr;
     f(k, part.leaf_begin(leaf) - part.begin(), made ? made->implementation.get() : nullptr);
   });

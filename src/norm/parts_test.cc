@@ -284,6 +284,9 @@ TEST(Parts, WhatIsNoneIsRefused) {
                title + "Gather: room for 8 results, expected 64");
   EXPECT_ERROR(tree.Gather(tree.whole(), {}, moments),
                title + "x is null, expected an array of 24 f32 elements");
+  EXPECT_ERROR(tree.Finish(moments, {}), title + "Finish: 64 moments given, expected 4");
+  EXPECT_ERROR(Normalization(kLayerNorm, layout).Finish(moments, {}),
+               "layer normalization of BC [6,4]: Finish: 64 moments given, expected at most 6");
   EXPECT_ERROR(tree.Apply(tree.whole(), {.x = x.data(), .y = x.data()}),
                title + "saved mean is null, expected an array of 4 f64 elements");
   const Layout channels = Layout::Make("CT", std::vector<int64_t>{6, 4});

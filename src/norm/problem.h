@@ -19,6 +19,9 @@ struct Problem {
   DType dtype;
   NormOptions options;
   Plan plan;  // by kept x affine
+  // Of a leaf: the bytes of the array that it is a part of (parts.h), which decide whether it comes
+  // from memory. 0: of its own.
+  int64_t whole_bytes = 0;
 
   // Who speaks, in messages.
   std::string Title() const;

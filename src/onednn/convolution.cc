@@ -267,7 +267,7 @@ void Convolution::Impl::RunBackwardData(const float* dy, const float* weights, b
     call.Note(pass.calls[static_cast<size_t>(i)].Run(
         {dy + cut_.begin(i) * y_size_, ordered, piece, pass.scratchpad_region.At(scratch, i)}));
     if (add)  // while the piece is still in cache
-      for (int64_t k = 0; k < cut_.length(i) * x_size_; ++k) target[k] += piece[k];
+      AddUp()(target, piece, cut_.length(i) * x_size_);
   });
   call.Check("convolution backward data");
 }
@@ -289,8 +289,7 @@ void Convolution::Impl::RunPair(int64_t pair, const float* x, const float* dy, s
     call.Note(pass.calls[static_cast<size_t>(i)].Run(
         {x + cut_.begin(i) * x_size_, dy + cut_.begin(i) * y_size_, to[0], bias ? to[1] : nullptr,
          pass.scratchpad_region.At(scratch, i)}));
-    for (int k = 0; second && k < 2; ++k)
-      for (int64_t e = 0; e < sizes[k]; ++e) sums[k][e] += to[k][e];
+    for (int k = 0; second && k < 2; ++k) AddUp()(sums[k], to[k], sizes[k]);
   }
 }
 
@@ -331,9 +330,7 @@ void Convolution::Impl::StoreWeights(const LeafArrays<float>& sums, Reducer* red
     nodes[leaf] = ordered + static_cast<int64_t>(leaf) * size;
     call.Note(weights_.reorder->Run({sums[leaf], nodes[leaf]}));
   }
-  const auto add = [&](float* into, const float* from) {
-    for (int64_t i = 0; i < size; ++i) into[i] += from[i];
-  };
+  const auto add = [&](float* into, const float* from) { AddUp()(into, from, size); };
   std::copy_n(JoinRanks(nodes, cut_.part(), *reducer, size, add), size, dweights);
 }
 

@@ -123,7 +123,7 @@ struct OwnStack {
 };
 
 OwnStack stack;
-std::atomic<int> handled{0}, astray{0};
+std::atomic<int> sent{0}, handled{0}, astray{0};
 
 // oneDNN's products run on a stack of the heap's, without room for the frame of a handler.
 TEST(InnerProductTest, SignalsWaitForIt) {
@@ -135,8 +135,8 @@ TEST(InnerProductTest, SignalsWaitForIt) {
   });
   std::atomic<bool> ends{false};
   std::thread sender([&, receiver = pthread_self()] {
-    for (int sent = 0; !ends; std::this_thread::yield())
-      if (sent == handled) pthread_kill(receiver, SIGUSR1), ++sent;
+    for (; !ends; std::this_thread::yield())
+      if (sent == handled) ++sent, pthread_kill(receiver, SIGUSR1);
   });
   const std::vector<float> x = Normal(4 * 784, 1), weights = Normal(100 * 784, 2);
   std::vector<float> y(4 * 100);
@@ -144,6 +144,7 @@ TEST(InnerProductTest, SignalsWaitForIt) {
   while (handled < 3000) product.Forward(x.data(), weights.data(), nullptr, y.data());
   ends = true;
   sender.join();
+  while (handled < sent) std::this_thread::yield();  // the last still has its handler
   std::signal(SIGUSR1, before);
   EXPECT_EQ(astray, 0);
 }

@@ -143,7 +143,7 @@ class DropoutKernel : public Kernel {
   }
 
  private:
-  static bool Active(const RunContext& mode) { return mode.training && mode.dropout; }
+  static bool Active(const RunContext& run) { return run.training && run.dropout; }
 
   static int64_t FirstElement(const Layout& x, const BatchPart& part) {
     const int64_t rows = x.axes()[0].size;

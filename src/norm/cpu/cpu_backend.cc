@@ -200,8 +200,8 @@ class CpuNormalization : public NormImplementation {
   }
 
   Schedule ScheduleOf(NormPass pass) const {
-    return ChooseSchedule(geometry_, static_cast<int64_t>(SizeOf(problem_.dtype)), pass,
-                          options_.reducer != nullptr);
+    return ChooseSchedule(geometry_, static_cast<int64_t>(SizeOf(problem_.dtype)),
+                          problem_.whole_bytes, pass, options_.reducer != nullptr);
   }
 
   // Parameters that were not given: an array that is filled when it grows.

@@ -8,7 +8,6 @@
 #include "normkit/core/threads.h"
 #include "src/norm/cpu/kernels/column_cut.h"
 #include "src/norm/cpu/wanted_schedule.h"
-#include "src/norm/whole_array.h"
 #include "src/simd/cache.h"
 
 namespace normkit::norm::cpu {
@@ -131,16 +130,16 @@ int64_t ElementsAhead(const Geometry& g, const Schedule& schedule, int64_t eleme
 
 }  // namespace
 
-Schedule ChooseSchedule(const Geometry& g, int64_t element_bytes, NormPass pass, bool has_reducer) {
+Schedule ChooseSchedule(const Geometry& g, int64_t element_bytes, int64_t whole_bytes,
+                        NormPass pass, bool has_reducer) {
   Schedule schedule;
   // Arrays that are read and have to stay in the cache.
   const int64_t reads = pass == NormPass::kBackward ? 2 : 1;
   const int64_t bytes = g.plan.size * element_bytes;
   const int64_t unit_bytes = bytes / std::max<int64_t>(1, g.num_units()) * reads;
   ChooseThreads(bytes * (reads + 1), schedule);
-  const int64_t whole_bytes = std::max(bytes, WholeArray::bytes());
-  schedule.stream =
-      GetWantedSchedule().stream.value_or(whole_bytes >= simd::StreamLimit(NumThreads()));
+  schedule.stream = GetWantedSchedule().stream.value_or(std::max(bytes, whole_bytes) >=
+                                                        simd::StreamLimit(NumThreads()));
   if (!g.reduce.inner_kept && g.plan.size > 0) {
     schedule.tiled_runs = TiledRuns(g, element_bytes);
     schedule.group = UnitsInGroup(g, schedule, element_bytes, unit_bytes);

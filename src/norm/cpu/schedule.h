@@ -30,8 +30,9 @@ struct Schedule : Walk {
   int64_t units_per_task = 1;
 };
 
-Schedule ChooseSchedule(const Geometry& geometry, int64_t element_bytes, NormPass pass,
-                        bool has_reducer);
+// whole_bytes: of the array that this is a part of; 0: of none.
+Schedule ChooseSchedule(const Geometry& geometry, int64_t element_bytes, int64_t whole_bytes,
+                        NormPass pass, bool has_reducer);
 
 // "fused rows, groups of 4 units, streaming stores, 2 threads".
 std::string ToString(const Schedule& schedule);

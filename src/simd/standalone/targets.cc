@@ -1,6 +1,9 @@
 // What Highway's library is for, the processor's targets, for libnormkit_norm: its static library
 // is not packaged. tests/install/run holds the target that is found against that of libnormkit.
 #include <hwy/targets.h>
+#if HWY_ARCH_X86
+#include <cpuid.h>
+#endif
 
 #include <atomic>
 
@@ -8,6 +11,14 @@ namespace hwy {
 namespace {
 
 std::atomic<int64_t> forced{0};
+
+#if HWY_ARCH_X86
+// Not among what the compilers' test knows.
+bool HasF16c() {
+  unsigned a, b, c = 0, d;
+  return __get_cpuid(1, &a, &b, &c, &d) && (c & bit_F16C);
+}
+#endif
 
 // The best last; each has what those before it have. The compiler's own test of the processor
 // knows what the operating system saves, too.
@@ -20,7 +31,7 @@ int64_t Detect() {
     return targets;
   targets |= HWY_SSE4 | HWY_SSSE3;
   if (!__builtin_cpu_supports("avx2") || !__builtin_cpu_supports("fma") ||
-      !__builtin_cpu_supports("bmi") || !__builtin_cpu_supports("bmi2"))
+      !__builtin_cpu_supports("bmi") || !__builtin_cpu_supports("bmi2") || !HasF16c())
     return targets;
   targets |= HWY_AVX2;
   if (!__builtin_cpu_supports("avx512f") || !__builtin_cpu_supports("avx512vl") ||
