@@ -68,6 +68,9 @@ def test_a_clean_tree_passes(tmp_path):
         ("src/norm/n.h", '#include "src/norm/cpu/job.h"\n', "headers of norm know no machine"),
         ("src/nn/twice.h", "namespace normkit {\nclass B final : public X {\n};\n}\n",
          "src/train/t.h: defines B, as src/nn/twice.h does"),
+        ("src/nn/n.cc", '#include "src/train/t.h"\nauto text = fmt::format("");\n',
+         "src/nn/n.cc: names fmt::, but includes no fmt/format.h or fmt/ranges.h"),
+        ("src/nn/n.cc", "int i = std::max(1, 2);\n", "src/nn/n.cc: names std::max(, but includes no algorithm"),
     ],
 )
 def test_violations_are_named(tmp_path, path, text, message):

@@ -341,7 +341,7 @@ def test_what_normalize_replaces(normkit, program, tmp_path):
         ("pipe", "cannot be written: nobody reads the pipe"),
         ("folder", "is a folder, expected a file"),
         ("socket", "is a socket, expected a file"),
-        ("no/y.npy", "cannot be written (128 bytes): No such file or directory"),
+        ("no/y.npy", "cannot be written (128 bytes): there is no folder 'no'"),
         ("n" * 256, "cannot be written: File name too long"),
         ("/dev/full", "cannot be written: No space left on device"),
     ]:

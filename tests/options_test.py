@@ -303,3 +303,53 @@ def test_files_may_be_called_like_commands(run, folder):
     os.link(folder / "model.onnx", folder / "eval") if not (folder / "eval").exists() else None
     assert run("inspect", "eval")[0] == 0
     assert run("predict", "model.onnx", "train")[0] == 1  # there is no such file
+
+
+# A newcomer's command lines, which say what is missing, or where it goes.
+MISTAKES = [
+    ("predict", [], "MODEL.onnx is required"),
+    ("predict", ["model.onnx"], "FILE... is required"),
+    ("eval", [], "MODEL.onnx is required"),
+    ("normalize", [], "X.npy is required"),
+    ("train", ["digits"], "'digits' is one argument too many, expected the name of an option before it, such as --data"),
+    ("eval", ["model.onnx", "digits"],
+     "'digits' is one argument too many, expected the name of an option before it, such as --data"),
+    ("inspect", ["model.onnx", "x"], "'x' is one argument too many"),
+    ("bench", ["--shape", "2x3"], "--shape: '2x3' given, expected a whole number from 0 to 1000000000, with commas between them"),
+    ("train", ["--data"], "--data: no value given, expected digits[:COUNT], a folder, an IDX pair or an .npz"),
+    ("normalize", ["x.npy", "-O", "y.npy"], "unknown option '-O', did you mean '-o'?"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("command, words, message", MISTAKES)
+def test_mistakes(run, command, words, message):
+    assert run(command, *words) == (2, f"normkit {command}: {message} (see normkit {command} --help)\n")
+
+
+# Files of another kind: what they are, and what was expected.
+OTHER_FILES = [
+    ("inspect", ["network.json"], "network.json: is a JSON text, expected an ONNX model, such as the model.onnx of a training"),
+    ("predict", ["picture.png", "model.onnx"], "picture.png: is a PNG picture, expected an ONNX model, such as the model.onnx of a training"),
+    ("eval", ["model", "--data", "digits:20"], "model: is a folder, expected a file, such as model/model.onnx"),
+    ("normalize", "arrays.npz --layer layer --format BC -o y.npy".split(),
+     "arrays.npz: is a ZIP archive, expected an .npy file (what numpy.save writes)"),
+    ("normalize", "x.npy --layer layer --format BC -o none/y.npy".split(),
+     "none/y.npy: cannot be written (3136 bytes): there is no folder 'none'"),
+    ("train", ["--resume", "arrays.npz"],
+     "checkpoint 'arrays.npz': has no array 'metadata', expected an archive that a training wrote"),
+    ("train", ["--resume", "model/checkpoint.npz"],
+     "model/checkpoint.npz: there is none, but model/model.onnx: this training has ended, expected the checkpoint of one that was stopped"),
+    ("train", "--data targets.npz --output out".split(),
+     "network 'small-cnn' tells classes apart, '3 of targets.npz (4 observations)' has targets (class numbers are an array of whole numbers); "
+     "describe another in a .json file"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("command, words, message", OTHER_FILES)
+def test_other_files(run, folder, command, words, message):
+    (folder / "network.json").write_text('{"layers": []}')
+    (folder / "picture.png").write_bytes(b"\x89PNG\r\n\x1a\n")
+    np.savez(folder / "arrays.npz", x=np.zeros(3))
+    np.savez(folder / "targets.npz", x=np.zeros((4, 8, 8, 1), np.uint8), y=np.array([0.5, 1, 2, 3]))
+    (folder / "model/model.onnx").write_bytes((folder / "model.onnx").read_bytes())
+    assert run(command, *words) == (1, f"normkit: {message}\n")

@@ -207,7 +207,8 @@ def test_data_that_networks_do_not_take(normkit, tmp_path):
                            "observations)' has BC [1,6]; describe another in a .json file\n")
     done = normkit("train", "--data", images, *output, code=1)
     assert done.stderr == (f"normkit: network 'small-cnn' tells classes apart, '{images} (20 "
-                           "observations)' has targets; describe another in a .json file\n")
+                           "observations)' has targets (class numbers are an array of whole "
+                           "numbers); describe another in a .json file\n")
 
 
 def test_names_of_classes(normkit, tmp_path):

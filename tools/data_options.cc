@@ -74,9 +74,9 @@ OpenOptions FitToModel(const ReadingArgs& args, const Layout& input, uint64_t se
   const auto fits = [](int64_t asked, int64_t takes) { return asked == 0 || asked == takes; };
   if (!fits(args.height, shape[1]) || !fits(args.width, shape[2]) || !fits(args.channels, shape[3]))
     Fail(
-        "{}: takes {}, {} x {} x {} is asked for by --image-size and --channels (0: any); leave "
-        "them out, pictures are made to fit",
-        model, SizeText(input), args.height, args.width, args.channels);
+        "{}: takes {}, {} is asked for by --image-size and --channels; leave them out, pictures "
+        "are made to fit",
+        model, SizeText(input), AskedSizeText(args.height, args.width, args.channels));
   options.height = shape[1];
   options.width = shape[2];
   options.channels = shape[3];

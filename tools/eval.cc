@@ -11,13 +11,12 @@
 #include <vector>
 
 #include "normkit/core/threads.h"
-#include "normkit/data/identity.h"
 #include "normkit/onnx/onnx.h"
 #include "normkit/train/train.h"
-#include "src/core/fail.h"
 #include "src/core/log.h"
 #include "src/core/numbers.h"
 #include "src/report/report.h"
+#include "src/train/held_out.h"
 #include "src/train/needs.h"
 #include "src/train/option_table.h"
 #include "tools/commands.h"
@@ -41,29 +40,6 @@ struct EvalArgs {
   bool held_out = false, json = false;
 };
 
-// A number that the model file keeps from its training, or `otherwise`.
-template <class T>
-T Fact(const Network& network, const std::string& name, T otherwise) {
-  const auto fact = network.facts.find(name);
-  if (fact == network.facts.end()) return otherwise;
-  return ParseNumber<T>(fact->second).value_or(otherwise);
-}
-
-// What was held out can be found again only in the data that the network was trained on: in others
-// the same split holds pictures that it was trained with.
-void CheckHeldOut(const EvalArgs& args, const Network& network, const DataSource& held_out) {
-  constexpr const char* kPrefix = "validation-data-";
-  if (!network.facts.contains(std::string(kPrefix) + "contents"))
-    return Warn(
-        "{}: does not say what data it was trained on; what is held out now may be what it was "
-        "trained with",
-        args.model);
-  const std::string difference = Difference(Identify(held_out), network.facts, kPrefix);
-  if (!difference.empty())
-    Fail("data '{}': not those that training held out of its data: {}", held_out.Description(),
-         difference);
-}
-
 // As training did, so that the sums are the same to the bit.
 int64_t BatchSize(const EvalArgs& args, const Network& network) {
   return std::max<int64_t>(
@@ -84,18 +60,12 @@ DataPtr OpenEvalData(const EvalArgs& args, const Network& network) {
   DataPtr data =
       OpenData(args.data, FitToModel(args.reading, network.graph.input_layout(), seed, args.model));
   LoadData(args, network, *data);
-  double fraction = args.validation_fraction.value_or(0);
-  if (args.held_out) {
-    fraction = Fact<double>(network, "validation-fraction", 0);
-    if (!(fraction > 0 && fraction < 1))
-      Fail(
-          "{}: training held nothing out of its data, expected a model trained with "
-          "--validation-fraction",
-          args.model);
-  }
-  if (fraction > 0) data = SplitData(data, fraction, seed).second;
+  const double fraction = args.validation_fraction.value_or(0);
+  if (args.held_out)
+    data = HeldOutPart(network, data, seed, args.model);
+  else if (fraction > 0)
+    data = SplitData(data, fraction, seed).second;
   const DataPtr as_model = WithClasses(data, network.classes);
-  if (args.held_out) CheckHeldOut(args, network, *data);
   WarnOfRange(network, data->Range(), "data '" + data->Description() + "'");
   return as_model;
 }

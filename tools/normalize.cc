@@ -315,7 +315,7 @@ void AddNormalize(const Command& app) {
                                  const char* text) {
     return AddText(command, name, value, kind, text);
   };
-  option("X", args->x, "FILE", "The array: .npy of f32, f64, f16 or bfloat16").Required();
+  option("X", args->x, "X.npy", "The array: .npy of f32, f64, f16 or bfloat16").Required();
   AddChoice(command, "--layer", args->layer, LayerNames(), OneOf(LayerNames())).Required();
   AddValue(command, "--format", "LETTERS", "a letter of B, T, S, C for each axis",
            "What the axes of X are, outermost first: B observations, T time, S space, C channels "

@@ -27,6 +27,9 @@ struct Word {
   T means{};
 };
 
+// What follows what is expected of each item of a list.
+inline constexpr const char* kSeveral = ", with commas between them";
+
 // "a, b or c".
 std::string OneOf(const std::vector<std::string>& names);
 
@@ -40,11 +43,12 @@ std::string Expected(const NumberRange<T>& range, const Word<T>& word) {
 }
 
 template <class T>
-T Parse(const std::string& text, const NumberRange<T>& range, const Word<T>& word) {
+T Parse(const std::string& text, const NumberRange<T>& range, const Word<T>& word,
+        const char* several = "") {
   if (word.text && SameLetters(text, {word.text}) != "") return word.means;
   const std::optional<T> value = ParseNumber<T>(text);
   if (!value || !range.Contains(*value))
-    Fail("{} given, expected {}", Quoted(text), Expected(range, word));
+    Fail("{} given, expected {}{}", Quoted(text), Expected(range, word), several);
   return *value;
 }
 
@@ -105,7 +109,7 @@ Option AddNumbers(const Command& command, const std::string& names, std::vector<
                           expected);
                    values.clear();
                    for (const std::string& text : texts)
-                     values.push_back(options_internal::Parse<T>(text, range, word));
+                     values.push_back(options_internal::Parse<T>(text, range, word, kSeveral));
                  })
       .Default(fmt::format("{}", fmt::join(defaults, ",")));
 }

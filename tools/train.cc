@@ -156,8 +156,22 @@ void TakeNotes(const std::map<std::string, std::string>& notes, TrainArgs& args)
   EnterFolderOf(text("folder"), args);
 }
 
+// A training that ends takes its checkpoint away.
+void CheckNotEnded(const std::string& checkpoint) {
+  namespace fs = std::filesystem;
+  const fs::path folder = fs::path(checkpoint).parent_path(), model = folder / "model.onnx";
+  std::error_code error;
+  if (!fs::exists(checkpoint, error) && !fs::exists(folder / "checkpoint.npz", error) &&
+      fs::exists(model, error))
+    Fail(
+        "{}: there is none, but {}: this training has ended, expected the checkpoint of one that "
+        "was stopped",
+        checkpoint, model.string());
+}
+
 // Puts the options that a checkpoint was made with into `args`, which holds those of this run.
 void TakeOptions(TrainArgs& args) {
+  CheckNotEnded(args.resume);
   const std::map<std::string, std::string> notes = ReadCheckpointNotes(args.resume);
   args.options = ReadCheckpointOptions(args.resume);
   try {
@@ -383,7 +397,8 @@ void AddTrain(const Command& app) {
       AddCommand(app, "train", "Train a network; write the model, its history and a report",
                  {"normkit train --data digits --output out",
                   "normkit train --data photos/ --network resnet-tiny --norm group:8 --output out",
-                  "normkit train --resume out/checkpoint.npz"});
+                  "normkit train --resume out/checkpoint.npz   # one that was stopped: Ctrl-C, a "
+                  "lost terminal"});
   AddOptions(command, *args);
   for (const std::string& option : command.OptionNames())
     if (!IsOwn(option)) command.Find("--resume").Excludes(command.Find(option));

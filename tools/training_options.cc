@@ -17,8 +17,8 @@ constexpr NumberRange<int64_t> kDrawnDigits{1, 100'000'000};
 // The name of data: a wrong number in it is a wrong command line, not data that are not there.
 Option AddSource(const Command& command, const std::string& name, std::string& data,
                  const std::string& description) {
-  return AddValue(command, name, "SOURCE", "data, as --help says", description,
-                  [&data](const std::string& text) {
+  return AddValue(command, name, "SOURCE", "digits[:COUNT], a folder, an IDX pair or an .npz",
+                  description, [&data](const std::string& text) {
                     constexpr std::string_view kDigits = "digits:";
                     if (text.starts_with(kDigits))
                       ParseNumber(text.substr(kDigits.size()), kDrawnDigits);

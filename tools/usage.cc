@@ -113,15 +113,34 @@ std::vector<std::string> OptionNames(const CLI::App& app) {
   return names;
 }
 
+// " of its option" where the option that lacks a value is the likely one to have been left out.
+std::string MeantFor(const CLI::App& command) {
+  for (const CLI::Option* option : command.get_options())
+    if (!option->get_positional() && option->get_required() && option->count() == 0)
+      return fmt::format(", expected the name of an option before it, such as {}",
+                         option->get_name());
+  return "";
+}
+
+// ", did you mean '-V'?" for the letter of a flag in the other case.
+std::string OtherCase(const CLI::App& command, const std::string& word) {
+  for (const CLI::Option* option : command.get_options())
+    for (const std::string& letter : option->get_snames())
+      if (SameLetters(word, {"-" + letter}) != "") return DidYouMean(word, {"-" + letter});
+  return "";
+}
+
 // What is wrong with `word`, which neither `app` nor its chosen subcommand knows.
 std::string Unknown(const CLI::App& app, const CLI::App& command, const std::string& word) {
   if (word.size() > 1 && word[0] == '-') {
     const std::string name = word.substr(0, word.find('='));
-    return fmt::format("unknown option {}{}", Quoted(name), DidYouMean(name, OptionNames(command)));
+    const std::string other = OtherCase(command, name);
+    return fmt::format("unknown option {}{}", Quoted(name),
+                       other.empty() ? DidYouMean(name, OptionNames(command)) : other);
   }
   if (&command == &app)
     return fmt::format("unknown command {}{}", Quoted(word), DidYouMean(word, CommandNames(app)));
-  return fmt::format("{} is one argument too many", Quoted(word));
+  return fmt::format("{} is one argument too many{}", Quoted(word), MeantFor(command));
 }
 
 // What CLI11 says, as our own options say it: what was given, and what was expected.
@@ -132,6 +151,11 @@ std::string Explain(const CLI::App& command, const CLI::ParseError& error) {
   if (!option) {  // of a flag CLI11 says the name without "--"
     name.insert(0, "--");
     option = command.get_option_no_throw(name);
+  }
+  if (dynamic_cast<const CLI::RequiredError*>(&error)) {
+    const CLI::Option* missing = command.get_option_no_throw(what.substr(0, what.find(' ')));
+    if (missing && missing->get_positional())  // as the line of usage calls it
+      return fmt::format("{} is required", missing->get_option_text());
   }
   if (dynamic_cast<const CLI::ExcludesError*>(&error)) {
     const std::string other = what.substr(what.rfind(' ') + 1);

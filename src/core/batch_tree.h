@@ -121,7 +121,7 @@ T* JoinRanks(LeafArrays<T> nodes, const BatchPart& part, Reducer& reducer, int64
   T* own = Scratch<OwnTag, T>(most * n);
   T* all = Scratch<AllTag, T>(most * n * ranks);
   const PartNodes mine(part);
-  std::memset(static_cast<void*>(own), 0, most * n * sizeof(T));
+  if (most * n > 0) std::memset(static_cast<void*>(own), 0, most * n * sizeof(T));  // of null: UB
   for (size_t i = 0; i < mine.count(); ++i) std::copy_n(nodes[mine[i]], n, own + i * n);
   reducer.Gather(std::as_bytes(std::span(own, most * n)),
                  std::as_writable_bytes(std::span(all, most * n * ranks)));

@@ -48,7 +48,9 @@ TEST(FilesTest, Errors) {
   EXPECT_ERROR(ReadFile("no/such/file"), "no/such/file: cannot be read: No such file or directory");
   EXPECT_ERROR(ReadFile(folder.path()), folder.path() + ": is a folder, expected a file");
   EXPECT_ERROR(WriteFile("no/such/file", "x"),
-               "no/such/file: cannot be written: No such file or directory");
+               "no/such/file: cannot be written: there is no folder 'no/such'");
+  EXPECT_ERROR(CheckWritable("no/such/file", 5),
+               "no/such/file: cannot be written (5 bytes): there is no folder 'no/such'");
   WriteFile(folder / "file", "12345");
   EXPECT_ERROR(ReadFile(folder / "file", 4),
                folder / "file" + ": has more than 4 bytes, the most that is read here");

@@ -60,6 +60,11 @@ std::string FolderOf(const std::string& path) {
   return folder.empty() ? "." : folder;
 }
 
+// Why no file could be made in `folder`.
+std::string ReasonIn(const std::string& folder) {
+  return errno == ENOENT ? fmt::format("there is no folder '{}'", folder) : Reason();
+}
+
 // A new file in `folder`, whose path is put into `path`. Its name says nothing of what it is for: a
 // name of the greatest length has no room for more.
 Descriptor MakeTemporary(const std::string& folder, std::string& path) {
@@ -70,7 +75,7 @@ Descriptor MakeTemporary(const std::string& folder, std::string& path) {
 void Replace(const std::string& path, std::string_view bytes, const std::string& named) {
   std::string temporary;
   const Descriptor fd = MakeTemporary(FolderOf(path), temporary);
-  if (!fd.is_open()) Fail("{}: cannot be written: {}", named, Reason());
+  if (!fd.is_open()) Fail("{}: cannot be written: {}", named, ReasonIn(FolderOf(path)));
   try {
     WriteAll(fd.get(), bytes, named);
     const mode_t mask = umask(0);
@@ -114,8 +119,9 @@ void WriteFile(const std::string& path, std::string_view bytes) {
 
 void CheckWritable(const std::string& path, uint64_t bytes) {
   const Target target = FindTarget(path);
-  if (!target.stream && !MakeNameless(FolderOf(target.path), bytes).is_open())
-    Fail("{}: cannot be written ({} bytes): {}", path, bytes, Reason());
+  const std::string folder = FolderOf(target.path);
+  if (!target.stream && !MakeNameless(folder, bytes).is_open())
+    Fail("{}: cannot be written ({} bytes): {}", path, bytes, ReasonIn(folder));
 }
 
 void CheckRoom(const std::string& folder, std::span<const uint64_t> bytes) {

@@ -236,7 +236,7 @@ TEST(ImageTest, WritingErrors) {
                "x.bmp: the ending is '.bmp', expected .png, .jpg or "
                ".jpeg");
   EXPECT_ERROR(WriteImage("no/such/x.png", image),
-               "no/such/x.png: cannot be written: No such file or directory");
+               "no/such/x.png: cannot be written: there is no folder 'no/such'");
   EXPECT_ERROR(WriteImage("x.png", {2, 2, 3, Pixels(5)}),
                "x.png: a picture of 2 x 2 pixels, 3 channels, 5 bytes is given, expected 1 or 3 "
                "channels and as many bytes, at most 268435456 pixels");

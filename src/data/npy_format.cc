@@ -8,6 +8,7 @@
 
 #include "src/core/fail.h"
 #include "src/core/numbers.h"
+#include "src/data/file_kind.h"
 
 // Described in NumPy's documentation, numpy.lib.format: the magic string, two bytes of version, the
 // length of the header (2 bytes in version 1, 4 in versions 2 and 3), the header (a Python
@@ -145,6 +146,8 @@ uint64_t LittleEndian(std::string_view bytes) {
 
 // Takes the header off the front of `bytes`.
 Header TakeHeader(std::string_view& bytes, std::string_view where) {
+  const std::string_view kind = bytes.starts_with(kMagic) ? "" : FileKind(bytes);
+  if (!kind.empty()) Fail("{}: is {}, expected an .npy file (what numpy.save writes)", where, kind);
   if (!bytes.starts_with(kMagic) || bytes.size() < kMagic.size() + 2)
     Fail("{}: is not an .npy file (it does not begin with \\x93NUMPY and a version)", where);
   const int major = bytes[6], minor = bytes[7];

@@ -114,6 +114,10 @@ TEST(NpyTest, RoundTripThroughAFile) {
 TEST(NpyTest, HeaderErrors) {
   const auto parse = [](const std::string& header) { ParseNpy(NpyFile(header, ""), "a.npy"); };
   EXPECT_ERROR(ParseNpy("GIF89a..", "a.npy"),
+               "a.npy: is a GIF picture, expected an .npy file (what numpy.save writes)");
+  EXPECT_ERROR(ParseNpy("PK\3\4", "a.npy"),
+               "a.npy: is a ZIP archive, expected an .npy file (what numpy.save writes)");
+  EXPECT_ERROR(ParseNpy("\x93\1", "a.npy"),
                "a.npy: is not an .npy file (it does not begin with \\x93NUMPY and a version)");
   EXPECT_ERROR(ParseNpy(NpyFile("{}", "", 4), "a.npy"),
                "a.npy: .npy version 4.0, expected 1.0, 2.0 or 3.0");
@@ -193,7 +197,7 @@ TEST(NpyTest, WritingErrors) {
   EXPECT_ERROR(SerializeNpy({"<f4", {-1}, {}}, "a.npy"),
                "a.npy: shape [-1] is given, expected at most 64 sizes >= 0");
   EXPECT_ERROR(WriteNpy("no/such/a.npy", MakeNpy(DType::kF32, {0}, nullptr)),
-               "no/such/a.npy: cannot be written: No such file or directory");
+               "no/such/a.npy: cannot be written: there is no folder 'no/such'");
 }
 
 }  // namespace

@@ -65,10 +65,9 @@ DataPtr AsAskedFor(DataPtr data, const OpenOptions& options, const std::string& 
   const std::vector<int64_t> shape = data->layout().shape();
   if (data->layout().format() != "BSSC" || !fits(options.height, shape[1]) ||
       !fits(options.width, shape[2]) || !fits(options.channels, shape[3]))
-    Fail(
-        "data '{}': has {}; {} x {} x {} is asked for (0: any), expected a folder of pictures, "
-        "which are resized",
-        spec, SizeText(data->layout()), options.height, options.width, options.channels);
+    Fail("data '{}': has {}; {} is asked for, which takes a folder of pictures: they are resized",
+         spec, SizeText(data->layout()),
+         AskedSizeText(options.height, options.width, options.channels));
   return data;
 }
 

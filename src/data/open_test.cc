@@ -101,12 +101,12 @@ TEST(OpenTest, OptionsOfOtherDataAreRefused) {
   WriteFile(folder / "a-labels-idx1-ubyte", kLabels);
   EXPECT_EQ(OpenData(folder / "a", {.height = 1, .width = 2, .channels = 1})->size(), 3);
   EXPECT_ERROR(OpenData(folder / "a", {.height = 28, .width = 28}),
-               fmt::format("data '{}': has 1 x 2 x 1 (height x width x channels); 28 x 28 x 0 is "
-                           "asked for (0: any), expected a folder of pictures, which are resized",
+               fmt::format("data '{}': has 1 x 2 x 1 (height x width x channels); 28 x 28 x any is "
+                           "asked for, which takes a folder of pictures: they are resized",
                            folder / "a"));
   EXPECT_ERROR(OpenData("digits:5", {.channels = 3}),
-               "data 'digits:5': has 28 x 28 x 1 (height x width x channels); 0 x 0 x 3 is asked "
-               "for (0: any), expected a folder of pictures, which are resized");
+               "data 'digits:5': has 28 x 28 x 1 (height x width x channels); any x any x 3 is "
+               "asked for, which takes a folder of pictures: they are resized");
   for (const std::string& spec : {std::string("digits:5"), folder / "a", folder.path()})
     EXPECT_ERROR(
         OpenData(spec, {.format = "BSS"}),

@@ -43,6 +43,11 @@ std::string SizeText(const Layout& observation) {
   return observation.ToString();
 }
 
+std::string AskedSizeText(int64_t height, int64_t width, int64_t channels) {
+  const auto text = [](int64_t asked) { return asked == 0 ? "any" : std::to_string(asked); };
+  return fmt::format("{} x {} x {}", text(height), text(width), text(channels));
+}
+
 std::string Summarize(const DataSource& source, const std::vector<std::string>& notes) {
   std::string text = source.Description() + ": ";
   if (!source.classes().empty())

@@ -1,6 +1,7 @@
 // What one line says about data.
 #pragma once
 
+#include <cstdint>
 #include <map>
 #include <string>
 #include <vector>
@@ -15,6 +16,9 @@ std::string Summarize(const DataSource& source, const std::vector<std::string>& 
 
 // "28 x 28 x 1 (height x width x channels)" or "6 features" of one observation.
 std::string SizeText(const Layout& observation);
+
+// "9 x 9 x any" of what was asked for, where 0 is any.
+std::string AskedSizeText(int64_t height, int64_t width, int64_t channels);
 
 // Things that were passed over, counted by reason: "3 .txt, 1 dangling link".
 class LeftOut {

@@ -10,6 +10,7 @@
 
 #include "normkit/core/error.h"
 #include "normkit/onnx/onnx.h"
+#include "src/core/files.h"
 #include "src/core/testing.h"
 #include "src/onnx/damaged.h"
 #include "src/onnx/model.h"
@@ -172,10 +173,18 @@ class OnnxErrors : public ::testing::Test, protected Damaged {
 TEST_F(OnnxErrors, Files) {
   EXPECT_ERROR(LoadOnnx("/nowhere.onnx"),
                "/nowhere.onnx: cannot be read: No such file or directory");
-  EXPECT_ERROR(NetworkFromOnnx("", "m.onnx"),
-               "m.onnx: is not an ONNX model (0 bytes without a graph)");
-  EXPECT_ERROR(NetworkFromOnnx("not a model", "m.onnx"),
-               "m.onnx: is not an ONNX model (11 bytes that do not parse)");
+  const std::string expected = ", expected an ONNX model, such as the model.onnx of a training";
+  EXPECT_ERROR(NetworkFromOnnx("", "m.onnx"), "m.onnx: is empty" + expected);
+  EXPECT_ERROR(NetworkFromOnnx("not a model", "m.onnx"), "m.onnx: is a text" + expected);
+  EXPECT_ERROR(NetworkFromOnnx("{\"layers\": []}", "m.json"), "m.json: is a JSON text" + expected);
+  EXPECT_ERROR(NetworkFromOnnx("\xff\xd8\xff", "m.jpg"), "m.jpg: is a JPEG picture" + expected);
+  EXPECT_ERROR(NetworkFromOnnx("\x80\1\2", "m.onnx"),
+               "m.onnx: is not an ONNX model (3 bytes without a graph)");
+  const TestFolder folder;
+  EXPECT_ERROR(LoadOnnx(folder.path()), folder.path() + ": is a folder, expected a file");
+  WriteFile(folder / "model.onnx", "");
+  EXPECT_ERROR(LoadOnnx(folder.path()), folder.path() + ": is a folder, expected a file, such as " +
+                                            folder.path() + "/model.onnx");
 }
 
 TEST_F(OnnxErrors, Models) {

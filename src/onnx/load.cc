@@ -1,4 +1,5 @@
 // ONNX models to networks.
+#include <filesystem>
 #include <limits>
 #include <set>
 
@@ -6,6 +7,7 @@
 #include "src/core/fail.h"
 #include "src/core/files.h"
 #include "src/core/suggest.h"
+#include "src/data/file_kind.h"
 #include "src/nn/finite_parameters.h"
 #include "src/onnx/metadata.h"
 #include "src/onnx/model.h"
@@ -17,13 +19,19 @@ namespace {
 
 constexpr uint64_t kMostBytes = std::numeric_limits<int>::max();  // of protobuf
 
+[[noreturn]] void RefuseFile(std::string_view bytes, const std::string& file, const char* why) {
+  const std::string_view kind = FileKind(bytes);
+  if (!kind.empty())
+    Fail("{}: is {}, expected an ONNX model, such as the model.onnx of a training", file, kind);
+  Fail("{}: is not an ONNX model ({} bytes {})", file, bytes.size(), why);
+}
+
 onnx::ModelProto Parse(std::string_view bytes, const std::string& file) {
   onnx::ModelProto model;
   if (bytes.size() > kMostBytes ||
       !model.ParseFromArray(bytes.data(), static_cast<int>(bytes.size())))
-    Fail("{}: is not an ONNX model ({} bytes that do not parse)", file, bytes.size());
-  if (!model.has_graph())
-    Fail("{}: is not an ONNX model ({} bytes without a graph)", file, bytes.size());
+    RefuseFile(bytes, file, "that do not parse");
+  if (!model.has_graph()) RefuseFile(bytes, file, "without a graph");
   return model;
 }
 
@@ -134,6 +142,10 @@ OnnxInfo OnnxInfoOf(std::string_view bytes, const std::string& file) {
 }
 
 Network LoadOnnx(const std::string& path) {
+  const std::filesystem::path model = std::filesystem::path(path) / "model.onnx";
+  std::error_code error;  // what cannot be looked at is not there
+  if (std::filesystem::is_regular_file(model, error))
+    Fail("{}: is a folder, expected a file, such as {}", path, model.string());
   return NetworkFromOnnx(ReadFile(path, kMostBytes), path);
 }
 

@@ -78,6 +78,8 @@ std::vector<std::pair<std::string, std::string>> Flat(const RunIdentity& identit
 class Reader {
  public:
   explicit Reader(const std::string& path) : path_(path), arrays_(ReadNpz(path)) {
+    if (!arrays_.contains("metadata"))
+      Damaged("has no array 'metadata', expected an archive that a training wrote");
     const NpyArray& text = Get("metadata");
     if (text.descr != "|u1") Damaged("'metadata' is {}, expected |u1", text.descr);
     metadata_ = json::parse(reinterpret_cast<const char*>(text.data.data()),

@@ -238,7 +238,8 @@ TEST_F(CheckpointTest, DamageIsNamed) {
     WriteNpz(path_, arrays);
     return ResumeMessage();
   };
-  EXPECT_EQ(without("metadata"), "has no array 'metadata'");
+  EXPECT_EQ(without("metadata"),
+            "has no array 'metadata', expected an archive that a training wrote");
   EXPECT_EQ(without("history"), "has no array 'history'");
   EXPECT_EQ(without("parameters/bn.scale"), "has no array 'parameters/bn.scale'");
   EXPECT_EQ(without("average/bn.scale"), "has no array 'average/bn.scale'");

@@ -18,8 +18,10 @@ Graph MakeNetworkFor(const DataSource& data, const std::string& network, const N
     Fail("network '{}' takes images, BSSC, '{}' has {}; describe another in a .json file", network,
          data.Description(), data.layout().ToString());
   if (data.target_size() > 0 && !IsFile(network))
-    Fail("network '{}' tells classes apart, '{}' has targets; describe another in a .json file",
-         network, data.Description());
+    Fail(
+        "network '{}' tells classes apart, '{}' has targets (class numbers are an array of whole "
+        "numbers); describe another in a .json file",
+        network, data.Description());
   NetworkPurpose purpose{.norm = norm};
   const std::vector<int64_t> shape = data.layout().shape();
   if (images) purpose.input_size = {shape[1], shape[2], shape[3]};

@@ -1,4 +1,5 @@
 // Checkpoints that cannot be written, before training and in its midst.
+#include <fmt/format.h>
 #include <sys/stat.h>
 
 #include <filesystem>
