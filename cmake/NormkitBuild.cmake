@@ -59,7 +59,7 @@ include(NormkitPrecompile)  # normkit_precompile()
 option(NORMKIT_UNITY "Compile the files of a module together" OFF)
 function(normkit_unity target)
   if(NORMKIT_UNITY AND NOT NORMKIT_SANITIZE)
-    set_target_properties(${target} PROPERTIES UNITY_BUILD ON UNITY_BUILD_BATCH_SIZE 9)
+    set_target_properties(${target} PROPERTIES UNITY_BUILD ON UNITY_BUILD_BATCH_SIZE 8)
   endif()
 endfunction()
 

@@ -13,6 +13,11 @@ add_library(normkit SHARED)
 add_library(normkit::normkit ALIAS normkit)
 target_link_libraries(normkit PRIVATE ${modules})
 
+if(TARGET normkit_mpi)  # loaded at run time: whoever builds one of the two has it
+  add_dependencies(normkit_all normkit_mpi)
+  add_dependencies(normkit normkit_mpi)
+endif()
+
 # The operation alone, normkit::norm: the same objects, and in place of what core and simd take from other
 # people's libraries their standalone/, so that it links nothing but the C and C++ libraries.
 add_library(normkit_norm_library SHARED)
