@@ -114,7 +114,7 @@ void BM_Reproducible(benchmark::State& state) {
   for (auto _ : state) {
     if (direction == kForward) convolution.Forward(px, pw, nullptr, py, memory);
     if (direction == kData) convolution.BackwardData(py, pw, false, px, memory);
-    if (direction == kWeights) convolution.BackwardWeights(px, py, pw, nullptr, memory);
+    if (direction == kWeights) convolution.BackwardWeights(px, py, nullptr, pw, nullptr, memory);
   }
   Report(state, size);
 }

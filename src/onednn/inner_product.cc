@@ -7,8 +7,9 @@
 namespace normkit {
 namespace {
 
-constexpr int64_t kTileFloats = 1 << 14;        // of weights whose products are added up in a cache
-constexpr int64_t kLine = 16;                   // floats
+constexpr int64_t kTileSide = 128;   // of weights whose products are added up in a cache
+constexpr int64_t kLine = 16;        // floats
+constexpr int64_t kLongestOwn = 32;  // leaf; of longer ones the library's products are faster
 constexpr int64_t kParallelProducts = 1 << 17;  // multiplications worth waking a thread for
 
 constexpr int64_t kMaxBlocks = 16;
@@ -67,24 +68,25 @@ void ForBlocks(const LeafCut& rows, bool worth_threads, const float* from, int64
   });
 }
 
-// A rectangle of the weights' gradient: outputs [o, o + rows), inputs [i, i + columns).
-struct Tile {
-  int64_t o, i, rows, columns;
-};
+using products::Tile;
 
-// Weights in tiles along their longer side.
+// The gradient of the weights in tiles of at most kTileSide by kTileSide.
 struct TileCut {
-  bool by_output;
-  int64_t length, count;
-  explicit TileCut(const InnerProductShape& s) : by_output(s.outputs >= s.inputs) {
-    const int64_t longer = std::max(s.outputs, s.inputs), shorter = std::min(s.outputs, s.inputs);
-    length = std::max(kLine, kTileFloats / shorter / kLine * kLine);
-    count = (longer + length - 1) / length;
-  }
+  int64_t rows, columns, across, count;
+  explicit TileCut(const InnerProductShape& s)
+      : rows(Length(s.outputs)),
+        columns(Length(s.inputs)),
+        across((s.inputs + columns - 1) / columns),
+        count((s.outputs + rows - 1) / rows * across) {}
   Tile Get(const InnerProductShape& s, int64_t index) const {
-    const int64_t begin = index * length;
-    if (by_output) return {begin, 0, std::min(length, s.outputs - begin), s.inputs};
-    return {0, begin, s.outputs, std::min(length, s.inputs - begin)};
+    const int64_t o = index / across * rows, i = index % across * columns;
+    return {o, i, std::min(rows, s.outputs - o), std::min(columns, s.inputs - i)};
+  }
+
+ private:
+  static int64_t Length(int64_t size) {
+    const int64_t pieces = (size + kTileSide - 1) / kTileSide;
+    return ((size + pieces - 1) / pieces + kLine - 1) / kLine * kLine;
   }
 };
 
@@ -161,6 +163,18 @@ void InnerProduct::BackwardData(const float* dy, const float* weights, bool add,
   call.Check("matrix product");
 }
 
+// A tile of all nodes with products of our own, which have the tree in the registers and the first
+// cache. Leaves of the same lengths on every rank go the same way.
+void InnerProduct::SumOwn(const float* x, const float* dy, const products::Tile& tile,
+                          const LeafArrays<float>& nodes) const {
+  ForNodes(cut_.part(), [&](int first, int leaves) {
+    float* to = nodes[static_cast<size_t>(first)];
+    products::SumOuterProducts(products::LeafOrder(cut_, first, leaves),
+                               {x, dy, shape_.inputs, shape_.outputs}, tile,
+                               to + tile.o * shape_.inputs + tile.i, shape_.inputs);
+  });
+}
+
 // dW = dy^T x of the nodes of this part, each into its array.
 void InnerProduct::SumWeights(const float* x, const float* dy,
                               const LeafArrays<float>& nodes) const {
@@ -169,6 +183,7 @@ void InnerProduct::SumWeights(const float* x, const float* dy,
   ParallelFor(tiles.count, WorthThreads(shape_), [&](int64_t i) {
     const OneThread one_thread;
     const Tile tile = tiles.Get(shape_, i);
+    if (cut_.longest() <= kLongestOwn) return SumOwn(x, dy, tile, nodes);
     const TileTree tree(shape_, cut_, tile, x, dy, call);
     ForNodes(cut_.part(), [&](int first, int leaves) {
       float* to = nodes[static_cast<size_t>(first)];

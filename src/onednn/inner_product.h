@@ -4,6 +4,7 @@
 #include <cstdint>
 
 #include "src/core/batch_tree.h"
+#include "src/products/outer_sum.h"
 
 namespace normkit {
 
@@ -27,6 +28,8 @@ class InnerProduct {
                        float* dbias) const;
 
  private:
+  void SumOwn(const float* x, const float* dy, const products::Tile& tile,
+              const LeafArrays<float>& nodes) const;
   void SumWeights(const float* x, const float* dy, const LeafArrays<float>& nodes) const;
 
   InnerProductShape shape_;

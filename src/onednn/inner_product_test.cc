@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "normkit/core/random.h"
+#include "normkit/core/reducer.h"
 #include "normkit/core/threads.h"
 #include "src/core/exact_sum_testing.h"
 
@@ -39,7 +40,8 @@ Result Results(const InnerProductShape& s) {
 }
 
 constexpr InnerProductShape kShapes[] = {{1, 1, 1},      {1, 100, 10},   {7, 3, 5},
-                                         {60, 784, 100}, {128, 100, 10}, {33, 17, 300}};
+                                         {60, 784, 100}, {128, 100, 10}, {33, 17, 300},
+                                         {600, 30, 11}};
 
 TEST(InnerProductTest, AgreesWithNestedLoops) {
   for (const InnerProductShape& s : kShapes) {
@@ -107,6 +109,29 @@ TEST(InnerProductTest, PartsHaveTheBitsOfTheWhole) {
                              dx.data());
         expect(whole.dx, s.inputs, dx);
       }
+  }
+}
+
+// Both ways to sum: leaves of few observations and of many.
+TEST(InnerProductTest, GradientsOfRanksHaveTheBitsOfTheWhole) {
+  for (const InnerProductShape& s :
+       {InnerProductShape{20, 20, 7}, {33, 17, 300}, {64, 130, 10}, {700, 30, 11}}) {
+    const auto x = Normal(s.batch * s.inputs, 1), dy = Normal(s.batch * s.outputs, 3);
+    const Result whole = Results(s);
+    for (const int ranks : {1, 2, 3, 8})
+      RunRanks(ranks, [&](Reducer& reducer) {
+        const BatchPart part = BatchPart::OfRank(s.batch, reducer.rank(), ranks);
+        Result r{{},
+                 {},
+                 std::vector<float>(whole.dweights.size()),
+                 std::vector<float>(whole.dbias.size())};
+        const InnerProduct product({part.size(), s.inputs, s.outputs}, part);
+        product.BackwardWeights(x.data() + part.begin() * s.inputs,
+                                dy.data() + part.begin() * s.outputs, &reducer, r.dweights.data(),
+                                r.dbias.data());
+        EXPECT_EQ(r.dweights, whole.dweights) << s.batch << " on " << ranks;
+        EXPECT_EQ(r.dbias, whole.dbias) << s.batch << " on " << ranks;
+      });
   }
 }
 

@@ -1,6 +1,7 @@
 // Operations on rows: softmax, flattening, what an input layer does; and dropout.
 #include <algorithm>
 #include <cmath>
+#include <vector>
 
 #include "src/core/batch_tree.h"
 #include "src/core/fail.h"
@@ -191,36 +192,53 @@ class DropoutOp : public Op {
 class RescalingKernel : public Kernel {
  public:
   RescalingKernel(Rescale how, const Layout& x)
-      : how_(how), rows_(x.size() / x.channels()), channels_(x.channels()) {}
+      : how_(how),
+        size_(x.size()),
+        channels_(x.channels()),
+        length_(channels_ * std::max<int64_t>(1, kLongRow / channels_)),
+        a_(static_cast<size_t>(length_)),
+        b_(a_) {}
   bool needs_input(size_t) const override { return false; }
 
   void Forward(const ForwardContext& context) override {
-    const float *a = context.x(1), *b = context.inputs.size() > 2 ? context.x(2) : nullptr;
-    ForRowPieces(rows_, channels_, [&](int64_t row) {
-      RescaleRow(context.x() + row * channels_, a, b, context.y() + row * channels_);
+    const float* a = Repeat(context.x(1), a_);
+    const float* b = context.inputs.size() > 2 ? Repeat(context.x(2), b_) : nullptr;
+    ForRowPieces((size_ + length_ - 1) / length_, length_, [&](int64_t row) {
+      const int64_t begin = row * length_;
+      RescaleRow(context.x() + begin, a, b, std::min(length_, size_ - begin), context.y() + begin);
     });
   }
 
  private:
-  void RescaleRow(const float* x, const float* a, const float* b, float* y) const {
+  static constexpr int64_t kLongRow = 256;  // pixels of few channels are rescaled together
+
+  // The numbers of the channels, for each pixel of a row.
+  const float* Repeat(const float* numbers, std::vector<float>& row) const {
+    for (auto to = row.begin(); to < row.end(); to += channels_)
+      std::copy_n(numbers, channels_, to);
+    return row.data();
+  }
+
+  void RescaleRow(const float* x, const float* a, const float* b, int64_t n, float* y) const {
     switch (how_) {
       case Rescale::kSubtract:
-        for (int64_t c = 0; c < channels_; ++c) y[c] = x[c] - a[c];
+        for (int64_t c = 0; c < n; ++c) y[c] = x[c] - a[c];
         break;
       case Rescale::kStandardize:
-        for (int64_t c = 0; c < channels_; ++c) y[c] = (x[c] - a[c]) / b[c];
+        for (int64_t c = 0; c < n; ++c) y[c] = (x[c] - a[c]) / b[c];
         break;
       case Rescale::kZeroOne:
-        for (int64_t c = 0; c < channels_; ++c) y[c] = (x[c] - a[c]) / (b[c] - a[c]);
+        for (int64_t c = 0; c < n; ++c) y[c] = (x[c] - a[c]) / (b[c] - a[c]);
         break;
       case Rescale::kSymmetric:
-        for (int64_t c = 0; c < channels_; ++c) y[c] = 2 * ((x[c] - a[c]) / (b[c] - a[c])) - 1;
+        for (int64_t c = 0; c < n; ++c) y[c] = 2 * ((x[c] - a[c]) / (b[c] - a[c])) - 1;
         break;
     }
   }
 
   Rescale how_;
-  int64_t rows_, channels_;
+  int64_t size_, channels_, length_;
+  std::vector<float> a_, b_;
 };
 
 class RescalingOp : public Op {
