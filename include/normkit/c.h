@@ -80,7 +80,7 @@ enum {
  * members, and believe a program that was compiled before about what it knows. */
 typedef struct normkit_options {
   size_t size;
-  double epsilon;                  /* added to the variance; > 0 */
+  double epsilon;                  /* added to the variance; >= 2^-126, of f64 2^-1022 */
   int64_t num_groups;              /* group normalization: needed; others: NORMKIT_NO_GROUPS */
   const char* operation_dimension; /* layer normalization: "batch-excluded" (what NULL means),
                                       "auto", "channel-only", "spatial-channel" */

@@ -478,11 +478,11 @@ TEST_F(Targets, ValuesWhoseSquaresLeaveTheRange) {
       for (const NormSpec& spec :
            {kBatchNorm, kLayerNorm, kRmsNorm, kInstanceNorm, kLayerNormChannelOnly}) {
         const Case test{spec, cases::MakeLayout(format, {.b = 9, .t = 70, .s = 300, .c = 20})};
-        for (const double size : {1e25, 1e37, 1e-20, 1e-22}) {
+        for (const double size : {1e25, 1e37, 1e-18, 1e-20, 1e-22, 1e-30}) {
           auto values = cases::Normals(test.layout.size(), 1, size, size);
           for (size_t i = 0; i < values.size(); i += 2) values[i] *= 0.5;
           const Problem p(test, values);
-          const double epsilon = size > 1 ? 1e-5 : 1e-3 * size * size;
+          const double epsilon = size > 1 ? 1e-5 : std::max(0x1p-126, 1e-3 * size * size);
           const auto y = ForwardTraining(spec, p.x_tensor, &p.gamma_tensor, &p.beta_tensor,
                                          {.epsilon = epsilon})
                              .y;
@@ -490,6 +490,22 @@ TEST_F(Targets, ValuesWhoseSquaresLeaveTheRange) {
               << test.ToString() << ", values of " << size << " on " << target;
         }
       }
+    }
+  }
+}
+
+// gamma * rstd beyond the range of f32 or f64: of a constant beta is left.
+TEST(Edges, ConstantInputGivesBetaWhateverGamma) {
+  for (DType dtype : {DType::kF32, DType::kF64, DType::kBF16}) {
+    const double epsilon = dtype == DType::kF64 ? 1e-305 : 1e-37;
+    for (const Case& test : cases::AllCases(dtype)) {
+      if (!test.spec.center) continue;
+      Problem p(test, std::vector<double>(static_cast<size_t>(test.layout.size()), 5.0));
+      for (double& g : p.gamma) g = dtype == DType::kF64 ? 1e300 : -1e38;
+      p.gamma_tensor = cases::MakeTensor(p.gamma_tensor.layout(), ParameterDType(dtype), p.gamma);
+      const auto y = cases::ToDoubles(
+          ForwardTraining(test.spec, p.x_tensor, &p.gamma_tensor, nullptr, {.epsilon = epsilon}).y);
+      ASSERT_EQ(y, std::vector<double>(y.size(), 0)) << test.ToString();
     }
   }
 }

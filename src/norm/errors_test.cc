@@ -24,6 +24,19 @@ TEST(Errors, Epsilon) {
             ", expected a finite number above 0");
 }
 
+// Its root is what a variance of 0 divides by, and rstd^2 is a factor of dx.
+TEST(Errors, EpsilonBelowTheRange) {
+  for (const DType dtype : {DType::kF32, DType::kBF16, DType::kF16})
+    EXPECT_EQ(ErrorOf([&] { Normalization(kBatchNorm, kImage, dtype, {.epsilon = 1e-38}); }),
+              "batch normalization of " + std::string(Name(dtype)) +
+                  ": epsilon is 1e-38, expected at least 1.1754943508222875e-38");
+  EXPECT_EQ(ErrorOf([] { Normalization(kRmsNorm, kImage, DType::kF64, {.epsilon = 1e-310}); }),
+            "rms normalization of f64: epsilon is 1e-310, expected at least "
+            "2.2250738585072014e-308");
+  Normalization(kBatchNorm, kImage, DType::kF32, {.epsilon = 0x1p-126});
+  Normalization(kBatchNorm, kImage, DType::kF64, {.epsilon = 1e-310 * 1e10});
+}
+
 TEST(Errors, NoChannel) {
   EXPECT_EQ(ErrorOf([] {
               Normalization(kLayerNorm, Layout::Make("BS", std::vector<int64_t>{2, 3}));

@@ -81,15 +81,70 @@ TEST_P(GradientBounds, HoldForEveryLayerFormatAndMean) {
           const auto got =
               cases::WorstGradientFractions(p, Backward(test.spec, p.x_tensor, &p.gamma_tensor,
                                                         &p.beta_tensor, p.dy_tensor, forward));
-          for (const double fraction : {got.dx, got.dgamma, got.dbeta})
-            EXPECT_LE(fraction, 1) << test.ToString() << ", mean " << mean << ", seed " << seed;
-          worst.dx = std::max(worst.dx, got.dx);
-          worst.dgamma = std::max(worst.dgamma, got.dgamma);
-          worst.dbeta = std::max(worst.dbeta, got.dbeta);
+          EXPECT_LE(got.Largest(), 1) << test.ToString() << ", mean " << mean << ", seed " << seed;
+          worst.Add(got);
         }
     }
   std::printf("  %s: at most %.2f (dx), %.2f (dgamma), %.2f (dbeta) of the bounds\n",
               std::string(Name(dtype)).c_str(), worst.dx, worst.dgamma, worst.dbeta);
+}
+
+// Means of x and common parts of dy.
+struct Offsets {
+  double x, dy;
+};
+std::vector<Offsets> OffsetsFor(DType dtype) {
+  if (dtype == DType::kF32 || dtype == DType::kF64)
+    return {{0, 0}, {5, 100}, {-1e3, 1e4}, {1e4, -1e3}, {1e6, 0}, {1, 1e6}, {1e6, 1e6}};
+  return {{0, 0}, {5, -100}, {-1e3, 1e3}};
+}
+
+// Large statistics, cut in chunks, strips and parts; dy as the gradient of a mean begins.
+TEST_P(GradientBounds, HoldForLargeStatisticsAndCommonParts) {
+  const DType dtype = GetParam();
+  std::vector<cases::Case> all = cases::LargeStatisticCases(dtype);
+  const auto add = [&](const NormSpec& spec, const char* format, std::vector<int64_t> shape) {
+    all.push_back({spec, Layout::Make(format, shape), dtype});
+  };
+  add(kBatchNorm, "BCSS", {16, 8, 28, 28});
+  add(kBatchNorm, "BCS", {3, 2, 70'001});
+  add(kBatchNorm, "BCS", {400, 5, 3});
+  add(kBatchNorm, "BSSC", {8, 28, 28, 19});
+  add(kInstanceNorm, "BSSC", {2, 40, 40, 33});
+  add(kInstanceNorm, "BCSS", {2, 3, 60, 60});
+  add(kLayerNorm, "BC", {64, 513});
+  add(kLayerNormChannelOnly, "BCSS", {2, 70, 20, 20});
+  for (const cases::Case& test : all)
+    for (const Offsets& offset : OffsetsFor(dtype)) {
+      Problem p(test, cases::Normals(test.layout.size(), 3, offset.x, 1), 7);
+      p.AddToDy(offset.dy);
+      const auto forward = ForwardTraining(test.spec, p.x_tensor, &p.gamma_tensor, &p.beta_tensor);
+      const auto gradients =
+          Backward(test.spec, p.x_tensor, &p.gamma_tensor, &p.beta_tensor, p.dy_tensor, forward);
+      for (const double common : {0.0, cases::HidesCommonPart(test) ? offset.dy : 0.0}) {
+        const auto got = cases::WorstGradientFractions(p, gradients, common);
+        EXPECT_LE(got.Largest(), 1)
+            << test.ToString() << ", x around " << offset.x << ", dy around " << offset.dy
+            << " without " << common << ": " << got.dx << " " << got.dgamma << " " << got.dbeta;
+      }
+    }
+}
+
+// A dy that is the same everywhere moves no mean: nothing of it comes back, however large it is.
+TEST_P(GradientBounds, ConstantDyGivesNothing) {
+  const DType dtype = GetParam();
+  for (const auto& test : cases::AllCases(dtype, {.b = 3, .t = 5, .s = 9, .c = 34})) {
+    if (!cases::HidesCommonPart(test)) continue;
+    Problem p(test);
+    p.dy.assign(p.dy.size(), 0);
+    p.AddToDy(12345.678);
+    const auto forward = ForwardTraining(test.spec, p.x_tensor, &p.gamma_tensor, &p.beta_tensor);
+    const auto got =
+        Backward(test.spec, p.x_tensor, &p.gamma_tensor, &p.beta_tensor, p.dy_tensor, forward);
+    for (const Tensor* gradient : {&got.dx, &got.dgamma})
+      for (const double v : cases::ToDoubles(*gradient))
+        ASSERT_LE(std::abs(v), 1e-10) << test.ToString();
+  }
 }
 
 }  // namespace

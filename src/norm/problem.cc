@@ -1,6 +1,7 @@
 #include "src/norm/problem.h"
 
 #include <cmath>
+#include <limits>
 
 #include "src/core/fail.h"
 #include "src/core/log.h"
@@ -8,9 +9,15 @@
 namespace normkit {
 namespace {
 
-void CheckOptions(const NormSpec& spec, const NormOptions& o) {
+void CheckOptions(const NormSpec& spec, DType dtype, const NormOptions& o) {
   if (!(o.epsilon > 0) || !std::isfinite(o.epsilon))
     Fail("{} normalization: epsilon is {}, expected a finite number above 0", spec.name, o.epsilon);
+  // So that rstd^2, a factor of dx, stays in the range of the arithmetic's type.
+  const double least =
+      dtype == DType::kF64 ? std::numeric_limits<double>::min() : std::numeric_limits<float>::min();
+  if (o.epsilon < least)
+    Fail("{} normalization of {}: epsilon is {}, expected at least {}", spec.name, Name(dtype),
+         o.epsilon, least);
   if (!(o.negative_slope >= 0) || !std::isfinite(o.negative_slope))
     Fail("{} normalization: negative_slope is {}, expected a finite number >= 0", spec.name,
          o.negative_slope);
@@ -31,7 +38,7 @@ Problem::Problem(const NormSpec& s, const Layout& l, DType d, const NormOptions&
       dtype(d),
       options(o),
       plan(MakePlan(l, static_cast<Dims>(~s.reduce), s.affine)) {
-  CheckOptions(spec, options);
+  CheckOptions(spec, dtype, options);
   if (!IsFloating(d))
     Fail("{} normalization of {}: dtype is {}, expected f32, f64, bf16 or f16", s.name,
          l.ToString(), Name(d));

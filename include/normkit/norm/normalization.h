@@ -24,7 +24,9 @@ namespace normkit {
 enum class Activation { kNone, kRelu, kLeakyRelu, kGelu };
 
 struct NormOptions {
-  double epsilon = 1e-5;  // added to the variance; must be > 0
+  // Added to the variance; a normal number above 0 of the arithmetic's type: 2^-126 or more, of f64
+  // 2^-1022.
+  double epsilon = 1e-5;
   // Group normalization, which needs it: 1 or more, kAllChannels or kChannelWise. 0 where the
   // layout has its channels split already (Layout::SplitChannels, blocked channels), and for all
   // others.
@@ -67,7 +69,7 @@ struct SavedStatistics {
 // first of its kind on a thread.
 class NORMKIT_API Normalization {
  public:
-  // Throws Error where epsilon <= 0 or not finite, or the layout has no channel axis; for group
+  // Throws Error where epsilon is out of its range, or the layout has no channel axis; for group
   // normalization where nothing says what the groups are, or they do not divide the channels.
   // Layouts that repeat labels, as blocked ones do, in more than 16 runs of axes that are reduced
   // alike are computed by the reference, slowly, and a line on stderr says so.
@@ -145,8 +147,8 @@ class NORMKIT_API Normalization {
     const void* y = nullptr;
     void* daddend = nullptr;  // gradient of `addend`, overwritten; null: not wanted
     bool accumulate = false;  // add to dx, dgamma and dbeta instead of overwriting them
-    bool fixed_statistics =
-        false;  // mean and rstd are constants (trained statistics): dx = gamma*dy*rstd
+    // mean and rstd are constants (trained statistics): dx = gamma * dy * rstd.
+    bool fixed_statistics = false;
   };
   // dx = rstd * (w - center * E_R[w] - xhat * E_R[w * xhat]) with w = gamma * dy,
   // dgamma = sum(dy * xhat), dbeta = sum(dy) over all but the affine axes.
@@ -160,7 +162,7 @@ class NORMKIT_API Normalization {
   // hold that part alone, from its first element on. To the bit,
   //   Gather of all parts, Join, Finish, Apply of all parts           is ForwardTraining;
   //   GatherGradient of all parts, Join, ApplyGradient of all parts   is Backward
-  // (in element form and without a tree, Backward may round elsewhere).
+  // (without a tree, gradients of statistics that are joined may round elsewhere).
   // They throw Error where `part` is no part of the array, for null arrays, and for sizes of
   // moments or sums that do not fit.
   BatchPart whole() const;

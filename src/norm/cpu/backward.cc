@@ -14,13 +14,23 @@ namespace {
 struct PartialTag;
 struct RanksTag;
 
-// The sum of dy * xhat of a cell.
-double CellXhatSum(const BackwardJob& job, int64_t stat, int64_t cell) {
-  const double mean = job.mean[stat], rstd = job.rstd[stat];
-  const double dy = job.cells.dy[cell], dy_x = job.cells.dy_x[cell];
-  const double sum = job.f64 ? XhatSum(SplitMean<double>(mean), rstd, dy, dy_x)
-                             : XhatSum(SplitMean<float>(mean), rstd, dy, dy_x);
-  return job.statistics ? sum / (rstd * GammaOf(job, job.geometry->ParamOf(cell))) : sum;
+// Sums of dy * (x - hi) of cells [first, last) become those of dy * xhat.
+template <class R>
+void CellsToXhat(const BackwardJob& job, int64_t first, int64_t last) {
+  const Geometry& g = *job.geometry;
+  const double* dy = job.cells.dy;
+  double* sums = job.cells.dy_x;
+  if (g.num_cells == g.plan.num_stat)
+    XhatSums<R>(last - first, job.mean + first, job.rstd + first, dy + first, sums + first);
+  else
+    for (int64_t cell = first; cell < last; ++cell)
+      XhatSums<R>(1, job.mean + g.StatOf(cell), job.rstd + g.StatOf(cell), dy + cell, sums + cell);
+  if (!job.statistics) return;
+  for (int64_t cell = first; cell < last; ++cell)
+    sums[cell] /= job.rstd[g.StatOf(cell)] * GammaOf(job, g.ParamOf(cell));
+}
+void CellsToXhat(const BackwardJob& job, int64_t first, int64_t last) {
+  job.f64 ? CellsToXhat<double>(job, first, last) : CellsToXhat<float>(job, first, last);
 }
 
 // Sums of w and w * xhat of statistics from those of their cells; cells [first, last).
@@ -30,7 +40,7 @@ void AddCellsToStatistics(const BackwardJob& job, int64_t first, int64_t last) {
     const int64_t stat = g.StatOf(cell);
     const double gamma = GammaOf(job, g.ParamOf(cell));
     job.means.w[stat] += gamma * job.cells.dy[cell];
-    job.means.w_xhat[stat] += gamma * CellXhatSum(job, stat, cell);
+    job.means.w_xhat[stat] += gamma * job.cells.dy_x[cell];
   }
   if (job.statistics) MergeCells(job, first, last);
 }
@@ -112,6 +122,7 @@ void BackwardUnits(const BackwardJob& job, const KernelTable& kernels, int64_t f
     kernels.prepare_dy_units(job, first, last);
     GatherRowCells(job, kernels, first_cell, last_cell);
   }
+  CellsToXhat(job, first_cell, last_cell);
   const XhatMeans means = job.means.From(first_stat);
   means.Clear(last_stat - first_stat);
   if (!job.fixed) AddCellsToStatistics(job, first_cell, last_cell);
@@ -142,7 +153,7 @@ void AddCellsToParameters(const BackwardJob& job, const ParameterSums& parameter
   const Geometry& g = *job.geometry;
   for (int64_t cell = 0; cell < g.num_cells; ++cell) {
     const int64_t p = g.ParamOf(cell);
-    parameters.dgamma[p] += CellXhatSum(job, g.StatOf(cell), cell);
+    parameters.dgamma[p] += job.cells.dy_x[cell];
     parameters.dbeta[p] += job.cells.dy[cell];
   }
 }
@@ -177,6 +188,7 @@ void SumCells(const BackwardJob& job, const KernelTable& kernels, bool threads,
   job.means.Clear(g.plan.num_stat);
   if (g.plan.size == 0) return;
   GatherCells(job, kernels, threads);
+  CellsToXhat(job, 0, g.num_cells);
   if (!job.fixed) AddCellsToStatistics(job, 0, g.num_cells);
   AddCellsToParameters(job, parameters);
 }

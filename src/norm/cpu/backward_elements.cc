@@ -16,7 +16,8 @@ constexpr int64_t kMaxTasks = 64;  // whose sums of the parameters are merged
 
 int64_t CeilDivide(int64_t a, int64_t b) { return (a + b - 1) / b; }
 
-// Sums of the parameters, of each task an array of its own; added up in order.
+// Sums of the parameters, of each task an array of its own; added up pairwise. In order, 64 of them
+// were off by 1.3 times the bound of f64.
 class TaskSums {
  public:
   TaskSums(int64_t num_param, int64_t tasks)
@@ -31,11 +32,14 @@ class TaskSums {
   }
   void AddTo(const ParameterSums& parameters, bool threads) const {
     ForTasks(n_, PerTask(tasks_), threads, [&](int64_t first, int64_t last) {
-      for (int64_t task = 0; task < tasks_; ++task) {
-        const ParameterSums from = Of(task);
-        for (int64_t p = first; p < last; ++p) parameters.dgamma[p] += from.dgamma[p];
-        for (int64_t p = first; p < last; ++p) parameters.dbeta[p] += from.dbeta[p];
-      }
+      const auto add = [&](const ParameterSums& to, const ParameterSums& from) {
+        for (int64_t p = first; p < last; ++p) to.dgamma[p] += from.dgamma[p];
+        for (int64_t p = first; p < last; ++p) to.dbeta[p] += from.dbeta[p];
+      };
+      for (int64_t step = 1; step < tasks_; step *= 2)
+        for (int64_t task = 0; task + step < tasks_; task += 2 * step)
+          add(Of(task), Of(task + step));
+      add(parameters, Of(0));
     });
   }
 

@@ -26,8 +26,8 @@ struct Walk {
 // every cell (cell form) or every statistic (element form). Empty where the elements of a run share
 // theirs.
 struct CoefficientTable {
-  enum Array { kHi, kSlope, kOffset, kThroughSlope, kThroughOffset };
-  static constexpr int64_t kForwardArrays = 3, kBackwardArrays = 5;
+  enum Array { kHi, kSlope, kOffset, kThroughSlope, kThroughOffset, kShift };
+  static constexpr int64_t kForwardArrays = 3, kBackwardArrays = 6;
 
   void* values = nullptr;
   int64_t size = 0;  // of each array
@@ -71,7 +71,7 @@ struct ForwardJob : Job {
   bool prepares() const { return residual != nullptr; }
 };
 
-// Sums of dy and dy * (x - hi) of every cell (cell form).
+// Sums of dy and of dy * (x - hi), then of dy * xhat, of every cell (cell form).
 struct CellSums {
   double* dy = nullptr;
   double* dy_x = nullptr;
@@ -88,6 +88,8 @@ struct BackwardJob : Job {
   void* dx;  // null: not wanted
   bool accumulate = false;
   bool fixed = false;  // mean and rstd are constants
+  // A cell is a whole statistic with its own mean: its x - mean add up to 0.
+  bool whole = false;
   XhatMeans means;
   CellSums cells;
   const Geometry* statistics = nullptr;  // from y (from_y.h): `geometry` has a statistic a cell

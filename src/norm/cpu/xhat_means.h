@@ -15,10 +15,31 @@ struct SplitMean {
   double lo;
 };
 
-// A sum of dy * xhat from the sums of dy and dy * (x - hi) that the kernels add up.
+// Sums of dy and dy * (x - hi), as the kernels add them up, become those of dy and dy * xhat, of n
+// neighbouring statistics. Pointers that the compiler knows to be apart: f64 in vectors. Inlined,
+// so that these are those of the target that calls.
 template <class R>
-double XhatSum(SplitMean<R> mean, double rstd, double sum, double sum_x) {
-  return rstd * (sum_x - mean.lo * sum);
+[[gnu::always_inline]] inline void XhatSums(int64_t n, const double* __restrict mean,
+                                            const double* __restrict rstd,
+                                            const double* __restrict sum,
+                                            double* __restrict sum_x) {
+  for (int64_t s = 0; s < n; ++s)
+    sum_x[s] = rstd[s] * (sum_x[s] - SplitMean<R>(mean[s]).lo * sum[s]);
+}
+
+// To sums of dy - t and (dy - t) * (x - hi) over `rows` elements of n neighbouring statistics what
+// they lack to those of dy and dy * (x - hi). It adds up exactly over whole statistics, whose
+// x - hi are `rows` * lo together.
+template <class R>
+[[gnu::always_inline]] inline void AddCommonParts(int64_t n, double rows, const R* __restrict t,
+                                                  const double* __restrict mean,
+                                                  double* __restrict sum,
+                                                  double* __restrict sum_x) {
+  for (int64_t s = 0; s < n; ++s) {
+    const double common = rows * static_cast<double>(t[s]);
+    sum[s] += common;
+    sum_x[s] += common * SplitMean<R>(mean[s]).lo;
+  }
 }
 
 // E[w] and E[w * xhat], w = gamma * dy, of neighbouring statistics. First they are sums; those of
@@ -37,7 +58,7 @@ struct XhatMeans {
   // Sums of w and w * (x - hi) of n statistics become those of w and w * xhat.
   template <class R>
   [[gnu::always_inline]] void ToXhat(int64_t n, const double* mean, const double* rstd) const {
-    ToXhat<R>(n, mean, rstd, w, w_xhat);
+    XhatSums<R>(n, mean, rstd, w, w_xhat);
   }
 
   // Sums become means.
@@ -46,16 +67,6 @@ struct XhatMeans {
   }
 
  private:
-  // Pointers that the compiler knows to be apart: f64 in vectors. Inlined, so that these are those
-  // of the target that calls.
-  template <class R>
-  [[gnu::always_inline]] static void ToXhat(int64_t n, const double* __restrict mean,
-                                            const double* __restrict rstd,
-                                            const double* __restrict sum,
-                                            double* __restrict sum_x) {
-    for (int64_t s = 0; s < n; ++s)
-      sum_x[s] = XhatSum(SplitMean<R>(mean[s]), rstd[s], sum[s], sum_x[s]);
-  }
   [[gnu::always_inline]] static void Divide(int64_t n, double count, bool center,
                                             double* __restrict first, double* __restrict second) {
     for (int64_t s = 0; s < n; ++s) {

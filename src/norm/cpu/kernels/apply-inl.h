@@ -7,6 +7,7 @@
 #endif
 
 #include <algorithm>
+#include <limits>
 
 #include "src/norm/cpu/job.h"
 #include "src/norm/cpu/kernels/cells-inl.h"
@@ -51,8 +52,6 @@ struct CellForm {
   struct At {
     Vector<R> hi, c, d;
     HWY_INLINE Vector<R> Z(Vector<R> deviation) const { return hn::Add(hn::Mul(deviation, c), d); }
-    HWY_INLINE Vector<R> Summed(Vector<R> dy) const { return dy; }
-    HWY_INLINE Vector<R> Direct(Vector<R> dy) const { return hn::Mul(dy, c); }
   };
   template <class Part>
   HWY_INLINE At Get(Part p) const {
@@ -114,13 +113,20 @@ struct StatCoefficients {
   R hi, r, e;
 };
 
+// Of a constant, x - hi is 0: a factor beyond the range may be large, but not infinite.
+template <class R>
+HWY_INLINE double WithinRange(double factor) {
+  constexpr double kMost = std::numeric_limits<R>::max();
+  return std::clamp(factor, -kMost, kMost);
+}
+
 template <class R>
 HWY_INLINE CellCoefficients<R> CoefficientsOfCell(const Job& job, int64_t cell) {
   const int64_t stat = job.geometry->StatOf(cell), param = job.geometry->ParamOf(cell);
   const SplitMean<R> mean(job.mean[stat]);
   const double gamma = static_cast<const R*>(job.gamma)[param];
   const double beta = static_cast<const R*>(job.beta)[param];
-  const double slope = job.rstd[stat] * gamma;
+  const double slope = WithinRange<R>(job.rstd[stat] * gamma);
   return {mean.hi, static_cast<R>(slope), static_cast<R>(beta - mean.lo * slope)};
 }
 template <class R>

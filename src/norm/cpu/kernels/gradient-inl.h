@@ -7,12 +7,33 @@
 #endif
 
 #include "src/norm/cpu/kernels/apply-inl.h"
+#include "src/norm/cpu/kernels/gradient_shift-inl.h"
 #include "src/norm/cpu/kernels/reduce_col-inl.h"
 #include "src/norm/cpu/kernels/table.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace normkit::norm::cpu {
 namespace HWY_NAMESPACE {
+
+// Cell form with a number that dy is taken around: what is summed is dy - t, and that passes to dx
+// by the slope.
+template <class T, bool kVector>
+struct CellGradientForm {
+  using R = Real<T>;
+  static constexpr bool kStatVector = kVector;
+  CellForm<T, kVector> cell;
+  Coefficient<R, kVector> t;
+
+  struct At : CellForm<T, kVector>::At {
+    Vector<R> t;
+    HWY_INLINE Vector<R> Summed(Vector<R> dy) const { return hn::Sub(dy, t); }
+    HWY_INLINE Vector<R> Direct(Vector<R> dy) const { return hn::Mul(Summed(dy), this->c); }
+  };
+  template <class Part>
+  HWY_INLINE At Get(Part p) const {
+    return {cell.Get(p), t.Get(p)};
+  }
+};
 
 // A vector of elements: x - hi, and what of dy passes the activation. z as in the forward pass, to
 // the bit.
@@ -29,8 +50,8 @@ struct GradientAt {
         dy(PassGradient<kRelu>(Tag<T>(), form.Z(deviation), p.Load(gradient))) {}
 };
 
-// The two that are summed: dy and dy * (x - hi) in cell form, w = gamma * dy and w * (x - hi) in
-// element form.
+// The two that are summed: dy - t and (dy - t) * (x - hi) in cell form, w = gamma * dy and
+// w * (x - hi) in element form.
 template <class T, class Form, bool kRelu>
 struct GradientTerms {
   using V = Vector<T>;
@@ -50,7 +71,7 @@ struct GradientTerms {
   template <class Part>
   HWY_INLINE void operator()(Part p, V* first, V* second) const {
     const auto at = At(p);
-    *first = at.form.Summed(at.dy);
+    *first = p.Keep(at.form.Summed(at.dy));
     *second = hn::Mul(*first, at.deviation);
   }
 };
@@ -66,8 +87,9 @@ struct Fetching {
   }
 };
 
-// What passes through variance and mean: dx = direct - ((x - hi) * b + e), direct = dy * gamma *
-// rstd. Both are 0 where the statistics are fixed.
+// What passes through variance and mean: dx = direct - ((x - hi) * b + e), direct = w * rstd in
+// element form and (dy - t) * gamma * rstd in cell form, where e has what t leaves of E[w]. All are
+// 0 where the statistics are fixed.
 template <class R>
 struct Through {
   R b, e;
@@ -81,6 +103,25 @@ HWY_INLINE Through<R> ThroughOf(double mean, double rstd, double mean_w, double 
 template <class R>
 HWY_INLINE Through<R> ThroughOf(const BackwardJob& job, int64_t stat) {
   return ThroughOf<R>(job.mean[stat], job.rstd[stat], job.means.w[stat], job.means.w_xhat[stat]);
+}
+template <class R>
+struct ThroughCell {
+  R b, e, t;
+};
+// t is the mean of dy where a statistic has one parameter: E[w] / gamma, also where it goes beyond
+// this cell (other parts, other ranks).
+template <class R>
+HWY_INLINE ThroughCell<R> ThroughOfCell(const BackwardJob& job, int64_t cell) {
+  const Geometry& g = *job.geometry;
+  const bool one = g.num_cells == g.plan.num_stat;
+  const int64_t stat = one ? cell : g.StatOf(cell);
+  const double gamma = static_cast<const R*>(job.gamma)[g.ParamOf(cell)];
+  const double mean_w = job.means.w[stat];
+  const R t = one && gamma != 0 ? static_cast<R>(mean_w / gamma) : R(0);
+  const auto through =
+      ThroughOf<R>(job.mean[stat], job.rstd[stat], mean_w - gamma * static_cast<double>(t),
+                   job.means.w_xhat[stat]);
+  return {through.b, through.e, t};
 }
 
 // dx.
@@ -109,22 +150,30 @@ void GradientChunk(const BackwardJob& job, int64_t cell, int64_t chunk, double* 
   using One = Coefficient<Real<T>, false>;
   const RowBlocks blocks(job.geometry->cells);
   const auto k = CoefficientsOfCell<Real<T>>(job, cell);
-  const CellForm<T, false> form{One(&k.hi), One(&k.c), One(&k.d)};
+  const Real<T> t = ShiftOfCell<T>(job, cell);
+  const CellGradientForm<T, false> form{{One(&k.hi), One(&k.c), One(&k.d)}, One(&t)};
   const int64_t start = job.geometry->cells.kept.Offset(cell);
+  int64_t n = 0;
   sums[0] = sums[1] = 0;
   for (int64_t b = blocks.chunk_begin(chunk); b < blocks.chunk_begin(chunk + 1); ++b) {
     const Block block = blocks.Get(b);
+    // Of short runs a lane has one sum for every two: 32 with an outlier among them were off by 1.6
+    // times the bound.
+    const bool halves = 2 * block.length <= static_cast<int64_t>(kLanes<Real<T>>);
     LaneSums<Real<T>> lanes;
+    n += block.runs * block.length;
     for (int64_t run = 0; run < block.runs; ++run) {
       const int64_t at = start + blocks.Offset(block, run);
-      using Terms = GradientTerms<T, CellForm<T, false>, kRelu>;
+      using Terms = GradientTerms<T, CellGradientForm<T, false>, kRelu>;
       lanes.AddRun(Fetching<Terms>{{static_cast<const T*>(job.x) + at,
                                     static_cast<const T*>(job.dy) + at, form, job.read_ahead}},
-                   block.length);
+                   block.length, halves && run % 2 == 1);
     }
     sums[0] += lanes.First();
     sums[1] += lanes.Second();
   }
+  AddCommonParts(1, static_cast<double>(n), &t, job.mean + job.geometry->StatOf(cell), &sums[0],
+                 &sums[1]);
 }
 
 // Sums of dy and dy * (x - hi) over one chunk of one cell.
@@ -134,18 +183,20 @@ void ReduceGradientRows(const BackwardJob& job, int64_t cell, int64_t chunk, dou
            : GradientChunk<T, false>(job, cell, chunk, sums);
 }
 
-// The same for columns: hi, c and d one each.
+// The same for columns: hi, c, d and t one each.
 template <class T, bool kRelu>
 struct GradientRows {
   const T* const* x;
   const T* const* dy;
-  CellForm<T, true> form;
+  CellGradientForm<T, true> form;
   int64_t ahead;
 
-  HWY_INLINE GradientTerms<T, CellForm<T, true>, kRelu> Row(int64_t row) const {
+  HWY_INLINE GradientTerms<T, CellGradientForm<T, true>, kRelu> Row(int64_t row) const {
     return {x[row], dy[row], form, ahead};
   }
 };
+
+struct GradientShiftTag;
 
 template <class T, bool kRelu>
 void GradientColumns(const BackwardJob& job, const ColumnTask& task, CellSums sums) {
@@ -155,9 +206,12 @@ void GradientColumns(const BackwardJob& job, const ColumnTask& task, CellSums su
   const int64_t width = task.last_column - task.first_column;
   const int64_t cell = task.unit * nest.inner + task.first_column;
   const int64_t at = nest.kept.Offset(task.unit) + task.first_column;
-  const CellForm<T, true> form{FromTable<R>(job, Table::kHi, cell),
-                               FromTable<R>(job, Table::kSlope, cell),
-                               FromTable<R>(job, Table::kOffset, cell)};
+  R* t = Scratch<GradientShiftTag, R>(kMaxTaskColumns);
+  FillShifts<T>(job, nest.reduced, static_cast<const T*>(job.dy) + at, width, t);
+  const CellGradientForm<T, true> form{
+      {FromTable<R>(job, Table::kHi, cell), FromTable<R>(job, Table::kSlope, cell),
+       FromTable<R>(job, Table::kOffset, cell)},
+      Coefficient<R, true>(t)};
   const int64_t ahead = RowsAhead<T>(nest.reduced, width);
   std::fill_n(sums.dy, width, 0.0);
   std::fill_n(sums.dy_x, width, 0.0);
@@ -173,6 +227,9 @@ void GradientColumns(const BackwardJob& job, const ColumnTask& task, CellSums su
     AddColumns<T>(GradientRows<T, kRelu>{x, dy, form, ahead}, job.stream, count, width, sums.dy,
                   sums.dy_x);
   }
+  if (!job.whole) return;  // the shifts are 0
+  AddCommonParts(width, static_cast<double>(task.last_row - task.first_row), t, job.mean + cell,
+                 sums.dy, sums.dy_x);  // a cell is a statistic
 }
 
 template <class T>
@@ -180,16 +237,17 @@ void ReduceGradientColumns(const BackwardJob& job, const ColumnTask& task, CellS
   job.relu ? GradientColumns<T, true>(job, task, sums) : GradientColumns<T, false>(job, task, sums);
 }
 
-// b and e of cells [first, last) behind what FillTable gives.
+// b, e and t of cells [first, last) behind what FillTable gives.
 template <class R>
 void FillGradientTable(const BackwardJob& job, int64_t first, int64_t last) {
   using Table = CoefficientTable;
   if (job.table.empty()) return;
   R* b = job.table.Get<R>(Table::kThroughSlope);
   R* e = job.table.Get<R>(Table::kThroughOffset);
+  R* t = job.table.Get<R>(Table::kShift);
   for (int64_t cell = first; cell < last; ++cell) {
-    const auto through = ThroughOf<R>(job, job.geometry->StatOf(cell));
-    b[cell] = through.b, e[cell] = through.e;
+    const auto through = ThroughOfCell<R>(job, cell);
+    b[cell] = through.b, e[cell] = through.e, t[cell] = through.t;
   }
 }
 
@@ -212,10 +270,10 @@ struct CellGradientPart {
   HWY_INLINE void WriteThrough(int64_t at, int64_t n, const R* const* k,
                                RunWriter<T>& writer) const {
     using C = Coefficient<R, kVector>;
-    using Form = CellForm<T, kVector>;
+    using Form = CellGradientForm<T, kVector>;
     const GradientTerms<T, Form, kRelu> in{static_cast<const T*>(job.x) + at,
                                            static_cast<const T*>(job.dy) + at,
-                                           Form{C(k[0]), C(k[1]), C(k[2])}, job.ahead};
+                                           Form{{C(k[0]), C(k[1]), C(k[2])}, C(k[5])}, job.ahead};
     T* dx = Out() + at;
     writer.Write(Gradient<T, Form, kRelu>{in, C(k[3]), C(k[4]), job.accumulate ? dx : nullptr}, dx,
                  n);
@@ -246,9 +304,9 @@ struct CellGradientPart {
   // Of one cell, for a CellBlock.
   HWY_INLINE void Coefficients(int64_t cell, R* values) const {
     const auto k = CoefficientsOfCell<R>(job, cell);
-    const auto through = ThroughOf<R>(job, job.geometry->StatOf(cell));
+    const auto through = ThroughOfCell<R>(job, cell);
     values[0] = k.hi, values[1] = k.c, values[2] = k.d;
-    values[3] = through.b, values[4] = through.e;
+    values[3] = through.b, values[4] = through.e, values[5] = through.t;
   }
 };
 

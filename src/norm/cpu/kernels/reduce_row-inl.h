@@ -26,7 +26,7 @@ inline constexpr size_t kLanes = 128 / sizeof(R);
 
 // The sum of a vector's lanes: upper half onto lower half, down to one.
 template <class D>
-HWY_INLINE double FoldVector(D, hn::Vec<D> v) {
+HWY_INLINE hn::TFromD<D> FoldVector(D, hn::Vec<D> v) {
 #if HWY_TARGET != HWY_SCALAR
   if constexpr (hn::MaxLanes(D()) > 1) {
     const hn::Half<D> half;
@@ -85,9 +85,10 @@ class LaneSums {
   }
 
   // op(vector, &first, &second) for whole vectors of elements and for the rest, of which the lanes
-  // beyond it have to be zero.
+  // beyond it have to be zero. A run that fits into half of the lanes may go into the
+  // `second_half`.
   template <class Op>
-  HWY_INLINE void AddRun(const Op& op, int64_t n) {
+  HWY_INLINE void AddRun(const Op& op, int64_t n, bool second_half = false) {
     constexpr auto kStep = static_cast<int64_t>(kLanes<R>);
     int64_t i = 0;
     V first, second;
@@ -99,7 +100,7 @@ class LaneSums {
         second_[u] = hn::Add(second_[u], second);
       }
     }
-    for (size_t u = 0; i < n; ++u, i += kWidth) {
+    for (size_t u = second_half ? kVectors / 2 : 0; i < n; ++u, i += kWidth) {
       if (const int64_t left = n - i; left >= static_cast<int64_t>(kWidth))
         op(WholeVector<R>{i}, &first, &second);
       else

@@ -1,0 +1,122 @@
+// A number amid the terms of a sum of the backward pass, around which they are summed: where all dy
+// have a part in common (a loss with a mean in it), it would be rounded in every product, and then
+// cancel.
+#if defined(NORMKIT_GRADIENT_SHIFT_INL_H_) == defined(HWY_TARGET_TOGGLE)
+#ifdef NORMKIT_GRADIENT_SHIFT_INL_H_
+#undef NORMKIT_GRADIENT_SHIFT_INL_H_
+#else
+#define NORMKIT_GRADIENT_SHIFT_INL_H_
+#endif
+
+#include <algorithm>
+#include <bit>
+#include <limits>
+
+#include "src/norm/cpu/job.h"
+#include "src/norm/cpu/kernels/reduce_row-inl.h"
+#include "src/norm/cpu/kernels/write_run-inl.h"
+
+HWY_BEFORE_NAMESPACE();
+namespace normkit::norm::cpu {
+namespace HWY_NAMESPACE {
+
+// Values at so many places, from the first to the last: neither an outlier nor zeros at the start
+// may decide.
+inline constexpr int64_t kPlaces = 4, kNeighbours = 8;
+// The k-th of them in [0, last].
+HWY_INLINE int64_t PlaceIn(int64_t last, int64_t k) { return last * k / (kPlaces - 1); }
+
+// The mean of the middle two of four values, times `scale`, lane by lane. 0 where they do not lie
+// together far from 0, since sums around a number that is off by a standard deviation lose more
+// than those around 0, and where one is not finite.
+template <class D>
+HWY_INLINE hn::Vec<D> MiddleOf(D d, hn::Vec<D> v0, hn::Vec<D> v1, hn::Vec<D> v2, hn::Vec<D> v3,
+                               hn::TFromD<D> scale = 1) {
+  const auto low01 = hn::Min(v0, v1), low23 = hn::Min(v2, v3);
+  const auto high01 = hn::Max(v0, v1), high23 = hn::Max(v2, v3);
+  const auto half = hn::Set(d, hn::TFromD<D>(0.5));
+  const auto middle =
+      hn::Add(hn::Mul(hn::Max(low01, low23), half), hn::Mul(hn::Min(high01, high23), half));
+  const auto range = hn::Sub(hn::Max(high01, high23), hn::Min(low01, low23));
+  const auto far = hn::Gt(hn::Abs(middle), hn::Add(range, range));
+  // What targets make of the least of NaN and a number differs.
+  const auto most = hn::Set(d, std::numeric_limits<hn::TFromD<D>>::max());
+  const auto all = hn::Abs(hn::Add(hn::Add(v0, v1), hn::Add(v2, v3)));
+  return hn::IfThenElseZero(hn::And(far, hn::Le(all, most)), hn::Mul(middle, hn::Set(d, scale)));
+}
+
+// The sum of eight neighbours in as many vectors as that takes: the same on every target.
+template <class D, class V, size_t kParts>
+HWY_INLINE hn::TFromD<D> FoldParts(D d, V (&parts)[kParts]) {
+  for (size_t count = kParts / 2; count >= 1; count /= 2)
+    for (size_t part = 0; part < count; ++part)
+      parts[part] = hn::Add(parts[part], parts[part + count]);
+  return FoldVector(d, parts[0]);
+}
+
+// Of `runs` runs of `length` elements: the mean of up to eight neighbours, each MiddleOf four
+// places. load(d, run, i, n) gives n terms from i on. Powers of two, so that of equal terms it is
+// exactly their value.
+template <class T, class Load>
+HWY_INLINE Real<T> AmidRuns(int64_t runs, int64_t length, const Load& load) {
+  using R = Real<T>;
+  const hn::CappedTag<R, kNeighbours> d;
+  using D = decltype(d);
+  constexpr auto kWidth = static_cast<int64_t>(hn::MaxLanes(hn::CappedTag<R, kNeighbours>()));
+  const auto neighbours = std::min<int64_t>(std::bit_floor(static_cast<uint64_t>(length)), 8);
+  const R scale = R(1) / static_cast<R>(neighbours);
+  hn::Vec<D> parts[kNeighbours / kWidth];
+  for (size_t part = 0; part < kNeighbours / kWidth; ++part) {
+    const auto begin = static_cast<int64_t>(part) * kWidth;
+    const int64_t n = std::clamp<int64_t>(neighbours - begin, 0, kWidth);
+    const auto at = [&](int64_t k) HWY_ATTR {
+      return load(d, PlaceIn(runs - 1, k), PlaceIn(length - neighbours, k) + begin, n);
+    };
+    parts[part] = MiddleOf(d, at(0), at(1), at(2), at(3), scale);
+  }
+  return FoldParts(d, parts);
+}
+
+// n elements from x on; the other lanes are zero.
+template <class D, class T>
+HWY_INLINE hn::Vec<D> LoadSome(D d, const T* x, int64_t n) {
+  return HWY_LIKELY(n == static_cast<int64_t>(hn::MaxLanes(D())))
+             ? LoadAny(d, x)
+             : LoadPartial(d, x, static_cast<size_t>(n));
+}
+
+// Of the dy of a cell of runs.
+template <class T>
+Real<T> ShiftOfCell(const BackwardJob& job, int64_t cell) {
+  if (!job.whole) return 0;
+  const Nest& nest = job.geometry->cells;
+  const T* dy = static_cast<const T*>(job.dy) + nest.kept.Offset(cell);
+  const auto load = [&](auto d, int64_t run, int64_t i, int64_t n)
+                        HWY_ATTR { return LoadSome(d, dy + nest.reduced.Offset(run) + i, n); };
+  return AmidRuns<T>(nest.reduced.size(), nest.inner, load);
+}
+
+template <class T>
+struct AmidRows {
+  const T* rows[kPlaces];
+
+  template <class Part>
+  HWY_INLINE Vector<T> operator()(Part p) const {
+    return MiddleOf(Tag<T>(), p.Load(rows[0]), p.Load(rows[1]), p.Load(rows[2]), p.Load(rows[3]));
+  }
+};
+
+// Of each of `width` columns of dy. 0 where sums around a shift would not do.
+template <class T>
+HWY_INLINE void FillShifts(const BackwardJob& job, const Loops& rows, const T* dy, int64_t width,
+                           Real<T>* shifts) {
+  if (!job.whole) return (void)std::fill_n(shifts, width, Real<T>(0));
+  const auto at = [&](int64_t k) { return dy + rows.Offset(PlaceIn(rows.size() - 1, k)); };
+  StoreRun(AmidRows<T>{{at(0), at(1), at(2), at(3)}}, shifts, width);
+}
+
+}  // namespace HWY_NAMESPACE
+}  // namespace normkit::norm::cpu
+HWY_AFTER_NAMESPACE();
+
+#endif  // NORMKIT_GRADIENT_SHIFT_INL_H_
