@@ -88,8 +88,11 @@ class Exact:
         }
         of_mean = abs(mean) * rstd if f64 else 0 * rstd
         s = (1 + abs(xhat)) * (1 + of_mean)
-        v = abs(w - mean_w) if case.one_parameter and not f64 else abs(w)
-        d = abs(dy - dy.mean(**over)) if case.one_parameter and not f64 else abs(dy)
+        # A part that all dy of a statistic have in common does not show.
+        mean_dy = dy.mean(**over)
+        hidden = (abs(mean_dy) > 30 * dy.std(**over)) & (case.one_parameter and not f64)
+        v = abs(np.where(hidden, w - mean_w, w))
+        d = abs(np.where(hidden, dy - mean_dy, dy))
         self.bounds = {
             "y": 4 * u * (abs(gamma) * (1 + abs(xhat) + of_mean) + abs(beta)),
             # Of y, what an error of the mean or of rstd moves: a part of its bound.
