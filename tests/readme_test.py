@@ -12,7 +12,8 @@ DOCUMENTS = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
 def test_links_lead_somewhere(document):
-    for target in re.findall(r"\]\(([^)#\s]+)[^)]*\)", document.read_text(encoding="utf-8")):
+    text = re.sub(r"^```.*?^```", "", document.read_text(encoding="utf-8"), flags=re.M | re.S)
+    for target in re.findall(r"\]\(([^)#\s]+)[^)]*\)", text):
         if not re.match(r"[a-z]+:", target):
             assert (document.parent / target).exists(), target
 
@@ -32,5 +33,5 @@ def test_commands_of_the_readme_exist(normkit):
 
 def test_scripts_of_the_documents_exist():
     for document in DOCUMENTS:
-        for script in re.findall(r"\bscripts/[a-z-]+", document.read_text(encoding="utf-8")):
+        for script in re.findall(r"\bscripts/[a-z-]+(?:\.[a-z]+\b)?", document.read_text(encoding="utf-8")):
             assert (ROOT / script).exists(), f"{document.name}: {script}"
