@@ -29,6 +29,16 @@ std::vector<std::string> Names(const std::vector<int64_t>& targets) {
   return names;
 }
 
+bool Run(const std::string& name) {
+  for (int64_t target : Available()) {
+    if (name != hwy::TargetName(target)) continue;
+    hwy::SetSupportedTargetsForTest(target);
+    hwy::GetChosenTarget().Update(target);
+    return true;
+  }
+  return false;
+}
+
 }  // namespace
 
 std::vector<std::string> CompiledTargets() { return Names(Bits(HWY_TARGETS)); }
@@ -47,21 +57,11 @@ std::string MissingKernels(const std::vector<std::string>& compiled,
       fmt::join(compiled, ", "), supported.front());
 }
 
-bool ForceTarget(const std::string& name) {
-  for (int64_t target : Available()) {
-    if (name != hwy::TargetName(target)) continue;
-    hwy::SetSupportedTargetsForTest(target);
-    hwy::GetChosenTarget().Update(target);
-    return true;
-  }
-  return false;
-}
-
 void ChooseTarget() {
   static const bool once = [] {
     hwy::GetChosenTarget().Update(hwy::SupportedTargets());
     const char* wanted = std::getenv("NORMKIT_TARGET");
-    if (wanted && *wanted && !ForceTarget(wanted))
+    if (wanted && *wanted && !Run(wanted))
       Warn(
           "NORMKIT_TARGET='{}' is unknown or not to be had on this processor, expected one of {}; "
           "ignored",
@@ -73,6 +73,11 @@ void ChooseTarget() {
     return true;
   }();
   (void)once;
+}
+
+bool ForceTarget(const std::string& name) {
+  ChooseTarget();  // which would choose again at the first call
+  return Run(name);
 }
 
 const char* TargetName() {
