@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <cmath>
 #include <cstring>
 
 #include "normkit/core/threads.h"
@@ -195,6 +196,18 @@ TEST_P(FromY, ThreadsAndSchedulesDoNotShow) {
     }
     WantSchedule({});
   }
+}
+
+// What passes through a statistic is shared by cells of very different gammas.
+TEST(FromYGradient, ATinyGammaLeavesTheOthersFinite) {
+  const Layout layout = Layout::Make("BCSS", std::vector<int64_t>{2, 8, 6, 6}).SplitChannels(2);
+  Problem p = Invertible({kGroupNorm, layout, DType::kF32});
+  p.AddToDy(1e3);
+  p.gamma[3] = 1e-36, p.beta[3] = 0;
+  p.gamma_tensor = cases::MakeTensor(p.gamma_tensor.layout(), DType::kF32, p.gamma);
+  p.beta_tensor = cases::MakeTensor(p.beta_tensor.layout(), DType::kF32, p.beta);
+  for (const double v : cases::ToDoubles(Passes(p, {}).Backward(true).dx))
+    ASSERT_TRUE(std::isfinite(v));
 }
 
 TEST(FromYErrors, SayWhyNot) {

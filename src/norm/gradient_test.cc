@@ -95,7 +95,7 @@ struct Offsets {
 };
 std::vector<Offsets> OffsetsFor(DType dtype) {
   if (dtype == DType::kF32 || dtype == DType::kF64)
-    return {{0, 0}, {5, 100}, {-1e3, 1e4}, {1e4, -1e3}, {1e6, 0}, {1, 1e6}, {1e6, 1e6}};
+    return {{0, 0}, {5, 100}, {-3, 40}, {-1e3, 1e4}, {1e4, -1e3}, {1e6, 0}, {1, 1e6}, {1e6, 1e6}};
   return {{0, 0}, {5, -100}, {-1e3, 1e3}};
 }
 

@@ -206,8 +206,7 @@ TEST(Parts, OfLargeArraysOnAnyNumberOfThreads) {
   SetNumThreads(0);
 }
 
-// Without a tree there is one part, and the bits are those of the fused kernels, but for gradients
-// of statistics that might have had other parts.
+// Without a tree there is one part, and the bits are those of the fused kernels.
 TEST(Parts, OneIsTheFusedCall) {
   for (const DType dtype : cases::kDTypes)
     for (const Case& test : cases::AllCases(dtype)) {
@@ -217,15 +216,11 @@ TEST(Parts, OneIsTheFusedCall) {
         Calls whole(p, fused, options), one(p, fused, options);
         whole.Whole();
         one.InParts({one.norm.whole()});
-        if (one.norm.joins()) {
-          if (!fused) {
-            const NormGradients got{one.r.dx.Clone(), one.r.dgamma.Clone(), one.r.dbeta.Clone()};
-            EXPECT_LE(cases::WorstGradientFractions(p, got).Largest(), 1) << test.ToString();
-          }
+        // Statistics of runs of elements: what passes through them is added up elsewhere.
+        if (one.norm.joins() && test.spec.name != kBatchNorm.name)
           one.r.dx = std::move(whole.r.dx), one.r.dgamma = std::move(whole.r.dgamma),
           one.r.dbeta = std::move(whole.r.dbeta), whole.r.dx = one.r.dx.Clone(),
           whole.r.dgamma = one.r.dgamma.Clone(), whole.r.dbeta = one.r.dbeta.Clone();
-        }
         ASSERT_EQ(Differences(one.r, whole.r), "") << test.ToString() << fused;
       }
     }

@@ -22,6 +22,7 @@ struct Problem {
   // Of a leaf: the bytes of the array that it is a part of (parts.h), which decide whether it comes
   // from memory. 0: of its own.
   int64_t whole_bytes = 0;
+  bool is_leaf() const { return whole_bytes > 0; }
 
   // Who speaks, in messages.
   std::string Title() const;

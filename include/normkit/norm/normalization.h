@@ -162,7 +162,7 @@ class NORMKIT_API Normalization {
   // hold that part alone, from its first element on. To the bit,
   //   Gather of all parts, Join, Finish, Apply of all parts           is ForwardTraining;
   //   GatherGradient of all parts, Join, ApplyGradient of all parts   is Backward
-  // (without a tree, gradients of statistics that are joined may round elsewhere).
+  // (in element form and without a tree, Backward may round elsewhere).
   // They throw Error where `part` is no part of the array, for null arrays, and for sizes of
   // moments or sums that do not fit.
   BatchPart whole() const;

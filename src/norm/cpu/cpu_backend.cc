@@ -106,8 +106,6 @@ class CpuNormalization : public NormImplementation {
     NormBackwardArgs without_dx = args;
     without_dx.dx = nullptr;
     BackwardJob job = MakeBackwardJob(without_dx);
-    job.whole &=
-        !(problem_.spec.reduce & problem_.layout.axes()[0].label);  // other parts have more
     const Schedule schedule = ScheduleOfCall(NormPass::kBackward, job);
     const ParameterSums parameters{sums.dgamma, sums.dbeta};
     std::fill_n(sums.dgamma, plan_.num_param, 0.0);
@@ -260,9 +258,9 @@ class CpuNormalization : public NormImplementation {
       job.table = Table(geometry_.num_cells, CoefficientTable::kBackwardArrays);
     if (from_y) ReadFromY(problem_, geometry_, statistic_a_cell_, args, job);
     PassActivation(args, job);
-    const bool one = geometry_.cell_form && geometry_.num_cells == plan_.num_stat;
     const bool alone = !options_.reducer || options_.reducer->ranks() == 1;
-    job.whole = one && alone && job.center && !job.fixed;
+    job.one_cell = geometry_.cell_form && geometry_.num_cells == plan_.num_stat;
+    job.whole = job.one_cell && alone && !problem_.is_leaf() && job.center && !job.fixed;
     return job;
   }
 

@@ -88,7 +88,9 @@ struct BackwardJob : Job {
   void* dx;  // null: not wanted
   bool accumulate = false;
   bool fixed = false;  // mean and rstd are constants
-  // A cell is a whole statistic with its own mean: its x - mean add up to 0.
+  // A cell is all that there is of its statistic here, which has one parameter.
+  bool one_cell = false;
+  // It is the whole statistic, with its own mean: its x - mean add up to 0.
   bool whole = false;
   XhatMeans means;
   CellSums cells;

@@ -113,11 +113,10 @@ struct ThroughCell {
 template <class R>
 HWY_INLINE ThroughCell<R> ThroughOfCell(const BackwardJob& job, int64_t cell) {
   const Geometry& g = *job.geometry;
-  const bool one = g.num_cells == g.plan.num_stat;
-  const int64_t stat = one ? cell : g.StatOf(cell);
+  const int64_t stat = g.StatOf(cell);
   const double gamma = static_cast<const R*>(job.gamma)[g.ParamOf(cell)];
   const double mean_w = job.means.w[stat];
-  const R t = one && gamma != 0 ? static_cast<R>(mean_w / gamma) : R(0);
+  const R t = job.one_cell && gamma != 0 ? static_cast<R>(mean_w / gamma) : R(0);
   const auto through =
       ThroughOf<R>(job.mean[stat], job.rstd[stat], mean_w - gamma * static_cast<double>(t),
                    job.means.w_xhat[stat]);
