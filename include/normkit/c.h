@@ -86,10 +86,12 @@ typedef struct normkit_options {
                                       "auto", "channel-only", "spatial-channel" */
   normkit_activation activation;   /* applied to y in the same pass */
   double negative_slope;           /* of NORMKIT_LEAKY_RELU below 0; at least 0 */
+  int32_t tree;                    /* not 0: the outermost axis can come in parts, see
+                                      normkit_gather; it has to be one without parameters */
 } normkit_options;
 
 #define NORMKIT_OPTIONS_DEFAULT \
-  { sizeof(normkit_options), 1e-5, NORMKIT_NO_GROUPS, NULL, NORMKIT_NO_ACTIVATION, 0.01 }
+  { sizeof(normkit_options), 1e-5, NORMKIT_NO_GROUPS, NULL, NORMKIT_NO_ACTIVATION, 0.01, 0 }
 
 /* A normalization of arrays of one shape and dtype, made once and used any number of times. */
 typedef struct normkit_plan normkit_plan;
@@ -206,6 +208,66 @@ typedef struct normkit_backward_args {
 
 NORMKIT_C_API normkit_status normkit_backward_fused(const normkit_plan* plan,
                                                     const normkit_backward_args* args);
+
+/* The two halves of each pass, with a join between them, for arrays that come in parts: on ranks,
+ * in micro-batches, as tiles of a picture. A part is a run [first_leaf, last_leaf) of the
+ * NORMKIT_LEAVES leaves that the outermost axis is cut into (options.tree; without, the only part
+ * is all of them), and the arrays of a call hold that part alone. Rank r of n, for one, has leaves
+ * [r * NORMKIT_LEAVES / n, (r + 1) * NORMKIT_LEAVES / n). Of a plan with options.tree, to the bit,
+ *   normkit_gather of all parts, join_moments, finish, normkit_apply of all parts
+ * is normkit_forward_training_fused, and
+ *   normkit_gather_gradient of all parts, join_sums, normkit_apply_gradient of all parts
+ * is normkit_backward_fused, whatever the parts. */
+enum { NORMKIT_LEAVES = 16 };
+
+/* Of one statistic: how many numbers, their mean, their squared deviations from it added up. */
+typedef struct normkit_moments {
+  double n, mean, m2;
+} normkit_moments;
+
+/* The index of the outermost axis at which a leaf begins, and the leaf before ends: 0 for leaf 0,
+ * the axis' size for leaf NORMKIT_LEAVES. -1 where there is no such leaf. */
+NORMKIT_C_API int64_t normkit_plan_leaf_begin(const normkit_plan* plan, int32_t leaf);
+/* Whether statistics are over the outermost axis: 1 or 0; -1 where plan is NULL. Where they are
+ * not, each part has statistics of its own: nothing is to be joined, mean and rstd of a call are
+ * those of the part, and normkit_gather_gradient writes dx as well. */
+NORMKIT_C_API int32_t normkit_plan_joins(const normkit_plan* plan);
+/* Elements of `moments` and `sums` of a part; -1 where it is none. */
+NORMKIT_C_API int64_t normkit_plan_num_moments(const normkit_plan* plan, int32_t first_leaf,
+                                               int32_t last_leaf);
+NORMKIT_C_API int64_t normkit_plan_num_sums(const normkit_plan* plan, int32_t first_leaf,
+                                            int32_t last_leaf);
+
+/* Moments of x (with a residual: of sum, which is written), those of each leaf one behind the
+ * other. Those of all parts, one behind the other in the order of the parts, are what is joined. */
+NORMKIT_C_API normkit_status normkit_gather(const normkit_plan* plan, int32_t first_leaf,
+                                            int32_t last_leaf, const normkit_forward_args* args,
+                                            normkit_moments* moments);
+/* Where statistics join: merges the moments of all parts in place; the first
+ * normkit_plan_num_statistics of them are the result. */
+NORMKIT_C_API normkit_status normkit_join_moments(const normkit_plan* plan,
+                                                  normkit_moments* moments);
+/* mean, rstd and variance (each may be NULL) from joined moments, or from those of a part. */
+NORMKIT_C_API normkit_status normkit_finish(const normkit_plan* plan, int32_t first_leaf,
+                                            int32_t last_leaf, const normkit_moments* moments,
+                                            double* mean, double* rstd, double* variance);
+/* y, from args->mean and args->rstd. With a residual `sum` is read. */
+NORMKIT_C_API normkit_status normkit_apply(const normkit_plan* plan, int32_t first_leaf,
+                                           int32_t last_leaf, const normkit_forward_args* args);
+
+/* What is added up for the gradients, that of each leaf one behind the other. Writes daddend. */
+NORMKIT_C_API normkit_status normkit_gather_gradient(const normkit_plan* plan, int32_t first_leaf,
+                                                     int32_t last_leaf,
+                                                     const normkit_backward_args* args,
+                                                     double* sums);
+/* Merges the sums of all parts, one behind the other, in place; the result stands first. */
+NORMKIT_C_API normkit_status normkit_join_sums(const normkit_plan* plan, double* sums);
+/* dx of the part (where statistics join), dgamma and dbeta of all parts, from joined sums. args as
+ * for normkit_gather_gradient. */
+NORMKIT_C_API normkit_status normkit_apply_gradient(const normkit_plan* plan, int32_t first_leaf,
+                                                    int32_t last_leaf,
+                                                    const normkit_backward_args* args,
+                                                    const double* sums);
 
 /* What a running variance divides the sum of squared deviations by. */
 typedef int32_t normkit_divisor;

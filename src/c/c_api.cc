@@ -2,7 +2,6 @@
 #include <cstddef>
 #include <cstdio>
 #include <cstring>
-#include <new>
 #include <optional>
 #include <string>
 
@@ -10,112 +9,34 @@
 #include "normkit/core/threads.h"
 #include "normkit/norm/normalization.h"
 #include "normkit/version.h"
+#include "src/c/call.h"
 #include "src/core/fail.h"
 #include "src/norm/choose.h"
 #include "src/simd/bandwidth.h"
 
-using normkit::Fail;
-
-struct normkit_plan {
-  normkit::Normalization op;
-  std::string description;
-};
-
+namespace normkit::c {
 namespace {
 
 // Not a string: storing an out-of-memory message must not allocate.
 thread_local char last_error[1024] = "";
+
+}  // namespace
 
 normkit_status Failed(normkit_status status, const char* text) {
   std::snprintf(last_error, sizeof last_error, "%s", text);
   return status;
 }
 
-// Runs `work`; whatever it throws ends here, as a status and a text.
-template <class Work>
-normkit_status Guard(const Work& work) noexcept {
-  try {
-    work();
-    return NORMKIT_OK;
-  } catch (const normkit::Error& error) {
-    return Failed(NORMKIT_INVALID_ARGUMENT, error.what());
-  } catch (const std::bad_alloc&) {
-    return Failed(NORMKIT_OUT_OF_MEMORY, "out of memory");
-  } catch (const std::exception& error) {
-    return Failed(NORMKIT_INTERNAL_ERROR, error.what());
-  } catch (...) {
-    return Failed(NORMKIT_INTERNAL_ERROR, "unknown exception");
-  }
-}
-
 void CheckNotNull(const char* function, const char* argument, const void* value) {
   if (!value) Fail("{}: {} is NULL", function, argument);
 }
 
-const normkit::Normalization& Op(const char* function, const normkit_plan* plan) {
+const Normalization& Op(const char* function, const normkit_plan* plan) {
   CheckNotNull(function, "plan", plan);
   return plan->op;
 }
 
-normkit::DType ToDType(normkit_dtype dtype) {
-  switch (dtype) {
-    case NORMKIT_F32:
-      return normkit::DType::kF32;
-    case NORMKIT_F64:
-      return normkit::DType::kF64;
-    case NORMKIT_BF16:
-      return normkit::DType::kBF16;
-    case NORMKIT_F16:
-      return normkit::DType::kF16;
-    default:
-      Fail(
-          "normkit_plan_create: dtype {} given, expected NORMKIT_F32 (0), NORMKIT_F64 (1), "
-          "NORMKIT_BF16 (2) or NORMKIT_F16 (3)",
-          dtype);
-  }
-}
-
-normkit::Activation ToActivation(normkit_activation activation) {
-  switch (activation) {
-    case NORMKIT_NO_ACTIVATION:
-      return normkit::Activation::kNone;
-    case NORMKIT_RELU:
-      return normkit::Activation::kRelu;
-    case NORMKIT_LEAKY_RELU:
-      return normkit::Activation::kLeakyRelu;
-    case NORMKIT_GELU:
-      return normkit::Activation::kGelu;
-    default:
-      Fail(
-          "normkit_plan_create: activation {} given, expected NORMKIT_NO_ACTIVATION (0), "
-          "NORMKIT_RELU (1), NORMKIT_LEAKY_RELU (2) or NORMKIT_GELU (3)",
-          activation);
-  }
-}
-
-// A structure of the caller, who may have been compiled when it had `first_size` bytes: what it
-// lacks is as in `defaults`, the value of `macro`.
-template <class Struct>
-Struct Complete(const char* function, const char* name, const Struct* given, const char* macro,
-                const Struct& defaults, size_t first_size = sizeof(Struct)) {
-  CheckNotNull(function, name, given);
-  if (given->size != first_size && given->size != sizeof(Struct))
-    Fail("{}: {}.size is {}, expected {}: start from {}", function, name, given->size,
-         sizeof(Struct), macro);
-  Struct complete = defaults;
-  std::memcpy(&complete, given, given->size);
-  return complete;
-}
-
-normkit_options CompleteOptions(const normkit_options* options) {
-  const normkit_options defaults = NORMKIT_OPTIONS_DEFAULT;
-  if (!options) return defaults;
-  return Complete("normkit_plan_create", "options", options, "NORMKIT_OPTIONS_DEFAULT", defaults,
-                  offsetof(normkit_options, negative_slope));
-}
-
-normkit::Normalization::ForwardArgs ToForwardArgs(const char* function,
-                                                  const normkit_forward_args* given) {
+Normalization::ForwardArgs ToForwardArgs(const char* function, const normkit_forward_args* given) {
   const normkit_forward_args defaults = NORMKIT_FORWARD_ARGS_DEFAULT;
   const auto args = Complete(function, "args", given, "NORMKIT_FORWARD_ARGS_DEFAULT", defaults);
   return {.x = args.x,
@@ -128,25 +49,72 @@ normkit::Normalization::ForwardArgs ToForwardArgs(const char* function,
           .addend = args.addend};
 }
 
-void Backward(const char* function, const normkit_plan* plan, const normkit_backward_args& args) {
-  const normkit::Normalization& op = Op(function, plan);
+Normalization::BackwardArgs ToBackwardArgs(const char* function,
+                                           const normkit_backward_args* given) {
+  const normkit_backward_args defaults = NORMKIT_BACKWARD_ARGS_DEFAULT;
+  const auto args = Complete(function, "args", given, "NORMKIT_BACKWARD_ARGS_DEFAULT", defaults);
   if (args.flags & ~(NORMKIT_ACCUMULATE | NORMKIT_FIXED_STATISTICS))
     Fail(
         "{}: flags {} given, expected NORMKIT_ACCUMULATE (1) and NORMKIT_FIXED_STATISTICS (2) only",
         function, args.flags);
-  op.Backward({.x = args.x,
-               .dy = args.dy,
-               .gamma = args.gamma,
-               .beta = args.beta,
-               .mean = args.mean,
-               .rstd = args.rstd,
-               .dx = args.dx,
-               .dgamma = args.dgamma,
-               .dbeta = args.dbeta,
-               .y = args.y,
-               .daddend = args.daddend,
-               .accumulate = (args.flags & NORMKIT_ACCUMULATE) != 0,
-               .fixed_statistics = (args.flags & NORMKIT_FIXED_STATISTICS) != 0});
+  return {.x = args.x,
+          .dy = args.dy,
+          .gamma = args.gamma,
+          .beta = args.beta,
+          .mean = args.mean,
+          .rstd = args.rstd,
+          .dx = args.dx,
+          .dgamma = args.dgamma,
+          .dbeta = args.dbeta,
+          .y = args.y,
+          .daddend = args.daddend,
+          .accumulate = (args.flags & NORMKIT_ACCUMULATE) != 0,
+          .fixed_statistics = (args.flags & NORMKIT_FIXED_STATISTICS) != 0};
+}
+
+namespace {
+
+DType ToDType(normkit_dtype dtype) {
+  switch (dtype) {
+    case NORMKIT_F32:
+      return DType::kF32;
+    case NORMKIT_F64:
+      return DType::kF64;
+    case NORMKIT_BF16:
+      return DType::kBF16;
+    case NORMKIT_F16:
+      return DType::kF16;
+    default:
+      Fail(
+          "normkit_plan_create: dtype {} given, expected NORMKIT_F32 (0), NORMKIT_F64 (1), "
+          "NORMKIT_BF16 (2) or NORMKIT_F16 (3)",
+          dtype);
+  }
+}
+
+Activation ToActivation(normkit_activation activation) {
+  switch (activation) {
+    case NORMKIT_NO_ACTIVATION:
+      return Activation::kNone;
+    case NORMKIT_RELU:
+      return Activation::kRelu;
+    case NORMKIT_LEAKY_RELU:
+      return Activation::kLeakyRelu;
+    case NORMKIT_GELU:
+      return Activation::kGelu;
+    default:
+      Fail(
+          "normkit_plan_create: activation {} given, expected NORMKIT_NO_ACTIVATION (0), "
+          "NORMKIT_RELU (1), NORMKIT_LEAKY_RELU (2) or NORMKIT_GELU (3)",
+          activation);
+  }
+}
+
+normkit_options CompleteOptions(const normkit_options* options) {
+  const normkit_options defaults = NORMKIT_OPTIONS_DEFAULT;
+  if (!options) return defaults;
+  return Complete("normkit_plan_create", "options", options, "NORMKIT_OPTIONS_DEFAULT", defaults,
+                  {offsetof(normkit_options, negative_slope), offsetof(normkit_options, tree)});
 }
 
 normkit_plan* CreatePlan(const char* layer, const char* format, const int64_t* shape, size_t rank,
@@ -158,34 +126,34 @@ normkit_plan* CreatePlan(const char* layer, const char* format, const int64_t* s
   if (std::strlen(format) != rank)
     Fail("normkit_plan_create: format '{}' has {} letters, rank is {}", format, std::strlen(format),
          rank);
-  const normkit::Layout layout = normkit::Layout::Make(format, {shape, rank});
+  const Layout layout = Layout::Make(format, {shape, rank});
   std::optional<int64_t> num_groups;
   if (options.num_groups != NORMKIT_NO_GROUPS) num_groups = options.num_groups;
-  std::optional<normkit::OperationDimension> operation_dimension;
+  std::optional<OperationDimension> operation_dimension;
   if (options.operation_dimension)
-    operation_dimension = normkit::ParseOperationDimension(options.operation_dimension);
-  const normkit::ChosenNorm chosen =
-      normkit::ChooseNorm(layer, layout, num_groups, operation_dimension);
-  normkit::Normalization op(chosen.spec, chosen.layout, ToDType(dtype),
-                            {.epsilon = options.epsilon,
-                             .activation = ToActivation(options.activation),
-                             .negative_slope = options.negative_slope});
+    operation_dimension = ParseOperationDimension(options.operation_dimension);
+  const ChosenNorm chosen = ChooseNorm(layer, layout, num_groups, operation_dimension);
+  Normalization op(chosen.spec, chosen.layout, ToDType(dtype),
+                   {.epsilon = options.epsilon,
+                    .activation = ToActivation(options.activation),
+                    .negative_slope = options.negative_slope,
+                    .tree = options.tree != 0});
   std::string description = op.Describe();
   return new normkit_plan{std::move(op), std::move(description)};
 }
 
 // The update for running statistics of type T.
 template <class T>
-void UpdateRunning(const normkit::Normalization& op, const double* mean, const double* variance,
-                   double mean_decay, double variance_decay, normkit::RunningDivisor divisor,
+void UpdateRunning(const Normalization& op, const double* mean, const double* variance,
+                   double mean_decay, double variance_decay, RunningDivisor divisor,
                    void* running_mean, void* running_variance) {
   const size_t n = static_cast<size_t>(op.num_running());
-  normkit::UpdateRunning<T>({mean, n}, {variance, n}, op.reduced_count(), mean_decay,
-                            variance_decay, divisor, {static_cast<T*>(running_mean), n},
-                            {static_cast<T*>(running_variance), n});
+  UpdateRunning<T>({mean, n}, {variance, n}, op.reduced_count(), mean_decay, variance_decay,
+                   divisor, {static_cast<T*>(running_mean), n},
+                   {static_cast<T*>(running_variance), n});
 }
 
-void UpdateRunningOf(const normkit::Normalization& op, const double* mean, const double* variance,
+void UpdateRunningOf(const Normalization& op, const double* mean, const double* variance,
                      double mean_decay, double variance_decay, normkit_divisor divisor,
                      void* running_mean, void* running_variance) {
   const char* function = "normkit_update_running";
@@ -199,15 +167,17 @@ void UpdateRunningOf(const normkit::Normalization& op, const double* mean, const
   if (divisor != NORMKIT_COUNT && divisor != NORMKIT_COUNT_MINUS_ONE)
     Fail("{}: divisor {} given, expected NORMKIT_COUNT (0) or NORMKIT_COUNT_MINUS_ONE (1)",
          function, divisor);
-  const auto chosen = divisor == NORMKIT_COUNT ? normkit::RunningDivisor::kCount
-                                               : normkit::RunningDivisor::kCountMinusOne;
-  const auto update = normkit::ParameterDType(op.dtype()) == normkit::DType::kF64
-                          ? UpdateRunning<double>
-                          : UpdateRunning<float>;
+  const auto chosen =
+      divisor == NORMKIT_COUNT ? RunningDivisor::kCount : RunningDivisor::kCountMinusOne;
+  const auto update =
+      ParameterDType(op.dtype()) == DType::kF64 ? UpdateRunning<double> : UpdateRunning<float>;
   update(op, mean, variance, mean_decay, variance_decay, chosen, running_mean, running_variance);
 }
 
 }  // namespace
+}  // namespace normkit::c
+
+using namespace normkit::c;
 
 extern "C" {
 
@@ -297,16 +267,15 @@ normkit_status normkit_backward(const normkit_plan* plan, const void* x, const v
     args.mean = mean, args.rstd = rstd;
     args.dx = dx, args.dgamma = dgamma, args.dbeta = dbeta;
     args.flags = flags;
-    Backward("normkit_backward", plan, args);
+    const char* function = "normkit_backward";
+    Op(function, plan).Backward(ToBackwardArgs(function, &args));
   });
 }
 
 normkit_status normkit_backward_fused(const normkit_plan* plan, const normkit_backward_args* args) {
   return Guard([&] {
-    const normkit_backward_args defaults = NORMKIT_BACKWARD_ARGS_DEFAULT;
     const char* function = "normkit_backward_fused";
-    Backward(function, plan,
-             Complete(function, "args", args, "NORMKIT_BACKWARD_ARGS_DEFAULT", defaults));
+    Op(function, plan).Backward(ToBackwardArgs(function, args));
   });
 }
 
@@ -324,7 +293,7 @@ double normkit_streaming_bandwidth(int32_t threads) {
   double bandwidth = 0;
   const normkit_status status = Guard([&] {
     if (threads < 1 || threads > 1024)
-      Fail("normkit_streaming_bandwidth: {} threads given, expected 1 to 1024", threads);
+      normkit::Fail("normkit_streaming_bandwidth: {} threads given, expected 1 to 1024", threads);
     bandwidth = normkit::simd::StreamingBandwidth(threads);
   });
   return status == NORMKIT_OK ? bandwidth : 0;

@@ -115,7 +115,7 @@ TEST(CApi, RefusesBadPlans) {
   options = NORMKIT_OPTIONS_DEFAULT;
   options.size = 8;
   EXPECT_EQ(CreateError("batch", "BC", {2, 6}, options),
-            "normkit_plan_create: options.size is 8, expected 48: start from "
+            "normkit_plan_create: options.size is 8, expected 56: start from "
             "NORMKIT_OPTIONS_DEFAULT");
 }
 
@@ -208,6 +208,13 @@ TEST(CApi, BelievesProgramsThatKnowFewerOptions) {
   options.activation = NORMKIT_RELU;
   options.negative_slope = -1;
   EXPECT_NE(Create("batch", "BC", {2, 6}, options), nullptr) << normkit_last_error();
+  // As compiled before tree, which needs an outermost axis without parameters.
+  options = NORMKIT_OPTIONS_DEFAULT;
+  options.size = 48;
+  options.tree = 1;
+  EXPECT_NE(Create("batch", "CB", {2, 6}, options), nullptr) << normkit_last_error();
+  options.size = sizeof options;
+  EXPECT_EQ(Create("batch", "CB", {2, 6}, options), nullptr);
 }
 
 TEST(CApi, ErrorsBelongToTheirThread) {

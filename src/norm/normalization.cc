@@ -47,9 +47,9 @@ void Normalization::Impl::CheckPart(const BatchPart& part, const char* call, siz
   const bool fits = part.whole == parts_.whole().whole && part.first_leaf >= 0 &&
                     part.first_leaf <= part.last_leaf && part.last_leaf <= BatchPart::kLeaves;
   if (!fits || !(options.tree || part.is_whole()))
-    Fail("{}: {}: leaves [{},{}) of {} given, expected {} of {}", Title(), call, part.first_leaf,
-         part.last_leaf, part.whole,
-         options.tree ? "a run of [0,16)" : "[0,16), for there is no tree", parts_.whole().whole);
+    Fail("{}: {}: leaves [{},{}) of {} given, expected {}[0,{}){} of {}", Title(), call,
+         part.first_leaf, part.last_leaf, part.whole, options.tree ? "a run of " : "",
+         BatchPart::kLeaves, options.tree ? "" : ", for there is no tree,", parts_.whole().whole);
   if (given != static_cast<size_t>(expected))
     Fail("{}: {}: room for {} results, expected {}", Title(), call, given, expected);
 }
