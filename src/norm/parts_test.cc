@@ -279,7 +279,7 @@ TEST(Parts, WhatIsNoneIsRefused) {
                title + "Gather: leaves [0,16) of 7 given, expected a run of [0,16) of 6");
   EXPECT_ERROR(
       one.Gather({6, 0, 2}, {.x = x.data()}, moments),
-      title + "Gather: leaves [0,2) of 6 given, expected [0,16), for there is no tree of 6");
+      title + "Gather: leaves [0,2) of 6 given, expected [0,16), for there is no tree, of 6");
   EXPECT_ERROR(tree.Gather(tree.whole(), {.x = x.data()}, std::span(moments).first(8)),
                title + "Gather: room for 8 results, expected 64");
   EXPECT_ERROR(tree.Gather(tree.whole(), {}, moments),
