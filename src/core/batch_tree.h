@@ -6,6 +6,7 @@
 #include <cstring>
 
 #include "normkit/core/batch_part.h"
+#include "normkit/core/layout.h"
 #include "normkit/core/reducer.h"
 #include "src/core/fail.h"
 #include "src/core/parallel.h"
@@ -15,7 +16,7 @@ namespace normkit {
 
 // The rows of an array that lie in each leaf of a part that has any, by their place in the array. A
 // part without a mini-batch (whole 0) is all rows, each an observation; else observations have the
-// same number of rows.
+// same number of rows, or the part is one of rows.
 class LeafCut {
  public:
   LeafCut(int64_t rows, const BatchPart& part) {
@@ -58,6 +59,26 @@ class LeafCut {
   int64_t count_ = 0, longest_ = 0, each_ = 1;
   std::array<int64_t, BatchPart::kLeaves + 1> begins_{};
   std::array<int, BatchPart::kLeaves> leaves_{};
+};
+
+// How the first axis of a kernel's arrays is cut: the same at each call where observations have the
+// same number of rows, as the mini-batch at hand is where it is packed time.
+class RowCut {
+ public:
+  RowCut(int64_t rows, const BatchPart& part) : rows_(rows), cut_(rows, part) {}
+  // `time` is not null where x is packed, and outlives this.
+  RowCut(const Layout& x, const BatchPart& part, const PackedTime* time)
+      : time_(x.packed() ? time : nullptr),
+        rows_(x.axes()[0].size),
+        cut_(rows_, time_ ? time_->rows : part) {}
+
+  LeafCut Get() const { return time_ ? LeafCut(rows_, time_->rows) : cut_; }
+  bool uneven() const { return time_ != nullptr; }
+
+ private:
+  const PackedTime* time_ = nullptr;
+  int64_t rows_;
+  LeafCut cut_;
 };
 
 // An array for each leaf; null: it has no observations. A merged node stands at its first leaf.
@@ -114,7 +135,7 @@ T* JoinRanks(LeafArrays<T> nodes, const BatchPart& part, Reducer& reducer, int64
   struct AllTag;
   const auto n = static_cast<size_t>(size), ranks = static_cast<size_t>(reducer.ranks());
   const auto part_of = [&](size_t rank) {
-    return BatchPart::OfRank(part.whole, static_cast<int>(rank), reducer.ranks());
+    return BatchPart::OfRank(part.whole, static_cast<int>(rank), reducer.ranks(), part.begins);
   };
   size_t most = 0;
   for (size_t r = 0; r < ranks; ++r) most = std::max(most, PartNodes(part_of(r)).count());

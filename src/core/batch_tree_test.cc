@@ -21,10 +21,8 @@ std::vector<float> Values(int64_t observations, int64_t size) {
 }
 
 // The sums over all observations, by this rank's part of them.
-std::vector<float> SumOf(const std::vector<float>& values, int64_t whole, int64_t size,
+std::vector<float> SumOf(const std::vector<float>& values, const BatchPart& part, int64_t size,
                          Reducer* reducer) {
-  const BatchPart part = reducer ? BatchPart::OfRank(whole, reducer->rank(), reducer->ranks())
-                                 : BatchPart{.whole = whole};
   std::vector<float> sums(static_cast<size_t>(size * BatchPart::kLeaves));
   LeafArrays<float> arrays{};
   if (part.size() > 0) {
@@ -38,6 +36,13 @@ std::vector<float> SumOf(const std::vector<float>& values, int64_t whole, int64_
   }
   const float* sum = SumLeaves(arrays, part, reducer, size);
   return sum ? std::vector<float>(sum, sum + size) : std::vector<float>();
+}
+std::vector<float> SumOf(const std::vector<float>& values, int64_t whole, int64_t size,
+                         Reducer* reducer) {
+  return SumOf(values,
+               reducer ? BatchPart::OfRank(whole, reducer->rank(), reducer->ranks())
+                       : BatchPart{.whole = whole},
+               size, reducer);
 }
 
 TEST(BatchTree, SumsHaveTheSameBitsForAnyNumberOfRanks) {
@@ -99,6 +104,47 @@ TEST(BatchTree, RowsAreCutByObservation) {
   const BatchPart idle = BatchPart::OfRank(3, 0, 4);
   EXPECT_EQ(idle.size(), 0);
   EXPECT_EQ(LeafCut(1, idle).count(), 0);
+}
+
+// Observations of 1 to 3 rows, which leaves have different numbers of.
+TEST(BatchTree, PackedRowsAreCutWhereTheirObservationsAre) {
+  constexpr int64_t kObservations = 21, kSize = 5;
+  std::vector<int64_t> offsets{0};
+  for (int64_t i = 0; i < kObservations; ++i) offsets.push_back(offsets.back() + 1 + i * i % 3);
+  std::array<int64_t, BatchPart::kLeaves + 1> begins;
+  const BatchPart whole{.whole = kObservations};
+  for (int leaf = 0; leaf <= BatchPart::kLeaves; ++leaf)
+    begins[static_cast<size_t>(leaf)] = offsets[static_cast<size_t>(whole.leaf_begin(leaf))];
+  const std::vector<float> values = Values(offsets.back(), kSize);
+  std::vector<float> alone;
+  for (const int ranks : {1, 2, 3, 8, 19})
+    RunRanks(ranks, [&](Reducer& reducer) {
+      const BatchPart part =
+          BatchPart::OfRank(offsets.back(), reducer.rank(), ranks, begins.data());
+      const BatchPart observations = BatchPart::OfRank(kObservations, reducer.rank(), ranks);
+      EXPECT_EQ(part.begin(), offsets[static_cast<size_t>(observations.begin())]);
+      EXPECT_EQ(part.rows(), std::max<int64_t>(1, part.size()));
+      const std::vector<float> sum = SumOf(values, part, kSize, &reducer);
+      if (ranks == 1) alone = sum;
+      EXPECT_EQ(sum, alone) << "rank " << reducer.rank() << " of " << ranks;
+    });
+}
+
+TEST(BatchTree, PackedTimeIsCutAtEachCall) {
+  std::array<int64_t, BatchPart::kLeaves + 1> begins{};
+  std::ranges::fill(begins.begin() + 8, begins.end(), 4);
+  begins.back() = 7;
+  const PackedTime time{{.whole = 7, .begins = begins.data()}, {}};
+  const RowCut cut(Layout::Make("TC", std::vector<int64_t>{7, 3}), {.whole = 2}, &time);
+  EXPECT_TRUE(cut.uneven());
+  ASSERT_EQ(cut.Get().count(), 2);
+  EXPECT_EQ(cut.Get().length(0), 4);
+  std::ranges::fill(begins.begin() + 8, begins.end() - 1, 6);
+  EXPECT_EQ(cut.Get().length(0), 6);
+  EXPECT_EQ(cut.Get().longest(), 6);
+  const RowCut other(Layout::Make("BC", std::vector<int64_t>{2, 3}), {.whole = 2}, &time);
+  EXPECT_FALSE(other.uneven());
+  EXPECT_EQ(other.Get().rows(), 2);
 }
 
 TEST(RunRanks, JoinsInRankOrder) {

@@ -147,10 +147,11 @@ Layout Layout::SplitChannels(int64_t groups) const {
   return Layout(std::move(axes));
 }
 
-Layout Layout::WithBatch(int64_t size) const {
+Layout Layout::WithBatch(int64_t observations, int64_t rows) const {
   std::vector<Axis> axes = axes_;
   for (Axis& axis : axes)
-    if (axis.label == kB) axis.size = size;
+    if (axis.label == kB) axis.size = observations;
+  if (packed()) axes[0].size = rows;
   return Layout(std::move(axes));
 }
 

@@ -13,16 +13,31 @@
 namespace normkit {
 namespace {
 
+// Calls f(values) for each observation.
+template <class F>
+void ForObservations(const DataSource& data, const F& f) {
+  std::vector<float> x;
+  for (int64_t i = 0; i < data.size(); ++i) {
+    x.resize(static_cast<size_t>(data.length(i) * data.layout().size()));
+    data.Read(i, x);
+    f(x);
+  }
+}
+
 uint64_t HashOfLabels(const DataSource& data) {
   Hash hash;
-  std::vector<float> target(static_cast<size_t>(data.target_size()));
+  std::vector<float> targets;
+  std::vector<int64_t> labels;
   for (int64_t i = 0; i < data.size(); ++i) {
-    if (target.empty()) {
-      hash.Add(static_cast<uint64_t>(data.label(i)));
+    if (data.target_size() == 0) {
+      labels.resize(static_cast<size_t>(data.Answers(i)));
+      data.ReadLabels(i, labels);
+      for (const int64_t label : labels) hash.Add(static_cast<uint64_t>(label));
       continue;
     }
-    data.ReadTarget(i, target);
-    hash.Add(std::span<const float>(target));
+    targets.resize(static_cast<size_t>(data.Answers(i) * data.target_size()));
+    data.ReadTarget(i, targets);
+    hash.Add(std::span<const float>(targets));
   }
   return hash.value();
 }
@@ -63,11 +78,10 @@ std::string DifferenceOf(const std::string& name, const std::string& given,
 
 uint64_t FingerprintOfValues(const DataSource& data) {
   Hash hash;
-  std::vector<float> x(static_cast<size_t>(data.layout().size()));
-  for (int64_t i = 0; i < data.size(); ++i) {
-    data.Read(i, x);
-    hash.Add(std::span<const float>(x));
-  }
+  ForObservations(data, [&](std::span<const float> x) {
+    if (data.layout().packed()) hash.Add(static_cast<uint64_t>(x.size()));
+    hash.Add(x);
+  });
   return hash.value();
 }
 
@@ -82,12 +96,11 @@ ValueRange RangeOf(std::span<const float> x) {
 }
 
 ValueRange RangeOfValues(const DataSource& data) {
-  std::vector<float> x(static_cast<size_t>(data.layout().size())), ends;
-  for (int64_t i = 0; i < data.size(); ++i) {
-    data.Read(i, x);
+  std::vector<float> ends;
+  ForObservations(data, [&](std::span<const float> x) {
     const ValueRange range = RangeOf(x);
     ends.insert(ends.end(), {range.low, range.high});
-  }
+  });
   return RangeOf(ends);
 }
 

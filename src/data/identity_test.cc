@@ -6,6 +6,7 @@
 #include <functional>
 #include <limits>
 
+#include "normkit/data/batch.h"
 #include "normkit/data/image.h"
 #include "src/core/files.h"
 #include "src/core/testing.h"

@@ -6,10 +6,8 @@
 
 #include "normkit/core/random.h"
 #include "src/core/fail.h"
-#include "src/core/finite.h"
 #include "src/core/hash.h"
 #include "src/data/array_source.h"
-#include "src/data/for_each.h"
 #include "src/data/identity.h"
 #include "src/data/summary.h"
 
@@ -29,12 +27,17 @@ class SubsetSource : public DataSource {
 
   int64_t size() const override { return static_cast<int64_t>(indices_.size()); }
   const Layout& layout() const override { return source_->layout(); }
+  int64_t length(int64_t index) const override { return source_->length(At(index)); }
   const std::vector<std::string>& classes() const override { return source_->classes(); }
   int64_t label(int64_t index) const override { return source_->label(At(index)); }
   void Read(int64_t index, std::span<float> out) const override { source_->Read(At(index), out); }
   int64_t target_size() const override { return source_->target_size(); }
   void ReadTarget(int64_t index, std::span<float> out) const override {
     source_->ReadTarget(At(index), out);
+  }
+  bool answers_each_row() const override { return source_->answers_each_row(); }
+  void ReadLabels(int64_t index, std::span<int64_t> labels) const override {
+    source_->ReadLabels(At(index), labels);
   }
   std::string Description() const override {
     return fmt::format("{} of {}", size(), source_->Description());
@@ -70,9 +73,15 @@ class RelabelledSource : public DataSource {
       : source_(std::move(source)), classes_(std::move(classes)), labels_(std::move(labels)) {}
   int64_t size() const override { return source_->size(); }
   const Layout& layout() const override { return source_->layout(); }
+  int64_t length(int64_t index) const override { return source_->length(index); }
   const std::vector<std::string>& classes() const override { return classes_; }
   int64_t label(int64_t index) const override {
     return labels_[static_cast<size_t>(source_->label(index))];
+  }
+  bool answers_each_row() const override { return source_->answers_each_row(); }
+  void ReadLabels(int64_t index, std::span<int64_t> labels) const override {
+    source_->ReadLabels(index, labels);
+    for (int64_t& label : labels) label = labels_[static_cast<size_t>(label)];
   }
   void Read(int64_t index, std::span<float> out) const override { source_->Read(index, out); }
   std::string Description() const override { return source_->Description(); }
@@ -91,11 +100,12 @@ class RelabelledSource : public DataSource {
   std::vector<int64_t> labels_;  // the new number of each of the source's classes
 };
 
-// Observations by class; regression is one class.
+// Observations by class; regression, and what has a class for each row, is one class.
 std::vector<std::vector<int64_t>> GroupByClass(const DataSource& source) {
-  std::vector<std::vector<int64_t>> groups(std::max<size_t>(1, source.classes().size()));
+  const bool one = source.classes().empty() || source.answers_each_row();
+  std::vector<std::vector<int64_t>> groups(one ? 1 : source.classes().size());
   for (int64_t i = 0; i < source.size(); ++i)
-    groups[source.classes().empty() ? 0 : static_cast<size_t>(source.label(i))].push_back(i);
+    groups[one ? 0 : static_cast<size_t>(source.label(i))].push_back(i);
   return groups;
 }
 
@@ -130,29 +140,13 @@ std::vector<int64_t> SecondCounts(const std::vector<std::vector<int64_t>>& group
   return counts;
 }
 
-// "[3,4,0]": where in an observation a value lies.
-std::string Place(const Layout& layout, size_t index) {
-  std::vector<size_t> place;
-  const std::vector<int64_t> shape = layout.shape();
-  for (size_t axis = shape.size(); axis-- > 1;) {
-    const auto size = static_cast<size_t>(shape[axis]);
-    place.insert(place.begin(), index % size);
-    index /= size;
-  }
-  return fmt::format("[{}]", fmt::join(place, ","));
-}
-
-void CheckFinite(const DataSource& source, int64_t index, std::span<const float> x) {
-  const size_t bad = FirstNonFinite(x);
-  if (bad < x.size())
-    Fail("reading {}: value {} is {}, expected finite numbers", source.ObservationName(index),
-         Place(source.layout(), bad), x[bad]);
-}
-
 }  // namespace
 
 std::string DataSource::ObservationName(int64_t index) const {
   return fmt::format("observation {} of {}", index, Description());
+}
+void DataSource::ReadLabels(int64_t index, std::span<int64_t> labels) const {
+  std::ranges::fill(labels, label(index));
 }
 uint64_t DataSource::Fingerprint() const { return FingerprintOfValues(*this); }
 ValueRange DataSource::Range() const { return RangeOfValues(*this); }
@@ -194,26 +188,6 @@ Split SplitData(DataPtr source, double fraction, uint64_t seed) {
   return {Subset(source, std::move(first)), Subset(source, std::move(second))};
 }
 
-void ReadBatch(const DataSource& source, std::span<const int64_t> indices, std::span<float> x) {
-  const auto each = static_cast<size_t>(source.layout().size());
-  if (x.size() != indices.size() * each)
-    Fail("reading '{}': the buffer has {} values, expected {} ({} observations of {})",
-         source.Description(), x.size(), indices.size() * each, indices.size(),
-         source.layout().ToString());
-  for (int64_t index : indices)
-    if (index < 0 || index >= source.size())
-      Fail("reading '{}': index {} is out of range, expected 0 to {}", source.Description(), index,
-           source.size() - 1);
-  source.Load();  // on all threads, which one observation cannot
-  const auto count = static_cast<int64_t>(indices.size());
-  ForEachOrThrow(count, x.size() >= size_t{1} << 14, [&](int64_t i) {
-    const auto k = static_cast<size_t>(i);
-    const std::span<float> one = x.subspan(k * each, each);
-    source.Read(indices[k], one);
-    CheckFinite(source, indices[k], one);
-  });
-}
-
 DataPtr FromArrays(Layout layout, std::vector<float> x, std::vector<int64_t> labels,
                    std::vector<std::string> classes, std::string description) {
   return std::make_shared<ArraySource<float>>(Arrays<float>{
@@ -239,6 +213,23 @@ DataPtr FromArraysRegression(Layout layout, std::vector<float> x, std::vector<fl
       .targets = std::move(targets),
       .target_size = target_size,
       .description = std::move(description),
+  });
+}
+
+DataPtr FromSequences(Sequences sequences) {
+  if (!sequences.layout.packed())
+    Fail("data '{}': the layout of a row of a sequence is {}, expected T first",
+         sequences.description, sequences.layout.ToString());
+  return std::make_shared<ArraySource<float>>(Arrays<float>{
+      .layout = std::move(sequences.layout),
+      .x = std::move(sequences.x),
+      .labels = std::move(sequences.labels),
+      .classes = std::move(sequences.classes),
+      .targets = std::move(sequences.targets),
+      .target_size = sequences.target_size,
+      .description = std::move(sequences.description),
+      .lengths = std::move(sequences.lengths),
+      .answers_each_row = sequences.answers_each_row,
   });
 }
 

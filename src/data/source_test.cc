@@ -5,6 +5,7 @@
 #include <numeric>
 #include <set>
 
+#include "normkit/data/batch.h"
 #include "src/core/fail.h"
 #include "src/core/testing.h"
 #include "src/data/testing.h"

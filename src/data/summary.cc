@@ -12,7 +12,12 @@ constexpr size_t kMostNamed = 10;  // classes, or reasons, by name in one line
 
 std::vector<int64_t> CountClasses(const DataSource& source) {
   std::vector<int64_t> counts(source.classes().size());
-  for (int64_t i = 0; i < source.size(); ++i) ++counts[static_cast<size_t>(source.label(i))];
+  std::vector<int64_t> labels;
+  for (int64_t i = 0; i < source.size(); ++i) {
+    labels.resize(static_cast<size_t>(source.Answers(i)));
+    source.ReadLabels(i, labels);
+    for (const int64_t label : labels) ++counts[static_cast<size_t>(label)];
+  }
   return counts;
 }
 
@@ -32,6 +37,17 @@ std::string ClassText(const DataSource& source) {
   return text + ")";
 }
 
+// "3 to 40 rows".
+std::string LengthText(const DataSource& source) {
+  int64_t least = source.size() > 0 ? source.length(0) : 0, most = least;
+  for (int64_t i = 0; i < source.size(); ++i) {
+    least = std::min(least, source.length(i));
+    most = std::max(most, source.length(i));
+  }
+  return least == most ? fmt::format("{} row{}", most, most == 1 ? "" : "s")
+                       : fmt::format("{} to {} rows", least, most);
+}
+
 }  // namespace
 
 std::string SizeText(const Layout& observation) {
@@ -40,6 +56,8 @@ std::string SizeText(const Layout& observation) {
     return fmt::format("{} x {} x {} (height x width x channels)", shape[1], shape[2], shape[3]);
   if (observation.format() == "BC")
     return fmt::format("{} feature{}", shape[1], shape[1] == 1 ? "" : "s");
+  if (observation.format() == "TC")
+    return fmt::format("{} feature{} a row", shape[1], shape[1] == 1 ? "" : "s");
   return observation.ToString();
 }
 
@@ -55,7 +73,9 @@ std::string Summarize(const DataSource& source, const std::vector<std::string>& 
   else
     text += fmt::format("{} target value{} each", source.target_size(),
                         source.target_size() == 1 ? "" : "s");
+  if (source.answers_each_row()) text += source.classes().empty() ? " row" : " of rows";
   text += ", " + SizeText(source.layout());
+  if (source.layout().packed()) text += ", " + LengthText(source);
   for (const std::string& note : notes) text += "; " + note;
   return OneLine(text);
 }

@@ -21,7 +21,7 @@ class __attribute__((visibility("hidden"))) Executor::Impl {  // else exported a
   }
 
   void SetShapes(std::span<const Layout> shapes);
-  void SetBatch(const BatchPart& part);
+  void SetBatch(const BatchPart& part, std::span<const int64_t> offsets);
   const ExecutionPlan& plan() const {
     if (!plan_) Fail("executor: no shapes set, expected those of the inputs");
     return *plan_;
@@ -39,8 +39,12 @@ class __attribute__((visibility("hidden"))) Executor::Impl {  // else exported a
  private:
   static constexpr size_t kMostPlans = 4;
 
-  void SetShapes(std::span<const Layout> shapes, const BatchPart& part);
-  void Use(std::list<ExecutionPlan>::iterator plan);
+  void SetShapes(std::span<const Layout> shapes, const BatchPart& part,
+                 std::span<const int64_t> offsets);
+  void MakePlan(std::span<const Layout> shapes, const BatchPart& part,
+                std::span<const int64_t> offsets);
+  void CheckOffsets(const BatchPart& part, std::span<const int64_t> offsets) const;
+  void Use(std::list<ExecutionPlan>::iterator plan, std::span<const int64_t> offsets);
   void CheckParameters(const Parameters& parameters, std::string_view what) const;
   void CheckRanks(const RunContext& run) const;
   void CheckValue(Value value) const;
@@ -59,55 +63,103 @@ class __attribute__((visibility("hidden"))) Executor::Impl {  // else exported a
   std::vector<char> active_, written_;  // of each value
 };
 
+// Observations are what the first input has of them. Without offsets packed time is that of one.
 void Executor::Impl::SetShapes(std::span<const Layout> shapes) {
+  const bool packed = !shapes.empty() && shapes[0].packed();
+  if (packed) {
+    const int64_t offsets[] = {0, shapes[0].axes()[0].size};
+    return SetShapes(shapes, {.whole = 1}, offsets);
+  }
   const bool observations = !shapes.empty() && shapes[0].Has(kB);
-  SetShapes(shapes, {.whole = observations ? shapes[0].SizeOf(kB) : 0});
+  SetShapes(shapes, {.whole = observations ? shapes[0].SizeOf(kB) : 0}, {});
 }
 
-void Executor::Impl::SetShapes(std::span<const Layout> shapes, const BatchPart& part) {
+void Executor::Impl::SetShapes(std::span<const Layout> shapes, const BatchPart& part,
+                               std::span<const int64_t> offsets) {
   const auto found = std::ranges::find_if(plans_, [&](const ExecutionPlan& plan) {
     return plan.part() == part && std::ranges::equal(plan.shapes(), shapes);
   });
-  if (found != plans_.end()) return Use(found);
-  for (const Layout& shape : shapes)
+  if (found == plans_.end()) return MakePlan(shapes, part, offsets);
+  Use(found, offsets);
+}
+
+void Executor::Impl::MakePlan(std::span<const Layout> shapes, const BatchPart& part,
+                              std::span<const int64_t> offsets) {
+  for (const Layout& shape : shapes) {
     if (shape.size() < 1)
       Fail("executor: an input of {} given, expected one with elements", shape.ToString());
-  plans_.emplace_front(graph_, shapes, part, options_);
+    if (shape.packed() && shape.axes()[0].size != shapes[0].axes()[0].size)
+      Fail("executor: inputs of {} and {} given, expected as many rows of packed time",
+           shapes[0].ToString(), shape.ToString());
+  }
+  plans_.emplace_front(graph_, shapes, part, offsets, options_);
   if (plans_.size() > kMostPlans) plans_.pop_back();
-  Use(plans_.begin());
+  Use(plans_.begin(), offsets);
+}
+
+void Executor::Impl::CheckOffsets(const BatchPart& part, std::span<const int64_t> offsets) const {
+  if (offsets.empty()) return;
+  if (std::ranges::none_of(graph_.inputs(), [&](Value v) { return graph_.layout(v).packed(); }))
+    Fail(
+        "executor: offsets of observations given, expected none: no input has packed time (T "
+        "first)");
+  if (std::ssize(offsets) != part.whole + 1)
+    Fail("executor: {} offsets given, expected {} (one an observation, and the end)",
+         offsets.size(), part.whole + 1);
+  for (size_t i = 0; i < offsets.size(); ++i) {
+    if (i == 0 ? offsets[i] == 0 : offsets[i] > offsets[i - 1]) continue;
+    if (i == 0) Fail("executor: offsets begin at {}, expected 0", offsets[i]);
+    Fail("executor: observation {} has rows {} to {}, expected one row or more", i - 1,
+         offsets[i - 1], offsets[i]);
+  }
 }
 
 // Looks first, for this is asked at each pass.
-void Executor::Impl::SetBatch(const BatchPart& part) {
-  const int64_t batch_size = part.rows();
+void Executor::Impl::SetBatch(const BatchPart& part, std::span<const int64_t> offsets) {
+  CheckOffsets(part, offsets);
+  const auto row = [&](int leaf) {
+    const int64_t observation = part.leaf_begin(leaf);
+    return offsets.empty() ? observation : offsets[static_cast<size_t>(observation)];
+  };
+  const int64_t observations = part.rows(), all_rows = row(BatchPart::kLeaves),
+                rows = std::max<int64_t>(1, row(part.last_leaf) - row(part.first_leaf));
+  const auto size = [&](const Layout& wanted, size_t axis) {
+    if (wanted.axes()[axis].label == kB) return observations;
+    return axis == 0 && wanted.packed() ? rows : wanted.axes()[axis].size;
+  };
   const auto fits = [&](const ExecutionPlan& plan) {
-    if (plan.part() != part) return false;
+    if (plan.part() != part || plan.time().rows.whole != all_rows) return false;
     for (size_t i = 0; i < plan.shapes().size(); ++i) {
-      const auto &axes = plan.shapes()[i].axes(),
-                 &wanted = graph_.layout(graph_.inputs()[i]).axes();
-      if (axes.size() != wanted.size()) return false;
+      const Layout& wanted = graph_.layout(graph_.inputs()[i]);
+      const auto& axes = plan.shapes()[i].axes();
+      if (axes.size() != wanted.axes().size()) return false;
       for (size_t k = 0; k < axes.size(); ++k)
-        if (axes[k].size != (axes[k].label == kB ? batch_size : wanted[k].size)) return false;
+        if (axes[k].size != size(wanted, k)) return false;
     }
     return true;
   };
   const auto found = std::ranges::find_if(plans_, fits);
-  if (found != plans_.end()) return Use(found);
+  if (found != plans_.end()) return Use(found, offsets);
   std::vector<Layout> shapes;
   for (const Value input : graph_.inputs())
-    shapes.push_back(graph_.layout(input).WithBatch(batch_size));
-  SetShapes(shapes, part);
+    shapes.push_back(graph_.layout(input).WithBatch(observations, rows));
+  MakePlan(shapes, part, offsets);
 }
 
-void Executor::Impl::Use(std::list<ExecutionPlan>::iterator plan) {
+void Executor::Impl::Use(std::list<ExecutionPlan>::iterator plan,
+                         std::span<const int64_t> offsets) {
+  if (!offsets.empty()) can_go_back_ = false;  // what was saved is of other observations
+  plan->SetTime(offsets);
   if (plan_ == &*plan) return;
   can_go_back_ = false;
   plan_ = nullptr;  // until there is memory
   plans_.splice(plans_.begin(), plans_, plan);
   ExecutionPlan& used = plans_.front();
   if (used.bytes() > static_cast<double>(arena_.bytes()) || arena_.bytes() == 0) {
-    CheckMemory(used.bytes(),
-                fmt::format("activations for batch size {}", used.shapes()[0].SizeOf(kB)));
+    const Layout& first = used.shapes()[0];
+    CheckMemory(used.bytes(), first.packed()
+                                  ? fmt::format("activations for {} rows", first.axes()[0].size)
+                                  : fmt::format("activations for batch size {}", first.SizeOf(kB)));
     arena_ = {};
     arena_ = Tensor(Layout({{kC, static_cast<int64_t>(used.bytes())}}), DType::kU8,
                     Tensor::kUninitialized);
@@ -289,7 +341,7 @@ double Executor::PlannedBytes(const Graph& graph, int64_t batch_size, bool train
   std::vector<Layout> shapes;
   for (const Value input : graph.inputs())
     shapes.push_back(graph.layout(input).WithBatch(batch_size));
-  return ExecutionPlan(graph, shapes, {.whole = batch_size},
+  return ExecutionPlan(graph, shapes, {.whole = batch_size}, {},
                        {.training = training, .keep_all = keep_all})
       .bytes();
 }
@@ -297,18 +349,25 @@ double Executor::PlannedBytes(const Graph& graph, int64_t batch_size, bool train
 void Executor::SetShapes(std::span<const Layout> shapes) { impl_->SetShapes(shapes); }
 void Executor::SetBatchSize(int64_t batch_size) {
   if (batch_size < 1) Fail("executor: batch size is {}, expected at least 1", batch_size);
-  impl_->SetBatch({.whole = batch_size});
+  impl_->SetBatch({.whole = batch_size}, {});
 }
-void Executor::SetBatch(const BatchPart& part) {
+void Executor::SetBatch(const BatchPart& part, std::span<const int64_t> offsets) {
   if (part.whole < 1) Fail("executor: batch size is {}, expected at least 1", part.whole);
   if (part.first_leaf < 0 || part.last_leaf < part.first_leaf ||
-      part.last_leaf > BatchPart::kLeaves)
+      part.last_leaf > BatchPart::kLeaves || part.begins)
     Fail("executor: a part of leaves [{},{}) given, expected a run of [0,{})", part.first_leaf,
          part.last_leaf, BatchPart::kLeaves);
-  impl_->SetBatch(part);
+  impl_->SetBatch(part, offsets);
 }
 const BatchPart& Executor::part() const { return impl_->plan().part(); }
-int64_t Executor::batch_size() const { return impl_->plan().shapes()[0].SizeOf(kB); }
+const BatchPart& Executor::part(Value value) const {
+  const ExecutionPlan& plan = impl_->plan();
+  return impl_->graph().layout(value).packed() ? plan.time().rows : plan.part();
+}
+int64_t Executor::batch_size() const {
+  const Layout& first = impl_->plan().shapes()[0];
+  return first.packed() ? part().rows() : first.SizeOf(kB);
+}
 size_t Executor::arena_bytes() const { return impl_->arena_bytes(); }
 std::span<float> Executor::input() {
   const auto [data, size] = Find(impl_->graph().inputs()[0], DType::kF32);

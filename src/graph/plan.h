@@ -1,6 +1,7 @@
 // What an executor has made ready for inputs of certain shapes.
 #pragma once
 
+#include <array>
 #include <span>
 #include <vector>
 
@@ -10,14 +11,35 @@
 
 namespace normkit {
 
+// Whose rows are whose in a part of a mini-batch of sequences. PackedTime points into it.
+class TimeCut {
+ public:
+  // offsets of all observations of the mini-batch, [part.whole + 1]; empty: one row each.
+  TimeCut(const BatchPart& part, std::span<const int64_t> offsets);
+  TimeCut(const TimeCut&) = delete;
+  TimeCut& operator=(const TimeCut&) = delete;
+
+  // The same for another mini-batch of as many observations, of this part and in all.
+  void Set(const BatchPart& part, std::span<const int64_t> offsets);
+  const PackedTime& time() const { return time_; }
+
+ private:
+  std::array<int64_t, BatchPart::kLeaves + 1> begins_;
+  std::vector<int64_t> offsets_;
+  PackedTime time_;
+};
+
 class ExecutionPlan {
  public:
-  // Throws as Executor::SetShapes.
+  // `offsets` as TimeCut has them; where no shape is packed they are not looked at. Throws as
+  // Executor::SetShapes.
   ExecutionPlan(const Graph& graph, std::span<const Layout> shapes, const BatchPart& part,
-                const ExecutorOptions& options);
+                std::span<const int64_t> offsets, const ExecutorOptions& options);
 
   std::span<const Layout> shapes() const { return shapes_; }
   const BatchPart& part() const { return part_; }
+  void SetTime(std::span<const int64_t> offsets) { time_cut_.Set(part_, offsets); }
+  const PackedTime& time() const { return time_cut_.time(); }
   double bytes() const { return bytes_; }  // of the arena
   const ArrayType& type(Value value) const { return types_.types[static_cast<size_t>(value)]; }
   const Steps& steps() const { return steps_; }
@@ -45,6 +67,7 @@ class ExecutionPlan {
 
   std::vector<Layout> shapes_;
   BatchPart part_;
+  TimeCut time_cut_;
   Graph::Types types_;
   Steps steps_;
   std::vector<Block> blocks_;

@@ -18,7 +18,8 @@ BatchMoments BatchStatistics(const Graph& graph, const Executor& executor, int l
   const LayerRecord& record = graph.layer(layer);
   if (!NormOf(record) || record.outputs.size() < 3) return {};
   const std::span<const double> mean = executor.value<double>(record.outputs[1]);
-  const int64_t values = graph.layout(record.inputs[0]).size() * executor.part().whole;
+  const int64_t values =
+      graph.layout(record.inputs[0]).size() * executor.part(record.inputs[0]).whole;
   return {values / static_cast<int64_t>(mean.size()), mean,
           executor.value<double>(record.outputs[2])};
 }

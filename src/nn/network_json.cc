@@ -76,6 +76,7 @@ std::map<std::string, Make> MakeTypes() {
   std::map<std::string, Make> types{
       {"image_input", MakeImageInput},
       {"feature_input", MakeWithOptions<FeatureInputOptions, FeatureInput>},
+      {"sequence_input", MakeWithOptions<SequenceInputOptions, SequenceInput>},
       {"convolution2d", MakeWithOptions<Convolution2dOptions, Convolution2d>},
       {"fully_connected", MakeFullyConnected},
       {"max_pooling2d", MakeWithOptions<Pooling2dOptions, MaxPooling2d>},

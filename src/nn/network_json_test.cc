@@ -152,7 +152,7 @@ TEST(NetworkJsonTest, ErrorsOfLayers) {
             "net.json: layers[1]: batch normalization 'batchnorm_1': 2 inputs given, expected 1");
   EXPECT_EQ(ErrorOfLayer(R"({"type": "fully_connected", "name": "fc", "output_size": 3})"),
             "net.json: layers[1] 'fc': fully connected 'fc': input is BSSC [1,8,8,2], expected "
-            "features, BC [batch,channels]: flatten images first");
+            "features, BC [batch,channels] or TC [rows,channels]: flatten images first");
 }
 
 TEST(NetworkJsonTest, ErrorsOfProperties) {

@@ -352,7 +352,7 @@ std::string DocumentProperties() {
                       &fully_connected = TableFor(FullyConnectedOptions());
   const size_t shared = fully_connected.rows.size() - 1;  // WithWeights
   add("`image_input`", TableFor(ImageInputOptions()));
-  add("`feature_input`", TableFor(FeatureInputOptions()));
+  add("`feature_input`, `sequence_input`", TableFor(FeatureInputOptions()));
   add("`convolution2d`", convolution, 0, convolution.rows.size() - shared);
   add("`fully_connected`", fully_connected, 0, 1);
   add("`convolution2d`, `fully_connected`", fully_connected, 1);

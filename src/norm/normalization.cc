@@ -1,5 +1,6 @@
 #include "normkit/norm/normalization.h"
 
+#include <algorithm>
 #include <cmath>
 
 #include "src/core/fail.h"
@@ -42,6 +43,8 @@ class __attribute__((visibility("hidden"))) Normalization::Impl : public Problem
   const Parts parts_;
 };
 
+constexpr size_t kBegins = BatchPart::kLeaves + 1;
+
 void Normalization::Impl::CheckPart(const BatchPart& part, const char* call, size_t given,
                                     int64_t expected) const {
   const bool fits = part.whole == parts_.whole().whole && part.first_leaf >= 0 &&
@@ -50,6 +53,12 @@ void Normalization::Impl::CheckPart(const BatchPart& part, const char* call, siz
     Fail("{}: {}: leaves [{},{}) of {} given, expected {}[0,{}){} of {}", Title(), call,
          part.first_leaf, part.last_leaf, part.whole, options.tree ? "a run of " : "",
          BatchPart::kLeaves, options.tree ? "" : ", for there is no tree,", parts_.whole().whole);
+  if (part.begins && !(options.uneven && std::is_sorted(part.begins, part.begins + kBegins) &&
+                       part.begins[0] == 0 && part.begins[kBegins - 1] == part.whole))
+    Fail("{}: {}: leaves that begin at {} given, expected {}", Title(), call,
+         fmt::join(std::span(part.begins, kBegins), ","),
+         options.uneven ? fmt::format("{} numbers from 0 up to {}", kBegins, part.whole)
+                        : "leaves alike, for `uneven` is not set");
   if (given != static_cast<size_t>(expected))
     Fail("{}: {}: room for {} results, expected {}", Title(), call, given, expected);
 }

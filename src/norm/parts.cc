@@ -1,6 +1,7 @@
 #include "src/norm/parts.h"
 
 #include <algorithm>
+#include <bit>
 #include <cstring>
 
 #include "src/core/fail.h"
@@ -11,6 +12,7 @@ namespace {
 
 struct MomentsTag;
 struct SumsTag;
+struct PieceTag;
 struct MeanTag;
 struct RstdTag;
 
@@ -25,6 +27,10 @@ Layout WithRows(const Layout& layout, int64_t rows) {
 NormOptions OfLeaf(NormOptions options) {
   options.tree = false;
   return options;
+}
+
+void MergeMoments(Moments* into, const Moments* from, int64_t n) {
+  for (int64_t s = 0; s < n; ++s) into[s].Merge(from[s]);
 }
 
 template <class T>
@@ -57,24 +63,52 @@ Parts::Parts(const Problem& whole, const NormBackend& backend, const NormImpleme
   if (whole.options.reducer)
     Fail("{}: a tree and a reducer, expected one of them (Gather, and a join of your own)",
          whole.Title());
+  if (whole.options.uneven) {
+    for (int64_t rows = 1; rows <= whole_.whole; rows *= 2)
+      lengths_.push_back(std::make_unique<Made>(whole, rows, backend));
+    return;
+  }
+  lengths_.resize(2);
   for (int leaf = 0; leaf < BatchPart::kLeaves; ++leaf) {
     const int64_t rows = whole_.leaf_begin(leaf + 1) - whole_.leaf_begin(leaf);
-    std::unique_ptr<Made>& of_rows = leaves_[static_cast<size_t>(rows % 2)];
+    std::unique_ptr<Made>& of_rows = lengths_[static_cast<size_t>(rows % 2)];
     if (rows > 0 && !of_rows) of_rows = std::make_unique<Made>(whole, rows, backend);
   }
 }
 
 template <class F>
-void Parts::ForLeaves(const BatchPart& part, const F& f) const {
-  if (!problem_.options.tree) return f(0, 0, &made_);
+void Parts::ForPiecesOfLeaf(const BatchPart& part, int64_t leaf, const F& f) const {
+  const int index = part.first_leaf + static_cast<int>(leaf);
+  int64_t begin = part.leaf_begin(index) - part.begin();
+  auto rows = static_cast<uint64_t>(part.leaf_begin(index + 1) - part.leaf_begin(index));
+  if (rows == 0) return f(Piece{leaf, begin, nullptr, true});
+  if (!problem_.options.uneven)
+    return f(Piece{leaf, begin, lengths_[rows % 2]->implementation.get(), true});
+  for (bool first = true; rows > 0; first = false) {
+    const uint64_t length = std::bit_floor(rows);
+    const auto& made = lengths_[static_cast<size_t>(std::countr_zero(length))];
+    f(Piece{leaf, begin, made->implementation.get(), first});
+    begin += static_cast<int64_t>(length);
+    rows -= length;
+  }
+}
+
+template <class F>
+void Parts::ForPieces(const BatchPart& part, const F& f) const {
+  if (!problem_.options.tree) return f(Piece{0, 0, &made_, true});
   const int64_t leaves = num_leaves(part);
   const bool large = part.size() * row_bytes_ >= kWorthThreads * 4;
-  ParallelFor(leaves, large && leaves >= NumThreads(), [&](int64_t k) {
-    const int leaf = part.first_leaf + static_cast<int>(k);
-    const int64_t rows = part.leaf_begin(leaf + 1) - part.leaf_begin(leaf);
-    const Made* made = rows > 0 ? leaves_[static_cast<size_t>(rows % 2)].get() : nullptr;
-    f(k, part.leaf_begin(leaf) - part.begin(), made ? made->implementation.get() : nullptr);
-  });
+  ParallelFor(leaves, large && leaves >= NumThreads(),
+              [&](int64_t leaf) { ForPiecesOfLeaf(part, leaf, f); });
+}
+
+template <class T, class F, class Combine>
+void Parts::Collect(const Piece& piece, T* to, int64_t size, const F& f,
+                    const Combine& combine) const {
+  if (piece.first) return f(to);
+  T* own = Scratch<PieceTag, T>(static_cast<size_t>(size));
+  f(own);
+  combine(to, own, size);
 }
 
 NormForwardArgs Parts::From(const NormForwardArgs& args, int64_t row) const {
@@ -104,22 +138,26 @@ GradientSums Parts::SumsAt(double* sums) const {
 
 void Parts::Gather(const BatchPart& part, const NormForwardArgs& args, Moments* moments) const {
   const int64_t n = problem_.plan.num_stat;
-  ForLeaves(part, [&](int64_t k, int64_t begin, const NormImplementation* leaf) {
-    Moments* to = moments + (joins_ ? k * n : begin * row_statistics_);
-    if (leaf)
-      leaf->Gather(From(args, begin), to);
+  ForPieces(part, [&](const Piece& piece) {
+    Moments* to = moments + (joins_ ? piece.leaf * n : piece.begin * row_statistics_);
+    const auto gather = [&](Moments* own) { piece.made->Gather(From(args, piece.begin), own); };
+    if (piece.made && !joins_)
+      gather(to);
+    else if (piece.made)
+      Collect(piece, to, n, gather, MergeMoments);
     else if (joins_)
       std::fill_n(to, n, Moments{});
   });
 }
 
-// Merges rows of all leaves, by the tree, into the first.
+// Merges rows of all leaves, by the tree, into the first. Which of uneven ones have rows is not
+// known: the others' are zeros.
 template <class T, class Combine>
 void Parts::JoinRows(T* rows, int64_t size, const Combine& combine) const {
   if (!problem_.options.tree) return;
   LeafArrays<T> arrays{};
   for (int leaf = 0; leaf < BatchPart::kLeaves; ++leaf)
-    if (whole_.leaf_begin(leaf) < whole_.leaf_begin(leaf + 1))
+    if (problem_.options.uneven || whole_.leaf_begin(leaf) < whole_.leaf_begin(leaf + 1))
       arrays[static_cast<size_t>(leaf)] = rows + leaf * size;
   JoinPart(arrays, whole_, size, combine);
   if (arrays[0] && arrays[0] != rows) std::copy_n(arrays[0], size, rows);
@@ -127,9 +165,7 @@ void Parts::JoinRows(T* rows, int64_t size, const Combine& combine) const {
 
 void Parts::Join(Moments* moments) const {
   if (!joins_) return;
-  JoinRows(moments, problem_.plan.num_stat, [](Moments* into, const Moments* from, int64_t n) {
-    for (int64_t s = 0; s < n; ++s) into[s].Merge(from[s]);
-  });
+  JoinRows(moments, problem_.plan.num_stat, MergeMoments);
 }
 
 void Parts::Join(double* sums) const { JoinRows(sums, num_sums(), AddUp()); }
@@ -148,8 +184,8 @@ void Parts::Finish(std::span<const Moments> moments, const SavedStatistics& save
 // Leaf by leaf for the whole, too: a leaf of one row may take the other form (cells or elements),
 // in which y rounds elsewhere.
 void Parts::Apply(const BatchPart& part, const NormForwardArgs& args) const {
-  ForLeaves(part, [&](int64_t, int64_t begin, const NormImplementation* leaf) {
-    if (leaf) leaf->Apply(From(args, begin));
+  ForPieces(part, [&](const Piece& piece) {
+    if (piece.made) piece.made->Apply(From(args, piece.begin));
   });
 }
 
@@ -157,14 +193,17 @@ void Parts::GatherGradient(const BatchPart& part, const NormBackwardArgs& args,
                            double* sums) const {
   if (joins_ && FromY(problem_, args))
     Fail("{}: parts of a backward pass from y, expected x", problem_.Title());
-  ForLeaves(part, [&](int64_t k, int64_t begin, const NormImplementation* leaf) {
-    const GradientSums to = SumsAt(sums + k * num_sums());
-    if (!leaf)
-      std::fill_n(to.dgamma, num_sums(), 0.0);
-    else if (joins_)
-      leaf->GatherGradient(From(args, begin), to);
-    else
-      leaf->BackwardWithSums(From(args, begin), to.dgamma, to.dbeta);
+  ForPieces(part, [&](const Piece& piece) {
+    double* to = sums + piece.leaf * num_sums();
+    if (!piece.made) return (void)std::fill_n(to, num_sums(), 0.0);
+    const auto gather = [&](double* own) {
+      const GradientSums at = SumsAt(own);
+      if (joins_)
+        piece.made->GatherGradient(From(args, piece.begin), at);
+      else
+        piece.made->BackwardWithSums(From(args, piece.begin), at.dgamma, at.dbeta);
+    };
+    Collect(piece, to, num_sums(), gather, AddUp());
   });
 }
 
@@ -178,16 +217,16 @@ void Parts::ApplyGradient(const BatchPart& part, const NormBackwardArgs& args,
     if (!args.accumulate) std::memset(args.dx, 0, static_cast<size_t>(part.size() * row_bytes_));
     return;
   }
-  ForLeaves(part, [&](int64_t, int64_t begin, const NormImplementation* leaf) {
-    if (leaf) leaf->ApplyGradient(From(args, begin), from, count);
+  ForPieces(part, [&](const Piece& piece) {
+    if (piece.made) piece.made->ApplyGradient(From(args, piece.begin), from, count);
   });
 }
 
 void Parts::Forward(const NormForwardArgs& args) const {
   if (!joins_) {
     problem_.WarnOfOneValue(static_cast<double>(problem_.plan.num_reduced));
-    return ForLeaves(whole_, [&](int64_t, int64_t begin, const NormImplementation* leaf) {
-      if (leaf) leaf->Forward(From(args, begin));
+    return ForPieces(whole_, [&](const Piece& piece) {
+      if (piece.made) piece.made->Forward(From(args, piece.begin));
     });
   }
   const auto n = static_cast<size_t>(problem_.plan.num_stat);

@@ -1,8 +1,8 @@
 // Parts of an array: the two halves of each pass leaf by leaf, and what joins them.
 #pragma once
 
-#include <array>
 #include <memory>
+#include <vector>
 
 #include "src/core/batch_tree.h"
 #include "src/norm/backend.h"
@@ -48,10 +48,22 @@ class Parts {
     std::unique_ptr<NormImplementation> implementation;
   };
 
-  // Calls f(k, begin, implementation) for the k-th leaf of the part, which begins at that row of
-  // the part's arrays; the implementation of a leaf without rows is null.
+  // A leaf, or one of those pieces of it that there are implementations for.
+  struct Piece {
+    int64_t leaf;                    // of the part: 0, 1, ...
+    int64_t begin;                   // in rows of the part's arrays
+    const NormImplementation* made;  // null: the leaf has no rows
+    bool first;                      // of its leaf
+  };
+  // Calls f(piece); pieces of a leaf come in order, one after the other.
   template <class F>
-  void ForLeaves(const BatchPart& part, const F& f) const;
+  void ForPieces(const BatchPart& part, const F& f) const;
+  template <class F>
+  void ForPiecesOfLeaf(const BatchPart& part, int64_t leaf, const F& f) const;
+  // Calls f(array) where the result of a piece goes, and joins it with those of the leaf's pieces
+  // before, in `to`: combine(to, array, size).
+  template <class T, class F, class Combine>
+  void Collect(const Piece& piece, T* to, int64_t size, const F& f, const Combine& combine) const;
   template <class T, class Combine>
   void JoinRows(T* rows, int64_t size, const Combine& combine) const;
   NormForwardArgs From(const NormForwardArgs& args, int64_t row) const;
@@ -63,7 +75,9 @@ class Parts {
   BatchPart whole_;
   bool joins_ = true;
   int64_t row_bytes_ = 0, row_statistics_ = 0;
-  std::array<std::unique_ptr<Made>, 2> leaves_;  // of the two lengths that there are
+  // Of the two lengths of leaves that there are; of uneven ones of 1, 2, 4, ... rows: a leaf is cut
+  // into pieces of those, the longest first, so that leaves of any lengths need nothing more.
+  std::vector<std::unique_ptr<Made>> lengths_;
 };
 
 }  // namespace normkit

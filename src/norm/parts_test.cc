@@ -127,7 +127,7 @@ struct Calls {
   // The first statistic of a part.
   int64_t Of(const BatchPart& part) const {
     if (norm.joins()) return 0;
-    return norm.part_statistics({part.whole, 0, part.first_leaf});
+    return norm.part_statistics({part.whole, 0, part.first_leaf, part.begins});
   }
   std::span<Moments> Rows(std::vector<Moments>& moments, const BatchPart& part) const {
     const int64_t n = norm.joins() ? norm.num_statistics() : 1;
@@ -139,12 +139,12 @@ struct Calls {
 };
 
 // [0, 16) in runs at random.
-Cuts RandomCuts(Random& random, int64_t whole) {
+Cuts RandomCuts(Random& random, int64_t whole, const int64_t* begins = nullptr) {
   Cuts parts;
   const int64_t likely = 1 + random.Below(6);
   for (int leaf = 0; leaf < BatchPart::kLeaves; ++leaf) {
     if (parts.empty() || random.Below(likely) == 0)
-      parts.push_back({whole, leaf, leaf + 1});
+      parts.push_back({whole, leaf, leaf + 1, begins});
     else
       ++parts.back().last_leaf;
   }
@@ -241,6 +241,44 @@ TEST(Parts, ATreeKeepsTheContract) {
   }
 }
 
+// Where leaves of any numbers of rows begin, some of none.
+std::vector<int64_t> RandomBegins(Random& random, int64_t whole) {
+  std::vector<int64_t> begins{0, whole};
+  while (begins.size() <= BatchPart::kLeaves) begins.push_back(random.Below(whole + 1));
+  std::ranges::sort(begins);
+  return begins;
+}
+
+TEST(Parts, UnevenLeavesGiveTheBitsOfTheWhole) {
+  Random random(12);
+  for (const DType dtype : {DType::kF32, DType::kBF16})
+    for (const Case& test : cases::AllCases(dtype, {.b = 45, .t = 17, .s = 5})) {
+      if (!HasTree(test)) continue;
+      const cases::Problem p(test, cases::Normals(test.layout.size(), 3, 1e2, 1));
+      const int64_t whole = test.layout.axes()[0].size;
+      for (const bool fused : {false, true}) {
+        const NormOptions options{.activation = fused ? Activation::kRelu : Activation::kNone,
+                                  .tree = true,
+                                  .uneven = true};
+        const std::vector<int64_t> begins = RandomBegins(random, whole);
+        Calls one(p, fused, options);
+        one.InParts({{.whole = whole, .begins = begins.data()}});
+        for (int i = 0; i < 3; ++i) {
+          Calls parts(p, fused, options);
+          parts.InParts(RandomCuts(random, whole, begins.data()));
+          ASSERT_EQ(Differences(parts.r, one.r), "")
+              << test.ToString() << (fused ? ", fused" : "") << testing::PrintToString(begins);
+        }
+        if (fused) continue;
+        EXPECT_LE(cases::WorstForwardFraction(p, one.r.y), 1) << test.ToString();
+        NormGradients gradients{std::move(one.r.dx), std::move(one.r.dgamma),
+                                std::move(one.r.dbeta)};
+        const auto worst = cases::WorstGradientFractions(p, gradients);
+        EXPECT_LE(std::max({worst.dx, worst.dgamma, worst.dbeta}), 1) << test.ToString();
+      }
+    }
+}
+
 TEST(Parts, TheReferenceHasThem) {
   setenv("NORMKIT_BACKEND", "reference", 1);
   for (const Case& test : cases::AllCases(DType::kF32, {.b = 18, .t = 17, .s = 3}))
@@ -289,6 +327,18 @@ TEST(Parts, WhatIsNoneIsRefused) {
                "layer normalization of BC [6,4]: Finish: 64 moments given, expected at most 6");
   EXPECT_ERROR(tree.Apply(tree.whole(), {.x = x.data(), .y = x.data()}),
                title + "saved mean is null, expected an array of 4 f64 elements");
+  std::vector<int64_t> begins(17, 6);
+  begins[0] = 1;
+  const BatchPart late{.whole = 6, .begins = begins.data()};
+  EXPECT_ERROR(tree.Gather(late, {.x = x.data()}, moments),
+               title +
+                   "Gather: leaves that begin at 1,6,6,6,6,6,6,6,6,6,6,6,6,6,6,6,6 given, "
+                   "expected leaves alike, for `uneven` is not set");
+  const Normalization uneven(kBatchNorm, layout, DType::kF32, {.tree = true, .uneven = true});
+  EXPECT_ERROR(uneven.Gather(late, {.x = x.data()}, moments),
+               title +
+                   "Gather: leaves that begin at 1,6,6,6,6,6,6,6,6,6,6,6,6,6,6,6,6 given, "
+                   "expected 17 numbers from 0 up to 6");
   const Layout channels = Layout::Make("CT", std::vector<int64_t>{6, 4});
   EXPECT_ERROR(Normalization(kBatchNorm, channels, DType::kF32, {.tree = true}),
                "batch normalization of CT [6,4]: a tree over the outermost axis, which has "

@@ -142,7 +142,7 @@ void InnerProduct::Forward(const float* x, const float* weights, const float* bi
                            float* y) const {
   const int64_t in = shape_.inputs, out = shape_.outputs;
   OneDnnCall call;
-  ForBlocks(cut_, WorthThreads(shape_), x, in, y, out,
+  ForBlocks(cut_.Get(), WorthThreads(shape_), x, in, y, out,
             [&](const float* from, float* to, int64_t rows) {
               for (int64_t row = 0; bias && row < rows; ++row)
                 std::copy(bias, bias + out, to + row * out);
@@ -155,7 +155,7 @@ void InnerProduct::Forward(const float* x, const float* weights, const float* bi
 void InnerProduct::BackwardData(const float* dy, const float* weights, bool add, float* dx) const {
   const int64_t in = shape_.inputs, out = shape_.outputs;
   OneDnnCall call;
-  ForBlocks(cut_, WorthThreads(shape_), dy, out, dx, in,
+  ForBlocks(cut_.Get(), WorthThreads(shape_), dy, out, dx, in,
             [&](const float* from, float* to, int64_t rows) {
               call.Note(dnnl_sgemm('N', 'N', rows, in, out, 1, from, out, weights, in,
                                    add ? 1.f : 0.f, to, in));
@@ -165,27 +165,27 @@ void InnerProduct::BackwardData(const float* dy, const float* weights, bool add,
 
 // A tile of all nodes with products of our own, which have the tree in the registers and the first
 // cache. Leaves of the same lengths on every rank go the same way.
-void InnerProduct::SumOwn(const float* x, const float* dy, const products::Tile& tile,
-                          const LeafArrays<float>& nodes) const {
-  ForNodes(cut_.part(), [&](int first, int leaves) {
+void InnerProduct::SumOwn(const LeafCut& cut, const float* x, const float* dy,
+                          const products::Tile& tile, const LeafArrays<float>& nodes) const {
+  ForNodes(cut.part(), [&](int first, int leaves) {
     float* to = nodes[static_cast<size_t>(first)];
-    products::SumOuterProducts(products::LeafOrder(cut_, first, leaves),
+    products::SumOuterProducts(products::LeafOrder(cut, first, leaves),
                                {x, dy, shape_.inputs, shape_.outputs}, tile,
                                to + tile.o * shape_.inputs + tile.i, shape_.inputs);
   });
 }
 
 // dW = dy^T x of the nodes of this part, each into its array.
-void InnerProduct::SumWeights(const float* x, const float* dy,
+void InnerProduct::SumWeights(const LeafCut& cut, const float* x, const float* dy,
                               const LeafArrays<float>& nodes) const {
   const TileCut tiles(shape_);
   OneDnnCall call;
   ParallelFor(tiles.count, WorthThreads(shape_), [&](int64_t i) {
     const OneThread one_thread;
     const Tile tile = tiles.Get(shape_, i);
-    if (cut_.longest() <= kLongestOwn) return SumOwn(x, dy, tile, nodes);
-    const TileTree tree(shape_, cut_, tile, x, dy, call);
-    ForNodes(cut_.part(), [&](int first, int leaves) {
+    if (cut.longest() <= kLongestOwn) return SumOwn(cut, x, dy, tile, nodes);
+    const TileTree tree(shape_, cut, tile, x, dy, call);
+    ForNodes(cut.part(), [&](int first, int leaves) {
       float* to = nodes[static_cast<size_t>(first)];
       tree.Sum(first, leaves, to + tile.o * shape_.inputs + tile.i, shape_.inputs);
     });
@@ -195,27 +195,28 @@ void InnerProduct::SumWeights(const float* x, const float* dy,
 
 void InnerProduct::BackwardWeights(const float* x, const float* dy, Reducer* reducer,
                                    float* dweights, float* dbias) const {
+  const LeafCut cut = cut_.Get();
   const bool alone = !reducer || reducer->ranks() == 1;
   const int64_t size = shape_.inputs * shape_.outputs;
   LeafArrays<float> nodes{};
   float* more =
       alone ? nullptr : Scratch<NodesTag, float>(static_cast<size_t>(size * BatchPart::kLeaves));
-  ForNodes(cut_.part(), [&](int first, int) {
+  ForNodes(cut.part(), [&](int first, int) {
     nodes[static_cast<size_t>(first)] = alone ? dweights : more + first * size;
   });
-  SumWeights(x, dy, nodes);
+  SumWeights(cut, x, dy, nodes);
   const auto add = [&](float* into, const float* from) { AddUp()(into, from, size); };
-  if (!alone) std::copy_n(JoinRanks(nodes, cut_.part(), *reducer, size, add), size, dweights);
+  if (!alone) std::copy_n(JoinRanks(nodes, cut.part(), *reducer, size, add), size, dweights);
   if (!dbias) return;
   const int64_t out = shape_.outputs;
   float* sums = Scratch<BiasTag, float>(static_cast<size_t>(out * BatchPart::kLeaves));
   LeafArrays<float> leaves{};
-  for (int64_t i = 0; i < cut_.count(); ++i) {
-    float* sum = leaves[static_cast<size_t>(cut_.leaf(i))] = sums + i * out;
+  for (int64_t i = 0; i < cut.count(); ++i) {
+    float* sum = leaves[static_cast<size_t>(cut.leaf(i))] = sums + i * out;
     std::fill_n(sum, out, 0.f);
-    for (int64_t b = cut_.begin(i); b < cut_.begin(i + 1); ++b) AddUp()(sum, dy + b * out, out);
+    for (int64_t b = cut.begin(i); b < cut.begin(i + 1); ++b) AddUp()(sum, dy + b * out, out);
   }
-  std::copy_n(SumLeaves(leaves, cut_.part(), reducer, out), out, dbias);
+  std::copy_n(SumLeaves(leaves, cut.part(), reducer, out), out, dbias);
 }
 
 }  // namespace normkit

@@ -19,7 +19,8 @@ struct InnerProductShape {
 class InnerProduct {
  public:
   explicit InnerProduct(const InnerProductShape& shape, const BatchPart& part = {})
-      : shape_(shape), cut_(shape.batch, part) {}
+      : InnerProduct(shape, RowCut(shape.batch, part)) {}
+  InnerProduct(const InnerProductShape& shape, const RowCut& cut) : shape_(shape), cut_(cut) {}
 
   void Forward(const float* x, const float* weights, const float* bias, float* y) const;
   void BackwardData(const float* dy, const float* weights, bool add, float* dx) const;
@@ -28,12 +29,13 @@ class InnerProduct {
                        float* dbias) const;
 
  private:
-  void SumOwn(const float* x, const float* dy, const products::Tile& tile,
+  void SumOwn(const LeafCut& cut, const float* x, const float* dy, const products::Tile& tile,
               const LeafArrays<float>& nodes) const;
-  void SumWeights(const float* x, const float* dy, const LeafArrays<float>& nodes) const;
+  void SumWeights(const LeafCut& cut, const float* x, const float* dy,
+                  const LeafArrays<float>& nodes) const;
 
   InnerProductShape shape_;
-  LeafCut cut_;
+  RowCut cut_;
 };
 
 }  // namespace normkit

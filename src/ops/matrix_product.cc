@@ -7,8 +7,7 @@ namespace {
 
 class MatrixProductKernel : public Kernel {
  public:
-  MatrixProductKernel(const InnerProductShape& shape, const BatchPart& part)
-      : product_(shape, part) {}
+  MatrixProductKernel(const InnerProductShape& shape, const RowCut& cut) : product_(shape, cut) {}
   bool needs_input(size_t i) const override { return i < 2; }
   bool adds(size_t i) const override { return i == 0; }
 
@@ -44,7 +43,8 @@ class MatrixProductOp : public Op {
   }
   std::unique_ptr<Kernel> Prepare(std::span<const OpInput> inputs,
                                   const Preparation& how) const override {
-    return std::make_unique<MatrixProductKernel>(Shape(inputs), how.part);
+    return std::make_unique<MatrixProductKernel>(Shape(inputs),
+                                                 RowCut(inputs[0].type.shape, how.part, how.time));
   }
 
  private:

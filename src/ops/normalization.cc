@@ -13,12 +13,14 @@ namespace {
 
 class NormalizationKernel : public Kernel {
  public:
-  NormalizationKernel(const NormalizationSettings& op, const Layout& x, const BatchPart& part)
+  NormalizationKernel(const NormalizationSettings& op, const Layout& x, const RowCut& cut)
       : op_(op),
-        tree_(x.axes()[0].label == kB),
-        cut_(x.axes()[0].size, part),
-        normalization_(*op.spec, Whole(x, cut_), DType::kF32, WithTree(op.options, tree_)) {
-    if (!cut_.part().is_whole()) local_.emplace(*op.spec, x, DType::kF32, op.options);
+        tree_(x.axes()[0].label == kB || x.packed()),
+        row_cut_(cut),
+        cut_(cut.Get()),
+        normalization_(*op.spec, Whole(x, cut_), DType::kF32,
+                       WithTree(op.options, tree_, cut.uneven())) {
+    if (cut.uneven() || !part().is_whole()) local_.emplace(*op.spec, x, DType::kF32, op.options);
   }
 
   size_t saved_bytes() const override {
@@ -49,8 +51,9 @@ class NormalizationKernel : public Kernel {
     if (cut.each() > 1) axes.insert(axes.begin() + 1, Axis{axes[0].label, cut.each()});
     return Layout(std::move(axes));
   }
-  static NormOptions WithTree(NormOptions options, bool tree) {
+  static NormOptions WithTree(NormOptions options, bool tree, bool uneven) {
     options.tree = tree;
+    options.uneven = uneven;
     return options;
   }
   const BatchPart& part() const { return cut_.part(); }
@@ -88,7 +91,8 @@ class NormalizationKernel : public Kernel {
 
   NormalizationSettings op_;
   bool tree_;
-  LeafCut cut_;
+  RowCut row_cut_;
+  LeafCut cut_;  // at hand
   Normalization normalization_;
   std::optional<Normalization> local_;
 };
@@ -105,10 +109,13 @@ void NormalizationKernel::Forward(const ForwardContext& context) {
   if (has_given() && (!context.run.training || op_.statistics == NormalizationSettings::kGiven))
     return ForwardWithGiven(context);
   if (!context.run.training) return local().ForwardInference(Arguments(context), nullptr, nullptr);
-  if (normalization_.joins() || !part().is_whole()) return ForwardInHalves(context);
+  cut_ = row_cut_.Get();
+  const bool uneven = row_cut_.uneven();
+  if (normalization_.joins() || (uneven ? part().size() == 0 : !part().is_whole()))
+    return ForwardInHalves(context);
   Normalization::ForwardArgs args = Arguments(context);
   args.saved = Statistics(context);
-  normalization_.ForwardTraining(args);
+  (uneven ? local() : normalization_).ForwardTraining(args);
 }
 
 // With the statistics of all ranks' observations.
@@ -151,6 +158,7 @@ void NormalizationKernel::CheckGiven(const float* mean, const float* variance) c
 }
 
 void NormalizationKernel::Backward(const BackwardContext& context) {
+  cut_ = row_cut_.Get();
   const SavedStatistics saved = Statistics(context);
   Normalization::BackwardArgs args;
   args.x = context.x();
@@ -200,7 +208,8 @@ class NormalizationOp : public Op {
   }
   std::unique_ptr<Kernel> Prepare(std::span<const OpInput> inputs,
                                   const Preparation& how) const override {
-    return std::make_unique<NormalizationKernel>(normalization_, inputs[0].type.shape, how.part);
+    const Layout& x = inputs[0].type.shape;
+    return std::make_unique<NormalizationKernel>(normalization_, x, RowCut(x, how.part, how.time));
   }
 
  private:

@@ -105,9 +105,10 @@ class FlattenOp : public Op {
 // place in the whole mini-batch decide.
 class DropoutKernel : public Kernel {
  public:
-  DropoutKernel(const Layout& x, const BatchPart& part, double probability)
+  DropoutKernel(const Layout& x, const RowCut& cut, double probability)
       : size_(x.size()),
-        first_(FirstElement(x, part)),
+        row_(x.size() / x.axes()[0].size),
+        cut_(cut),
         dropped_below_(static_cast<uint32_t>(std::lround(probability * 0x1p32))),
         scale_(static_cast<float>(1 / (1 - probability))) {}
   size_t saved_bytes() const override { return static_cast<size_t>(size_); }
@@ -124,8 +125,10 @@ class DropoutKernel : public Kernel {
         std::copy(x + begin, x + end, context.y() + begin);
       });
     }
+    const LeafCut cut = cut_.Get();
+    const int64_t first = cut.part().begin() * cut.each() * row_;
     ForPieces(size_, [&, key = KeyOf(context)](int64_t begin, int64_t end) {
-      Draw(key, begin, end, stays);
+      Draw(key, first, begin, end, stays);
       Store(context.y(), begin, end, false,
             [&](int64_t i) { return stays[i] ? x[i] * scale_ : 0.f; });
     });
@@ -146,27 +149,22 @@ class DropoutKernel : public Kernel {
  private:
   static bool Active(const RunContext& run) { return run.training && run.dropout; }
 
-  static int64_t FirstElement(const Layout& x, const BatchPart& part) {
-    const int64_t rows = x.axes()[0].size;
-    const LeafCut cut(rows, part);
-    return cut.part().begin() * cut.each() * (x.size() / rows);
-  }
-
   static uint64_t KeyOf(const ForwardContext& context) {
     Random iteration(context.run.seed, context.run.iteration);
     return iteration.Bits() ^ Random::Mix(static_cast<uint64_t>(context.stream));
   }
 
-  // Two elements to each number of 64 bits.
-  void Draw(uint64_t key, int64_t begin, int64_t end, uint8_t* stays) const {
+  // Two elements to each number of 64 bits; `first`: the place of element 0.
+  void Draw(uint64_t key, int64_t first, int64_t begin, int64_t end, uint8_t* stays) const {
     for (int64_t i = begin; i < end; ++i) {
-      const auto at = static_cast<uint64_t>(first_ + i);
+      const auto at = static_cast<uint64_t>(first + i);
       const uint64_t bits = Random::BitsAt(key, at / 2);
       stays[i] = static_cast<uint32_t>(at % 2 ? bits >> 32 : bits) >= dropped_below_;
     }
   }
 
-  int64_t size_, first_;
+  int64_t size_, row_;
+  RowCut cut_;
   uint32_t dropped_below_;
   float scale_;
 };
@@ -181,7 +179,8 @@ class DropoutOp : public Op {
   }
   std::unique_ptr<Kernel> Prepare(std::span<const OpInput> inputs,
                                   const Preparation& how) const override {
-    return std::make_unique<DropoutKernel>(inputs[0].type.shape, how.part, probability_);
+    const Layout& x = inputs[0].type.shape;
+    return std::make_unique<DropoutKernel>(x, RowCut(x, how.part, how.time), probability_);
   }
 
  private:

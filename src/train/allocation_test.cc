@@ -6,7 +6,7 @@
 
 #include "normkit/core/threads.h"
 #include "src/core/count_allocations.h"
-#include "src/train/test_data.h"
+#include "src/train/sequence_test_data.h"
 
 namespace normkit {
 namespace {
@@ -73,6 +73,30 @@ TEST(TrainingAllocation, OnlyTablesOfArgumentsWithConvolutions) {
     EXPECT_EQ(bytes[i], bytes[2]) << i;
     EXPECT_LT(bytes[i], activation) << i;
   }
+}
+
+// Mini-batches of as many sequences and rows, cut elsewhere each time.
+TEST(SequenceAllocation, NothingOnceShapesAreKnown) {
+  SetNumThreads(1);
+  for (const NamedNorm& norm : kNorms) {
+    Indices lengths;
+    Random random(4);
+    Indices of_batch{1, 2, 30, 4, 1, 17, 3, 9};
+    for (int batch = 0; batch < 12; ++batch) {
+      random.Shuffle(of_batch);
+      lengths.insert(lengths.end(), of_batch.begin(), of_batch.end());
+    }
+    TrainingOptions options{.max_epochs = 1, .mini_batch_size = 8, .shuffle = Shuffle::kNever};
+    std::vector<int64_t> bytes;
+    bytes.reserve(12);
+    options.on_iteration = [&](const ProgressRow&) { bytes.push_back(allocated_bytes); };
+    TrainNetwork(FromSequences(RowData(96, false, 1, lengths)), RowGraph(norm.make), options);
+    ASSERT_EQ(bytes.size(), 12u);
+    EXPECT_GT(bytes[0], 0);
+    // Scratch of a leaf's pieces grows with the longest leaf so far.
+    for (size_t i = 3; i < bytes.size(); ++i) EXPECT_EQ(bytes[i], bytes[2]) << norm.name << i;
+  }
+  SetNumThreads(0);
 }
 
 }  // namespace

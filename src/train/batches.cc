@@ -5,8 +5,6 @@
 
 #include "normkit/core/random.h"
 #include "normkit/train/train.h"
-#include "src/core/fail.h"
-#include "src/core/finite.h"
 
 namespace normkit {
 
@@ -47,36 +45,29 @@ std::vector<std::span<const int64_t>> Cut(std::span<const int64_t> order,
   return batches;
 }
 
-namespace {
-
-void ReadTarget(const DataSource& data, int64_t index, std::span<float> target) {
-  data.ReadTarget(index, target);
-  const size_t bad = FirstNonFinite(target);
-  if (bad < target.size())
-    Fail("reading {}: target [{}] is {}, expected finite numbers", data.ObservationName(index), bad,
-         target[bad]);
+void BatchReader::SetBatch(const DataSource& data, std::span<const int64_t> indices,
+                           const BatchPart& part, Executor& executor) {
+  if (data.layout().packed())
+    ReadOffsets(data, indices, offsets_);
+  else
+    offsets_.clear();
+  executor.SetBatch(part, offsets_);
 }
 
-int64_t LabelOf(const DataSource& data, int64_t index) {
-  const int64_t label = data.label(index), classes = std::ssize(data.classes());
-  if (label < 0 || label >= classes)
-    Fail("reading {}: its label is {}, expected 0 to {}", data.ObservationName(index), label,
-         classes - 1);
-  return label;
+void BatchReader::ReadInputs(const DataSource& data, std::span<const int64_t> indices,
+                             Executor& executor) {
+  SetBatch(data, indices, {.whole = std::ssize(indices)}, executor);
+  ReadBatch(data, indices, executor.input());
 }
 
-}  // namespace
-
-void ReadExpected(const DataSource& data, std::span<const int64_t> indices, Expected& expected) {
-  const auto width = static_cast<size_t>(data.target_size());
-  expected.labels.clear();
-  expected.targets.resize(indices.size() * width);
-  for (size_t i = 0; i < indices.size(); ++i) {
-    if (width == 0)
-      expected.labels.push_back(LabelOf(data, indices[i]));
-    else
-      ReadTarget(data, indices[i], std::span(expected.targets).subspan(i * width, width));
-  }
+const Batch& BatchReader::Read(const DataSource& data, std::span<const int64_t> indices,
+                               const BatchPart& part, Executor& executor) {
+  SetBatch(data, indices, part, executor);
+  const auto own =
+      indices.subspan(static_cast<size_t>(part.begin()), static_cast<size_t>(part.size()));
+  if (own.empty()) std::ranges::fill(executor.input(), 0.f);
+  ReadBatch(data, own, own.empty() ? std::span<float>() : executor.input(), batch_);
+  return batch_;
 }
 
 }  // namespace normkit

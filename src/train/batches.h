@@ -5,7 +5,8 @@
 #include <span>
 #include <vector>
 
-#include "normkit/data/source.h"
+#include "normkit/data/batch.h"
+#include "normkit/graph/executor.h"
 #include "normkit/train/options.h"
 
 namespace normkit {
@@ -25,12 +26,22 @@ std::vector<int64_t> BatchSizes(int64_t count, int64_t batch_size, Single single
 std::vector<std::span<const int64_t>> Cut(std::span<const int64_t> order,
                                           std::span<const int64_t> sizes);
 
-// What the loss compares with: labels, or targets (regression, [B, target_size]).
-struct Expected {
-  std::vector<int64_t> labels;
-  std::vector<float> targets;
+// Reads mini-batches for an executor, into memory that it keeps.
+class BatchReader {
+ public:
+  // Makes the executor ready for a part of the mini-batch `indices`, and reads the observations of
+  // the part, into its input: zeros where the part has none. Valid until the next call.
+  const Batch& Read(const DataSource& data, std::span<const int64_t> indices, const BatchPart& part,
+                    Executor& executor);
+  // All of a mini-batch without what is to be told of it.
+  void ReadInputs(const DataSource& data, std::span<const int64_t> indices, Executor& executor);
+
+ private:
+  void SetBatch(const DataSource& data, std::span<const int64_t> indices, const BatchPart& part,
+                Executor& executor);
+
+  std::vector<int64_t> offsets_;  // of all of the mini-batch, where time is packed
+  Batch batch_;
 };
-// Throws Error that names the observation whose target is not finite or whose label has no class.
-void ReadExpected(const DataSource& data, std::span<const int64_t> indices, Expected& expected);
 
 }  // namespace normkit

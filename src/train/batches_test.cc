@@ -49,20 +49,5 @@ TEST(Cut, FollowsTheOrder) {
   EXPECT_EQ(Sizes(batches[1].begin(), batches[1].end()), (Sizes{0, 1, 3}));
 }
 
-TEST(ReadExpected, LabelsOrTargets) {
-  const Layout layout = Layout::Make("BC", std::vector<int64_t>{1, 1});
-  const Sizes indices{2, 0};
-  const DataPtr classes = FromArrays(layout, {1, 2, 3}, {0, 1, 1}, {"a", "b"}, "classes");
-  Expected expected{{7, 8, 9}, {}};  // of a larger mini-batch before
-  ReadExpected(*classes, indices, expected);
-  EXPECT_EQ(expected.labels, (Sizes{1, 0}));
-  EXPECT_TRUE(expected.targets.empty());
-  const DataPtr regression =
-      FromArraysRegression(layout, {1, 2, 3}, {1, 10, 2, 20, 3, 30}, 2, "regression");
-  ReadExpected(*regression, indices, expected);
-  EXPECT_EQ(expected.targets, (std::vector<float>{3, 30, 1, 10}));
-  EXPECT_TRUE(expected.labels.empty());
-}
-
 }  // namespace
 }  // namespace normkit

@@ -3,6 +3,7 @@
 #include <functional>
 #include <limits>
 
+#include "normkit/data/batch.h"
 #include "normkit/data/npy.h"
 #include "src/core/files.h"
 #include "src/core/testing.h"

@@ -21,22 +21,27 @@ Score Evaluator::Run(const Parameters& parameters, std::vector<int64_t>* predict
   const std::vector<int64_t> order = EpochOrder(data_->size(), Shuffle::kNever, 0, 1);
   const std::vector<int64_t> sizes = BatchSizes(data_->size(), batch_size_, Single::kJoin);
   Score score;
-  Expected expected;
   for (const std::span<const int64_t> indices : Cut(order, sizes)) {
-    executor_.SetBatchSize(static_cast<int64_t>(indices.size()));
-    ReadBatch(*data_, indices, executor_.input());
+    const Batch& batch = reader_.Read(*data_, indices, {.whole = std::ssize(indices)}, executor_);
     executor_.Forward(parameters, {});
-    ReadExpected(*data_, indices, expected);
-    score.Add(objective_.Evaluate(executor_, expected, nullptr, {}, predicted));
+    score.Add(objective_.Evaluate(executor_, batch, nullptr, {}, predicted));
   }
   return score;
+}
+
+// The observation that an answer is of.
+int64_t Evaluator::ObservationOf(int64_t answer) const {
+  int64_t index = 0;
+  for (; index + 1 < data_->size() && answer >= data_->Answers(index); ++index)
+    answer -= data_->Answers(index);
+  return index;
 }
 
 std::string Evaluator::BadOutput(const Score& score) const {
   if (score.first_bad < 0) return "";
   return fmt::format(
       "evaluating '{}': what the network gives for {} is not finite: numbers overflow inside it",
-      data_->Description(), data_->ObservationName(score.first_bad));
+      data_->Description(), data_->ObservationName(ObservationOf(score.first_bad)));
 }
 
 namespace {
@@ -72,9 +77,13 @@ Evaluation Evaluate(const Network& network, const DataPtr& data, int64_t mini_ba
   evaluation.loss = score.mean_loss();
   const size_t classes = data->classes().size();
   evaluation.confusion.assign(classes, std::vector<int64_t>(classes));
-  for (size_t i = 0; i < evaluation.predicted.size(); ++i) {
-    const auto label = static_cast<size_t>(data->label(static_cast<int64_t>(i)));
-    ++evaluation.confusion[label][static_cast<size_t>(evaluation.predicted[i])];
+  std::vector<int64_t> labels;
+  auto predicted = evaluation.predicted.begin();
+  for (int64_t i = 0; classes > 0 && i < data->size(); ++i) {
+    labels.resize(static_cast<size_t>(data->Answers(i)));
+    data->ReadLabels(i, labels);
+    for (const int64_t label : labels)
+      ++evaluation.confusion[static_cast<size_t>(label)][static_cast<size_t>(*predicted++)];
   }
   return evaluation;
 }

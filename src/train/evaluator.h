@@ -8,6 +8,7 @@
 #include "normkit/data/source.h"
 #include "normkit/graph/executor.h"
 #include "normkit/train/options.h"
+#include "src/train/batches.h"
 #include "src/train/objective.h"
 
 namespace normkit {
@@ -25,10 +26,13 @@ class Evaluator {
   std::string BadOutput(const Score& score) const;
 
  private:
+  int64_t ObservationOf(int64_t answer) const;
+
   DataPtr data_;
   Objective objective_;
   int64_t batch_size_;
   Executor executor_;
+  BatchReader reader_;
 };
 
 }  // namespace normkit

@@ -3,6 +3,8 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <functional>
+#include <numeric>
 
 #include "normkit/graph/executor.h"
 #include "src/graph/memory.h"
@@ -21,10 +23,29 @@ std::vector<int64_t> SizesOf(int64_t observations, int64_t batch_size, Single si
                                        : std::vector<int64_t>{sizes.front(), sizes.back()};
 }
 
-double ArenaBytes(const Graph& graph, const std::vector<int64_t>& sizes, bool training) {
+// How many there are, and the rows that a mini-batch of some of them has at most.
+struct Observations {
+  int64_t count = 0;
+  const DataSource* sequences = nullptr;  // null: one row each
+
+  static Observations Of(const DataSource* data) {
+    if (!data) return {};
+    return {data->size(), data->layout().packed() ? data : nullptr};
+  }
+  int64_t MostRows(int64_t size) const {
+    if (!sequences) return size;
+    std::vector<int64_t> lengths;
+    for (int64_t i = 0; i < count; ++i) lengths.push_back(sequences->length(i));
+    std::ranges::nth_element(lengths, lengths.begin() + size, std::greater<>());
+    return std::accumulate(lengths.begin(), lengths.begin() + size, int64_t{0});
+  }
+};
+
+double ArenaBytes(const Graph& graph, const Observations& all, const std::vector<int64_t>& sizes,
+                  bool training, bool keep_all = false) {
   double bytes = 0;
   for (const int64_t size : sizes)  // which share the memory
-    bytes = std::max(bytes, Executor::PlannedBytes(graph, size, training));
+    bytes = std::max(bytes, Executor::PlannedBytes(graph, all.MostRows(size), training, keep_all));
   return bytes;
 }
 
@@ -32,10 +53,8 @@ std::string OfMiniBatch(const char* what, const std::vector<int64_t>& sizes) {
   return sizes.empty() ? what : fmt::format("{} of {} observations", what, sizes.front());
 }
 
-}  // namespace
-
-MemoryNeeds TrainingNeeds(const Graph& graph, const TrainingOptions& options, int64_t observations,
-                          int64_t validation_observations) {
+MemoryNeeds TrainingNeeds(const Graph& graph, const TrainingOptions& options,
+                          const Observations& training, const Observations& validating) {
   const TrainingOptions o = Resolve(options);
   const double parameters = ParameterBytes(graph), states = o.solver == Solver::kAdam ? 2 : 1;
   MemoryNeeds needs;
@@ -45,25 +64,40 @@ MemoryNeeds TrainingNeeds(const Graph& graph, const TrainingOptions& options, in
   if (!o.checkpoint_path.empty())
     needs.Add("a checkpoint while it is written", 3 * (1 + states) * parameters);
 
-  const auto sizes = SizesOf(observations, o.mini_batch_size, Single::kDrop);
-  double activations = ArenaBytes(graph, sizes, true);
+  const auto sizes = SizesOf(training.count, o.mini_batch_size, Single::kDrop);
+  double activations = ArenaBytes(graph, training, sizes, true);
   // The pass for the statistics follows when they are gone. It takes less, unless it keeps what
   // training would have saved.
   if (o.batch_normalization_statistics == Statistics::kPopulation)
-    for (const int64_t size : SizesOf(observations, o.mini_batch_size, Single::kJoin))
-      activations = std::max(activations, Executor::PlannedBytes(graph, size, false, true));
+    activations =
+        std::max(activations, ArenaBytes(graph, training,
+                                         SizesOf(training.count, o.mini_batch_size, Single::kJoin),
+                                         false, true));
   needs.Add(OfMiniBatch("activations and gradients", sizes), activations);
-  const auto validation = SizesOf(validation_observations, o.mini_batch_size, Single::kJoin);
+  const auto validation = SizesOf(validating.count, o.mini_batch_size, Single::kJoin);
   needs.Add(OfMiniBatch("activations of validation", validation),
-            ArenaBytes(graph, validation, false));
+            ArenaBytes(graph, validating, validation, false));
   return needs;
+}
+
+}  // namespace
+
+MemoryNeeds TrainingNeeds(const Graph& graph, const TrainingOptions& options, int64_t observations,
+                          int64_t validation_observations) {
+  return TrainingNeeds(graph, options, Observations{observations},
+                       Observations{validation_observations});
+}
+
+MemoryNeeds TrainingNeeds(const Graph& graph, const TrainingOptions& options,
+                          const DataSource& data, const DataSource* validation) {
+  return TrainingNeeds(graph, options, Observations::Of(&data), Observations::Of(validation));
 }
 
 MemoryNeeds EvaluationNeeds(const Graph& graph, int64_t observations, int64_t mini_batch_size) {
   MemoryNeeds needs;
   needs.Add("parameters", ParameterBytes(graph));
   const auto sizes = SizesOf(observations, mini_batch_size, Single::kJoin);
-  needs.Add(OfMiniBatch("activations", sizes), ArenaBytes(graph, sizes, false));
+  needs.Add(OfMiniBatch("activations", sizes), ArenaBytes(graph, {}, sizes, false));
   return needs;
 }
 

@@ -15,6 +15,9 @@ MemoryNeeds TrainingNeeds(const Graph& graph, const TrainingOptions& options, in
                           int64_t validation_observations);
 
 // All that Evaluate holds beside the network and the data.
+// The same of what is trained and validated on: of sequences, of the longest ones.
+MemoryNeeds TrainingNeeds(const Graph& graph, const TrainingOptions& options,
+                          const DataSource& data, const DataSource* validation);
 MemoryNeeds EvaluationNeeds(const Graph& graph, int64_t observations, int64_t mini_batch_size);
 
 }  // namespace normkit

@@ -31,6 +31,12 @@ Objective::Objective(const Graph& graph, const DataSource& data, Loss loss)
   if (input != data.layout())
     Fail("data '{}': observations are {}, expected {} (what the network's input layer takes)",
          data.Description(), data.layout().ToString(), input.ToString());
+  const Layout& output = graph.layout(graph.output());
+  if (output.packed() != data.answers_each_row())
+    Fail("data '{}': has one {} for each {}, expected one for each {} (the network gives {})",
+         data.Description(), classification_ ? "class" : "target",
+         data.answers_each_row() ? "row" : "observation",
+         data.answers_each_row() ? "observation" : "row", output.ToString());
   const LayerRecord& last = graph.layers().back();
   const bool softmax = last.layer->type() == "softmax";
   if (loss == Loss::kAuto) loss = softmax ? Loss::kCrossEntropy : Loss::kMeanSquaredError;
@@ -51,9 +57,9 @@ Objective::Objective(const Graph& graph, const DataSource& data, Loss loss)
          classification_ ? "classes" : "target values", width_);
 }
 
-Score Objective::Evaluate(const Executor& executor, const Expected& expected, Reducer* reducer,
+Score Objective::Evaluate(const Executor& executor, const Batch& batch, Reducer* reducer,
                           std::span<float> doutput, std::vector<int64_t>* predicted) const {
-  const LeafCut cut(executor.batch_size(), executor.part());
+  const LeafCut cut(executor.part(from_).rows(), executor.part(from_));
   const std::span<const float> output = executor.value(from_);
   std::array<Score, BatchPart::kLeaves> scores;
   LeafArrays<Score> leaves{};
@@ -65,16 +71,16 @@ Score Objective::Evaluate(const Executor& executor, const Expected& expected, Re
                             : values.subspan(static_cast<size_t>(cut.begin(i) * width_),
                                              static_cast<size_t>(cut.length(i) * width_));
     };
-    scores[leaf] = ScoreOf(of_leaf(output), expected, cut.begin(i), cut.part().whole,
-                           of_leaf(doutput), predicted);
+    scores[leaf] = ScoreOf(of_leaf(output), batch, cut.begin(i), cut.part().whole, of_leaf(doutput),
+                           predicted);
     leaves[leaf] = &scores[leaf];
   }
   return *JoinLeaves(leaves, cut.part(), reducer, 1,
                      [](Score* into, const Score* from, int64_t) { into->Add(*from); });
 }
 
-// Of observations in a row, of which `first` is the first.
-Score Objective::ScoreOf(std::span<const float> output, const Expected& expected, int64_t first,
+// Of answers in a row, of which `first` is the first.
+Score Objective::ScoreOf(std::span<const float> output, const Batch& batch, int64_t first,
                          int64_t whole, std::span<float> doutput,
                          std::vector<int64_t>* predicted) const {
   Score score;
@@ -83,14 +89,14 @@ Score Objective::ScoreOf(std::span<const float> output, const Expected& expected
     score.first_bad = static_cast<int64_t>(bad) / width_;
   if (!classification_) {
     const auto targets =
-        std::span(expected.targets).subspan(static_cast<size_t>(first * width_), output.size());
+        std::span(batch.targets).subspan(static_cast<size_t>(first * width_), output.size());
     score.loss = HalfSquaredErrorSum(output, targets, whole, doutput);
     score.squared_error = 2 * score.loss;
     score.target_values = score.count * width_;
     return score;
   }
-  const auto labels = std::span(expected.labels)
-                          .subspan(static_cast<size_t>(first), static_cast<size_t>(score.count));
+  const auto labels =
+      std::span(batch.labels).subspan(static_cast<size_t>(first), static_cast<size_t>(score.count));
   score.loss = CrossEntropySum(output, labels, width_, whole, doutput);
   for (int64_t i = 0; i < score.count; ++i) {
     const auto one = output.subspan(static_cast<size_t>(i * width_), static_cast<size_t>(width_));

@@ -61,6 +61,13 @@ std::vector<int> PartialNetwork::Plan(const Values& values, const std::set<Value
   return {nodes.begin(), nodes.end()};
 }
 
+void PartialNetwork::MakeRoomFor(int64_t batch_size) {
+  if (types_.contains(batch_size) || types_.size() < kMostSizes) return;
+  types_.clear();
+  made_.clear();
+  free_.clear();
+}
+
 PartialNetwork::Made& PartialNetwork::MadeOf(int node, int64_t batch_size) {
   const auto [found, is_new] = made_.try_emplace({node, batch_size});
   Made& made = found->second;
@@ -117,6 +124,7 @@ void PartialNetwork::RunNode(int node, int64_t batch_size, const Parameters& par
 void PartialNetwork::Run(int64_t batch_size, const Parameters& parameters,
                          const std::set<Value>& wanted, const std::set<Value>& seen,
                          const Visit& visit, Values& values) {
+  MakeRoomFor(batch_size);
   std::set<Value> needed = wanted;
   needed.insert(seen.begin(), seen.end());
   const std::vector<int> nodes = Plan(values, needed);

@@ -31,6 +31,7 @@ class PartialNetwork {
   // Makes the values `wanted`, which have to follow from `values`; leaves them there, and of the
   // others those that this did not read. Calls visit(value, array) for each of `seen` when it
   // stands: it need not last until the end.
+  // batch_size: observations, or rows where time is packed.
   using Visit = std::function<void(Value, const Tensor&)>;
   void Run(int64_t batch_size, const Parameters& parameters, const std::set<Value>& wanted,
            const std::set<Value>& seen, const Visit& visit, Values& values);
@@ -49,6 +50,9 @@ class PartialNetwork {
   bool IsMoving(Value value) const;  // no parameter, no constant: made at each pass
   std::vector<Value> InputsOf(int node) const;
   std::vector<int> Plan(const Values& values, const std::set<Value>& wanted) const;
+  // Sequences may have another number of rows in each mini-batch: what was made for most is let go.
+  static constexpr size_t kMostSizes = 4;
+  void MakeRoomFor(int64_t batch_size);
   Made& MadeOf(int node, int64_t batch_size);
   Values::iterator Free(Values::iterator at, Values& values);
   void RunNode(int node, int64_t batch_size, const Parameters& parameters, bool frees_first,

@@ -4,6 +4,7 @@
 #include <cmath>
 #include <set>
 
+#include "normkit/data/batch.h"
 #include "normkit/nn/input_statistics.h"
 #include "src/core/fail.h"
 #include "src/core/memory_needs.h"
@@ -107,7 +108,8 @@ class Walk {
   void MeasureBatch(std::span<const int64_t> indices, const std::vector<int>& layers,
                     const std::set<Value>& kept, size_t batch,
                     std::vector<std::vector<Moments>>& moments) {
-    const auto size = static_cast<int64_t>(indices.size());
+    ReadOffsets(data_, indices, offsets_);
+    const int64_t size = offsets_.back();  // rows
     Values& values = stored_[batch];
     std::set<Value> remain;
     for (const auto& [value, tensor] : values) remain.insert(value);
@@ -142,7 +144,7 @@ class Walk {
   const DataSource& data_;
   PartialNetwork network_;
   double budget_, bytes_ = 0;  // of what is stored
-  std::vector<int64_t> order_, sizes_;
+  std::vector<int64_t> order_, sizes_, offsets_;
   std::vector<Values> stored_;  // of each mini-batch; empty: it begins with the observations
 };
 
@@ -305,12 +307,16 @@ void FillInputStatistics(const Graph& graph, Parameters& parameters, const DataS
   InputStatistics statistics(graph);
   if (!statistics.needed()) return;
   constexpr int64_t kBatch = 256, kFloats = 1 << 26;  // large observations a few at a time
-  const int64_t batch = std::clamp<int64_t>(kFloats / data.layout().size(), 1, kBatch);
+  int64_t longest = 1;
+  for (int64_t i = 0; i < data.size(); ++i) longest = std::max(longest, data.length(i));
+  const int64_t batch = std::clamp<int64_t>(kFloats / longest / data.layout().size(), 1, kBatch);
   const std::vector<int64_t> order = EpochOrder(data.size(), Shuffle::kNever, 0, 1);
   const std::vector<int64_t> sizes = BatchSizes(data.size(), batch, Single::kJoin);
   std::vector<float> x;
+  std::vector<int64_t> offsets;
   for (const std::span<const int64_t> indices : Cut(order, sizes)) {
-    x.resize(indices.size() * static_cast<size_t>(data.layout().size()));
+    ReadOffsets(data, indices, offsets);
+    x.resize(static_cast<size_t>(offsets.back() * data.layout().size()));
     ReadBatch(data, indices, x);
     statistics.Add(x);
   }

@@ -10,6 +10,7 @@
 
 #include "normkit/core/random.h"
 #include "normkit/core/threads.h"
+#include "normkit/data/batch.h"
 #include "normkit/graph/executor.h"
 #include "normkit/nn/layers.h"
 #include "src/train/test_data.h"

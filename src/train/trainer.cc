@@ -103,22 +103,16 @@ double Trainer::Seconds() const {
 Score Trainer::ForwardBackward(std::span<const int64_t> indices, int64_t iteration) {
   Executor& executor = *executor_;
   const BatchPart part = BatchPart::OfRank(std::ssize(indices), rank(), ranks());
-  const auto own =
-      indices.subspan(static_cast<size_t>(part.begin()), static_cast<size_t>(part.size()));
-  executor.SetBatch(part);
-  if (own.empty())
-    std::ranges::fill(executor.input(), 0.f);
-  else
-    ReadBatch(*data_, own, executor.input());
+  const Batch& batch = reader_.Read(*data_, indices, part, executor);
   const RunContext run{.training = true,
                        .seed = options_.seed,
                        .iteration = static_cast<uint64_t>(iteration),
                        .reducer = options_.reducer};
   executor.Forward(parameters_, run);
   MoveStatistics(graph_, executor, parameters_);
-  doutput_.resize(static_cast<size_t>(part.rows() * objective_.width()));
-  ReadExpected(*data_, own, expected_);
-  const Score score = objective_.Evaluate(executor, expected_, options_.reducer, doutput_, nullptr);
+  doutput_.resize(
+      static_cast<size_t>(executor.part(objective_.from()).rows() * objective_.width()));
+  const Score score = objective_.Evaluate(executor, batch, options_.reducer, doutput_, nullptr);
   executor.Backward(parameters_, doutput_, objective_.from(), run, gradients_);
   return score;
 }
@@ -275,8 +269,7 @@ TrainingResult Trainer::Run() {
 
 TrainingResult TrainNetwork(const DataPtr& data, const Graph& graph,
                             const TrainingOptions& options) {
-  const DataPtr& validation = options.validation_data;
-  TrainingNeeds(graph, options, CheckData(data)->size(), validation ? validation->size() : 0)
+  TrainingNeeds(graph, options, *CheckData(data), options.validation_data.get())
       .Check(fmt::format("training on '{}'", data->Description()),
              "smaller observations or mini_batch_size take less");
   return Trainer(data, graph, options).Run();

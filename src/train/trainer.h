@@ -53,7 +53,7 @@ class Trainer {
   Parameters parameters_, gradients_;
   Optimizer optimizer_;
   std::optional<Executor> executor_;  // until training ends
-  Expected expected_;  // these two: of the mini-batch, kept so that none is made in an iteration
+  BatchReader reader_;                // these two: kept so that none is made in an iteration
   std::vector<float> doutput_;
   std::unique_ptr<Evaluator> validation_;
   RunState state_;

@@ -4,6 +4,7 @@
 #include <limits>
 
 #include "normkit/core/threads.h"
+#include "normkit/data/batch.h"
 #include "normkit/data/identity.h"
 #include "normkit/norm/normalization.h"
 #include "src/core/testing.h"

@@ -10,6 +10,8 @@ using namespace normkit;  // NOLINT: as the examples do
 std::string NamesOfOptions() {
   const ImageInputOptions image{.input_size = {28, 28, 1}};
   const FeatureInputOptions features{.num_features = 4};
+  const SequenceInputOptions steps{.num_features = 4};
+  const Sequences sequences{.lengths = {2, 3}};
   const Padding padding{.same = true};
   const ConvolutionOptions lines{.filter_size = {3}};
   const Convolution2dOptions convolution{.filter_size = {3, 3}, .padding = padding};
@@ -33,9 +35,10 @@ std::string NamesOfOptions() {
   const Normalization::ForwardArgs forward{.x = nullptr};
   const Normalization::BackwardArgs backward{.x = nullptr};
   const OpenOptions open{.count = 100};
-  return image.name + features.name + lines.name + convolution.name + connected.name +
-         pooling.name + leaky.name + dropout.name + addition.name + concatenation.name +
-         batch.name + layer.name + instance.name + group.name + norms.name + norm.name +
+  return image.name + features.name + steps.name + sequences.description + lines.name +
+         convolution.name + connected.name + pooling.name + leaky.name + dropout.name +
+         addition.name + concatenation.name + batch.name + layer.name + instance.name + group.name +
+         norms.name + norm.name +
          std::to_string(choice.num_groups + purpose.num_classes + open.count +
                         training.max_epochs) +
          (forward.x || backward.x || executor.training ? "?" : "");

@@ -43,6 +43,8 @@ class NORMKIT_API Layout {
   int64_t size() const;               // product of all axes; 1 for rank 0
   int64_t SizeOf(Dims labels) const;  // product over axes with one of these labels; 1 if none
   bool Has(Dim label) const;
+  // Whether the first axis is time: rows of sequences, packed (batch_part.h).
+  bool packed() const { return !axes_.empty() && axes_[0].label == kT; }
   int64_t channels() const { return SizeOf(kG | kC); }
   // Whether the innermost axis of size > 1 is a channel, or none is, or there is one channel only:
   // then it may as well be the last.
@@ -54,7 +56,9 @@ class NORMKIT_API Layout {
   // The same memory with the channel axis cut into `groups` G x (channels / groups) C.
   // Throws Error where groups does not divide the channels.
   Layout SplitChannels(int64_t groups) const;
-  Layout WithBatch(int64_t size) const;  // the same with B of this size
+  // The same with B, or the packed T, of this size.
+  Layout WithBatch(int64_t size) const { return WithBatch(size, size); }
+  Layout WithBatch(int64_t observations, int64_t rows) const;
 
   bool operator==(const Layout&) const = default;
 

@@ -20,18 +20,28 @@ struct ValueRange {
 };
 
 // A set of observations with labels. Images are f32 in 0..255, channels last (BSSC with B = 1).
-// Reading is thread-safe and deterministic.
+// Sequences have a layout whose first axis is T, that of one row ("TC" with T = 1), and as many
+// rows (time steps) as length() says. Reading is thread-safe and deterministic.
 class NORMKIT_API DataSource {
  public:
   virtual ~DataSource() = default;
   virtual int64_t size() const = 0;
-  virtual const Layout& layout() const = 0;                     // of one observation, B = 1
+  virtual const Layout& layout() const = 0;  // of one observation, B = 1; of a row, T = 1
+  // The rows of an observation, 1 or more, known without reading it. Not 1: of sequences only.
+  virtual int64_t length(int64_t) const { return 1; }
   virtual const std::vector<std::string>& classes() const = 0;  // empty: regression
   virtual int64_t label(int64_t index) const = 0;               // class index
+  // Its rows one after the other, length() x layout().size() values.
   virtual void Read(int64_t index, std::span<float> out) const = 0;
   // Regression: the target of an observation, target_size() values. Classification: 0.
   virtual int64_t target_size() const { return 0; }
   virtual void ReadTarget(int64_t, std::span<float>) const {}
+  // Whether what is to be told of a sequence is told of each of its rows: length() labels or
+  // targets, one after the other. Else of the whole of it, as of all other observations.
+  virtual bool answers_each_row() const { return false; }
+  // As many as Answers() says. Here: label(), which says nothing where rows have their own.
+  virtual void ReadLabels(int64_t index, std::span<int64_t> labels) const;
+  int64_t Answers(int64_t index) const { return answers_each_row() ? length(index) : 1; }
   virtual std::string Description() const = 0;  // "digits (4000 generated, seed 1)"
 
   // One of them in messages: a file where there is one, else "observation 17 of DESCRIPTION".
@@ -67,18 +77,28 @@ NORMKIT_API Split SplitData(DataPtr source, double fraction, uint64_t seed);
 // throws Error where the source has a class that is not among them. Regression is left as it is.
 NORMKIT_API DataPtr WithClasses(DataPtr source, const std::vector<std::string>& classes);
 
-// Reads the observations `indices` into x, one after the other ([count, ...]), on NumThreads()
-// threads. Throws the Error of the first of them that fails, and names an observation that holds
-// NaN or an infinity, and where.
-NORMKIT_API void ReadBatch(const DataSource& source, std::span<const int64_t> indices,
-                           std::span<float> x);
-
 // Arrays already in memory; x is [count, ...] in `layout` (B = 1 there), labels index classes.
 NORMKIT_API DataPtr FromArrays(Layout layout, std::vector<float> x, std::vector<int64_t> labels,
                                std::vector<std::string> classes, std::string description);
 NORMKIT_API DataPtr FromArraysRegression(Layout layout, std::vector<float> x,
                                          std::vector<float> targets, int64_t target_size,
                                          std::string description);
+
+// Sequences already in memory.
+struct Sequences {
+  Layout layout = {};                 // of a row, T = 1: "TC [1,12]"
+  std::vector<float> x = {};          // [sum of lengths, ...]
+  std::vector<int64_t> lengths = {};  // of each sequence, 1 or more
+  bool answers_each_row = false;      // else one for each sequence
+  // Labels and the names of the classes that they index, or targets, target_size values each.
+  std::vector<int64_t> labels = {};
+  std::vector<std::string> classes = {};
+  std::vector<float> targets = {};
+  int64_t target_size = 0;
+  std::string description = {};
+};
+// Throws Error where a length is below 1, the sizes contradict each other or a label has no class.
+NORMKIT_API DataPtr FromSequences(Sequences sequences);
 
 // 28x28 grey digits drawn with strokes, with random rotation, scale, shift, thickness, contrast,
 // brightness and noise. Observation i depends on (seed, i) only.

@@ -36,8 +36,8 @@ class NORMKIT_API Executor {
   Executor(Executor&&) noexcept;
   Executor& operator=(Executor&&) noexcept;
 
-  // What arena_bytes() of such an executor will be, without making it. Throws the same errors but
-  // for that of memory.
+  // What arena_bytes() of such an executor will be, without making it; where time is packed that of
+  // so many rows, each an observation. Throws the same errors but for that of memory.
   static double PlannedBytes(const Graph& graph, int64_t batch_size, bool training,
                              bool keep_all = false);
 
@@ -46,11 +46,16 @@ class NORMKIT_API Executor {
   // cannot take what it is given, a layer's output is read by no one, or memory is short.
   void SetShapes(std::span<const Layout> shapes);
   void SetBatchSize(int64_t batch_size);
-  int64_t batch_size() const;  // of the first input
+  int64_t batch_size() const;  // of the first input: observations
   // The same for one rank's part of a mini-batch (RunContext::reducer); a rank that has none of it
-  // computes one observation that counts for nothing.
-  void SetBatch(const BatchPart& part);
+  // computes one observation that counts for nothing. Where time is packed, offsets [whole + 1] say
+  // where each observation of the whole mini-batch begins among its rows and the last one ends,
+  // from 0; inputs then take the rows of the part. Mini-batches of as many observations and rows,
+  // in all and in the part, have one plan. Throws Error where an observation has no row.
+  void SetBatch(const BatchPart& part, std::span<const int64_t> offsets = {});
   const BatchPart& part() const;
+  // What the first axis of a value is cut by: the same, or the part of all rows.
+  const BatchPart& part(Value value) const;
 
   size_t arena_bytes() const;  // activations, gradients, saved statistics, scratch
 

@@ -57,6 +57,9 @@ struct FeatureInputOptions {
   InputNormalization normalization = InputNormalization::kNone;
 };
 
+// Of each step of a sequence: TC, the steps of all observations packed (batch_part.h).
+using SequenceInputOptions = FeatureInputOptions;
+
 // Sizes have a number for each dimension of space, the outermost first: {height, width}; one number
 // stands for all of them.
 struct ConvolutionOptions {
@@ -137,6 +140,7 @@ using RmsNormalizationOptions = NormalizationProperties;
 // the layer, what was given and what was expected.
 NORMKIT_API LayerPtr ImageInput(const ImageInputOptions& options);
 NORMKIT_API LayerPtr FeatureInput(const FeatureInputOptions& options);
+NORMKIT_API LayerPtr SequenceInput(const SequenceInputOptions& options);
 // Over as many dimensions of space (or time: BTC) as filter_size has numbers, 1 to 3.
 NORMKIT_API LayerPtr Convolution(const ConvolutionOptions& options);
 NORMKIT_API LayerPtr Convolution2d(const Convolution2dOptions& options);  // over images

@@ -38,6 +38,9 @@ struct NormOptions {
   // by the tree of BatchPart over it, so that parts of an array give the bits of the whole: Gather.
   // The axis has to be one without parameters.
   bool tree = false;
+  // With a tree: its leaves may have any number of rows each (BatchPart::begins). Their bits follow
+  // from how many they have.
+  bool uneven = false;
   std::string name = {};  // in messages, "batch normalization 'bn1'"; empty: spec and layout
 };
 

@@ -39,6 +39,10 @@ struct Preparation {
   // Whose observations the first axis holds, part.rows() or a multiple of it; whole 0: all there
   // are, each row one.
   BatchPart part = {};
+  // Of arrays whose first axis is packed time (Layout::packed). How many rows there are, of this
+  // part and of all of the mini-batch, stays as it is; which are whose is filled in anew before
+  // each run: to be read then. It outlives the kernel. Null: each row is an observation.
+  const PackedTime* time = nullptr;
 };
 
 // Arrays of one call, 64-byte aligned, of the types that the kernel was made for.

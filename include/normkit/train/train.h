@@ -83,8 +83,8 @@ NORMKIT_API TrainingOptions ReadCheckpointOptions(const std::string& path);
 NORMKIT_API std::map<std::string, std::string> ReadCheckpointNotes(const std::string& path);
 
 struct Evaluation {
-  double accuracy = 0, loss = 0;                // percent; RMSE for regression
-  std::vector<int64_t> predicted;               // class indices
+  double accuracy = 0, loss = 0;   // percent; RMSE for regression
+  std::vector<int64_t> predicted;  // class indices, of observations or, where those have, rows
   std::vector<std::vector<int64_t>> confusion;  // [true][predicted]
 };
 // Predicts (trained statistics) all of `data` and compares with its labels or targets. With the

@@ -130,9 +130,10 @@ TEST(LayerErrorsTest, FullyConnected) {
             "fully connected 'fc': output_size is 0, expected a whole number from 1 to 1048576");
   EXPECT_EQ(ErrorOf([] { FullyConnected({.output_size = 1, .weight_l2_factor = -2}); }),
             "fully connected: weight_l2_factor is -2, expected a number, 0 or more");
-  EXPECT_EQ(AfterImages(FullyConnected({.name = "fc", .output_size = 2})),
-            "fully connected 'fc': input is BSSC [1,6,5,4], expected features, BC "
-            "[batch,channels]: flatten images first");
+  EXPECT_EQ(
+      AfterImages(FullyConnected({.name = "fc", .output_size = 2})),
+      "fully connected 'fc': input is BSSC [1,6,5,4], expected features, BC [batch,channels] or TC "
+      "[rows,channels]: flatten images first");
 }
 
 TEST(LayerErrorsTest, Pooling) {

@@ -12,8 +12,10 @@ FullyConnectedLayer::FullyConnectedLayer(const FullyConnectedOptions& options)
 
 std::vector<Value> FullyConnectedLayer::Build(Graph& graph, std::span<const Value> inputs) const {
   const Layout& x = OnlyInput(*this, graph, inputs);
-  if (x.format() != "BC")
-    FailLayer(*this, "input is {}, expected features, BC [batch,channels]: flatten images first",
+  if (x.format() != "BC" && x.format() != "TC")
+    FailLayer(*this,
+              "input is {}, expected features, BC [batch,channels] or TC [rows,channels]: flatten "
+              "images first",
               x.ToString());
   const int64_t in = x.channels(), out = options_.output_size;
   std::vector<Value> reads{inputs[0]};

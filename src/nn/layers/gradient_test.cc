@@ -18,6 +18,7 @@
 #include "normkit/core/tensor.h"
 #include "normkit/graph/graph.h"
 #include "normkit/nn/layers.h"
+#include "src/graph/plan.h"
 #include "src/ops/elementwise.h"
 
 namespace normkit {
@@ -30,6 +31,7 @@ struct Case {
   std::function<LayerPtr()> make;
   std::vector<Layout> inputs;
   bool kinks = false;
+  std::vector<int64_t> offsets = {};  // of the sequences whose rows the inputs hold
 };
 
 void PrintTo(const Case& test, std::ostream* stream) { *stream << test.name; }
@@ -157,6 +159,29 @@ std::vector<Case> Cases() {
         groups != GroupNormalizationOptions::kChannelWise);
   norm(
       "RmsNormalization", [] { return RmsNormalization({.epsilon = 0.01}); }, true);
+  const auto rows = [&](const char* name, std::function<LayerPtr()> make) {
+    cases.push_back({std::string(name) + "OfRows",
+                     std::move(make),
+                     {Layout::Make("TC", std::vector<int64_t>{10, 6})},
+                     false,
+                     {0, 3, 4, 9, 10}});
+  };
+  rows("FullyConnected", [] { return FullyConnected({.output_size = 5}); });
+  rows("Dropout", [] { return Dropout({.probability = 0.4}); });
+  rows("Softmax", [] { return Softmax(); });
+  rows("Tanh", [] { return Tanh(); });
+  rows("BatchNormalization", [] { return BatchNormalization({.epsilon = 0.01}); });
+  rows("BatchNormalizationWithTrained", [] {
+    return BatchNormalization({.trained_mean = {0, .1f, .2f, 0, 0, 1},
+                               .trained_variance = {1, 2, .5f, 1, 1, 1},
+                               .use_trained_statistics = true});
+  });
+  for (const auto dimension : {OperationDimension::kAuto, OperationDimension::kChannelOnly,
+                               OperationDimension::kSpatialChannel})
+    rows("LayerNormalization", [dimension] {
+      return LayerNormalization({.epsilon = 0.01, .operation_dimension = dimension});
+    });
+  rows("RmsNormalization", [] { return RmsNormalization({.epsilon = 0.01}); });
   for (size_t i = 0; i < cases.size(); ++i) cases[i].name += fmt::format("_{}", i);
   return cases;
 }
@@ -193,7 +218,11 @@ Guarded& AddArray(Arrays& arrays, int64_t size) {
 // A layer's operation made ready, with all its arrays: inputs, and parameters behind them.
 class Bench {
  public:
-  explicit Bench(const Case& test) : num_x_(test.inputs.size()), random_(42) {
+  explicit Bench(const Case& test)
+      : num_x_(test.inputs.size()),
+        random_(42),
+        part_{.whole = std::max<int64_t>(0, std::ssize(test.offsets) - 1)},
+        time_(part_, test.offsets) {
     std::vector<Value> values;
     for (const Layout& layout : test.inputs)
       values.push_back(graph_.AddInput({DType::kF32, layout}));
@@ -210,7 +239,8 @@ class Bench {
       else
         FillParameter(graph_.parameters()[static_cast<size_t>(parameter)].spec, array.values());
     }
-    kernel_ = node().op->Prepare(inputs, {.training = true});
+    kernel_ =
+        node().op->Prepare(inputs, {true, part_, test.offsets.empty() ? nullptr : &time_.time()});
     for (const Value value : node().outputs)
       y_.push_back(std::make_unique<Guarded>(types[value].type.bytes()));
     for (size_t i = 0; i < y_[0]->values().size(); ++i)
@@ -342,6 +372,8 @@ class Bench {
   Graph graph_;
   size_t num_x_;
   Random random_;
+  BatchPart part_;
+  TimeCut time_;
   std::unique_ptr<Kernel> kernel_;
   Arrays arrays_, y_;
   std::unique_ptr<Guarded> saved_;

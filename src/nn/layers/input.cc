@@ -70,12 +70,20 @@ Layout FeatureInputLayer::Observation() const {
   return Layout({{kB, 1}, {kC, options_.num_features}});
 }
 
+Layout SequenceInputLayer::Observation() const {
+  return Layout({{kT, 1}, {kC, options().num_features}});
+}
+
 LayerPtr ImageInput(const ImageInputOptions& options) {
   return std::make_shared<ImageInputLayer>(options);
 }
 
 LayerPtr FeatureInput(const FeatureInputOptions& options) {
   return std::make_shared<FeatureInputLayer>(options);
+}
+
+LayerPtr SequenceInput(const SequenceInputOptions& options) {
+  return std::make_shared<SequenceInputLayer>(options);
 }
 
 }  // namespace normkit

@@ -49,4 +49,14 @@ class FeatureInputLayer : public InputLayer {
   FeatureInputOptions options_;
 };
 
+// Features of each step of a sequence.
+class SequenceInputLayer : public FeatureInputLayer {
+ public:
+  using FeatureInputLayer::FeatureInputLayer;
+  std::string_view type() const override { return "sequence input"; }
+  std::string_view short_name() const override { return "sequenceinput"; }
+
+  Layout Observation() const override;
+};
+
 }  // namespace normkit

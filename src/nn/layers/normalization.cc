@@ -77,6 +77,13 @@ void NormalizationLayer::CheckInput(const Layout& x) const {
 void NormalizationLayer::CheckSaysSomething(const Layout& x) const {
   const NormSpec& spec = SpecFor(x);
   if (spec.reduce & kB) return;
+  if (x.packed() && (spec.reduce & kT))
+    FailLayer(
+        *this,
+        "statistics over all time of each observation, of x {}, are not there yet; expected {}",
+        x.ToString(),
+        kind_ == Kind::kLayer ? "operation_dimension channel-only or auto"
+                              : "statistics of each row, as layer channel-only or rms has");
   const int64_t groups = GroupsFor(x);
   const Layout split = kind_ == Kind::kGroup ? x.SplitChannels(groups) : x;
   if (split.SizeOf(spec.reduce) != 1) return;

@@ -1,0 +1,83 @@
+// Sequences of different lengths, and networks of layers that work row by row.
+#pragma once
+
+#include <cmath>
+#include <functional>
+
+#include "src/train/test_data.h"
+
+namespace normkit {
+
+using Indices = std::vector<int64_t>;
+using Norm = std::function<LayerPtr()>;
+
+inline constexpr int64_t kFeatures = 5;
+
+// Sequences of 1 to 9 rows unless `lengths` says so. A row's class, or its two targets, follow from
+// that row.
+inline Sequences RowData(int64_t count, bool regression = false, uint64_t seed = 1,
+                         const Indices& lengths = {}) {
+  Sequences s{.layout = Layout::Make("TC", Indices{1, kFeatures}),
+              .answers_each_row = true,
+              .description = "rows"};
+  Random random(seed, 7);
+  for (int64_t i = 0; i < count; ++i) {
+    s.lengths.push_back(lengths.empty() ? 1 + random.Below(9)
+                                        : lengths[static_cast<size_t>(i) % lengths.size()]);
+    for (int64_t row = 0; row < s.lengths.back(); ++row) {
+      double x[kFeatures];
+      for (double& value : x) s.x.push_back(static_cast<float>(value = 3 + 2 * random.Normal()));
+      if (regression) {
+        s.targets.push_back(static_cast<float>(x[0] - x[1]));
+        s.targets.push_back(static_cast<float>(std::abs(x[2] - 3)));
+      } else {
+        s.labels.push_back(x[0] > x[1] ? 0 : x[2] > 3 ? 1 : 2);
+      }
+    }
+  }
+  if (regression)
+    s.target_size = 2;
+  else
+    s.classes = {"first", "high", "low"};
+  return s;
+}
+
+inline DataPtr Rows(int64_t count, uint64_t seed = 1) {
+  return FromSequences(RowData(count, false, seed));
+}
+
+// All that adds up over rows, and an addition that runs with its norm.
+inline Graph RowGraph(const Norm& norm, bool regression = false, double dropped = 0.2) {
+  Graph graph;
+  graph.Add(
+      SequenceInput({.num_features = kFeatures, .normalization = InputNormalization::kZscore}));
+  const Value first = graph.Add(FullyConnected({.output_size = 24}));
+  graph.Add(norm());
+  graph.Add(Relu());
+  if (dropped > 0) graph.Add(Dropout({.probability = dropped}));
+  graph.Add(FullyConnected({.output_size = 24}));
+  const Value second = graph.Add(norm());
+  graph.Add(Addition(), {second, first});
+  graph.Add(Relu());
+  graph.Add(FullyConnected({.output_size = regression ? 2 : 3}));
+  if (!regression) graph.Add(Softmax());
+  return graph;
+}
+
+struct NamedNorm {
+  const char* name;
+  Norm make;
+};
+inline const NamedNorm kNorms[] = {
+    {"batch", [] { return BatchNormalization(); }},
+    {"layer",
+     [] { return LayerNormalization({.operation_dimension = OperationDimension::kChannelOnly}); }},
+    {"auto", [] { return LayerNormalization({.operation_dimension = OperationDimension::kAuto}); }},
+    {"rms", [] { return RmsNormalization(); }},
+    {"trained", [] {
+       return BatchNormalization({.trained_mean = std::vector<float>(24, .1f),
+                                  .trained_variance = std::vector<float>(24, 2),
+                                  .use_trained_statistics = true});
+     }}};
+
+}  // namespace normkit
