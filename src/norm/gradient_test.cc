@@ -110,6 +110,7 @@ TEST_P(GradientBounds, HoldForLargeStatisticsAndCommonParts) {
   add(kBatchNorm, "BCS", {3, 2, 70'001});
   add(kBatchNorm, "BCS", {400, 5, 3});
   add(kBatchNorm, "BSSC", {8, 28, 28, 19});
+  add(kBatchNorm, "BSC", {7, 41, 48});
   add(kInstanceNorm, "BSSC", {2, 40, 40, 33});
   add(kInstanceNorm, "BCSS", {2, 3, 60, 60});
   add(kLayerNorm, "BC", {64, 513});

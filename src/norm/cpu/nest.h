@@ -35,12 +35,17 @@ class Loops {
     }
     return offset;
   }
+  // Where the run of neighbouring indices ends that have the offset of `index`.
+  int64_t EndOfSame(int64_t index) const {
+    const Loop& inner = loops_[count_ > 0 ? count_ - 1 : 0];
+    return inner.stride != 0 ? index + 1 : (index / inner.size + 1) * inner.size;
+  }
 
  private:
   struct Loop {
     int64_t size, stride;
   };
-  Loop loops_[kMaxLoops] = {};
+  Loop loops_[kMaxLoops] = {{1, 0}};
   int count_ = 0;
   int64_t size_ = 1;
 };

@@ -34,12 +34,19 @@ struct Coefficient<R, false> {
   Vector<R> value;
 
   HWY_INLINE explicit Coefficient(const R* first) : value(hn::Set(Tag<R>(), *first)) {}
+  HWY_INLINE explicit Coefficient(Vector<R> of_column) : value(of_column) {}
   template <class Part>
   HWY_INLINE Vector<R> Get(Part) const {
     return value;
   }
   HWY_INLINE void Advance(int64_t) {}
 };
+
+// The first vector of coefficients, for all rows of a column.
+template <class R>
+HWY_INLINE Coefficient<R, false> ColumnOf(const Coefficient<R, true>& row) {
+  return Coefficient<R, false>(row.Get(WholeVector<R>{0}));
+}
 
 // Cell form: z = (x - hi) * c + d. `At` is what a vector of elements needs of it; the sums of the
 // backward pass are of dy, and a factor of gamma comes in with those of whole cells.
@@ -250,6 +257,18 @@ struct ApplyPart {
     using C = Coefficient<Real<T>, true>;
     const CellForm<T, true> form{C(cells.Get(0)), C(cells.Get(1)), C(cells.Get(2))};
     Normalized(job, form, at, n, writer);
+  }
+  bool writes_columns() const { return !job.finishes; }
+  HWY_NOINLINE void WriteColumn(int64_t cell, int64_t at, int64_t rows) const {
+    const auto k = [&](int i) HWY_ATTR { return ColumnOf(FromTable<Real<T>>(job, i, cell)); };
+    using Form = CellForm<T, false>;
+    const Form form{k(CoefficientTable::kHi), k(CoefficientTable::kSlope),
+                    k(CoefficientTable::kOffset)};
+    const T* x = static_cast<const T*>(job.x) + at;
+    T* y = static_cast<T*>(job.y) + at;
+    const int64_t n = job.geometry->run_length;
+    job.relu ? StoreColumn(Normalize<T, Form, true>{x, form, job.ahead}, y, rows, n)
+             : StoreColumn(Normalize<T, Form, false>{x, form, job.ahead}, y, rows, n);
   }
   // Of one cell, for a CellBlock.
   void Coefficients(int64_t cell, Real<T>* values) const {

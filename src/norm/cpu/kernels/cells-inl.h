@@ -63,12 +63,35 @@ HWY_INLINE void RepeatRuns(const Job& job, int64_t first, int64_t last, const Pa
   while (first < last) {
     const int64_t cell = g.run_cell.Offset(first);
     cells.Repeat(job, cell);
-    int64_t end = first + 1;
-    while (end < last && g.run_cell.Offset(end) == cell) ++end;
+    const int64_t end = std::min(last, g.run_cell.EndOfSame(first));
     for (int64_t next; first < end; first = next) {
       next = std::min(first + cells.runs(), end);
       part(cells, first * g.run_length, (next - first) * g.run_length, writer);
     }
+  }
+}
+
+// Elements that WriteColumns takes together. Worth it for some rows at least.
+inline constexpr int64_t kColumnsRoom = 2048, kColumnsRows = 16;
+template <class T>
+bool IsColumns(int64_t length) {
+  return length % static_cast<int64_t>(hn::MaxLanes(Tag<T>())) == 0 &&
+         length <= kColumnsRoom / kColumnsRows;
+}
+
+// Runs of whole vectors, [first, last), through the caches: column by column of as many as fit into
+// the L1 cache with what they come from, so that coefficients stay in registers.
+// part.WriteColumn(cell, at, rows) writes a vector of each of so many rows.
+template <class T, class Part>
+HWY_INLINE void WriteColumns(const Job& job, int64_t first, int64_t last, const Part& part) {
+  constexpr auto kWidth = static_cast<int64_t>(hn::MaxLanes(Tag<T>()));
+  const Geometry& g = *job.geometry;
+  const int64_t n = g.run_length, most = kColumnsRoom / n;
+  while (first < last) {
+    const int64_t cell = g.run_cell.Offset(first);
+    const int64_t rows = std::min({most, last - first, g.run_cell.EndOfSame(first) - first});
+    for (int64_t c = 0; c < n; c += kWidth) part.WriteColumn(cell + c, first * n + c, rows);
+    first += rows;
   }
 }
 
@@ -78,8 +101,10 @@ void WriteTask(const Job& job, const RunTask& task, const Part& part) {
   const Geometry& g = *job.geometry;
   RunWriter<T> writer(job.stream);
   const bool whole = task.begin == 0 && task.end == g.run_length;
-  if (whole && g.cell_form && g.cell_vector &&
-      g.run_length <= CellBlock<T, Part::kArrays>::kRoom / 8) {
+  const bool columns = whole && g.cell_form && g.cell_vector;
+  if (columns && !job.stream && part.writes_columns() && IsColumns<T>(g.run_length)) {
+    WriteColumns<T>(job, task.first_run, task.last_run, part);
+  } else if (columns && g.run_length <= CellBlock<T, Part::kArrays>::kRoom / 8) {
     RepeatRuns(job, task.first_run, task.last_run, part, writer);
   } else if (whole) {
     WriteRuns(job, task.first_run, task.last_run, part, writer);

@@ -258,24 +258,30 @@ struct CellGradientPart {
   const BackwardJob& job;
   T* Out() const { return static_cast<T*>(job.dx); }
 
-  // Not inlined, as Normalized. values(k) points to the k-th coefficient.
+  // From element `at` of the array on. k(i) gives the i-th coefficient.
+  template <bool kVector, bool kRelu, class Get>
+  HWY_INLINE Gradient<T, CellGradientForm<T, kVector>, kRelu> From(int64_t at, const Get& k) const {
+    return {{static_cast<const T*>(job.x) + at, static_cast<const T*>(job.dy) + at,
+             CellGradientForm<T, kVector>{{k(0), k(1), k(2)}, k(5)}, job.ahead},
+            k(3),
+            k(4),
+            job.accumulate ? Out() + at : nullptr};
+  }
+  // Not inlined, as Normalized.
   template <bool kVector>
   HWY_NOINLINE void Write(int64_t at, int64_t n, const R* const* values,
                           RunWriter<T>& writer) const {
-    job.relu ? WriteThrough<kVector, true>(at, n, values, writer)
-             : WriteThrough<kVector, false>(at, n, values, writer);
+    const auto k = [&](size_t i) HWY_ATTR { return Coefficient<R, kVector>(values[i]); };
+    job.relu ? writer.Write(From<kVector, true>(at, k), Out() + at, n)
+             : writer.Write(From<kVector, false>(at, k), Out() + at, n);
   }
-  template <bool kVector, bool kRelu>
-  HWY_INLINE void WriteThrough(int64_t at, int64_t n, const R* const* k,
-                               RunWriter<T>& writer) const {
-    using C = Coefficient<R, kVector>;
-    using Form = CellGradientForm<T, kVector>;
-    const GradientTerms<T, Form, kRelu> in{static_cast<const T*>(job.x) + at,
-                                           static_cast<const T*>(job.dy) + at,
-                                           Form{{C(k[0]), C(k[1]), C(k[2])}, C(k[5])}, job.ahead};
-    T* dx = Out() + at;
-    writer.Write(Gradient<T, Form, kRelu>{in, C(k[3]), C(k[4]), job.accumulate ? dx : nullptr}, dx,
-                 n);
+
+  bool writes_columns() const { return true; }
+  HWY_NOINLINE void WriteColumn(int64_t cell, int64_t at, int64_t rows) const {
+    const int64_t n = job.geometry->run_length;
+    const auto k = [&](int i) HWY_ATTR { return ColumnOf(FromTable<R>(job, i, cell)); };
+    job.relu ? StoreColumn(From<false, true>(at, k), Out() + at, rows, n)
+             : StoreColumn(From<false, false>(at, k), Out() + at, rows, n);
   }
 
   HWY_INLINE void operator()(int64_t run, int64_t begin, int64_t end, RunWriter<T>& writer) const {

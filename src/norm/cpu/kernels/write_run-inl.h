@@ -33,6 +33,12 @@ HWY_INLINE void StoreRun(const Op& op, T* y, int64_t n) {
   rest.Store(op(rest), y);
 }
 
+// One vector of each of `rows` rows of n elements: y[row * n] = op(row * n).
+template <class T, class Op>
+HWY_INLINE void StoreColumn(const Op& op, T* y, int64_t rows, int64_t n) {
+  for (int64_t i = 0; i < rows * n; i += n) StoreAny(op(WholeVector<Real<T>>{i}), Tag<T>(), y + i);
+}
+
 // Writes runs of results, through the caches or past them.
 //
 // Past the caches only whole aligned vectors go out. Where a run ends within one, the rest waits
