@@ -115,6 +115,7 @@ TEST_P(GradientBounds, HoldForLargeStatisticsAndCommonParts) {
   add(kInstanceNorm, "BCSS", {2, 3, 60, 60});
   add(kLayerNorm, "BC", {64, 513});
   add(kLayerNormChannelOnly, "BCSS", {2, 70, 20, 20});
+  add(kLayerNormChannelOnly, "BCS", {2, 2500, 5});
   for (const cases::Case& test : all)
     for (const Offsets& offset : OffsetsFor(dtype)) {
       Problem p(test, cases::Normals(test.layout.size(), 3, offset.x, 1), 7);
