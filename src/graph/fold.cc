@@ -44,13 +44,14 @@ std::vector<std::shared_ptr<const Tensor>> Fold(const Op& op, std::span<const Op
 
 OpInput Graph::Types::operator[](Value value) const {
   const auto v = static_cast<size_t>(value);
-  return {types[v], known[v] ? known[v]->data() : nullptr};
+  return {types[v], known[v] ? known[v]->data() : nullptr, observations};
 }
 
-Graph::Types Graph::Infer(std::span<const Layout> inputs) const {
+Graph::Types Graph::Infer(std::span<const Layout> inputs, int64_t observations) const {
   if (inputs.size() != inputs_.size())
     Fail("graph: {} inputs given, expected {}", inputs.size(), inputs_.size());
   Types result;
+  result.observations = observations;
   for (const ValueInfo& info : values_) {
     result.types.push_back(info.type);
     result.known.push_back(info.kind == ValueKind::kConstant ? info.known : nullptr);
@@ -79,7 +80,7 @@ Graph::Types Graph::Infer(std::span<const Layout> inputs) const {
 Graph::Types Graph::Infer(int64_t batch_size) const {
   std::vector<Layout> shapes;
   for (const Value input : inputs_) shapes.push_back(layout(input).WithBatch(batch_size));
-  return Infer(shapes);
+  return Infer(shapes, batch_size);
 }
 
 }  // namespace normkit

@@ -19,7 +19,7 @@ class TimeCut {
   TimeCut(const TimeCut&) = delete;
   TimeCut& operator=(const TimeCut&) = delete;
 
-  // The same for another mini-batch of as many observations, of this part and in all.
+  // The same for another mini-batch; allocates nothing where the part has as many observations.
   void Set(const BatchPart& part, std::span<const int64_t> offsets);
   const PackedTime& time() const { return time_; }
 

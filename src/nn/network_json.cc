@@ -82,6 +82,8 @@ std::map<std::string, Make> MakeTypes() {
       {"max_pooling2d", MakeWithOptions<Pooling2dOptions, MaxPooling2d>},
       {"average_pooling2d", MakeWithOptions<Pooling2dOptions, AveragePooling2d>},
       {"global_average_pooling2d", MakePlain<GlobalAveragePooling2d>},
+      {"global_average_pooling1d", MakePlain<GlobalAveragePooling1d>},
+      {"last_step", MakePlain<LastStep>},
       {"dropout", MakeWithOptions<DropoutOptions, Dropout>},
       {"addition", MakeJoin<AdditionOptions, Addition>},
       {"concatenation", MakeJoin<ConcatenationOptions, Concatenation>},

@@ -37,6 +37,10 @@ OpPtr Concatenation();  // along the last axis
 // [B,H,W,C] -> [B, C H W], channel by channel as ONNX flattens.
 OpPtr Flatten();
 
+// [rows, ..] of sequences -> [B, ..]: the mean over the rows of each, or its last row.
+enum class TimePool { kMean, kLast };
+OpPtr TimePooling(TimePool pool);
+
 // Training sets elements to 0 with this probability, and scales the others by 1 / (1 - p).
 OpPtr Dropout(double probability);
 

@@ -13,8 +13,9 @@ int64_t FloatsFor(size_t bytes) { return static_cast<int64_t>(bytes / sizeof(flo
 
 }  // namespace
 
-int64_t PartialNetwork::SizeOf(Value value, int64_t batch_size) const {
-  return LayoutOf(value).size() * batch_size;
+int64_t PartialNetwork::SizeOf(Value value, Offsets offsets) const {
+  const Layout& layout = LayoutOf(value);
+  return layout.size() * (layout.packed() ? offsets.back() : std::ssize(offsets) - 1);
 }
 
 Tensor PartialNetwork::Take(int64_t size) {
@@ -61,38 +62,46 @@ std::vector<int> PartialNetwork::Plan(const Values& values, const std::set<Value
   return {nodes.begin(), nodes.end()};
 }
 
-void PartialNetwork::MakeRoomFor(int64_t batch_size) {
-  if (types_.contains(batch_size) || types_.size() < kMostSizes) return;
-  types_.clear();
-  made_.clear();
-  free_.clear();
+void PartialNetwork::SetSizes(Offsets offsets) {
+  part_ = {.whole = std::ssize(offsets) - 1};
+  sizes_ = {part_.whole, offsets.back()};
+  time_.Set(part_, offsets);
+  if (types_.contains(sizes_)) return;
+  if (types_.size() >= kMostSizes) {
+    types_.clear();
+    made_.clear();
+    free_.clear();
+  }
+  std::vector<Layout> shapes;
+  for (const Value input : graph_->inputs())
+    shapes.push_back(LayoutOf(input).WithBatch(sizes_.first, sizes_.second));
+  types_[sizes_] = graph_->Infer(shapes, sizes_.first);
 }
 
-PartialNetwork::Made& PartialNetwork::MadeOf(int node, int64_t batch_size) {
-  const auto [found, is_new] = made_.try_emplace({node, batch_size});
+PartialNetwork::Made& PartialNetwork::MadeOf(int node) {
+  const auto [found, is_new] = made_.try_emplace({node, sizes_});
   Made& made = found->second;
   if (!is_new) return made;
-  const auto [types, unknown] = types_.try_emplace(batch_size);
-  if (unknown) types->second = graph_->Infer(batch_size);
+  const Graph::Types& types = types_.at(sizes_);
   std::vector<OpInput> inputs;
-  for (const Value input : graph_->node(node).inputs) inputs.push_back(types->second[input]);
-  made.kernel = graph_->node(node).op->Prepare(inputs, {training_, {.whole = batch_size}});
+  for (const Value input : graph_->node(node).inputs) inputs.push_back(types[input]);
+  made.kernel = graph_->node(node).op->Prepare(inputs, {training_, part_, &time_.time()});
   if (!training_) return made;
   made.saved = Take(FloatsFor(made.kernel->saved_bytes()));
   for (size_t i = 1; i < graph_->node(node).outputs.size(); ++i) {
-    const ArrayType& type = types->second[graph_->node(node).outputs[i]].type;
+    const ArrayType& type = types[graph_->node(node).outputs[i]].type;
     made.further.emplace_back(type.shape, type.dtype);
   }
   return made;
 }
 
-void PartialNetwork::RunNode(int node, int64_t batch_size, const Parameters& parameters,
-                             bool frees_first, Values& values) {
-  Made& made = MadeOf(node, batch_size);
+void PartialNetwork::RunNode(int node, const Parameters& parameters, bool frees_first,
+                             Values& values) {
+  Made& made = MadeOf(node);
   const Node& what = graph_->node(node);
   const Value y = what.outputs[0];
   Tensor& first = values.at(what.inputs[0]);
-  const int64_t size = SizeOf(y, batch_size);
+  const int64_t size = types_.at(sizes_).types[static_cast<size_t>(y)].shape.size();
   const bool over_first =
       frees_first && made.kernel->forward_in_place() && first.size() == Floats(size).size();
   std::vector<const void*> arrays;
@@ -121,10 +130,10 @@ void PartialNetwork::RunNode(int node, int64_t batch_size, const Parameters& par
   values[y] = std::move(output);
 }
 
-void PartialNetwork::Run(int64_t batch_size, const Parameters& parameters,
+void PartialNetwork::Run(Offsets offsets, const Parameters& parameters,
                          const std::set<Value>& wanted, const std::set<Value>& seen,
                          const Visit& visit, Values& values) {
-  MakeRoomFor(batch_size);
+  SetSizes(offsets);
   std::set<Value> needed = wanted;
   needed.insert(seen.begin(), seen.end());
   const std::vector<int> nodes = Plan(values, needed);
@@ -139,7 +148,7 @@ void PartialNetwork::Run(int64_t batch_size, const Parameters& parameters,
       return last_use.at(input) == i && !wanted.contains(input);
     };
     const bool once = std::count(inputs.begin(), inputs.end(), inputs.front()) == 1;
-    RunNode(nodes[i], batch_size, parameters, once && frees(inputs.front()), values);
+    RunNode(nodes[i], parameters, once && frees(inputs.front()), values);
     const auto y = values.find(graph_->node(nodes[i]).outputs[0]);
     if (seen.contains(y->first)) visit(y->first, y->second);
     if (!last_use.contains(y->first) && !wanted.contains(y->first)) Free(y, values);

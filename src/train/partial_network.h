@@ -12,6 +12,7 @@
 
 #include "normkit/core/tensor.h"
 #include "normkit/nn/network.h"
+#include "src/graph/plan.h"
 
 namespace normkit {
 
@@ -22,6 +23,8 @@ using Values = std::map<Value, Tensor>;
 // the part has no more use for it: its memory is what is alive at once, not the sum of all nodes.
 class PartialNetwork {
  public:
+  using Offsets = std::span<const int64_t>;
+
   // training: batch statistics, else the trained ones; no dropout either way.
   PartialNetwork(const Graph& graph, bool training) : graph_(&graph), training_(training) {}
 
@@ -31,16 +34,17 @@ class PartialNetwork {
   // Makes the values `wanted`, which have to follow from `values`; leaves them there, and of the
   // others those that this did not read. Calls visit(value, array) for each of `seen` when it
   // stands: it need not last until the end.
-  // batch_size: observations, or rows where time is packed.
+  // `offsets` of the observations among the rows, [observations + 1].
   using Visit = std::function<void(Value, const Tensor&)>;
-  void Run(int64_t batch_size, const Parameters& parameters, const std::set<Value>& wanted,
+  void Run(Offsets offsets, const Parameters& parameters, const std::set<Value>& wanted,
            const std::set<Value>& seen, const Visit& visit, Values& values);
 
   const Layout& LayoutOf(Value value) const { return graph_->layout(value); }
-  int64_t SizeOf(Value value, int64_t batch_size) const;       // in floats
+  int64_t SizeOf(Value value, Offsets offsets) const;          // in floats
   void KeepOnly(const std::set<Value>& kept, Values& values);  // takes back the memory of others
 
  private:
+  using Sizes = std::pair<int64_t, int64_t>;  // observations, rows
   struct Made {
     std::unique_ptr<Kernel> kernel;
     Tensor saved;                 // in training
@@ -52,17 +56,19 @@ class PartialNetwork {
   std::vector<int> Plan(const Values& values, const std::set<Value>& wanted) const;
   // Sequences may have another number of rows in each mini-batch: what was made for most is let go.
   static constexpr size_t kMostSizes = 4;
-  void MakeRoomFor(int64_t batch_size);
-  Made& MadeOf(int node, int64_t batch_size);
+  void SetSizes(Offsets offsets);
+  Made& MadeOf(int node);
   Values::iterator Free(Values::iterator at, Values& values);
-  void RunNode(int node, int64_t batch_size, const Parameters& parameters, bool frees_first,
-               Values& values);
+  void RunNode(int node, const Parameters& parameters, bool frees_first, Values& values);
 
   const Graph* graph_;
   bool training_;
-  std::map<int64_t, Graph::Types> types_;         // by batch size
-  std::map<std::pair<int, int64_t>, Made> made_;  // of a node, for a batch size
-  std::multimap<int64_t, Tensor> free_;           // memory by size
+  BatchPart part_;                              // of the mini-batch at hand, all of it
+  TimeCut time_{{}, {}};                        // its sequences
+  Sizes sizes_;                                 // and how much it is
+  std::map<Sizes, Graph::Types> types_;         // of mini-batches
+  std::map<std::pair<int, Sizes>, Made> made_;  // of a node, for mini-batches
+  std::multimap<int64_t, Tensor> free_;         // memory by size
 };
 
 }  // namespace normkit

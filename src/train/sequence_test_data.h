@@ -1,6 +1,7 @@
 // Sequences of different lengths, and networks of layers that work row by row.
 #pragma once
 
+#include <algorithm>
 #include <cmath>
 #include <functional>
 
@@ -42,12 +43,36 @@ inline Sequences RowData(int64_t count, bool regression = false, uint64_t seed =
   return s;
 }
 
+// The same with a class, or targets, for each sequence: what most of its rows have, or their mean.
+inline Sequences WithOneAnswer(Sequences s) {
+  const Sequences rows = std::move(s);
+  s = rows;
+  s.answers_each_row = false;
+  s.labels.clear(), s.targets.clear();
+  const auto width = static_cast<size_t>(s.target_size);
+  size_t row = 0;
+  for (const int64_t length : s.lengths) {
+    std::vector<int64_t> counts(s.classes.size());
+    std::vector<double> sums(width);
+    for (int64_t i = 0; i < length; ++i, ++row) {
+      if (width == 0) ++counts[static_cast<size_t>(rows.labels[row])];
+      for (size_t k = 0; k < width; ++k) sums[k] += rows.targets[row * width + k];
+    }
+    if (width == 0) s.labels.push_back(std::ranges::max_element(counts) - counts.begin());
+    for (const double sum : sums)
+      s.targets.push_back(static_cast<float>(sum / static_cast<double>(length)));
+  }
+  return s;
+}
+
 inline DataPtr Rows(int64_t count, uint64_t seed = 1) {
   return FromSequences(RowData(count, false, seed));
 }
 
 // All that adds up over rows, and an addition that runs with its norm.
-inline Graph RowGraph(const Norm& norm, bool regression = false, double dropped = 0.2) {
+enum class Answers { kRows, kMean, kLast };
+inline Graph RowGraph(const Norm& norm, bool regression = false, double dropped = 0.2,
+                      Answers answers = Answers::kRows) {
   Graph graph;
   graph.Add(
       SequenceInput({.num_features = kFeatures, .normalization = InputNormalization::kZscore}));
@@ -59,6 +84,9 @@ inline Graph RowGraph(const Norm& norm, bool regression = false, double dropped 
   const Value second = graph.Add(norm());
   graph.Add(Addition(), {second, first});
   graph.Add(Relu());
+  if (answers == Answers::kMean) graph.Add(GlobalAveragePooling1d());
+  if (answers == Answers::kLast) graph.Add(LastStep());
+  if (answers != Answers::kRows) graph.Add(norm());
   graph.Add(FullyConnected({.output_size = regression ? 2 : 3}));
   if (!regression) graph.Add(Softmax());
   return graph;

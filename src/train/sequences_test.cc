@@ -58,6 +58,25 @@ TEST_P(SequenceRanks, SameBytes) {
   }
 }
 
+// From rows to observations on the way: behind it a norm works on observations.
+TEST_P(SequenceRanks, SameBytesOfSequencesToLabels) {
+  const DataPtr data = FromSequences(WithOneAnswer(RowData(41)));
+  for (const Answers answers : {Answers::kMean, Answers::kLast}) {
+    const Graph graph = RowGraph(GetParam().make, false, 0.2, answers);
+    TrainingOptions options = Options();
+    options.mini_batch_size = 12;
+    options.validation_data = FromSequences(WithOneAnswer(RowData(9, false, 2)));
+    const std::vector<double> alone = Train(data, graph, options);
+    for (const int ranks : {2, 3, 8, 20})
+      RunRanks(ranks, [&](Reducer& reducer) {
+        TrainingOptions own = options;
+        own.reducer = &reducer;
+        EXPECT_TRUE(Train(data, graph, own) == alone)
+            << "rank " << reducer.rank() << " of " << ranks;
+      });
+  }
+}
+
 TEST_P(SequenceRanks, SameBytesForAnyNumberOfThreads) {
   const DataPtr data = FromSequences(RowData(64, false, 1, {40, 1, 7, 300}));
   TrainingOptions options = Options();
@@ -104,6 +123,33 @@ TEST(SequenceTraining, LearnsTargetsOfRows) {
   const TrainingResult result =
       TrainNetwork(FromSequences(RowData(300, true)), RowGraph(kNorms[0].make, true, 0), options);
   EXPECT_LT(result.final_validation_accuracy, 0.4);  // RMSE; that of the targets is 2.2
+}
+
+TEST(SequenceTraining, LearnsTargetsOfSequences) {
+  TrainingOptions options = Options();
+  options.max_epochs = 30;
+  options.solver = Solver::kAdam;
+  options.initial_learn_rate = 0.01;
+  options.validation_data = FromSequences(WithOneAnswer(RowData(100, true, 5)));
+  const TrainingResult result =
+      TrainNetwork(FromSequences(WithOneAnswer(RowData(500, true))),
+                   RowGraph(kNorms[1].make, true, 0, Answers::kMean), options);
+  EXPECT_LT(result.final_validation_accuracy, 0.5);  // RMSE; that of the targets is 1.3
+}
+
+// The statistics that prediction normalizes with are those of rows, and behind the mean of
+// sequences, by any size of mini-batch.
+TEST(SequenceTraining, StatisticsAreOfAllRows) {
+  const DataPtr data = FromSequences(WithOneAnswer(RowData(37)));
+  std::vector<float> expected;
+  for (const int64_t size : {37, 5, 2}) {
+    Graph graph = RowGraph(kNorms[0].make, false, 0, Answers::kMean);
+    TrainingOptions options{.max_epochs = 1, .mini_batch_size = size, .initial_learn_rate = 1e-30};
+    const TrainingResult result = TrainNetwork(data, graph, options);
+    const std::vector<float> values = ValuesOf(result.network);
+    if (expected.empty()) expected = values;
+    for (size_t i = 0; i < values.size(); ++i) EXPECT_NEAR(values[i], expected[i], 1e-5) << i;
+  }
 }
 
 // The same rows as observations of their own: the same loss and gradients, but for the order in
@@ -164,13 +210,19 @@ TEST(SequencePrediction, RowsArePackedAndThoseOfASequenceAlone) {
   }
   own.Add(BatchNormalization());
   own.Add(Softmax());
-  for (const bool products : {false, true}) {
-    const Network network = MakeNetwork(products ? RowGraph(kNorms[1].make) : own);
+  Graph mean = own, last = own;
+  mean.Add(GlobalAveragePooling1d());
+  last.Add(LastStep());
+  for (const Graph& graph : {own, mean, last, RowGraph(kNorms[1].make)}) {
+    const bool products = graph.Find("fc_1") >= 0;
+    const Network network = MakeNetwork(graph);
     Indices offsets;
     const Tensor all = Predict(network, *data, 7, &offsets);
     const int64_t width = network.graph.layout(network.graph.output()).size();
     ASSERT_EQ(offsets.size(), 24u);
-    EXPECT_EQ(all.layout(), Layout::Make("TC", Indices{offsets.back(), width}));
+    const bool of_rows = network.graph.layout(network.graph.output()).packed();
+    EXPECT_EQ(all.layout(), of_rows ? Layout::Make("TC", Indices{offsets.back(), width})
+                                    : Layout::Make("BC", Indices{23, width}));
     Predictor predictor(MakeNetwork(network.graph));
     for (size_t i = 0; i < 23; ++i) {
       const auto [begin, end] = std::pair(offsets[i], offsets[i + 1]);
@@ -180,7 +232,10 @@ TEST(SequencePrediction, RowsArePackedAndThoseOfASequenceAlone) {
                           static_cast<size_t>((end - begin) * each));
       };
       const std::span<const float> alone = predictor.Predict(part(s.x, kFeatures)),
-                                   packed = part(all.values<float>(), width);
+                                   packed = of_rows ? part(all.values<float>(), width)
+                                                    : std::span<const float>(all.values<float>())
+                                                          .subspan(i * static_cast<size_t>(width),
+                                                                   static_cast<size_t>(width));
       ASSERT_EQ(alone.size(), packed.size());
       for (size_t k = 0; k < alone.size(); ++k)
         if (products)  // the library rounds by the number of rows
@@ -227,6 +282,18 @@ TEST(SequenceErrors, WhatDoesNotFitIsNamed) {
   EXPECT_ERROR(Objective(graph, *FromSequences(s), Loss::kAuto),
                "data 'rows': has one class for each observation, expected one for each row (the "
                "network gives TC [1,3])");
+  EXPECT_ERROR(Objective(RowGraph(kNorms[0].make, false, 0, Answers::kLast),
+                         *FromSequences(RowData(4)), Loss::kAuto),
+               "data 'rows': has one class for each row, expected one for each observation (the "
+               "network gives BC [1,3])");
+  Graph features;
+  features.Add(FeatureInput({.num_features = 4}));
+  EXPECT_ERROR(features.Add(LastStep("end")),
+               "last step 'end': input is BC [1,4], expected rows of sequences, TC "
+               "[rows,channels]");
+  EXPECT_ERROR(features.Add(GlobalAveragePooling1d("mean")),
+               "global average pooling 1-D 'mean': input is BC [1,4], expected rows of sequences, "
+               "TC [rows,channels]");
   Graph of_time;
   of_time.Add(SequenceInput({.num_features = 4}));
   EXPECT_ERROR(of_time.Add(LayerNormalization({.name = "ln"})),

@@ -99,9 +99,10 @@ class Walk {
  private:
   Value InputOf(int layer) const { return graph_.layer(layer).inputs.front(); }
 
-  double Bytes(const std::set<Value>& values, int64_t size) const {
+  double Bytes(const std::set<Value>& values) const {
     double floats = 0;
-    for (const Value value : values) floats += static_cast<double>(network_.SizeOf(value, size));
+    for (const Value value : values)
+      floats += static_cast<double>(network_.SizeOf(value, offsets_));
     return floats * sizeof(float);
   }
 
@@ -109,18 +110,17 @@ class Walk {
                     const std::set<Value>& kept, size_t batch,
                     std::vector<std::vector<Moments>>& moments) {
     ReadOffsets(data_, indices, offsets_);
-    const int64_t size = offsets_.back();  // rows
     Values& values = stored_[batch];
     std::set<Value> remain;
     for (const auto& [value, tensor] : values) remain.insert(value);
-    const double before = Bytes(remain, size), after = Bytes(kept, size);
+    const double before = Bytes(remain), after = Bytes(kept);
     if (bytes_ - before + after <= budget_) {
       remain = kept;
       bytes_ += after - before;
     }
     if (values.empty()) {
       const Value input = graph_.inputs()[0];
-      const auto floats = network_.SizeOf(input, size);
+      const auto floats = network_.SizeOf(input, offsets_);
       Tensor x = network_.Take(floats);
       ReadBatch(data_, indices, x.values<float>().first(static_cast<size_t>(floats)));
       values[input] = std::move(x);
@@ -128,9 +128,9 @@ class Walk {
     std::set<Value> seen;
     for (const int layer : layers) seen.insert(InputOf(layer));
     network_.Run(
-        size, parameters_, remain, seen,
+        offsets_, parameters_, remain, seen,
         [&](Value input, const Tensor& array) {
-          const auto floats = static_cast<size_t>(network_.SizeOf(input, size));
+          const auto floats = static_cast<size_t>(network_.SizeOf(input, offsets_));
           for (size_t i = 0; i < layers.size(); ++i)
             if (InputOf(layers[i]) == input)
               AddMoments(array.values<float>().first(floats), moments[i]);

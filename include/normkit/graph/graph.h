@@ -106,10 +106,11 @@ class NORMKIT_API Graph {
   struct Types {
     std::vector<ArrayType> types;
     std::vector<std::shared_ptr<const Tensor>> known;  // null: computed at each pass
+    int64_t observations = 1;                          // whose rows packed time holds
     OpInput operator[](Value value) const;
   };
-  Types Infer(std::span<const Layout> inputs) const;
-  Types Infer(int64_t batch_size) const;  // every input with that many observations
+  Types Infer(std::span<const Layout> inputs, int64_t observations = 1) const;
+  Types Infer(int64_t batch_size) const;  // every input with that many observations, or rows
 
  private:
   struct Mark;  // how far the lists went, to go back to

@@ -158,6 +158,9 @@ NORMKIT_API LayerPtr Gelu(const std::string& name = "");
 NORMKIT_API LayerPtr MaxPooling2d(const Pooling2dOptions& options);
 NORMKIT_API LayerPtr AveragePooling2d(const Pooling2dOptions& options);
 NORMKIT_API LayerPtr GlobalAveragePooling2d(const std::string& name = "");
+// From the rows of each sequence, TC, to one, BC: their mean, or the last.
+NORMKIT_API LayerPtr GlobalAveragePooling1d(const std::string& name = "");
+NORMKIT_API LayerPtr LastStep(const std::string& name = "");
 NORMKIT_API LayerPtr Dropout(const DropoutOptions& options = {});
 NORMKIT_API LayerPtr Addition(const AdditionOptions& options = {});
 NORMKIT_API LayerPtr Concatenation(const ConcatenationOptions& options = {});

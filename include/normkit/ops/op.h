@@ -119,6 +119,9 @@ class NORMKIT_API Kernel {
 struct OpInput {
   ArrayType type = {};
   const void* known = nullptr;
+  // Where the first axis is packed time: the sequences whose rows it holds, of this part (1 where
+  // it has none). For one that is built it is 1.
+  int64_t observations = 1;
 };
 
 // A description: properties only. The same may stand in several graphs and nodes.

@@ -181,6 +181,8 @@ std::vector<Case> Cases() {
     rows("LayerNormalization", [dimension] {
       return LayerNormalization({.epsilon = 0.01, .operation_dimension = dimension});
     });
+  rows("GlobalAveragePooling", [] { return GlobalAveragePooling1d(); });
+  rows("LastStep", [] { return LastStep(); });
   rows("RmsNormalization", [] { return RmsNormalization({.epsilon = 0.01}); });
   for (size_t i = 0; i < cases.size(); ++i) cases[i].name += fmt::format("_{}", i);
   return cases;
@@ -228,7 +230,7 @@ class Bench {
       values.push_back(graph_.AddInput({DType::kF32, layout}));
     graph_.Add(test.make(), values);
     EXPECT_EQ(graph_.nodes().size(), 1u) << "a layer of several operations";
-    const Graph::Types types = graph_.Infer(test.inputs);
+    const Graph::Types types = graph_.Infer(test.inputs, part_.rows());
     std::vector<OpInput> inputs;
     for (const Value value : node().inputs) {
       inputs.push_back(types[value]);

@@ -61,10 +61,23 @@ std::vector<Value> BuildGlobalAverage(const Layer& layer, Graph& graph,
   return graph.AddNode(ops::GlobalAverage(), {inputs[0]});
 }
 
+template <ops::TimePool kPool>
+std::vector<Value> BuildTimePooling(const Layer& layer, Graph& graph,
+                                    std::span<const Value> inputs) {
+  const Layout& x = OnlyInput(layer, graph, inputs);
+  if (!x.packed())
+    FailLayer(layer, "input is {}, expected rows of sequences, TC [rows,channels]", x.ToString());
+  return graph.AddNode(ops::TimePooling(kPool), {inputs[0]});
+}
+
 constexpr NamedLayer::Kind kSoftmax{"softmax", "softmax", "Softmax", BuildSoftmax};
 constexpr NamedLayer::Kind kFlatten{"flatten", "flatten", "Flatten", BuildFlatten};
 constexpr NamedLayer::Kind kGlobalAverage{"global average pooling 2-D", "gap", "GlobalAveragePool",
                                           BuildGlobalAverage};
+constexpr NamedLayer::Kind kTimeAverage{"global average pooling 1-D", "gap1d", "",
+                                        BuildTimePooling<ops::TimePool::kMean>};
+constexpr NamedLayer::Kind kLastStep{"last step", "last", "",
+                                     BuildTimePooling<ops::TimePool::kLast>};
 
 }  // namespace
 
@@ -124,6 +137,10 @@ LayerPtr Flatten(const std::string& name) { return std::make_shared<NamedLayer>(
 LayerPtr GlobalAveragePooling2d(const std::string& name) {
   return std::make_shared<NamedLayer>(kGlobalAverage, name);
 }
+LayerPtr GlobalAveragePooling1d(const std::string& name) {
+  return std::make_shared<NamedLayer>(kTimeAverage, name);
+}
+LayerPtr LastStep(const std::string& name) { return std::make_shared<NamedLayer>(kLastStep, name); }
 LayerPtr Dropout(const DropoutOptions& options) { return std::make_shared<DropoutLayer>(options); }
 LayerPtr Addition(const AdditionOptions& options) {
   return std::make_shared<AdditionLayer>(options);

@@ -20,12 +20,12 @@ class ElementwiseLayer : public Layer {
   ElementwiseOptions options_;
 };
 
-// Softmax, flatten, global average pooling: nothing but a name.
+// Softmax, flatten, global average pooling, the last step: nothing but a name.
 class NamedLayer : public Layer {
  public:
   struct Kind {
     std::string_view type, short_name;
-    std::string_view onnx;  // the operator
+    std::string_view onnx;  // the operator; "": there is none
     std::vector<Value> (*build)(const Layer& layer, Graph& graph, std::span<const Value> inputs);
   };
   NamedLayer(const Kind& kind, std::string name) : Layer(std::move(name)), kind_(kind) {}
