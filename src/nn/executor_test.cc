@@ -259,6 +259,51 @@ TEST(ExecutorTest, TwoSizesOfInputThroughOneExecutor) {
   EXPECT_ANY_THROW(executor.SetShapes({&wrong, 1}));
 }
 
+// 2 features of rows, normalized by the mini-batch, then a mean for each sequence.
+TEST(ExecutorTest, PackedTimeIsCutAnewForEachMiniBatch) {
+  Graph graph;
+  graph.Add(SequenceInput({.num_features = 2}));
+  const Value norm = graph.Add(BatchNormalization({.name = "bn"}));
+  graph.Add(GlobalAveragePooling1d());
+  Parameters parameters(graph), gradients(graph);
+  parameters.Initialize(graph, 1);
+  Executor executor(graph, {.training = true});
+  const RunContext mode{.training = true};
+  const std::vector<float> x{1, 2, 3, 5, 8, 13, 21, 34};
+  const auto run = [&](const std::vector<int64_t>& offsets) {
+    executor.SetBatch({.whole = 2}, offsets);
+    std::ranges::copy(x, executor.input().begin());
+    const std::span<const float> y = executor.Forward(parameters, mode);
+    return std::vector<float>(y.begin(), y.end());
+  };
+  const std::vector<float> first = run({0, 1, 4});
+  ASSERT_EQ(first.size(), 4u);
+  EXPECT_EQ(executor.part(norm).whole, 4);
+  EXPECT_EQ(executor.part().whole, 2);
+  EXPECT_EQ(BatchStatistics(graph, executor, graph.value(norm).layer).count, 4);
+  EXPECT_NEAR(BatchStatistics(graph, executor, graph.value(norm).layer).mean[1], 13.5, 1e-12);
+  EXPECT_NEAR(first[0] + 3 * first[2], 0, 1e-6);  // rows' mean is 0
+  const size_t bytes = executor.arena_bytes();
+  const std::vector<float> second = run({0, 3, 4});
+  EXPECT_NEAR(3 * second[0] + second[2], 0, 1e-6);
+  EXPECT_NE(first, second);
+  EXPECT_EQ(executor.arena_bytes(), bytes);
+  EXPECT_EQ(run({0, 1, 4}), first);
+  // What was saved is of other sequences once offsets are set.
+  executor.SetBatch({.whole = 2}, std::vector<int64_t>{0, 2, 4});
+  EXPECT_ERROR(executor.Backward(parameters, first, graph.output(), mode, gradients),
+               "executor: Backward called without a training Forward before it");
+
+  const ArrayView rows{const_cast<float*>(x.data()),
+                       {DType::kF32, Layout::Make("TC", std::vector<int64_t>{4, 2})}};
+  const ArrayView one = executor.Run(parameters, {&rows, 1}, {});  // one sequence, by its shape
+  EXPECT_EQ(one.type.shape, Layout::Make("BC", std::vector<int64_t>{1, 2}));
+  EXPECT_NEAR(static_cast<const float*>(one.data)[1], 13.5, 1e-3);  // mean 0, variance 1 + epsilon
+  executor.SetBatchSize(4);                                         // observations of a row each
+  EXPECT_EQ(executor.input().size(), 8u);
+  EXPECT_EQ(executor.value(graph.output()).size(), 8u);
+}
+
 TEST(ExecutorTest, BackwardFromAnEarlierValueLeavesTheRestAtZero) {
   Graph graph;
   graph.Add(FeatureInput({.num_features = 4}));
