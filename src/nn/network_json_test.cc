@@ -95,6 +95,21 @@ TEST(NetworkJsonTest, ReadsSpellingsOfTheToolbox) {
   EXPECT_EQ(graph.Infer(2).types.back().shape.ToString(), "BC [2,3]");
 }
 
+TEST(NetworkJsonTest, ReadsNetworksOfSequences) {
+  for (const auto& [input, pool] :
+       {std::pair(R"("sequence_input", "num_features": 4)", "global_average_pooling1d"),
+        std::pair(R"("sequenceInputLayer", "InputSize": 4)", "globalAveragePooling1dLayer"),
+        std::pair(R"("sequence_input", "num_features": 4)", "last_step")}) {
+    const std::string text = std::string(R"({"layers": [{"type": )") + input +
+                             R"(}, {"type": "fully_connected", "output_size": 3},
+                                {"type": "rms_normalization"}, {"type": ")" +
+                             pool + R"("}, {"type": "softmax"}]})";
+    const Graph graph = ParseNetworkJson(text, "net.json");
+    EXPECT_EQ(graph.input_layout().ToString(), "TC [1,4]");
+    EXPECT_EQ(graph.layout(graph.output()).ToString(), "BC [1,3]");
+  }
+}
+
 TEST(NetworkJsonTest, ThePurposeFillsWhatIsLeftOpen) {
   const std::string text = R"({"layers": [
     {"type": "image_input"}, {"type": "flatten"}, {"type": "fully_connected", "output_size": 8},

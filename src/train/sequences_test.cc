@@ -2,6 +2,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <atomic>
 #include <cmath>
 #include <numeric>
 
@@ -92,6 +93,25 @@ TEST_P(SequenceRanks, SameBytesForAnyNumberOfThreads) {
 
 INSTANTIATE_TEST_SUITE_P(All, SequenceRanks, testing::ValuesIn(kNorms),
                          [](const auto& test) { return test.param.name; });
+
+// Stopped and resumed: the bytes of a run that was not. Sequences cut elsewhere are other data.
+TEST(SequenceTraining, ResumesWhereItStopped) {
+  TestFolder folder;
+  const Graph graph = RowGraph(kNorms[0].make);
+  const std::vector<double> whole = Train(Rows(70), graph, Options());
+  TrainingOptions options = Options();
+  options.checkpoint_path = folder / "checkpoint.npz";
+  std::atomic<bool> stop = false;
+  options.stop = &stop;
+  options.on_iteration = [&](const ProgressRow& row) { stop = row.iteration == 3; };
+  TrainNetwork(Rows(70), graph, options);
+  TrainingOptions resumed = Options();
+  resumed.resume_from = options.checkpoint_path;
+  EXPECT_TRUE(Train(Rows(70), graph, resumed) == whole);
+  Sequences others = RowData(70);
+  std::ranges::reverse(others.lengths);
+  EXPECT_ERROR_LIKE(Train(FromSequences(others), graph, resumed), "its contents have changed");
+}
 
 TEST(SequenceTraining, LearnsClassesOfRows) {
   for (const NamedNorm& norm : {kNorms[0], kNorms[1]}) {
