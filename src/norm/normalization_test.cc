@@ -151,6 +151,8 @@ TEST_P(EveryDType, GradientsAreThoseOfTheReference) {
 
 TEST(LargeStatistics, GradientsAreThoseOfTheReference) {
   for (const auto& test : cases::LargeStatisticCases(DType::kF32)) CheckGradients(test, {});
+  // Enough units to be taken one by one, each of runs that lie apart and more than one chunk.
+  CheckGradients({kLayerNorm, Layout::Make("TBC", std::vector<int64_t>{3, 16, 25'000})}, {});
 }
 
 TEST_P(EveryDType, FixedStatisticsPassNoGradient) {
