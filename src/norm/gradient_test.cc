@@ -149,5 +149,18 @@ TEST_P(GradientBounds, ConstantDyGivesNothing) {
   }
 }
 
+// Sums of few rows go to f64 and stay there: rounded to f32 each time, this one drifts by 12 u.
+TEST(Backward, ManyEqualDyAddUp) {
+  Problem p({kLayerNorm, Layout::Make("BC", std::vector<int64_t>{20'000, 8})});
+  p.dy.assign(p.dy.size(), 0);
+  p.AddToDy(0.7);
+  const auto forward = ForwardTraining(p.test.spec, p.x_tensor, &p.gamma_tensor, &p.beta_tensor);
+  const auto got =
+      Backward(p.test.spec, p.x_tensor, &p.gamma_tensor, &p.beta_tensor, p.dy_tensor, forward);
+  const double exact = 20'000 * p.dy[0];
+  for (const double dbeta : cases::ToDoubles(got.dbeta))
+    EXPECT_NEAR(dbeta, exact, 4 * 0x1p-24 * exact);
+}
+
 }  // namespace
 }  // namespace normkit
