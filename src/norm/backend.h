@@ -61,6 +61,10 @@ class NormImplementation {
   virtual void BackwardWithSums(const NormBackwardArgs& args, double* dgamma,
                                 double* dbeta) const = 0;
 
+  // How y and dx follow from statistics and sums. Two of the same form that differ in nothing but
+  // the length of an axis that is reduced and has no parameters give the same bits to each element.
+  virtual std::string_view Form() const = 0;
+
   // What runs: "AVX2 fused rows, 2 threads".
   virtual std::string Describe(NormPass pass) const = 0;
 };

@@ -63,16 +63,23 @@ Parts::Parts(const Problem& whole, const NormBackend& backend, const NormImpleme
   if (whole.options.reducer)
     Fail("{}: a tree and a reducer, expected one of them (Gather, and a join of your own)",
          whole.Title());
-  if (whole.options.uneven) {
+  MakeLengths(backend);
+  whole_applies_ = joins_ && std::ranges::all_of(lengths_, [&](const auto& of_rows) {
+                     return !of_rows || of_rows->implementation->Form() == made.Form();
+                   });
+}
+
+void Parts::MakeLengths(const NormBackend& backend) {
+  if (problem_.options.uneven) {
     for (int64_t rows = 1; rows <= whole_.whole; rows *= 2)
-      lengths_.push_back(std::make_unique<Made>(whole, rows, backend));
+      lengths_.push_back(std::make_unique<Made>(problem_, rows, backend));
     return;
   }
   lengths_.resize(2);
   for (int leaf = 0; leaf < BatchPart::kLeaves; ++leaf) {
     const int64_t rows = whole_.leaf_begin(leaf + 1) - whole_.leaf_begin(leaf);
     std::unique_ptr<Made>& of_rows = lengths_[static_cast<size_t>(rows % 2)];
-    if (rows > 0 && !of_rows) of_rows = std::make_unique<Made>(whole, rows, backend);
+    if (rows > 0 && !of_rows) of_rows = std::make_unique<Made>(problem_, rows, backend);
   }
 }
 
@@ -181,9 +188,8 @@ void Parts::Finish(std::span<const Moments> moments, const SavedStatistics& save
   }
 }
 
-// Leaf by leaf for the whole, too: a leaf of one row may take the other form (cells or elements),
-// in which y rounds elsewhere.
 void Parts::Apply(const BatchPart& part, const NormForwardArgs& args) const {
+  if (part.is_whole() && whole_applies_) return made_.Apply(args);
   ForPieces(part, [&](const Piece& piece) {
     if (piece.made) piece.made->Apply(From(args, piece.begin));
   });
@@ -217,6 +223,7 @@ void Parts::ApplyGradient(const BatchPart& part, const NormBackwardArgs& args,
     if (!args.accumulate) std::memset(args.dx, 0, static_cast<size_t>(part.size() * row_bytes_));
     return;
   }
+  if (part.is_whole() && whole_applies_) return made_.ApplyGradient(args, from, count);
   ForPieces(part, [&](const Piece& piece) {
     if (piece.made) piece.made->ApplyGradient(From(args, piece.begin), from, count);
   });

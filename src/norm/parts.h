@@ -55,6 +55,7 @@ class Parts {
     const NormImplementation* made;  // null: the leaf has no rows
     bool first;                      // of its leaf
   };
+  void MakeLengths(const NormBackend& backend);
   // Calls f(piece); pieces of a leaf come in order, one after the other.
   template <class F>
   void ForPieces(const BatchPart& part, const F& f) const;
@@ -78,6 +79,9 @@ class Parts {
   // Of the two lengths of leaves that there are; of uneven ones of 1, 2, 4, ... rows: a leaf is cut
   // into pieces of those, the longest first, so that leaves of any lengths need nothing more.
   std::vector<std::unique_ptr<Made>> lengths_;
+  // Whether y and dx of the whole need no leaves: all are of its form. A leaf of one row may take
+  // the other, in which they round elsewhere.
+  bool whole_applies_ = false;
 };
 
 }  // namespace normkit

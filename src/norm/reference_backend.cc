@@ -136,6 +136,8 @@ class ReferenceNormalization : public NormImplementation {
                  });
   }
 
+  std::string_view Form() const override { return "long double"; }
+
   std::string Describe(NormPass) const override { return "reference, long double"; }
 
  private:

@@ -148,6 +148,8 @@ class CpuNormalization : public NormImplementation {
     if (plan_.size > 0) BackwardOfAll(args, {dgamma, dbeta});
   }
 
+  std::string_view Form() const override { return geometry_.cell_form ? "cells" : "elements"; }
+
   std::string Describe(NormPass pass) const override {
     return fmt::format("{} {}", simd::TargetName(), ToString(ScheduleOf(pass)));
   }
