@@ -449,6 +449,23 @@ TEST(Edges, EmptyBatchLeavesEverythingAlone) {
   }
 }
 
+// The first values of each statistic are 0, the others one number: around the mean of the first
+// ones most of the squares would be left to cancel, all rounded alike.
+TEST(Edges, ValuesThatBeginFarFromTheirMean) {
+  const Case columns{kBatchNorm, Layout::Make("BSC", std::vector<int64_t>{16, 16, 40})};
+  const Case rows{kLayerNorm, Layout::Make("BC", std::vector<int64_t>{40, 1024})};
+  const auto number = [](size_t statistic) { return 0.1 + 0.037 * static_cast<double>(statistic); };
+  std::vector<double> x(16 * 16 * 40), z(40 * 1024);
+  for (size_t i = 16 * 40; i < x.size(); ++i) x[i] = number(i % 40);
+  const std::vector<double> near = cases::Normals(std::ssize(z), 8, 1, 1e-3);
+  for (size_t i = 0; i < z.size(); ++i) z[i] = i % 1024 < 32 ? 0 : number(i / 1024) * near[i];
+  const Problem problems[] = {Problem(columns, std::move(x)), Problem(rows, std::move(z))};
+  for (const Problem& p : problems) {
+    const auto y = ForwardTraining(p.test.spec, p.x_tensor, &p.gamma_tensor, &p.beta_tensor).y;
+    EXPECT_LE(cases::WorstForwardFraction(p, y), 1) << p.test.ToString();
+  }
+}
+
 TEST(Edges, NanStaysInItsStatistic) {
   for (DType dtype : cases::kDTypes) {
     for (const Case& test : cases::AllCases(dtype, {.b = 3, .t = 5, .s = 9, .c = 34})) {

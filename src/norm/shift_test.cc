@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include "src/norm/cases.h"
+#include "src/norm/test_reducers.h"
 
 namespace normkit {
 namespace {
@@ -113,6 +114,28 @@ TEST(Shift, LeavesAreNotTheWhole) {
   args.dgamma = dgamma.data(), args.dbeta = dbeta.data();
   Normalization(test.spec, test.layout, DType::kF32, options).Backward(args);
   CheckSums(p, forward.mean, forward.rstd, dgamma, dbeta);
+}
+
+// Of dy that do not lie together far from 0 the sums are as they were: sums around a number that is
+// off by a deviation lose more than those around 0. Where there are other ranks nothing is shifted;
+// of twins the statistics are the same, and the sums those of the rank.
+TEST(Shift, OrdinaryDyAreNotShifted) {
+  Twins twins;
+  for (const Case& test : kCases) {
+    const Problem p(test, {}, 2);
+    std::vector<float> dgamma[2], dbeta[2];
+    for (const size_t i : {0u, 1u}) {
+      const NormOptions options{.reducer = i == 0 ? nullptr : &twins};
+      const NormResult forward =
+          ForwardTraining(test.spec, p.x_tensor, &p.gamma_tensor, &p.beta_tensor, options);
+      dgamma[i].resize(p.gamma.size()), dbeta[i].resize(p.gamma.size());
+      auto args = p.BackwardArgs(forward);
+      args.dgamma = dgamma[i].data(), args.dbeta = dbeta[i].data();
+      Normalization(test.spec, test.layout, DType::kF32, options).Backward(args);
+    }
+    EXPECT_EQ(dgamma[0], dgamma[1]) << test.ToString();
+    EXPECT_EQ(dbeta[0], dbeta[1]) << test.ToString();
+  }
 }
 
 // Where dx is wanted units are taken one by one; where it is not, chunks of large cells on threads.
