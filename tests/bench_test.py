@@ -111,3 +111,11 @@ def test_a_training_step_of_a_network(normkit):
         assert 4 * 12 * 10 * 16 * 3 < line["arena_bytes"] < line["peak_bytes"] < 1e9
     table = normkit("bench", "--network", "mlp", "--input", "4,4,1", "--seconds", 0).stdout
     assert table.startswith("network") and "4x4x1" in table
+
+
+def test_the_input_of_a_network_file_is_its_own(normkit, tmp_path):
+    layers = [{"type": "feature_input", "num_features": 7}, {"type": "fully_connected", "output_size": 3},
+              {"type": "softmax"}]  # fmt: skip
+    (tmp_path / "net.json").write_text(json.dumps({"layers": layers}))
+    text = normkit("bench", "--network", tmp_path / "net.json", "--seconds", 0, "--json").stdout
+    assert json.loads(text)["input"] == [7]

@@ -114,6 +114,12 @@ int64_t PeakResidentBytes() {
   return ParseNumber<int64_t>(Trimmed(line.substr(0, line.find('k')))).value_or(0) * 1024;
 }
 
+// Of an observation: a file's own, whatever --input says.
+std::vector<int64_t> InputOf(const Graph& graph) {
+  const std::vector<int64_t> shape = graph.input_layout().shape();
+  return {shape.begin() + 1, shape.end()};
+}
+
 std::string Megabytes(double bytes) { return fmt::format("{:.1f}", bytes / 1e6); }
 
 }  // namespace
@@ -148,7 +154,7 @@ void RunNetworkBench(const NetworkBenchArgs& args, const std::vector<int>& threa
     if (json) {
       const nlohmann::ordered_json line{{"network", args.network},
                                         {"norm", args.norm},
-                                        {"input", args.input},
+                                        {"input", InputOf(graph)},
                                         {"batch", args.batch_size},
                                         {"threads", n},
                                         {"learnables", CountLearnables(step.parameters())},
@@ -159,11 +165,11 @@ void RunNetworkBench(const NetworkBenchArgs& args, const std::vector<int>& threa
       std::puts(JsonText(line).c_str());
       std::fflush(stdout);
     }
-    table.rows.push_back({args.network, args.norm, fmt::format("{}", fmt::join(args.input, "x")),
-                          std::to_string(args.batch_size), std::to_string(n),
-                          fmt::format("{:.3f}", ms), fmt::format("{:.0f}", rate),
-                          Megabytes(static_cast<double>(step.arena_bytes())),
-                          Megabytes(static_cast<double>(PeakResidentBytes()))});
+    table.rows.push_back(
+        {args.network, args.norm, fmt::format("{}", fmt::join(InputOf(graph), "x")),
+         std::to_string(args.batch_size), std::to_string(n), fmt::format("{:.3f}", ms),
+         fmt::format("{:.0f}", rate), Megabytes(static_cast<double>(step.arena_bytes())),
+         Megabytes(static_cast<double>(PeakResidentBytes()))});
   }
   if (!json) std::fputs(ToText(table).c_str(), stdout);
 }

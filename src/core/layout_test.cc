@@ -48,6 +48,15 @@ TEST(LayoutTest, SplitChannelsKeepsShapeAndFormat) {
 TEST(LayoutTest, WithBatchChangesOnlyTheBatch) {
   const Layout layout = Layout::Make("BTC", Shape{1, 7, 3});
   EXPECT_EQ(layout.WithBatch(5).ToString(), "BTC [5,7,3]");
+  EXPECT_EQ(Layout::Make("TBC", Shape{7, 2, 3}).WithBatch(5).ToString(), "TBC [7,5,3]");
+}
+
+TEST(LayoutTest, PackedTimeIsFirstAndHasNoBatchBesideIt) {
+  EXPECT_TRUE(Layout::Make("TC", Shape{7, 3}).packed());
+  EXPECT_EQ(Layout::Make("TC", Shape{7, 3}).WithBatch(2, 9).ToString(), "TC [9,3]");
+  EXPECT_FALSE(Layout::Make("TBC", Shape{7, 2, 3}).packed());
+  EXPECT_FALSE(Layout::Make("CT", Shape{3, 7}).packed());
+  EXPECT_FALSE(Layout::Make("BC", Shape{2, 3}).packed());
 }
 
 TEST(LayoutTest, EmptyBatchHasNoElements) { EXPECT_EQ(Layout::Make("BC", Shape{0, 3}).size(), 0); }

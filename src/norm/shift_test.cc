@@ -24,36 +24,51 @@ Problem FarProblem(const Case& test, uint64_t seed) {
   return p;
 }
 
-// Both sums of a call against those of its terms in f64, within the contract's bounds: 4 u of
+// The gradients of the parameters alone.
+struct Sums {
+  std::vector<float> dgamma, dbeta;
+  bool operator==(const Sums&) const = default;
+};
+
+NormResult Forward(const Problem& p, const NormOptions& options = {}) {
+  return ForwardTraining(p.test.spec, p.x_tensor, &p.gamma_tensor, &p.beta_tensor, options);
+}
+
+Sums SumsOf(const Problem& p, const NormResult& forward, const NormOptions& options = {},
+            bool fixed = false) {
+  Sums sums{std::vector<float>(p.gamma.size()), std::vector<float>(p.gamma.size())};
+  auto args = p.BackwardArgs(forward);
+  args.dgamma = sums.dgamma.data(), args.dbeta = sums.dbeta.data();
+  args.fixed_statistics = fixed;
+  Normalization(p.test.spec, p.test.layout, DType::kF32, options).Backward(args);
+  return sums;
+}
+
+// Both against those of their terms in f64, within the contract's bounds: 4 u of
 // sum(|dy| (1 + |xhat|)) and of sum|dy|.
-void CheckSums(const Problem& p, const std::vector<double>& mean, const std::vector<double>& rstd,
-               const std::vector<float>& dgamma, const std::vector<float>& dbeta) {
+void Check(const Problem& p, const NormResult& forward, const Sums& got) {
   const auto stat = reference::IndexOver(p.test.layout, static_cast<Dims>(~p.test.spec.reduce));
   const auto param = reference::IndexOver(p.test.layout, p.test.spec.affine);
   const double unit = 4 * cases::UnitRoundoff(DType::kF32);
-  std::vector<double> exact(dgamma.size()), spread(exact), sum(exact), size(exact);
+  std::vector<double> exact(p.gamma.size()), spread(exact), sum(exact), size(exact);
   for (size_t i = 0; i < p.x.size(); ++i) {
     const auto s = static_cast<size_t>(stat[i]), c = static_cast<size_t>(param[i]);
-    const double xhat = (p.x[i] - mean[s]) * rstd[s];
+    const double xhat = (p.x[i] - forward.mean[s]) * forward.rstd[s];
     exact[c] += p.dy[i] * xhat, sum[c] += p.dy[i];
     spread[c] += std::abs(p.dy[i]) * (1 + std::abs(xhat)), size[c] += std::abs(p.dy[i]);
   }
   for (size_t c = 0; c < exact.size(); ++c) {
-    EXPECT_NEAR(dgamma[c], exact[c], unit * spread[c]) << p.test.ToString();
-    EXPECT_NEAR(dbeta[c], sum[c], unit * size[c]) << p.test.ToString();
+    EXPECT_NEAR(got.dgamma[c], exact[c], unit * spread[c]) << p.test.ToString();
+    EXPECT_NEAR(got.dbeta[c], sum[c], unit * size[c]) << p.test.ToString();
   }
 }
 
 TEST(Shift, FixedStatisticsAreNotThoseOfX) {
   for (const Case& test : kCases) {
     const Problem p = FarProblem(test, 1);
-    NormResult given = ForwardTraining(test.spec, p.x_tensor, &p.gamma_tensor, &p.beta_tensor);
+    NormResult given = Forward(p);
     for (double& mean : given.mean) mean += 1.5;
-    std::vector<float> dgamma(p.gamma.size()), dbeta(p.gamma.size());
-    auto args = p.BackwardArgs(given);
-    args.dgamma = dgamma.data(), args.dbeta = dbeta.data(), args.fixed_statistics = true;
-    Normalization(test.spec, test.layout).Backward(args);
-    CheckSums(p, given.mean, given.rstd, dgamma, dbeta);
+    Check(p, given, SumsOf(p, given, {}, /*fixed=*/true));
   }
 }
 
@@ -64,38 +79,19 @@ TEST(Shift, StatisticsOfTwoRanksAreThoseOfNeither) {
     Problem p(test, cases::Normals(test.layout.size(), rank + 1, rank == 0 ? -2 : 5, 1), rank + 1);
     p.AddToDy(kFar);
     const NormOptions options{.reducer = &reducer};
-    const Normalization norm(test.spec, test.layout, DType::kF32, options);
-    std::vector<double> mean(3), rstd(3);
-    Tensor y(test.layout), dx(test.layout);
-    norm.ForwardTraining(p.x_tensor.data(), nullptr, nullptr, y.data(),
-                         {.mean = mean.data(), .rstd = rstd.data()});
-    EXPECT_NEAR(mean[0], 1.5, 0.5);
-    std::vector<float> dgamma(3), dbeta(3);
-    norm.Backward({.x = p.x_tensor.data(),
-                   .dy = p.dy_tensor.data(),
-                   .mean = mean.data(),
-                   .rstd = rstd.data(),
-                   .dx = dx.data(),
-                   .dgamma = dgamma.data(),
-                   .dbeta = dbeta.data()});
-    CheckSums(p, mean, rstd, dgamma, dbeta);
+    const NormResult forward = Forward(p, options);
+    EXPECT_NEAR(forward.mean[0], 1.5, 0.5);
+    Check(p, forward, SumsOf(p, forward, options));
   });
 }
 
 // A statistic with one parameter, as the others, but of x whose mean is not subtracted.
 TEST(Shift, RmsDoesNotCenter) {
-  for (const char* format : {"BCS", "BSC"}) {
-    const bool first = format[1] == 'C';
-    const Case test{kRmsNorm, Layout::Make(format, first ? std::vector<int64_t>{5, 1, 60}
-                                                         : std::vector<int64_t>{5, 60, 1})};
-    const Problem p = FarProblem(test, 3);
-    const NormResult forward =
-        ForwardTraining(test.spec, p.x_tensor, &p.gamma_tensor, &p.beta_tensor);
-    std::vector<float> dgamma(1), dbeta(1);
-    auto args = p.BackwardArgs(forward);
-    args.dgamma = dgamma.data(), args.dbeta = dbeta.data();
-    Normalization(test.spec, test.layout).Backward(args);
-    CheckSums(p, forward.mean, forward.rstd, dgamma, dbeta);
+  for (const Layout& layout : {Layout::Make("BCS", std::vector<int64_t>{5, 1, 60}),
+                               Layout::Make("BSC", std::vector<int64_t>{5, 60, 1})}) {
+    const Problem p = FarProblem({kRmsNorm, layout}, 3);
+    const NormResult forward = Forward(p);
+    Check(p, forward, SumsOf(p, forward));
   }
 }
 
@@ -107,13 +103,8 @@ TEST(Shift, LeavesAreNotTheWhole) {
   Problem p(test, std::move(x), 5);
   p.AddToDy(kFar);
   const NormOptions options{.tree = true};
-  const NormResult forward =
-      ForwardTraining(test.spec, p.x_tensor, &p.gamma_tensor, &p.beta_tensor, options);
-  std::vector<float> dgamma(2), dbeta(2);
-  auto args = p.BackwardArgs(forward);
-  args.dgamma = dgamma.data(), args.dbeta = dbeta.data();
-  Normalization(test.spec, test.layout, DType::kF32, options).Backward(args);
-  CheckSums(p, forward.mean, forward.rstd, dgamma, dbeta);
+  const NormResult forward = Forward(p, options);
+  Check(p, forward, SumsOf(p, forward, options));
 }
 
 // Of dy that do not lie together far from 0 the sums are as they were: sums around a number that is
@@ -121,20 +112,10 @@ TEST(Shift, LeavesAreNotTheWhole) {
 // of twins the statistics are the same, and the sums those of the rank.
 TEST(Shift, OrdinaryDyAreNotShifted) {
   Twins twins;
+  const NormOptions options{.reducer = &twins};
   for (const Case& test : kCases) {
     const Problem p(test, {}, 2);
-    std::vector<float> dgamma[2], dbeta[2];
-    for (const size_t i : {0u, 1u}) {
-      const NormOptions options{.reducer = i == 0 ? nullptr : &twins};
-      const NormResult forward =
-          ForwardTraining(test.spec, p.x_tensor, &p.gamma_tensor, &p.beta_tensor, options);
-      dgamma[i].resize(p.gamma.size()), dbeta[i].resize(p.gamma.size());
-      auto args = p.BackwardArgs(forward);
-      args.dgamma = dgamma[i].data(), args.dbeta = dbeta[i].data();
-      Normalization(test.spec, test.layout, DType::kF32, options).Backward(args);
-    }
-    EXPECT_EQ(dgamma[0], dgamma[1]) << test.ToString();
-    EXPECT_EQ(dbeta[0], dbeta[1]) << test.ToString();
+    EXPECT_EQ(SumsOf(p, Forward(p)), SumsOf(p, Forward(p, options), options)) << test.ToString();
   }
 }
 
@@ -145,18 +126,14 @@ TEST(Shift, ParametersAloneHaveTheBitsOfThoseWithDx) {
   for (const Case& test : large) {
     Problem p(test);
     p.AddToDy(kFar);
-    const NormResult forward =
-        ForwardTraining(test.spec, p.x_tensor, &p.gamma_tensor, &p.beta_tensor);
+    const NormResult forward = Forward(p);
     const NormGradients all =
         Backward(test.spec, p.x_tensor, &p.gamma_tensor, &p.beta_tensor, p.dy_tensor, forward);
-    std::vector<float> dgamma(p.gamma.size()), dbeta(p.gamma.size());
-    auto args = p.BackwardArgs(forward);
-    args.dgamma = dgamma.data(), args.dbeta = dbeta.data();
-    Normalization(test.spec, test.layout).Backward(args);
-    for (size_t c = 0; c < dgamma.size(); ++c) {
-      EXPECT_EQ(dgamma[c], all.dgamma.values<float>()[c]) << test.ToString();
-      EXPECT_EQ(dbeta[c], all.dbeta.values<float>()[c]) << test.ToString();
-    }
+    const auto values = [](const Tensor& tensor) {
+      const auto span = tensor.values<float>();
+      return std::vector<float>(span.begin(), span.end());
+    };
+    EXPECT_EQ(SumsOf(p, forward), (Sums{values(all.dgamma), values(all.dbeta)})) << test.ToString();
   }
 }
 

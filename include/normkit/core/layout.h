@@ -43,8 +43,9 @@ class NORMKIT_API Layout {
   int64_t size() const;               // product of all axes; 1 for rank 0
   int64_t SizeOf(Dims labels) const;  // product over axes with one of these labels; 1 if none
   bool Has(Dim label) const;
-  // Whether the first axis is time: rows of sequences, packed (batch_part.h).
-  bool packed() const { return !axes_.empty() && axes_[0].label == kT; }
+  // Whether the first axis is time, of all observations: rows of sequences, packed (batch_part.h).
+  // Of TBC, which has a batch, it is not.
+  bool packed() const { return !axes_.empty() && axes_[0].label == kT && !Has(kB); }
   int64_t channels() const { return SizeOf(kG | kC); }
   // Whether the innermost axis of size > 1 is a channel, or none is, or there is one channel only:
   // then it may as well be the last.

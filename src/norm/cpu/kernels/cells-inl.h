@@ -71,22 +71,25 @@ HWY_INLINE void RepeatRuns(const Job& job, int64_t first, int64_t last, const Pa
   }
 }
 
-// Elements that WriteColumns takes together. Worth it for some rows at least.
-inline constexpr int64_t kColumnsRoom = 2048, kColumnsRows = 16;
+// Elements of an array that WriteColumns takes together: those of three fit into the L1 cache.
+template <class T>
+inline constexpr int64_t kColumnsRoom = 8192 / sizeof(T);
+// Runs of whole vectors, of which enough are taken together to be worth it.
 template <class T>
 bool IsColumns(int64_t length) {
+  constexpr int64_t kLeastRows = 16;
   return length % static_cast<int64_t>(hn::MaxLanes(Tag<T>())) == 0 &&
-         length <= kColumnsRoom / kColumnsRows;
+         length <= kColumnsRoom<T> / kLeastRows;
 }
 
-// Runs of whole vectors, [first, last), through the caches: column by column of as many as fit into
-// the L1 cache with what they come from, so that coefficients stay in registers.
+// Runs [first, last) likewise, through the caches: column by column, so that coefficients stay in
+// registers.
 // part.WriteColumn(cell, at, rows) writes a vector of each of so many rows.
 template <class T, class Part>
 HWY_INLINE void WriteColumns(const Job& job, int64_t first, int64_t last, const Part& part) {
   constexpr auto kWidth = static_cast<int64_t>(hn::MaxLanes(Tag<T>()));
   const Geometry& g = *job.geometry;
-  const int64_t n = g.run_length, most = kColumnsRoom / n;
+  const int64_t n = g.run_length, most = kColumnsRoom<T> / n;
   while (first < last) {
     const int64_t cell = g.run_cell.Offset(first);
     const int64_t rows = std::min({most, last - first, g.run_cell.EndOfSame(first) - first});
