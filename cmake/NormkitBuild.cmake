@@ -49,8 +49,9 @@ endif()
 
 set_property(GLOBAL PROPERTY NORMKIT_MODULES "")
 
-# For what is not worth the compiler's time: parsing, printing, tests.
+# For what is not worth the compiler's time: parsing, printing. Tests neither, but those that compute much themselves.
 set(NORMKIT_LIGHTLY $<$<CONFIG:Release>:-O1>)
+set(NORMKIT_UNOPTIMIZED $<$<CONFIG:Release>:-O0>)
 
 include(NormkitPrecompile)  # normkit_precompile()
 
@@ -63,13 +64,13 @@ function(normkit_unity target)
   endif()
 endfunction()
 
-# normkit_module(NAME [PROCESSOR] [UNITY] [LINK ...] [LIGHTLY FILE...]): every .cc of this folder and below goes into the object library
+# normkit_module(NAME [PROCESSOR] [UNITY] [COMPUTES] [LINK ...] [LIGHTLY FILE...]): every .cc of this folder and below goes into the object library
 # normkit_NAME, but for *_test.cc (program NAME_test), *_bench.cc (NAME_bench) and *_fuzz.cc (a
 # program each). Files in EXCLUDE (or below a folder in it) are left out: stubs that were not chosen.
 # Files in LIGHTLY are optimized lightly. UNITY: see normkit_unity. PROCESSOR: what its tests see depends on the processor's
-# vectors, so they run again as on processors with fewer (label processor, scripts/test).
+# vectors, so they run again as on processors with fewer (label processor, scripts/test). COMPUTES: its tests are worth optimizing.
 function(normkit_module name)
-  cmake_parse_arguments(arg "PROCESSOR;UNITY" "" "LINK;EXCLUDE;LIGHTLY" ${ARGN})
+  cmake_parse_arguments(arg "PROCESSOR;UNITY;COMPUTES" "" "LINK;EXCLUDE;LIGHTLY" ${ARGN})
   file(GLOB_RECURSE sources CONFIGURE_DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/*.cc)
   foreach(pattern ${arg_EXCLUDE})
     list(FILTER sources EXCLUDE REGEX "${CMAKE_CURRENT_SOURCE_DIR}/${pattern}")
@@ -97,8 +98,13 @@ function(normkit_module name)
   if(NORMKIT_BUILD_TESTS AND tests)
     add_executable(${name}_test ${tests})
     target_link_libraries(${name}_test PRIVATE normkit_all GTest::gmock GTest::gtest_main)
-    target_compile_options(${name}_test PRIVATE ${NORMKIT_LIGHTLY})
-    normkit_precompile(${name}_test tests)
+    if(arg_COMPUTES)
+      target_compile_options(${name}_test PRIVATE ${NORMKIT_LIGHTLY})
+      normkit_precompile(${name}_test computing_tests)
+    else()
+      target_compile_options(${name}_test PRIVATE ${NORMKIT_UNOPTIMIZED})
+      normkit_precompile(${name}_test tests)
+    endif()
     gtest_discover_tests(${name}_test DISCOVERY_TIMEOUT 60 PROPERTIES TIMEOUT 300 LABELS ${name}
                          WORKING_DIRECTORY ${PROJECT_SOURCE_DIR})
     if(arg_PROCESSOR)  # a second label: gtest_discover_tests takes no lists

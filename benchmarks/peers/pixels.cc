@@ -3,6 +3,7 @@
 // the labels (all int64), and the pixels (float, count x height x width x channels).
 //
 //   pixels SPEC FRACTION SEED
+#include <normkit/data/batch.h>
 #include <normkit/data/source.h>
 
 #include <cstdint>

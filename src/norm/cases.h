@@ -170,6 +170,10 @@ struct Problem {
   // Adds a part that all dy have in common, as that of a loss with a mean in it.
   void AddToDy(double common) {
     for (double& v : dy) v += common;
+    SetDy(std::move(dy));
+  }
+  void SetDy(std::vector<double> values) {
+    dy = std::move(values);
     dy_tensor = MakeTensor(test.layout, test.dtype, dy);
   }
   // Of a backward pass after `forward`, but for what it writes.

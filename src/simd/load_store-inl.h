@@ -25,6 +25,14 @@ using Tag = hn::ScalableTag<Real<T>>;
 template <class T>
 using Vector = hn::Vec<Tag<T>>;
 
+// Conversions of f16 take 20 instructions and more where the processor has none for it: a function
+// there, not a third of the library's text (table_SSE4_F16: 745 KB inlined).
+#if HWY_TARGET == HWY_AVX2 || HWY_TARGET == HWY_AVX3
+#define NORMKIT_F16 HWY_INLINE
+#else
+#define NORMKIT_F16 HWY_NOINLINE
+#endif
+
 // 16-bit patterns as f32, exactly. By hand where the processor cannot: Highway's emulation knows no
 // infinity.
 template <class D>
@@ -37,7 +45,7 @@ HWY_INLINE hn::Vec<D> Widen(D d, Bits16<D> half, const BFloat16*) {
 }
 
 template <class D>
-HWY_INLINE hn::Vec<D> Widen(D d, Bits16<D> half, const Float16*) {
+NORMKIT_F16 hn::Vec<D> Widen(D d, Bits16<D> half, const Float16*) {
 #if HWY_TARGET == HWY_AVX2 || HWY_TARGET == HWY_AVX3
   return hn::PromoteTo(d, hn::BitCast(hn::Rebind<hwy::float16_t, D>(), half));
 #else
@@ -115,7 +123,7 @@ HWY_INLINE auto Narrow(D, hn::Vec<D> value, const BFloat16*) {
 
 // NaN keeps what fits of its bits, as processors do it.
 template <class D>
-HWY_INLINE auto Narrow([[maybe_unused]] D d, hn::Vec<D> value, const Float16*) {
+NORMKIT_F16 auto Narrow([[maybe_unused]] D d, hn::Vec<D> value, const Float16*) {
 #if HWY_TARGET == HWY_AVX2 || HWY_TARGET == HWY_AVX3
   const hn::Rebind<hwy::float16_t, D> half;
   return hn::BitCast(hn::Rebind<uint16_t, D>(), hn::DemoteTo(half, value));
@@ -143,6 +151,8 @@ HWY_INLINE auto Narrow([[maybe_unused]] D d, hn::Vec<D> value, const Float16*) {
   return hn::TruncateTo(d16, hn::Or(sign, result));
 #endif
 }
+
+#undef NORMKIT_F16
 
 template <class D>
 HWY_INLINE void StoreAny(hn::Vec<D> value, D d, hn::TFromD<D>* y) {

@@ -62,7 +62,8 @@ void ToXhat(const BackwardJob& job) {
 
 void SumRuns(const BackwardJob& job, const KernelTable& kernels, bool threads) {
   const Geometry& g = *job.geometry;
-  const int64_t chunks = RowBlocks(g.elements).num_chunks(), n = g.plan.num_stat;
+  const int64_t chunks = RowBlocks(g.elements, ShortRuns::kTogether).num_chunks(),
+                n = g.plan.num_stat;
   double* w = Scratch<PartialTag, double>(static_cast<size_t>(2 * n * chunks));
   double* w_x = w + n * chunks;
   ForTasks(n * chunks, PerTask(g.plan.num_reduced / chunks), threads,

@@ -64,7 +64,7 @@ class Folded {
 void GatherRows(const ForwardJob& job, const KernelTable& kernels, bool threads,
                 const Folded& moments) {
   const Geometry& g = *job.geometry;
-  const RowBlocks blocks(g.reduce, ShortRuns::kPacked);
+  const RowBlocks blocks(g.reduce);
   const int64_t chunks = blocks.num_chunks(), units = g.num_units();
   Moments* partial = Scratch<PartialTag, Moments>(static_cast<size_t>(units * chunks));
   const int64_t per_task = PerTask(g.reduce.num_reduced() / chunks);

@@ -2,6 +2,15 @@
 
 namespace normkit::norm::cpu {
 
+int64_t Loops::OffsetOfMany(int64_t index) const {
+  int64_t offset = 0;
+  for (int i = count_ - 1; i > 0; --i) {
+    offset += index % loops_[i].size * loops_[i].stride;
+    index /= loops_[i].size;
+  }
+  return offset + index * loops_[0].stride;
+}
+
 Nest MakeNest(const Plan& plan) {
   Nest nest;
   if (plan.levels.empty()) return nest;

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <limits>
 #include <vector>
 
 #include "src/norm/plan.h"
@@ -28,12 +29,10 @@ class Loops {
   int64_t size() const { return size_; }
   int64_t Offset(int64_t index) const {
     if (count_ == 1) return index * loops_[0].stride;
-    int64_t offset = 0;
-    for (int i = count_ - 1; i >= 0; --i) {
-      offset += (index % loops_[i].size) * loops_[i].stride;
-      index /= loops_[i].size;
-    }
-    return offset;
+    // Short runs wait for divisions: in 32 bits half to a fifth of the time.
+    if (count_ != 2 || size_ > std::numeric_limits<uint32_t>::max()) return OffsetOfMany(index);
+    const auto i = static_cast<uint32_t>(index), inner = static_cast<uint32_t>(loops_[1].size);
+    return int64_t{i / inner} * loops_[0].stride + int64_t{i % inner} * loops_[1].stride;
   }
   // Where the run of neighbouring indices ends that have the offset of `index`.
   int64_t EndOfSame(int64_t index) const {
@@ -45,6 +44,8 @@ class Loops {
   struct Loop {
     int64_t size, stride;
   };
+  int64_t OffsetOfMany(int64_t index) const;
+
   Loop loops_[kMaxLoops] = {{1, 0}};
   int count_ = 0;
   int64_t size_ = 1;

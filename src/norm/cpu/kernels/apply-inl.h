@@ -248,7 +248,8 @@ struct ApplyPart {
   const ForwardJob& job;
   T* Out() const { return static_cast<T*>(job.y); }
 
-  HWY_INLINE void operator()(int64_t run, int64_t begin, int64_t end, RunWriter<T>& writer) const {
+  HWY_NOINLINE void operator()(int64_t run, int64_t begin, int64_t end,
+                               RunWriter<T>& writer) const {
     WithForm<T>(job, run, ApplyForm<T>{job, run, begin, end, writer});
   }
   // Elements [at, at + n) of the array.

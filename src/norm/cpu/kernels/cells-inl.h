@@ -120,8 +120,8 @@ void WriteTask(const Job& job, const RunTask& task, const Part& part) {
 // Units [first, last) of rows that are cells. Short runs of neighbouring units, which many
 // observations have, go out together: [8,64,7,7] in the caches takes half the time.
 template <class T, class Part>
-HWY_INLINE void WriteCellUnits(const Job& job, int64_t first, int64_t last, const Part& part,
-                               RunWriter<T>& writer) {
+HWY_NOINLINE void WriteCellUnits(const Job& job, int64_t first, int64_t last, const Part& part,
+                                 RunWriter<T>& writer) {
   constexpr int64_t kWorth = 4;  // runs of a unit
   const Geometry& g = *job.geometry;
   const Nest& nest = g.statistics;

@@ -17,7 +17,7 @@ namespace HWY_NAMESPACE {
 
 template <class T, bool kCenter>
 Moments ReduceChunk(const ForwardJob& job, int64_t unit, int64_t chunk) {
-  const RowBlocks blocks(job.geometry->reduce, ShortRuns::kPacked);
+  const RowBlocks blocks(job.geometry->reduce);
   RowMoments<T, kCenter> moments;
   const int64_t first = blocks.chunk_begin(chunk), last = blocks.chunk_begin(chunk + 1);
   moments.Start(blocks, static_cast<const T*>(job.x) + job.geometry->reduce.kept.Offset(unit),
@@ -43,7 +43,7 @@ HWY_INLINE const T* UnitStart(const ForwardJob& job, int64_t unit) {
 }
 
 template <class T, bool kCenter>
-HWY_INLINE void UnitStatistics(const ForwardJob& job, const RowBlocks& blocks, int64_t unit) {
+HWY_NOINLINE void UnitStatistics(const ForwardJob& job, const RowBlocks& blocks, int64_t unit) {
   RowMoments<T, kCenter> moments;
   moments.Start(blocks, UnitStart<T>(job, unit), job.read_ahead);
   for (int64_t b = 0; b < blocks.num_blocks(); ++b) moments.Step();
@@ -103,7 +103,7 @@ HWY_INLINE void SmallStatistics(const ForwardJob& job, const RowBlocks& blocks, 
 // streams that processors prefetch.
 template <class T, bool kCenter>
 void ForwardUnits(const ForwardJob& job, int64_t first, int64_t last) {
-  const RowBlocks blocks(job.geometry->reduce, ShortRuns::kPacked);
+  const RowBlocks blocks(job.geometry->reduce);
   RunWriter<T> writer(job.stream);
   for (int64_t unit = first; unit < last; unit += job.group) {
     const int64_t end = std::min(unit + job.group, last);

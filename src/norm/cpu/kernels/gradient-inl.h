@@ -146,33 +146,43 @@ struct Gradient {
 
 template <class T, bool kRelu>
 void GradientChunk(const BackwardJob& job, int64_t cell, int64_t chunk, double* sums) {
-  using One = Coefficient<Real<T>, false>;
+  using R = Real<T>;
+  using One = Coefficient<R, false>;
   const RowBlocks blocks(job.geometry->cells);
-  const auto k = CoefficientsOfCell<Real<T>>(job, cell);
-  const Real<T> t = ShiftOfCell<T>(job, cell);
+  const auto k = CoefficientsOfCell<R>(job, cell);
+  const R t = ShiftOfCell<T>(job, cell);
   const CellGradientForm<T, false> form{{One(&k.hi), One(&k.c), One(&k.d)}, One(&t)};
   const int64_t start = job.geometry->cells.kept.Offset(cell);
-  int64_t n = 0;
+  const T* x = static_cast<const T*>(job.x) + start;
+  const T* dy = static_cast<const T*>(job.dy) + start;
+  const bool packed = blocks.packed();
+  HWY_ALIGN T row_x[RowBlocks::kBlock], row_dy[RowBlocks::kBlock];
+  int64_t elements = 0;
   sums[0] = sums[1] = 0;
   for (int64_t b = blocks.chunk_begin(chunk); b < blocks.chunk_begin(chunk + 1); ++b) {
     const Block block = blocks.Get(b);
-    // Of short runs a lane has one sum for every two: 32 with an outlier among them were off by 1.6
-    // times the bound.
-    const bool halves = 2 * block.length <= static_cast<int64_t>(kLanes<Real<T>>);
-    LaneSums<Real<T>> lanes;
-    n += block.runs * block.length;
-    for (int64_t run = 0; run < block.runs; ++run) {
-      const int64_t at = start + blocks.Offset(block, run);
-      using Terms = GradientTerms<T, CellGradientForm<T, false>, kRelu>;
-      lanes.AddRun(Fetching<Terms>{{static_cast<const T*>(job.x) + at,
-                                    static_cast<const T*>(job.dy) + at, form, job.read_ahead}},
-                   block.length, halves && run % 2 == 1);
+    int64_t runs = block.runs, n = block.length;
+    if (packed) {
+      Pack(blocks, x, block, block.runs, row_x);
+      n = Pack(blocks, dy, block, block.runs, row_dy);
+      runs = 1;
     }
+    HWY_ALIGN R totals[LaneSums<R>::kSize];
+    LaneSums<R> lanes(totals);
+    for (int64_t run = 0; run < runs; ++run) {
+      using Terms = GradientTerms<T, CellGradientForm<T, false>, kRelu>;
+      const int64_t at = blocks.Offset(block, run);
+      lanes.AddRun(Fetching<Terms>{{packed ? row_x : x + at, packed ? row_dy : dy + at, form,
+                                    packed ? 0 : job.read_ahead}},
+                   n);
+    }
+    lanes.Flush();
+    elements += runs * n;
     sums[0] += lanes.First();
     sums[1] += lanes.Second();
   }
-  AddCommonParts(1, static_cast<double>(n), &t, job.mean + job.geometry->StatOf(cell), &sums[0],
-                 &sums[1]);
+  AddCommonParts(1, static_cast<double>(elements), &t, job.mean + job.geometry->StatOf(cell),
+                 &sums[0], &sums[1]);
 }
 
 // Sums of dy and dy * (x - hi) over one chunk of one cell.
@@ -284,7 +294,8 @@ struct CellGradientPart {
              : StoreColumn(From<false, false>(at, k), Out() + at, rows, n);
   }
 
-  HWY_INLINE void operator()(int64_t run, int64_t begin, int64_t end, RunWriter<T>& writer) const {
+  HWY_NOINLINE void operator()(int64_t run, int64_t begin, int64_t end,
+                               RunWriter<T>& writer) const {
     const int64_t at = run * job.geometry->run_length + begin;
     const int64_t cell = job.geometry->run_cell.Offset(run);
     const R* k[kArrays];

@@ -63,9 +63,11 @@ class RunBackward {
     *w = *w_x = 0;
     for (int64_t b = first; b < last; ++b) {
       const Block block = blocks_.Get(b);
-      LaneSums<R> lanes;
+      HWY_ALIGN R totals[LaneSums<R>::kSize];
+      LaneSums<R> lanes(totals);
       for (int64_t k = 0; k < block.runs; ++k)
         lanes.AddRun(Terms(PlaceOf(unit, block.first_run + k), block.offset), block.length);
+      lanes.Flush();
       *w += lanes.First();
       *w_x += lanes.Second();
     }
@@ -86,7 +88,8 @@ class RunBackward {
 
   // Writes dx of elements [begin, end) of a run; adds to the sums of its parameters.
   T* Out() const { return static_cast<T*>(job_.dx); }
-  HWY_INLINE void operator()(int64_t run, int64_t begin, int64_t end, RunWriter<T>& writer) const {
+  HWY_NOINLINE void operator()(int64_t run, int64_t begin, int64_t end,
+                               RunWriter<T>& writer) const {
     const Place place = PlaceOf(run);
     T* dx = Out() + place.at + begin;
     writer.Write(GradientOf(place, begin, job_.accumulate ? dx : nullptr), dx, end - begin);

@@ -23,40 +23,46 @@ HWY_INLINE void AddTo(double* HWY_RESTRICT sums, const R* HWY_RESTRICT values, i
   for (int64_t c = 0; c < n; ++c) sums[c] += static_cast<double>(values[c]);
 }
 
-// Two sums for each of kCount neighbouring vectors of columns, over up to kBlockRows rows, in f32;
-// then added to f64. op.Row(row) gives the terms of a row, as for LaneSums. Columns do not touch
-// each other, so kCount does not show in the result.
+// Two sums for each of kCount neighbouring vectors of columns, over up to kBlockRows rows in the
+// arithmetic's type, kAdditions at a time; then added to f64. op.Row(row) gives the terms of a row,
+// as for LaneSums. Columns do not touch each other, so kCount does not show in the result.
 template <class T, size_t kCount, class Op>
 HWY_INLINE void AddTile(const Op& op, int64_t rows, int64_t column, size_t columns,
                         double* HWY_RESTRICT first_sums, double* HWY_RESTRICT second_sums) {
   using R = Real<T>;
   const Tag<T> d;
   constexpr size_t kWidth = hn::MaxLanes(Tag<T>());
-  Vector<T> first[kCount], second[kCount];
-  for (size_t v = 0; v < kCount; ++v) first[v] = second[v] = hn::Zero(d);
+  HWY_ALIGN R sums[2][kCount * kWidth];
   const bool whole = columns == kCount * kWidth;
-  for (int64_t row = 0; row < rows; ++row) {
-    const auto terms = op.Row(row);
-    HWY_UNROLL(8)
+  for (int64_t begin = 0; begin < rows; begin += kAdditions) {
+    Vector<T> first[kCount], second[kCount];
+    for (size_t v = 0; v < kCount; ++v) first[v] = second[v] = hn::Zero(d);
+    const int64_t end = std::min(begin + kAdditions, rows);
+    for (int64_t row = begin; row < end; ++row) {
+      const auto terms = op.Row(row);
+      HWY_UNROLL(8)
+      for (size_t v = 0; v < kCount; ++v) {
+        Vector<T> a, b;
+        const int64_t at = column + static_cast<int64_t>(v * kWidth);
+        if (kCount > 1 || whole)
+          terms(WholeVector<R>{at}, &a, &b);
+        else
+          terms(PartOfVector<R>{at, columns}, &a, &b);
+        first[v] = hn::Add(first[v], a);
+        second[v] = hn::Add(second[v], b);
+      }
+    }
+    const auto put = [begin](Vector<T> v, R* HWY_RESTRICT sum) HWY_ATTR {
+      hn::Store(begin == 0 ? v : hn::Add(hn::Load(Tag<T>(), sum), v), Tag<T>(), sum);
+    };
     for (size_t v = 0; v < kCount; ++v) {
-      Vector<T> a, b;
-      const int64_t at = column + static_cast<int64_t>(v * kWidth);
-      if (kCount > 1 || whole)
-        terms(WholeVector<R>{at}, &a, &b);
-      else
-        terms(PartOfVector<R>{at, columns}, &a, &b);
-      first[v] = hn::Add(first[v], a);
-      second[v] = hn::Add(second[v], b);
+      put(first[v], sums[0] + v * kWidth);
+      put(second[v], sums[1] + v * kWidth);
     }
   }
-  HWY_ALIGN R buffer[2][kCount * kWidth];
-  for (size_t v = 0; v < kCount; ++v) {
-    hn::Store(first[v], d, buffer[0] + v * kWidth);
-    hn::Store(second[v], d, buffer[1] + v * kWidth);
-  }
   if (kCount > 1) columns = kCount * kWidth;  // a constant, for the compiler
-  AddTo(first_sums + column, buffer[0], static_cast<int64_t>(columns));
-  AddTo(second_sums + column, buffer[1], static_cast<int64_t>(columns));
+  AddTo(first_sums + column, sums[0], static_cast<int64_t>(columns));
+  AddTo(second_sums + column, sums[1], static_cast<int64_t>(columns));
 }
 
 // The same over any number of columns, their sums in registers.
@@ -84,13 +90,17 @@ HWY_INLINE void AddRows(const Op& op, int64_t rows, int64_t width, double* first
   const Tag<T> d;
   constexpr auto kWidth = static_cast<int64_t>(hn::MaxLanes(Tag<T>()));
   constexpr int64_t kPart = 4096 / sizeof(R);
-  HWY_ALIGN R first[kPart], second[kPart];
+  HWY_ALIGN R sums[kBlockRows / kAdditions][2][kPart];  // of kAdditions rows each
   for (int64_t begin = 0; begin < width; begin += kPart) {
     const int64_t n = std::min(kPart, width - begin);
     const int64_t filled = (n + kWidth - 1) / kWidth * kWidth;
-    std::fill_n(first, filled, R(0));
-    std::fill_n(second, filled, R(0));
     for (int64_t row = 0; row < rows; ++row) {
+      R* HWY_RESTRICT first = sums[row / kAdditions][0];
+      R* HWY_RESTRICT second = sums[row / kAdditions][1];
+      if (row % kAdditions == 0) {
+        std::fill_n(first, filled, R(0));
+        std::fill_n(second, filled, R(0));
+      }
       const auto terms = op.Row(row);
       Vector<T> a, b;
       int64_t c = 0;
@@ -106,8 +116,11 @@ HWY_INLINE void AddRows(const Op& op, int64_t rows, int64_t width, double* first
       hn::Store(hn::Add(hn::Load(d, first + c), a), d, first + c);
       hn::Store(hn::Add(hn::Load(d, second + c), b), d, second + c);
     }
-    AddTo(first_sums + begin, first, n);
-    AddTo(second_sums + begin, second, n);
+    for (int64_t k = 1; k * kAdditions < rows; ++k)
+      for (int64_t sum = 0; sum < 2; ++sum)
+        for (int64_t c = 0; c < n; ++c) sums[0][sum][c] += sums[k][sum][c];
+    AddTo(first_sums + begin, sums[0][0], n);
+    AddTo(second_sums + begin, sums[0][1], n);
   }
 }
 

@@ -28,17 +28,17 @@ class RowBlocks {
   static constexpr int64_t kMostAdditions = 32;  // a block over 32 lanes
   static constexpr int64_t kChunkBlocks = 64;
 
-  explicit RowBlocks(const Nest& nest, ShortRuns short_runs = ShortRuns::kTogether)
-      : runs_(nest.reduced), length_(nest.inner_kept ? 1 : nest.inner) {
-    packed_ = short_runs == ShortRuns::kPacked && length_ < kMostAdditions;
+  explicit RowBlocks(const Nest& nest, ShortRuns short_runs = ShortRuns::kPacked)
+      : runs_(&nest.reduced), length_(nest.inner_kept ? 1 : nest.inner) {
+    packed_ = short_runs == ShortRuns::kPacked && length_ < kMostAdditions && runs_->size() > 1;
     if (length_ >= kBlock) {
       per_run_ = (length_ + kBlock - 1) / kBlock;
-      num_blocks_ = per_run_ * runs_.size();
+      num_blocks_ = per_run_ * runs_->size();
     } else {
       const int64_t fit = kBlock / std::max<int64_t>(1, length_);
       // Runs shorter than the lanes leave some idle, and the others add once for each run.
       if (short_runs != ShortRuns::kApart) joined_ = packed_ ? fit : std::min(kMostAdditions, fit);
-      num_blocks_ = (runs_.size() + joined_ - 1) / joined_;
+      num_blocks_ = (runs_->size() + joined_ - 1) / joined_;
     }
   }
 
@@ -54,15 +54,15 @@ class RowBlocks {
       return {index / per_run_, 1, offset, std::min(kBlock, length_ - offset)};
     }
     const int64_t first = index * joined_;
-    return {first, std::min(joined_, runs_.size() - first), 0, length_};
+    return {first, std::min(joined_, runs_->size() - first), 0, length_};
   }
   // Of the k-th run of a block, from the start of the unit.
   int64_t Offset(const Block& block, int64_t k) const {
-    return runs_.Offset(block.first_run + k) + block.offset;
+    return runs_->Offset(block.first_run + k) + block.offset;
   }
 
  private:
-  Loops runs_;
+  const Loops* runs_;  // of a nest that lives longer
   int64_t length_, num_blocks_ = 0;
   int64_t per_run_ = 0;  // blocks of one long run; 0: short ones, `joined_` to a block
   int64_t joined_ = 1;

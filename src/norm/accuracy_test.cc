@@ -1,0 +1,155 @@
+// The largest errors on data that break careless sums, as shares of what docs/numerics.md promises.
+#include <gtest/gtest.h>
+
+#include <cstdio>
+
+#include "src/norm/cases.h"
+#include "src/simd/target.h"
+
+namespace normkit {
+namespace {
+
+using cases::Case;
+using cases::Problem;
+
+class Accuracy : public testing::Test {
+ protected:
+  void TearDown() override { simd::ForceTarget(simd::AvailableTargets().front()); }
+};
+
+// Data that breaks careless sums.
+struct Data {
+  const char* name;
+  std::vector<double> (*make)(int64_t n);
+};
+
+std::vector<double> Trend(int64_t n) {
+  std::vector<double> values(static_cast<size_t>(n));
+  for (int64_t i = 0; i < n; ++i)
+    values[static_cast<size_t>(i)] = 1e4 * static_cast<double>(i) / static_cast<double>(n);
+  return values;
+}
+
+std::vector<double> OutlierFirst(int64_t n) {
+  auto values = cases::Normals(n, 3, 0, 1);
+  values[0] = 1e6;
+  return values;
+}
+
+std::vector<double> Relued(int64_t n) {
+  auto values = cases::Normals(n, 4, 0, 1);
+  for (double& v : values) v = std::max(0.0, v);
+  return values;
+}
+
+// Cubes of normals: most are small, some are large.
+std::vector<double> HeavyTails(int64_t n) {
+  auto values = cases::Normals(n, 6, 0, 1);
+  for (double& v : values) v = v * v * v;
+  return values;
+}
+
+// Of the statistics of rows of 1,024, the first 32 are 0 and the others one number, whose squares
+// are all rounded alike: each is a thousandth of the one beside which a lane begins.
+std::vector<double> ZerosThenOneNumber(int64_t n) {
+  std::vector<double> values(static_cast<size_t>(n));
+  for (int64_t i = 0; i < n; ++i) {
+    const double number = 0.1 + 0.37 * static_cast<double>(i / 1024);
+    values[static_cast<size_t>(i)] = i % 1024 < 32 ? 0.0 : number;
+  }
+  return values;
+}
+
+const Data kData[] = {
+    {"mean 0", [](int64_t n) { return cases::Normals(n, 3, 0, 1); }},
+    {"mean 1e2", [](int64_t n) { return cases::Normals(n, 3, 1e2, 1); }},
+    {"mean 1e4", [](int64_t n) { return cases::Normals(n, 3, 1e4, 1); }},
+    {"mean 1e6", [](int64_t n) { return cases::Normals(n, 3, 1e6, 1); }},
+    {"mean -1e6", [](int64_t n) { return cases::Normals(n, 3, -1e6, 1); }},
+    {"constant", [](int64_t n) { return std::vector<double>(static_cast<size_t>(n), 1234.567); }},
+    {"trend", Trend},
+    {"outlier first", OutlierFirst},
+    {"ReLU'd", Relued},
+    {"heavy tails", HeavyTails},
+    {"zeros, then one number", ZerosThenOneNumber},
+};
+
+std::vector<Case> AccuracyCases() {
+  std::vector<Case> result;
+  for (const NormSpec& spec : NormSpecs()) {
+    for (const char* format : {"BCSS", "BSSC", "BTC", "BC"}) {
+      const cases::Sizes sizes{.b = 8, .t = 40, .s = 15, .c = 48, .groups = 8};
+      const Layout layout = cases::MakeLayout(format, sizes);
+      result.push_back({spec, spec.name == kGroupNorm.name ? layout.SplitChannels(8) : layout});
+    }
+  }
+  for (int64_t n : {1, 2, 768, 50257, 1 << 17})
+    result.push_back({kLayerNorm, cases::MakeLayout("BC", {.b = 3, .c = n})});
+  // Statistics gathered from many runs of a few elements.
+  for (int64_t s : {2, 3, 5, 8, 16, 31})
+    for (int64_t b : {32, 600})
+      result.push_back({kBatchNorm, cases::MakeLayout("BCS", {.b = b, .s = s, .c = 48})});
+  result.push_back({kBatchNorm, Layout::Make("BCSS", std::vector<int64_t>{64, 64, 2, 2})});
+  result.push_back({kLayerNorm, cases::MakeLayout("BC", {.b = 64, .c = 1024})});
+  // Many statistics: the worst of them is what is promised.
+  result.push_back({kBatchNorm, Layout::Make("BCS", std::vector<int64_t>{32, 1000, 3})});
+  return result;
+}
+
+TEST_F(Accuracy, ErrorsStayWithinTheContract) {
+  for (const std::string& target : simd::AvailableTargets()) {
+    simd::ForceTarget(target);
+    for (const Data& data : kData) {
+      double worst = 0;
+      for (const Case& test : AccuracyCases()) {
+        const Problem p(test, data.make(test.layout.size()));
+        const auto y = ForwardTraining(test.spec, p.x_tensor, &p.gamma_tensor, &p.beta_tensor).y;
+        const double fraction = cases::WorstForwardFraction(p, y);
+        EXPECT_LE(fraction, 1) << test.ToString() << ", " << data.name << " on " << target;
+        worst = std::max(worst, fraction);
+      }
+      std::printf("  %s, %s: at most %.2f of the bound\n", target.c_str(), data.name, worst);
+    }
+  }
+}
+
+// Statistics of many cells: what rounding takes of the mean at each must not add up.
+TEST_F(Accuracy, F64HoldsOverManyCells) {
+  for (const double mean : {0.0, 1e4})
+    for (const char* format : {"BCSS", "BSSC"}) {
+      const std::vector<int64_t> first = {2, 4096, 3, 4}, last = {2, 3, 4, 4096};
+      const Layout layout = Layout::Make(format, format[1] == 'C' ? first : last);
+      for (const Case& test : {Case{kLayerNorm, layout, DType::kF64},
+                               Case{kGroupNorm, layout.SplitChannels(2), DType::kF64}}) {
+        const Problem p(test, cases::Normals(test.layout.size(), 3, mean, 1));
+        const auto y = ForwardTraining(test.spec, p.x_tensor, &p.gamma_tensor, &p.beta_tensor).y;
+        EXPECT_LE(cases::WorstForwardFraction(p, y), 1) << test.ToString() << ", mean " << mean;
+      }
+    }
+}
+
+// One dy is as large as all others together, and so its terms: what follows is rounded beside it.
+// Columns of 3 statistics, of which many add to one parameter.
+TEST_F(Accuracy, GradientsBesideAnOutlier) {
+  const Case tests[] = {{kRmsNorm, Layout::Make("BCS", std::vector<int64_t>{4000, 16, 3})},
+                        {kLayerNorm, Layout::Make("BCS", std::vector<int64_t>{4000, 5, 2})},
+                        {kBatchNorm, Layout::Make("BCS", std::vector<int64_t>{400, 16, 3})},
+                        {kBatchNorm, Layout::Make("BC", std::vector<int64_t>{48, 3000})},
+                        {kInstanceNorm, Layout::Make("BSC", std::vector<int64_t>{2, 24, 1000})}};
+  for (const std::string& target : simd::AvailableTargets()) {
+    simd::ForceTarget(target);
+    for (const Case& test : tests) {
+      Problem p(test, OutlierFirst(test.layout.size()));
+      p.SetDy(OutlierFirst(test.layout.size()));
+      const auto forward = ForwardTraining(test.spec, p.x_tensor, &p.gamma_tensor, &p.beta_tensor);
+      const auto worst = cases::WorstGradientFractions(
+          p,
+          Backward(test.spec, p.x_tensor, &p.gamma_tensor, &p.beta_tensor, p.dy_tensor, forward));
+      for (const double fraction : {worst.dx, worst.dgamma, worst.dbeta})
+        EXPECT_LE(fraction, 1) << test.ToString() << " on " << target;
+    }
+  }
+}
+
+}  // namespace
+}  // namespace normkit
