@@ -19,7 +19,8 @@ from numpy import ndarray
 
 DTYPES = {"float32": 0, "float64": 1, "bfloat16": 2, "float16": 3}
 GROUPS = {"all-channels": -1, "channel-wise": -2}
-ACTIVATIONS = {None: 0, "relu": 1, "leaky-relu": 2, "gelu": 3}
+ACTIVATIONS = {None: 0, "relu": 1, "leaky-relu": 2, "gelu": 3, "gelu-tanh": 4, "silu": 5,
+               "sigmoid": 6, "hard-swish": 7, "elu": 8, "softplus": 9}  # fmt: skip
 STATISTICS = ("mean", "rstd", "variance")
 
 
@@ -33,13 +34,15 @@ class Options(ctypes.Structure):
         ("operation_dimension", ctypes.c_char_p),
         ("activation", ctypes.c_int32),
         ("negative_slope", ctypes.c_double),
+        ("tree", ctypes.c_int32),
+        ("activation_alpha", ctypes.c_double),
     ]
 
 
 # normkit_forward_args (size; x, gamma, beta, y, mean, rstd, variance, residual, sum, addend) and
-# normkit_backward_args (size; x, dy, gamma, beta, mean, rstd, dx, dgamma, dbeta, y, daddend; flags) as
-# bytes, which are made in a fifth of the time that a ctypes.Structure takes.
-FORWARD_ARGS, BACKWARD_ARGS = struct.Struct("N10P"), struct.Struct("N11Pi0P")
+# normkit_backward_args (size; x, dy, gamma, beta, mean, rstd, dx, dgamma, dbeta, y, daddend; flags;
+# addend) as bytes, which are made in a fifth of the time that a ctypes.Structure takes.
+FORWARD_ARGS, BACKWARD_ARGS = struct.Struct("N10P"), struct.Struct("N11PiP")
 
 
 def load_library():
@@ -187,7 +190,7 @@ class Normalization:
     norm.update_running(running_mean, running_variance)
     y = norm.inference(x, gamma, beta, running_mean, running_variance)
 
-    With activation="relu" ("leaky-relu", "gelu"), residual, sum and addend of forward and inference it
+    With activation="relu" ("leaky-relu", "gelu", ...: ACTIVATIONS), residual, sum and addend of forward and inference it
     is sum = x + residual; y = activation(norm(sum) + addend), in one pass over memory.
 
     Arrays are passed as they lie in memory, and have to be NumPy's, of the dtype and the shape that is
@@ -203,7 +206,8 @@ class Normalization:
     """
 
     def __init__(self, layer, format, shape, dtype=np.float32, *, epsilon=1e-5, num_groups=0,
-                 operation_dimension=None, activation=None, negative_slope=0.01):  # fmt: skip
+                 operation_dimension=None, activation=None, negative_slope=0.01,
+                 activation_alpha=1.0):  # fmt: skip
         self.shape = tuple(integer("a size of shape", size) for size in shape)
         self.dtype = dtype_of(dtype)
         self.parameter_dtype = np.dtype(np.float64 if self.dtype == np.float64 else np.float32)
@@ -215,6 +219,7 @@ class Normalization:
             operation_dimension=operation_dimension and operation_dimension.encode(),
             activation=choice("activation", activation, ACTIVATIONS, None),
             negative_slope=negative_slope,
+            activation_alpha=activation_alpha,
         )
         self._plan = ctypes.c_void_p()
         sizes = (ctypes.c_int64 * len(self.shape))(*self.shape)
@@ -254,11 +259,11 @@ class Normalization:
         """y from given statistics."""
         return self._inference(x, gamma, beta, mean, variance, out, residual, sum, addend)()
 
-    def backward(self, x, dy, gamma=None, beta=None, out=None, y=None, daddend=None):
+    def backward(self, x, dy, gamma=None, beta=None, out=None, y=None, daddend=None, addend=None):
         """(dx, dgamma, dbeta) after forward(x); x is the sum where there was a residual, y what
-        forward wrote (for leaky ReLU, where an addend stood before an activation, and in place of an
-        x that is None)."""
-        return self._backward(x, dy, gamma, beta, out, y, daddend)()
+        forward wrote (for leaky ReLU, where an addend stood before a ReLU, and in place of an x that
+        is None), addend what it added (read for the activations behind leaky ReLU)."""
+        return self._backward(x, dy, gamma, beta, out, y, daddend, addend)()
 
     def update_running(self, running_mean, running_variance, decay=0.1, minus_one=False):
         """running = (1 - decay) * running + decay * (statistics of the last forward), in place; returns
@@ -303,7 +308,7 @@ class Normalization:
         call.arrays = x, gamma, beta, mean, variance, residual, sum, addend, self
         return call
 
-    def _backward(self, x, dy, gamma=None, beta=None, out=None, y=None, daddend=None):
+    def _backward(self, x, dy, gamma=None, beta=None, out=None, y=None, daddend=None, addend=None):
         shape, dtype = self.shape, self.dtype
         parameters, parameter_dtype = (self.num_parameters,), self.parameter_dtype
         if out is None:
@@ -323,6 +328,7 @@ class Normalization:
             address_of("y", y, shape, dtype),
             address_of("daddend", daddend, shape, dtype, WRITABLE),
             0,
+            address_of("addend", addend, shape, dtype),
         )
         plan = self._plan
 
@@ -331,7 +337,7 @@ class Normalization:
             check(lib.normkit_backward_fused(plan, args))
             return out, dgamma, dbeta
 
-        call.arrays = x, dy, gamma, beta, y, daddend
+        call.arrays = x, dy, gamma, beta, y, daddend, addend
         return call
 
     def _update_running(self, running_mean, running_variance, decay=0.1, minus_one=False):

@@ -110,8 +110,48 @@ def test_what_stands_beside_it_in_networks(example):
     gelu = example.Normalization("layer", "BC", x.shape, np.float64, activation="gelu")
     y = gelu.forward(x, out=np.empty_like(x))
     assert -0.17 < y.min() < -0.1 and y.max() > 1
-    with pytest.raises(ValueError, match="backward with GELU fused, expected the forward pass without"):
-        gelu.backward(x, dy)
+    with pytest.raises(ValueError, match="addend is null, expected an array of 60 f64 elements"):
+        gelu.backward(x, dy, daddend=daddend)
+
+
+# Each activation in NumPy, and its derivative; by tanh, with sigmoid(z) = (1 + tanh(z / 2)) / 2.
+def sigmoid(z):
+    return (1 + np.tanh(z / 2)) / 2
+
+
+SMOOTH = {
+    "silu": (lambda z: z * sigmoid(z), lambda z: sigmoid(z) * (1 + z * sigmoid(-z))),
+    "sigmoid": (sigmoid, lambda z: sigmoid(z) * sigmoid(-z)),
+    "hard-swish": (
+        lambda z: z * np.clip(z + 3, 0, 6) / 6,
+        lambda z: np.where(z <= -3, 0, np.where(z >= 3, 1, z / 3 + 0.5)),
+    ),
+    "elu": (
+        lambda z: np.where(z > 0, z, 0.5 * np.expm1(z)),
+        lambda z: np.where(z > 0, 1, 0.5 * np.exp(z)),
+    ),
+    "softplus": (lambda z: np.log1p(np.exp(z)), sigmoid),
+}
+
+
+@pytest.mark.parametrize("activation", SMOOTH)
+def test_activations_that_cannot_be_told_from_y(example, activation):
+    rng = np.random.default_rng(6)
+    x, addend, dy = rng.standard_normal((3, 10, 6))
+    gamma, beta = rng.standard_normal((2, 6)) * 2
+    norm = example.Normalization(
+        "layer", "BC", x.shape, np.float64, activation=activation, activation_alpha=0.5
+    )
+    y = norm.forward(x, gamma, beta, addend=addend)
+    xhat = (x - x.mean(1, keepdims=True)) / np.sqrt(x.var(1, keepdims=True) + 1e-5)
+    z = gamma * xhat + beta + addend
+    value, slope = SMOOTH[activation]
+    assert np.allclose(y, value(z), rtol=0, atol=1e-13)
+    daddend = np.empty_like(x)
+    _, dgamma, dbeta = norm.backward(x, dy, gamma, beta, daddend=daddend, addend=addend)
+    assert np.allclose(daddend, dy * slope(z), rtol=0, atol=1e-13)
+    assert np.allclose(dgamma, (daddend * xhat).sum(0), rtol=0, atol=1e-12)
+    assert np.allclose(dbeta, daddend.sum(0), rtol=0, atol=1e-12)
 
 
 def test_backward_without_x(example):

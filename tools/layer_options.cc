@@ -1,6 +1,7 @@
 #include "tools/layer_options.h"
 
 #include "src/norm/choose.h"
+#include "src/norm/names.h"
 
 namespace normkit::tools {
 
@@ -39,6 +40,15 @@ Option AddOperationDimensionOption(const Command& command,
              "What --layer layer reduces: " + expected,
              [&dimension](const std::string& text) { dimension = ParseOperationDimension(text); })
       .Default(std::string(Name(OperationDimension::kBatchExcluded)));
+}
+
+Option AddActivationOption(const Command& command, Activation& activation) {
+  const auto& names = EnumNames<Activation>::kNames;
+  const std::string expected = OneOf({std::begin(names), std::end(names)});
+  return AddValue(
+             command, "--activation", "NAME", expected, "Applied to Y: " + expected,
+             [&activation](const std::string& text) { activation = ParseNamed<Activation>(text); })
+      .Default(std::string(NameOf(activation)));
 }
 
 }  // namespace normkit::tools

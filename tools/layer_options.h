@@ -5,7 +5,7 @@
 #include <string>
 #include <vector>
 
-#include "normkit/norm/spec.h"
+#include "normkit/norm/normalization.h"
 #include "tools/options.h"
 
 namespace normkit::tools {
@@ -19,5 +19,8 @@ Option AddGroupsOption(const Command& command, std::optional<int64_t>& groups);
 // --operation-dimension.
 Option AddOperationDimensionOption(const Command& command,
                                    std::optional<OperationDimension>& dimension);
+
+// --activation.
+Option AddActivationOption(const Command& command, Activation& activation);
 
 }  // namespace normkit::tools

@@ -28,6 +28,9 @@ struct NormalizeArgs {
   double epsilon = 1e-5;
   std::optional<int64_t> num_groups;
   std::optional<OperationDimension> operation_dimension;
+  Activation activation = Activation::kNone;
+  double negative_slope = NormOptions().negative_slope;
+  double activation_alpha = NormOptions().activation_alpha;
   std::string scale, offset;
   std::string mean, variance;
   std::string dy, dx, dscale, doffset;
@@ -202,7 +205,11 @@ class Application {
     return OfFile(args_.x, [&] {
       const ChosenNorm chosen = ChooseNorm(args_.layer, Layout::Make(args_.format, x_.shape),
                                            args_.num_groups, args_.operation_dimension);
-      return Normalization(chosen.spec, chosen.layout, dtype_, {.epsilon = args_.epsilon});
+      return Normalization(chosen.spec, chosen.layout, dtype_,
+                           {.epsilon = args_.epsilon,
+                            .activation = args_.activation,
+                            .negative_slope = args_.negative_slope,
+                            .activation_alpha = args_.activation_alpha});
     });
   }
 
@@ -229,6 +236,7 @@ class Application {
     const void* gamma = DataOrNull(scale_, args_.scale);
     const void* beta = DataOrNull(offset_, args_.offset);
     void* y = Output(args_.y, dtype_, x_.shape);
+    y_ = y;
     if (args_.given_statistics()) {
       op_.ForwardInference(x_.data.data(), gamma, beta, DataOrNull(given_mean_, args_.mean),
                            given_variance_.data(), y);
@@ -266,6 +274,7 @@ class Application {
                   .dx = Output(args_.dx, dtype_, x_.shape),
                   .dgamma = Output(args_.dscale, ParameterDType(dtype_), parameters),
                   .dbeta = Output(args_.doffset, ParameterDType(dtype_), parameters),
+                  .y = y_,
                   .fixed_statistics = args_.given_statistics()});
   }
 
@@ -275,6 +284,7 @@ class Application {
   Normalization op_;
   std::vector<double> mean_, rstd_, variance_;
   Tensor scale_, offset_, given_mean_, given_variance_;
+  const void* y_ = nullptr;  // what Forward wrote, among outputs_
   std::vector<std::pair<std::string, NpyArray>> outputs_;
 };
 
@@ -325,6 +335,11 @@ void AddNormalize(const Command& app) {
   option("-o,--output", args->y, "FILE", "Where Y goes: .npy of the type of X").Required();
   AddNumber(command, "--epsilon", args->epsilon, {.low = 0, .open_low = true},
             "Added to the variance");
+  AddActivationOption(command, args->activation);
+  AddNumber(command, "--negative-slope", args->negative_slope, {.low = 0},
+            "What --activation leaky-relu multiplies by below 0");
+  AddNumber(command, "--activation-alpha", args->activation_alpha, {.low = 0},
+            "The alpha of --activation elu");
   option("--scale", args->scale, "FILE", "gamma, one value a channel; else 1");
   option("--offset", args->offset, "FILE", "beta, one value a channel; else 0");
   AddGroupsOption(command, args->num_groups);

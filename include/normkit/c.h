@@ -66,7 +66,13 @@ enum {
   NORMKIT_NO_ACTIVATION = 0,
   NORMKIT_RELU = 1,
   NORMKIT_LEAKY_RELU = 2, /* backward needs y: normkit_backward_fused */
-  NORMKIT_GELU = 3        /* exact (by erf); forward only */
+  NORMKIT_GELU = 3,       /* exact (by erf) */
+  NORMKIT_GELU_TANH = 4,  /* z (1 + tanh(sqrt(2 / pi) (z + 0.044715 z^3))) / 2 */
+  NORMKIT_SILU = 5,       /* z sigmoid(z), also called swish */
+  NORMKIT_SIGMOID = 6,    /* 1 / (1 + e^-z) */
+  NORMKIT_HARD_SWISH = 7, /* z min(max(z + 3, 0), 6) / 6 */
+  NORMKIT_ELU = 8,        /* z, below 0 activation_alpha (e^z - 1) */
+  NORMKIT_SOFTPLUS = 9    /* log(1 + e^z) */
 };
 
 /* Values of normkit_options.num_groups beside 1, 2, ... */
@@ -88,10 +94,11 @@ typedef struct normkit_options {
   double negative_slope;           /* of NORMKIT_LEAKY_RELU below 0; at least 0 */
   int32_t tree;                    /* not 0: the outermost axis can come in parts, see
                                       normkit_gather; it has to be one without parameters */
+  double activation_alpha;         /* of NORMKIT_ELU; finite */
 } normkit_options;
 
 #define NORMKIT_OPTIONS_DEFAULT \
-  { sizeof(normkit_options), 1e-5, NORMKIT_NO_GROUPS, NULL, NORMKIT_NO_ACTIVATION, 0.01, 0 }
+  { sizeof(normkit_options), 1e-5, NORMKIT_NO_GROUPS, NULL, NORMKIT_NO_ACTIVATION, 0.01, 0, 1 }
 
 /* A normalization of arrays of one shape and dtype, made once and used any number of times. */
 typedef struct normkit_plan normkit_plan;
@@ -192,18 +199,22 @@ typedef struct normkit_backward_args {
   void* dgamma;
   void* dbeta;
   const void* y; /* what the forward pass wrote: needed for NORMKIT_LEAKY_RELU, and where something
-                    was added before an activation. With x NULL it stands for x, which need not be
+                    was added before NORMKIT_RELU; not read for other activations, which need
+                    `addend`. With x NULL it stands for x, which need not be
                     kept then: xhat = (z - beta) / gamma, z what was activated, at the price of
-                    digits where |beta / gamma| is large. An error after ReLU or an addend, where a
-                    gamma is 0, and for layer and rms with the channels innermost */
+                    digits where |beta / gamma| is large. An error after an addend or
+                    an activation other than NORMKIT_LEAKY_RELU, where a gamma is 0, and for layer
+                    and rms with the channels innermost */
   void* daddend; /* the gradient of addend, overwritten whatever the flags say */
   int32_t flags;
+  const void* addend; /* what the forward pass added before an activation from NORMKIT_GELU on; for
+                         others not read */
 } normkit_backward_args;
 
 #define NORMKIT_BACKWARD_ARGS_DEFAULT                                                          \
   {                                                                                            \
     sizeof(normkit_backward_args), NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, \
-        NULL, 0                                                                                \
+        NULL, 0, NULL                                                                          \
   }
 
 NORMKIT_C_API normkit_status normkit_backward_fused(const normkit_plan* plan,

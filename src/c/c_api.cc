@@ -52,7 +52,8 @@ Normalization::ForwardArgs ToForwardArgs(const char* function, const normkit_for
 Normalization::BackwardArgs ToBackwardArgs(const char* function,
                                            const normkit_backward_args* given) {
   const normkit_backward_args defaults = NORMKIT_BACKWARD_ARGS_DEFAULT;
-  const auto args = Complete(function, "args", given, "NORMKIT_BACKWARD_ARGS_DEFAULT", defaults);
+  const auto args = Complete(function, "args", given, "NORMKIT_BACKWARD_ARGS_DEFAULT", defaults,
+                             {offsetof(normkit_backward_args, addend)});
   if (args.flags & ~(NORMKIT_ACCUMULATE | NORMKIT_FIXED_STATISTICS))
     Fail(
         "{}: flags {} given, expected NORMKIT_ACCUMULATE (1) and NORMKIT_FIXED_STATISTICS (2) only",
@@ -67,6 +68,7 @@ Normalization::BackwardArgs ToBackwardArgs(const char* function,
           .dgamma = args.dgamma,
           .dbeta = args.dbeta,
           .y = args.y,
+          .addend = args.addend,
           .daddend = args.daddend,
           .accumulate = (args.flags & NORMKIT_ACCUMULATE) != 0,
           .fixed_statistics = (args.flags & NORMKIT_FIXED_STATISTICS) != 0};
@@ -102,10 +104,22 @@ Activation ToActivation(normkit_activation activation) {
       return Activation::kLeakyRelu;
     case NORMKIT_GELU:
       return Activation::kGelu;
+    case NORMKIT_GELU_TANH:
+      return Activation::kGeluTanh;
+    case NORMKIT_SILU:
+      return Activation::kSilu;
+    case NORMKIT_SIGMOID:
+      return Activation::kSigmoid;
+    case NORMKIT_HARD_SWISH:
+      return Activation::kHardSwish;
+    case NORMKIT_ELU:
+      return Activation::kElu;
+    case NORMKIT_SOFTPLUS:
+      return Activation::kSoftplus;
     default:
       Fail(
           "normkit_plan_create: activation {} given, expected NORMKIT_NO_ACTIVATION (0), "
-          "NORMKIT_RELU (1), NORMKIT_LEAKY_RELU (2) or NORMKIT_GELU (3)",
+          "NORMKIT_RELU (1), ... or NORMKIT_SOFTPLUS (9)",
           activation);
   }
 }
@@ -114,7 +128,8 @@ normkit_options CompleteOptions(const normkit_options* options) {
   const normkit_options defaults = NORMKIT_OPTIONS_DEFAULT;
   if (!options) return defaults;
   return Complete("normkit_plan_create", "options", options, "NORMKIT_OPTIONS_DEFAULT", defaults,
-                  {offsetof(normkit_options, negative_slope), offsetof(normkit_options, tree)});
+                  {offsetof(normkit_options, negative_slope), offsetof(normkit_options, tree),
+                   offsetof(normkit_options, activation_alpha)});
 }
 
 normkit_plan* CreatePlan(const char* layer, const char* format, const int64_t* shape, size_t rank,
@@ -137,6 +152,7 @@ normkit_plan* CreatePlan(const char* layer, const char* format, const int64_t* s
                    {.epsilon = options.epsilon,
                     .activation = ToActivation(options.activation),
                     .negative_slope = options.negative_slope,
+                    .activation_alpha = options.activation_alpha,
                     .tree = options.tree != 0});
   std::string description = op.Describe();
   return new normkit_plan{std::move(op), std::move(description)};

@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <cmath>
 #include <thread>
 #include <utility>
 #include <vector>
@@ -101,10 +102,10 @@ TEST(CApi, RefusesBadPlans) {
             "normkit_plan_create: dtype 9 given, expected NORMKIT_F32 (0), NORMKIT_F64 (1), "
             "NORMKIT_BF16 (2) or NORMKIT_F16 (3)");
   normkit_options options = NORMKIT_OPTIONS_DEFAULT;
-  options.activation = 7;
+  options.activation = 10;
   EXPECT_EQ(CreateError("batch", "BC", {2, 6}, options),
-            "normkit_plan_create: activation 7 given, expected NORMKIT_NO_ACTIVATION (0), "
-            "NORMKIT_RELU (1), NORMKIT_LEAKY_RELU (2) or NORMKIT_GELU (3)");
+            "normkit_plan_create: activation 10 given, expected NORMKIT_NO_ACTIVATION (0), "
+            "NORMKIT_RELU (1), ... or NORMKIT_SOFTPLUS (9)");
   options.activation = NORMKIT_LEAKY_RELU;
   options.negative_slope = -1;
   EXPECT_EQ(CreateError("batch", "BC", {2, 6}, options),
@@ -115,7 +116,7 @@ TEST(CApi, RefusesBadPlans) {
   options = NORMKIT_OPTIONS_DEFAULT;
   options.size = 8;
   EXPECT_EQ(CreateError("batch", "BC", {2, 6}, options),
-            "normkit_plan_create: options.size is 8, expected 56: start from "
+            "normkit_plan_create: options.size is 8, expected 64: start from "
             "NORMKIT_OPTIONS_DEFAULT");
 }
 
@@ -185,10 +186,13 @@ TEST(CApi, RefusesBadFusedCalls) {
   EXPECT_EQ(normkit_backward_fused(plain.get(), nullptr), NORMKIT_INVALID_ARGUMENT);
   EXPECT_STREQ(normkit_last_error(), "normkit_backward_fused: args is NULL");
   backward.x = backward.dy = x, backward.mean = backward.rstd = saved, backward.dx = y;
+  float daddend[6] = {};
+  backward.daddend = daddend;
   EXPECT_EQ(normkit_backward_fused(gelu.get(), &backward), NORMKIT_INVALID_ARGUMENT);
   EXPECT_STREQ(normkit_last_error(),
-               "batch normalization of BC [2,3]: backward with GELU fused, expected the forward "
-               "pass without it and a GELU of its own");
+               "batch normalization of BC [2,3]: addend is null, expected an array of 6 f32 "
+               "elements");
+  backward.daddend = nullptr;
   backward.flags = 8;
   EXPECT_EQ(normkit_backward_fused(plain.get(), &backward), NORMKIT_INVALID_ARGUMENT);
   EXPECT_STREQ(normkit_last_error(),
@@ -197,7 +201,7 @@ TEST(CApi, RefusesBadFusedCalls) {
   backward.size = 0;
   EXPECT_EQ(normkit_backward_fused(plain.get(), &backward), NORMKIT_INVALID_ARGUMENT);
   EXPECT_STREQ(normkit_last_error(),
-               "normkit_backward_fused: args.size is 0, expected 104: start from "
+               "normkit_backward_fused: args.size is 0, expected 112: start from "
                "NORMKIT_BACKWARD_ARGS_DEFAULT");
 }
 
@@ -215,6 +219,12 @@ TEST(CApi, BelievesProgramsThatKnowFewerOptions) {
   EXPECT_NE(Create("batch", "CB", {2, 6}, options), nullptr) << normkit_last_error();
   options.size = sizeof options;
   EXPECT_EQ(Create("batch", "CB", {2, 6}, options), nullptr);
+  // As compiled before activation_alpha.
+  options = NORMKIT_OPTIONS_DEFAULT;
+  options.activation_alpha = HUGE_VAL;
+  EXPECT_EQ(Create("batch", "BC", {2, 6}, options), nullptr);
+  options.size = 56;
+  EXPECT_NE(Create("batch", "BC", {2, 6}, options), nullptr) << normkit_last_error();
 }
 
 TEST(CApi, ErrorsBelongToTheirThread) {
@@ -313,6 +323,7 @@ Fused RunC(const normkit_plan* plan, const FusedInputs& in, bool with_dx) {
 
   normkit_backward_args backward = NORMKIT_BACKWARD_ARGS_DEFAULT;
   backward.x = out.sum.data(), backward.y = out.y.data(), backward.dy = in.dy.data();
+  backward.addend = in.addend.data();
   backward.gamma = in.gamma.data(), backward.beta = in.beta.data();
   backward.mean = out.mean.data(), backward.rstd = out.rstd.data();
   backward.dx = with_dx ? out.dx.data() : nullptr, backward.daddend = out.daddend.data();
@@ -345,6 +356,7 @@ Fused RunCpp(const Normalization& op, const FusedInputs& in, bool with_dx) {
                .dgamma = out.dgamma.data(),
                .dbeta = out.dbeta.data(),
                .y = out.y.data(),
+               .addend = in.addend.data(),
                .daddend = out.daddend.data(),
                .accumulate = true,
                .fixed_statistics = true});
@@ -356,14 +368,22 @@ TEST(CApi, FusionsHaveTheBitsOfCpp) {
   const FusedInputs in;
   for (const auto& [activation, same] : {std::pair{NORMKIT_NO_ACTIVATION, Activation::kNone},
                                          {NORMKIT_RELU, Activation::kRelu},
-                                         {NORMKIT_LEAKY_RELU, Activation::kLeakyRelu}}) {
+                                         {NORMKIT_LEAKY_RELU, Activation::kLeakyRelu},
+                                         {NORMKIT_GELU, Activation::kGelu},
+                                         {NORMKIT_GELU_TANH, Activation::kGeluTanh},
+                                         {NORMKIT_SILU, Activation::kSilu},
+                                         {NORMKIT_SIGMOID, Activation::kSigmoid},
+                                         {NORMKIT_HARD_SWISH, Activation::kHardSwish},
+                                         {NORMKIT_ELU, Activation::kElu},
+                                         {NORMKIT_SOFTPLUS, Activation::kSoftplus}}) {
     normkit_options options = NORMKIT_OPTIONS_DEFAULT;
     options.activation = activation;
     options.negative_slope = 0.125;
+    options.activation_alpha = 0.75;
     const Plan plan = Create("batch", "BCS", shape, options);
     ASSERT_NE(plan, nullptr) << normkit_last_error();
     const Normalization op(kBatchNorm, Layout::Make("BCS", shape), DType::kF32,
-                           {.activation = same, .negative_slope = 0.125});
+                           {.activation = same, .negative_slope = 0.125, .activation_alpha = 0.75});
     for (const bool with_dx : {true, false}) {
       const Fused got = RunC(plan.get(), in, with_dx), expected = RunCpp(op, in, with_dx);
       EXPECT_EQ(got, expected) << activation;

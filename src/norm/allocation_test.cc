@@ -113,8 +113,9 @@ TEST_P(Allocation, NothingAfterTheFirstCall) {
   for (const Case& test : GetParam() == 1 ? Small() : Large()) {
     const Problem p(test);
     Calls plain(p), relu(p, {.activation = Activation::kRelu});
+    Calls silu(p, {.activation = Activation::kSilu});
     const auto all = [&] {
-      for (Calls* calls : {&plain, &relu})
+      for (Calls* calls : {&plain, &relu, &silu})
         for (bool with_parameters : {false, true}) calls->All(with_parameters);
     };
     OnEachThread(all);

@@ -5,6 +5,7 @@
 #include <string_view>
 
 #include "src/core/fail.h"
+#include "src/norm/activation.h"
 
 namespace normkit {
 namespace {
@@ -73,6 +74,9 @@ void CheckFromY(const Problem& problem, const Normalization::BackwardArgs& args)
   const NormOptions& options = problem.options;
   if (options.activation == Activation::kRelu)
     Fail("{}: backward from y with ReLU fused, expected x: y is 0 for many x", title);
+  if (!ToldFromY(options.activation))
+    Fail("{}: backward from y with {} fused, expected x: it cannot be told from y", title,
+         Name(options.activation));
   if (options.activation == Activation::kLeakyRelu && options.negative_slope == 0)
     Fail("{}: backward from y with a leaky ReLU of slope 0, expected x: y is 0 for many x", title);
   if (args.daddend)
@@ -158,13 +162,14 @@ void CheckBackwardOfPart(const Problem& problem, const Normalization::BackwardAr
   }
   CheckNotNull(problem, "dy", args.dy);
   CheckNotNull(problem, "saved rstd", args.rstd, statistics, DType::kF64);
-  if (problem.options.activation == Activation::kGelu)
-    Fail("{}: backward with GELU fused, expected the forward pass without it and a GELU of its own",
-         problem.Title());
+  if (from_y) CheckFromY(problem, args);
+  if (!ToldFromY(problem.options.activation)) {
+    if (args.daddend) CheckNotNull(problem, "addend", args.addend);
+    return;
+  }
   const bool reads_y = problem.options.activation == Activation::kLeakyRelu ||
                        (problem.options.activation != Activation::kNone && args.daddend);
   if (reads_y) CheckNotNull(problem, "y", args.y);
-  if (from_y) CheckFromY(problem, args);
 }
 
 void CheckBackward(const Problem& problem, const Normalization::BackwardArgs& args) {
@@ -177,11 +182,12 @@ void CheckBackward(const Problem& problem, const Normalization::BackwardArgs& ar
   const Array beta = arrays.Parameter("beta", args.beta);
   const Array mean = arrays.Statistic("saved mean", from_y ? nullptr : args.mean);
   const Array rstd = arrays.Statistic("saved rstd", args.rstd);
+  const Array addend = arrays.Data("addend", args.addend);
   const Array daddend = arrays.Data("daddend", args.daddend);
   const Array dgamma = arrays.Parameter("dgamma", args.dgamma);
   const Array dbeta = arrays.Parameter("dbeta", args.dbeta);
-  arrays.SameOrApart(dx, {x, y, dy});
-  arrays.SameOrApart(daddend, {dy, y});
+  arrays.SameOrApart(dx, {x, y, dy, addend});
+  arrays.SameOrApart(daddend, {dy, y, addend});
   arrays.Apart(daddend, {x, gamma, beta, mean, rstd}, kReadLater);
   arrays.Apart(dx, {gamma, beta, mean, rstd}, kReadLater);
   arrays.Apart(dx, {daddend, dgamma, dbeta}, kBothWritten);

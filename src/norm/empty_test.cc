@@ -60,7 +60,7 @@ int StatusOf(std::span<const Case> tests) {
   if (child == 0) {
     bool right = true;
     for (const Case& test : tests)
-      for (const Activation activation : {Activation::kNone, Activation::kRelu})
+      for (const Activation activation : {Activation::kNone, Activation::kRelu, Activation::kSilu})
         right = right && Runs(test, activation);
     _exit(right ? 0 : 1);
   }

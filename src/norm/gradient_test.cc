@@ -2,6 +2,7 @@
 // contract's bounds.
 #include <gtest/gtest.h>
 
+#include "src/norm/activation_cases.h"
 #include "src/norm/cases.h"
 
 namespace normkit {
@@ -38,9 +39,13 @@ void CheckSlopes(const Problem& p, const NormOptions& options, std::span<double>
 }
 
 TEST(Gradient, MatchesCentralDifferences) {
+  size_t turn = 0;  // of those that the backward pass computes again, with each case another
   for (const auto& test : cases::AllCases(DType::kF64, {.b = 3, .t = 2, .s = 4, .c = 4})) {
-    for (Activation activation : {Activation::kNone, Activation::kRelu}) {
-      const NormOptions options{.epsilon = 0.01, .activation = activation};
+    const Activation smooth =
+        cases::kSmoothActivations[turn++ % std::size(cases::kSmoothActivations)];
+    for (Activation activation : {Activation::kNone, Activation::kRelu, smooth}) {
+      NormOptions options = cases::WithActivation(activation);
+      options.epsilon = 0.01;
       Problem p(test);
       const auto forward =
           ForwardTraining(test.spec, p.x_tensor, &p.gamma_tensor, &p.beta_tensor, options);

@@ -1,6 +1,7 @@
-// Names of the enumerations of normkit/norm/spec.h.
+// Names of the enumerations of normkit/norm.
 #pragma once
 
+#include "normkit/norm/normalization.h"
 #include "normkit/norm/spec.h"
 #include "src/core/names.h"
 
@@ -11,6 +12,14 @@ struct EnumNames<OperationDimension> {
   static constexpr std::string_view kWhat = "operation dimension";
   static constexpr std::string_view kNames[] = {"batch-excluded", "auto", "channel-only",
                                                 "spatial-channel"};
+};
+
+template <>
+struct EnumNames<Activation> {
+  static constexpr std::string_view kWhat = "activation";
+  static constexpr std::string_view kNames[] = {"none",      "relu",    "leaky-relu", "gelu",
+                                                "gelu-tanh", "silu",    "sigmoid",    "hard-swish",
+                                                "elu",       "softplus"};
 };
 
 }  // namespace normkit

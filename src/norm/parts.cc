@@ -130,7 +130,8 @@ NormForwardArgs Parts::From(const NormForwardArgs& args, int64_t row) const {
 
 NormBackwardArgs Parts::From(const NormBackwardArgs& args, int64_t row) const {
   NormBackwardArgs from = args;
-  for (auto* array : {&from.x, &from.dy, &from.y}) *array = Behind(*array, row * row_bytes_);
+  for (auto* array : {&from.x, &from.dy, &from.y, &from.addend})
+    *array = Behind(*array, row * row_bytes_);
   for (auto* array : {&from.dx, &from.daddend}) *array = Behind(*array, row * row_bytes_);
   for (auto* array : {&from.mean, &from.rstd})
     if (*array) *array += row * row_statistics_;

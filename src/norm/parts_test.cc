@@ -84,6 +84,7 @@ struct Calls {
             .dgamma = r.dgamma.data(),
             .dbeta = r.dbeta.data(),
             .y = fused ? At(r.y, at) : nullptr,
+            .addend = fused ? At(problem.x_tensor, at) : nullptr,
             .daddend = fused ? At(r.daddend, at) : nullptr,
             .accumulate = false};
   }
@@ -156,16 +157,17 @@ bool HasTree(const Case& test) { return !(test.layout.axes()[0].label & test.spe
 void CheckRandomCuts(const Case& test, int cuts) {
   const cases::Problem p(test);
   Random random(11);
-  for (const bool fused : {false, true}) {
-    const NormOptions options{.activation = fused ? Activation::kLeakyRelu : Activation::kNone,
-                              .tree = true};
+  for (const Activation activation :
+       {Activation::kNone, Activation::kLeakyRelu, Activation::kSilu}) {
+    const bool fused = activation != Activation::kNone;
+    const NormOptions options{.activation = activation, .tree = true};
     Calls whole(p, fused, options);
     whole.Whole();
-    for (int i = 0; i < cuts; ++i) {
+    for (int i = 0; i < (activation == Activation::kSilu ? 4 : cuts); ++i) {
       Calls parts(p, fused, options);
       parts.InParts(RandomCuts(random, test.layout.axes()[0].size));
-      ASSERT_EQ(Differences(parts.r, whole.r), "")
-          << test.ToString() << (fused ? ", fused" : "") << ", cut " << i;
+      ASSERT_EQ(Differences(parts.r, whole.r), "") << test.ToString() << (fused ? ", fused" : "")
+                                                   << static_cast<int>(activation) << ", cut " << i;
     }
   }
 }

@@ -21,6 +21,9 @@ void CheckOptions(const NormSpec& spec, DType dtype, const NormOptions& o) {
   if (!(o.negative_slope >= 0) || !std::isfinite(o.negative_slope))
     Fail("{} normalization: negative_slope is {}, expected a finite number >= 0", spec.name,
          o.negative_slope);
+  if (!std::isfinite(o.activation_alpha))
+    Fail("{} normalization: activation_alpha is {}, expected a finite number", spec.name,
+         o.activation_alpha);
 }
 
 template <class T>

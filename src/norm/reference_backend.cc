@@ -2,9 +2,9 @@
 // with.
 #include <algorithm>
 #include <cmath>
-#include <numbers>
 
 #include "src/core/elements.h"
+#include "src/norm/activation.h"
 #include "src/norm/backend.h"
 #include "src/norm/check.h"
 #include "src/norm/reference.h"
@@ -13,20 +13,6 @@ namespace normkit {
 namespace {
 
 using Values = std::vector<double>;
-
-double Activate(const NormOptions& options, double z) {
-  switch (options.activation) {
-    case Activation::kNone:
-      break;
-    case Activation::kRelu:
-      return z <= 0 ? 0 : z;  // NaN stays NaN
-    case Activation::kLeakyRelu:
-      return z <= 0 ? z * options.negative_slope : z;
-    case Activation::kGelu:
-      return z < -1e30 ? 0 : z * (0.5 * std::erfc(z * -std::numbers::sqrt2 / 2));
-  }
-  return z;
-}
 
 class ReferenceNormalization : public NormImplementation {
  public:
@@ -166,7 +152,7 @@ class ReferenceNormalization : public NormImplementation {
   void Write(const NormForwardArgs& args, Values z) const {
     const Values addend = args.addend ? Data(args.addend) : Values();
     for (size_t i = 0; i < z.size(); ++i)
-      z[i] = Activate(p_.options, addend.empty() ? z[i] : z[i] + addend[i]);
+      z[i] = Activated(p_.options, addend.empty() ? z[i] : z[i] + addend[i]);
     FromDoubles(z, p_.dtype, args.y);
   }
 
@@ -204,7 +190,9 @@ class ReferenceNormalization : public NormImplementation {
     const Values x = args.x ? Data(args.x) : XFromY(args, statistics);
     reference::Inputs in = InputsOf(x, gamma, beta);
     Values dz = Data(passed ? passed : args.dy);
-    if (!passed && p_.options.activation != Activation::kNone && args.y)
+    if (!passed && !ToldFromY(p_.options.activation))
+      PassAgain(reference::Forward(in, statistics), args.addend, dz);
+    else if (!passed && p_.options.activation != Activation::kNone && args.y)
       PassBack(Data(args.y), dz);
     else
       in.relu = !passed && p_.options.activation == Activation::kRelu;  // computed again from x
@@ -242,6 +230,15 @@ class ReferenceNormalization : public NormImplementation {
     const double slope = p_.options.activation == Activation::kRelu ? 0 : p_.options.negative_slope;
     for (size_t i = 0; i < dy.size(); ++i)
       if (y[i] <= 0) dy[i] = slope == 0 ? 0 : Rounded(dy[i] * slope, p_.dtype);
+  }
+
+  // What of dy passes the activation of z and an array that was added.
+  void PassAgain(const Values& z, const void* added, Values& dy) const {
+    const Values addend = added ? Data(added) : Values();
+    for (size_t i = 0; i < dy.size(); ++i) {
+      const double slope = ActivationSlope(p_.options, addend.empty() ? z[i] : z[i] + addend[i]);
+      dy[i] = Rounded(dy[i] * slope, p_.dtype);
+    }
   }
 
   static void Store(Values values, DType dtype, bool add, void* array) {

@@ -19,9 +19,20 @@
 
 namespace normkit {
 
-// What is applied to gamma * xhat + beta in the same pass over memory. GELU is exact (by erf); it
-// has no fused backward pass.
-enum class Activation { kNone, kRelu, kLeakyRelu, kGelu };
+// What is applied to z = gamma * xhat + beta (+ addend) in the same pass over memory, forward and
+// backward. NaN stays NaN, infinities give the limits (docs/numerics.md).
+enum class Activation {
+  kNone,
+  kRelu,       // max(z, 0)
+  kLeakyRelu,  // z, below 0 negative_slope * z
+  kGelu,       // z * Phi(z), exact, by erf (Hendrycks & Gimpel 2016)
+  kGeluTanh,   // z * (1 + tanh(sqrt(2 / pi) (z + 0.044715 z^3))) / 2
+  kSilu,       // z * sigmoid(z), also called swish
+  kSigmoid,    // 1 / (1 + e^-z)
+  kHardSwish,  // z * min(max(z + 3, 0), 6) / 6 (Howard et al. 2019)
+  kElu,        // z, below 0 activation_alpha * (e^z - 1) (Clevert et al. 2015)
+  kSoftplus,   // log(1 + e^z)
+};
 
 struct NormOptions {
   // Added to the variance; a normal number above 0 of the arithmetic's type: 2^-126 or more, of f64
@@ -33,6 +44,7 @@ struct NormOptions {
   int64_t num_groups = 0;
   Activation activation = Activation::kNone;
   double negative_slope = 0.01;  // of kLeakyRelu below 0; at least 0
+  double activation_alpha = 1;   // of kElu; finite
   Reducer* reducer = nullptr;    // statistics over all its ranks as well; not owned
   // All that is added up over the outermost axis (observations, or rows of one picture) is added up
   // by the tree of BatchPart over it, so that parts of an array give the bits of the whole: Gather.
@@ -67,9 +79,9 @@ struct SavedStatistics {
 // Arrays: x, y, dx, dy are dense, of the dtype, in the order of the layout. gamma, beta, dgamma,
 // dbeta, given and running statistics are of ParameterDType(dtype), in the order of the affine
 // (running) axes. gamma and beta may be null: 1 and 0. y may be x, addend or residual, sum may be x
-// or residual, dx may be x, dy or y, daddend may be dy or y; all other arrays of a call that is
-// written to lie apart. No call throws but for null or overlapping arrays, none allocates after the
-// first of its kind on a thread.
+// or residual, dx may be x, dy, y or addend, daddend may be dy, y or addend; all other arrays of a
+// call that is written to lie apart. No call throws but for null or overlapping arrays, none
+// allocates after the first of its kind on a thread.
 class NORMKIT_API Normalization {
  public:
   // Throws Error where epsilon is out of its range, or the layout has no channel axis; for group
@@ -139,15 +151,18 @@ class NORMKIT_API Normalization {
     void* dx = nullptr;      // null: not wanted
     void* dgamma = nullptr;  // null: not wanted
     void* dbeta = nullptr;
-    // What the forward pass wrote. Needed where it added something before an activation, and for
-    // kLeakyRelu; else the activation is computed again from x.
+    // What the forward pass wrote. Needed for kLeakyRelu, and for kRelu where it added something
+    // before; else the activation is computed again from x. Activations behind kLeakyRelu cannot be
+    // told from y, which is not read for them: they need x, beta and `addend`.
     //
     // With x null it stands for x as well, which then need not be kept: xhat = (z - beta) / gamma
     // with z what was activated. That costs digits, the more the larger |beta / gamma| is
     // (docs/numerics.md). `mean` is not read; beta is. Throws Error where z cannot be told from y
-    // (kRelu, a slope or a gamma of 0, something added) and for layouts whose neighbours differ in
-    // gamma (layer and RMS normalization with the channels innermost).
+    // (all activations but kLeakyRelu, a slope or a gamma of 0, something added) and for layouts
+    // whose neighbours differ in gamma (layer and RMS normalization with the channels innermost).
     const void* y = nullptr;
+    // What the forward pass added, which is read only where the activation cannot be told from y.
+    const void* addend = nullptr;
     void* daddend = nullptr;  // gradient of `addend`, overwritten; null: not wanted
     bool accumulate = false;  // add to dx, dgamma and dbeta instead of overwriting them
     // mean and rstd are constants (trained statistics): dx = gamma * dy * rstd.

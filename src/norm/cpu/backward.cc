@@ -115,8 +115,8 @@ void BackwardUnits(const BackwardJob& job, const KernelTable& kernels, int64_t f
   const int64_t runs = g.num_runs / g.num_units();
   const RunTask task{first * runs, last * runs, 0, g.run_length};
   if (g.reduce.inner_kept) {
-    if (job.prepares()) kernels.prepare_dy(job, task);
     kernels.fill_table(job, first_cell, last_cell);
+    if (job.prepares()) kernels.prepare_dy(job, task);
     GatherColumnCells(job, kernels, false, first, last);
   } else {
     kernels.prepare_dy_units(job, first, last);
@@ -161,8 +161,9 @@ void AddCellsToParameters(const BackwardJob& job, const ParameterSums& parameter
 }  // namespace
 
 void PrepareGradient(const BackwardJob& job, const KernelTable& kernels, bool threads) {
-  if (job.prepares())
-    ForRuns(*job.geometry, threads, [&](const RunTask& task) { kernels.prepare_dy(job, task); });
+  if (!job.prepares()) return;
+  if (job.activates) FillTable(job, kernels, threads);
+  ForRuns(*job.geometry, threads, [&](const RunTask& task) { kernels.prepare_dy(job, task); });
 }
 
 void ShareMeans(const BackwardJob& job, Reducer* reducer) {

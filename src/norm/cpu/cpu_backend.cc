@@ -8,6 +8,7 @@
 #include "src/core/fail.h"
 #include "src/core/parallel.h"
 #include "src/core/scratch.h"
+#include "src/norm/activation.h"
 #include "src/norm/backend.h"
 #include "src/norm/check.h"
 #include "src/norm/cpu/backward.h"
@@ -162,7 +163,7 @@ class CpuNormalization : public NormImplementation {
     job.f64 = problem_.dtype == DType::kF64;
     job.relu = options_.activation == Activation::kRelu;
     job.activation = options_.activation;
-    job.negative_slope = options_.negative_slope;
+    job.activation_parameter = ParameterOf(options_);
     job.gamma = gamma ? gamma : Filled<OnesTag>(1);
     job.beta = beta ? beta : Filled<ZerosTag>(0);
   }
@@ -258,6 +259,8 @@ class CpuNormalization : public NormImplementation {
     job.cells = {Scratch<CellDyTag, double>(cells), Scratch<CellDyXTag, double>(cells)};
     if (geometry_.cell_form && geometry_.cell_vector)
       job.table = Table(geometry_.num_cells, CoefficientTable::kBackwardArrays);
+    else if (!geometry_.cell_form && geometry_.stat_vector && !ToldFromY(options_.activation))
+      job.table = Table(plan_.num_stat, CoefficientTable::kForwardArrays);
     if (from_y) ReadFromY(problem_, geometry_, statistic_a_cell_, args, job);
     PassActivation(args, job);
     const bool alone = !options_.reducer || options_.reducer->ranks() == 1;
@@ -269,11 +272,13 @@ class CpuNormalization : public NormImplementation {
   // Where the kernels cannot compute the activation again, what of dy passes it is computed first:
   // into daddend, whose gradient it is, or where it does no harm.
   void PassActivation(const NormBackwardArgs& args, BackwardJob& job) const {
-    const bool has_activation = options_.activation != Activation::kNone;
-    if (!args.daddend && !(has_activation && args.y)) return;
+    const bool told = options_.activation != Activation::kNone && ToldFromY(options_.activation);
+    job.activates = !ToldFromY(options_.activation);
+    if (!args.daddend && !job.activates && !(told && args.y)) return;
     job.relu = false;
     job.dz = args.dy;
-    job.activated = has_activation ? args.y : nullptr;
+    job.activated = told ? args.y : nullptr;
+    if (job.activates) job.addend = args.addend;
     if (args.daddend)
       job.passed = args.daddend;
     else if (args.dx && !args.accumulate && args.dx != job.x)

@@ -46,13 +46,14 @@ struct Job : Walk {
   bool f64;   // arithmetic and parameters
   bool relu;  // ReLU alone, in the kernels themselves
   Activation activation;
-  double negative_slope;
-  const void* x;      // what the statistics are of
-  const void* gamma;  // of the parameters' type, never null
+  double activation_parameter;  // the slope of a leaky ReLU, the alpha of an ELU
+  const void* x;                // what the statistics are of
+  const void* gamma;            // of the parameters' type, never null
   const void* beta;
   const double* mean;
   const double* rstd;
   CoefficientTable table;
+  const void* addend = nullptr;  // behind gamma * xhat + beta; null: nothing
 };
 
 struct ForwardJob : Job {
@@ -66,7 +67,6 @@ struct ForwardJob : Job {
   // gamma * xhat + beta stands in a buffer before an array is added, or an activation other than a
   // ReLU alone.
   bool finishes = false;
-  const void* addend = nullptr;
 
   bool prepares() const { return residual != nullptr; }
 };
@@ -96,9 +96,10 @@ struct BackwardJob : Job {
   CellSums cells;
   const Geometry* statistics = nullptr;  // from y (from_y.h): `geometry` has a statistic a cell
   // dy is `passed`, computed unit by unit before the sums see it: what of dz passes the activation
-  // that wrote `activated` (null: all of it). Null: nothing is computed.
+  // that wrote `activated` (null: all of it), or that is computed again. Null: nothing is computed.
   const void* dz = nullptr;
   const void* activated = nullptr;
+  bool activates = false;  // again; the table has the coefficients of the forward pass for that
   void* passed = nullptr;
 
   bool prepares() const { return dz != nullptr; }

@@ -209,29 +209,52 @@ HWY_INLINE void WithForm(const Job& job, int64_t run, const F& f) {
   f(ElementForm<T, false, false>{One(&k.hi), One(&k.r), One(&k.e), One(gamma), One(beta)});
 }
 
-// Writes elements [at, at + n) of the array, normalized by a form. Not inlined: among all forms of
-// a caller the registers would not suffice for its loops.
+// A function of its own: both directions fill a buffer.
 template <class T, class Form>
-HWY_NOINLINE void Normalized(const ForwardJob& job, const Form& whole_form, int64_t at, int64_t n,
-                             RunWriter<T>& writer) {
+HWY_NOINLINE void NormalizeTile(const T* x, const Form& form, int64_t ahead, Real<T>* buffer,
+                                int64_t n) {
+  const Form own = form;
+  StoreRun(Normalize<T, Form, false>{x, own, ahead}, buffer, n);
+}
+
+// Elements [at, at + n) of the array, normalized by a form, tile by tile to FinishTile.
+template <class T, class Form, class DirectedJob>
+HWY_NOINLINE void ThroughBuffer(const DirectedJob& job, const Form& whole_form, int64_t at,
+                                int64_t n, RunWriter<T>& writer) {
   Form form = whole_form;
   const T* x = static_cast<const T*>(job.x) + at;
-  T* y = static_cast<T*>(job.y) + at;
-  if (job.relu) return writer.Write(Normalize<T, Form, true>{x, form, job.ahead}, y, n);
-  if (!job.finishes) return writer.Write(Normalize<T, Form, false>{x, form, job.ahead}, y, n);
   HWY_ALIGN Real<T> buffer[kFinishTile];
   for (int64_t i = 0; i < n; i += kFinishTile) {
     const int64_t count = std::min(kFinishTile, n - i);
-    StoreRun(Normalize<T, Form, false>{x + i, form, job.ahead}, buffer, count);
+    NormalizeTile(x + i, form, job.ahead, buffer, count);
     form.Advance(count);
     FinishTile(job, buffer, at + i, count, writer);
   }
 }
 
+// Writes elements [at, at + n) of the array, normalized by a form. Not inlined: among all forms of
+// a caller the registers would not suffice for its loops.
+template <class T, class Form>
+HWY_NOINLINE void Normalized(const ForwardJob& job, const Form& whole_form, int64_t at, int64_t n,
+                             RunWriter<T>& writer) {
+  if (job.finishes) return ThroughBuffer(job, whole_form, at, n, writer);
+  const Form form = whole_form;
+  const T* x = static_cast<const T*>(job.x) + at;
+  T* y = static_cast<T*>(job.y) + at;
+  if (job.relu) return writer.Write(Normalize<T, Form, true>{x, form, job.ahead}, y, n);
+  writer.Write(Normalize<T, Form, false>{x, form, job.ahead}, y, n);
+}
+// Writes what of a gradient passes the activation of the same.
+template <class T, class Form>
+HWY_INLINE void Normalized(const BackwardJob& job, const Form& form, int64_t at, int64_t n,
+                           RunWriter<T>& writer) {
+  ThroughBuffer(job, form, at, n, writer);
+}
+
 // Writes elements [begin, end) of a run, normalized.
-template <class T>
+template <class T, class DirectedJob>
 struct ApplyForm {
-  const ForwardJob& job;
+  const DirectedJob& job;
   int64_t run, begin, end;
   RunWriter<T>& writer;
 
@@ -250,7 +273,7 @@ struct ApplyPart {
 
   HWY_NOINLINE void operator()(int64_t run, int64_t begin, int64_t end,
                                RunWriter<T>& writer) const {
-    WithForm<T>(job, run, ApplyForm<T>{job, run, begin, end, writer});
+    WithForm<T>(job, run, ApplyForm<T, ForwardJob>{job, run, begin, end, writer});
   }
   // Elements [at, at + n) of the array.
   void operator()(const CellBlock<T, kArrays>& cells, int64_t at, int64_t n,

@@ -1,4 +1,4 @@
-// What comes behind the normalization, and before it, in the same pass over memory.
+// What comes behind the normalization in the same pass over memory, by way of a buffer.
 #if defined(NORMKIT_FINISH_INL_H_) == defined(HWY_TARGET_TOGGLE)
 #ifdef NORMKIT_FINISH_INL_H_
 #undef NORMKIT_FINISH_INL_H_
@@ -15,7 +15,7 @@ namespace HWY_NAMESPACE {
 
 inline constexpr int64_t kFinishTile = 1024;  // elements of a buffer that stays in the L1 cache
 
-// values (and an array) through an activation.
+// values (and an array) through an activation that is a comparison.
 template <class T, Activation kActivation>
 struct Finished {
   using D = Tag<T>;
@@ -27,7 +27,6 @@ struct Finished {
   HWY_INLINE V Value(V z) const {
     if constexpr (kActivation == Activation::kRelu) return Activate<true>(D(), z);
     if constexpr (kActivation == Activation::kLeakyRelu) return LeakyRelu(D(), z, slope);
-    if constexpr (kActivation == Activation::kGelu) return Gelu(D(), z);
     return z;
   }
   template <class Part>
@@ -37,107 +36,50 @@ struct Finished {
   }
 };
 
-// Finishes n values, of elements from `at` on.
 template <class T>
-HWY_NOINLINE void FinishTile(const ForwardJob& job, const Real<T>* values, int64_t at, int64_t n,
+struct Product {
+  const T* dz;
+  const Real<T>* slopes;
+  template <class Part>
+  HWY_INLINE Vector<T> operator()(Part p) const {
+    return hn::Mul(p.Load(dz), p.Load(slopes));
+  }
+};
+
+// Finishes n values of a buffer, of elements from `at` on.
+template <class T>
+HWY_NOINLINE void FinishTile(const ForwardJob& job, Real<T>* values, int64_t at, int64_t n,
                              RunWriter<T>& writer) {
   T* out = static_cast<T*>(job.y) + at;
   const T* addend = job.addend ? static_cast<const T*>(job.addend) + at : nullptr;
-  const auto slope = hn::Set(Tag<T>(), static_cast<Real<T>>(job.negative_slope));
+  const auto slope = hn::Set(Tag<T>(), static_cast<Real<T>>(job.activation_parameter));
   switch (job.activation) {
-    case Activation::kNone:
-      return writer.Write(Finished<T, Activation::kNone>{values, addend, slope}, out, n);
     case Activation::kRelu:
       return writer.Write(Finished<T, Activation::kRelu>{values, addend, slope}, out, n);
     case Activation::kLeakyRelu:
       return writer.Write(Finished<T, Activation::kLeakyRelu>{values, addend, slope}, out, n);
-    case Activation::kGelu:
-      return writer.Write(Finished<T, Activation::kGelu>{values, addend, slope}, out, n);
+    case Activation::kNone:
+      break;
+    default:
+      if (addend) StoreRun(Finished<T, Activation::kNone>{values, addend, slope}, values, n);
+      ActivateTile(job.activation, job.activation_parameter, values, n);
+      addend = nullptr;
   }
+  writer.Write(Finished<T, Activation::kNone>{values, addend, slope}, out, n);
 }
 
-// source + residual.
+// What of dz passes the activation of n values of a buffer.
 template <class T>
-struct Sum {
-  const T* source;
-  const T* residual;
-
-  template <class Part>
-  HWY_INLINE Vector<T> operator()(Part p) const {
-    return hn::Add(p.Load(source), p.Load(residual));
+HWY_NOINLINE void FinishTile(const BackwardJob& job, Real<T>* values, int64_t at, int64_t n,
+                             RunWriter<T>& writer) {
+  const auto none = hn::Zero(Tag<T>());
+  if (job.addend) {
+    const T* addend = static_cast<const T*>(job.addend) + at;
+    StoreRun(Finished<T, Activation::kNone>{values, addend, none}, values, n);
   }
-};
-
-// dz times the slope of the activation where it wrote y: `slope` (0 for ReLU) where y <= 0, else 1.
-template <class T>
-struct Passed {
-  using V = Vector<T>;
-  const T* dz;
-  const T* y;  // null: all of dz passes
-  V slope;
-  bool leaky;
-
-  template <class Part>
-  HWY_INLINE V operator()(Part p) const {
-    const V gradient = p.Load(dz);
-    if (!y) return gradient;
-    const auto closed = hn::Le(p.Load(y), hn::Zero(Tag<T>()));
-    const V passed = hn::IfThenZeroElse(closed, gradient);
-    return leaky ? hn::IfThenElse(closed, hn::Mul(gradient, slope), gradient) : passed;
-  }
-};
-
-// What is computed before the statistics see it. Through the caches: it is read again at once.
-template <class T>
-struct SumPart {
-  const ForwardJob& job;
-  T* Out() const { return static_cast<T*>(job.sum); }
-
-  HWY_INLINE void operator()(int64_t run, int64_t begin, int64_t end, RunWriter<T>& writer) const {
-    const int64_t at = run * job.geometry->run_length + begin;
-    const Sum<T> sum{static_cast<const T*>(job.source) + at,
-                     static_cast<const T*>(job.residual) + at};
-    writer.Write(sum, Out() + at, end - begin);
-  }
-};
-template <class T>
-struct PassedPart {
-  const BackwardJob& job;
-  T* Out() const { return static_cast<T*>(job.passed); }
-
-  HWY_INLINE void operator()(int64_t run, int64_t begin, int64_t end, RunWriter<T>& writer) const {
-    const int64_t at = run * job.geometry->run_length + begin;
-    const T* y = job.activated ? static_cast<const T*>(job.activated) + at : nullptr;
-    const auto slope = hn::Set(Tag<T>(), static_cast<Real<T>>(job.negative_slope));
-    const Passed<T> passed{static_cast<const T*>(job.dz) + at, y, slope,
-                           job.activation == Activation::kLeakyRelu};
-    writer.Write(passed, Out() + at, end - begin);
-  }
-};
-template <class T>
-SumPart<T> Prepared(const ForwardJob& job) {
-  return {job};
-}
-template <class T>
-PassedPart<T> Prepared(const BackwardJob& job) {
-  return {job};
-}
-
-template <class T, class DirectedJob>
-void PrepareRuns(const DirectedJob& job, const RunTask& task) {
-  RunWriter<T> writer(false);
-  for (int64_t run = task.first_run; run < task.last_run; ++run)
-    Prepared<T>(job)(run, task.begin, task.end, writer);
-}
-
-// Units [first, last) of rows.
-template <class T, class DirectedJob>
-void PrepareUnits(const DirectedJob& job, int64_t first, int64_t last) {
-  if (!job.prepares()) return;
-  Job untiled = job;
-  untiled.tiled_runs = 1;
-  RunWriter<T> writer(false);
-  WriteUnits(untiled, first, last, Prepared<T>(job), writer);
+  SlopesOfTile(job.activation, job.activation_parameter, values, n);
+  writer.Write(Product<T>{static_cast<const T*>(job.dz) + at, values},
+               static_cast<T*>(job.passed) + at, n);
 }
 
 }  // namespace HWY_NAMESPACE

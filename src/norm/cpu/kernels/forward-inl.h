@@ -7,7 +7,7 @@
 #endif
 
 #include "src/norm/cpu/finish.h"
-#include "src/norm/cpu/kernels/apply-inl.h"
+#include "src/norm/cpu/kernels/prepare-inl.h"
 #include "src/norm/cpu/kernels/reduce_row-inl.h"
 #include "src/norm/cpu/kernels/table.h"
 

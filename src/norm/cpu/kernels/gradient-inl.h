@@ -6,8 +6,8 @@
 #define NORMKIT_GRADIENT_INL_H_
 #endif
 
-#include "src/norm/cpu/kernels/apply-inl.h"
 #include "src/norm/cpu/kernels/gradient_shift-inl.h"
+#include "src/norm/cpu/kernels/prepare-inl.h"
 #include "src/norm/cpu/kernels/reduce_col-inl.h"
 #include "src/norm/cpu/kernels/table.h"
 
