@@ -28,6 +28,8 @@ struct NormalizeArgs {
   double epsilon = 1e-5;
   std::optional<int64_t> num_groups;
   std::optional<OperationDimension> operation_dimension;
+  Dims parameter_axes = 0;
+  bool scale_plus_one = false;
   Activation activation = Activation::kNone;
   double negative_slope = NormOptions().negative_slope;
   double activation_alpha = NormOptions().activation_alpha;
@@ -163,6 +165,20 @@ std::vector<int64_t> StatisticsShape(const Normalization& op) {
   return shape;
 }
 
+// That of the gradients of gamma and beta: [channels], or the axes that they have, in the order of
+// x.
+std::vector<int64_t> ParameterShape(const Normalization& op, Dims axes) {
+  if (axes == 0) return {op.num_parameters()};
+  std::vector<int64_t> shape;
+  int64_t groups = 1;
+  for (const Axis& axis : op.layout().axes()) {
+    if (axis.label == kG) groups = axis.size;  // which a file does not show
+    if ((axis.label & axes) != 0)
+      shape.push_back(axis.label == kC ? std::exchange(groups, 1) * axis.size : axis.size);
+  }
+  return shape;
+}
+
 // ---- The work ---------------------------------------------------------------------------------
 
 // One application of the layer: reads, computes, writes at the end.
@@ -177,9 +193,10 @@ class Application {
         rstd_(mean_.size()),
         variance_(mean_.size()) {
     const DType parameter = ParameterDType(dtype_);
-    const std::string channels = Of("channels"), statistics = Of("statistics");
-    scale_ = ReadValues(args.scale, "--scale", op_.num_parameters(), parameter, channels);
-    offset_ = ReadValues(args.offset, "--offset", op_.num_parameters(), parameter, channels);
+    const std::string parameters = Of(args.parameter_axes == 0 ? "channels" : "parameters");
+    const std::string statistics = Of("statistics");
+    scale_ = ReadValues(args.scale, "--scale", op_.num_parameters(), parameter, parameters);
+    offset_ = ReadValues(args.offset, "--offset", op_.num_parameters(), parameter, parameters);
     given_mean_ = ReadValues(args.mean, "--mean", op_.num_statistics(), parameter, statistics);
     given_variance_ =
         ReadValues(args.variance, "--variance", op_.num_statistics(), parameter, statistics);
@@ -207,6 +224,8 @@ class Application {
                                            args_.num_groups, args_.operation_dimension);
       return Normalization(chosen.spec, chosen.layout, dtype_,
                            {.epsilon = args_.epsilon,
+                            .parameter_axes = args_.parameter_axes,
+                            .scale_plus_one = args_.scale_plus_one,
                             .activation = args_.activation,
                             .negative_slope = args_.negative_slope,
                             .activation_alpha = args_.activation_alpha});
@@ -264,7 +283,7 @@ class Application {
            fmt::join(dy.shape, ","), args_.x, x_.descr, fmt::join(x_.shape, ","));
     if (args_.given_statistics())
       ParameterDType(dtype_) == DType::kF64 ? SaveGiven<double>() : SaveGiven<float>();
-    const std::vector<int64_t> parameters = {op_.num_parameters()};
+    const std::vector<int64_t> parameters = ParameterShape(op_, args_.parameter_axes);
     op_.Backward({.x = x_.data.data(),
                   .dy = dy.data.data(),
                   .gamma = DataOrNull(scale_, args_.scale),
@@ -340,8 +359,14 @@ void AddNormalize(const Command& app) {
             "What --activation leaky-relu multiplies by below 0");
   AddNumber(command, "--activation-alpha", args->activation_alpha, {.low = 0},
             "The alpha of --activation elu");
-  option("--scale", args->scale, "FILE", "gamma, one value a channel; else 1");
-  option("--offset", args->offset, "FILE", "beta, one value a channel; else 0");
+  option("--scale", args->scale, "FILE",
+         "gamma, one value a channel (or see --parameter-axes); else 1");
+  option("--offset", args->offset, "FILE", "beta, likewise; else 0");
+  AddValue(command, "--parameter-axes", "LETTERS", "letters of B, T, S, C, each once",
+           "The axes that gamma and beta have, in the order of X: CS gives each channel and "
+           "position its own, BC each channel of each observation (default C)",
+           [args](const std::string& text) { args->parameter_axes = ParseAxes(text); });
+  AddFlag(command, "--scale-plus-one", args->scale_plus_one, "1 + gamma stands for gamma");
   AddGroupsOption(command, args->num_groups);
   AddOperationDimensionOption(command, args->operation_dimension);
   option("--mean", args->mean, "FILE", "Given means instead of those of X");

@@ -30,7 +30,7 @@ class Arrays {
       : problem_(problem),
         data_bytes_(static_cast<size_t>(problem.layout.size()) * SizeOf(problem.dtype)),
         parameter_bytes_(static_cast<size_t>(problem.plan.num_param) *
-                         SizeOf(ParameterDType(problem.dtype))),
+                         SizeOf(problem.parameter_dtype())),
         statistic_bytes_(static_cast<size_t>(problem.plan.num_stat) * sizeof(double)) {}
 
   Array Data(std::string_view name, const void* data) const { return {name, data, data_bytes_}; }
@@ -69,7 +69,8 @@ double ParameterAt(DType dtype, const void* values, int64_t i) {
 }
 
 // Where x cannot be told from y.
-void CheckFromY(const Problem& problem, const Normalization::BackwardArgs& args) {
+void CheckFromY(const Problem& problem, const Normalization::BackwardArgs& args,
+                const ReadyParameters& parameters) {
   const std::string title = problem.Title();
   const NormOptions& options = problem.options;
   if (options.activation == Activation::kRelu)
@@ -82,10 +83,11 @@ void CheckFromY(const Problem& problem, const Normalization::BackwardArgs& args)
   if (args.daddend)
     Fail("{}: backward from y with daddend, expected x: what was added cannot be told from y",
          title);
+  const char* of = problem.options.parameter_axes == 0 ? "in channel" : "at parameter";
   for (int64_t p = 0; args.gamma && p < problem.plan.num_param; ++p)
-    if (ParameterAt(ParameterDType(problem.dtype), args.gamma, p) == 0)
-      Fail("{}: backward from y with gamma 0 in channel {}, expected x: y does not depend on it",
-           title, p);
+    if (ParameterAt(ParameterDType(problem.dtype), parameters.gamma(), p) == 0)
+      Fail("{}: backward from y with {} {} {}, expected x: y does not depend on it", title,
+           problem.options.scale_plus_one ? "1 + gamma = 0" : "gamma 0", of, p);
 }
 
 constexpr std::string_view kBothWritten = "both are written";
@@ -154,7 +156,7 @@ bool FromY(const Problem& problem, const Normalization::BackwardArgs& args) {
 }
 
 void CheckBackwardOfPart(const Problem& problem, const Normalization::BackwardArgs& args,
-                         int64_t statistics) {
+                         const ReadyParameters& parameters, int64_t statistics) {
   const bool from_y = FromY(problem, args);
   if (!from_y) {
     CheckNotNull(problem, "x", args.x);
@@ -162,7 +164,7 @@ void CheckBackwardOfPart(const Problem& problem, const Normalization::BackwardAr
   }
   CheckNotNull(problem, "dy", args.dy);
   CheckNotNull(problem, "saved rstd", args.rstd, statistics, DType::kF64);
-  if (from_y) CheckFromY(problem, args);
+  if (from_y) CheckFromY(problem, args, parameters);
   if (!ToldFromY(problem.options.activation)) {
     if (args.daddend) CheckNotNull(problem, "addend", args.addend);
     return;
@@ -172,8 +174,9 @@ void CheckBackwardOfPart(const Problem& problem, const Normalization::BackwardAr
   if (reads_y) CheckNotNull(problem, "y", args.y);
 }
 
-void CheckBackward(const Problem& problem, const Normalization::BackwardArgs& args) {
-  CheckBackwardOfPart(problem, args, problem.plan.num_stat);
+void CheckBackward(const Problem& problem, const Normalization::BackwardArgs& args,
+                   const ReadyParameters& parameters) {
+  CheckBackwardOfPart(problem, args, parameters, problem.plan.num_stat);
   const bool from_y = FromY(problem, args);
   const Arrays arrays(problem);
   const Array x = arrays.Data("x", args.x), y = arrays.Data("y", args.y);

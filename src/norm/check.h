@@ -1,7 +1,7 @@
 // What a call of a normalization is refused for: arrays that are missing, or lie over others.
 #pragma once
 
-#include "src/norm/problem.h"
+#include "src/norm/parameters.h"
 
 namespace normkit {
 
@@ -20,9 +20,11 @@ void CheckGiven(const Problem& problem, const void* mean, const void* variance);
 // Whether y stands for x.
 bool FromY(const Problem& problem, const Normalization::BackwardArgs& args);
 
-void CheckBackward(const Problem& problem, const Normalization::BackwardArgs& args);
+// `parameters`: those of the arguments, as the back-ends take them.
+void CheckBackward(const Problem& problem, const Normalization::BackwardArgs& args,
+                   const ReadyParameters& parameters);
 // The same of a part with so many statistics, but for arrays that lie over others.
 void CheckBackwardOfPart(const Problem& problem, const Normalization::BackwardArgs& args,
-                         int64_t statistics);
+                         const ReadyParameters& parameters, int64_t statistics);
 
 }  // namespace normkit

@@ -8,6 +8,7 @@
 #include "src/norm/backend.h"
 #include "src/norm/check.h"
 #include "src/norm/choose.h"
+#include "src/norm/parameters.h"
 #include "src/norm/parts.h"
 #include "src/norm/statistics.h"
 
@@ -79,6 +80,7 @@ Normalization& Normalization::operator=(Normalization&&) noexcept = default;
 const NormSpec& Normalization::spec() const { return impl_->spec; }
 const Layout& Normalization::layout() const { return impl_->layout; }
 DType Normalization::dtype() const { return impl_->dtype; }
+DType Normalization::parameter_dtype() const { return impl_->parameter_dtype(); }
 int64_t Normalization::num_statistics() const { return impl_->plan.num_stat; }
 int64_t Normalization::num_parameters() const { return impl_->plan.num_param; }
 int64_t Normalization::num_running() const {
@@ -98,8 +100,9 @@ void Normalization::ForwardTraining(const void* x, const void* gamma, const void
 
 void Normalization::ForwardTraining(const ForwardArgs& args) const {
   CheckForward(*impl_, args, /*trains=*/true);
-  if (impl_->options.tree) return impl_->parts().Forward(args);
-  impl_->made().Forward(args);
+  const ReadyParameters parameters(*impl_, args.gamma, args.beta);
+  if (impl_->options.tree) return impl_->parts().Forward(parameters.In(args));
+  impl_->made().Forward(parameters.In(args));
 }
 
 void Normalization::ForwardInference(const void* x, const void* gamma, const void* beta,
@@ -110,15 +113,17 @@ void Normalization::ForwardInference(const void* x, const void* gamma, const voi
 void Normalization::ForwardInference(const ForwardArgs& args, const void* mean,
                                      const void* variance) const {
   CheckForward(*impl_, args, /*trains=*/false);
-  if (!mean && !variance && num_running() == 0) return impl_->made().Forward(args);
+  const ReadyParameters parameters(*impl_, args.gamma, args.beta);
+  if (!mean && !variance && num_running() == 0) return impl_->made().Forward(parameters.In(args));
   CheckGiven(*impl_, mean, variance);
-  if (impl_->layout.size() > 0) impl_->made().Inference(args, {mean, variance});
+  if (impl_->layout.size() > 0) impl_->made().Inference(parameters.In(args), {mean, variance});
 }
 
 void Normalization::Backward(const BackwardArgs& args) const {
-  CheckBackward(*impl_, args);
-  if (impl_->options.tree) return impl_->parts().Backward(args);
-  impl_->made().Backward(args);
+  const ReadyParameters parameters(*impl_, args.gamma, args.beta);
+  CheckBackward(*impl_, args, parameters);
+  if (impl_->options.tree) return impl_->parts().Backward(parameters.In(args));
+  impl_->made().Backward(parameters.In(args));
 }
 
 BatchPart Normalization::whole() const { return impl_->parts().whole(); }
@@ -162,14 +167,16 @@ void Normalization::Apply(const BatchPart& part, const ForwardArgs& args) const 
     CheckNotNull(*impl_, "saved mean", args.saved.mean, part_statistics(part), DType::kF64);
     CheckNotNull(*impl_, "saved rstd", args.saved.rstd, part_statistics(part), DType::kF64);
   }
-  impl_->parts().Apply(part, args);
+  const ReadyParameters parameters(*impl_, args.gamma, args.beta);
+  impl_->parts().Apply(part, parameters.In(args));
 }
 
 void Normalization::GatherGradient(const BatchPart& part, const BackwardArgs& args,
                                    std::span<double> sums) const {
   impl_->CheckPart(part, "GatherGradient", sums.size(), num_leaves(part) * num_sums());
-  if (part.size() > 0) CheckBackwardOfPart(*impl_, args, part_statistics(part));
-  impl_->parts().GatherGradient(part, args, sums.data());
+  const ReadyParameters parameters(*impl_, args.gamma, args.beta);
+  if (part.size() > 0) CheckBackwardOfPart(*impl_, args, parameters, part_statistics(part));
+  impl_->parts().GatherGradient(part, parameters.In(args), sums.data());
 }
 
 void Normalization::Join(std::span<double> sums) const {
@@ -180,8 +187,9 @@ void Normalization::Join(std::span<double> sums) const {
 void Normalization::ApplyGradient(const BatchPart& part, const BackwardArgs& args,
                                   std::span<const double> sums) const {
   impl_->CheckPart(part, "ApplyGradient", sums.size(), num_sums());
-  if (part.size() > 0) CheckBackwardOfPart(*impl_, args, part_statistics(part));
-  impl_->parts().ApplyGradient(part, args, sums.data());
+  const ReadyParameters parameters(*impl_, args.gamma, args.beta);
+  if (part.size() > 0) CheckBackwardOfPart(*impl_, args, parameters, part_statistics(part));
+  impl_->parts().ApplyGradient(part, parameters.In(args), sums.data());
 }
 
 }  // namespace normkit

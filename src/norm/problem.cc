@@ -2,9 +2,11 @@
 
 #include <cmath>
 #include <limits>
+#include <utility>
 
 #include "src/core/fail.h"
 #include "src/core/log.h"
+#include "src/norm/parameters.h"
 
 namespace normkit {
 namespace {
@@ -24,23 +26,33 @@ void CheckOptions(const NormSpec& spec, DType dtype, const NormOptions& o) {
   if (!std::isfinite(o.activation_alpha))
     Fail("{} normalization: activation_alpha is {}, expected a finite number", spec.name,
          o.activation_alpha);
+  if (o.parameter_dtype && !IsFloating(*o.parameter_dtype))
+    Fail("{} normalization: parameters of {}, expected f32, f64, bf16 or f16", spec.name,
+         Name(*o.parameter_dtype));
 }
 
-template <class T>
-void Store(const double* from, int64_t n, bool accumulate, void* to) {
-  T* values = static_cast<T*>(to);
-  for (int64_t p = 0; values && p < n; ++p)
-    values[p] = static_cast<T>(from[p] + (accumulate ? static_cast<double>(values[p]) : 0));
+// The spec with the parameters that the options want. What is said of channels holds for their
+// groups.
+NormSpec WithParameters(const NormSpec& spec, const Layout& layout, const NormOptions& o) {
+  if (o.parameter_axes == 0) return spec;
+  NormSpec result = spec;
+  result.affine = static_cast<Dims>(o.parameter_axes | (o.parameter_axes & kC ? kG : 0));
+  const std::pair<Dim, char> kLabels[] = {{kB, 'B'}, {kT, 'T'}, {kS, 'S'}, {kC, 'C'}};
+  for (const auto& [label, letter] : kLabels)
+    if ((o.parameter_axes & label) != 0 && !layout.Has(label))
+      Fail("{} normalization: parameters over {} given, expected axes of {}", spec.name, letter,
+           layout.ToString());
+  return result;
 }
 
 }  // namespace
 
 Problem::Problem(const NormSpec& s, const Layout& l, DType d, const NormOptions& o)
-    : spec(s),
+    : spec(WithParameters(s, l, o)),
       layout(l),
       dtype(d),
       options(o),
-      plan(MakePlan(l, static_cast<Dims>(~s.reduce), s.affine)) {
+      plan(MakePlan(l, static_cast<Dims>(~spec.reduce), spec.affine)) {
   CheckOptions(spec, dtype, options);
   if (!IsFloating(d))
     Fail("{} normalization of {}: dtype is {}, expected f32, f64, bf16 or f16", s.name,
@@ -69,9 +81,8 @@ void Problem::WarnOfOneValue(double count) const {
 
 void Problem::StoreGradients(const Normalization::BackwardArgs& args, const double* dgamma,
                              const double* dbeta) const {
-  const auto store = ParameterDType(dtype) == DType::kF64 ? Store<double> : Store<float>;
-  store(dgamma, plan.num_param, args.accumulate, args.dgamma);
-  store(dbeta, plan.num_param, args.accumulate, args.dbeta);
+  AddOrStore(dgamma, plan.num_param, args.accumulate, parameter_dtype(), args.dgamma);
+  AddOrStore(dbeta, plan.num_param, args.accumulate, parameter_dtype(), args.dbeta);
 }
 
 }  // namespace normkit

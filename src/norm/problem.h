@@ -24,6 +24,8 @@ struct Problem {
   int64_t whole_bytes = 0;
   bool is_leaf() const { return whole_bytes > 0; }
 
+  DType parameter_dtype() const { return options.parameter_dtype.value_or(ParameterDType(dtype)); }
+
   // Who speaks, in messages.
   std::string Title() const;
 

@@ -56,8 +56,7 @@ class ReferenceNormalization : public NormImplementation {
                        reference::BackwardFrom(in, statistics, dz, sums, args.fixed_statistics);
                    if (args.daddend) FromDoubles(dz, p_.dtype, args.daddend);
                    Store(gradients.dx, p_.dtype, args.accumulate, args.dx);
-                   Store(gradients.dgamma, ParameterDType(p_.dtype), args.accumulate, args.dgamma);
-                   Store(gradients.dbeta, ParameterDType(p_.dtype), args.accumulate, args.dbeta);
+                   p_.StoreGradients(args, gradients.dgamma.data(), gradients.dbeta.data());
                  });
   }
 

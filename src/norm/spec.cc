@@ -7,6 +7,7 @@
 
 #include "src/core/fail.h"
 #include "src/core/suggest.h"
+#include "src/core/text.h"
 #include "src/norm/names.h"
 
 namespace normkit {
@@ -47,6 +48,21 @@ const NormSpec& LayerNormSpec(OperationDimension dimension, const Layout& layout
       return kLayerNormSpatialChannel;
   }
   return kLayerNorm;
+}
+
+Dims ParseAxes(std::string_view letters) {
+  constexpr std::string_view kLetters = "BTSC";
+  constexpr Dim kLabels[] = {kB, kT, kS, kC};
+  Dims result = 0;
+  for (const char letter : letters) {
+    const size_t at = kLetters.find(letter);
+    if (at == std::string_view::npos || (result & kLabels[at]) != 0)
+      Fail("axes {}: letter '{}' {}, expected B, T, S and C, each once", Quoted(letters), letter,
+           at == std::string_view::npos ? "is unknown" : "stands twice");
+    result |= kLabels[at];
+  }
+  if (result == 0) Fail("axes '': no letter, expected some of B, T, S and C");
+  return result;
 }
 
 std::string_view Name(OperationDimension dimension) { return NameOf(dimension); }

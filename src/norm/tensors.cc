@@ -16,9 +16,8 @@ Layout Over(const Layout& layout, Dims labels) {
 }
 
 const void* DataOf(const Normalization& norm, const char* name, const Tensor* tensor, int64_t size,
-                   const char* of) {
+                   DType expected, const char* of) {
   if (!tensor) return nullptr;
-  const DType expected = ParameterDType(norm.dtype());
   if (tensor->size() != size || tensor->dtype() != expected)
     Fail("{} normalization: {} has {} {} values, expected {} {} ({} of x, {})", norm.spec().name,
          name, tensor->size(), Name(tensor->dtype()), size, Name(expected), of,
@@ -27,7 +26,8 @@ const void* DataOf(const Normalization& norm, const char* name, const Tensor* te
 }
 
 const void* ParameterData(const Normalization& norm, const char* name, const Tensor* tensor) {
-  return DataOf(norm, name, tensor, norm.num_parameters(), "channels");
+  return DataOf(norm, name, tensor, norm.num_parameters(), norm.parameter_dtype(),
+                norm.spec().affine == (kG | kC) ? "channels" : "parameters");
 }
 
 void CheckSize(const Normalization& norm, const char* name, size_t size) {
@@ -55,11 +55,12 @@ Tensor ForwardInference(const NormSpec& spec, const Tensor& x, const Tensor* gam
                         const NormOptions& options) {
   const Normalization norm(spec, x.layout(), x.dtype(), options);
   const int64_t n = norm.num_statistics();
+  const DType given = ParameterDType(norm.dtype());
   Tensor y(x.layout(), x.dtype());
   norm.ForwardInference(x.data(), ParameterData(norm, "gamma", gamma),
                         ParameterData(norm, "beta", beta),
-                        DataOf(norm, "mean", mean, n, "statistics"),
-                        DataOf(norm, "variance", variance, n, "statistics"), y.data());
+                        DataOf(norm, "mean", mean, n, given, "statistics"),
+                        DataOf(norm, "variance", variance, n, given, "statistics"), y.data());
   return y;
 }
 
@@ -72,8 +73,8 @@ NormGradients Backward(const NormSpec& spec, const Tensor& x, const Tensor* gamm
          dy.layout().ToString(), Name(x.dtype()), x.layout().ToString());
   CheckSize(norm, "mean", forward.mean.size());
   CheckSize(norm, "rstd", forward.rstd.size());
-  const Layout parameters = Over(x.layout(), spec.affine);
-  const DType dtype = ParameterDType(x.dtype());
+  const Layout parameters = Over(x.layout(), norm.spec().affine);
+  const DType dtype = norm.parameter_dtype();
   NormGradients result{Tensor(x.layout(), x.dtype()), Tensor(parameters, dtype),
                        Tensor(parameters, dtype)};
   norm.Backward({.x = x.data(),

@@ -4,6 +4,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -42,6 +43,15 @@ struct NormOptions {
   // layout has its channels split already (Layout::SplitChannels, blocked channels), and for all
   // others.
   int64_t num_groups = 0;
+  // The axes that gamma and beta have, by label; 0: those of the spec, which are the channels.
+  // kC | kS gives each element of an observation its own (PyTorch's LayerNorm over [C,H,W]),
+  // kB | kC each channel of each observation (adaptive layer normalization, FiLM, conditional and
+  // adaptive instance normalization), kB | kT | kC each row of a sequence.
+  Dims parameter_axes = 0;
+  // gamma, beta, dgamma and dbeta are of this type: any floating-point one. None:
+  // ParameterDType(dtype). Converted for each call, so the bits are those of converted arrays.
+  std::optional<DType> parameter_dtype = {};
+  bool scale_plus_one = false;  // 1 + gamma stands for gamma, which is then 0 where it is null
   Activation activation = Activation::kNone;
   double negative_slope = 0.01;  // of kLeakyRelu below 0; at least 0
   double activation_alpha = 1;   // of kElu; finite
@@ -76,12 +86,12 @@ struct SavedStatistics {
 // He 2018; Zhang & Sennrich 2019 for rms, where mean = 0). Arithmetic and error bounds:
 // docs/numerics.md.
 //
-// Arrays: x, y, dx, dy are dense, of the dtype, in the order of the layout. gamma, beta, dgamma,
-// dbeta, given and running statistics are of ParameterDType(dtype), in the order of the affine
-// (running) axes. gamma and beta may be null: 1 and 0. y may be x, addend or residual, sum may be x
-// or residual, dx may be x, dy, y or addend, daddend may be dy, y or addend; all other arrays of a
-// call that is written to lie apart. No call throws but for null or overlapping arrays, none
-// allocates after the first of its kind on a thread.
+// Arrays: x, y, dx, dy are dense, of the dtype, in the order of the layout. gamma, beta, dgamma and
+// dbeta are of parameter_dtype(), in the order of spec().affine axes, given and running statistics
+// of ParameterDType(dtype). gamma and beta may be null: 1 and 0. y may be x, addend or residual,
+// sum may be x or residual, dx may be x, dy, y or addend, daddend may be dy, y or addend; all other
+// arrays of a call that is written to lie apart. No call throws but for null or overlapping arrays,
+// none allocates after the first of its kind on a thread.
 class NORMKIT_API Normalization {
  public:
   // Throws Error where epsilon is out of its range, or the layout has no channel axis; for group
@@ -94,9 +104,10 @@ class NORMKIT_API Normalization {
   Normalization(Normalization&&) noexcept;
   Normalization& operator=(Normalization&&) noexcept;
 
-  const NormSpec& spec() const;
+  const NormSpec& spec() const;  // `affine` as the options say
   const Layout& layout() const;  // of group normalization: with the channels split
   DType dtype() const;
+  DType parameter_dtype() const;   // of gamma, beta and their gradients
   int64_t num_statistics() const;  // elements of saved mean and rstd
   int64_t num_parameters() const;  // elements of gamma and beta
   int64_t num_running() const;     // elements of running statistics; 0 where there are none

@@ -39,6 +39,10 @@ NORMKIT_API std::span<const NormSpec> NormSpecs();
 // The row called `name`. Throws Error that lists the names, the nearest one first.
 NORMKIT_API const NormSpec& FindNormSpec(std::string_view name);
 
+// The axes called "C", "CS", "BC", ...: letters of B, T, S and C, each once. Throws Error that
+// names the letter. For NormOptions::parameter_axes.
+NORMKIT_API Dims ParseAxes(std::string_view letters);
+
 // How many groups, beside 1, 2, ..., by the toolbox's names.
 inline constexpr int64_t kAllChannels = -1;  // one group
 inline constexpr int64_t kChannelWise = -2;  // a group a channel

@@ -1,0 +1,249 @@
+// gamma and beta over any axes, of any type, and 1 + gamma.
+#include "src/norm/parameters.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "normkit/core/threads.h"
+#include "src/norm/cases.h"
+#include "src/simd/target.h"
+
+namespace normkit {
+namespace {
+
+using cases::Case;
+using cases::Problem;
+
+// Every layer and format with gamma and beta over these axes, of those that the format has.
+std::vector<Case> CasesOver(Dims axes, DType dtype, const cases::Sizes& sizes) {
+  std::vector<Case> result;
+  for (Case test : cases::AllCases(dtype, sizes)) {
+    test.spec.affine = static_cast<Dims>(axes | (axes & kC ? kG : 0));
+    result.push_back(test);
+  }
+  return result;
+}
+
+constexpr Dims kAxes[] = {kC | kS, kB | kC, kB | kT | kC, kS, kT | kS, kB, kB | kT | kS | kC};
+
+class ParameterAxes : public testing::TestWithParam<DType> {
+ protected:
+  void TearDown() override {
+    simd::ForceTarget(simd::AvailableTargets().front());
+    SetNumThreads(0);
+  }
+};
+INSTANTIATE_TEST_SUITE_P(Norm, ParameterAxes, testing::ValuesIn(cases::kDTypes),
+                         [](const auto& dtype) { return std::string(Name(dtype.param)); });
+
+NormResult Forward(const Problem& p, const NormOptions& options = {}) {
+  return ForwardTraining(p.test.spec, p.x_tensor, &p.gamma_tensor, &p.beta_tensor, options);
+}
+NormGradients Gradients(const Problem& p, const NormResult& forward,
+                        const NormOptions& options = {}) {
+  return Backward(p.test.spec, p.x_tensor, &p.gamma_tensor, &p.beta_tensor, p.dy_tensor, forward,
+                  options);
+}
+
+TEST_P(ParameterAxes, ErrorsStayWithinTheContract) {
+  for (const Dims axes : kAxes)
+    for (const cases::Sizes& sizes : {cases::Sizes{.b = 3, .t = 5, .s = 7, .c = 6, .groups = 2},
+                                      {.b = 2, .t = 3, .s = 9, .c = 36, .groups = 4},
+                                      {.b = 5, .t = 1, .s = 2, .c = 4, .groups = 2}})
+      for (const Case& test : CasesOver(axes, GetParam(), sizes)) {
+        if (test.layout.size() > 8'000) continue;
+        const Problem p(test);
+        const NormResult forward = Forward(p);
+        EXPECT_LE(cases::WorstForwardFraction(p, forward.y), 1) << test.ToString();
+        EXPECT_LE(cases::WorstGradientFractions(p, Gradients(p, forward)).Largest(), 1)
+            << test.ToString() << " over " << int{axes};
+      }
+}
+
+// All results of both passes, as doubles: what they are, and which bits.
+std::vector<double> Everything(const Problem& p) {
+  const NormResult forward = Forward(p);
+  const NormGradients gradients = Gradients(p, forward);
+  std::vector<double> all = cases::ToDoubles(forward.y);
+  for (const Tensor* tensor : {&gradients.dx, &gradients.dgamma, &gradients.dbeta})
+    std::ranges::copy(cases::ToDoubles(*tensor), std::back_inserter(all));
+  return all;
+}
+
+TEST_P(ParameterAxes, AllTargetsAndThreadsGiveTheSameBits) {
+  for (const Dims axes : kAxes)
+    for (const Case& test : CasesOver(axes, GetParam(), {.b = 4, .t = 3, .s = 10, .c = 32})) {
+      const Problem p(test);
+      SetNumThreads(1);
+      simd::ForceTarget(simd::AvailableTargets().front());
+      const std::vector<double> expected = Everything(p);
+      SetNumThreads(3);
+      ASSERT_EQ(Everything(p), expected) << test.ToString() << ", 3 threads";
+      simd::ForceTarget("SCALAR");
+      ASSERT_EQ(Everything(p), expected) << test.ToString() << " on SCALAR";
+    }
+}
+
+// The option is what a spec of one's own says; group normalization keeps its groups.
+TEST(Parameters, AxesAreThoseOfTheOptions) {
+  const Layout layout = Layout::Make("BCS", std::vector<int64_t>{3, 8, 5});
+  const auto over = [&](const NormSpec& spec, Dims axes, int64_t groups = 0) {
+    const NormOptions options{.num_groups = groups, .parameter_axes = axes};
+    return Normalization(spec, layout, DType::kF32, options).num_parameters();
+  };
+  EXPECT_EQ(over(kLayerNorm, 0), 8);
+  EXPECT_EQ(over(kLayerNorm, kC | kS), 40);
+  EXPECT_EQ(over(kLayerNorm, kB | kC), 24);
+  EXPECT_EQ(over(kGroupNorm, kB | kC, 2), 24);
+  EXPECT_EQ(over(kInstanceNorm, kB), 3);
+  EXPECT_EQ(over(kBatchNorm, kB | kC | kS), 120);
+}
+
+TEST(Parameters, MessagesName) {
+  const auto message = [](const auto& f) -> std::string {
+    try {
+      f();
+    } catch (const Error& error) {
+      return error.what();
+    }
+    return "nothing";
+  };
+  const Layout layout = Layout::Make("BC", std::vector<int64_t>{3, 8});
+  EXPECT_EQ(
+      message([&] { Normalization(kLayerNorm, layout, DType::kF32, {.parameter_axes = kC | kS}); }),
+      "layer normalization: parameters over S given, expected axes of BC [3,8]");
+  EXPECT_EQ(message([&] {
+              Normalization(kLayerNorm, layout, DType::kF32, {.parameter_dtype = DType::kI32});
+            }),
+            "layer normalization: parameters of i32, expected f32, f64, bf16 or f16");
+  EXPECT_EQ(message([] { ParseAxes("CX"); }),
+            "axes 'CX': letter 'X' is unknown, expected B, T, S and C, each once");
+  EXPECT_EQ(message([] { ParseAxes("CC"); }),
+            "axes 'CC': letter 'C' stands twice, expected B, T, S and C, each once");
+  EXPECT_EQ(message([] { ParseAxes(""); }), "axes '': no letter, expected some of B, T, S and C");
+  EXPECT_EQ(ParseAxes("SBC"), kB | kS | kC);
+}
+
+// A problem's parameters as they are stored in `dtype`, and as the kernels are to see them.
+struct Stored {
+  Stored(const Problem& p, DType dtype, double added)
+      : gamma(Values(p.gamma, p.gamma_tensor.layout(), dtype)),
+        beta(Values(p.beta, p.beta_tensor.layout(), dtype)) {
+    for (double& value : gamma.values) value += added;
+    const DType seen = ParameterDType(p.test.dtype);
+    gamma_seen = cases::MakeTensor(p.gamma_tensor.layout(), seen, gamma.values);
+    beta_seen = cases::MakeTensor(p.beta_tensor.layout(), seen, beta.values);
+  }
+
+  struct Values {
+    Values(const std::vector<double>& from, const Layout& layout, DType dtype)
+        : values(from), tensor(cases::MakeTensor(layout, dtype, values)) {}
+    std::vector<double> values;
+    Tensor tensor;
+  };
+  Values gamma, beta;
+  Tensor gamma_seen, beta_seen;
+};
+
+// The bits are those of arrays that were converted before; the gradients those of f32 (f64) in the
+// parameters' type.
+TEST(Parameters, OfAnyTypeAndOneMore) {
+  for (const DType dtype : cases::kDTypes)
+    for (const DType of : cases::kDTypes)
+      for (const bool plus_one : {false, true})
+        for (const Case& test : cases::AllCases(dtype, {.b = 2, .t = 3, .s = 3, .c = 12})) {
+          const Problem p(test);
+          const Stored stored(p, of, plus_one ? 1 : 0);
+          const NormOptions options{.parameter_dtype = of, .scale_plus_one = plus_one};
+          const auto seen =
+              ForwardTraining(test.spec, p.x_tensor, &stored.gamma_seen, &stored.beta_seen);
+          const auto got = ForwardTraining(test.spec, p.x_tensor, &stored.gamma.tensor,
+                                           &stored.beta.tensor, options);
+          ASSERT_EQ(cases::ToDoubles(got.y), cases::ToDoubles(seen.y)) << test.ToString();
+          const NormGradients expected = Backward(test.spec, p.x_tensor, &stored.gamma_seen,
+                                                  &stored.beta_seen, p.dy_tensor, seen);
+          const NormGradients gradients = Backward(test.spec, p.x_tensor, &stored.gamma.tensor,
+                                                   &stored.beta.tensor, p.dy_tensor, got, options);
+          ASSERT_EQ(cases::ToDoubles(gradients.dx), cases::ToDoubles(expected.dx));
+          for (auto part : {&NormGradients::dgamma, &NormGradients::dbeta}) {
+            const Tensor& sums = expected.*part;
+            ASSERT_EQ((gradients.*part).dtype(), of);
+            // Of f64 sums that become f32 only, bits beyond f32 are not known here.
+            if (dtype != DType::kF64 && of == DType::kF64) continue;
+            std::vector<double> rounded = cases::ToDoubles(sums);
+            cases::MakeTensor(sums.layout(), of, rounded);
+            ASSERT_EQ(cases::ToDoubles(gradients.*part), rounded) << test.ToString();
+          }
+        }
+}
+
+// In parts, and put together: the same bits.
+TEST(Parameters, InHalves) {
+  const Case test{kBatchNorm, Layout::Make("BCS", std::vector<int64_t>{20, 3, 4})};
+  const Problem p(test);
+  const Stored stored(p, DType::kBF16, 1);
+  const NormOptions options{.parameter_dtype = DType::kBF16, .scale_plus_one = true, .tree = true};
+  const Normalization norm(test.spec, test.layout, DType::kF32, options);
+  const NormResult seen =
+      ForwardTraining(test.spec, p.x_tensor, &stored.gamma_seen, &stored.beta_seen, {.tree = true});
+  Tensor y(test.layout, DType::kF32), dx(test.layout, DType::kF32);
+  norm.Apply(norm.whole(), {.x = p.x_tensor.data(),
+                            .gamma = stored.gamma.tensor.data(),
+                            .beta = stored.beta.tensor.data(),
+                            .y = y.data(),
+                            .saved = {const_cast<double*>(seen.mean.data()),
+                                      const_cast<double*>(seen.rstd.data())}});
+  EXPECT_EQ(cases::ToDoubles(y), cases::ToDoubles(seen.y));
+  auto args = p.BackwardArgs(seen);
+  args.gamma = stored.gamma.tensor.data(), args.beta = stored.beta.tensor.data();
+  std::vector<BFloat16> dgamma(3);
+  args.dx = dx.data(), args.dgamma = dgamma.data();
+  std::vector<double> sums(static_cast<size_t>(norm.num_leaves(norm.whole()) * norm.num_sums()));
+  norm.GatherGradient(norm.whole(), args, sums);
+  norm.Join(sums);
+  norm.ApplyGradient(norm.whole(), args,
+                     std::span(sums).first(static_cast<size_t>(norm.num_sums())));
+  const NormGradients expected = Backward(test.spec, p.x_tensor, &stored.gamma_seen,
+                                          &stored.beta_seen, p.dy_tensor, seen, {.tree = true});
+  EXPECT_EQ(cases::ToDoubles(dx), cases::ToDoubles(expected.dx));
+  std::vector<double> rounded = cases::ToDoubles(expected.dgamma);
+  cases::MakeTensor(expected.dgamma.layout(), DType::kBF16, rounded);
+  for (size_t c = 0; c < 3; ++c) EXPECT_EQ(ToFloat(dgamma[c]), rounded[c]);
+}
+
+TEST(Parameters, AccumulateInTheirType) {
+  std::vector<double> old = {1, -2, 3}, sums = {0.25, 0.5, 300};
+  for (const DType dtype : cases::kDTypes) {
+    Tensor tensor = cases::MakeTensor(Layout::Make("C", std::vector<int64_t>{3}), dtype, old);
+    AddOrStore(sums.data(), 3, /*accumulate=*/true, dtype, tensor.data());
+    const double third = dtype == DType::kBF16 ? 304 : 303;  // 8 bits
+    EXPECT_THAT(cases::ToDoubles(tensor), testing::ElementsAre(1.25, -1.5, third)) << Name(dtype);
+    AddOrStore(sums.data(), 3, /*accumulate=*/false, dtype, tensor.data());
+    EXPECT_THAT(cases::ToDoubles(tensor), testing::ElementsAre(0.25, 0.5, 300)) << Name(dtype);
+  }
+}
+
+// Null is gamma = 1 however it is stored; from y, 1 + gamma = 0 is what cannot be divided by.
+TEST(Parameters, NullAndZeroOfOneMore) {
+  const Case test{kBatchNorm, Layout::Make("BC", std::vector<int64_t>{6, 2})};
+  const Problem p(test);
+  const NormOptions options{.scale_plus_one = true};
+  const auto plain = ForwardTraining(test.spec, p.x_tensor, nullptr, nullptr);
+  EXPECT_EQ(cases::ToDoubles(ForwardTraining(test.spec, p.x_tensor, nullptr, nullptr, options).y),
+            cases::ToDoubles(plain.y));
+  std::vector<double> values = {0.5, -1};
+  const Tensor gamma = cases::MakeTensor(p.gamma_tensor.layout(), DType::kF32, values);
+  auto args = p.BackwardArgs(plain);
+  args.y = std::exchange(args.x, nullptr), args.gamma = gamma.data();
+  const Normalization norm(test.spec, test.layout, DType::kF32, options);
+  try {
+    norm.Backward(args);
+    ADD_FAILURE();
+  } catch (const Error& error) {
+    EXPECT_THAT(error.what(),
+                testing::HasSubstr("backward from y with 1 + gamma = 0 in channel 1"));
+  }
+}
+
+}  // namespace
+}  // namespace normkit
