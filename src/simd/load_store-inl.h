@@ -116,7 +116,8 @@ HWY_INLINE auto Narrow(D, hn::Vec<D> value, const BFloat16*) {
   const auto bits = hn::BitCast(d32, value);
   const auto is_odd = hn::TestBit(bits, hn::Set(d32, 0x10000));
   const auto half = hn::IfThenElse(is_odd, hn::Set(d32, 0x8000), hn::Set(d32, 0x7fff));
-  const auto is_nan = hn::RebindMask(d32, hn::Ne(value, value));
+  // Not Ne: on AVX2 it says that NaN is equal to itself, and the last of them became -0.
+  const auto is_nan = hn::RebindMask(d32, hn::Not(hn::Eq(value, value)));
   const auto quiet = hn::Or(bits, hn::Set(d32, 0x400000));
   return UpperHalves(d32, hn::IfThenElse(is_nan, quiet, hn::Add(bits, half)));
 }
