@@ -36,6 +36,9 @@ class Options(ctypes.Structure):
         ("negative_slope", ctypes.c_double),
         ("tree", ctypes.c_int32),
         ("activation_alpha", ctypes.c_double),
+        ("parameter_axes", ctypes.c_char_p),
+        ("scale_plus_one", ctypes.c_int32),
+        ("parameter_dtype", ctypes.c_int32),
     ]
 
 
@@ -207,7 +210,7 @@ class Normalization:
 
     def __init__(self, layer, format, shape, dtype=np.float32, *, epsilon=1e-5, num_groups=0,
                  operation_dimension=None, activation=None, negative_slope=0.01,
-                 activation_alpha=1.0):  # fmt: skip
+                 activation_alpha=1.0, parameter_axes=None, scale_plus_one=False):  # fmt: skip
         self.shape = tuple(integer("a size of shape", size) for size in shape)
         self.dtype = dtype_of(dtype)
         self.parameter_dtype = np.dtype(np.float64 if self.dtype == np.float64 else np.float32)
@@ -220,6 +223,9 @@ class Normalization:
             activation=choice("activation", activation, ACTIVATIONS, None),
             negative_slope=negative_slope,
             activation_alpha=activation_alpha,
+            parameter_axes=parameter_axes and parameter_axes.encode(),
+            scale_plus_one=bool(scale_plus_one),
+            parameter_dtype=-1,  # f32, of f64 f64
         )
         self._plan = ctypes.c_void_p()
         sizes = (ctypes.c_int64 * len(self.shape))(*self.shape)

@@ -154,6 +154,18 @@ def test_activations_that_cannot_be_told_from_y(example, activation):
     assert np.allclose(dbeta, daddend.sum(0), rtol=0, atol=1e-12)
 
 
+def test_parameters_over_other_axes(example):
+    """Adaptive layer normalization: a scale, less one, and an offset for each observation."""
+    rng = np.random.default_rng(11)
+    x, gamma, beta = rng.normal(0, 1, (3, 5, 4)), rng.normal(0, 1, (3, 4)), rng.normal(0, 1, (3, 4))
+    norm = example.Normalization("layer", "BTC", x.shape, np.float64, operation_dimension="channel-only",
+                                 parameter_axes="BC", scale_plus_one=True)  # fmt: skip
+    assert norm.num_parameters == 12
+    xhat = (x - x.mean(2, keepdims=True)) / np.sqrt(x.var(2, keepdims=True) + 1e-5)
+    wanted = (1 + gamma[:, None]) * xhat + beta[:, None]
+    assert abs(norm.forward(x, gamma.ravel(), beta.ravel()) - wanted).max() < 1e-13
+
+
 def test_backward_without_x(example):
     rng = np.random.default_rng(5)
     x, dy = rng.standard_normal((2, 4, 6, 10))

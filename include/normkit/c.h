@@ -13,16 +13,17 @@
  *   array                              elements                     type
  *   x, y, dx, dy, residual, sum,       the product of the shape     the plan's dtype
  *   addend, daddend
- *   gamma, beta, dgamma, dbeta         normkit_plan_num_parameters  parameter type
+ *   gamma, beta, dgamma, dbeta         normkit_plan_num_parameters  parameter type, or that of
+ *                                                                   options.parameter_dtype
  *   running_mean, running_variance     normkit_plan_num_running     parameter type
  *   mean, variance given for inference normkit_plan_num_running,    parameter type
  *                                      or, where that is 0,
  *                                      normkit_plan_num_statistics
  *   mean, rstd, variance of training   normkit_plan_num_statistics  double
  *
- * The parameter type is double where the dtype is f64, else float. Parameters are one per channel,
- * statistics one per element of the axes that are not reduced, in the order of x (batch: [C];
- * layer: [B]; instance: [B,C]; group: [B,G] where the format is BCSS).
+ * The parameter type is double where the dtype is f64, else float. Parameters are one per channel
+ * (or see options.parameter_axes), statistics one per element of the axes that are not reduced, in
+ * the order of x (batch: [C]; layer: [B]; instance: [B,C]; group: [B,G] where the format is BCSS).
  *
  * A plan may be used from several threads at once. Every function that can fail returns a status;
  * normkit_last_error() then says what was wrong. No exception leaves the library. */
@@ -95,10 +96,21 @@ typedef struct normkit_options {
   int32_t tree;                    /* not 0: the outermost axis can come in parts, see
                                       normkit_gather; it has to be one without parameters */
   double activation_alpha;         /* of NORMKIT_ELU; finite */
+  const char* parameter_axes;      /* the axes that gamma and beta have, in the order of the format:
+                                      "CS" an own one for each channel and position, "BC" for each
+                                      channel of each observation; NULL: "C" */
+  int32_t scale_plus_one;          /* not 0: 1 + gamma stands for gamma */
+  int32_t parameter_dtype;         /* of gamma, beta and their gradients: a normkit_dtype, or
+                                      NORMKIT_DEFAULT_DTYPE: f32, of f64 f64 */
 } normkit_options;
 
-#define NORMKIT_OPTIONS_DEFAULT \
-  { sizeof(normkit_options), 1e-5, NORMKIT_NO_GROUPS, NULL, NORMKIT_NO_ACTIVATION, 0.01, 0, 1 }
+enum { NORMKIT_DEFAULT_DTYPE = -1 };
+
+#define NORMKIT_OPTIONS_DEFAULT                                                                \
+  {                                                                                            \
+    sizeof(normkit_options), 1e-5, NORMKIT_NO_GROUPS, NULL, NORMKIT_NO_ACTIVATION, 0.01, 0, 1, \
+        NULL, 0, NORMKIT_DEFAULT_DTYPE                                                         \
+  }
 
 /* A normalization of arrays of one shape and dtype, made once and used any number of times. */
 typedef struct normkit_plan normkit_plan;

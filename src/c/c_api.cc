@@ -76,7 +76,7 @@ Normalization::BackwardArgs ToBackwardArgs(const char* function,
 
 namespace {
 
-DType ToDType(normkit_dtype dtype) {
+DType ToDType(normkit_dtype dtype, const char* name) {
   switch (dtype) {
     case NORMKIT_F32:
       return DType::kF32;
@@ -88,9 +88,9 @@ DType ToDType(normkit_dtype dtype) {
       return DType::kF16;
     default:
       Fail(
-          "normkit_plan_create: dtype {} given, expected NORMKIT_F32 (0), NORMKIT_F64 (1), "
+          "normkit_plan_create: {} {} given, expected NORMKIT_F32 (0), NORMKIT_F64 (1), "
           "NORMKIT_BF16 (2) or NORMKIT_F16 (3)",
-          dtype);
+          name, dtype);
   }
 }
 
@@ -127,9 +127,10 @@ Activation ToActivation(normkit_activation activation) {
 normkit_options CompleteOptions(const normkit_options* options) {
   const normkit_options defaults = NORMKIT_OPTIONS_DEFAULT;
   if (!options) return defaults;
-  return Complete("normkit_plan_create", "options", options, "NORMKIT_OPTIONS_DEFAULT", defaults,
-                  {offsetof(normkit_options, negative_slope), offsetof(normkit_options, tree),
-                   offsetof(normkit_options, activation_alpha)});
+  return Complete(
+      "normkit_plan_create", "options", options, "NORMKIT_OPTIONS_DEFAULT", defaults,
+      {offsetof(normkit_options, negative_slope), offsetof(normkit_options, tree),
+       offsetof(normkit_options, activation_alpha), offsetof(normkit_options, parameter_axes)});
 }
 
 normkit_plan* CreatePlan(const char* layer, const char* format, const int64_t* shape, size_t rank,
@@ -148,12 +149,19 @@ normkit_plan* CreatePlan(const char* layer, const char* format, const int64_t* s
   if (options.operation_dimension)
     operation_dimension = ParseOperationDimension(options.operation_dimension);
   const ChosenNorm chosen = ChooseNorm(layer, layout, num_groups, operation_dimension);
-  Normalization op(chosen.spec, chosen.layout, ToDType(dtype),
-                   {.epsilon = options.epsilon,
-                    .activation = ToActivation(options.activation),
-                    .negative_slope = options.negative_slope,
-                    .activation_alpha = options.activation_alpha,
-                    .tree = options.tree != 0});
+  std::optional<DType> parameter_dtype;
+  if (options.parameter_dtype != NORMKIT_DEFAULT_DTYPE)
+    parameter_dtype = ToDType(options.parameter_dtype, "options.parameter_dtype");
+  Normalization op(
+      chosen.spec, chosen.layout, ToDType(dtype, "dtype"),
+      {.epsilon = options.epsilon,
+       .parameter_axes = options.parameter_axes ? ParseAxes(options.parameter_axes) : Dims{0},
+       .parameter_dtype = parameter_dtype,
+       .scale_plus_one = options.scale_plus_one != 0,
+       .activation = ToActivation(options.activation),
+       .negative_slope = options.negative_slope,
+       .activation_alpha = options.activation_alpha,
+       .tree = options.tree != 0});
   std::string description = op.Describe();
   return new normkit_plan{std::move(op), std::move(description)};
 }

@@ -116,7 +116,7 @@ TEST(CApi, RefusesBadPlans) {
   options = NORMKIT_OPTIONS_DEFAULT;
   options.size = 8;
   EXPECT_EQ(CreateError("batch", "BC", {2, 6}, options),
-            "normkit_plan_create: options.size is 8, expected 64: start from "
+            "normkit_plan_create: options.size is 8, expected 80: start from "
             "NORMKIT_OPTIONS_DEFAULT");
 }
 
@@ -225,6 +225,43 @@ TEST(CApi, BelievesProgramsThatKnowFewerOptions) {
   EXPECT_EQ(Create("batch", "BC", {2, 6}, options), nullptr);
   options.size = 56;
   EXPECT_NE(Create("batch", "BC", {2, 6}, options), nullptr) << normkit_last_error();
+  // As compiled before parameter_axes.
+  options = NORMKIT_OPTIONS_DEFAULT;
+  options.parameter_axes = "X";
+  EXPECT_EQ(Create("batch", "BC", {2, 6}, options), nullptr);
+  options.size = 64;
+  EXPECT_NE(Create("batch", "BC", {2, 6}, options), nullptr) << normkit_last_error();
+}
+
+// Channels of each observation, of bf16, less one: the bits of C++.
+TEST(CApi, ParametersOverOtherAxes) {
+  const std::vector<int64_t> shape = {3, 4, 5};
+  normkit_options options = NORMKIT_OPTIONS_DEFAULT;
+  options.parameter_axes = "BC";
+  options.scale_plus_one = 1;
+  options.parameter_dtype = NORMKIT_BF16;
+  const Plan plan = Create("layer", "BCS", shape, options);
+  ASSERT_NE(plan, nullptr) << normkit_last_error();
+  EXPECT_EQ(normkit_plan_num_parameters(plan.get()), 12);
+  std::vector<float> x(60), y(60), expected(60);
+  std::vector<BFloat16> gamma(12);
+  for (size_t i = 0; i < x.size(); ++i) x[i] = static_cast<float>(i * i % 17);
+  for (size_t i = 0; i < gamma.size(); ++i) gamma[i] = ToBFloat16(static_cast<float>(i) / 4);
+  ASSERT_EQ(normkit_forward_training(plan.get(), x.data(), gamma.data(), nullptr, y.data(), nullptr,
+                                     nullptr, nullptr),
+            NORMKIT_OK)
+      << normkit_last_error();
+  Normalization(
+      kLayerNorm, Layout::Make("BCS", shape), DType::kF32,
+      {.parameter_axes = kB | kC, .parameter_dtype = DType::kBF16, .scale_plus_one = true})
+      .ForwardTraining(x.data(), gamma.data(), nullptr, expected.data(), {});
+  EXPECT_EQ(y, expected);
+
+  options.parameter_dtype = 7;
+  EXPECT_EQ(Create("layer", "BCS", shape, options), nullptr);
+  EXPECT_STREQ(normkit_last_error(),
+               "normkit_plan_create: options.parameter_dtype 7 given, expected NORMKIT_F32 (0), "
+               "NORMKIT_F64 (1), NORMKIT_BF16 (2) or NORMKIT_F16 (3)");
 }
 
 TEST(CApi, ErrorsBelongToTheirThread) {
