@@ -128,6 +128,23 @@ TEST_F(Accuracy, F64HoldsOverManyCells) {
     }
 }
 
+// The same of the parameters: 30,000 dy near 100 to each, a few from each observation. What
+// rounding takes of the sum at each of them was up to 16 times the bound.
+TEST_F(Accuracy, F64SumsOfParametersHoldOverManyCells) {
+  const Layout layout = Layout::Make("BCS", std::vector<int64_t>{10'922, 4, 3});
+  for (const Case& test : {Case{kLayerNorm, layout, DType::kF64},
+                           Case{kGroupNorm, layout.SplitChannels(2), DType::kF64},
+                           Case{kInstanceNorm, layout, DType::kF64}}) {
+    Problem p(test, cases::Normals(layout.size(), 3, 0, 1));
+    p.AddToDy(100);
+    const auto forward = ForwardTraining(test.spec, p.x_tensor, &p.gamma_tensor, &p.beta_tensor);
+    const auto worst = cases::WorstGradientFractions(
+        p, Backward(test.spec, p.x_tensor, &p.gamma_tensor, &p.beta_tensor, p.dy_tensor, forward));
+    for (const double fraction : {worst.dx, worst.dgamma, worst.dbeta})
+      EXPECT_LE(fraction, 1) << test.ToString();
+  }
+}
+
 // One dy is as large as all others together, and so its terms: what follows is rounded beside it.
 // Columns of 3 statistics, of which many add to one parameter.
 TEST_F(Accuracy, GradientsBesideAnOutlier) {

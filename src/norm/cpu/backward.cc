@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "src/core/scratch.h"
+#include "src/norm/cpu/exact_sum.h"
 #include "src/norm/cpu/forward.h"
 #include "src/norm/cpu/from_y.h"
 #include "src/norm/cpu/kernels/row_blocks.h"
@@ -13,6 +14,7 @@ namespace {
 
 struct PartialTag;
 struct RanksTag;
+struct RestTag;
 
 // Sums of dy * (x - hi) of cells [first, last) become those of dy * xhat.
 template <class R>
@@ -151,10 +153,25 @@ void GatherCells(const BackwardJob& job, const KernelTable& kernels, bool thread
 
 void AddCellsToParameters(const BackwardJob& job, const ParameterSums& parameters) {
   const Geometry& g = *job.geometry;
+  if (!job.f64) {  // whose bounds are too far off for what f64 rounds
+    for (int64_t cell = 0; cell < g.num_cells; ++cell) {
+      const int64_t p = g.ParamOf(cell);
+      parameters.dgamma[p] += job.cells.dy_x[cell];
+      parameters.dbeta[p] += job.cells.dy[cell];
+    }
+    return;
+  }
+  const int64_t n = g.plan.num_param;
+  double* rest = Scratch<RestTag, double>(static_cast<size_t>(2 * n));
+  std::fill_n(rest, 2 * n, 0.0);
   for (int64_t cell = 0; cell < g.num_cells; ++cell) {
     const int64_t p = g.ParamOf(cell);
-    parameters.dgamma[p] += job.cells.dy_x[cell];
-    parameters.dbeta[p] += job.cells.dy[cell];
+    AddExactly(job.cells.dy_x[cell], parameters.dgamma[p], rest[p]);
+    AddExactly(job.cells.dy[cell], parameters.dbeta[p], rest[n + p]);
+  }
+  for (int64_t p = 0; p < n; ++p) {
+    parameters.dgamma[p] += rest[p];
+    parameters.dbeta[p] += rest[n + p];
   }
 }
 

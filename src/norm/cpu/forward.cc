@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "src/core/scratch.h"
+#include "src/norm/cpu/exact_sum.h"
 #include "src/norm/cpu/finish.h"
 #include "src/norm/cpu/kernels/row_blocks.h"
 #include "src/norm/cpu/tasks.h"
@@ -18,13 +19,6 @@ struct RestTag;
 // Where what `reduce` gathered under this index belongs: its own statistic or that of its cell.
 int64_t StatisticOf(const Geometry& g, int64_t gathered) {
   return g.folds ? g.StatOf(gathered) : gathered;
-}
-
-// sum += value, and to `rest` what that rounds off.
-void AddExactly(double value, double& sum, double& rest) {
-  const double before = sum, all = before + value, added = all - before;
-  rest += (before - (all - added)) + (value - added);
-  sum = all;
 }
 
 // Moments of statistics [first, ...) from those of what was gathered. A statistic may have
