@@ -11,6 +11,7 @@ import sys
 import numpy as np
 import pytest
 
+import oracle
 from conftest import ROOT
 
 EXAMPLE = ROOT / "examples/ctypes_numpy.py"
@@ -114,24 +115,8 @@ def test_what_stands_beside_it_in_networks(example):
         gelu.backward(x, dy, daddend=daddend)
 
 
-# Each activation in NumPy, and its derivative; by tanh, with sigmoid(z) = (1 + tanh(z / 2)) / 2.
-def sigmoid(z):
-    return (1 + np.tanh(z / 2)) / 2
-
-
-SMOOTH = {
-    "silu": (lambda z: z * sigmoid(z), lambda z: sigmoid(z) * (1 + z * sigmoid(-z))),
-    "sigmoid": (sigmoid, lambda z: sigmoid(z) * sigmoid(-z)),
-    "hard-swish": (
-        lambda z: z * np.clip(z + 3, 0, 6) / 6,
-        lambda z: np.where(z <= -3, 0, np.where(z >= 3, 1, z / 3 + 0.5)),
-    ),
-    "elu": (
-        lambda z: np.where(z > 0, z, 0.5 * np.expm1(z)),
-        lambda z: np.where(z > 0, 1, 0.5 * np.exp(z)),
-    ),
-    "softplus": (lambda z: np.log1p(np.exp(z)), sigmoid),
-}
+# Those that cannot be told from y.
+SMOOTH = [name for name in oracle.ACTIVATIONS if "relu" not in name]
 
 
 @pytest.mark.parametrize("activation", SMOOTH)
@@ -140,12 +125,12 @@ def test_activations_that_cannot_be_told_from_y(example, activation):
     x, addend, dy = rng.standard_normal((3, 10, 6))
     gamma, beta = rng.standard_normal((2, 6)) * 2
     norm = example.Normalization(
-        "layer", "BC", x.shape, np.float64, activation=activation, activation_alpha=0.5
+        "layer", "BC", x.shape, np.float64, activation=activation, activation_alpha=oracle.ELU_ALPHA
     )
     y = norm.forward(x, gamma, beta, addend=addend)
     xhat = (x - x.mean(1, keepdims=True)) / np.sqrt(x.var(1, keepdims=True) + 1e-5)
     z = gamma * xhat + beta + addend
-    value, slope = SMOOTH[activation]
+    value, slope = oracle.ACTIVATIONS[activation]
     assert np.allclose(y, value(z), rtol=0, atol=1e-13)
     daddend = np.empty_like(x)
     _, dgamma, dbeta = norm.backward(x, dy, gamma, beta, daddend=daddend, addend=addend)

@@ -6,6 +6,7 @@ Nothing here knows how normkit computes. np.longdouble has a 64-bit significand 
 """
 
 import dataclasses
+import statistics
 
 import numpy as np
 
@@ -147,3 +148,43 @@ class Normalization:
             if self.centered:
                 dx = dx - self.mean_over_reduced(w)
         return dx * self.rstd(variance), self.sum_per_channel(dy * xhat), self.sum_per_channel(dy)
+
+
+def sigmoid(z):
+    return 1 / (1 + np.exp(-z))
+
+
+def tanh_gelu_argument(z):
+    return 2 * np.sqrt(2 / np.pi) * (z + 0.044715 * z**3)
+
+
+NORMAL = statistics.NormalDist()
+ELU_ALPHA = 1.5
+# Value and derivative of each, by name as the program has it; a leaky ReLU of slope 1/8.
+ACTIVATIONS = {
+    "relu": (lambda z: np.maximum(z, 0), lambda z: z > 0),
+    "leaky-relu": (lambda z: np.where(z > 0, z, z / 8), lambda z: np.where(z > 0, 1, 0.125)),
+    "gelu": (
+        lambda z: z * np.vectorize(NORMAL.cdf)(z),
+        lambda z: np.vectorize(NORMAL.cdf)(z) + z * np.vectorize(NORMAL.pdf)(z),
+    ),
+    "gelu-tanh": (
+        lambda z: z * sigmoid(tanh_gelu_argument(z)),
+        lambda z: sigmoid(tanh_gelu_argument(z))
+        + z
+        * sigmoid(tanh_gelu_argument(z))
+        * sigmoid(-tanh_gelu_argument(z))
+        * (2 * np.sqrt(2 / np.pi) * (1 + 3 * 0.044715 * z**2)),
+    ),
+    "silu": (lambda z: z * sigmoid(z), lambda z: sigmoid(z) * (1 + z * sigmoid(-z))),
+    "sigmoid": (sigmoid, lambda z: sigmoid(z) * sigmoid(-z)),
+    "hard-swish": (
+        lambda z: z * np.clip(z + 3, 0, 6) / 6,
+        lambda z: np.where(z <= -3, 0, np.where(z >= 3, 1, z / 3 + 0.5)),
+    ),
+    "elu": (
+        lambda z: np.where(z > 0, z, ELU_ALPHA * np.expm1(z)),
+        lambda z: np.where(z > 0, 1, ELU_ALPHA * np.exp(z)),
+    ),
+    "softplus": (lambda z: np.log1p(np.exp(z)), sigmoid),
+}

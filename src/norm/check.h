@@ -1,7 +1,7 @@
 // What a call of a normalization is refused for: arrays that are missing, or lie over others.
 #pragma once
 
-#include "src/norm/parameters.h"
+#include "src/norm/ready_parameters.h"
 
 namespace normkit {
 

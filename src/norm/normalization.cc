@@ -8,8 +8,8 @@
 #include "src/norm/backend.h"
 #include "src/norm/check.h"
 #include "src/norm/choose.h"
-#include "src/norm/parameters.h"
 #include "src/norm/parts.h"
+#include "src/norm/ready_parameters.h"
 #include "src/norm/statistics.h"
 
 namespace normkit {

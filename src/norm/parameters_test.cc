@@ -1,10 +1,9 @@
 // gamma and beta over any axes, of any type, and 1 + gamma.
-#include "src/norm/parameters.h"
-
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include "normkit/core/threads.h"
+#include "src/core/elements.h"
 #include "src/norm/cases.h"
 #include "src/simd/target.h"
 
@@ -117,9 +116,9 @@ TEST(Parameters, MessagesName) {
             }),
             "layer normalization: parameters of i32, expected f32, f64, bf16 or f16");
   EXPECT_EQ(message([] { ParseAxes("CX"); }),
-            "axes 'CX': letter 'X' is unknown, expected B, T, S and C, each once");
-  EXPECT_EQ(message([] { ParseAxes("CC"); }),
-            "axes 'CC': letter 'C' stands twice, expected B, T, S and C, each once");
+            "format 'CX': letter 'X' is unknown, expected B, T, S and C");
+  EXPECT_EQ(message([] { ParseAxes("CC"); }), "format 'CC': C stands twice, expected at most once");
+  EXPECT_EQ(message([] { ParseAxes("SBS"); }), "axes 'SBS': S stands twice, expected at most once");
   EXPECT_EQ(message([] { ParseAxes(""); }), "axes '': no letter, expected some of B, T, S and C");
   EXPECT_EQ(ParseAxes("SBC"), kB | kS | kC);
 }
@@ -215,10 +214,10 @@ TEST(Parameters, AccumulateInTheirType) {
   std::vector<double> old = {1, -2, 3}, sums = {0.25, 0.5, 300};
   for (const DType dtype : cases::kDTypes) {
     Tensor tensor = cases::MakeTensor(Layout::Make("C", std::vector<int64_t>{3}), dtype, old);
-    AddOrStore(sums.data(), 3, /*accumulate=*/true, dtype, tensor.data());
+    AddOrStore(sums, dtype, /*add=*/true, tensor.data());
     const double third = dtype == DType::kBF16 ? 304 : 303;  // 8 bits
     EXPECT_THAT(cases::ToDoubles(tensor), testing::ElementsAre(1.25, -1.5, third)) << Name(dtype);
-    AddOrStore(sums.data(), 3, /*accumulate=*/false, dtype, tensor.data());
+    AddOrStore(sums, dtype, /*add=*/false, tensor.data());
     EXPECT_THAT(cases::ToDoubles(tensor), testing::ElementsAre(0.25, 0.5, 300)) << Name(dtype);
   }
 }

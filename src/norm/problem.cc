@@ -2,11 +2,10 @@
 
 #include <cmath>
 #include <limits>
-#include <utility>
 
+#include "src/core/elements.h"
 #include "src/core/fail.h"
 #include "src/core/log.h"
-#include "src/norm/parameters.h"
 
 namespace normkit {
 namespace {
@@ -37,11 +36,10 @@ NormSpec WithParameters(const NormSpec& spec, const Layout& layout, const NormOp
   if (o.parameter_axes == 0) return spec;
   NormSpec result = spec;
   result.affine = static_cast<Dims>(o.parameter_axes | (o.parameter_axes & kC ? kG : 0));
-  const std::pair<Dim, char> kLabels[] = {{kB, 'B'}, {kT, 'T'}, {kS, 'S'}, {kC, 'C'}};
-  for (const auto& [label, letter] : kLabels)
+  for (const Dim label : {kB, kT, kS, kC})
     if ((o.parameter_axes & label) != 0 && !layout.Has(label))
-      Fail("{} normalization: parameters over {} given, expected axes of {}", spec.name, letter,
-           layout.ToString());
+      Fail("{} normalization: parameters over {} given, expected axes of {}", spec.name,
+           Layout({{label, 1}}).format(), layout.ToString());
   return result;
 }
 
@@ -81,8 +79,9 @@ void Problem::WarnOfOneValue(double count) const {
 
 void Problem::StoreGradients(const Normalization::BackwardArgs& args, const double* dgamma,
                              const double* dbeta) const {
-  AddOrStore(dgamma, plan.num_param, args.accumulate, parameter_dtype(), args.dgamma);
-  AddOrStore(dbeta, plan.num_param, args.accumulate, parameter_dtype(), args.dbeta);
+  const auto n = static_cast<size_t>(plan.num_param);
+  AddOrStore({dgamma, n}, parameter_dtype(), args.accumulate, args.dgamma);
+  AddOrStore({dbeta, n}, parameter_dtype(), args.accumulate, args.dbeta);
 }
 
 }  // namespace normkit

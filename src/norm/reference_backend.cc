@@ -55,7 +55,7 @@ class ReferenceNormalization : public NormImplementation {
                    const auto gradients =
                        reference::BackwardFrom(in, statistics, dz, sums, args.fixed_statistics);
                    if (args.daddend) FromDoubles(dz, p_.dtype, args.daddend);
-                   Store(gradients.dx, p_.dtype, args.accumulate, args.dx);
+                   AddOrStore(gradients.dx, p_.dtype, args.accumulate, args.dx);
                    p_.StoreGradients(args, gradients.dgamma.data(), gradients.dbeta.data());
                  });
   }
@@ -101,7 +101,7 @@ class ReferenceNormalization : public NormImplementation {
                    sums.count.assign(static_cast<size_t>(p_.plan.num_stat), count);
                    sums.w.assign(from.w, from.w + p_.plan.num_stat);
                    sums.w_xhat.assign(from.w_xhat, from.w_xhat + p_.plan.num_stat);
-                   Store(
+                   AddOrStore(
                        reference::BackwardFrom(in, statistics, dz, sums, args.fixed_statistics).dx,
                        p_.dtype, args.accumulate, args.dx);
                  });
@@ -115,7 +115,7 @@ class ReferenceNormalization : public NormImplementation {
                    const auto gradients =
                        reference::Backward(in, statistics, dz, args.fixed_statistics);
                    if (args.daddend) FromDoubles(dz, p_.dtype, args.daddend);
-                   Store(gradients.dx, p_.dtype, args.accumulate, args.dx);
+                   AddOrStore(gradients.dx, p_.dtype, args.accumulate, args.dx);
                    std::ranges::copy(gradients.dgamma, dgamma);
                    std::ranges::copy(gradients.dbeta, dbeta);
                  });
@@ -238,15 +238,6 @@ class ReferenceNormalization : public NormImplementation {
       const double slope = ActivationSlope(p_.options, addend.empty() ? z[i] : z[i] + addend[i]);
       dy[i] = Rounded(dy[i] * slope, p_.dtype);
     }
-  }
-
-  static void Store(Values values, DType dtype, bool add, void* array) {
-    if (!array) return;
-    if (add) {
-      const Values old = ToDoubles(array, dtype, static_cast<int64_t>(values.size()));
-      for (size_t i = 0; i < values.size(); ++i) values[i] += old[i];
-    }
-    FromDoubles(values, dtype, array);
   }
 
   const Problem& p_;

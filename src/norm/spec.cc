@@ -7,7 +7,6 @@
 
 #include "src/core/fail.h"
 #include "src/core/suggest.h"
-#include "src/core/text.h"
 #include "src/norm/names.h"
 
 namespace normkit {
@@ -51,17 +50,13 @@ const NormSpec& LayerNormSpec(OperationDimension dimension, const Layout& layout
 }
 
 Dims ParseAxes(std::string_view letters) {
-  constexpr std::string_view kLetters = "BTSC";
-  constexpr Dim kLabels[] = {kB, kT, kS, kC};
+  if (letters.empty()) Fail("axes '': no letter, expected some of B, T, S and C");
   Dims result = 0;
-  for (const char letter : letters) {
-    const size_t at = kLetters.find(letter);
-    if (at == std::string_view::npos || (result & kLabels[at]) != 0)
-      Fail("axes {}: letter '{}' {}, expected B, T, S and C, each once", Quoted(letters), letter,
-           at == std::string_view::npos ? "is unknown" : "stands twice");
-    result |= kLabels[at];
+  const Layout layout = Layout::Make(letters, std::vector<int64_t>(letters.size(), 1));
+  for (const Axis& axis : layout.axes()) {
+    if (result & axis.label) Fail("axes '{}': S stands twice, expected at most once", letters);
+    result |= axis.label;
   }
-  if (result == 0) Fail("axes '': no letter, expected some of B, T, S and C");
   return result;
 }
 

@@ -7,9 +7,6 @@
 
 namespace normkit {
 
-// f64 to the nearest of f32, then of a narrow type, over or on top of what is there. Null: nothing.
-void AddOrStore(const double* from, int64_t n, bool accumulate, DType dtype, void* to);
-
 // gamma and beta in ParameterDType(dtype), 1 added where the options say so: those that are given,
 // or copies that live as long as this. Null stays null.
 class ReadyParameters {
