@@ -24,6 +24,7 @@ WHOLE = {
     "compare": "--data digits:20 --network mlp --norm none --mini-batch-size 8 --max-epochs 1 --checkpoints 1 --overwrite",
     "normalize": "x.npy --layer batch --format BC --output y.npy",
     "bench": "--layer layer --shape 2,3 --format BC --seconds 0 --limit 40",
+    "run": "model.onnx --input chw.npy --output-dir out",
     "help": "train",
 }
 
@@ -67,6 +68,7 @@ def is_text(kind):
 def folder(normkit, tmp_path_factory):
     path = tmp_path_factory.mktemp("options")
     np.save(path / "x.npy", np.zeros((28, 28), np.float32))
+    np.save(path / "chw.npy", np.zeros((1, 1, 28, 28), np.float32))
     normkit("train", "--data", "digits:60", "--network", "mlp", "--max-epochs", 1, "--output", path / "model",
             "--json")  # fmt: skip
     (path / "model/model.onnx").rename(path / "model.onnx")

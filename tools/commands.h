@@ -28,5 +28,6 @@ void AddInspect(const Command& app);
 void AddCompare(const Command& app);
 void AddNormalize(const Command& app);
 void AddBench(const Command& app);
+void AddRun(const Command& app);
 
 }  // namespace normkit::tools

@@ -22,8 +22,8 @@ namespace {
 
 // Registering a subcommand: one line here.
 using AddFunction = void (*)(const Command&);
-const std::vector<AddFunction> kCommands = {AddTrain,   AddEval,      AddPredict, AddInspect,
-                                            AddCompare, AddNormalize, AddBench,   AddHelp};
+const std::vector<AddFunction> kCommands = {
+    AddTrain, AddEval, AddPredict, AddInspect, AddCompare, AddNormalize, AddBench, AddRun, AddHelp};
 
 constexpr int kDone = 0, kFailed = 1;
 

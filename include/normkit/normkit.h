@@ -28,6 +28,7 @@
 #include "normkit/nn/networks.h"
 #include "normkit/norm/normalization.h"
 #include "normkit/norm/spec.h"
+#include "normkit/onnx/import.h"
 #include "normkit/onnx/onnx.h"
 #include "normkit/ops/op.h"
 #include "normkit/ops/padding.h"

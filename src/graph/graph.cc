@@ -64,7 +64,7 @@ Value Graph::AddConstant(Tensor elements) {
 }
 
 std::vector<Value> Graph::AddNode(std::shared_ptr<const Op> op, std::vector<Value> inputs) {
-  Node node{std::move(op), std::move(inputs), {}, building_ ? num_layers() : -1};
+  Node node{std::move(op), std::move(inputs), {}, building_ ? num_layers() : -1, title_};
   std::vector<OpInput> types;
   for (const Value input : node.inputs) {
     if (input < 0 || static_cast<size_t>(input) >= values_.size())
@@ -79,7 +79,7 @@ std::vector<Value> Graph::AddNode(std::shared_ptr<const Op> op, std::vector<Valu
     known = Fold(*node.op, types, outputs);
   } catch (const Error& error) {  // of a layer's the layer says whose
     if (building_) throw;
-    Fail("{}: {}", node.op->name(), error.what());
+    Fail("{}: {}", title_.empty() ? node.op->name() : title_, error.what());
   }
   for (size_t i = 0; i < outputs.size(); ++i)
     node.outputs.push_back(AddValue({.type = std::move(outputs[i]),
@@ -172,7 +172,9 @@ int Graph::Find(std::string_view layer_name) const {
 std::string Graph::TitleOf(Value value) const {
   const ValueInfo& info = this->value(value);
   if (info.layer >= 0) return Title(*layer(info.layer).layer);
-  return info.node >= 0 ? std::string(node(info.node).op->name()) : fmt::format("value {}", value);
+  if (info.node < 0) return fmt::format("value {}", value);
+  const Node& made_by = node(info.node);
+  return made_by.title.empty() ? std::string(made_by.op->name()) : made_by.title;
 }
 
 Layout Graph::input_layout() const {

@@ -62,9 +62,12 @@ Pooling::Impl::Impl(PoolingKind kind, const PoolingShape& s, bool training, cons
       y_size_(Product(s.output_size()) * s.channels) {
   const OneThread one_thread;
   const auto algorithm = kind == PoolingKind::kMax ? dnnl::algorithm::pooling_max
-                                                   : dnnl::algorithm::pooling_avg_include_padding;
-  const memory::dims stride = s.stride, size = s.pool_size, dilation(s.size.size(), 0),
-                     before = s.before, after = s.after;
+                         : kind == PoolingKind::kAverage
+                             ? dnnl::algorithm::pooling_avg_include_padding
+                             : dnnl::algorithm::pooling_avg_exclude_padding;
+  const memory::dims stride = s.stride, size = s.pool_size, before = s.before, after = s.after;
+  memory::dims dilation = s.dilations();
+  for (auto& d : dilation) --d;  // oneDNN counts what is between
   size_t workspace_bytes = 0, forward_bytes = 0, backward_bytes = 0;
   for (int64_t piece = 0; piece < cut_.count(); ++piece) {
     const int64_t batch = cut_.length(piece);

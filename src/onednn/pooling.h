@@ -10,7 +10,7 @@
 
 namespace normkit {
 
-enum class PoolingKind { kMax, kAverage };  // the average counts the zeros of the padding
+enum class PoolingKind { kMax, kAverage, kAverageInside };  // inside: of what is no padding
 
 struct PoolingShape {
   int64_t batch;
@@ -18,9 +18,11 @@ struct PoolingShape {
   int64_t channels;
   Space pool_size, stride;
   Space before, after;  // padding, less than pool_size
+  Space dilation = {};  // empty: 1
 
+  Space dilations() const { return dilation.empty() ? Space(size.size(), 1) : dilation; }
   Space output_size() const {
-    return WindowCounts(size, before, after, pool_size, stride, Space(size.size(), 1));
+    return WindowCounts(size, before, after, pool_size, stride, dilations());
   }
 };
 

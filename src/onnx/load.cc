@@ -1,44 +1,21 @@
 // ONNX models to networks.
-#include <filesystem>
-#include <limits>
 #include <set>
 
 #include "normkit/onnx/onnx.h"
 #include "src/core/fail.h"
-#include "src/core/files.h"
 #include "src/core/suggest.h"
-#include "src/data/file_kind.h"
 #include "src/nn/finite_parameters.h"
 #include "src/onnx/metadata.h"
 #include "src/onnx/model.h"
+#include "src/onnx/model_proto.h"
 #include "src/onnx/operator_functions.h"
 #include "src/onnx/operators.h"
 
 namespace normkit {
 namespace {
 
-constexpr uint64_t kMostBytes = std::numeric_limits<int>::max();  // of protobuf
-
-[[noreturn]] void RefuseFile(std::string_view bytes, const std::string& file, const char* why) {
-  const std::string_view kind = FileKind(bytes);
-  if (!kind.empty())
-    Fail("{}: is {}, expected an ONNX model, such as the model.onnx of a training", file, kind);
-  Fail("{}: is not an ONNX model ({} bytes {})", file, bytes.size(), why);
-}
-
-onnx::ModelProto Parse(std::string_view bytes, const std::string& file) {
-  onnx::ModelProto model;
-  if (bytes.size() > kMostBytes ||
-      !model.ParseFromArray(bytes.data(), static_cast<int>(bytes.size())))
-    RefuseFile(bytes, file, "that do not parse");
-  if (!model.has_graph()) RefuseFile(bytes, file, "without a graph");
-  return model;
-}
-
-int64_t OpsetOf(const onnx::ModelProto& model, const std::string& file) {
-  int64_t opset = 0;
-  for (const onnx::OperatorSetIdProto& import : model.opset_import())
-    if (import.domain().empty() || import.domain() == "ai.onnx") opset = import.version();
+int64_t CheckedOpset(const onnx::ModelProto& model, const std::string& file) {
+  const int64_t opset = OpsetOf(model);
   if (opset < kOldestOpset || opset > kNewestOpset)
     Fail("{}: has opset {}, expected {} to {}", file, opset, kOldestOpset, kNewestOpset);
   return opset;
@@ -96,8 +73,8 @@ void CheckMetadata(const Metadata& metadata, const Graph& graph, const std::stri
 namespace {
 
 Network Read(std::string_view bytes, const std::string& file) {
-  const onnx::ModelProto model = Parse(bytes, file);
-  const int64_t opset = OpsetOf(model, file);
+  const onnx::ModelProto model = ParseModel(bytes, file);
+  const int64_t opset = CheckedOpset(model, file);
   CheckGraph(model, file);
   Metadata metadata = ReadMetadata(model, file);
   GraphReader reader(file, model.graph(), metadata.layers);
@@ -119,34 +96,18 @@ Network Read(std::string_view bytes, const std::string& file) {
   return network;
 }
 
-// Messages repeat names from the file, whatever they hold: of readable length.
-std::string Shortened(const std::string& message) {
-  constexpr size_t kLongest = 1000;
-  return message.size() > kLongest ? message.substr(0, kLongest) + "..." : message;
-}
-
 }  // namespace
 
 Network NetworkFromOnnx(std::string_view bytes, const std::string& file) {
-  try {
-    return Read(bytes, file);
-  } catch (const Error& error) {
-    Fail("{}", Shortened(error.what()));
-  }
+  return WithShortErrors([&] { return Read(bytes, file); });
 }
 
 OnnxInfo OnnxInfoOf(std::string_view bytes, const std::string& file) {
-  const onnx::ModelProto model = Parse(bytes, file);
-  return {model.ir_version(), OpsetOf(model, file),
+  const onnx::ModelProto model = ParseModel(bytes, file);
+  return {model.ir_version(), CheckedOpset(model, file),
           fmt::format("{} {}", model.producer_name(), model.producer_version())};
 }
 
-Network LoadOnnx(const std::string& path) {
-  const std::filesystem::path model = std::filesystem::path(path) / "model.onnx";
-  std::error_code error;  // what cannot be looked at is not there
-  if (std::filesystem::is_regular_file(model, error))
-    Fail("{}: is a folder, expected a file, such as {}", path, model.string());
-  return NetworkFromOnnx(ReadFile(path, kMostBytes), path);
-}
+Network LoadOnnx(const std::string& path) { return NetworkFromOnnx(ReadModelFile(path), path); }
 
 }  // namespace normkit

@@ -5,6 +5,7 @@
 #include <string_view>
 
 #include "normkit/nn/network.h"
+#include "normkit/onnx/import.h"
 
 namespace normkit {
 
@@ -16,6 +17,10 @@ void CheckModelBytes(double bytes);
 
 // `file` is what errors call the bytes.
 Network NetworkFromOnnx(std::string_view bytes, const std::string& file);
+
+// Networks of others (import.h); `folder` is where data in other files lie, "": nowhere.
+ImportedNetwork NetworkFromOthers(std::string_view bytes, const std::string& file,
+                                  const std::string& folder, const ImportOptions& options);
 
 // What a model file says of itself, beside the network.
 struct OnnxInfo {

@@ -56,10 +56,12 @@ class NodeReader {
   // Refuses attributes that were not asked for.
   void Done() const;
 
- private:
+ protected:
+  // The attribute, whose type has to be this; null where the node does not have it.
   const onnx::AttributeProto* Find(const std::string& attribute,
                                    onnx::AttributeProto::AttributeType type);
 
+ private:
   const onnx::NodeProto& node_;
   std::string where_;
   std::set<std::string> known_;

@@ -1,6 +1,7 @@
 // Operations that join several values.
 #include "src/core/fail.h"
 #include "src/ops/elementwise.h"
+#include "src/ops/known.h"
 #include "src/ops/ops.h"
 #include "src/ops/pieces.h"
 
@@ -73,70 +74,89 @@ class AdditionOp : public Op {
   bool relu_;
 };
 
+// Rows are what lies before the axis; of each row every input has a run of elements.
 class ConcatenationKernel : public Kernel {
  public:
-  explicit ConcatenationKernel(std::span<const OpInput> inputs) {
+  ConcatenationKernel(std::span<const OpInput> inputs, size_t axis)
+      : bytes_(static_cast<int64_t>(SizeOf(inputs[0].type.dtype))) {
+    const std::vector<int64_t> shape = inputs[0].type.shape.shape();
+    rows_ = 1;
+    for (size_t i = 0; i < axis; ++i) rows_ *= shape[i];
     for (const OpInput& x : inputs) {
-      begin_.push_back(channels_);
-      channels_ += x.type.shape.axes().back().size;
+      begin_.push_back(row_);
+      row_ += rows_ > 0 ? x.type.shape.size() / rows_ : 0;
     }
-    begin_.push_back(channels_);
-    rows_ = inputs[0].type.shape.size() / begin_[1];
+    begin_.push_back(row_);
   }
   bool needs_input(size_t) const override { return false; }
 
   void Forward(const ForwardContext& context) override {
-    ForRowPieces(rows_, channels_, [&](int64_t row) {
+    if (row_ == 0) return;
+    ForRowPieces(rows_, row_, [&](int64_t row) {
       for (size_t k = 0; k < context.inputs.size(); ++k) {
-        const int64_t n = begin_[k + 1] - begin_[k];
-        std::copy_n(context.x(k) + row * n, n, context.y() + row * channels_ + begin_[k]);
+        const int64_t n = (begin_[k + 1] - begin_[k]) * bytes_;
+        std::copy_n(context.x<char>(k) + row * n, n,
+                    context.y<char>() + (row * row_ + begin_[k]) * bytes_);
       }
     });
   }
 
   void Backward(const BackwardContext& context) override {
-    ForRowPieces(rows_, channels_, [&](int64_t row) {
+    ForRowPieces(rows_, row_, [&](int64_t row) {
       for (size_t k = 0; k < context.dinputs.size(); ++k) {
         if (!context.dx(k)) continue;
         const int64_t n = begin_[k + 1] - begin_[k];
-        const float* dy = context.dy() + row * channels_ + begin_[k];
+        const float* dy = context.dy() + row * row_ + begin_[k];
         Store(context.dx(k) + row * n, 0, n, context.add[k], [&](int64_t i) { return dy[i]; });
       }
     });
   }
 
  private:
-  int64_t rows_ = 0, channels_ = 0;
-  std::vector<int64_t> begin_;  // of each input among the channels, and the end of the last
+  int64_t bytes_;  // of an element
+  int64_t rows_ = 0, row_ = 0;
+  std::vector<int64_t> begin_;  // of each input in a row, and the end of the last
 };
 
 class ConcatenationOp : public Op {
  public:
+  explicit ConcatenationOp(int64_t axis) : axis_(axis) {}
   std::string_view name() const override { return "concatenation"; }
   std::vector<ArrayType> Infer(std::span<const OpInput> inputs) const override {
-    const Layout& first = inputs[0].type.shape;
-    std::vector<Axis> axes = first.axes();
-    axes.back().size = 0;
+    const ArrayType& first = inputs[0].type;
+    const size_t axis = Place(inputs);
+    std::vector<Axis> axes = first.shape.axes();
+    axes[axis].size = 0;
     for (const OpInput& x : inputs) {
-      std::vector<Axis> others = x.type.shape.axes();
-      if (others.size() == axes.size()) others.back().size = first.axes().back().size;
-      if (others != first.axes())
-        Fail("inputs are {} and {}, expected sizes that differ in the channels only",
-             first.ToString(), x.type.shape.ToString());
-      axes.back().size += x.type.shape.axes().back().size;
+      std::vector<int64_t> others = x.type.shape.shape(), wanted = first.shape.shape();
+      if (others.size() == wanted.size()) others[axis] = wanted[axis];
+      if (others != wanted || x.type.dtype != first.dtype)
+        Fail("inputs are {} and {}, expected sizes that differ in {} only", Shown(first),
+             Shown(x.type), axis_ == -1 ? "the channels" : fmt::format("axis {}", axis));
+      axes[axis].size += x.type.shape.axes()[axis].size;
     }
-    return {{DType::kF32, Layout(std::move(axes))}};
+    return {{first.dtype, Layout(std::move(axes))}};
   }
   std::unique_ptr<Kernel> Prepare(std::span<const OpInput> inputs,
                                   const Preparation&) const override {
-    return std::make_unique<ConcatenationKernel>(inputs);
+    return std::make_unique<ConcatenationKernel>(inputs, Place(inputs));
   }
+
+ private:
+  size_t Place(std::span<const OpInput> inputs) const {
+    return static_cast<size_t>(AxisOf(axis_, inputs[0].type.shape.rank()));
+  }
+  static std::string Shown(const ArrayType& x) {
+    return x.dtype == DType::kF32 ? x.shape.ToString() : x.ToString();
+  }
+
+  int64_t axis_;
 };
 
 }  // namespace
 
 OpPtr Addition(bool relu) { return std::make_shared<AdditionOp>(relu); }
 
-OpPtr Concatenation() { return std::make_shared<ConcatenationOp>(); }
+OpPtr Concatenation(int64_t axis) { return std::make_shared<ConcatenationOp>(axis); }
 
 }  // namespace normkit::ops

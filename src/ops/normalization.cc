@@ -196,23 +196,33 @@ class NormalizationOp : public Op {
   bool folds() const override { return normalization_.statistics == NormalizationSettings::kOwn; }
 
   std::vector<ArrayType> Infer(std::span<const OpInput> inputs) const override {
-    const ArrayType& x = inputs[0].type;
-    if (inputs[1].type.shape.size() != x.shape.channels())
+    const Layout x = Labelled(inputs[0].type.shape);
+    if (inputs[1].type.shape.size() != x.channels())
       Fail("scale has {} values, expected {} (channels of x, {})", inputs[1].type.shape.size(),
-           x.shape.channels(), x.shape.ToString());
-    std::vector<ArrayType> outputs{x};
+           x.channels(), x.ToString());
+    std::vector<ArrayType> outputs{inputs[0].type};
     if (normalization_.statistics == NormalizationSettings::kBatch)
-      outputs.resize(3,
-                     {DType::kF64, Layout({{kC, x.shape.SizeOf(normalization_.spec->running)}})});
+      outputs.resize(3, {DType::kF64, Layout({{kC, x.SizeOf(normalization_.spec->running)}})});
     return outputs;
   }
   std::unique_ptr<Kernel> Prepare(std::span<const OpInput> inputs,
                                   const Preparation& how) const override {
-    const Layout& x = inputs[0].type.shape;
+    const Layout x = Labelled(inputs[0].type.shape);
     return std::make_unique<NormalizationKernel>(normalization_, x, RowCut(x, how.part, how.time));
   }
 
  private:
+  Layout Labelled(const Layout& x) const {
+    const std::string& format = normalization_.format;
+    if (normalization_.rows_to >= 0) {
+      std::vector<Axis> rows{{kB, 1}, {kC, 1}};
+      for (int i = 0; i < x.rank(); ++i)
+        rows[i < normalization_.rows_to ? 0 : 1].size *= x.axes()[static_cast<size_t>(i)].size;
+      return Layout(std::move(rows));
+    }
+    return format.empty() ? x : Layout::Make(format, x.shape());
+  }
+
   NormalizationSettings normalization_;
 };
 

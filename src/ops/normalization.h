@@ -20,6 +20,10 @@ struct NormalizationSettings {
   bool offset = true;
   bool addend = false;       // y = activation(gamma xhat + beta + addend)
   NormOptions options = {};  // epsilon, num_groups, activation; name, for messages
+  // What the axes of x mean, "BSSC", where their labels do not say it; "": they do.
+  std::string format = "";
+  // x is rows of channels, whatever its axes mean: this one and those behind it; -1: it is not.
+  int rows_to = -1;
 
   size_t mean_input() const { return offset ? 3 : 2; }
 };

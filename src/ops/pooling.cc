@@ -1,5 +1,6 @@
 #include "src/onednn/pooling.h"
 
+#include "src/core/fail.h"
 #include "src/ops/pieces.h"
 #include "src/ops/window.h"
 
@@ -30,9 +31,7 @@ class PoolingKernel : public Kernel {
 
 class PoolingOp : public Op {
  public:
-  PoolingOp(Pool pool, const Window& window) : pool_(pool), window_(window) {
-    window_.dilation = {};
-  }
+  PoolingOp(Pool pool, const Window& window) : pool_(pool), window_(window) {}
   std::string_view name() const override {
     return pool_ == Pool::kMax ? "max pooling" : "average pooling";
   }
@@ -43,16 +42,36 @@ class PoolingOp : public Op {
   }
   std::unique_ptr<Kernel> Prepare(std::span<const OpInput> inputs,
                                   const Preparation& how) const override {
-    return std::make_unique<PoolingKernel>(
-        pool_ == Pool::kMax ? PoolingKind::kMax : PoolingKind::kAverage,
-        Shape(inputs[0].type.shape), how);
+    return std::make_unique<PoolingKernel>(pool_ == Pool::kMax      ? PoolingKind::kMax
+                                           : window_.counts_padding ? PoolingKind::kAverage
+                                                                    : PoolingKind::kAverageInside,
+                                           Shape(inputs[0].type.shape), how);
   }
 
  private:
   PoolingShape Shape(const Layout& x) const {
     PlacedWindow w = Place(window_, x);
+    if (window_.ceil) RoundUp(w);
     return {x.axes()[0].size,    std::move(w.x),      x.axes().back().size, std::move(w.size),
-            std::move(w.stride), std::move(w.before), std::move(w.after)};
+            std::move(w.stride), std::move(w.before), std::move(w.after),   std::move(w.dilation)};
+  }
+
+  // A last window that begins before the padding behind x ends: more padding, which never counts.
+  void RoundUp(PlacedWindow& w) const {
+    for (size_t i = 0; i < w.x.size(); ++i) {
+      const int64_t padded = w.x[i] + w.before[i] + w.after[i];
+      const int64_t covers = (w.size[i] - 1) * w.dilation[i] + 1;
+      int64_t count = (padded - covers + w.stride[i] - 1) / w.stride[i] + 1;
+      if ((count - 1) * w.stride[i] >= w.x[i] + w.before[i]) --count;
+      const int64_t more = (count - 1) * w.stride[i] + covers - padded;
+      if (more <= 0) continue;
+      if (pool_ == Pool::kAverage && window_.counts_padding)
+        Fail(
+            "the last window ends {} elements behind the padding, which an average that counts "
+            "zeros cannot have",
+            more);
+      w.after[i] += more;
+    }
   }
 
   Pool pool_;

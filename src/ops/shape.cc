@@ -1,21 +1,13 @@
 // Arithmetic on shapes, i64 vectors that are known before anything runs, and what they are for.
 #include <algorithm>
-#include <functional>
-#include <numeric>
 
 #include "src/core/fail.h"
+#include "src/ops/known.h"
 #include "src/ops/ops.h"
 #include "src/ops/pieces.h"
 
 namespace normkit::ops {
 namespace {
-
-std::span<const int64_t> KnownVector(const OpInput& input, std::string_view what) {
-  if (input.type.dtype != DType::kI64 || input.type.shape.rank() > 1)
-    Fail("{} is {}, expected an i64 vector", what, input.type.ToString());
-  if (!input.known) Fail("{} is not known before anything runs, expected a constant", what);
-  return {static_cast<const int64_t*>(input.known), static_cast<size_t>(input.type.shape.size())};
-}
 
 ArrayType Vector(size_t size) {
   return {DType::kI64, Layout::Unlabelled(std::vector{static_cast<int64_t>(size)})};
@@ -49,6 +41,23 @@ class ShapeOfOp : public VectorOp {
  private:
   std::vector<int64_t> Elements(std::span<const OpInput> inputs) const override {
     return inputs[0].type.shape.shape();
+  }
+};
+
+class SizeOfOp : public Op {
+ public:
+  std::string_view name() const override { return "size"; }
+  std::vector<ArrayType> Infer(std::span<const OpInput>) const override {
+    return {{DType::kI64, Layout()}};
+  }
+  std::vector<Tensor> Known(std::span<const OpInput> inputs) const override {
+    std::vector<Tensor> known;
+    known.emplace_back(Layout(), DType::kI64);
+    known[0].values<int64_t>()[0] = inputs[0].type.shape.size();
+    return known;
+  }
+  std::unique_ptr<Kernel> Prepare(std::span<const OpInput>, const Preparation&) const override {
+    Fail("{}: is known before anything runs", name());
   }
 };
 
@@ -111,6 +120,27 @@ class SliceOp : public VectorOp {
   int64_t begin_, count_;
 };
 
+class RangeOp : public VectorOp {
+ public:
+  std::string_view name() const override { return "range"; }
+
+ private:
+  std::vector<int64_t> Elements(std::span<const OpInput> inputs) const override {
+    constexpr int64_t kMost = 1 << 24;
+    const auto number = [&](size_t i) {
+      const auto one = KnownVector(inputs[i], "a number");
+      if (one.size() != 1 || one[0] > kMost || one[0] < -kMost)
+        Fail("number {} of a range is one of {}, expected {} to {}", i, one.size(), -kMost, kMost);
+      return one[0];
+    };
+    const int64_t begin = number(0), end = number(1), step = number(2);
+    if (step == 0) Fail("a range has step 0, expected another");
+    std::vector<int64_t> elements;
+    for (int64_t i = begin; step > 0 ? i < end : i > end; i += step) elements.push_back(i);
+    return elements;
+  }
+};
+
 class JoinOp : public VectorOp {
  public:
   std::string_view name() const override { return "join"; }
@@ -126,17 +156,20 @@ class JoinOp : public VectorOp {
   }
 };
 
+// The same elements, of any type.
 class ReshapeKernel : public Kernel {
  public:
-  explicit ReshapeKernel(int64_t size) : size_(size) {}
+  explicit ReshapeKernel(const ArrayType& x)
+      : size_(x.shape.size()), bytes_(static_cast<int64_t>(x.bytes())) {}
   bool needs_input(size_t) const override { return false; }
   bool forward_in_place() const override { return true; }
   bool backward_in_place(size_t i) const override { return i == 0; }
   void Forward(const ForwardContext& context) override {
-    if (context.x() == context.y()) return;
-    ForPieces(size_, [&](int64_t begin, int64_t end) {
-      std::copy(context.x() + begin, context.x() + end, context.y() + begin);
-    });
+    const auto* x = context.x<char>();
+    auto* y = context.y<char>();
+    if (x == y) return;
+    ForPieces(bytes_,
+              [&](int64_t begin, int64_t end) { std::copy(x + begin, x + end, y + begin); });
   }
   void Backward(const BackwardContext& context) override {
     if (!context.dx() || context.dx() == context.dy()) return;
@@ -147,24 +180,21 @@ class ReshapeKernel : public Kernel {
   }
 
  private:
-  int64_t size_;
+  int64_t size_, bytes_;
 };
 
 class ReshapeOp : public Op {
  public:
-  explicit ReshapeOp(std::string format) : format_(std::move(format)) {}
+  ReshapeOp(std::string format, bool zero_keeps)
+      : format_(std::move(format)), zero_keeps_(zero_keeps) {}
   std::string_view name() const override { return "reshape"; }
   std::vector<ArrayType> Infer(std::span<const OpInput> inputs) const override {
     const Layout& x = inputs[0].type.shape;
     const auto wanted = KnownVector(inputs[1], "the shape");
     std::vector<int64_t> shape(wanted.begin(), wanted.end());
-    const auto open = std::ranges::find(shape, -1);
-    if (open != shape.end()) {
-      *open = 1;
-      const int64_t others =
-          std::accumulate(shape.begin(), shape.end(), int64_t{1}, std::multiplies<>());
-      *open = others > 0 ? x.size() / others : -1;
-    }
+    for (size_t i = 0; zero_keeps_ && i < shape.size(); ++i)
+      if (shape[i] == 0 && i < x.axes().size()) shape[i] = x.axes()[i].size;
+    Open(shape, x.size());
     const Layout y = format_.empty() ? Layout::Unlabelled(shape) : Layout::Make(format_, shape);
     if (y.size() != x.size())
       Fail("shape [{}] does not hold the {} elements of x ({})", fmt::join(wanted, ","), x.size(),
@@ -173,19 +203,126 @@ class ReshapeOp : public Op {
   }
   std::unique_ptr<Kernel> Prepare(std::span<const OpInput> inputs,
                                   const Preparation&) const override {
-    return std::make_unique<ReshapeKernel>(inputs[0].type.shape.size());
+    return std::make_unique<ReshapeKernel>(inputs[0].type);
   }
 
  private:
+  // In place of the -1: whatever fits.
+  static void Open(std::vector<int64_t>& shape, int64_t size) {
+    const auto open = std::ranges::find(shape, -1);
+    if (open == shape.end()) return;
+    *open = 1;
+    const int64_t others = Layout::Unlabelled(shape).size();
+    *open = others > 0 ? size / others : -1;
+  }
+
   std::string format_;
+  bool zero_keeps_;
+};
+
+class CopyOp : public Op {
+ public:
+  std::string_view name() const override { return "copy"; }
+  bool folds() const override { return false; }
+  std::vector<ArrayType> Infer(std::span<const OpInput> inputs) const override {
+    return {inputs[0].type};
+  }
+  std::unique_ptr<Kernel> Prepare(std::span<const OpInput> inputs,
+                                  const Preparation&) const override {
+    return std::make_unique<ReshapeKernel>(inputs[0].type);
+  }
+};
+
+// Axes of one element, in or out of the shape.
+class OneElementAxesOp : public Op {
+ public:
+  OneElementAxesOp(std::vector<int64_t> axes, bool add) : axes_(std::move(axes)), add_(add) {}
+  std::string_view name() const override { return add_ ? "axes of one element" : "without axes"; }
+  std::vector<ArrayType> Infer(std::span<const OpInput> inputs) const override {
+    const ArrayType& x = inputs[0].type;
+    return {{x.dtype, Layout(add_ ? Added(x.shape) : Removed(x.shape))}};
+  }
+  std::unique_ptr<Kernel> Prepare(std::span<const OpInput> inputs,
+                                  const Preparation&) const override {
+    return std::make_unique<ReshapeKernel>(inputs[0].type);
+  }
+
+ private:
+  // Which axes of `rank` are meant.
+  std::vector<bool> Chosen(int rank) const {
+    std::vector<bool> chosen(static_cast<size_t>(rank));
+    for (const int64_t axis : axes_) {
+      const auto i = static_cast<size_t>(AxisOf(axis, rank));
+      if (chosen[i]) Fail("axis {} stands twice, expected once", axis);
+      chosen[i] = true;
+    }
+    return chosen;
+  }
+  std::vector<Axis> Added(const Layout& x) const {
+    const std::vector<bool> chosen = Chosen(x.rank() + static_cast<int>(axes_.size()));
+    std::vector<Axis> axes;
+    auto next = x.axes().begin();
+    for (const bool one : chosen) axes.push_back(one ? Axis{kNoLabel, 1} : *next++);
+    return axes;
+  }
+  std::vector<Axis> Removed(const Layout& x) const {
+    const std::vector<bool> chosen = Chosen(x.rank());
+    std::vector<Axis> axes;
+    for (size_t i = 0; i < chosen.size(); ++i) {
+      const bool removed = axes_.empty() ? x.axes()[i].size == 1 : chosen[i];
+      if (!removed)
+        axes.push_back(x.axes()[i]);
+      else if (x.axes()[i].size != 1)
+        Fail("axis {} of x ({}) has {} elements, expected 1", i, x.ToString(), x.axes()[i].size);
+    }
+    return axes;
+  }
+
+  std::vector<int64_t> axes_;
+  bool add_;
+};
+
+// [before the axis, the axis and what is behind it].
+class FlattenAtOp : public Op {
+ public:
+  explicit FlattenAtOp(int64_t axis) : axis_(axis) {}
+  std::string_view name() const override { return "flatten"; }
+  std::vector<ArrayType> Infer(std::span<const OpInput> inputs) const override {
+    const Layout& x = inputs[0].type.shape;
+    const int64_t axis = axis_ == x.rank() ? axis_ : AxisOf(axis_, x.rank());
+    std::vector<Axis> axes{{kNoLabel, 1}, {kNoLabel, 1}};
+    for (int64_t i = 0; i < x.rank(); ++i)
+      axes[i < axis ? 0 : 1].size *= x.axes()[static_cast<size_t>(i)].size;
+    if (axis == 1) axes[0].label = x.axes()[0].label;
+    return {{inputs[0].type.dtype, Layout(std::move(axes))}};
+  }
+  std::unique_ptr<Kernel> Prepare(std::span<const OpInput> inputs,
+                                  const Preparation&) const override {
+    return std::make_unique<ReshapeKernel>(inputs[0].type);
+  }
+
+ private:
+  int64_t axis_;
 };
 
 }  // namespace
 
 OpPtr ShapeOf() { return std::make_shared<ShapeOfOp>(); }
+OpPtr SizeOf() { return std::make_shared<SizeOfOp>(); }
 OpPtr MakeArithmetic(Arithmetic kind) { return std::make_shared<ArithmeticOp>(kind); }
 OpPtr Slice(int64_t begin, int64_t count) { return std::make_shared<SliceOp>(begin, count); }
+OpPtr Range() { return std::make_shared<RangeOp>(); }
 OpPtr Join() { return std::make_shared<JoinOp>(); }
-OpPtr Reshape(const std::string& format) { return std::make_shared<ReshapeOp>(format); }
+OpPtr Reshape(const std::string& format, bool zero_keeps) {
+  return std::make_shared<ReshapeOp>(format, zero_keeps);
+}
+OpPtr AddAxes(std::vector<int64_t> axes) {
+  return std::make_shared<OneElementAxesOp>(std::move(axes), true);
+}
+OpPtr RemoveAxes(std::vector<int64_t> axes) {
+  return std::make_shared<OneElementAxesOp>(std::move(axes), false);
+}
+OpPtr Copy() { return std::make_shared<CopyOp>(); }
+OpPtr FlattenAt(int64_t axis) { return std::make_shared<FlattenAtOp>(axis); }
 
 }  // namespace normkit::ops

@@ -15,14 +15,14 @@ Space ForEach(const Space& given, size_t dims, std::string_view what) {
 }
 
 // Zeros before and after that make ceil(x / stride) windows.
-void KeepSize(PlacedWindow& window) {
+void KeepSize(PlacedWindow& window, bool odd_before) {
   for (size_t i = 0; i < window.x.size(); ++i) {
     const int64_t outputs = (window.x[i] + window.stride[i] - 1) / window.stride[i];
     const int64_t covered =
         (outputs - 1) * window.stride[i] + (window.size[i] - 1) * window.dilation[i] + 1;
     const int64_t zeros = std::max<int64_t>(0, covered - window.x[i]);
-    window.before[i] = zeros / 2;
-    window.after[i] = zeros - zeros / 2;
+    window.before[i] = odd_before ? zeros - zeros / 2 : zeros / 2;
+    window.after[i] = zeros - window.before[i];
   }
 }
 
@@ -40,7 +40,7 @@ void CheckFits(const PlacedWindow& window, const Layout& x) {
 
 }  // namespace
 
-PlacedWindow Place(const Window& window, const Layout& x) {
+PlacedWindow PlaceAnywhere(const Window& window, const Layout& x) {
   const std::vector<int64_t> shape = x.shape();
   if (shape.size() < 3 || shape.size() > 5)
     Fail("input is {}, expected 1 to 3 dimensions of space between the batch and the channels",
@@ -53,7 +53,12 @@ PlacedWindow Place(const Window& window, const Layout& x) {
       {shape.begin() + 1, shape.end() - 1},   ForEach(window.size, dims, "the window"),
       ForEach(window.stride, dims, "stride"), ForEach(window.dilation, dims, "dilation"),
       {before.begin() + last, before.end()},  {after.begin() + last, after.end()}};
-  if (same) KeepSize(placed);
+  if (same) KeepSize(placed, window.odd_before);
+  return placed;
+}
+
+PlacedWindow Place(const Window& window, const Layout& x) {
+  PlacedWindow placed = PlaceAnywhere(window, x);
   CheckFits(placed, x);
   return placed;
 }

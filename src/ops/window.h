@@ -12,6 +12,9 @@ struct PlacedWindow {
   Space counts() const { return WindowCounts(x, before, after, size, stride, dilation); }
 };
 
+// The same for windows that may be larger than x: of transposed convolutions.
+PlacedWindow PlaceAnywhere(const Window& window, const Layout& x);
+
 // Throws where the window is larger than the padded input.
 PlacedWindow Place(const Window& window, const Layout& x);
 

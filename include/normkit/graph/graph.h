@@ -6,6 +6,7 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "normkit/core/array.h"
@@ -41,7 +42,8 @@ struct ValueInfo {
 struct Node {
   std::shared_ptr<const Op> op;
   std::vector<Value> inputs, outputs;
-  int layer = -1;  // which it is a part of; -1: none
+  int layer = -1;     // which it is a part of; -1: none
+  std::string title;  // whose errors it has, where it is no layer's; "": the operation's
 };
 
 // What Graph::Add(layer) added, for those who think in layers.
@@ -77,6 +79,8 @@ class NORMKIT_API Graph {
   Value AddParameter(ParameterSpec spec);  // trainable or state; of the layer being added
   Value AddConstant(Tensor elements);
   std::vector<Value> AddNode(std::shared_ptr<const Op> op, std::vector<Value> inputs);
+  // What the nodes that are added from now on are called in messages.
+  void SetTitle(std::string title) { title_ = std::move(title); }
 
   std::span<const ValueInfo> values() const { return values_; }
   std::span<const Node> nodes() const { return nodes_; }
@@ -127,6 +131,7 @@ class NORMKIT_API Graph {
   std::vector<Value> inputs_;
   std::map<std::string, int, std::less<>> names_;          // layers by name
   std::map<std::string, int, std::less<>> taken_numbers_;  // by short name: 1 to this one
+  std::string title_;                                      // of nodes to come
   LayerRecord* building_ = nullptr;                        // during AddLayer
   const LayerRecord* tied_ = nullptr;                      // whose parameters it takes
 };

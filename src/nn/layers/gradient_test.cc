@@ -19,7 +19,11 @@
 #include "normkit/graph/graph.h"
 #include "normkit/nn/layers.h"
 #include "src/graph/plan.h"
+#include "src/ops/binary.h"
 #include "src/ops/elementwise.h"
+#include "src/ops/functions.h"
+#include "src/ops/ops.h"
+#include "src/ops/resize.h"
 
 namespace normkit {
 namespace {
@@ -40,6 +44,116 @@ Layout Image(int64_t b, int64_t h, int64_t w, int64_t c) {
   return Layout({{kB, b}, {kS, h}, {kS, w}, {kC, c}});
 }
 Layout Features(int64_t b, int64_t c) { return Layout({{kB, b}, {kC, c}}); }
+
+// An operation whose last inputs are these constants.
+class OpOfConstants : public Op {
+ public:
+  OpOfConstants(std::shared_ptr<const Op> op, const std::vector<std::vector<int64_t>>& constants)
+      : op_(std::move(op)) {
+    for (const auto& numbers : constants) {
+      constants_.emplace_back(Layout::Unlabelled(std::vector{std::ssize(numbers)}), DType::kI64);
+      std::ranges::copy(numbers, constants_.back().values<int64_t>().begin());
+    }
+  }
+  std::string_view name() const override { return op_->name(); }
+  std::vector<ArrayType> Infer(std::span<const OpInput> inputs) const override {
+    return op_->Infer(All(inputs));
+  }
+  std::unique_ptr<Kernel> Prepare(std::span<const OpInput> inputs,
+                                  const Preparation& how) const override {
+    return op_->Prepare(All(inputs), how);
+  }
+
+ private:
+  std::vector<OpInput> All(std::span<const OpInput> inputs) const {
+    std::vector<OpInput> all(inputs.begin(), inputs.end());
+    for (const Tensor& constant : constants_) all.push_back({constant.type(), constant.data()});
+    return all;
+  }
+
+  std::shared_ptr<const Op> op_;
+  std::vector<Tensor> constants_;
+};
+
+// An operation alone, on the inputs and then parameters of these shapes.
+class OpLayer : public Layer {
+ public:
+  OpLayer(std::shared_ptr<const Op> op, std::vector<std::vector<int64_t>> parameters)
+      : Layer(""), op_(std::move(op)), parameters_(std::move(parameters)) {}
+  std::string_view type() const override { return op_->name(); }
+  std::string_view short_name() const override { return "op"; }
+  std::vector<Value> Build(Graph& graph, std::span<const Value> inputs) const override {
+    std::vector<Value> reads(inputs.begin(), inputs.end());
+    for (const auto& shape : parameters_)
+      reads.push_back(graph.AddParameter(
+          {fmt::format("p{}", reads.size()), shape, [](std::span<float> values, Random& random) {
+             for (float& x : values) x = static_cast<float>(random.Normal());
+           }}));
+    return graph.AddNode(op_, std::move(reads));
+  }
+
+ private:
+  std::shared_ptr<const Op> op_;
+  std::vector<std::vector<int64_t>> parameters_;
+};
+
+// Operations that no layer has, but networks of others.
+std::vector<Case> OpCases() {
+  std::vector<Case> cases;
+  const auto add = [&](std::string name, const std::shared_ptr<const Op>& op,
+                       std::vector<Layout> inputs, std::vector<std::vector<int64_t>> constants = {},
+                       bool kinks = false, std::vector<std::vector<int64_t>> parameters = {}) {
+    const auto bound = std::make_shared<OpOfConstants>(op, constants);
+    cases.push_back({std::move(name), [=] { return std::make_shared<OpLayer>(bound, parameters); },
+                     std::move(inputs), kinks});
+  };
+  const Layout image = Image(2, 5, 4, 3), row = Image(1, 1, 4, 3), channels = Layout({{kC, 3}});
+  for (const char* name : {"add", "subtract", "multiply"}) {
+    const auto op = ops::MakeBinary(ops::FindBinary(name));
+    add(std::string("Binary_") + name, op, {image, image});
+    add(std::string("Binary_broadcast_") + name, op, {image, row});
+    add(std::string("Binary_channels_") + name, op, {channels, image});
+  }
+  for (const char* name :
+       {"sine", "cosine", "softplus", "swish", "mish", "GELU by tanh", "erf", "negative",
+        "softsign", "ELU", "CELU", "SELU", "affine", "absolute", "exponential"})
+    add(std::string("Function_") + name, ops::MakeFunction(ops::FindFunction(name), 0.8f, 1.25f),
+        {image}, {}, true);
+  // Between their kinks.
+  add("Function_clamp", ops::MakeFunction(ops::FindFunction("clamp"), -9, 9), {image});
+  for (const char* name : {"hard sigmoid", "hard swish"})
+    add(std::string("Function_") + name, ops::MakeFunction(ops::FindFunction(name), 0.05f, 0.5f),
+        {image});
+  add("Transpose", ops::Transpose({2, 0, 3, 1}), {image});
+  add("SliceAxes", ops::SliceAxes(), {image}, {{-1, 1}, {-9, 9}, {1, 2}, {-2, 2}});
+  add("Expand", ops::Expand(), {row}, {{2, 5, 1, 1}});
+  add("Gather", ops::Gather(1), {image}, {{3, 0, -1, 3}});
+  add("ConcatenationOfRows", ops::Concatenation(1), {image, Image(2, 1, 4, 3)});
+  add("AddAxes", ops::AddAxes({0, 2}), {image});
+  add("FlattenAt", ops::FlattenAt(2), {image});
+  const std::vector<int64_t> around{0, 1, 2, 0, 0, 3, 1, 0}, cut{0, -1, 2, 0, 0, 2, -1, 0};
+  add("PadConstant", ops::Pad(ops::Edge::kConstant), {image}, {around});
+  add("PadReflect", ops::Pad(ops::Edge::kReflect), {image}, {around});
+  add("PadRepeat", ops::Pad(ops::Edge::kRepeat), {image}, {around});
+  add("PadCuts", ops::Pad(ops::Edge::kConstant), {image}, {cut});
+  for (const auto mode :
+       {ops::ResizeSettings::kNearest, ops::ResizeSettings::kLinear, ops::ResizeSettings::kCubic}) {
+    const ops::ResizeSettings settings{.mode = mode, .axes = {2, 1}};
+    add("ResizeLarger" + std::to_string(mode), ops::Resize(settings), {image}, {{7, 11}});
+    add("ResizeSmaller" + std::to_string(mode), ops::Resize(settings), {image}, {{2, 3}});
+  }
+  add("ReduceMean", ops::Reduce(ops::Reduction::kMean, {1, 2}), {image});
+  add("ReduceSum", ops::Reduce(ops::Reduction::kSum, {0, -1}), {image});
+  add("ReduceSumOfSquares", ops::Reduce(ops::Reduction::kSumOfSquares, {3}), {image});
+  add("MatrixProducts", ops::MatrixProducts(), {Image(2, 3, 4, 5), Image(2, 3, 5, 2)});
+  const ops::Window window{.size = {3, 2}, .stride = {2, 1}, .padding = {false, 1, 0, 0, 1}};
+  add("TransposedConvolution", ops::TransposedConvolution(window, 1), {image}, {}, false,
+      {{3, 4, 3, 2}, {4}});
+  add("TransposedConvolutionOfGroups",
+      ops::TransposedConvolution({.size = {2, 2}, .stride = {3, 2}}, 3, {.more = {2, 1}}), {image},
+      {}, false, {{3, 2, 2, 2}});
+  return cases;
+}
 
 std::vector<Case> Cases() {
   const Layout image = Image(3, 5, 7, 4), features = Features(5, 7);
@@ -184,7 +298,11 @@ std::vector<Case> Cases() {
   rows("GlobalAveragePooling", [] { return GlobalAveragePooling1d(); });
   rows("LastStep", [] { return LastStep(); });
   rows("RmsNormalization", [] { return RmsNormalization({.epsilon = 0.01}); });
-  for (size_t i = 0; i < cases.size(); ++i) cases[i].name += fmt::format("_{}", i);
+  for (Case& test : OpCases()) cases.push_back(std::move(test));
+  for (size_t i = 0; i < cases.size(); ++i) {
+    std::ranges::replace(cases[i].name, ' ', '_');
+    cases[i].name += fmt::format("_{}", i);
+  }
   return cases;
 }
 

@@ -1,0 +1,16 @@
+// y[i, j, ..] = x[maps[0][i], maps[1][j], ..].
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <vector>
+
+#include "src/ops/ops.h"
+
+namespace normkit::ops {
+
+using IndexMaps = std::vector<std::vector<int64_t>>;  // of each axis of y; -1: filled with 0
+
+std::unique_ptr<Kernel> MakeIndexMap(const IndexMaps& maps, const ArrayType& x);
+
+}  // namespace normkit::ops

@@ -1,0 +1,229 @@
+"""Small networks for the importer, made with onnx: a name, the network, and what it reads."""
+
+import numpy as np
+from onnx import TensorProto, helper, numpy_helper
+
+RANDOM = np.random.default_rng(1)
+IMAGE = (2, 6, 9, 7)  # N, C, H, W
+
+
+def normal(*shape):
+    return RANDOM.normal(size=shape).astype(np.float32)
+
+
+class Case:
+    def __init__(self, name, nodes, feeds, constants=None, opset=17, outputs=("y",), dynamic=True):
+        self.name, self.feeds, self.opset = name, feeds, opset
+        inputs = [
+            helper.make_tensor_value_info(
+                key, helper.np_dtype_to_tensor_dtype(x.dtype),
+                [f"{key}{i}" if dynamic else size for i, size in enumerate(x.shape)],
+            )
+            for key, x in feeds.items()
+        ]  # fmt: skip
+        graph = helper.make_graph(
+            nodes, name, inputs,
+            [helper.make_tensor_value_info(y, TensorProto.UNDEFINED, None) for y in outputs],
+            [numpy_helper.from_array(np.asarray(x), key) for key, x in (constants or {}).items()],
+        )  # fmt: skip
+        for output in graph.output:
+            output.ClearField("type")
+        self.model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", opset)])
+        self.model.ir_version = 8
+
+
+def node(kind, inputs, outputs="y", **attributes):
+    return helper.make_node(kind, inputs.split(), outputs.split(), **attributes)
+
+
+def one(kind, opset=17, inputs="x", name="", constants=None, feeds=None, dynamic=True, **attributes):
+    return Case(f"{kind}{name}", [node(kind, inputs, **attributes)], feeds or {"x": normal(*IMAGE)},
+                constants, opset, dynamic=dynamic)  # fmt: skip
+
+
+def element_cases():
+    maps = ["Relu", "Tanh", "Sigmoid", "Softplus", "Softsign", "Exp", "Neg", "Abs", "Floor", "Ceil",
+            "Round", "Erf", "Sin", "Cos", "Elu", "Selu", "Celu", "LeakyRelu", "ThresholdedRelu",
+            "HardSigmoid", "HardSwish", "Identity", "Reciprocal"]  # fmt: skip
+    yield from (one(kind) for kind in maps)
+    yield one("Mish", 18)
+    for text in ("none", "tanh"):
+        yield one("Gelu", 20, name=f"_{text}", approximate=text)
+    positive = {"x": np.abs(normal(*IMAGE)) + np.float32(0.1)}
+    yield from (one(kind, feeds=positive) for kind in ("Log", "Sqrt"))
+    for kind in ("Add", "Sub", "Mul", "Div", "Min", "Max"):
+        yield one(kind, inputs="x b", name="_channels", constants={"b": normal(6, 1, 1)})
+        yield one(kind, inputs="b x", name="_column", constants={"b": normal(7)})
+        yield one(kind, inputs="x b", name="_both", feeds={"x": normal(*IMAGE), "b": normal(2, 6, 1, 7)})
+    yield one("Pow", inputs="x b", feeds=positive, constants={"b": np.float32(2.5)})
+    yield one("Mean", inputs="x b b", feeds={"x": normal(*IMAGE), "b": normal(1, 6, 1, 1)})
+    yield one("PRelu", inputs="x s", constants={"s": normal(6, 1, 1)})
+    yield one("Clip", name="_6", opset=7, min=-0.5, max=0.25)
+    yield one("Clip", name="_11", inputs="x lo hi", constants={"lo": np.float32(-0.5), "hi": np.float32(0.25)})
+    yield Case("Where", [node("Greater", "x b", "c"), node("Not", "c", "d"), node("Where", "d x b")],
+               {"x": normal(*IMAGE)}, {"b": normal(6, 1, 1)})  # fmt: skip
+    yield Case("Cast", [node("Cast", "x", "i", to=7), node("Mul", "i two", "d"), node("Cast", "d", to=1)],
+               {"x": 9 * normal(*IMAGE)}, {"two": np.int64(2)})  # fmt: skip
+    yield Case("Bytes", [node("Cast", "x", to=1)], {"x": RANDOM.integers(0, 256, IMAGE).astype(np.uint8)})
+
+
+def window_cases():
+    weights = {"w": normal(4, 6, 3, 2), "b": normal(4)}
+    yield one("Conv", inputs="x w b", constants=weights)
+    yield one("Conv", inputs="x w", name="_all", constants={"w": normal(4, 3, 3, 2)}, group=2, strides=[2, 1],
+              dilations=[2, 3], pads=[1, 0, 3, 2])  # fmt: skip
+    for same in ("SAME_UPPER", "SAME_LOWER", "VALID"):
+        yield one("Conv", inputs="x w b", name=f"_{same}", constants=weights, strides=[2, 2], auto_pad=same)
+        yield one("ConvTranspose", inputs="x w", name=f"_{same}", constants={"w": normal(6, 4, 3, 4)},
+                  strides=[2, 2], auto_pad=same)  # fmt: skip
+    for rank, name in ((1, "_1d"), (3, "_3d")):
+        x = {"x": normal(2, 6, *[5] * rank)}
+        yield one("Conv", inputs="x w b", name=name, feeds=x,
+                  constants={"w": normal(4, 6, *[3] * rank), "b": normal(4)}, pads=[1] * (2 * rank))  # fmt: skip
+        yield one("ConvTranspose", inputs="x w b", name=name, feeds=x, strides=[2] * rank,
+                  constants={"w": normal(6, 4, *[3] * rank), "b": normal(4)})  # fmt: skip
+        yield one("MaxPool", name=name, feeds=x, kernel_shape=[2] * rank)
+        yield one("InstanceNormalization", inputs="x w b", name=name, feeds=x,
+                  constants={"w": normal(6), "b": normal(6)})  # fmt: skip
+    yield one("ConvTranspose", inputs="x w b", name="_all", strides=[3, 2], group=2, output_padding=[1, 1],
+              pads=[1, 0, 2, 1], dilations=[1, 2], constants={"w": normal(6, 2, 3, 2), "b": normal(4)})  # fmt: skip
+    for more in ({}, {"auto_pad": "SAME_UPPER"}):
+        yield one("ConvTranspose", inputs="x w", name=f"_output_shape{len(more)}", strides=[2, 2],
+                  output_shape=[17, 15], constants={"w": normal(6, 4, 4, 4)}, **more)  # fmt: skip
+    for kind in ("MaxPool", "AveragePool"):
+        yield one(kind, kernel_shape=[3, 2])
+        yield one(kind, name="_pads", kernel_shape=[3, 3], strides=[2, 2], pads=[1, 0, 2, 1])
+        yield one(kind, name="_ceil", kernel_shape=[2, 3], strides=[2, 2], ceil_mode=1)
+        yield one(kind, name="_same", kernel_shape=[2, 3], strides=[2, 2], auto_pad="SAME_LOWER")
+    yield one("MaxPool", name="_dilations", kernel_shape=[2, 3], dilations=[2, 2])
+    yield one("AveragePool", name="_counts", kernel_shape=[3, 3], pads=[1, 1, 1, 1], count_include_pad=1)
+    yield from (one(kind) for kind in ("GlobalAveragePool", "GlobalMaxPool"))
+
+
+def norm_cases():
+    channels = {"w": normal(6), "b": normal(6)}
+    statistics = {**channels, "m": normal(6), "v": np.abs(normal(6)) + np.float32(0.1)}
+    for opset in (7, 9, 14, 15):
+        yield one("BatchNormalization", opset, "x w b m v", f"_{opset}", statistics)
+    yield one("BatchNormalization", inputs="x w b m v", name="_features", constants=statistics,
+              feeds={"x": normal(4, 6)})  # fmt: skip
+    yield one("InstanceNormalization", 7, "x w b", constants=channels, epsilon=1e-3)
+    yield one("LayerNormalization", inputs="x w b", constants={"w": normal(7), "b": normal(7)})
+    yield one("LayerNormalization", inputs="x w", name="_axis", constants={"w": normal(6, 9, 7)}, axis=1)
+    yield one("LayerNormalization", inputs="x w b", name="_channels", axis=1,
+              constants={"w": normal(6, 1, 1), "b": normal(6, 1, 1)})  # fmt: skip
+    yield one("LayerNormalization", inputs="x w", name="_columns", constants={"w": normal(7)}, axis=2)
+    yield one("GroupNormalization", 21, "x w b", constants=channels, num_groups=2)
+    yield one("RMSNormalization", 23, "x w", constants={"w": normal(9, 7)}, axis=-2)
+    yield one("MeanVarianceNormalization", 13)
+
+
+def shape_cases():
+    def ints(*values):
+        return np.array(values, np.int64)
+
+    for mode in ("constant", "reflect", "edge"):
+        yield one("Pad", 7, name=f"_{mode}_7", mode=mode, pads=[0, 0, 2, 1, 0, 0, 0, 3])
+        yield one("Pad", 13, "x p", f"_{mode}_13", {"p": ints(0, 1, 2, 1, 1, 0, 0, 3)}, mode=mode)
+        yield Case(f"Pad_behind_conv_{mode}",
+                   [node("Conv", "x w", "c"), node("Pad", "c p", "d", mode=mode), node("Conv", "d v")],
+                   {"x": normal(*IMAGE)},
+                   {"w": normal(4, 6, 3, 3), "v": normal(3, 4, 3, 3), "p": ints(0, 0, 1, 1, 0, 0, 2, 1)})  # fmt: skip
+    yield one("Pad", 18, "x p v a", "_axes", {"p": ints(1, 2, 0, 3), "v": np.float32(1.5), "a": ints(-1, 2)})
+    for mode in ("nearest", "linear"):
+        yield one("Upsample", 7, name=f"_{mode}", mode=mode, scales=[1.0, 1.0, 2.0, 3.0])
+    places = ["half_pixel", "pytorch_half_pixel", "align_corners", "asymmetric"]
+    for mode in ("nearest", "linear", "cubic"):
+        for place in places:
+            for name, size in (("up", (2, 6, 13, 20)), ("down", (2, 6, 4, 3))):
+                yield Case(f"Resize_{mode}_{place}_{name}",
+                           [helper.make_node("Resize", ["x", "", "", "s"], ["y"], mode=mode,
+                                             coordinate_transformation_mode=place)],
+                           {"x": normal(*IMAGE)}, {"s": ints(*size)})  # fmt: skip
+    for rounding in ("round_prefer_floor", "round_prefer_ceil", "floor", "ceil"):
+        yield Case(f"Resize_{rounding}",
+                   [helper.make_node("Resize", ["x", "", "s"], ["y"], mode="nearest", nearest_mode=rounding)],
+                   {"x": normal(*IMAGE)}, {"s": np.array([1, 1, 1.7, 0.6], np.float32)})  # fmt: skip
+    yield one("Transpose", perm=[3, 0, 2, 1])
+    yield one("Flatten", axis=2)
+    yield one("Reshape", inputs="x s", constants={"s": ints(0, -1, 7)})
+    yield one("Squeeze", inputs="x a", constants={"a": ints(1)}, feeds={"x": normal(3, 1, 4)})
+    yield one("Unsqueeze", 11, axes=[0, 4])
+    yield one("Expand", inputs="x s", constants={"s": ints(2, 1, 9, 7)}, feeds={"x": normal(6, 1, 7)})
+    yield one("Gather", inputs="x i", constants={"i": ints(3, 0, 2)}, axis=2)
+    yield one("Slice", 9, starts=[1, -4], ends=[5, 100], axes=[1, 3], name="_9")
+    yield one("Slice", inputs="x s e a t",
+              constants={"s": ints(-1, 0), "e": ints(-100, 5), "a": ints(2, 1), "t": ints(-2, 2)})  # fmt: skip
+    yield Case("Split", [node("Split", "x s", "a b", axis=1), node("Concat", "b a", axis=1)],
+               {"x": normal(*IMAGE)}, {"s": ints(2, 4)})  # fmt: skip
+    yield Case("Concat_behind_convs",
+               [node("Conv", "x w", "a"), node("Conv", "x v", "b"), node("Concat", "a b", axis=1)],
+               {"x": normal(*IMAGE)}, {"w": normal(4, 6, 1, 1), "v": normal(3, 6, 1, 1)})  # fmt: skip
+    for kind in ("ReduceMean", "ReduceMax", "ReduceMin", "ReduceL2", "ReduceSumSquare", "ReduceProd"):
+        yield one(kind, 13, axes=[1, 3], keepdims=0)
+    yield one("ReduceSum", inputs="x a", constants={"a": ints(-1, 0)})
+    # As exporters write x.view(x.size(0), -1) and F.interpolate(x, size=y.shape[2:]).
+    yield Case("Shapes",
+               [node("Shape", "x", "s"), node("Gather", "s zero", "n", axis=0), node("Unsqueeze", "n axis", "m"),
+                node("Concat", "m open", "t", axis=0), node("Reshape", "x t")],
+               {"x": normal(*IMAGE)}, {"zero": np.int64(0), "axis": ints(0), "open": ints(-1)})  # fmt: skip
+    yield Case("Fills",
+               [node("Shape", "x", "s"), node("ConstantOfShape", "s", "c",
+                     value=numpy_helper.from_array(np.array([0.5], np.float32))), node("Add", "x c")],
+               {"x": normal(*IMAGE)})  # fmt: skip
+    yield Case("Sizes_as_input", [helper.make_node("Resize", ["x", "", "", "s"], ["y"], mode="nearest")],
+               {"x": normal(*IMAGE), "s": ints(2, 6, 4, 5)}, dynamic=False)  # fmt: skip
+
+
+def product_cases():
+    yield one("Gemm", inputs="x w b", constants={"w": normal(6, 5), "b": normal(5)}, feeds={"x": normal(4, 6)})
+    yield one("Gemm", inputs="x w b", name="_all", constants={"w": normal(5, 6), "b": normal(4, 1)},
+              feeds={"x": normal(6, 4)}, alpha=0.5, beta=2.0, transA=1, transB=1)  # fmt: skip
+    yield one("MatMul", inputs="x w", constants={"w": normal(7, 5)})
+    yield one("MatMul", inputs="x b", name="_both", feeds={"x": normal(2, 3, 4, 5), "b": normal(3, 5, 2)})
+    yield one("MatMul", inputs="x b", name="_vector", feeds={"x": normal(3, 5), "b": normal(5)})
+    for opset, axis in ((11, 1), (11, 2), (13, 1), (13, 2), (13, -1)):
+        yield one("Softmax", opset, name=f"_{opset}_{axis}", axis=axis)
+    yield one("LogSoftmax")
+
+
+def network_cases():
+    def transformer():
+        t, d, heads = 5, 12, 3
+        sizes = {"wqkv": normal(d, 3 * d) / 3, "bqkv": normal(3 * d), "wo": normal(d, d) / 3, "w1": normal(d, 24) / 3,
+                 "w2": normal(24, d) / 5, "g": normal(d), "h": normal(d), "scale": np.float32((d / heads) ** -0.5),
+                 "split": np.array([0, t, 3, heads, d // heads], np.int64),
+                 "join": np.array([0, t, d], np.int64), "i0": np.int64(0), "i1": np.int64(1), "i2": np.int64(2)}  # fmt: skip
+        nodes = [node("LayerNormalization", "x g h", "n"), node("MatMul", "n wqkv", "p0"),
+                 node("Add", "p0 bqkv", "p"), node("Reshape", "p split", "r"),
+                 node("Transpose", "r", "s", perm=[2, 0, 3, 1, 4])]  # fmt: skip
+        nodes += [node("Gather", f"s i{i}", name, axis=0) for i, name in enumerate("qkv")]
+        nodes += [node("Transpose", "k", "kt", perm=[0, 1, 3, 2]), node("MatMul", "q kt", "a0"),
+                  node("Mul", "a0 scale", "a1"), node("Softmax", "a1", "a", axis=-1), node("MatMul", "a v", "c0"),
+                  node("Transpose", "c0", "c1", perm=[0, 2, 1, 3]), node("Reshape", "c1 join", "c"),
+                  node("MatMul", "c wo", "o"), node("Add", "x o", "x2"), node("LayerNormalization", "x2 g h", "m"),
+                  node("MatMul", "m w1", "f0"), node("Gelu", "f0", "f"), node("MatMul", "f w2", "f2"),
+                  node("Add", "x2 f2")]  # fmt: skip
+        return Case("transformer", nodes, {"x": normal(2, t, d)}, sizes, opset=20)
+
+    def unet(rank):
+        size, k = (8, 12, 8)[:rank], [3] * rank
+        sizes = {"w1": normal(4, 3, *k), "w2": normal(8, 4, *k) / 3, "wt": normal(8, 4, *[2] * rank) / 3,
+                 "w3": normal(2, 8, *k) / 3, "g4": normal(4), "b4": normal(4), "g8": normal(8), "b8": normal(8)}  # fmt: skip
+        pads = [1] * (2 * rank)
+        nodes = [node("Conv", "x w1", "a0", pads=pads), node("InstanceNormalization", "a0 g4 b4", "a1"),
+                 node("LeakyRelu", "a1", "a"), node("MaxPool", "a", "d0", kernel_shape=[2] * rank, strides=[2] * rank),
+                 node("Conv", "d0 w2", "d1", pads=pads), node("InstanceNormalization", "d1 g8 b8", "d2"),
+                 node("LeakyRelu", "d2", "d"), node("ConvTranspose", "d wt", "u", strides=[2] * rank),
+                 node("Concat", "u a", "c", axis=1), node("Conv", "c w3", "y", pads=pads)]  # fmt: skip
+        return Case(f"unet_{rank}d", nodes, {"x": normal(2, 3, *size)}, sizes)
+
+    yield transformer()
+    yield unet(2)
+    yield unet(3)
+
+
+def all_cases():
+    cases = [*element_cases(), *window_cases(), *norm_cases(), *shape_cases(), *product_cases(), *network_cases()]
+    assert len({case.name for case in cases}) == len(cases)
+    return cases

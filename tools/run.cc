@@ -1,0 +1,218 @@
+// normkit run: any network of an ONNX file, on arrays.
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <chrono>
+#include <filesystem>
+#include <map>
+#include <memory>
+#include <nlohmann/json.hpp>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "normkit/core/threads.h"
+#include "normkit/data/npy.h"
+#include "normkit/graph/executor.h"
+#include "normkit/onnx/import.h"
+#include "src/core/fail.h"
+#include "src/core/files.h"
+#include "src/data/npy_format.h"
+#include "src/report/report.h"
+#include "tools/commands.h"
+#include "tools/json_text.h"
+#include "tools/options.h"
+
+namespace normkit::tools {
+namespace {
+
+using nlohmann::json;
+
+struct RunArgs {
+  std::string model, output_dir;
+  std::vector<std::string> inputs;  // "NAME=FILE"
+  int threads = 0;
+  bool time = false, json = false;
+};
+
+std::vector<size_t> Order(size_t rank, bool to_channels_last) {
+  std::vector<size_t> order;
+  for (size_t i = 0; i < rank; ++i) order.push_back(i);
+  if (rank < 3) return order;
+  if (to_channels_last)
+    std::rotate(order.begin() + 1, order.begin() + 2, order.end());
+  else
+    std::rotate(order.begin() + 1, order.end() - 1, order.end());
+  return order;
+}
+
+std::string Shown(const std::vector<ImportedArray>& arrays) {
+  std::vector<std::string> texts;
+  for (const ImportedArray& array : arrays) {
+    std::vector<std::string> sizes;
+    for (const int64_t size : array.shape) sizes.push_back(size < 0 ? "any" : std::to_string(size));
+    texts.push_back(fmt::format("{} [{}]", array.name, fmt::join(sizes, ",")));
+  }
+  return fmt::format("{}", fmt::join(texts, ", "));
+}
+
+// The arrays by the names of inputs. The name of the only input may be left out; names have no '='.
+std::map<std::string, NpyArray> ReadInputs(const RunArgs& args,
+                                           const std::vector<ImportedArray>& inputs) {
+  std::map<std::string, NpyArray> arrays;
+  for (const std::string& text : args.inputs) {
+    const size_t sign = text.find('=');
+    const bool named = sign != std::string::npos;
+    if (!named && inputs.size() != 1)
+      Fail("--input: '{}' given for {} inputs, expected NAME=FILE with the name of one: {}", text,
+           inputs.size(), Shown(inputs));
+    const std::string name = named ? text.substr(0, sign) : inputs[0].name;
+    if (std::ranges::none_of(inputs, [&](const auto& input) { return input.name == name; }))
+      Fail("--input: {} has no input '{}', expected one of {}", args.model, name, Shown(inputs));
+    if (!arrays.emplace(name, ReadNpy(named ? text.substr(sign + 1) : text)).second)
+      Fail("--input: '{}' stands twice, expected once", name);
+  }
+  for (const ImportedArray& input : inputs)
+    if (!arrays.contains(input.name))
+      Fail("--input: nothing given for input '{}', expected {}=FILE.npy ({})", input.name,
+           input.name, Shown(inputs));
+  return arrays;
+}
+
+// As the graph has it.
+Tensor Converted(const NpyArray& given, const ImportedArray& input, const Layout& layout) {
+  const NpyArray array =
+      input.channels_last ? Transposed(given, Order(given.shape.size(), true)) : given;
+  Tensor tensor(layout, input.dtype);
+  if (input.dtype == DType::kF32)
+    std::ranges::copy(array.AsFloats(), tensor.values<float>().begin());
+  else if (input.dtype == DType::kI64)
+    std::ranges::copy(array.AsIntegers(), tensor.values<int64_t>().begin());
+  else
+    std::ranges::transform(array.AsIntegers(), tensor.values<bool>().begin(),
+                           [](int64_t x) { return x != 0; });
+  return tensor;
+}
+
+// A file's name of an output's: what a path may not have becomes '_'.
+std::string FileName(std::string name) {
+  for (char& c : name)
+    if (c == '/' || c == '\\' || c == ':') c = '_';
+  return (name.empty() || name[0] == '.' ? "_" + name : name) + ".npy";
+}
+
+class Runner {
+ public:
+  Runner(const RunArgs& args, const std::map<std::string, NpyArray>& arrays,
+         const std::vector<ImportedArray>& inputs)
+      : args_(args), imported_(Import(args, arrays, inputs)), executor_(MakeExecutor(imported_)) {
+    for (const ImportedArray& input : imported_.inputs) {
+      tensors_.push_back(
+          Converted(arrays.at(input.name), input, imported_.network.graph.layout(input.value)));
+      views_.push_back(tensors_.back().view());
+    }
+  }
+
+  // Milliseconds; what is read again and again is there by then.
+  double Time(int runs) {
+    using Clock = std::chrono::steady_clock;
+    std::vector<double> times;
+    for (int i = 0; i < runs; ++i) {
+      const auto begin = Clock::now();
+      Forward();
+      times.push_back(std::chrono::duration<double, std::milli>(Clock::now() - begin).count());
+    }
+    std::ranges::nth_element(times, times.begin() + std::ssize(times) / 2);
+    return times[times.size() / 2];
+  }
+
+  void Forward() { executor_.Run(imported_.network.parameters, views_); }
+
+  // What was written: name, file and sizes of each output.
+  json Write() {
+    MakeFolder(args_.output_dir);
+    json written = json::array();
+    for (const ImportedArray& output : imported_.outputs) {
+      const ArrayView view = executor_.array(output.value);
+      NpyArray array = MakeNpy(view.type.dtype, view.type.shape.shape(), view.data);
+      if (output.channels_last) array = Transposed(array, Order(array.shape.size(), false));
+      const std::string file =
+          (std::filesystem::path(args_.output_dir) / FileName(output.name)).string();
+      WriteNpy(file, array);
+      written.push_back({{"output", output.name}, {"file", file}, {"shape", array.shape}});
+    }
+    return written;
+  }
+
+ private:
+  // Lists of whole numbers are sizes and places, which shapes follow from.
+  static ImportedNetwork Import(const RunArgs& args, const std::map<std::string, NpyArray>& arrays,
+                                const std::vector<ImportedArray>& inputs) {
+    std::set<std::string> sizes;
+    for (const ImportedArray& input : inputs)
+      if (input.dtype == DType::kI64 && inputs.size() > 1) sizes.insert(input.name);
+    ImportOptions options;
+    for (const auto& [name, array] : arrays) {
+      options.shapes.emplace(name, array.shape);
+      if (array.IsIntegral() && array.shape.size() < 2 && sizes.contains(name))
+        options.constants.emplace(name, array.AsIntegers());
+    }
+    return ImportOnnx(args.model, options);
+  }
+  static Executor MakeExecutor(const ImportedNetwork& imported) {
+    ExecutorOptions options;
+    for (const ImportedArray& output : imported.outputs) options.keep.push_back(output.value);
+    return Executor(imported.network.graph, options);
+  }
+
+  const RunArgs& args_;
+  ImportedNetwork imported_;
+  Executor executor_;
+  std::vector<Tensor> tensors_;
+  std::vector<ArrayView> views_;
+};
+
+void RunRun(const RunArgs& args) {
+  SetNumThreads(args.threads);
+  const std::vector<ImportedArray> inputs = OnnxInputs(args.model);
+  const auto arrays = ReadInputs(args, inputs);
+  Runner runner(args, arrays, inputs);
+  runner.Forward();
+  json result{{"model", args.model}, {"outputs", runner.Write()}};
+  constexpr int kRuns = 5;
+  if (args.time) result["milliseconds"] = runner.Time(kRuns);
+  if (args.json) return fmt::print("{}\n", JsonText(result, 2));
+  Table table{{"output", "shape", "file"}, {}};
+  for (const json& output : result["outputs"])
+    table.rows.push_back({output["output"].get<std::string>(), output["shape"].dump(),
+                          output["file"].get<std::string>()});
+  fmt::print("{}", ToText(table));
+  if (args.time)
+    fmt::print("{:.2f} ms a run (median of {})\n", result["milliseconds"].get<double>(), kRuns);
+}
+
+}  // namespace
+
+void AddRun(const Command& app) {
+  auto args = std::make_shared<RunArgs>();
+  const Command command = AddCommand(
+      app, "run", "Run any ONNX network on arrays",
+      {"normkit run model.onnx --input x=x.npy --output-dir out",
+       "normkit run encoder.onnx --input image=a.npy,mask=b.npy --output-dir out --time"});
+  AddText(command, "model", args->model, "MODEL.onnx", "Model file").Required();
+  AddList(command, "--input", "NAME=FILE,...", "NAME=FILE.npy",
+          "What inputs read: .npy as the file has their axes; of a single input the name may be "
+          "left out",
+          [args](const std::vector<std::string>& texts) { args->inputs = texts; })
+      .Required();
+  AddText(command, "--output-dir", args->output_dir, "DIR",
+          "Where each output goes, as NAME.npy; made where it is missing")
+      .Required();
+  AddThreadsOption(command, args->threads);
+  AddFlag(command, "--time", args->time, "Run five times more and print the median");
+  AddFlag(command, "--json", args->json, "Print JSON instead of a table");
+  command.Run([args] { RunRun(*args); });
+}
+
+}  // namespace normkit::tools
