@@ -204,7 +204,12 @@ void AddRun(const Command& app) {
   AddList(command, "--input", "NAME=FILE,...", "NAME=FILE.npy",
           "What inputs read: .npy as the file has their axes; of a single input the name may be "
           "left out",
-          [args](const std::vector<std::string>& texts) { args->inputs = texts; })
+          [args](const std::vector<std::string>& texts) {
+            for (const std::string& text : texts)
+              if (!text.ends_with(".npy"))
+                Fail("{} given, expected NAME=FILE.npy{}", Quoted(text), kSeveral);
+            args->inputs = texts;
+          })
       .Required();
   AddText(command, "--output-dir", args->output_dir, "DIR",
           "Where each output goes, as NAME.npy; made where it is missing")

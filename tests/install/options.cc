@@ -32,6 +32,7 @@ std::string NamesOfOptions() {
   const ExecutorOptions executor{.training = true};
   const NetworkPurpose purpose{.num_classes = 10};
   const TrainingOptions training{.max_epochs = 1};
+  const ImportOptions import{.shapes = {{"x", {1, 3, 8, 8}}}};
   const Normalization::ForwardArgs forward{.x = nullptr};
   const Normalization::BackwardArgs backward{.x = nullptr};
   const OpenOptions open{.count = 100};
@@ -39,7 +40,7 @@ std::string NamesOfOptions() {
          convolution.name + connected.name + pooling.name + leaky.name + dropout.name +
          addition.name + concatenation.name + batch.name + layer.name + instance.name + group.name +
          norms.name + norm.name +
-         std::to_string(choice.num_groups + purpose.num_classes + open.count +
-                        training.max_epochs) +
+         std::to_string(choice.num_groups + purpose.num_classes + open.count + training.max_epochs +
+                        std::ssize(import.shapes)) +
          (forward.x || backward.x || executor.training ? "?" : "");
 }

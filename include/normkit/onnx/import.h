@@ -27,10 +27,10 @@ struct ImportOptions {
   // Sizes of inputs by name, as the file has their axes. The graph can be planned for others, too;
   // where a size is any and not given here, one that is usual for such networks is taken to build
   // it.
-  std::map<std::string, std::vector<int64_t>> shapes;
+  std::map<std::string, std::vector<int64_t>> shapes = {};
   // Inputs, of whole numbers, whose elements are these: sizes that the network wants to be given
   // and that have to be known when it is planned. They are no inputs of the graph.
-  std::map<std::string, std::vector<int64_t>> constants;
+  std::map<std::string, std::vector<int64_t>> constants = {};
 };
 
 struct ImportedNetwork {
