@@ -9,8 +9,10 @@ import subprocess
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from conftest import _built
+from style_networks import save, style_network
 
 HUGE = "1" * 400
 WRONG = ["-1", str(2**64), "010", "1.5", "nan", "inf", "", " ", HUGE, "0x10", "1_000", "\uff11"]
@@ -25,6 +27,8 @@ WHOLE = {
     "normalize": "x.npy --layer batch --format BC --output y.npy",
     "bench": "--layer layer --shape 2,3 --format BC --seconds 0 --limit 40",
     "run": "model.onnx --input chw.npy --output-dir out",
+    "stylize": "photo.png --model style.onnx --output styled.png",
+    "image": "photo.png --output photo.npy",
     "help": "train",
 }
 
@@ -69,6 +73,8 @@ def folder(normkit, tmp_path_factory):
     path = tmp_path_factory.mktemp("options")
     np.save(path / "x.npy", np.zeros((28, 28), np.float32))
     np.save(path / "chw.npy", np.zeros((1, 1, 28, 28), np.float32))
+    save(style_network(), path / "style.onnx")
+    Image.new("RGB", (8, 6)).save(path / "photo.png")
     normkit("train", "--data", "digits:60", "--network", "mlp", "--max-epochs", 1, "--output", path / "model",
             "--json")  # fmt: skip
     (path / "model/model.onnx").rename(path / "model.onnx")

@@ -29,5 +29,7 @@ void AddCompare(const Command& app);
 void AddNormalize(const Command& app);
 void AddBench(const Command& app);
 void AddRun(const Command& app);
+void AddStylize(const Command& app);
+void AddImage(const Command& app);
 
 }  // namespace normkit::tools

@@ -22,8 +22,9 @@ namespace {
 
 // Registering a subcommand: one line here.
 using AddFunction = void (*)(const Command&);
-const std::vector<AddFunction> kCommands = {
-    AddTrain, AddEval, AddPredict, AddInspect, AddCompare, AddNormalize, AddBench, AddRun, AddHelp};
+const std::vector<AddFunction> kCommands = {AddTrain,   AddEval,      AddPredict, AddInspect,
+                                            AddCompare, AddNormalize, AddBench,   AddRun,
+                                            AddStylize, AddImage,     AddHelp};
 
 constexpr int kDone = 0, kFailed = 1;
 

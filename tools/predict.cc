@@ -20,13 +20,13 @@
 #include "src/data/array_axes.h"
 #include "src/data/identity.h"
 #include "src/data/image_codec.h"
-#include "src/data/scan.h"
 #include "src/report/report.h"
 #include "tools/commands.h"
 #include "tools/data_options.h"
 #include "tools/json_text.h"
 #include "tools/model_facts.h"
 #include "tools/options.h"
+#include "tools/picture_options.h"
 
 namespace normkit::tools {
 namespace {
@@ -156,35 +156,12 @@ json ToJson(const std::vector<Prediction>& predictions, const FilePredictor& pre
   return all;
 }
 
-// Files, and the pictures in folders; a line tells what is in these. Folders without any count as
-// failed.
-std::vector<std::string> FilesOf(const std::vector<std::string>& paths, size_t& failed) {
-  std::vector<std::string> files;
-  for (const std::string& path : paths) {
-    if (IrregularKind(path) != "a folder") {
-      files.push_back(path);
-      continue;
-    }
-    LeftOut left_out;
-    const std::vector<std::string> pictures = FindPictures(path, left_out);
-    const std::string others = left_out.empty() ? "" : "; left out: " + left_out.ToString();
-    if (pictures.empty()) {
-      Warn("{}: holds no pictures ({}){}", path, PictureKinds(), others);
-      ++failed;
-    } else {
-      Warn("{}: {} pictures{}", path, pictures.size(), others);
-    }
-    files.insert(files.end(), pictures.begin(), pictures.end());
-  }
-  return files;
-}
-
 void RunPredict(const PredictArgs& args) {
   SetNumThreads(args.threads);
   FilePredictor predictor(LoadOnnx(args.model), args.format);
   std::vector<Prediction> predictions;
   size_t failed = 0;
-  const std::vector<std::string> files = FilesOf(args.files, failed);
+  const std::vector<std::string> files = PictureFiles(args.files, failed);
   const size_t total = files.size() + failed;
   for (const std::string& file : files) {
     try {

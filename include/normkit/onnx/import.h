@@ -23,6 +23,13 @@ struct ImportedArray {
   DType dtype = DType::kF32;  // f32, i64 or bool: what the graph computes with
 };
 
+// What a file says of the pictures that its network wants.
+struct PictureHint {
+  std::string channel_order;  // "rgb", "bgr"; "": it says nothing
+  double largest = 0;         // value of a pixel, 255 or 1; 0: it says nothing
+  std::string why;            // "metadata", "node 'scale' subtracts 103.9, 116.8, 123.7"
+};
+
 struct ImportOptions {
   // Sizes of inputs by name, as the file has their axes. The graph can be planned for others, too;
   // where a size is any and not given here, one that is usual for such networks is taken to build
@@ -37,7 +44,8 @@ struct ImportedNetwork {
   Network network;  // without layers; facts are what the file says of itself
   std::vector<ImportedArray> inputs, outputs;
   std::vector<std::string> recognized;  // "instance normalization of nodes 'a' to 'b'"
-  int64_t num_nodes = 0;                // of the file
+  PictureHint picture;
+  int64_t num_nodes = 0;  // of the file
 };
 
 // Reads opset 7 to 25, IR versions 3 to 13, f32, f64, f16, bf16 (all computed as f32) and whole

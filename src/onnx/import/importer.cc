@@ -371,6 +371,7 @@ ImportedNetwork Importer::Run() {
     ReadNode(node);
   }
   AddOutputs(imported);
+  imported.picture = PictureHintOf(model_);
   imported.num_nodes = model_.graph().node_size();
   imported.inputs = inputs_;
   imported.network.parameters = Parameters(graph_);

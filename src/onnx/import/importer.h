@@ -41,6 +41,9 @@ std::vector<int> FileOrder(int rank);
 // What the graph of a file reads.
 std::vector<ImportedArray> FileInputs(const onnx::GraphProto& graph);
 
+// What metadata or the numbers that are taken off the only input say of pictures.
+PictureHint PictureHintOf(const onnx::ModelProto& model);
+
 class Importer {
  public:
   // All are kept by reference.

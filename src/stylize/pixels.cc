@@ -1,0 +1,104 @@
+#include "src/stylize/pixels.h"
+
+#include <algorithm>
+#include <cmath>
+
+namespace normkit {
+namespace {
+
+uint8_t Byte(double x) {
+  return static_cast<uint8_t>(x > 0 ? std::min(std::floor(x + 0.5), 255.0) : 0);
+}
+
+size_t Count(const Image& image) { return static_cast<size_t>(image.height * image.width); }
+
+// Row or column `i` of a picture that is mirrored at its last one, and at its first again.
+int64_t MirroredIndex(int64_t i, int64_t size) {
+  if (size == 1) return 0;
+  const int64_t period = 2 * (size - 1), at = i % period;
+  return at < size ? at : period - at;
+}
+
+}  // namespace
+
+void ToValues(const Image& image, const PixelMeaning& meaning, std::span<float> values) {
+  const float scale = meaning.largest / 255;
+  for (size_t i = 0; i < Count(image); ++i)
+    for (size_t c = 0; c < 3; ++c)
+      values[i * 3 + c] = scale * image.pixels[i * 3 + (meaning.bgr ? 2 - c : c)];
+}
+
+Image FromValues(std::span<const float> values, int64_t height, int64_t width,
+                 const PixelMeaning& meaning) {
+  Image image{height, width, 3, std::vector<uint8_t>(static_cast<size_t>(height * width * 3))};
+  const double scale = 255.0 / static_cast<double>(meaning.largest);
+  for (size_t i = 0; i < Count(image); ++i)
+    for (size_t c = 0; c < 3; ++c)
+      image.pixels[i * 3 + c] =
+          Byte(scale * static_cast<double>(values[i * 3 + (meaning.bgr ? 2 - c : c)]));
+  return image;
+}
+
+Image Mirrored(const Image& image, int64_t height, int64_t width) {
+  if (height == image.height && width == image.width) return image;
+  Image out{height, width, image.channels, {}};
+  out.pixels.reserve(Count(out) * static_cast<size_t>(image.channels));
+  for (int64_t y = 0; y < height; ++y) {
+    const int64_t row = MirroredIndex(y, image.height);
+    for (int64_t x = 0; x < width; ++x) {
+      const int64_t at = (row * image.width + MirroredIndex(x, image.width)) * image.channels;
+      out.pixels.insert(out.pixels.end(), image.pixels.begin() + at,
+                        image.pixels.begin() + at + image.channels);
+    }
+  }
+  return out;
+}
+
+Image Cropped(const Image& image, int64_t height, int64_t width) {
+  if (height == image.height && width == image.width) return image;
+  Image out{height, width, image.channels, {}};
+  for (int64_t y = 0; y < height; ++y) {
+    const auto row = image.pixels.begin() + y * image.width * image.channels;
+    out.pixels.insert(out.pixels.end(), row, row + width * image.channels);
+  }
+  return out;
+}
+
+Image Mixed(const Image& content, const Image& styled, double strength) {
+  Image out = styled;
+  for (size_t i = 0; i < out.pixels.size(); ++i)
+    out.pixels[i] = Byte(strength * styled.pixels[i] + (1 - strength) * content.pixels[i]);
+  return out;
+}
+
+Image WithColours(const Image& brightness, const Image& colours) {
+  Image out = colours;
+  const auto luma = [](const uint8_t* p) { return 0.299 * p[0] + 0.587 * p[1] + 0.114 * p[2]; };
+  for (size_t i = 0; i < Count(out); ++i) {
+    // Equal Cb and Cr: every channel moves by as much as the brightness does.
+    const double change = luma(&brightness.pixels[i * 3]) - luma(&colours.pixels[i * 3]);
+    for (size_t c = 0; c < 3; ++c) out.pixels[i * 3 + c] = Byte(colours.pixels[i * 3 + c] + change);
+  }
+  return out;
+}
+
+Image SideBySide(const Image& left, const Image& right) {
+  Image out{left.height, left.width + right.width, left.channels, {}};
+  for (int64_t y = 0; y < left.height; ++y)
+    for (const Image* image : {&left, &right}) {
+      const auto row = image->pixels.begin() + y * image->width * image->channels;
+      out.pixels.insert(out.pixels.end(), row, row + image->width * image->channels);
+    }
+  return out;
+}
+
+Image LongerSide(const Image& image, int64_t longer) {
+  const int64_t side = std::max(image.height, image.width);
+  if (longer == 0 || longer == side) return image;
+  const auto scaled = [&](int64_t size) {
+    return std::max<int64_t>(1, (2 * size * longer + side) / (2 * side));
+  };
+  return Resize(image, scaled(image.height), scaled(image.width));
+}
+
+}  // namespace normkit

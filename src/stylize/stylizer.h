@@ -1,0 +1,60 @@
+// Pictures through a network that makes pictures.
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "normkit/data/image.h"
+#include "normkit/graph/executor.h"
+#include "normkit/onnx/import.h"
+#include "src/stylize/pixels.h"
+
+namespace normkit {
+
+struct StylizeOptions {
+  double strength = 1;           // of the style; the rest is the content
+  bool preserve_colors = false;  // brightness of the result, colours of the content
+  std::string channel_order;     // "rgb", "bgr"; "": what the model says, else rgb
+  double largest = 0;            // the value of white, 255 or 1; 0: what the model says, else 255
+};
+
+// What a network makes of pictures of any size. Where it takes one size only the picture is scaled
+// to that and the result back. Where its result would have another size (strides that do not divide
+// the picture) the picture is mirrored at its end up to a size of which the network gives as
+// much, and the result cropped.
+class Stylizer {
+ public:
+  // Throws Error where the model has other than one input of pictures with three channels and one
+  // such output.
+  Stylizer(const std::string& model, const StylizeOptions& options);
+
+  Image Stylize(const Image& photo);
+
+  // One line on how pixels are meant and how that is known.
+  const std::string& meaning() const { return meaning_; }
+  // The sizes that the network takes; 0: any.
+  int64_t height() const { return height_; }
+  int64_t width() const { return width_; }
+
+ private:
+  struct Sizes {
+    int64_t height, width;
+  };
+  void CheckNetwork() const;
+  void ChooseMeaning(const StylizeOptions& options);
+  Sizes OutputOf(Sizes input) const;
+  Sizes PaddedSizes(Sizes photo) const;
+  Layout InputLayout(Sizes sizes) const;
+  Image Run(const Image& photo);
+
+  std::string model_;
+  StylizeOptions options_;
+  ImportedNetwork imported_;
+  PixelMeaning pixels_;
+  std::string meaning_;
+  int64_t height_ = 0, width_ = 0;
+  std::optional<Executor> executor_;
+};
+
+}  // namespace normkit
