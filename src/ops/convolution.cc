@@ -2,6 +2,7 @@
 #include "src/onednn/convolution.h"
 
 #include "src/core/fail.h"
+#include "src/onednn/strips.h"
 #include "src/ops/convolution_reference.h"
 #include "src/ops/ways.h"
 #include "src/ops/window.h"
@@ -56,6 +57,14 @@ constexpr Way<ConvolutionShape> kWays[] = {
     {"reference", Always, Make<ReferenceConvolution>},
 };
 
+// Of large pictures one by one; gradients are those of whole observations.
+constexpr Way<ConvolutionShape> kInferenceWays[] = {
+    {"winograd", WhyNotWinograd, Make<WinogradConvolution>},
+    {"strips", WhyNotStrips, Make<StripConvolution>},
+    {"onednn", Always, MakeOneDnn},
+    {"reference", Always, Make<ReferenceConvolution>},
+};
+
 class ConvolutionOp : public Op {
  public:
   ConvolutionOp(const Window& window, int64_t groups) : window_(window), groups_(groups) {}
@@ -69,7 +78,9 @@ class ConvolutionOp : public Op {
 
   std::unique_ptr<Kernel> Prepare(std::span<const OpInput> inputs,
                                   const Preparation& how) const override {
-    return MakeFirst<ConvolutionShape>(kWays, "NORMKIT_CONVOLUTION", Shape(inputs), how);
+    const std::span<const Way<ConvolutionShape>> ways =
+        how.training ? std::span<const Way<ConvolutionShape>>(kWays) : kInferenceWays;
+    return MakeFirst<ConvolutionShape>(ways, "NORMKIT_CONVOLUTION", Shape(inputs), how);
   }
 
  private:
