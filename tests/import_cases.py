@@ -187,6 +187,49 @@ def product_cases():
     yield one("LogSoftmax")
 
 
+def spelled(name, mean, square, behind, constants, x=IMAGE, center=True, extra=(), opset=13):
+    """A normalization in primitive operators; `mean` gives the nodes of a mean from one name to another."""
+    difference = "d" if center else "x"
+    nodes = [*(mean("x", "m") + [node("Sub", "x m", "d")] if center else []), *square, *mean("s", "v"),
+             node("Add", "v eps", "ve"), node("Sqrt", "ve", "r"), node("Div", f"{difference} r", "n"), *behind, *extra]  # fmt: skip
+    outputs = ("y", "d") if extra == "d" else ("y",)
+    nodes = [one for one in nodes if one != "d"]
+    constants = {"eps": np.float32(1e-5), "two": np.float32(2), "tiny": np.float32(1e-9), **constants}
+    return Case(f"spelled_{name}", nodes, {"x": normal(*x)}, constants, opset, outputs, dynamic=False)
+
+
+def spelled_cases():
+    """With what each is to be recognized as."""
+
+    def over(*axes):
+        return lambda x, y: [node("ReduceMean", x, y, axes=list(axes))]
+
+    def reshaped(x, y):
+        return [node("Reshape", f"{x} flat", f"{x}f"), node("ReduceMean", f"{x}f", y, axes=[3])]
+
+    scale, offset = node("Mul", "n g", "p"), node("Add", "p b")
+    channels = {"g": normal(1, 6, 1, 1), "b": normal(6, 1, 1), "flat": np.array([1, 6, 1, -1])}
+    product, power = [node("Mul", "d d", "s")], [node("Pow", "d two", "s")]
+    tiny = [node("Add", "d tiny", "e"), node("Mul", "d e", "s")]
+    image = (1, 6, 9, 7)
+    yield "instance normalization", spelled("instance", over(2, 3), product, [scale, offset], channels)
+    yield "instance normalization", spelled("instance_bare", over(-1, -2), power, [node("Relu", "n")], channels)
+    yield "instance normalization", spelled("instance_reshaped", reshaped, tiny, [scale, offset], channels, image)
+    yield "instance normalization", spelled("instance_scaled", over(2, 3), power, [node("Mul", "n g")], channels)
+    yield "instance normalization", spelled("instance_odd_scale", over(2, 3), power, [scale, offset],
+                                            {"g": normal(7), "b": normal(6, 9, 7)})  # fmt: skip
+    row = {"g": normal(7), "b": normal(7)}
+    yield "layer normalization", spelled("layer", over(-1), power, [scale, offset], row)
+    yield "layer normalization", spelled("layer_rows", over(1, 2, 3), product, [scale, offset],
+                                         {"g": normal(6, 9, 7), "b": normal(6, 9, 7)})  # fmt: skip
+    yield "RMS normalization", spelled("rms", over(-1), [node("Pow", "x two", "s")], [node("Mul", "n g")], row,
+                                       center=False)  # fmt: skip
+    # Not the norm's: channels of all observations; two observations mixed; a part that others read.
+    yield None, spelled("across_observations", over(0, 2), power, [scale, offset], row)
+    yield None, spelled("mixed", reshaped, power, [node("Relu", "n")], channels)
+    yield None, spelled("read_elsewhere", over(2, 3), power, [scale, offset], channels, extra="d")
+
+
 def network_cases():
     def transformer():
         t, d, heads = 5, 12, 3
@@ -224,6 +267,7 @@ def network_cases():
 
 
 def all_cases():
-    cases = [*element_cases(), *window_cases(), *norm_cases(), *shape_cases(), *product_cases(), *network_cases()]
+    cases = [*element_cases(), *window_cases(), *norm_cases(), *shape_cases(), *product_cases(), *network_cases(),
+             *(case for _, case in spelled_cases())]  # fmt: skip
     assert len({case.name for case in cases}) == len(cases)
     return cases

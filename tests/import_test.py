@@ -6,12 +6,13 @@ import numpy as np
 import onnx
 import onnxruntime
 import pytest
-from import_cases import all_cases, node, normal, one
+from import_cases import all_cases, node, normal, one, spelled_cases
 from onnx import external_data_helper, helper
 
 # Of the largest value. Both sides compute in f32, in orders of their own.
 TOLERANCE = 2e-5
 CASES = all_cases()
+SPELLED = list(spelled_cases())
 
 
 def run_onnxruntime(path, feeds):
@@ -82,6 +83,28 @@ def test_several_inputs_and_outputs(normkit, tmp_path):
     ours = run_normkit(normkit, tmp_path, path, case.feeds)
     check_same(ours, {"s": a + b, "/x/r:0": np.maximum(a + b, 0), "a": a}, 0)
     assert (tmp_path / "out/_x_r_0.npy").exists()
+
+
+@pytest.mark.parametrize("what, case", SPELLED, ids=[case.name for _, case in SPELLED])
+def test_spelled_norms_are_recognized(normkit, tmp_path, what, case):
+    path = tmp_path / "model.onnx"
+    onnx.save(case.model, path)
+    found = json.loads(normkit("inspect", path, "--json").stdout)
+    assert [text.split(" from ")[0] for text in found["recognized"]] == ([what] if what else [])
+    assert found["operations"].get("normalization", 0) == (1 if what else 0)
+    assert found["nodes"] == len(case.model.graph.node)
+
+
+def test_inspect(normkit, real_data):
+    model = real_data / "style/candy-decomposed-256.onnx"
+    found = json.loads(normkit("inspect", model, "--json").stdout)
+    assert len(found["recognized"]) == 15
+    assert all(text.startswith("instance normalization from ") for text in found["recognized"])
+    assert found["operations"] == {"convolution": 16, "padding": 16, "normalization": 15, "relu": 10, "add": 9,
+                                   "reshape": 6, "concatenation": 4, "transpose": 4}  # fmt: skip
+    text = normkit("inspect", model).stdout
+    assert "Inputs      input.1 [1,3,256,256]\n" in text
+    assert "Recognized  15 normalizations that the file spells out\n" in text
 
 
 ERRORS = [

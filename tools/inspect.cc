@@ -2,11 +2,16 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <functional>
+#include <map>
 #include <memory>
 #include <nlohmann/json.hpp>
 #include <string>
+#include <utility>
 #include <vector>
 
+#include "normkit/onnx/import.h"
 #include "normkit/onnx/onnx.h"
 #include "src/core/files.h"
 #include "src/data/summary.h"
@@ -94,10 +99,71 @@ void PrintJson(const InspectArgs& args, const Network& network, const OnnxInfo& 
   fmt::print("{}\n", JsonText(result, 2));
 }
 
+// ---- Networks of others: operations, no layers
+// ---------------------------------------------------
+
+std::vector<std::string> Shown(const std::vector<ImportedArray>& arrays) {
+  std::vector<std::string> texts;
+  for (const ImportedArray& array : arrays) {
+    std::vector<std::string> sizes;
+    for (const int64_t size : array.shape) sizes.push_back(size < 0 ? "any" : std::to_string(size));
+    texts.push_back(fmt::format("{} [{}]", array.name, fmt::join(sizes, ",")));
+  }
+  return texts;
+}
+
+// How many operations of each kind the network is, the most frequent first.
+std::vector<std::pair<std::string, int64_t>> CountOperations(const Graph& graph) {
+  std::map<std::string, int64_t> counts;
+  for (const Node& node : graph.nodes())
+    if (!graph.value(node.outputs[0]).known) ++counts[std::string(node.op->name())];
+  std::vector<std::pair<std::string, int64_t>> sorted(counts.begin(), counts.end());
+  std::ranges::stable_sort(sorted, std::greater<>(), [](const auto& one) { return one.second; });
+  return sorted;
+}
+
+void PrintImported(const InspectArgs& args, const ImportedNetwork& imported, const OnnxInfo& info,
+                   size_t bytes) {
+  const Network& network = imported.network;
+  const auto operations = CountOperations(network.graph);
+  if (args.json) {
+    json counts = json::object();
+    for (const auto& [name, count] : operations) counts[name] = count;
+    const json result{{"model", args.model},
+                      {"bytes", bytes},
+                      {"opset", info.opset},
+                      {"ir_version", info.ir_version},
+                      {"producer", info.producer},
+                      {"inputs", Shown(imported.inputs)},
+                      {"outputs", Shown(imported.outputs)},
+                      {"nodes", imported.num_nodes},
+                      {"learnables", CountLearnables(network.parameters)},
+                      {"statistics", CountStatistics(network.parameters)},
+                      {"recognized", imported.recognized},
+                      {"operations", counts},
+                      {"facts", network.facts}};
+    return fmt::print("{}\n", JsonText(result, 2));
+  }
+  fmt::print("Model       {}: {} bytes, ONNX opset {}, IR version {}, written by {}\n", args.model,
+             bytes, info.opset, info.ir_version, info.producer);
+  fmt::print("Inputs      {}\n", fmt::join(Shown(imported.inputs), ", "));
+  fmt::print("Outputs     {}\n", fmt::join(Shown(imported.outputs), ", "));
+  fmt::print("Nodes       {}\n", imported.num_nodes);
+  fmt::print("Parameters  {} learnable, {} statistics\n", CountLearnables(network.parameters),
+             CountStatistics(network.parameters));
+  fmt::print("Recognized  {} normalizations that the file spells out\n",
+             imported.recognized.size());
+  for (const std::string& text : imported.recognized) fmt::print("            {}\n", text);
+  Table table{{"operation", "count"}, {}};
+  for (const auto& [name, count] : operations) table.rows.push_back({name, std::to_string(count)});
+  fmt::print("\n{}", ToText(table));
+}
+
 void RunInspect(const InspectArgs& args) {
   const std::string bytes = ReadFile(args.model);
-  const Network network = NetworkFromOnnx(bytes, args.model);
   const OnnxInfo info = OnnxInfoOf(bytes, args.model);
+  if (!info.ours) return PrintImported(args, ImportOnnx(args.model), info, bytes.size());
+  const Network network = NetworkFromOnnx(bytes, args.model);
   if (args.json)
     PrintJson(args, network, info, bytes.size());
   else

@@ -22,7 +22,7 @@ std::vector<int64_t> StatisticShape(const Layout& observation) {
                              : std::vector<int64_t>{1, observation.channels()};
 }
 
-std::string WriteNormalization(LayerWriter& writer, InputNormalization normalization) {
+std::string WriteInputNormalization(LayerWriter& writer, InputNormalization normalization) {
   const std::vector<int64_t> shape = StatisticShape(writer.layouts().at(0));
   const auto statistic = [&](std::string_view name) {
     return writer.ParameterConstant(name, shape);
@@ -178,7 +178,7 @@ void WriteInput(LayerWriter& writer) {
   if (!layer)
     Fail("{} '{}': is no input layer, expected one as the first", writer.layer().type(),
          writer.layer().name());
-  writer.set_output(WriteNormalization(writer, layer->normalization()));
+  writer.set_output(WriteInputNormalization(writer, layer->normalization()));
 }
 
 void ReadInput(GraphReader& reader) {

@@ -1,4 +1,5 @@
 // ONNX models to networks.
+#include <algorithm>
 #include <set>
 
 #include "normkit/onnx/onnx.h"
@@ -104,8 +105,11 @@ Network NetworkFromOnnx(std::string_view bytes, const std::string& file) {
 
 OnnxInfo OnnxInfoOf(std::string_view bytes, const std::string& file) {
   const onnx::ModelProto model = ParseModel(bytes, file);
-  return {model.ir_version(), CheckedOpset(model, file),
-          fmt::format("{} {}", model.producer_name(), model.producer_version())};
+  const auto& metadata = model.metadata_props();
+  const bool ours = std::any_of(metadata.begin(), metadata.end(),
+                                [](const auto& entry) { return entry.key() == "normkit.format"; });
+  return {model.ir_version(), OpsetOf(model),
+          fmt::format("{} {}", model.producer_name(), model.producer_version()), ours};
 }
 
 Network LoadOnnx(const std::string& path) { return NetworkFromOnnx(ReadModelFile(path), path); }

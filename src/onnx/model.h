@@ -26,6 +26,7 @@ ImportedNetwork NetworkFromOthers(std::string_view bytes, const std::string& fil
 struct OnnxInfo {
   int64_t ir_version = 0, opset = 0;
   std::string producer;  // name and version
+  bool ours = false;     // written by normkit: NetworkFromOnnx reads it
 };
 OnnxInfo OnnxInfoOf(std::string_view bytes, const std::string& file);
 

@@ -43,7 +43,8 @@ struct ImportOptions {
 struct ImportedNetwork {
   Network network;  // without layers; facts are what the file says of itself
   std::vector<ImportedArray> inputs, outputs;
-  std::vector<std::string> recognized;  // "instance normalization of nodes 'a' to 'b'"
+  // Normalizations that the file spells out: "instance normalization from 'x' to 'y', 12 nodes".
+  std::vector<std::string> recognized;
   PictureHint picture;
   int64_t num_nodes = 0;  // of the file
 };

@@ -16,7 +16,7 @@ constexpr float kInfinity = std::numeric_limits<float>::infinity();
 // ---- Two arrays and more ------------------------------------------------------------------------
 
 template <const auto& kName>
-void ReadBinary(NodeImport& node) {
+void ImportBinary(NodeImport& node) {
   const auto op = ops::MakeBinary(ops::FindBinary(kName));
   if (node.inputs() != 2) node.Refuse("has {} inputs, expected 2", node.inputs());
   if (node.op_type() == "Pow" && node.Type(1).dtype != node.Type(0).dtype) {
@@ -35,11 +35,11 @@ ItemPtr Joined(NodeImport& node, std::string_view name) {
 }
 
 template <const auto& kName>
-void ReadSeveral(NodeImport& node) {
+void ImportSeveral(NodeImport& node) {
   node.Out(Joined(node, kName));
 }
 
-void ReadMean(NodeImport& node) {
+void ImportMean(NodeImport& node) {
   const auto divide = ops::MakeBinary(ops::FindBinary("divide"));
   node.Out(node.ApplyToElements(
       divide, {Joined(node, "add"), node.Number(static_cast<float>(node.inputs()))}));
@@ -51,18 +51,18 @@ constexpr char kAdd[] = "add", kSubtract[] = "subtract", kMultiply[] = "multiply
                kLessOrEqual[] = "less or equal", kGreaterOrEqual[] = "greater or equal",
                kAnd[] = "and", kOr[] = "or";
 
-void ReadNot(NodeImport& node) {
+void ImportNot(NodeImport& node) {
   Tensor no(Layout(), DType::kBool);
   node.Out(node.ApplyToElements(ops::MakeBinary(ops::FindBinary("equal")),
                                 {node.In(0), node.importer().Constant(std::move(no))}));
 }
 
-void ReadWhere(NodeImport& node) {
+void ImportWhere(NodeImport& node) {
   node.Out(node.ApplyToElements(ops::Where(), {node.In(0), node.In(1), node.In(2)}));
 }
 
 // x where x > 0, else slope times x.
-void ReadPRelu(NodeImport& node) {
+void ImportPRelu(NodeImport& node) {
   const auto clamp = [&](float low, float high) {
     return node.ApplyToElements(ops::MakeFunction(ops::FindFunction("clamp"), low, high),
                                 {node.In(0)});
@@ -81,7 +81,7 @@ void Map(NodeImport& node, std::string_view name, float a = 0, float b = 0) {
 }
 
 template <const auto& kName>
-void ReadFunction(NodeImport& node) {
+void ImportFunction(NodeImport& node) {
   Map(node, kName);
 }
 
@@ -91,33 +91,33 @@ constexpr char kExp[] = "exponential", kLog[] = "logarithm", kSqrt[] = "square r
                kSoftSign[] = "softsign", kMish[] = "mish", kErf[] = "erf", kSin[] = "sine",
                kCos[] = "cosine";
 
-void ReadNeg(NodeImport& node) {
+void ImportNeg(NodeImport& node) {
   if (node.Type(0).dtype == DType::kF32) return Map(node, "negative");
   node.Out(node.ApplyToElements(ops::MakeBinary(ops::FindBinary("subtract")),
                                 {node.Ints({0}), node.In(0)}));
 }
 
-void ReadElu(NodeImport& node) { Map(node, "ELU", node.Float("alpha", 1)); }
-void ReadCelu(NodeImport& node) { Map(node, "CELU", node.Float("alpha", 1)); }
-void ReadSelu(NodeImport& node) {
+void ImportElu(NodeImport& node) { Map(node, "ELU", node.Float("alpha", 1)); }
+void ImportCelu(NodeImport& node) { Map(node, "CELU", node.Float("alpha", 1)); }
+void ImportSelu(NodeImport& node) {
   const float alpha = node.Float("alpha", 1.67326319217681884765625f);
   Map(node, "SELU", alpha, node.Float("gamma", 1.05070102214813232421875f));
 }
-void ReadThresholdedRelu(NodeImport& node) {
+void ImportThresholdedRelu(NodeImport& node) {
   Map(node, "thresholded ReLU", node.Float("alpha", 1));
 }
-void ReadHardSigmoid(NodeImport& node) {
+void ImportHardSigmoid(NodeImport& node) {
   const float alpha = node.Float("alpha", 0.2f);
   Map(node, "hard sigmoid", alpha, node.Float("beta", 0.5f));
 }
-void ReadHardSwish(NodeImport& node) { Map(node, "hard swish", 1.f / 6, 0.5f); }
-void ReadAffine(NodeImport& node) {
+void ImportHardSwish(NodeImport& node) { Map(node, "hard swish", 1.f / 6, 0.5f); }
+void ImportAffine(NodeImport& node) {
   const float alpha = node.Float("alpha", 1);
   Map(node, "affine", alpha, node.Float("beta", 0));
 }
 
 // Rows of the table of layers' activations.
-void ReadActivation(NodeImport& node) {
+void ImportActivation(NodeImport& node) {
   node.ExpectNumbers(0);
   for (const ops::Elementwise& row : ops::ElementwiseTable()) {
     if (row.onnx.type != node.op_type()) continue;
@@ -137,12 +137,12 @@ void ReadActivation(NodeImport& node) {
   node.Refuse("this operator is not in the table of activations");
 }
 
-void ReadClipOfAttributes(NodeImport& node) {
+void ImportClipOfAttributes(NodeImport& node) {
   const float low = node.Float("min", std::numeric_limits<float>::lowest());
   Map(node, "clamp", low, node.Float("max", std::numeric_limits<float>::max()));
 }
 
-void ReadClip(NodeImport& node) {
+void ImportClip(NodeImport& node) {
   ItemPtr x = node.In(0);
   const auto bound = [&](int index, std::string_view name) {
     if (!node.HasInput(index)) return;
@@ -154,7 +154,7 @@ void ReadClip(NodeImport& node) {
 }
 
 // scale x + bias, a bias for each channel.
-void ReadImageScaler(NodeImport& node) {
+void ImportImageScaler(NodeImport& node) {
   const float scale = node.Float("scale", 1);
   const auto* bias = node.FloatList("bias");
   const int rank = node.Rank(0);
@@ -170,7 +170,7 @@ void ReadImageScaler(NodeImport& node) {
                                 {scaled, node.importer().Constant(std::move(numbers))}));
 }
 
-void ReadCast(NodeImport& node) {
+void ImportCast(NodeImport& node) {
   const DType to = ImportedType(static_cast<int>(node.Int("to", 0)), node.where());
   node.Int("saturate", 1);
   const ItemPtr x = node.In(0);
@@ -178,17 +178,17 @@ void ReadCast(NodeImport& node) {
   node.Out(node.ApplyToElements(ops::ConvertElements(to), {x}));
 }
 
-void ReadCastLike(NodeImport& node) {
+void ImportCastLike(NodeImport& node) {
   node.Int("saturate", 1);
   const DType to = node.Type(1).dtype;
   if (node.Type(0).dtype == to) return node.Out(node.In(0));
   node.Out(node.ApplyToElements(ops::ConvertElements(to), {node.In(0)}));
 }
 
-void ReadIdentity(NodeImport& node) { node.Out(node.In(0)); }
+void ImportIdentity(NodeImport& node) { node.Out(node.In(0)); }
 
 // Of networks that are used, not trained.
-void ReadDropout(NodeImport& node) {
+void ImportDropout(NodeImport& node) {
   node.Float("ratio", 0.5f);
   node.Int("seed", 0);
   if (node.proto().output_size() > 1 && !node.proto().output(1).empty())
@@ -202,59 +202,59 @@ void ReadDropout(NodeImport& node) {
 
 std::vector<ImportRow> ElementRows() {
   return {
-      {"Add", 7, kNewestImported, ReadBinary<kAdd>},
-      {"Sub", 7, kNewestImported, ReadBinary<kSubtract>},
-      {"Mul", 7, kNewestImported, ReadBinary<kMultiply>},
-      {"Div", 7, kNewestImported, ReadBinary<kDivide>},
-      {"Pow", 7, kNewestImported, ReadBinary<kPower>},
-      {"Equal", 7, kNewestImported, ReadBinary<kEqual>},
-      {"Less", 7, kNewestImported, ReadBinary<kLess>},
-      {"Greater", 7, kNewestImported, ReadBinary<kGreater>},
-      {"LessOrEqual", 12, kNewestImported, ReadBinary<kLessOrEqual>},
-      {"GreaterOrEqual", 12, kNewestImported, ReadBinary<kGreaterOrEqual>},
-      {"And", 7, kNewestImported, ReadBinary<kAnd>},
-      {"Or", 7, kNewestImported, ReadBinary<kOr>},
-      {"Not", 1, kNewestImported, ReadNot},
-      {"Where", 9, kNewestImported, ReadWhere},
-      {"Min", 6, kNewestImported, ReadSeveral<kMinimum>},
-      {"Max", 6, kNewestImported, ReadSeveral<kMaximum>},
-      {"Sum", 6, kNewestImported, ReadSeveral<kAdd>},
-      {"Mean", 6, kNewestImported, ReadMean},
-      {"PRelu", 7, kNewestImported, ReadPRelu},
-      {"Relu", 6, kNewestImported, ReadActivation},
-      {"LeakyRelu", 6, kNewestImported, ReadActivation},
-      {"Tanh", 6, kNewestImported, ReadActivation},
-      {"Sigmoid", 6, kNewestImported, ReadActivation},
-      {"Gelu", 20, kNewestImported, ReadActivation},
-      {"Elu", 6, kNewestImported, ReadElu},
-      {"Selu", 6, kNewestImported, ReadSelu},
-      {"Celu", 12, kNewestImported, ReadCelu},
-      {"ThresholdedRelu", 1, kNewestImported, ReadThresholdedRelu},
-      {"HardSigmoid", 6, kNewestImported, ReadHardSigmoid},
-      {"HardSwish", 14, kNewestImported, ReadHardSwish},
-      {"Softplus", 1, kNewestImported, ReadFunction<kSoftPlus>},
-      {"Softsign", 1, kNewestImported, ReadFunction<kSoftSign>},
-      {"Mish", 18, kNewestImported, ReadFunction<kMish>},
-      {"Exp", 6, kNewestImported, ReadFunction<kExp>},
-      {"Log", 6, kNewestImported, ReadFunction<kLog>},
-      {"Sqrt", 6, kNewestImported, ReadFunction<kSqrt>},
-      {"Reciprocal", 6, kNewestImported, ReadFunction<kReciprocal>},
-      {"Neg", 6, kNewestImported, ReadNeg},
-      {"Abs", 6, kNewestImported, ReadFunction<kAbsolute>},
-      {"Floor", 6, kNewestImported, ReadFunction<kFloor>},
-      {"Ceil", 6, kNewestImported, ReadFunction<kCeil>},
-      {"Round", 11, kNewestImported, ReadFunction<kRound>},
-      {"Erf", 9, kNewestImported, ReadFunction<kErf>},
-      {"Sin", 7, kNewestImported, ReadFunction<kSin>},
-      {"Cos", 7, kNewestImported, ReadFunction<kCos>},
-      {"Clip", 6, 10, ReadClipOfAttributes},
-      {"Clip", 11, kNewestImported, ReadClip},
-      {"ImageScaler", 1, 9, ReadImageScaler, true},
-      {"Affine", 1, 9, ReadAffine},
-      {"Cast", 6, kNewestImported, ReadCast},
-      {"CastLike", 15, kNewestImported, ReadCastLike},
-      {"Identity", 1, kNewestImported, ReadIdentity},
-      {"Dropout", 7, kNewestImported, ReadDropout},
+      {"Add", 7, kNewestImported, ImportBinary<kAdd>},
+      {"Sub", 7, kNewestImported, ImportBinary<kSubtract>},
+      {"Mul", 7, kNewestImported, ImportBinary<kMultiply>},
+      {"Div", 7, kNewestImported, ImportBinary<kDivide>},
+      {"Pow", 7, kNewestImported, ImportBinary<kPower>},
+      {"Equal", 7, kNewestImported, ImportBinary<kEqual>},
+      {"Less", 7, kNewestImported, ImportBinary<kLess>},
+      {"Greater", 7, kNewestImported, ImportBinary<kGreater>},
+      {"LessOrEqual", 12, kNewestImported, ImportBinary<kLessOrEqual>},
+      {"GreaterOrEqual", 12, kNewestImported, ImportBinary<kGreaterOrEqual>},
+      {"And", 7, kNewestImported, ImportBinary<kAnd>},
+      {"Or", 7, kNewestImported, ImportBinary<kOr>},
+      {"Not", 1, kNewestImported, ImportNot},
+      {"Where", 9, kNewestImported, ImportWhere},
+      {"Min", 6, kNewestImported, ImportSeveral<kMinimum>},
+      {"Max", 6, kNewestImported, ImportSeveral<kMaximum>},
+      {"Sum", 6, kNewestImported, ImportSeveral<kAdd>},
+      {"Mean", 6, kNewestImported, ImportMean},
+      {"PRelu", 7, kNewestImported, ImportPRelu},
+      {"Relu", 6, kNewestImported, ImportActivation},
+      {"LeakyRelu", 6, kNewestImported, ImportActivation},
+      {"Tanh", 6, kNewestImported, ImportActivation},
+      {"Sigmoid", 6, kNewestImported, ImportActivation},
+      {"Gelu", 20, kNewestImported, ImportActivation},
+      {"Elu", 6, kNewestImported, ImportElu},
+      {"Selu", 6, kNewestImported, ImportSelu},
+      {"Celu", 12, kNewestImported, ImportCelu},
+      {"ThresholdedRelu", 1, kNewestImported, ImportThresholdedRelu},
+      {"HardSigmoid", 6, kNewestImported, ImportHardSigmoid},
+      {"HardSwish", 14, kNewestImported, ImportHardSwish},
+      {"Softplus", 1, kNewestImported, ImportFunction<kSoftPlus>},
+      {"Softsign", 1, kNewestImported, ImportFunction<kSoftSign>},
+      {"Mish", 18, kNewestImported, ImportFunction<kMish>},
+      {"Exp", 6, kNewestImported, ImportFunction<kExp>},
+      {"Log", 6, kNewestImported, ImportFunction<kLog>},
+      {"Sqrt", 6, kNewestImported, ImportFunction<kSqrt>},
+      {"Reciprocal", 6, kNewestImported, ImportFunction<kReciprocal>},
+      {"Neg", 6, kNewestImported, ImportNeg},
+      {"Abs", 6, kNewestImported, ImportFunction<kAbsolute>},
+      {"Floor", 6, kNewestImported, ImportFunction<kFloor>},
+      {"Ceil", 6, kNewestImported, ImportFunction<kCeil>},
+      {"Round", 11, kNewestImported, ImportFunction<kRound>},
+      {"Erf", 9, kNewestImported, ImportFunction<kErf>},
+      {"Sin", 7, kNewestImported, ImportFunction<kSin>},
+      {"Cos", 7, kNewestImported, ImportFunction<kCos>},
+      {"Clip", 6, 10, ImportClipOfAttributes},
+      {"Clip", 11, kNewestImported, ImportClip},
+      {"ImageScaler", 1, 9, ImportImageScaler, true},
+      {"Affine", 1, 9, ImportAffine},
+      {"Cast", 6, kNewestImported, ImportCast},
+      {"CastLike", 15, kNewestImported, ImportCastLike},
+      {"Identity", 1, kNewestImported, ImportIdentity},
+      {"Dropout", 7, kNewestImported, ImportDropout},
   };
 }
 

@@ -5,6 +5,7 @@
 
 #include "src/graph/fold.h"
 #include "src/onnx/import/rows.h"
+#include "src/onnx/import/spelled_norms.h"
 #include "src/onnx/metadata.h"
 
 namespace normkit {
@@ -358,18 +359,52 @@ void Importer::AddOutputs(ImportedNetwork& imported) {
   }
 }
 
+// The elements of a constant before it is read: an initializer's or a Constant node's.
+ConstantByName Importer::SmallConstants() {
+  auto nodes = std::make_shared<std::map<std::string, const onnx::TensorProto*>>();
+  for (const onnx::NodeProto& node : model_.graph().node())
+    if (node.op_type() == "Constant" && node.output_size() == 1)
+      for (const onnx::AttributeProto& attribute : node.attribute())
+        if (attribute.name() == "value") nodes->emplace(node.output(0), &attribute.t());
+  return [this, nodes](const std::string& name) -> const Tensor* {
+    if (initializers_.contains(name)) return Find(name)->fixed.get();
+    const auto found = nodes->find(name);
+    if (found == nodes->end()) return nullptr;
+    return Constant(constants_.Read(*found->second, file_))->fixed.get();
+  };
+}
+
+void Importer::ReadNodes(ImportedNetwork& imported) {
+  const onnx::GraphProto& graph = model_.graph();
+  const std::vector<char> needed = NeededNodes();
+  const std::vector<SpelledNorm> norms = FindSpelledNorms(graph, needed, SmallConstants());
+  std::map<int, const SpelledNorm*> first, last;
+  for (const SpelledNorm& norm : norms) first[norm.first()] = last[norm.last()] = &norm;
+  std::set<int> skipped;  // nodes of norms that were recognized
+  for (int i = 0; i < graph.node_size(); ++i) {
+    if (!needed[static_cast<size_t>(i)]) continue;
+    NodeImport node(file_, graph.node(i), opset_, *this);
+    graph_.SetTitle(node.where());
+    if (const auto begins = first.find(i); begins != first.end()) {
+      const SpelledNorm& norm = *begins->second;
+      if (const std::string name = NameOfSpelled(*this, norm); !name.empty()) {
+        skipped.insert(norm.nodes.begin(), norm.nodes.end());
+        imported.recognized.push_back(
+            fmt::format("{} from '{}' to '{}', {} nodes", name, norm.x, norm.y, norm.nodes.size()));
+      }
+    }
+    if (!skipped.contains(i))
+      ReadNode(node);
+    else if (const auto ends = last.find(i); ends != last.end())
+      ReadSpelled(*this, *ends->second, node.where());
+  }
+}
+
 ImportedNetwork Importer::Run() {
   AddInitializers();
   AddInputs();
-  const std::vector<char> needed = NeededNodes();
   ImportedNetwork imported;
-  for (int i = 0; i < model_.graph().node_size(); ++i) {
-    const onnx::NodeProto& proto = model_.graph().node(i);
-    if (!needed[static_cast<size_t>(i)]) continue;
-    NodeImport node(file_, proto, opset_, *this);
-    graph_.SetTitle(node.where());
-    ReadNode(node);
-  }
+  ReadNodes(imported);
   AddOutputs(imported);
   imported.picture = PictureHintOf(model_);
   imported.num_nodes = model_.graph().node_size();

@@ -15,6 +15,7 @@
 
 #include "normkit/onnx/import.h"
 #include "src/onnx/import/constants.h"
+#include "src/onnx/import/recognize.h"
 #include "src/onnx/node_reader.h"
 #include "src/ops/ops.h"
 
@@ -81,6 +82,8 @@ class Importer {
   void AddInput(const onnx::ValueInfoProto& input, const std::set<std::string>& spatial);
   void AddInitializers();
   std::vector<char> NeededNodes() const;
+  ConstantByName SmallConstants();
+  void ReadNodes(ImportedNetwork& imported);
   void AddOutputs(ImportedNetwork& imported);
   ItemPtr NewItem(Item item);
   void CheckSizes(std::span<const ArrayType> types, bool folds);

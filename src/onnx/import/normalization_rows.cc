@@ -32,7 +32,7 @@ void AddNorm(NodeImport& node, NormalizationSettings settings, std::vector<Value
   node.Out(node.Add(ops::MakeNormalization(settings), std::move(parameters), Order::kChannelsLast));
 }
 
-void ReadBatchNorm(NodeImport& node) {
+void ImportBatchNorm(NodeImport& node) {
   NormalizationSettings settings = SettingsOf(node, "batch");
   settings.statistics = NormalizationSettings::kGiven;
   node.Float("momentum", 0.9f);
@@ -47,7 +47,7 @@ void ReadBatchNorm(NodeImport& node) {
        node.Weight(4, "trained_variance", {}, false)});
 }
 
-void ReadInstanceNorm(NodeImport& node) {
+void ImportInstanceNorm(NodeImport& node) {
   AddNorm(node, SettingsOf(node, "instance"), {node.Weight(1, "scale"), node.Weight(2, "offset")});
 }
 
@@ -61,7 +61,7 @@ Value GroupParameter(NodeImport& node, int index, const char* name, int64_t grou
   return node.importer().Parameter(each, fmt::format("{}.{}", node.output(), name), true, {});
 }
 
-void ReadGroupNorm(NodeImport& node) {
+void ImportGroupNorm(NodeImport& node) {
   NormalizationSettings settings = SettingsOf(node, "group");
   const int64_t groups = node.Int("num_groups", 0);
   node.Int("stash_type", 1);
@@ -120,11 +120,11 @@ void AddRowNorm(NodeImport& node, std::string_view spec, bool offset) {
   node.Out(node.Add(ops::MakeNormalization(settings), std::move(inputs), Order::kFile));
 }
 
-void ReadLayerNorm(NodeImport& node) { AddRowNorm(node, "layer/channel-only", node.HasInput(2)); }
-void ReadRmsNorm(NodeImport& node) { AddRowNorm(node, "rms", false); }
+void ImportLayerNorm(NodeImport& node) { AddRowNorm(node, "layer/channel-only", node.HasInput(2)); }
+void ImportRmsNorm(NodeImport& node) { AddRowNorm(node, "rms", false); }
 
 // (x - mean) / (deviation + 1e-9).
-void ReadMeanVariance(NodeImport& node) {
+void ImportMeanVariance(NodeImport& node) {
   std::vector<int64_t> axes = node.List("axes");
   if (axes.empty()) axes = {0, 2, 3};
   const auto binary = [&](std::string_view name, ItemPtr a, ItemPtr b) {
@@ -144,12 +144,12 @@ void ReadMeanVariance(NodeImport& node) {
 
 std::vector<ImportRow> NormalizationRows() {
   return {
-      {"BatchNormalization", 7, kNewestImported, ReadBatchNorm, true},
-      {"InstanceNormalization", 6, kNewestImported, ReadInstanceNorm, true},
-      {"GroupNormalization", 18, kNewestImported, ReadGroupNorm, true},
-      {"LayerNormalization", 17, kNewestImported, ReadLayerNorm},
-      {"RMSNormalization", 23, kNewestImported, ReadRmsNorm},
-      {"MeanVarianceNormalization", 9, kNewestImported, ReadMeanVariance},
+      {"BatchNormalization", 7, kNewestImported, ImportBatchNorm, true},
+      {"InstanceNormalization", 6, kNewestImported, ImportInstanceNorm, true},
+      {"GroupNormalization", 18, kNewestImported, ImportGroupNorm, true},
+      {"LayerNormalization", 17, kNewestImported, ImportLayerNorm},
+      {"RMSNormalization", 23, kNewestImported, ImportRmsNorm},
+      {"MeanVarianceNormalization", 9, kNewestImported, ImportMeanVariance},
   };
 }
 

@@ -24,13 +24,13 @@ void AddDense(NodeImport& node) {
   node.Out(y);
 }
 
-void ReadMatMul(NodeImport& node) {
+void ImportMatMul(NodeImport& node) {
   if (!node.In(0)->fixed && node.In(1)->fixed && node.Rank(1) == 2 && node.Rank(0) >= 2)
     return AddDense(node);
   node.Out(node.Apply(ops::MatrixProducts(), {node.In(0), node.In(1)})[0]);
 }
 
-void ReadGeneralProduct(NodeImport& node) {
+void ImportGeneralProduct(NodeImport& node) {
   const float alpha = node.Float("alpha", 1), beta = node.Float("beta", 1);
   const bool turn_a = node.Int("transA", 0) != 0, turn_b = node.Int("transB", 0) != 0;
   if (node.Rank(0) != 2 || node.Rank(1) != 2)
@@ -77,9 +77,9 @@ ItemPtr SoftmaxOf(NodeImport& node) {
   return node.Apply(ops::Transpose(order), {node.Apply(ops::Softmax(), {turned})[0]})[0];
 }
 
-void ReadSoftmaxNode(NodeImport& node) { node.Out(SoftmaxOf(node)); }
+void ImportSoftmaxNode(NodeImport& node) { node.Out(SoftmaxOf(node)); }
 
-void ReadLogSoftmax(NodeImport& node) {
+void ImportLogSoftmax(NodeImport& node) {
   node.Out(
       node.ApplyToElements(ops::MakeFunction(ops::FindFunction("logarithm")), {SoftmaxOf(node)}));
 }
@@ -88,10 +88,10 @@ void ReadLogSoftmax(NodeImport& node) {
 
 std::vector<ImportRow> ProductRows() {
   return {
-      {"MatMul", 1, kNewestImported, ReadMatMul},
-      {"Gemm", 7, kNewestImported, ReadGeneralProduct},
-      {"Softmax", 1, kNewestImported, ReadSoftmaxNode},
-      {"LogSoftmax", 1, kNewestImported, ReadLogSoftmax},
+      {"MatMul", 1, kNewestImported, ImportMatMul},
+      {"Gemm", 7, kNewestImported, ImportGeneralProduct},
+      {"Softmax", 1, kNewestImported, ImportSoftmaxNode},
+      {"LogSoftmax", 1, kNewestImported, ImportLogSoftmax},
   };
 }
 

@@ -11,7 +11,7 @@
 namespace normkit {
 namespace {
 
-void ReadConstant(NodeImport& node) {
+void ImportConstant(NodeImport& node) {
   using onnx::AttributeProto;
   if (const auto* value = node.Attribute("value", AttributeProto::TENSOR))
     return node.Out(node.importer().Constant(node.importer().ReadTensor(value->t(), node.where())));
@@ -30,7 +30,7 @@ void ReadConstant(NodeImport& node) {
   node.Refuse("has no value of numbers, expected one");
 }
 
-void ReadConstantOfShape(NodeImport& node) {
+void ImportConstantOfShape(NodeImport& node) {
   auto element = std::make_shared<Tensor>(Layout::Unlabelled(std::vector<int64_t>{1}));
   if (const auto* value = node.Attribute("value", onnx::AttributeProto::TENSOR))
     *element = node.importer().ReadTensor(value->t(), node.where());
@@ -40,7 +40,7 @@ void ReadConstantOfShape(NodeImport& node) {
 }
 
 // Of an input whose sizes are known whatever is given, such as a constant's, it is one.
-void ReadShape(NodeImport& node) {
+void ImportShape(NodeImport& node) {
   const ItemPtr x = node.In(0);
   ItemPtr shape = nullptr;
   if (x->fixed || x->lists_sizes) {
@@ -56,35 +56,35 @@ void ReadShape(NodeImport& node) {
   node.Out(shape);
 }
 
-void ReadSize(NodeImport& node) {
+void ImportSize(NodeImport& node) {
   const ItemPtr x = node.In(0);
   if (!x->fixed && !x->lists_sizes) return node.Out(node.Apply(ops::SizeOf(), {x})[0]);
   node.Out(node.Apply(ops::RemoveAxes({0}), {node.Ints({node.Type(0).shape.size()})})[0]);
 }
 
-void ReadReshape(NodeImport& node) {
+void ImportReshape(NodeImport& node) {
   const bool zeros = node.Int("allowzero", 0) != 0;
   node.Out(node.Apply(ops::Reshape("", !zeros), {node.In(0), node.In(1)})[0]);
 }
 
-void ReadFlatten(NodeImport& node) {
+void ImportFlatten(NodeImport& node) {
   node.Out(node.Apply(ops::FlattenAt(node.Int("axis", 1)), {node.In(0)})[0]);
 }
 
-void ReadSqueeze(NodeImport& node) {
+void ImportSqueeze(NodeImport& node) {
   const std::vector<int64_t> axes = node.opset() < 13  ? node.List("axes")
                                     : node.HasInput(1) ? node.FixedInts(1)
                                                        : std::vector<int64_t>();
   node.Out(node.Apply(ops::RemoveAxes(axes), {node.In(0)})[0]);
 }
 
-void ReadUnsqueeze(NodeImport& node) {
+void ImportUnsqueeze(NodeImport& node) {
   const auto axes = node.opset() < 13 ? node.List("axes") : node.FixedInts(1);
   node.Out(node.Apply(ops::AddAxes(axes), {node.In(0)})[0]);
 }
 
 // Along the channels of what lies with them last it stays so.
-void ReadConcat(NodeImport& node) {
+void ImportConcat(NodeImport& node) {
   const int rank = node.Rank(0);
   int64_t axis = node.Int("axis", 1);
   std::vector<ItemPtr> inputs;
@@ -102,7 +102,7 @@ void ReadConcat(NodeImport& node) {
   node.Out(node.Apply(ops::Concatenation(axis), inputs, Order::kChannelsLast)[0]);
 }
 
-void ReadSliceOfAttributes(NodeImport& node) {
+void ImportSliceOfAttributes(NodeImport& node) {
   const std::vector<int64_t> axes = node.List("axes");
   std::vector<ItemPtr> inputs{node.In(0), node.Ints(node.List("starts")),
                               node.Ints(node.List("ends"))};
@@ -110,7 +110,7 @@ void ReadSliceOfAttributes(NodeImport& node) {
   node.Out(node.Apply(ops::SliceAxes(), inputs)[0]);
 }
 
-void ReadSlice(NodeImport& node) {
+void ImportSlice(NodeImport& node) {
   std::vector<ItemPtr> inputs{node.In(0), node.In(1), node.In(2)};
   if (node.HasInput(3) || node.HasInput(4)) {
     std::vector<int64_t> all(static_cast<size_t>(node.Type(1).shape.size()));
@@ -121,7 +121,7 @@ void ReadSlice(NodeImport& node) {
   node.Out(node.Apply(ops::SliceAxes(), inputs)[0]);
 }
 
-void ReadSplit(NodeImport& node) {
+void ImportSplit(NodeImport& node) {
   const int outputs = node.proto().output_size(), rank = node.Rank(0);
   int64_t axis = node.Int("axis", 0);
   if (axis < -rank || axis >= rank) node.Refuse("axis {} of {} asked for", axis, rank);
@@ -151,7 +151,7 @@ void ReadSplit(NodeImport& node) {
   }
 }
 
-void ReadTranspose(NodeImport& node) {
+void ImportTranspose(NodeImport& node) {
   const int rank = node.Rank(0);
   std::vector<int64_t> perm = node.List("perm");
   if (perm.empty() && !node.Has("perm"))
@@ -165,15 +165,15 @@ void ReadTranspose(NodeImport& node) {
   node.Out(node.Apply(ops::Transpose({perm.begin(), perm.end()}), {node.In(0)})[0]);
 }
 
-void ReadGather(NodeImport& node) {
+void ImportGather(NodeImport& node) {
   node.Out(node.Apply(ops::Gather(node.Int("axis", 0)), {node.In(0), node.In(1)})[0]);
 }
 
-void ReadRange(NodeImport& node) {
+void ImportRange(NodeImport& node) {
   node.Out(node.Apply(ops::Range(), {node.In(0), node.In(1), node.In(2)})[0]);
 }
 
-void ReadExpand(NodeImport& node) {
+void ImportExpand(NodeImport& node) {
   node.Out(node.Apply(ops::Expand(), {node.In(0), node.In(1)})[0]);
 }
 
@@ -202,13 +202,13 @@ void AddPad(NodeImport& node, ItemPtr pads, ops::Edge edge, ItemPtr value) {
   node.Out(node.Apply(ops::Pad(edge), inputs, last ? Order::kChannelsLast : Order::kFile)[0]);
 }
 
-void ReadPadOfAttributes(NodeImport& node) {
+void ImportPadOfAttributes(NodeImport& node) {
   const ops::Edge edge = EdgeOf(node);
   const float value = node.Float("value", 0);
   AddPad(node, node.Ints(node.List("pads")), edge, value != 0 ? node.Number(value) : nullptr);
 }
 
-void ReadPad(NodeImport& node) {
+void ImportPad(NodeImport& node) {
   const ops::Edge edge = EdgeOf(node);
   ItemPtr pads = node.In(1);
   if (node.HasInput(3)) {  // of these axes alone: one 0 behind them is all the others'
@@ -235,7 +235,7 @@ void ReadPad(NodeImport& node) {
 }
 
 // border [left, top, right, bottom] off the space of an image.
-void ReadCrop(NodeImport& node) {
+void ImportCrop(NodeImport& node) {
   const std::vector<int64_t> border = node.List("border");
   if (border.size() != 4 || node.Rank(0) != 4)
     node.Refuse("border has {} numbers and x {} axes, expected 4 and 4", border.size(),
@@ -284,7 +284,7 @@ void AddResize(NodeImport& node, ItemPtr sizes, Settings settings, std::vector<i
       node.Apply(ops::Resize(settings), {x, sizes}, last ? Order::kChannelsLast : Order::kFile)[0]);
 }
 
-void ReadUpsample(NodeImport& node) {
+void ImportUpsample(NodeImport& node) {
   Settings settings{
       .mode = ModeOf(node), .coordinates = Settings::kAsymmetric, .rounding = Settings::kFloor};
   if (node.opset() >= 9) return AddResize(node, node.In(1), settings, {});
@@ -295,7 +295,7 @@ void ReadUpsample(NodeImport& node) {
   AddResize(node, node.importer().Constant(std::move(tensor)), settings, {});
 }
 
-void ReadResize(NodeImport& node) {
+void ImportResize(NodeImport& node) {
   Settings settings{.mode = ModeOf(node)};
   settings.coordinates =
       Choose<Settings::Coordinates>(node, "coordinate_transformation_mode", "half_pixel",
@@ -324,7 +324,7 @@ void ReadResize(NodeImport& node) {
   AddResize(node, node.In(scales ? 2 : 3), settings, axes);
 }
 
-void ReadResizeOf10(NodeImport& node) {
+void ImportResizeOf10(NodeImport& node) {
   AddResize(
       node, node.In(1),
       {.mode = ModeOf(node), .coordinates = Settings::kAsymmetric, .rounding = Settings::kFloor},
@@ -366,7 +366,7 @@ void AddReduction(NodeImport& node, ops::Reduction reduction, bool root, int axe
 }
 
 template <ops::Reduction kReduction, bool kRoot = false>
-void ReadReduction(NodeImport& node) {
+void ImportReduction(NodeImport& node) {
   AddReduction(node, kReduction, kRoot, kReduction == ops::Reduction::kSum ? 13 : 18);
 }
 
@@ -375,35 +375,35 @@ void ReadReduction(NodeImport& node) {
 std::vector<ImportRow> ShapeRows() {
   using enum ops::Reduction;
   return {
-      {"Constant", 1, kNewestImported, ReadConstant},
-      {"ConstantOfShape", 9, kNewestImported, ReadConstantOfShape},
-      {"Shape", 1, kNewestImported, ReadShape},
-      {"Size", 1, kNewestImported, ReadSize},
-      {"Reshape", 5, kNewestImported, ReadReshape},
-      {"Flatten", 1, kNewestImported, ReadFlatten},
-      {"Squeeze", 1, kNewestImported, ReadSqueeze},
-      {"Unsqueeze", 1, kNewestImported, ReadUnsqueeze},
-      {"Concat", 4, kNewestImported, ReadConcat},
-      {"Slice", 1, 9, ReadSliceOfAttributes},
-      {"Slice", 10, kNewestImported, ReadSlice},
-      {"Split", 2, kNewestImported, ReadSplit},
-      {"Transpose", 1, kNewestImported, ReadTranspose},
-      {"Gather", 1, kNewestImported, ReadGather},
-      {"Range", 11, kNewestImported, ReadRange},
-      {"Expand", 8, kNewestImported, ReadExpand},
-      {"Pad", 2, 10, ReadPadOfAttributes, true},
-      {"Pad", 11, kNewestImported, ReadPad},
-      {"Crop", 1, 9, ReadCrop, true},
-      {"Upsample", 7, 9, ReadUpsample, true},
-      {"Resize", 10, 10, ReadResizeOf10, true},
-      {"Resize", 11, kNewestImported, ReadResize, true},
-      {"ReduceMean", 1, kNewestImported, ReadReduction<kMean>},
-      {"ReduceSum", 1, kNewestImported, ReadReduction<kSum>},
-      {"ReduceSumSquare", 1, kNewestImported, ReadReduction<kSumOfSquares>},
-      {"ReduceL2", 1, kNewestImported, ReadReduction<kSumOfSquares, true>},
-      {"ReduceMax", 1, kNewestImported, ReadReduction<kMaximum>},
-      {"ReduceMin", 1, kNewestImported, ReadReduction<kMinimum>},
-      {"ReduceProd", 1, kNewestImported, ReadReduction<kProduct>},
+      {"Constant", 1, kNewestImported, ImportConstant},
+      {"ConstantOfShape", 9, kNewestImported, ImportConstantOfShape},
+      {"Shape", 1, kNewestImported, ImportShape},
+      {"Size", 1, kNewestImported, ImportSize},
+      {"Reshape", 5, kNewestImported, ImportReshape},
+      {"Flatten", 1, kNewestImported, ImportFlatten},
+      {"Squeeze", 1, kNewestImported, ImportSqueeze},
+      {"Unsqueeze", 1, kNewestImported, ImportUnsqueeze},
+      {"Concat", 4, kNewestImported, ImportConcat},
+      {"Slice", 1, 9, ImportSliceOfAttributes},
+      {"Slice", 10, kNewestImported, ImportSlice},
+      {"Split", 2, kNewestImported, ImportSplit},
+      {"Transpose", 1, kNewestImported, ImportTranspose},
+      {"Gather", 1, kNewestImported, ImportGather},
+      {"Range", 11, kNewestImported, ImportRange},
+      {"Expand", 8, kNewestImported, ImportExpand},
+      {"Pad", 2, 10, ImportPadOfAttributes, true},
+      {"Pad", 11, kNewestImported, ImportPad},
+      {"Crop", 1, 9, ImportCrop, true},
+      {"Upsample", 7, 9, ImportUpsample, true},
+      {"Resize", 10, 10, ImportResizeOf10, true},
+      {"Resize", 11, kNewestImported, ImportResize, true},
+      {"ReduceMean", 1, kNewestImported, ImportReduction<kMean>},
+      {"ReduceSum", 1, kNewestImported, ImportReduction<kSum>},
+      {"ReduceSumSquare", 1, kNewestImported, ImportReduction<kSumOfSquares>},
+      {"ReduceL2", 1, kNewestImported, ImportReduction<kSumOfSquares, true>},
+      {"ReduceMax", 1, kNewestImported, ImportReduction<kMaximum>},
+      {"ReduceMin", 1, kNewestImported, ImportReduction<kMinimum>},
+      {"ReduceProd", 1, kNewestImported, ImportReduction<kProduct>},
   };
 }
 

@@ -24,7 +24,7 @@ std::vector<int64_t> SpaceNumbers(NodeImport& node, const std::string& attribute
   return numbers;
 }
 
-WindowAttributes ReadWindow(NodeImport& node, const std::vector<int64_t>& size) {
+WindowAttributes ImportWindow(NodeImport& node, const std::vector<int64_t>& size) {
   const size_t dims = SpaceOf(node);
   WindowAttributes read;
   read.window.size = SpaceNumbers(node, "kernel_shape", dims, 1);
@@ -75,15 +75,15 @@ void AddConvolution(NodeImport& node, const std::shared_ptr<const Op>& op) {
   node.Out(node.Add(op, std::move(inputs), Order::kChannelsLast));
 }
 
-void ReadConvolution(NodeImport& node) {
+void ImportConvolution(NodeImport& node) {
   SpaceOf(node);
-  const WindowAttributes read = ReadWindow(node, WeightWindow(node));
+  const WindowAttributes read = ImportWindow(node, WeightWindow(node));
   AddConvolution(node, ops::Convolution(read.window, GroupsOf(node)));
 }
 
-void ReadConvTranspose(NodeImport& node) {
+void ImportConvTranspose(NodeImport& node) {
   const size_t dims = SpaceOf(node);
-  const WindowAttributes read = ReadWindow(node, WeightWindow(node));
+  const WindowAttributes read = ImportWindow(node, WeightWindow(node));
   ops::Transposed how;
   how.more = SpaceNumbers(node, "output_padding", dims, 0);
   how.size = SpaceNumbers(node, "output_shape", dims, 1);
@@ -91,8 +91,8 @@ void ReadConvTranspose(NodeImport& node) {
   AddConvolution(node, ops::TransposedConvolution(read.window, GroupsOf(node), how));
 }
 
-void ReadPool(NodeImport& node, ops::Pool pool) {
-  WindowAttributes read = ReadWindow(node, {});
+void ImportPool(NodeImport& node, ops::Pool pool) {
+  WindowAttributes read = ImportWindow(node, {});
   read.window.ceil = node.Int("ceil_mode", 0) != 0;
   read.window.counts_padding = pool == ops::Pool::kMax || node.Int("count_include_pad", 0) != 0;
   if (pool == ops::Pool::kMax) {
@@ -104,16 +104,16 @@ void ReadPool(NodeImport& node, ops::Pool pool) {
                     Order::kChannelsLast));
 }
 
-void ReadMaxPool(NodeImport& node) { ReadPool(node, ops::Pool::kMax); }
-void ReadAveragePool(NodeImport& node) { ReadPool(node, ops::Pool::kAverage); }
+void ImportMaxPool(NodeImport& node) { ImportPool(node, ops::Pool::kMax); }
+void ImportAveragePool(NodeImport& node) { ImportPool(node, ops::Pool::kAverage); }
 
-void ReadGlobalAveragePool(NodeImport& node) {
+void ImportGlobalAveragePool(NodeImport& node) {
   SpaceOf(node);
   node.Out(
       node.Add(ops::GlobalAverage(), {node.In(0, Order::kChannelsLast)}, Order::kChannelsLast));
 }
 
-void ReadGlobalMaxPool(NodeImport& node) {
+void ImportGlobalMaxPool(NodeImport& node) {
   std::vector<int64_t> space;
   for (size_t i = 0; i < SpaceOf(node); ++i) space.push_back(static_cast<int64_t>(i) + 1);
   node.Out(node.Add(ops::Reduce(ops::Reduction::kMaximum, space),
@@ -124,12 +124,12 @@ void ReadGlobalMaxPool(NodeImport& node) {
 
 std::vector<ImportRow> WindowRows() {
   return {
-      {"Conv", 1, kNewestImported, ReadConvolution, true},
-      {"ConvTranspose", 1, kNewestImported, ReadConvTranspose, true},
-      {"MaxPool", 1, kNewestImported, ReadMaxPool, true},
-      {"AveragePool", 7, kNewestImported, ReadAveragePool, true},
-      {"GlobalAveragePool", 1, kNewestImported, ReadGlobalAveragePool, true},
-      {"GlobalMaxPool", 1, kNewestImported, ReadGlobalMaxPool, true},
+      {"Conv", 1, kNewestImported, ImportConvolution, true},
+      {"ConvTranspose", 1, kNewestImported, ImportConvTranspose, true},
+      {"MaxPool", 1, kNewestImported, ImportMaxPool, true},
+      {"AveragePool", 7, kNewestImported, ImportAveragePool, true},
+      {"GlobalAveragePool", 1, kNewestImported, ImportGlobalAveragePool, true},
+      {"GlobalMaxPool", 1, kNewestImported, ImportGlobalMaxPool, true},
   };
 }
 
