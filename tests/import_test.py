@@ -119,6 +119,15 @@ ERRORS = [
     ("node 'n' (MaxPool): the window covers 99x1, expected at most the padded input, 9x7",
      {"kind": "MaxPool", "kernel_shape": [99, 1]}),
     ("node 'n' (ImageScaler): stands in a model of opset 17, expected 1 to 9", {"kind": "ImageScaler"}),
+    ("node 'n' (Conv): bias has 3 values, expected 4 (filters)",
+     {"kind": "Conv", "inputs": "x w b", "constants": {"w": normal(4, 6, 3, 3), "b": normal(3)}}),
+    ("node 'n' (Conv): 4 filters for 3 groups, expected a multiple of them",
+     {"kind": "Conv", "inputs": "x w", "constants": {"w": normal(4, 2, 3, 3)}, "group": 3}),
+    ("node 'n' (BatchNormalization): parameter 3 has 5 values, expected 6 (channels of x, BSSC [2,9,7,6])",
+     {"kind": "BatchNormalization", "inputs": "x g g m g", "constants": {"g": normal(6), "m": normal(5)}}),
+    ("more than 67108880 elements follow from constants, the most that is read here",
+     {"kind": "Expand", "inputs": "c s", "feeds": {"x": normal(2, 3)},
+      "constants": {"c": normal(2), "s": np.array([10**9, 2])}}),
     ("has opset 6, expected 7 to 25", {"kind": "Relu", "opset": 6}),
 ]  # fmt: skip
 
@@ -126,7 +135,7 @@ ERRORS = [
 @pytest.mark.parametrize("message, spec", ERRORS, ids=range(len(ERRORS)))
 def test_errors(normkit, tmp_path, message, spec):
     kind, opset = spec.pop("kind"), spec.pop("opset", 17)
-    case = one(kind, opset, inputs="x", **spec)
+    case = one(kind, opset, **{"inputs": "x", **spec})
     case.model.graph.node[0].name = "n"
     onnx.save(case.model, tmp_path / "model.onnx")
     np.save(tmp_path / "x.npy", case.feeds["x"])
@@ -178,6 +187,22 @@ def test_real_networks(normkit, real_data, tmp_path, file, name, make):
     check_same(ours, theirs, 4e-5 if "opset7" in file else TOLERANCE)
     if "style" in file:
         assert max(np.abs(ours[y] - theirs[y]).max() for y in theirs) < 0.05
+
+
+def test_classes_of_all_pictures(normkit, real_data, tmp_path):
+    from PIL import Image
+
+    files = sorted((real_data / "cifar10-jpg/test").glob("*/*.jpg"))
+    assert len(files) == 2000
+    x = np.stack([np.asarray(Image.open(file), np.float32).transpose(2, 0, 1) for file in files]) / 255
+    mean, deviation = (np.array(v, np.float32).reshape(3, 1, 1) for v in ([0.485, 0.456, 0.406], [0.229, 0.224, 0.225]))
+    feeds = {"x": ((x - mean) / deviation).astype(np.float32)}
+    model = real_data / "models/resnet20-cifar10.onnx"
+    ours, theirs = run_normkit(normkit, tmp_path, model, feeds)["y"], run_onnxruntime(model, feeds)["y"]
+    assert np.array_equal(ours.argmax(1), theirs.argmax(1))
+    classes = sorted({file.parent.name for file in files})
+    right = np.mean(ours.argmax(1) == [classes.index(file.parent.name) for file in files])
+    assert right > 0.8
 
 
 # Nodes of ONNX's own cases that are refused, with a reason.

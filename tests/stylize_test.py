@@ -47,6 +47,18 @@ def test_any_size(normkit, folder, tmp_path):
     assert np.abs(pixels(tmp_path / "out.png") - expected).max() <= 1
 
 
+def test_the_same_for_any_number_of_threads(normkit, tmp_path):
+    save(style_network(width=16), tmp_path / "style.onnx")
+    noise = np.random.default_rng(3).integers(0, 256, (301, 402, 3)).astype(np.uint8)
+    Image.fromarray(noise).save(tmp_path / "photo.png")
+    results = []
+    for threads in (1, 2, 5):
+        normkit("stylize", tmp_path / "photo.png", "--model", tmp_path / "style.onnx", "-o", tmp_path / "o.png",
+                "--threads", threads)  # fmt: skip
+        results.append((tmp_path / "o.png").read_bytes())
+    assert results[0] == results[1] == results[2]
+
+
 def test_fixed_size(normkit, folder, tmp_path):
     model = save(style_network((24, 32)), tmp_path / "fixed.onnx")
     done = normkit("stylize", folder / "photo.png", "--model", model, "-o", tmp_path / "out.png")

@@ -73,6 +73,10 @@ class ConvolutionOp : public Op {
   std::vector<ArrayType> Infer(std::span<const OpInput> inputs) const override {
     const Layout& x = inputs[0].type.shape;
     const ConvolutionShape shape = Shape(inputs);
+    if (shape.filters % groups_ != 0)
+      Fail("{} filters for {} groups, expected a multiple of them", shape.filters, groups_);
+    if (shape.bias && inputs[2].type.shape.size() != shape.filters)
+      Fail("bias has {} values, expected {} (filters)", inputs[2].type.shape.size(), shape.filters);
     return {{DType::kF32, WithSpace(x, shape.output_size(), shape.filters)}};
   }
 

@@ -151,7 +151,7 @@ class PadOp : public Op {
   }
 
  private:
-  static constexpr int64_t kMost = int64_t{1} << 31;
+  static constexpr int64_t kMost = 1 << 24;
 
   void CheckAxis(int64_t size, int64_t before, int64_t after, size_t axis) const {
     if (before > kMost || after > kMost || before < -size || after < -size ||

@@ -200,6 +200,12 @@ class NormalizationOp : public Op {
     if (inputs[1].type.shape.size() != x.channels())
       Fail("scale has {} values, expected {} (channels of x, {})", inputs[1].type.shape.size(),
            x.channels(), x.ToString());
+    const size_t parameters = normalization_.mean_input() +
+                              (normalization_.statistics == NormalizationSettings::kOwn ? 0 : 2);
+    for (size_t i = 2; i < parameters; ++i)
+      if (inputs[i].type.shape.size() != x.channels())
+        Fail("parameter {} has {} values, expected {} (channels of x, {})", i,
+             inputs[i].type.shape.size(), x.channels(), x.ToString());
     std::vector<ArrayType> outputs{inputs[0].type};
     if (normalization_.statistics == NormalizationSettings::kBatch)
       outputs.resize(3, {DType::kF64, Layout({{kC, x.SizeOf(normalization_.spec->running)}})});

@@ -224,7 +224,7 @@ class ResizeOp : public Op {
   }
 
  private:
-  static constexpr double kMost = 1 << 30;
+  static constexpr double kMost = 1 << 24;
 
   std::vector<ResizedAxis> Axes(std::span<const OpInput> inputs) const {
     const Layout& x = inputs[0].type.shape;

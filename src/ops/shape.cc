@@ -126,7 +126,7 @@ class RangeOp : public VectorOp {
 
  private:
   std::vector<int64_t> Elements(std::span<const OpInput> inputs) const override {
-    constexpr int64_t kMost = 1 << 24;
+    constexpr int64_t kMost = 1 << 20;
     const auto number = [&](size_t i) {
       const auto one = KnownVector(inputs[i], "a number");
       if (one.size() != 1 || one[0] > kMost || one[0] < -kMost)

@@ -37,7 +37,8 @@ class TimePoolingKernel : public Kernel {
     const bool add = context.add[0];
     if (Idle()) return Store(context.dx(), 0, rows_ * width_, add, [](int64_t) { return 0.f; });
     ForRowPieces(observations_, RowsEach() * width_, [&](int64_t i) {
-      const auto [begin, end] = RowsOf(i);
+      const auto rows = RowsOf(i);  // lambdas of clang 14 cannot see parts of a pair
+      const int64_t begin = rows.first, end = rows.second;
       const float* dy = context.dy() + i * width_;
       const auto count = static_cast<float>(end - begin);
       for (int64_t row = begin; row < end; ++row)

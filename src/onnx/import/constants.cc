@@ -116,6 +116,7 @@ Tensor ConstantReader::Read(const TensorProto& t, const std::string& where) {
   if (static_cast<size_t>(layout.size()) > most)
     Fail("{}: tensor '{}' holds {} {}, too few for its shape [{}]", where, t.name(), most,
          raw ? "bytes" : "elements", fmt::join(shape, ","));
+  elements_ += layout.size();
   Tensor tensor(layout, dtype);
   const auto read = [&]<class Stored>(Stored, const auto& list, const auto& convert) {
     if (dtype == DType::kF32)

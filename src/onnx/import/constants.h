@@ -20,10 +20,12 @@ class ConstantReader {
   // Throws Error that begins with `where`: a type that is none of these, sizes that do not fit the
   // data, a file that is not there.
   Tensor Read(const onnx::TensorProto& tensor, const std::string& where);
+  int64_t elements() const { return elements_; }  // read so far
 
  private:
   std::string_view External(const onnx::TensorProto& tensor, const std::string& where);
 
+  int64_t elements_ = 0;
   std::string folder_;                        // "": there is none
   std::map<std::string, std::string> files_;  // what was read, by name
 };

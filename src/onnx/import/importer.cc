@@ -12,7 +12,9 @@ namespace normkit {
 namespace {
 
 // Larger arrays are taken for damage, as are files whose constants make more of each other.
-constexpr int64_t kMostImported = int64_t{1} << 34, kMostFolded = int64_t{1} << 28;
+constexpr int64_t kMostImported = int64_t{1} << 34;
+// Beside those of the file, and a few copies of them.
+constexpr int64_t kMostFolded = int64_t{1} << 26, kCopies = 4;
 constexpr int64_t kUsualSize = 64;  // of an axis that the file leaves open
 
 }  // namespace
@@ -105,8 +107,9 @@ void Importer::CheckSizes(std::span<const ArrayType> types, bool folds) {
            kMostImported);
     if (folds) folded_ += type.shape.size();
   }
-  if (folded_ > kMostFolded)
-    Fail("more than {} elements follow from constants, the most that is read here", kMostFolded);
+  const int64_t most = kMostFolded + kCopies * constants_.elements();
+  if (folded_ > most)
+    Fail("more than {} elements follow from constants, the most that is read here", most);
 }
 
 std::vector<ItemPtr> Importer::Apply(const std::shared_ptr<const Op>& op,
