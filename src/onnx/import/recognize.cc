@@ -44,11 +44,18 @@ class Finder {
  private:
   const onnx::NodeProto& Node(int i) const { return graph_.node(i); }
 
+  // Whether it is of this operator, and has the inputs that are looked at here.
+  static bool Is(const onnx::NodeProto& node, std::string_view type) {
+    static const std::set<std::string_view> kOfOne{"Sqrt", "Reciprocal", "ReduceMean"};
+    const int inputs = kOfOne.contains(type) ? 1 : 2;
+    return node.op_type() == type && node.domain().empty() && node.input_size() >= inputs &&
+           node.output_size() == 1;
+  }
+
   // The node that gives this, where it is of this operator; -1: none.
   int Maker(const std::string& name, std::string_view type) const {
     const auto made = made_by_.find(name);
-    if (made == made_by_.end() || Node(made->second).op_type() != type) return -1;
-    return made->second;
+    return made != made_by_.end() && Is(Node(made->second), type) ? made->second : -1;
   }
 
   std::optional<float> Number(const std::string& name) const {
@@ -117,7 +124,7 @@ class Finder {
     std::string of = Node(mean).input(0);
     std::vector<int64_t> reshaped;
     const int reshape = Maker(of, "Reshape");
-    if (reshape >= 0 && Node(reshape).input_size() == 2) {
+    if (reshape >= 0) {
       reshaped = Ints(Node(reshape).input(1));
       if (reshaped.empty()) return "";
       norm.nodes.push_back(reshape);
@@ -177,7 +184,7 @@ class Finder {
     const auto readers = readers_.find(Node(node).output(0));
     if (readers == readers_.end() || readers->second.size() != 1) return -1;
     const int reader = *readers->second.begin();
-    return reader >= 0 && Node(reader).op_type() == type ? reader : -1;
+    return reader >= 0 && Is(Node(reader), type) ? reader : -1;
   }
 
   // A factor and then a summand behind it, which are not made of x.
