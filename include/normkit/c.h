@@ -8,7 +8,8 @@
  *   normkit_backward(plan, x, dy, gamma, beta, mean, rstd, dx, dgamma, dbeta, 0);
  *   normkit_plan_destroy(plan);
  *
- * Arrays are dense, belong to the caller, and are used only during the call. Nothing is copied.
+ * Arrays are dense (or see options.strides), belong to the caller, and are used only during the
+ * call. Nothing is copied.
  *
  *   array                              elements                     type
  *   x, y, dx, dy, residual, sum,       the product of the shape     the plan's dtype
@@ -85,6 +86,26 @@ enum {
 
 /* In this and the other structures `size` is sizeof of the structure: later versions may append
  * members, and believe a program that was compiled before about what it knows. */
+
+/* How far neighbours along each axis of an array lie apart, in elements: `rank` numbers in the
+ * order of the format, 0 or more (0 repeats what is only read). NULL: dense. The bits are those of
+ * dense arrays. Runs of elements that are reduced or kept together are used where they are; where
+ * strides break them, through dense copies (normkit_plan_describe names them). Not with a tree. */
+typedef struct normkit_strides {
+  size_t size;
+  const int64_t* x; /* in backward too, where x is the sum after a residual */
+  const int64_t* y;
+  const int64_t* residual;
+  const int64_t* sum;
+  const int64_t* addend;
+  const int64_t* dy;
+  const int64_t* dx;
+  const int64_t* daddend;
+} normkit_strides;
+
+#define NORMKIT_STRIDES_DEFAULT \
+  { sizeof(normkit_strides), NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL }
+
 typedef struct normkit_options {
   size_t size;
   double epsilon;                  /* added to the variance; >= 2^-126, of f64 2^-1022 */
@@ -102,6 +123,7 @@ typedef struct normkit_options {
   int32_t scale_plus_one;          /* not 0: 1 + gamma stands for gamma */
   int32_t parameter_dtype;         /* of gamma, beta and their gradients: a normkit_dtype, or
                                       NORMKIT_DEFAULT_DTYPE: f32, of f64 f64 */
+  const normkit_strides* strides;  /* read while the plan is made; NULL: all arrays are dense */
 } normkit_options;
 
 enum { NORMKIT_DEFAULT_DTYPE = -1 };
@@ -109,7 +131,7 @@ enum { NORMKIT_DEFAULT_DTYPE = -1 };
 #define NORMKIT_OPTIONS_DEFAULT                                                                \
   {                                                                                            \
     sizeof(normkit_options), 1e-5, NORMKIT_NO_GROUPS, NULL, NORMKIT_NO_ACTIVATION, 0.01, 0, 1, \
-        NULL, 0, NORMKIT_DEFAULT_DTYPE                                                         \
+        NULL, 0, NORMKIT_DEFAULT_DTYPE, NULL                                                   \
   }
 
 /* A normalization of arrays of one shape and dtype, made once and used any number of times. */

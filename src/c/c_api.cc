@@ -127,10 +127,28 @@ Activation ToActivation(normkit_activation activation) {
 normkit_options CompleteOptions(const normkit_options* options) {
   const normkit_options defaults = NORMKIT_OPTIONS_DEFAULT;
   if (!options) return defaults;
-  return Complete(
-      "normkit_plan_create", "options", options, "NORMKIT_OPTIONS_DEFAULT", defaults,
-      {offsetof(normkit_options, negative_slope), offsetof(normkit_options, tree),
-       offsetof(normkit_options, activation_alpha), offsetof(normkit_options, parameter_axes)});
+  return Complete("normkit_plan_create", "options", options, "NORMKIT_OPTIONS_DEFAULT", defaults,
+                  {offsetof(normkit_options, negative_slope), offsetof(normkit_options, tree),
+                   offsetof(normkit_options, activation_alpha),
+                   offsetof(normkit_options, parameter_axes), offsetof(normkit_options, strides)});
+}
+
+ArrayStrides ToStrides(const normkit_strides* given, size_t rank) {
+  if (!given) return {};
+  const normkit_strides defaults = NORMKIT_STRIDES_DEFAULT;
+  const auto strides = Complete("normkit_plan_create", "options.strides", given,
+                                "NORMKIT_STRIDES_DEFAULT", defaults);
+  const auto of = [rank](const int64_t* array) {
+    return array ? std::vector<int64_t>(array, array + rank) : std::vector<int64_t>();
+  };
+  return {.x = of(strides.x),
+          .y = of(strides.y),
+          .residual = of(strides.residual),
+          .sum = of(strides.sum),
+          .addend = of(strides.addend),
+          .dy = of(strides.dy),
+          .dx = of(strides.dx),
+          .daddend = of(strides.daddend)};
 }
 
 normkit_plan* CreatePlan(const char* layer, const char* format, const int64_t* shape, size_t rank,
@@ -161,7 +179,8 @@ normkit_plan* CreatePlan(const char* layer, const char* format, const int64_t* s
        .activation = ToActivation(options.activation),
        .negative_slope = options.negative_slope,
        .activation_alpha = options.activation_alpha,
-       .tree = options.tree != 0});
+       .tree = options.tree != 0,
+       .strides = ToStrides(options.strides, rank)});
   std::string description = op.Describe();
   return new normkit_plan{std::move(op), std::move(description)};
 }

@@ -116,7 +116,7 @@ TEST(CApi, RefusesBadPlans) {
   options = NORMKIT_OPTIONS_DEFAULT;
   options.size = 8;
   EXPECT_EQ(CreateError("batch", "BC", {2, 6}, options),
-            "normkit_plan_create: options.size is 8, expected 80: start from "
+            "normkit_plan_create: options.size is 8, expected 88: start from "
             "NORMKIT_OPTIONS_DEFAULT");
 }
 
@@ -231,6 +231,38 @@ TEST(CApi, BelievesProgramsThatKnowFewerOptions) {
   EXPECT_EQ(Create("batch", "BC", {2, 6}, options), nullptr);
   options.size = 64;
   EXPECT_NE(Create("batch", "BC", {2, 6}, options), nullptr) << normkit_last_error();
+}
+
+// The second of three slices of packed rows.
+TEST(CApi, TakesArraysAsTheyLie) {
+  const int64_t slice[] = {18, 1};
+  normkit_strides strides = NORMKIT_STRIDES_DEFAULT;
+  strides.x = slice;
+  normkit_options options = NORMKIT_OPTIONS_DEFAULT;
+  options.strides = &strides;
+  const Plan plan = Create("layer", "BC", {4, 6}, options), dense = Create("layer", "BC", {4, 6});
+  ASSERT_NE(plan, nullptr) << normkit_last_error();
+  std::vector<float> packed(72), x(24), y(24), expected(24);
+  for (size_t i = 0; i < packed.size(); ++i) packed[i] = static_cast<float>(i * i % 23);
+  for (size_t i = 0; i < x.size(); ++i) x[i] = packed[i / 6 * 18 + 6 + i % 6];
+  const auto forward = [](const Plan& of, const float* from, std::vector<float>& to) {
+    ASSERT_EQ(normkit_forward_training(of.get(), from, nullptr, nullptr, to.data(), nullptr,
+                                       nullptr, nullptr),
+              NORMKIT_OK)
+        << normkit_last_error();
+  };
+  forward(plan, packed.data() + 6, y);
+  forward(dense, x.data(), expected);
+  EXPECT_EQ(y, expected);
+
+  strides.size = 8;
+  EXPECT_EQ(Create("layer", "BC", {4, 6}, options), nullptr);
+  EXPECT_STREQ(normkit_last_error(),
+               "normkit_plan_create: options.strides.size is 8, expected 72: start from "
+               "NORMKIT_STRIDES_DEFAULT");
+  // As compiled before strides.
+  options.size = 80;
+  EXPECT_NE(Create("layer", "BC", {4, 6}, options), nullptr) << normkit_last_error();
 }
 
 // Channels of each observation, of bf16, less one: the bits of C++.

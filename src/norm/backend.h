@@ -61,6 +61,9 @@ class NormImplementation {
   virtual void BackwardWithSums(const NormBackwardArgs& args, double* dgamma,
                                 double* dbeta) const = 0;
 
+  // Whether it takes this array as it lies in memory; if not, it gets a dense copy.
+  virtual bool TakesStrided(NormArray array) const = 0;
+
   // How y and dx follow from statistics and sums. Two of the same form that differ in nothing but
   // the length of an axis that is reduced and has no parameters give the same bits to each element.
   virtual std::string_view Form() const = 0;

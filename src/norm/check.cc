@@ -13,14 +13,28 @@ namespace {
 struct Array {
   std::string_view name;
   const void* data;
-  size_t bytes;
+  size_t bytes;                        // from the first element to behind the last
+  const StridedArray* lies = nullptr;  // of the shape of x
+  size_t element_bytes = 1;
 };
+
+// As parts of one packed array do, whose elements lie between those of the others.
+bool Between(const Array& a, const Array& b) {
+  if (!a.lies || !b.lies || (a.lies->dense() && b.lies->dense())) return false;
+  const int64_t bytes = static_cast<const char*>(b.data) - static_cast<const char*>(a.data);
+  const auto each = static_cast<int64_t>(a.element_bytes);
+  return bytes % each == 0 && LieBetween(*a.lies, *b.lies, bytes / each);
+}
 
 bool Overlap(const Array& a, const Array& b) {
   const auto first = reinterpret_cast<uintptr_t>(a.data);
   const auto second = reinterpret_cast<uintptr_t>(b.data);
   return a.data && b.data && a.bytes > 0 && b.bytes > 0 && first < second + b.bytes &&
-         second < first + a.bytes;
+         second < first + a.bytes && !Between(a, b);
+}
+
+bool Same(const Array& a, const Array& b) {
+  return a.data == b.data && (!a.lies || !b.lies || a.lies->axes == b.lies->axes);
 }
 
 // Makes arrays of one problem and compares them. Nothing is allocated: calls are many and small.
@@ -28,12 +42,15 @@ class Arrays {
  public:
   explicit Arrays(const Problem& problem)
       : problem_(problem),
-        data_bytes_(static_cast<size_t>(problem.layout.size()) * SizeOf(problem.dtype)),
         parameter_bytes_(static_cast<size_t>(problem.plan.num_param) *
                          SizeOf(problem.parameter_dtype())),
         statistic_bytes_(static_cast<size_t>(problem.plan.num_stat) * sizeof(double)) {}
 
-  Array Data(std::string_view name, const void* data) const { return {name, data, data_bytes_}; }
+  Array Data(NormArray array, const void* data) const {
+    const StridedArray& lies = problem_.strides[array];
+    const size_t bytes = SizeOf(problem_.dtype);
+    return {Name(array), data, static_cast<size_t>(lies.extent) * bytes, &lies, bytes};
+  }
   Array Parameter(std::string_view name, const void* data) const {
     return {name, data, parameter_bytes_};
   }
@@ -44,7 +61,7 @@ class Arrays {
   // What is written may be the same array as what is read, element by element, but not lie across.
   void SameOrApart(const Array& written, std::initializer_list<Array> read) const {
     for (const Array& other : read)
-      if (other.data != written.data && Overlap(written, other))
+      if (!Same(other, written) && Overlap(written, other))
         Fail("{}: {} and {} overlap, expected the same array or apart", problem_.Title(),
              other.name, written.name);
   }
@@ -60,7 +77,7 @@ class Arrays {
 
  private:
   const Problem& problem_;
-  size_t data_bytes_, parameter_bytes_, statistic_bytes_;
+  size_t parameter_bytes_, statistic_bytes_;
 };
 
 double ParameterAt(DType dtype, const void* values, int64_t i) {
@@ -111,11 +128,11 @@ void CheckForward(const Problem& problem, const Normalization::ForwardArgs& args
   CheckNotNull(problem, "x", args.x);
   CheckNotNull(problem, "y", args.y);
   const Arrays arrays(problem);
-  const Array x = arrays.Data("x", args.x), y = arrays.Data("y", args.y);
+  const Array x = arrays.Data(NormArray::kX, args.x), y = arrays.Data(NormArray::kY, args.y);
   const Array gamma = arrays.Parameter("gamma", args.gamma);
   const Array beta = arrays.Parameter("beta", args.beta);
-  const Array addend = arrays.Data("addend", args.addend);
-  const Array residual = arrays.Data("residual", args.residual);
+  const Array addend = arrays.Data(NormArray::kAddend, args.addend);
+  const Array residual = arrays.Data(NormArray::kResidual, args.residual);
   arrays.SameOrApart(y, {x, addend, residual});
   arrays.Apart(y, {gamma, beta}, kReadLater);
   const Array mean = arrays.Statistic("saved mean", args.saved.mean);
@@ -128,7 +145,8 @@ void CheckForward(const Problem& problem, const Normalization::ForwardArgs& args
     arrays.Apart(saved, {x, gamma, beta, addend, residual}, kReadLater);
   if (!args.residual) return;
   if (trains) CheckNotNull(problem, "sum", args.sum);
-  const Array sum = args.sum ? arrays.Data("sum", args.sum) : y;  // which holds it meanwhile
+  const Array sum =
+      args.sum ? arrays.Data(NormArray::kSum, args.sum) : y;  // which holds it meanwhile
   arrays.SameOrApart(sum, {x, residual});
   arrays.Apart(sum, {gamma, beta, addend}, kReadLater);
   arrays.Apart(sum, {mean, rstd, variance}, kBothWritten);
@@ -179,14 +197,14 @@ void CheckBackward(const Problem& problem, const Normalization::BackwardArgs& ar
   CheckBackwardOfPart(problem, args, parameters, problem.plan.num_stat);
   const bool from_y = FromY(problem, args);
   const Arrays arrays(problem);
-  const Array x = arrays.Data("x", args.x), y = arrays.Data("y", args.y);
-  const Array dy = arrays.Data("dy", args.dy), dx = arrays.Data("dx", args.dx);
+  const Array x = arrays.Data(NormArray::kX, args.x), y = arrays.Data(NormArray::kY, args.y);
+  const Array dy = arrays.Data(NormArray::kDy, args.dy), dx = arrays.Data(NormArray::kDx, args.dx);
   const Array gamma = arrays.Parameter("gamma", args.gamma);
   const Array beta = arrays.Parameter("beta", args.beta);
   const Array mean = arrays.Statistic("saved mean", from_y ? nullptr : args.mean);
   const Array rstd = arrays.Statistic("saved rstd", args.rstd);
-  const Array addend = arrays.Data("addend", args.addend);
-  const Array daddend = arrays.Data("daddend", args.daddend);
+  const Array addend = arrays.Data(NormArray::kAddend, args.addend);
+  const Array daddend = arrays.Data(NormArray::kDaddend, args.daddend);
   const Array dgamma = arrays.Parameter("dgamma", args.dgamma);
   const Array dbeta = arrays.Parameter("dbeta", args.dbeta);
   arrays.SameOrApart(dx, {x, y, dy, addend});

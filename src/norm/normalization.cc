@@ -5,6 +5,7 @@
 
 #include "src/core/fail.h"
 #include "src/core/log.h"
+#include "src/norm/array_copies.h"
 #include "src/norm/backend.h"
 #include "src/norm/check.h"
 #include "src/norm/choose.h"
@@ -20,7 +21,8 @@ class __attribute__((visibility("hidden"))) Normalization::Impl : public Problem
       : Problem(s, l, d, o),
         backend_(ChooseNormBackend(*this)),
         made_(backend_.make(*this)),
-        parts_(*this, backend_, *made_) {
+        parts_(*this, backend_, *made_),
+        copies_(ArrayCopies::Names(*this, *made_)) {
     if (!LogsDetails()) return;
     for (const NormPass pass : {NormPass::kForward, NormPass::kInference, NormPass::kBackward})
       LogDetail(Describe(pass));
@@ -28,20 +30,31 @@ class __attribute__((visibility("hidden"))) Normalization::Impl : public Problem
 
   const NormImplementation& made() const { return *made_; }
   const Parts& parts() const { return parts_; }
+  // f(arguments) with dense copies of the arrays that the back-end does not take as they lie.
+  // `reads_last`: what an earlier half wrote to `sum` or `daddend` is read.
+  template <class Args, class F>
+  void WithArrays(const Args& args, const F& f, bool reads_last = false) const {
+    if (copies_.empty()) return f(args);
+    ArrayCopies copies(*this, *made_);
+    f(copies.In(args, reads_last));
+    copies.Finish();
+  }
   // Throws Error where `part` is none.
   void CheckPart(const BatchPart& part, const char* call, size_t given, int64_t expected) const;
 
   std::string Describe(NormPass pass) const {
-    return fmt::format("{} {} {} {}: {}, plan {}, kernel {}{}", spec.name, Name(pass), Name(dtype),
-                       layout.ToString(), ToString(StatisticsOf(spec, layout)), plan.ToString(),
-                       made_->Describe(pass),
-                       options.tree && pass != NormPass::kInference ? ", by leaves" : "");
+    return fmt::format("{} {} {} {}: {}, plan {}, kernel {}{}{}", spec.name, Name(pass),
+                       Name(dtype), layout.ToString(), ToString(StatisticsOf(spec, layout)),
+                       plan.ToString(), made_->Describe(pass),
+                       options.tree && pass != NormPass::kInference ? ", by leaves" : "",
+                       copies_.empty() ? "" : ", copied for their strides: " + copies_);
   }
 
  private:
   const NormBackend& backend_;
   std::unique_ptr<NormImplementation> made_;
   const Parts parts_;
+  const std::string copies_;  // the names of arrays
 };
 
 constexpr size_t kBegins = BatchPart::kLeaves + 1;
@@ -102,7 +115,8 @@ void Normalization::ForwardTraining(const ForwardArgs& args) const {
   CheckForward(*impl_, args, /*trains=*/true);
   const ReadyParameters parameters(*impl_, args.gamma, args.beta);
   if (impl_->options.tree) return impl_->parts().Forward(parameters.In(args));
-  impl_->made().Forward(parameters.In(args));
+  impl_->WithArrays(parameters.In(args),
+                    [&](const ForwardArgs& ready) { impl_->made().Forward(ready); });
 }
 
 void Normalization::ForwardInference(const void* x, const void* gamma, const void* beta,
@@ -114,16 +128,20 @@ void Normalization::ForwardInference(const ForwardArgs& args, const void* mean,
                                      const void* variance) const {
   CheckForward(*impl_, args, /*trains=*/false);
   const ReadyParameters parameters(*impl_, args.gamma, args.beta);
-  if (!mean && !variance && num_running() == 0) return impl_->made().Forward(parameters.In(args));
-  CheckGiven(*impl_, mean, variance);
-  if (impl_->layout.size() > 0) impl_->made().Inference(parameters.In(args), {mean, variance});
+  const bool own = !mean && !variance && num_running() == 0;
+  if (!own) CheckGiven(*impl_, mean, variance);
+  if (!own && impl_->layout.size() == 0) return;
+  impl_->WithArrays(parameters.In(args), [&](const ForwardArgs& ready) {
+    own ? impl_->made().Forward(ready) : impl_->made().Inference(ready, {mean, variance});
+  });
 }
 
 void Normalization::Backward(const BackwardArgs& args) const {
   const ReadyParameters parameters(*impl_, args.gamma, args.beta);
   CheckBackward(*impl_, args, parameters);
   if (impl_->options.tree) return impl_->parts().Backward(parameters.In(args));
-  impl_->made().Backward(parameters.In(args));
+  impl_->WithArrays(parameters.In(args),
+                    [&](const BackwardArgs& ready) { impl_->made().Backward(ready); });
 }
 
 BatchPart Normalization::whole() const { return impl_->parts().whole(); }
@@ -142,7 +160,8 @@ void Normalization::Gather(const BatchPart& part, const ForwardArgs& args,
   impl_->CheckPart(part, "Gather", moments.size(), rows * part_statistics(part));
   if (part.size() > 0) CheckNotNull(*impl_, "x", args.x);
   if (args.residual && part.size() > 0) CheckNotNull(*impl_, "sum", args.sum);
-  impl_->parts().Gather(part, args, moments.data());
+  impl_->WithArrays(
+      args, [&](const ForwardArgs& ready) { impl_->parts().Gather(part, ready, moments.data()); });
 }
 
 void Normalization::Join(std::span<Moments> moments) const {
@@ -168,7 +187,9 @@ void Normalization::Apply(const BatchPart& part, const ForwardArgs& args) const 
     CheckNotNull(*impl_, "saved rstd", args.saved.rstd, part_statistics(part), DType::kF64);
   }
   const ReadyParameters parameters(*impl_, args.gamma, args.beta);
-  impl_->parts().Apply(part, parameters.In(args));
+  impl_->WithArrays(
+      parameters.In(args), [&](const ForwardArgs& ready) { impl_->parts().Apply(part, ready); },
+      /*reads_last=*/true);
 }
 
 void Normalization::GatherGradient(const BatchPart& part, const BackwardArgs& args,
@@ -176,7 +197,9 @@ void Normalization::GatherGradient(const BatchPart& part, const BackwardArgs& ar
   impl_->CheckPart(part, "GatherGradient", sums.size(), num_leaves(part) * num_sums());
   const ReadyParameters parameters(*impl_, args.gamma, args.beta);
   if (part.size() > 0) CheckBackwardOfPart(*impl_, args, parameters, part_statistics(part));
-  impl_->parts().GatherGradient(part, parameters.In(args), sums.data());
+  impl_->WithArrays(parameters.In(args), [&](const BackwardArgs& ready) {
+    impl_->parts().GatherGradient(part, ready, sums.data());
+  });
 }
 
 void Normalization::Join(std::span<double> sums) const {
@@ -189,7 +212,10 @@ void Normalization::ApplyGradient(const BatchPart& part, const BackwardArgs& arg
   impl_->CheckPart(part, "ApplyGradient", sums.size(), num_sums());
   const ReadyParameters parameters(*impl_, args.gamma, args.beta);
   if (part.size() > 0) CheckBackwardOfPart(*impl_, args, parameters, part_statistics(part));
-  impl_->parts().ApplyGradient(part, parameters.In(args), sums.data());
+  impl_->WithArrays(
+      parameters.In(args),
+      [&](const BackwardArgs& ready) { impl_->parts().ApplyGradient(part, ready, sums.data()); },
+      /*reads_last=*/true);
 }
 
 }  // namespace normkit

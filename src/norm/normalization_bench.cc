@@ -20,12 +20,16 @@ struct Row {
   const NormSpec& spec;
   const char* format;
   std::vector<int64_t> shape;
+  int64_t slices = 1;  // of an array so many times as wide the first part of each row
 };
 
 const std::vector<Row>& Rows() {
   static const std::vector<Row> rows = {
       {kLayerNorm, "BC", {8192, 768}},
       {kLayerNorm, "BC", {4096, 4096}},
+      {kLayerNorm, "BC", {4096, 4096}, 3},
+      {kRmsNorm, "BC", {131072, 128}},
+      {kRmsNorm, "BC", {131072, 128}, 3},
       {kLayerNorm, "BC", {512, 50257}},
       {kLayerNorm, "BC", {64, 512}},
       {kRmsNorm, "BC", {4096, 4096}},
@@ -76,8 +80,14 @@ void Measure(benchmark::State& state, const Row& row, DType dtype, Direction dir
   SetNumThreads(threads);
   Layout layout = Layout::Make(row.format, row.shape);
   if (row.spec.name == kGroupNorm.name) layout = layout.SplitChannels(32);
-  const Normalization norm(row.spec, layout, dtype);
-  Arrays arrays(layout, dtype);
+  NormOptions options;
+  std::vector<int64_t> memory = row.shape;
+  memory.back() *= row.slices;
+  if (row.slices > 1)  // of two axes
+    options.strides.x = options.strides.y = options.strides.dy = options.strides.dx =
+        std::vector<int64_t>{memory.back(), 1};
+  const Normalization norm(row.spec, layout, dtype, options);
+  Arrays arrays(Layout::Make(row.format, memory), dtype);
   const auto n = static_cast<size_t>(norm.num_statistics());
   std::vector<double> mean(n), rstd(n), ones(n, 1.0);
   std::vector<float> given(2 * n, 1.0f);
@@ -110,9 +120,10 @@ void Measure(benchmark::State& state, const Row& row, DType dtype, Direction dir
 
 void Register(const Row& row, DType dtype, Direction direction, int threads) {
   const char* directions[] = {"forward", "inference", "backward"};
-  const std::string name = fmt::format("{}/{}/{} {}/{}/threads:{}", row.spec.name,
-                                       directions[static_cast<int>(direction)], row.format,
-                                       fmt::join(row.shape, "x"), Name(dtype), threads);
+  const std::string name =
+      fmt::format("{}/{}/{} {}{}/{}/threads:{}", row.spec.name,
+                  directions[static_cast<int>(direction)], row.format, fmt::join(row.shape, "x"),
+                  row.slices > 1 ? fmt::format(" of {}", row.slices) : "", Name(dtype), threads);
   benchmark::RegisterBenchmark(
       name.c_str(),
       [=](benchmark::State& state) { Measure(state, row, dtype, direction, threads); })

@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <bit>
-#include <cstring>
 
 #include "src/core/fail.h"
 #include "src/norm/check.h"
@@ -220,10 +219,6 @@ void Parts::ApplyGradient(const BatchPart& part, const NormBackwardArgs& args,
   problem_.StoreGradients(args, from.dgamma, from.dbeta);
   if (!joins_ || !args.dx) return;
   const auto count = static_cast<double>(problem_.plan.num_reduced);
-  if (count == 1 && problem_.spec.center && !args.fixed_statistics) {  // y does not move with x
-    if (!args.accumulate) std::memset(args.dx, 0, static_cast<size_t>(part.size() * row_bytes_));
-    return;
-  }
   if (part.is_whole() && whole_applies_) return made_.ApplyGradient(args, from, count);
   ForPieces(part, [&](const Piece& piece) {
     if (piece.made) piece.made->ApplyGradient(From(args, piece.begin), from, count);

@@ -50,11 +50,13 @@ Problem::Problem(const NormSpec& s, const Layout& l, DType d, const NormOptions&
       layout(l),
       dtype(d),
       options(o),
-      plan(MakePlan(l, static_cast<Dims>(~spec.reduce), spec.affine)) {
+      plan(MakePlan(l, static_cast<Dims>(~spec.reduce), spec.affine)),
+      strides(Title(), layout, options.strides) {
   CheckOptions(spec, dtype, options);
   if (!IsFloating(d))
     Fail("{} normalization of {}: dtype is {}, expected f32, f64, bf16 or f16", s.name,
          l.ToString(), Name(d));
+  if (options.tree && strides.any()) Fail("{}: strides and a tree, expected one of them", Title());
   if (!l.Has(kC)) Fail("{} normalization: layout {} has no channel axis (C)", s.name, l.ToString());
 }
 

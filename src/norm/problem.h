@@ -6,6 +6,7 @@
 
 #include "normkit/norm/normalization.h"
 #include "src/norm/plan.h"
+#include "src/norm/strides.h"
 
 namespace normkit {
 
@@ -19,6 +20,7 @@ struct Problem {
   DType dtype;
   NormOptions options;
   Plan plan;  // by kept x affine
+  StridedArrays strides;
   // Of a leaf: the bytes of the array that it is a part of (parts.h), which decide whether it comes
   // from memory. 0: of its own.
   int64_t whole_bytes = 0;

@@ -121,6 +121,8 @@ class ReferenceNormalization : public NormImplementation {
                  });
   }
 
+  bool TakesStrided(NormArray) const override { return false; }
+
   std::string_view Form() const override { return "long double"; }
 
   std::string Describe(NormPass) const override { return "reference, long double"; }

@@ -8,6 +8,7 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "normkit/core/batch_part.h"
 #include "normkit/core/dtype.h"
@@ -33,6 +34,15 @@ enum class Activation {
   kHardSwish,  // z * min(max(z + 3, 0), 6) / 6 (Howard et al. 2019)
   kElu,        // z, below 0 activation_alpha * (e^z - 1) (Clevert et al. 2015)
   kSoftplus,   // log(1 + e^z)
+};
+
+// How far neighbours along each axis of an array lie apart, in elements, outermost axis first: as
+// many as the layout has axes, where channels that are split into groups may count as one. Empty:
+// dense. 0 or more; 0 repeats an array that is only read. Elements of one that is written lie
+// apart.
+struct ArrayStrides {
+  std::vector<int64_t> x = {}, y = {}, residual = {}, sum = {}, addend = {};
+  std::vector<int64_t> dy = {}, dx = {}, daddend = {};
 };
 
 struct NormOptions {
@@ -63,6 +73,12 @@ struct NormOptions {
   // With a tree: its leaves may have any number of rows each (BatchPart::begins). Their bits follow
   // from how many they have.
   bool uneven = false;
+  // Parts of larger arrays as they lie: slices of packed queries, keys and values, every second
+  // row, pictures cut out of others, transposed views. The bits are those of dense arrays. Runs of
+  // elements that are reduced or kept together are used where they are; where strides break them
+  // (Describe says "x copied"), through dense copies that live as long as the call. Backward takes
+  // x, which is the sum after a residual, as `x` says. Not with a tree.
+  ArrayStrides strides = {};
   std::string name = {};  // in messages, "batch normalization 'bn1'"; empty: spec and layout
 };
 
@@ -86,12 +102,14 @@ struct SavedStatistics {
 // He 2018; Zhang & Sennrich 2019 for rms, where mean = 0). Arithmetic and error bounds:
 // docs/numerics.md.
 //
-// Arrays: x, y, dx, dy are dense, of the dtype, in the order of the layout. gamma, beta, dgamma and
+// Arrays: x, y, dx, dy are dense or as NormOptions::strides says, of the dtype, in the order of the
+// layout. gamma, beta, dgamma and
 // dbeta are of parameter_dtype(), in the order of spec().affine axes, given and running statistics
 // of ParameterDType(dtype). gamma and beta may be null: 1 and 0. y may be x, addend or residual,
 // sum may be x or residual, dx may be x, dy, y or addend, daddend may be dy, y or addend; all other
 // arrays of a call that is written to lie apart. No call throws but for null or overlapping arrays,
-// none allocates after the first of its kind on a thread.
+// none allocates after the first of its kind on a thread,
+// but for copies of strided arrays of more than 32 MiB.
 class NORMKIT_API Normalization {
  public:
   // Throws Error where epsilon is out of its range, or the layout has no channel axis; for group

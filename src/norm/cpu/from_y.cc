@@ -27,18 +27,22 @@ bool IsNegative(T y) {
 
 // What a leaky ReLU was given where it gave y.
 template <class T>
-const void* BeforeLeakyRelu(const Problem& problem, const void* activated) {
+InputArray BeforeLeakyRelu(const Problem& problem, const InputArray& activated) {
   const int64_t size = problem.layout.size();
-  const T* y = static_cast<const T*>(activated);
+  const int64_t run = activated.pitch() ? activated.pitch()->run : std::max<int64_t>(1, size);
   T* z = Scratch<BeforeTag, T>(static_cast<size_t>(size));
   const double slope = problem.options.negative_slope;
   ForTasks(size, kTaskElements, size >= 4 * kTaskElements, [&](int64_t first, int64_t last) {
-    for (int64_t i = first; i < last; ++i) z[i] = IsNegative(y[i]) ? Quotient(y[i], slope) : y[i];
+    for (int64_t i = first, n; i < last; i += n) {
+      n = std::min(last - i, run - i % run);
+      const T* y = activated.At<T>(i);
+      for (int64_t k = 0; k < n; ++k) z[i + k] = IsNegative(y[k]) ? Quotient(y[k], slope) : y[k];
+    }
   });
-  return z;
+  return InputArray(z);
 }
 
-const void* BeforeActivation(const Problem& problem, const void* y) {
+InputArray BeforeActivation(const Problem& problem, const InputArray& y) {
   if (problem.options.activation == Activation::kNone) return y;
   switch (problem.dtype) {
     case DType::kF64:
@@ -73,16 +77,16 @@ void CheckFromY(const Problem& problem, const Geometry& geometry) {
 }
 
 void ReadFromY(const Problem& problem, const Geometry& geometry, const Geometry& a_cell,
-               const Normalization::BackwardArgs& args, BackwardJob& job) {
+               const InputArray& y, const double* rstd_of, BackwardJob& job) {
   const int64_t n = a_cell.num_cells;
   job.geometry = &a_cell;
   job.statistics = &geometry;
-  job.x = BeforeActivation(problem, args.y);
+  job.x = BeforeActivation(problem, y);
   double* mean = Scratch<CoefficientTag, double>(static_cast<size_t>(2 * n));
   double* rstd = mean + n;
   for (int64_t cell = 0; cell < n; ++cell) {
     mean[cell] = BetaOf(job, a_cell.ParamOf(cell));
-    rstd[cell] = args.rstd[geometry.StatOf(cell)];
+    rstd[cell] = rstd_of[geometry.StatOf(cell)];
   }
   job.mean = mean;
   job.rstd = rstd;

@@ -18,9 +18,10 @@ Geometry StatisticACell(const Geometry& geometry);
 void CheckFromY(const Problem& problem, const Geometry& geometry);
 
 // Turns the job of a backward pass from x into one from y. `a_cell` is StatisticACell of
-// `geometry`; job.means has room for its statistics.
+// `geometry`; `rstd_of` are those of its statistics, and job.means has room for as many as `a_cell`
+// has.
 void ReadFromY(const Problem& problem, const Geometry& geometry, const Geometry& a_cell,
-               const Normalization::BackwardArgs& args, BackwardJob& job);
+               const InputArray& y, const double* rstd_of, BackwardJob& job);
 
 // The sums of w and w * xhat of cells [first, last), all of some statistics, become those of the
 // statistic of each, as the kernels take them.

@@ -66,4 +66,9 @@ Geometry::Geometry(const NormSpec& spec, const Layout& layout)
   num_runs = run_length > 0 ? plan.size / run_length : 0;
 }
 
+int64_t Geometry::LongestRun() const {
+  return cell_form ? std::max({run_length, cells.inner, reduce.inner})
+                   : std::max({run_length, elements.inner, reduce.inner});
+}
+
 }  // namespace normkit::norm::cpu

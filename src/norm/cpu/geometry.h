@@ -41,6 +41,9 @@ struct Geometry {
   bool units_apart = true;
   bool units_contiguous = true;  // unit u is the u-th part of the memory
 
+  // The longest run that kernels take in one piece; those of all others divide it.
+  int64_t LongestRun() const;
+
   int64_t StatOf(int64_t cell) const { return cell_stat.Offset(cell); }
   int64_t ParamOf(int64_t cell) const { return cell_param.Offset(cell); }
 };

@@ -22,6 +22,33 @@ struct Walk {
   int64_t read_ahead = 0;  // the same from what is reduced
 };
 
+// An array of a call: dense, or with a pitch, of which no piece that a kernel takes ends a run.
+template <class V>
+class ArrayOf {
+ public:
+  ArrayOf() = default;
+  explicit ArrayOf(V* data, const Pitch* pitch = nullptr) : data_(data), pitch_(pitch) {}
+  template <class W>
+  ArrayOf(const ArrayOf<W>& other)  // NOLINT(google-explicit-constructor): what is written is read
+      : data_(other.data()), pitch_(other.pitch()) {}
+
+  V* data() const { return data_; }
+  const Pitch* pitch() const { return pitch_; }
+  explicit operator bool() const { return data_ != nullptr; }
+  // Element `at` of the dense array, in the order of its layout.
+  template <class T>
+  auto* At(int64_t at) const {
+    using Element = std::conditional_t<std::is_const_v<V>, const T, T>;
+    return static_cast<Element*>(data_) + (pitch_ ? pitch_->Offset(at) : at);
+  }
+
+ private:
+  V* data_ = nullptr;
+  const Pitch* pitch_ = nullptr;
+};
+using InputArray = ArrayOf<const void>;
+using OutputArray = ArrayOf<void>;
+
 // Coefficients of neighbouring elements that differ, an array of each, of the arithmetic's type: of
 // every cell (cell form) or every statistic (element form). Empty where the elements of a run share
 // theirs.
@@ -47,28 +74,28 @@ struct Job : Walk {
   bool relu;  // ReLU alone, in the kernels themselves
   Activation activation;
   double activation_parameter;  // the slope of a leaky ReLU, the alpha of an ELU
-  const void* x;                // what the statistics are of
+  bool pitched = false;         // some array of the call: runs do not lie side by side
+  InputArray x;                 // what the statistics are of
   const void* gamma;            // of the parameters' type, never null
   const void* beta;
   const double* mean;
   const double* rstd;
   CoefficientTable table;
-  const void* addend = nullptr;  // behind gamma * xhat + beta; null: nothing
+  InputArray addend;  // behind gamma * xhat + beta; null: nothing
 };
 
 struct ForwardJob : Job {
   double epsilon;
-  void* y;
+  OutputArray y;
   SavedStatistics saved;  // mean and rstd once more, to be written; a null variance is not wanted
   // x is `sum`, computed unit by unit before the statistics see it; null: nothing is added.
-  const void* source = nullptr;
-  const void* residual = nullptr;
-  void* sum = nullptr;
+  InputArray source, residual;
+  OutputArray sum;
   // gamma * xhat + beta stands in a buffer before an array is added, or an activation other than a
   // ReLU alone.
   bool finishes = false;
 
-  bool prepares() const { return residual != nullptr; }
+  bool prepares() const { return bool{residual}; }
 };
 
 // Sums of dy and of dy * (x - hi), then of dy * xhat, of every cell (cell form).
@@ -84,8 +111,8 @@ struct ParameterSums {
 };
 
 struct BackwardJob : Job {
-  const void* dy;
-  void* dx;  // null: not wanted
+  InputArray dy;
+  OutputArray dx;  // null: not wanted
   bool accumulate = false;
   bool fixed = false;  // mean and rstd are constants
   // A cell is all that there is of its statistic here, which has one parameter.
@@ -97,12 +124,11 @@ struct BackwardJob : Job {
   const Geometry* statistics = nullptr;  // from y (from_y.h): `geometry` has a statistic a cell
   // dy is `passed`, computed unit by unit before the sums see it: what of dz passes the activation
   // that wrote `activated` (null: all of it), or that is computed again. Null: nothing is computed.
-  const void* dz = nullptr;
-  const void* activated = nullptr;
+  InputArray dz, activated;
   bool activates = false;  // again; the table has the coefficients of the forward pass for that
-  void* passed = nullptr;
+  OutputArray passed;
 
-  bool prepares() const { return dz != nullptr; }
+  bool prepares() const { return bool{dz}; }
 };
 
 inline double ParameterOf(const Job& job, const void* values, int64_t param) {

@@ -23,4 +23,6 @@ Nest MakeNest(const Plan& plan) {
   return nest;
 }
 
+int64_t Pitch::Offset(int64_t at) const { return outer.Offset(at / run) + at % run; }
+
 }  // namespace normkit::norm::cpu

@@ -64,4 +64,13 @@ struct Nest {
 
 Nest MakeNest(const Plan& plan);
 
+// Where an array lies whose outer axes have distances of their own: runs of `run` elements, each
+// dense. Element `at` of the dense array is Offset(at) elements from the first.
+struct Pitch {
+  int64_t run = 1;
+  Loops outer;
+
+  int64_t Offset(int64_t at) const;
+};
+
 }  // namespace normkit::norm::cpu

@@ -222,7 +222,7 @@ template <class T, class Form, class DirectedJob>
 HWY_NOINLINE void ThroughBuffer(const DirectedJob& job, const Form& whole_form, int64_t at,
                                 int64_t n, RunWriter<T>& writer) {
   Form form = whole_form;
-  const T* x = static_cast<const T*>(job.x) + at;
+  const T* x = job.x.template At<T>(at);
   HWY_ALIGN Real<T> buffer[kFinishTile];
   for (int64_t i = 0; i < n; i += kFinishTile) {
     const int64_t count = std::min(kFinishTile, n - i);
@@ -239,8 +239,8 @@ HWY_NOINLINE void Normalized(const ForwardJob& job, const Form& whole_form, int6
                              RunWriter<T>& writer) {
   if (job.finishes) return ThroughBuffer(job, whole_form, at, n, writer);
   const Form form = whole_form;
-  const T* x = static_cast<const T*>(job.x) + at;
-  T* y = static_cast<T*>(job.y) + at;
+  const T* x = job.x.At<T>(at);
+  T* y = job.y.At<T>(at);
   if (job.relu) return writer.Write(Normalize<T, Form, true>{x, form, job.ahead}, y, n);
   writer.Write(Normalize<T, Form, false>{x, form, job.ahead}, y, n);
 }
@@ -269,7 +269,7 @@ template <class T>
 struct ApplyPart {
   static constexpr size_t kArrays = CoefficientTable::kForwardArrays;
   const ForwardJob& job;
-  T* Out() const { return static_cast<T*>(job.y); }
+  T* Out(int64_t at) const { return job.y.At<T>(at); }
 
   HWY_NOINLINE void operator()(int64_t run, int64_t begin, int64_t end,
                                RunWriter<T>& writer) const {
@@ -288,8 +288,8 @@ struct ApplyPart {
     using Form = CellForm<T, false>;
     const Form form{k(CoefficientTable::kHi), k(CoefficientTable::kSlope),
                     k(CoefficientTable::kOffset)};
-    const T* x = static_cast<const T*>(job.x) + at;
-    T* y = static_cast<T*>(job.y) + at;
+    const T* x = job.x.At<T>(at);
+    T* y = job.y.At<T>(at);
     const int64_t n = job.geometry->run_length;
     job.relu ? StoreColumn(Normalize<T, Form, true>{x, form, job.ahead}, y, rows, n)
              : StoreColumn(Normalize<T, Form, false>{x, form, job.ahead}, y, rows, n);

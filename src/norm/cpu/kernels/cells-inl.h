@@ -104,7 +104,7 @@ void WriteTask(const Job& job, const RunTask& task, const Part& part) {
   const Geometry& g = *job.geometry;
   RunWriter<T> writer(job.stream);
   const bool whole = task.begin == 0 && task.end == g.run_length;
-  const bool columns = whole && g.cell_form && g.cell_vector;
+  const bool columns = whole && g.cell_form && g.cell_vector && !job.pitched;
   if (columns && !job.stream && part.writes_columns() && IsColumns<T>(g.run_length)) {
     WriteColumns<T>(job, task.first_run, task.last_run, part);
   } else if (columns && g.run_length <= CellBlock<T, Part::kArrays>::kRoom / 8) {
@@ -127,8 +127,9 @@ HWY_NOINLINE void WriteCellUnits(const Job& job, int64_t first, int64_t last, co
   const Nest& nest = g.statistics;
   const int64_t length = nest.inner, n = (last - first) * length;
   const int64_t begin = nest.kept.Offset(first);
-  const bool spread = g.cell_form && g.num_cells == g.num_units() && last - first > 1 &&
-                      nest.reduced.size() >= kWorth && n <= CellBlock<T, Part::kArrays>::kRoom &&
+  const bool spread = !job.pitched && g.cell_form && g.num_cells == g.num_units() &&
+                      last - first > 1 && nest.reduced.size() >= kWorth &&
+                      n <= CellBlock<T, Part::kArrays>::kRoom &&
                       nest.kept.Offset(last - 1) == begin + n - length;
   if (!spread) return WriteUnits(job, first, last, part, writer);
   CellBlock<T, Part::kArrays> cells;

@@ -50,8 +50,8 @@ struct Product {
 template <class T>
 HWY_NOINLINE void FinishTile(const ForwardJob& job, Real<T>* values, int64_t at, int64_t n,
                              RunWriter<T>& writer) {
-  T* out = static_cast<T*>(job.y) + at;
-  const T* addend = job.addend ? static_cast<const T*>(job.addend) + at : nullptr;
+  T* out = job.y.At<T>(at);
+  const T* addend = job.addend ? job.addend.At<T>(at) : nullptr;
   const auto slope = hn::Set(Tag<T>(), static_cast<Real<T>>(job.activation_parameter));
   switch (job.activation) {
     case Activation::kRelu:
@@ -74,12 +74,11 @@ HWY_NOINLINE void FinishTile(const BackwardJob& job, Real<T>* values, int64_t at
                              RunWriter<T>& writer) {
   const auto none = hn::Zero(Tag<T>());
   if (job.addend) {
-    const T* addend = static_cast<const T*>(job.addend) + at;
+    const T* addend = job.addend.At<T>(at);
     StoreRun(Finished<T, Activation::kNone>{values, addend, none}, values, n);
   }
   SlopesOfTile(job.activation, job.activation_parameter, values, n);
-  writer.Write(Product<T>{static_cast<const T*>(job.dz) + at, values},
-               static_cast<T*>(job.passed) + at, n);
+  writer.Write(Product<T>{job.dz.At<T>(at), values}, job.passed.At<T>(at), n);
 }
 
 }  // namespace HWY_NAMESPACE

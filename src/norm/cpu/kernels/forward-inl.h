@@ -15,13 +15,17 @@ HWY_BEFORE_NAMESPACE();
 namespace normkit::norm::cpu {
 namespace HWY_NAMESPACE {
 
+template <class T>
+HWY_INLINE UnitOf<T> UnitStart(const ForwardJob& job, int64_t unit) {
+  return {job.x, job.geometry->reduce.kept.Offset(unit)};
+}
+
 template <class T, bool kCenter>
 Moments ReduceChunk(const ForwardJob& job, int64_t unit, int64_t chunk) {
   const RowBlocks blocks(job.geometry->reduce);
   RowMoments<T, kCenter> moments;
   const int64_t first = blocks.chunk_begin(chunk), last = blocks.chunk_begin(chunk + 1);
-  moments.Start(blocks, static_cast<const T*>(job.x) + job.geometry->reduce.kept.Offset(unit),
-                job.read_ahead, first);
+  moments.Start(blocks, UnitStart<T>(job, unit), job.read_ahead, first);
   for (int64_t b = first; b < last; ++b) moments.Step();
   return moments.Finish();
 }
@@ -35,11 +39,6 @@ Moments ReduceRows(const ForwardJob& job, int64_t unit, int64_t chunk) {
 template <class T>
 void ApplyRuns(const ForwardJob& job, const RunTask& task) {
   WriteTask<T>(job, task, ApplyPart<T>{job});
-}
-
-template <class T>
-HWY_INLINE const T* UnitStart(const ForwardJob& job, int64_t unit) {
-  return static_cast<const T*>(job.x) + job.geometry->reduce.kept.Offset(unit);
 }
 
 template <class T, bool kCenter>

@@ -153,8 +153,7 @@ void GradientChunk(const BackwardJob& job, int64_t cell, int64_t chunk, double* 
   const R t = ShiftOfCell<T>(job, cell);
   const CellGradientForm<T, false> form{{One(&k.hi), One(&k.c), One(&k.d)}, One(&t)};
   const int64_t start = job.geometry->cells.kept.Offset(cell);
-  const T* x = static_cast<const T*>(job.x) + start;
-  const T* dy = static_cast<const T*>(job.dy) + start;
+  const UnitOf<T> x{job.x, start}, dy{job.dy, start};
   const bool packed = blocks.packed();
   HWY_ALIGN T row_x[RowBlocks::kBlock], row_dy[RowBlocks::kBlock];
   int64_t elements = 0;
@@ -172,7 +171,7 @@ void GradientChunk(const BackwardJob& job, int64_t cell, int64_t chunk, double* 
     for (int64_t run = 0; run < runs; ++run) {
       using Terms = GradientTerms<T, CellGradientForm<T, false>, kRelu>;
       const int64_t at = blocks.Offset(block, run);
-      lanes.AddRun(Fetching<Terms>{{packed ? row_x : x + at, packed ? row_dy : dy + at, form,
+      lanes.AddRun(Fetching<Terms>{{packed ? row_x : x.At(at), packed ? row_dy : dy.At(at), form,
                                     packed ? 0 : job.read_ahead}},
                    n);
     }
@@ -216,12 +215,12 @@ void GradientColumns(const BackwardJob& job, const ColumnTask& task, CellSums su
   const int64_t cell = task.unit * nest.inner + task.first_column;
   const int64_t at = nest.kept.Offset(task.unit) + task.first_column;
   R* t = Scratch<GradientShiftTag, R>(kMaxTaskColumns);
-  FillShifts<T>(job, nest.reduced, static_cast<const T*>(job.dy) + at, width, t);
+  FillShifts<T>(job, nest.reduced, at, width, t);
   const CellGradientForm<T, true> form{
       {FromTable<R>(job, Table::kHi, cell), FromTable<R>(job, Table::kSlope, cell),
        FromTable<R>(job, Table::kOffset, cell)},
       Coefficient<R, true>(t)};
-  const int64_t ahead = RowsAhead<T>(nest.reduced, width);
+  const int64_t ahead = RowsAhead<T>(UnitOf<T>{job.x, at}, nest.reduced, width);
   std::fill_n(sums.dy, width, 0.0);
   std::fill_n(sums.dy_x, width, 0.0);
   for (int64_t row = task.first_row; row < task.last_row; row += kBlockRows) {
@@ -230,8 +229,8 @@ void GradientColumns(const BackwardJob& job, const ColumnTask& task, CellSums su
     const int64_t count = std::min<int64_t>(kBlockRows, task.last_row - row);
     for (int64_t i = 0; i < count; ++i) {
       const int64_t offset = at + nest.reduced.Offset(row + i);
-      x[i] = static_cast<const T*>(job.x) + offset;
-      dy[i] = static_cast<const T*>(job.dy) + offset;
+      x[i] = job.x.At<T>(offset);
+      dy[i] = job.dy.At<T>(offset);
     }
     AddColumns<T>(GradientRows<T, kRelu>{x, dy, form, ahead}, job.stream, count, width, sums.dy,
                   sums.dy_x);
@@ -266,32 +265,32 @@ struct CellGradientPart {
   using R = Real<T>;
   static constexpr size_t kArrays = CoefficientTable::kBackwardArrays;
   const BackwardJob& job;
-  T* Out() const { return static_cast<T*>(job.dx); }
+  T* Out(int64_t at) const { return job.dx.At<T>(at); }
 
   // From element `at` of the array on. k(i) gives the i-th coefficient.
   template <bool kVector, bool kRelu, class Get>
   HWY_INLINE Gradient<T, CellGradientForm<T, kVector>, kRelu> From(int64_t at, const Get& k) const {
-    return {{static_cast<const T*>(job.x) + at, static_cast<const T*>(job.dy) + at,
+    return {{job.x.At<T>(at), job.dy.At<T>(at),
              CellGradientForm<T, kVector>{{k(0), k(1), k(2)}, k(5)}, job.ahead},
             k(3),
             k(4),
-            job.accumulate ? Out() + at : nullptr};
+            job.accumulate ? Out(at) : nullptr};
   }
   // Not inlined, as Normalized.
   template <bool kVector>
   HWY_NOINLINE void Write(int64_t at, int64_t n, const R* const* values,
                           RunWriter<T>& writer) const {
     const auto k = [&](size_t i) HWY_ATTR { return Coefficient<R, kVector>(values[i]); };
-    job.relu ? writer.Write(From<kVector, true>(at, k), Out() + at, n)
-             : writer.Write(From<kVector, false>(at, k), Out() + at, n);
+    job.relu ? writer.Write(From<kVector, true>(at, k), Out(at), n)
+             : writer.Write(From<kVector, false>(at, k), Out(at), n);
   }
 
   bool writes_columns() const { return true; }
   HWY_NOINLINE void WriteColumn(int64_t cell, int64_t at, int64_t rows) const {
     const int64_t n = job.geometry->run_length;
     const auto k = [&](int i) HWY_ATTR { return ColumnOf(FromTable<R>(job, i, cell)); };
-    job.relu ? StoreColumn(From<false, true>(at, k), Out() + at, rows, n)
-             : StoreColumn(From<false, false>(at, k), Out() + at, rows, n);
+    job.relu ? StoreColumn(From<false, true>(at, k), Out(at), rows, n)
+             : StoreColumn(From<false, false>(at, k), Out(at), rows, n);
   }
 
   HWY_NOINLINE void operator()(int64_t run, int64_t begin, int64_t end,

@@ -145,11 +145,12 @@ class StripBackward {
               table_.Get(Table::kSlope), table_.Get(Table::kOffset));
   }
 
+  int64_t Place(int64_t row) const { return at_ + g_.elements.reduced.Offset(row); }
   StripRow<T> Row(int64_t row) const {
-    const int64_t at = at_ + g_.elements.reduced.Offset(row);
+    const int64_t at = Place(row);
     const int64_t param = param_ + g_.reduced_param.Offset(row);
-    return {static_cast<const T*>(job_.x) + at, static_cast<const T*>(job_.dy) + at,
-            static_cast<const R*>(job_.gamma) + param, static_cast<const R*>(job_.beta) + param};
+    return {job_.x.At<T>(at), job_.dy.At<T>(at), static_cast<const R*>(job_.gamma) + param,
+            static_cast<const R*>(job_.beta) + param};
   }
 
   // Sums of w and w * (x - hi) of the columns, over rows [first, last).
@@ -201,7 +202,7 @@ class StripBackward {
   void Write(int64_t row, R* lanes) {
     using Each = Coefficient<R, true>;
     const StripRow<T> in = Row(row);
-    T* dx = job_.dx ? static_cast<T*>(job_.dx) + (in.x - static_cast<const T*>(job_.x)) : nullptr;
+    T* dx = job_.dx ? job_.dx.At<T>(Place(row)) : nullptr;
     const bool in_place = dx && !job_.stream;
     const StripRows<T, kParamVector, kRelu> rows{table_, &in};
     LaneSums<R> sums(lanes, /*begun=*/true);

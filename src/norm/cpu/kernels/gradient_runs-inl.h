@@ -65,8 +65,11 @@ class RunBackward {
       const Block block = blocks_.Get(b);
       HWY_ALIGN R totals[LaneSums<R>::kSize];
       LaneSums<R> lanes(totals);
-      for (int64_t k = 0; k < block.runs; ++k)
-        lanes.AddRun(Terms(PlaceOf(unit, block.first_run + k), block.offset), block.length);
+      for (int64_t k = 0; k < block.runs; ++k) {
+        auto terms = Terms(PlaceOf(unit, block.first_run + k), block.offset);
+        terms.ahead = job_.pitched ? job_.read_ahead : 0;
+        lanes.AddRun(Fetching<decltype(terms)>{terms}, block.length);
+      }
       lanes.Flush();
       *w += lanes.First();
       *w_x += lanes.Second();
@@ -87,11 +90,11 @@ class RunBackward {
   }
 
   // Writes dx of elements [begin, end) of a run; adds to the sums of its parameters.
-  T* Out() const { return static_cast<T*>(job_.dx); }
+  T* Out(int64_t at) const { return job_.dx.At<T>(at); }
   HWY_NOINLINE void operator()(int64_t run, int64_t begin, int64_t end,
                                RunWriter<T>& writer) const {
     const Place place = PlaceOf(run);
-    T* dx = Out() + place.at + begin;
+    T* dx = Out(place.at + begin);
     writer.Write(GradientOf(place, begin, job_.accumulate ? dx : nullptr), dx, end - begin);
   }
 
@@ -115,8 +118,8 @@ class RunBackward {
     using Each = Coefficient<R, true>;
     const auto k = CoefficientsOfStat<R>(job_.mean[place.unit], job_.rstd[place.unit]);
     const int64_t at = place.at + begin, param = place.slot * g_.run_length + begin;
-    return {static_cast<const T*>(job_.x) + at,
-            static_cast<const T*>(job_.dy) + at,
+    return {job_.x.At<T>(at),
+            job_.dy.At<T>(at),
             {One(&k.hi), One(&k.r), One(&k.e), Each(static_cast<const R*>(job_.gamma) + param),
              Each(static_cast<const R*>(job_.beta) + param)}};
   }

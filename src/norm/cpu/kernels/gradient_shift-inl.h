@@ -90,9 +90,9 @@ template <class T>
 Real<T> ShiftOfCell(const BackwardJob& job, int64_t cell) {
   if (!job.whole) return 0;
   const Nest& nest = job.geometry->cells;
-  const T* dy = static_cast<const T*>(job.dy) + nest.kept.Offset(cell);
+  const UnitOf<T> dy{job.dy, nest.kept.Offset(cell)};
   const auto load = [&](auto d, int64_t run, int64_t i, int64_t n)
-                        HWY_ATTR { return LoadSome(d, dy + nest.reduced.Offset(run) + i, n); };
+                        HWY_ATTR { return LoadSome(d, dy.At(nest.reduced.Offset(run) + i), n); };
   return AmidRuns<T>(nest.reduced.size(), nest.inner, load);
 }
 
@@ -106,12 +106,14 @@ struct AmidRows {
   }
 };
 
-// Of each of `width` columns of dy. 0 where sums around a shift would not do.
+// Of each of `width` columns of dy, from element `start` on. 0 where sums around a shift would not
+// do.
 template <class T>
-HWY_INLINE void FillShifts(const BackwardJob& job, const Loops& rows, const T* dy, int64_t width,
+HWY_INLINE void FillShifts(const BackwardJob& job, const Loops& rows, int64_t start, int64_t width,
                            Real<T>* shifts) {
   if (!job.whole) return (void)std::fill_n(shifts, width, Real<T>(0));
-  const auto at = [&](int64_t k) { return dy + rows.Offset(PlaceIn(rows.size() - 1, k)); };
+  const UnitOf<T> dy{job.dy, start};
+  const auto at = [&](int64_t k) { return dy.At(rows.Offset(PlaceIn(rows.size() - 1, k))); };
   StoreRun(AmidRows<T>{{at(0), at(1), at(2), at(3)}}, shifts, width);
 }
 

@@ -48,29 +48,27 @@ struct Passed {
 template <class T>
 struct SumPart {
   const ForwardJob& job;
-  T* Out() const { return static_cast<T*>(job.sum); }
+  T* Out(int64_t at) const { return job.sum.At<T>(at); }
 
   HWY_INLINE void operator()(int64_t run, int64_t begin, int64_t end, RunWriter<T>& writer) const {
     const int64_t at = run * job.geometry->run_length + begin;
-    const Sum<T> sum{static_cast<const T*>(job.source) + at,
-                     static_cast<const T*>(job.residual) + at};
-    writer.Write(sum, Out() + at, end - begin);
+    const Sum<T> sum{job.source.At<T>(at), job.residual.At<T>(at)};
+    writer.Write(sum, Out(at), end - begin);
   }
 };
 template <class T>
 struct PassedPart {
   const BackwardJob& job;
-  T* Out() const { return static_cast<T*>(job.passed); }
+  T* Out(int64_t at) const { return job.passed.At<T>(at); }
 
   HWY_INLINE void operator()(int64_t run, int64_t begin, int64_t end, RunWriter<T>& writer) const {
     if (job.activates)
       return WithForm<T>(job, run, ApplyForm<T, BackwardJob>{job, run, begin, end, writer});
     const int64_t at = run * job.geometry->run_length + begin;
-    const T* y = job.activated ? static_cast<const T*>(job.activated) + at : nullptr;
+    const T* y = job.activated ? job.activated.At<T>(at) : nullptr;
     const auto slope = hn::Set(Tag<T>(), static_cast<Real<T>>(job.activation_parameter));
-    const Passed<T> passed{static_cast<const T*>(job.dz) + at, y, slope,
-                           job.activation == Activation::kLeakyRelu};
-    writer.Write(passed, Out() + at, end - begin);
+    const Passed<T> passed{job.dz.At<T>(at), y, slope, job.activation == Activation::kLeakyRelu};
+    writer.Write(passed, Out(at), end - begin);
   }
 };
 template <class T>

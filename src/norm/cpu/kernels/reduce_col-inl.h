@@ -138,10 +138,10 @@ HWY_INLINE void AddColumns(const Op& op, bool from_memory, int64_t rows, int64_t
 // How far ahead rows are fetched from memory, in elements. 1 to 4 KiB ahead is slower than nothing,
 // 8 to 16 twice as fast as 2.
 template <class T>
-int64_t RowsAhead(const Loops& rows, int64_t width) {
+int64_t RowsAhead(const UnitOf<T>& unit, const Loops& rows, int64_t width) {
   constexpr int64_t kBytes = 8192;
   if (rows.size() < 2) return 0;
-  const int64_t stride = rows.Offset(1) - rows.Offset(0);
+  const int64_t stride = unit.At(rows.Offset(1)) - unit.At(rows.Offset(0));
   return stride * std::max<int64_t>(1, kBytes / (width * static_cast<int64_t>(sizeof(T))));
 }
 
@@ -189,10 +189,9 @@ class ColumnMoments {
   ColumnMoments(const ForwardJob& job, const ColumnTask& task)
       : from_memory_(job.stream),
         reduced_(job.geometry->reduce.reduced),
-        x_(static_cast<const T*>(job.x) + job.geometry->reduce.kept.Offset(task.unit) +
-           task.first_column),
+        x_{job.x, job.geometry->reduce.kept.Offset(task.unit) + task.first_column},
         width_(task.last_column - task.first_column),
-        ahead_(RowsAhead<T>(reduced_, width_)),
+        ahead_(RowsAhead<T>(x_, reduced_, width_)),
         shift_(Scratch<ColumnShiftTag, R>(kMaxTaskColumns)),  // whole vectors
         scale_(Scratch<ColumnScaleTag, R>(kMaxTaskColumns)),
         sum_(Scratch<ColumnSumsTag, double>(2 * kMaxTaskColumns)),
@@ -211,7 +210,7 @@ class ColumnMoments {
   }
 
  private:
-  const T* Row(int64_t row) const { return x_ + reduced_.Offset(row); }
+  const T* Row(int64_t row) const { return x_.At(reduced_.Offset(row)); }
 
   // Sums of some rows around shifts that suit them.
   void Sums(int64_t first, int64_t last) {
@@ -313,7 +312,7 @@ class ColumnMoments {
 
   const bool from_memory_;
   const Loops reduced_;
-  const T* x_;
+  const UnitOf<T> x_;
   const int64_t width_, ahead_;
   R* shift_;
   R* scale_;

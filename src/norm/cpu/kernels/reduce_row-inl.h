@@ -13,6 +13,7 @@
 #include <limits>
 
 #include "normkit/core/moments.h"
+#include "src/norm/cpu/job.h"
 #include "src/norm/cpu/kernels/row_blocks.h"
 #include "src/simd/load_store-inl.h"
 
@@ -239,12 +240,21 @@ HWY_INLINE void CopyFew(const T* x, T* HWY_RESTRICT row, int64_t n) {
   CopyEnds<uint16_t>(from, to, bytes);
 }
 
+// What is reduced together: elements of an array, from `start` on.
+template <class T>
+struct UnitOf {
+  InputArray array;
+  int64_t start;
+
+  HWY_INLINE const T* At(int64_t offset) const { return array.At<T>(start + offset); }
+};
+
 // The first runs of a block in a row; how many elements they are.
 template <class T>
-HWY_INLINE int64_t Pack(const RowBlocks& blocks, const T* unit, const Block& block, int64_t runs,
-                        T* HWY_RESTRICT row) {
+HWY_INLINE int64_t Pack(const RowBlocks& blocks, const UnitOf<T>& unit, const Block& block,
+                        int64_t runs, T* HWY_RESTRICT row) {
   for (int64_t k = 0; k < runs; ++k)
-    CopyFew(unit + blocks.Offset(block, k), row + k * block.length, block.length);
+    CopyFew(unit.At(blocks.Offset(block, k)), row + k * block.length, block.length);
   return runs * block.length;
 }
 
@@ -255,7 +265,8 @@ class RowMoments {
   using D = Tag<T>;
 
  public:
-  void Start(const RowBlocks& blocks, const T* unit, int64_t ahead, int64_t first_block = 0) {
+  void Start(const RowBlocks& blocks, const UnitOf<T>& unit, int64_t ahead,
+             int64_t first_block = 0) {
     blocks_ = &blocks;
     unit_ = unit;
     ahead_ = ahead;
@@ -289,14 +300,14 @@ class RowMoments {
   // The steps for units of one block, so that those of several can go side by side.
 
   // Not inlined: its loop needs the registers.
-  HWY_NOINLINE static void Sum(const RowBlocks& blocks, const T* unit, const Block& block, R shift,
-                               int64_t ahead, double* sum, double* squares) {
+  HWY_NOINLINE static void Sum(const RowBlocks& blocks, const UnitOf<T>& unit, const Block& block,
+                               R shift, int64_t ahead, double* sum, double* squares) {
     Add(blocks, unit, block, Deviations<T, kCenter>{nullptr, hn::Set(D(), shift), ahead}, sum,
         squares);
   }
 
   // A shift near the mean: that of the first lanes. A single element might be the outlier.
-  HWY_INLINE static R Guess(const RowBlocks& blocks, const T* unit, const Block& block) {
+  HWY_INLINE static R Guess(const RowBlocks& blocks, const UnitOf<T>& unit, const Block& block) {
     return GuessOf(blocks, unit, block, Deviations<T, true>{nullptr, hn::Zero(D())});
   }
 
@@ -317,8 +328,8 @@ class RowMoments {
 
   // Both sums of a block, op.x pointing to nothing yet.
   template <class Op>
-  HWY_INLINE static void Add(const RowBlocks& blocks, const T* unit, const Block& block, Op op,
-                             double* sum, double* squares) {
+  HWY_INLINE static void Add(const RowBlocks& blocks, const UnitOf<T>& unit, const Block& block,
+                             Op op, double* sum, double* squares) {
     HWY_ALIGN R totals[LaneSums<R>::kSize];
     LaneSums<R> sums(totals);
     HWY_ALIGN T row[RowBlocks::kBlock];
@@ -326,7 +337,7 @@ class RowMoments {
     const int64_t runs = packed ? 1 : block.runs;
     const int64_t n = packed ? Pack(blocks, unit, block, block.runs, row) : block.length;
     for (int64_t k = 0; k < runs; ++k) {
-      op.x = packed ? row : unit + blocks.Offset(block, k);
+      op.x = packed ? row : unit.At(blocks.Offset(block, k));
       sums.AddRun(op, n);
     }
     sums.Flush();
@@ -335,11 +346,12 @@ class RowMoments {
   }
 
   template <class Op>
-  HWY_INLINE static R GuessOf(const RowBlocks& blocks, const T* unit, const Block& block, Op op) {
+  HWY_INLINE static R GuessOf(const RowBlocks& blocks, const UnitOf<T>& unit, const Block& block,
+                              Op op) {
     constexpr auto kMost = static_cast<int64_t>(kLanes<R>);
     HWY_ALIGN T row[2 * RowBlocks::kMostAdditions];
     int64_t n = block.length;
-    op.x = unit + blocks.Offset(block, 0);
+    op.x = unit.At(blocks.Offset(block, 0));
     if (blocks.packed()) {
       n = Pack(blocks, unit, block, std::min(block.runs, (kMost + n - 1) / n), row);
       op.x = row;
@@ -404,7 +416,7 @@ class RowMoments {
   static constexpr double kNan = std::numeric_limits<double>::quiet_NaN();
 
   const RowBlocks* blocks_ = nullptr;
-  const T* unit_ = nullptr;
+  UnitOf<T> unit_ = {};
   int64_t ahead_ = 0;
   int64_t block_ = 0;
   R shift_ = 0;

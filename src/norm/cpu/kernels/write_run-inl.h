@@ -191,7 +191,7 @@ HWY_INLINE void TileRuns(int64_t length, int64_t first, int64_t last, const Part
   constexpr uintptr_t kLine = 64;
   for (int64_t begin = 0; begin < length; begin += kTile) {
     for (int64_t run = first; run < last; ++run) {
-      const auto run_start = reinterpret_cast<uintptr_t>(part.Out() + run * length);
+      const auto run_start = reinterpret_cast<uintptr_t>(part.Out(run * length));
       const auto beyond = static_cast<int64_t>(run_start % kLine / sizeof(T));
       const int64_t from = begin == 0 ? 0 : begin - beyond;
       const int64_t to = begin + kTile >= length ? length : begin + kTile - beyond;
@@ -201,7 +201,8 @@ HWY_INLINE void TileRuns(int64_t length, int64_t first, int64_t last, const Part
 }
 
 // Runs [first, last), which lie one behind the other, whichever way is best.
-// part(run, begin, end, writer) writes elements [begin, end) of a run; part.Out() is the array.
+// part(run, begin, end, writer) writes elements [begin, end) of a run; part.Out(at) is where
+// element `at` goes.
 template <class T, class Part>
 HWY_INLINE void WriteRuns(const Job& job, int64_t first, int64_t last, const Part& part,
                           RunWriter<T>& writer) {
