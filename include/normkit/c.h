@@ -77,6 +77,19 @@ enum {
   NORMKIT_SOFTPLUS = 9    /* log(1 + e^z) */
 };
 
+/* What y is written as, in the same pass; to the bit what quantizing y in the plan's dtype gives.
+ * Halves go to even numbers. */
+typedef int32_t normkit_output;
+enum {
+  NORMKIT_SAME_TYPE = 0, /* the plan's dtype */
+  NORMKIT_INT8 = 1,      /* int8_t: round(y / output_scale) + output_zero_point in -128 .. 127 */
+  NORMKIT_UINT8 = 2,     /* uint8_t: the same in 0 .. 255 */
+  NORMKIT_INT8_PER_STATISTIC = 3, /* int8_t: round(y / scale), scale = max |y| / 127 of each
+                                     statistic's elements (layer, rms: a row), into args.scales */
+  NORMKIT_FLOAT8_E4M3 = 4 /* y / output_scale in 4 bits of exponent and 3 of the fraction, -448 ..
+                             448, no infinities; NaN stays NaN */
+};
+
 /* Values of normkit_options.num_groups beside 1, 2, ... */
 enum {
   NORMKIT_NO_GROUPS = 0,     /* not group normalization */
@@ -98,13 +111,15 @@ typedef struct normkit_strides {
   const int64_t* residual;
   const int64_t* sum;
   const int64_t* addend;
+  const int64_t* gate;
   const int64_t* dy;
   const int64_t* dx;
   const int64_t* daddend;
+  const int64_t* dgate;
 } normkit_strides;
 
 #define NORMKIT_STRIDES_DEFAULT \
-  { sizeof(normkit_strides), NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL }
+  { sizeof(normkit_strides), NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL }
 
 typedef struct normkit_options {
   size_t size;
@@ -124,6 +139,10 @@ typedef struct normkit_options {
   int32_t parameter_dtype;         /* of gamma, beta and their gradients: a normkit_dtype, or
                                       NORMKIT_DEFAULT_DTYPE: f32, of f64 f64 */
   const normkit_strides* strides;  /* read while the plan is made; NULL: all arrays are dense */
+  normkit_output output;           /* of forward passes alone; y is dense then, and apart from what
+                                      is read */
+  int32_t output_zero_point;
+  double output_scale; /* above 0 and finite */
 } normkit_options;
 
 enum { NORMKIT_DEFAULT_DTYPE = -1 };
@@ -131,7 +150,7 @@ enum { NORMKIT_DEFAULT_DTYPE = -1 };
 #define NORMKIT_OPTIONS_DEFAULT                                                                \
   {                                                                                            \
     sizeof(normkit_options), 1e-5, NORMKIT_NO_GROUPS, NULL, NORMKIT_NO_ACTIVATION, 0.01, 0, 1, \
-        NULL, 0, NORMKIT_DEFAULT_DTYPE, NULL                                                   \
+        NULL, 0, NORMKIT_DEFAULT_DTYPE, NULL, NORMKIT_SAME_TYPE, 0, 1                          \
   }
 
 /* A normalization of arrays of one shape and dtype, made once and used any number of times. */
@@ -177,7 +196,7 @@ NORMKIT_C_API normkit_status normkit_forward_inference(const normkit_plan* plan,
                                                        void* y);
 
 /* Both with what stands beside them in networks, in one pass over memory:
- *   sum = x + residual; y = activation(gamma * (sum - mean) * rstd + beta + addend). */
+ *   sum = x + residual; y = activation(gamma * (sum - mean) * rstd + beta + addend) * gate. */
 typedef struct normkit_forward_args {
   size_t size;
   const void* x;
@@ -191,10 +210,15 @@ typedef struct normkit_forward_args {
   void* sum;            /* may be x or residual; training needs it, apart from y; inference does
                            without (NULL) */
   const void* addend;   /* of the shape and dtype of x; NULL: none */
+  const void* gate;     /* likewise */
+  float* scales;        /* of NORMKIT_INT8_PER_STATISTIC: normkit_plan_num_statistics of them */
 } normkit_forward_args;
 
-#define NORMKIT_FORWARD_ARGS_DEFAULT \
-  { sizeof(normkit_forward_args), NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL }
+#define NORMKIT_FORWARD_ARGS_DEFAULT                                                          \
+  {                                                                                           \
+    sizeof(normkit_forward_args), NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, \
+        NULL, NULL                                                                            \
+  }
 
 NORMKIT_C_API normkit_status normkit_forward_training_fused(const normkit_plan* plan,
                                                             const normkit_forward_args* args);
@@ -242,13 +266,15 @@ typedef struct normkit_backward_args {
   void* daddend; /* the gradient of addend, overwritten whatever the flags say */
   int32_t flags;
   const void* addend; /* what the forward pass added before an activation from NORMKIT_GELU on; for
-                         others not read */
+                         others not read (but with a gate) */
+  const void* gate; /* what the forward pass multiplied by; the activation is then computed again */
+  void* dgate;      /* its gradient, overwritten whatever the flags say; NULL: not wanted */
 } normkit_backward_args;
 
 #define NORMKIT_BACKWARD_ARGS_DEFAULT                                                          \
   {                                                                                            \
     sizeof(normkit_backward_args), NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, \
-        NULL, 0, NULL                                                                          \
+        NULL, 0, NULL, NULL, NULL                                                              \
   }
 
 NORMKIT_C_API normkit_status normkit_backward_fused(const normkit_plan* plan,

@@ -38,7 +38,8 @@ const Normalization& Op(const char* function, const normkit_plan* plan) {
 
 Normalization::ForwardArgs ToForwardArgs(const char* function, const normkit_forward_args* given) {
   const normkit_forward_args defaults = NORMKIT_FORWARD_ARGS_DEFAULT;
-  const auto args = Complete(function, "args", given, "NORMKIT_FORWARD_ARGS_DEFAULT", defaults);
+  const auto args = Complete(function, "args", given, "NORMKIT_FORWARD_ARGS_DEFAULT", defaults,
+                             {offsetof(normkit_forward_args, gate)});
   return {.x = args.x,
           .gamma = args.gamma,
           .beta = args.beta,
@@ -46,14 +47,17 @@ Normalization::ForwardArgs ToForwardArgs(const char* function, const normkit_for
           .saved = {.mean = args.mean, .rstd = args.rstd, .variance = args.variance},
           .residual = args.residual,
           .sum = args.sum,
-          .addend = args.addend};
+          .addend = args.addend,
+          .gate = args.gate,
+          .scales = args.scales};
 }
 
 Normalization::BackwardArgs ToBackwardArgs(const char* function,
                                            const normkit_backward_args* given) {
   const normkit_backward_args defaults = NORMKIT_BACKWARD_ARGS_DEFAULT;
-  const auto args = Complete(function, "args", given, "NORMKIT_BACKWARD_ARGS_DEFAULT", defaults,
-                             {offsetof(normkit_backward_args, addend)});
+  const auto args =
+      Complete(function, "args", given, "NORMKIT_BACKWARD_ARGS_DEFAULT", defaults,
+               {offsetof(normkit_backward_args, addend), offsetof(normkit_backward_args, gate)});
   if (args.flags & ~(NORMKIT_ACCUMULATE | NORMKIT_FIXED_STATISTICS))
     Fail(
         "{}: flags {} given, expected NORMKIT_ACCUMULATE (1) and NORMKIT_FIXED_STATISTICS (2) only",
@@ -70,6 +74,8 @@ Normalization::BackwardArgs ToBackwardArgs(const char* function,
           .y = args.y,
           .addend = args.addend,
           .daddend = args.daddend,
+          .gate = args.gate,
+          .dgate = args.dgate,
           .accumulate = (args.flags & NORMKIT_ACCUMULATE) != 0,
           .fixed_statistics = (args.flags & NORMKIT_FIXED_STATISTICS) != 0};
 }
@@ -124,13 +130,24 @@ Activation ToActivation(normkit_activation activation) {
   }
 }
 
+OutputType ToOutputType(normkit_output output) {
+  if (output < NORMKIT_SAME_TYPE || output > NORMKIT_FLOAT8_E4M3)
+    Fail(
+        "normkit_plan_create: output {} given, expected NORMKIT_SAME_TYPE (0), NORMKIT_INT8 (1), "
+        "... "
+        "or NORMKIT_FLOAT8_E4M3 (4)",
+        output);
+  return static_cast<OutputType>(output);
+}
+
 normkit_options CompleteOptions(const normkit_options* options) {
   const normkit_options defaults = NORMKIT_OPTIONS_DEFAULT;
   if (!options) return defaults;
-  return Complete("normkit_plan_create", "options", options, "NORMKIT_OPTIONS_DEFAULT", defaults,
-                  {offsetof(normkit_options, negative_slope), offsetof(normkit_options, tree),
-                   offsetof(normkit_options, activation_alpha),
-                   offsetof(normkit_options, parameter_axes), offsetof(normkit_options, strides)});
+  return Complete(
+      "normkit_plan_create", "options", options, "NORMKIT_OPTIONS_DEFAULT", defaults,
+      {offsetof(normkit_options, negative_slope), offsetof(normkit_options, tree),
+       offsetof(normkit_options, activation_alpha), offsetof(normkit_options, parameter_axes),
+       offsetof(normkit_options, strides), offsetof(normkit_options, output)});
 }
 
 ArrayStrides ToStrides(const normkit_strides* given, size_t rank) {
@@ -146,9 +163,11 @@ ArrayStrides ToStrides(const normkit_strides* given, size_t rank) {
           .residual = of(strides.residual),
           .sum = of(strides.sum),
           .addend = of(strides.addend),
+          .gate = of(strides.gate),
           .dy = of(strides.dy),
           .dx = of(strides.dx),
-          .daddend = of(strides.daddend)};
+          .daddend = of(strides.daddend),
+          .dgate = of(strides.dgate)};
 }
 
 normkit_plan* CreatePlan(const char* layer, const char* format, const int64_t* shape, size_t rank,
@@ -179,6 +198,9 @@ normkit_plan* CreatePlan(const char* layer, const char* format, const int64_t* s
        .activation = ToActivation(options.activation),
        .negative_slope = options.negative_slope,
        .activation_alpha = options.activation_alpha,
+       .output = ToOutputType(options.output),
+       .output_scale = options.output_scale,
+       .output_zero_point = options.output_zero_point,
        .tree = options.tree != 0,
        .strides = ToStrides(options.strides, rank)});
   std::string description = op.Describe();

@@ -116,7 +116,7 @@ TEST(CApi, RefusesBadPlans) {
   options = NORMKIT_OPTIONS_DEFAULT;
   options.size = 8;
   EXPECT_EQ(CreateError("batch", "BC", {2, 6}, options),
-            "normkit_plan_create: options.size is 8, expected 88: start from "
+            "normkit_plan_create: options.size is 8, expected 104: start from "
             "NORMKIT_OPTIONS_DEFAULT");
 }
 
@@ -179,7 +179,7 @@ TEST(CApi, RefusesBadFusedCalls) {
   forward.size = 12;
   EXPECT_EQ(normkit_forward_training_fused(plain.get(), &forward), NORMKIT_INVALID_ARGUMENT);
   EXPECT_STREQ(normkit_last_error(),
-               "normkit_forward_training_fused: args.size is 12, expected 88: start from "
+               "normkit_forward_training_fused: args.size is 12, expected 104: start from "
                "NORMKIT_FORWARD_ARGS_DEFAULT");
 
   normkit_backward_args backward = NORMKIT_BACKWARD_ARGS_DEFAULT;
@@ -201,7 +201,7 @@ TEST(CApi, RefusesBadFusedCalls) {
   backward.size = 0;
   EXPECT_EQ(normkit_backward_fused(plain.get(), &backward), NORMKIT_INVALID_ARGUMENT);
   EXPECT_STREQ(normkit_last_error(),
-               "normkit_backward_fused: args.size is 0, expected 112: start from "
+               "normkit_backward_fused: args.size is 0, expected 128: start from "
                "NORMKIT_BACKWARD_ARGS_DEFAULT");
 }
 
@@ -258,11 +258,38 @@ TEST(CApi, TakesArraysAsTheyLie) {
   strides.size = 8;
   EXPECT_EQ(Create("layer", "BC", {4, 6}, options), nullptr);
   EXPECT_STREQ(normkit_last_error(),
-               "normkit_plan_create: options.strides.size is 8, expected 72: start from "
+               "normkit_plan_create: options.strides.size is 8, expected 88: start from "
                "NORMKIT_STRIDES_DEFAULT");
   // As compiled before strides.
   options.size = 80;
   EXPECT_NE(Create("layer", "BC", {4, 6}, options), nullptr) << normkit_last_error();
+}
+
+// A gated norm of rows to 8 bits and back: what is left of y.
+TEST(CApi, WritesEightBits) {
+  normkit_options options = NORMKIT_OPTIONS_DEFAULT;
+  const Plan plain = Create("rms", "BC", {3, 64}, options);
+  options.output = NORMKIT_INT8_PER_STATISTIC;
+  const Plan plan = Create("rms", "BC", {3, 64}, options);
+  ASSERT_NE(plan, nullptr) << normkit_last_error();
+  std::vector<float> x(192), gate(192, 0.5f), y(192), scales(3);
+  for (size_t i = 0; i < x.size(); ++i) x[i] = static_cast<float>(i * i % 23) - 11;
+  std::vector<int8_t> narrow(192);
+  normkit_forward_args args = NORMKIT_FORWARD_ARGS_DEFAULT;
+  args.x = x.data();
+  args.gate = gate.data();
+  args.y = y.data();
+  ASSERT_EQ(normkit_forward_training_fused(plain.get(), &args), NORMKIT_OK);
+  args.y = narrow.data();
+  args.scales = scales.data();
+  ASSERT_EQ(normkit_forward_training_fused(plan.get(), &args), NORMKIT_OK) << normkit_last_error();
+  for (size_t i = 0; i < x.size(); ++i)
+    EXPECT_NEAR(static_cast<float>(narrow[i]) * scales[i / 64], y[i], 0.51f * scales[i / 64]);
+  options.output = 5;
+  EXPECT_EQ(Create("rms", "BC", {3, 64}, options), nullptr);
+  EXPECT_STREQ(normkit_last_error(),
+               "normkit_plan_create: output 5 given, expected NORMKIT_SAME_TYPE (0), NORMKIT_INT8 "
+               "(1), ... or NORMKIT_FLOAT8_E4M3 (4)");
 }
 
 // Channels of each observation, of bf16, less one: the bits of C++.

@@ -49,6 +49,7 @@ NormForwardArgs ArrayCopies::In(const NormForwardArgs& args, bool reads_sum) {
   in.x = Read<NormArray::kX>(args.x);
   in.residual = Read<NormArray::kResidual>(args.residual);
   in.addend = Read<NormArray::kAddend>(args.addend);
+  in.gate = Read<NormArray::kGate>(args.gate);
   in.sum = Written<NormArray::kSum>(args.sum, reads_sum);
   in.y = Written<NormArray::kY>(args.y);
   return in;
@@ -60,6 +61,8 @@ NormBackwardArgs ArrayCopies::In(const NormBackwardArgs& args, bool reads_dadden
   in.dy = Read<NormArray::kDy>(args.dy);
   in.y = Read<NormArray::kY>(args.y);
   in.addend = Read<NormArray::kAddend>(args.addend);
+  in.gate = Read<NormArray::kGate>(args.gate);
+  in.dgate = Written<NormArray::kDgate>(args.dgate);
   in.dx = Written<NormArray::kDx>(args.dx, args.accumulate);
   in.daddend = Written<NormArray::kDaddend>(args.daddend, reads_daddend);
   return in;

@@ -48,7 +48,8 @@ class Arrays {
 
   Array Data(NormArray array, const void* data) const {
     const StridedArray& lies = problem_.strides[array];
-    const size_t bytes = SizeOf(problem_.dtype);
+    const bool narrow = array == NormArray::kY && problem_.quantizes();
+    const size_t bytes = narrow ? 1 : SizeOf(problem_.dtype);
     return {Name(array), data, static_cast<size_t>(lies.extent) * bytes, &lies, bytes};
   }
   Array Parameter(std::string_view name, const void* data) const {
@@ -111,6 +112,26 @@ constexpr std::string_view kBothWritten = "both are written";
 constexpr std::string_view kReadLater = "the second is read after the first is written";
 constexpr std::string_view kBackwardReads = "the backward pass reads the first";
 
+// The scales of a call that finds them.
+void CheckScales(const Problem& problem, const Arrays& arrays,
+                 const Normalization::ForwardArgs& args) {
+  if (problem.options.output != OutputType::kInt8PerStatistic) return;
+  CheckNotNull(problem, "scales", args.scales, problem.plan.num_stat, DType::kF32);
+  const Array scales{"scales", args.scales,
+                     static_cast<size_t>(problem.plan.num_stat) * sizeof(float)};
+  const auto data = [&](NormArray array, const void* of) { return arrays.Data(array, of); };
+  arrays.Apart(scales, {data(NormArray::kY, args.y), data(NormArray::kSum, args.sum)},
+               kBothWritten);
+  arrays.Apart(scales,
+               {data(NormArray::kX, args.x), arrays.Parameter("gamma", args.gamma),
+                arrays.Parameter("beta", args.beta), data(NormArray::kAddend, args.addend),
+                data(NormArray::kGate, args.gate), data(NormArray::kResidual, args.residual),
+                arrays.Statistic("saved mean", args.saved.mean),
+                arrays.Statistic("saved rstd", args.saved.rstd),
+                arrays.Statistic("saved variance", args.saved.variance)},
+               kReadLater);
+}
+
 }  // namespace
 
 void CheckNotNull(const Problem& problem, std::string_view name, const void* array, int64_t size,
@@ -132,8 +153,9 @@ void CheckForward(const Problem& problem, const Normalization::ForwardArgs& args
   const Array gamma = arrays.Parameter("gamma", args.gamma);
   const Array beta = arrays.Parameter("beta", args.beta);
   const Array addend = arrays.Data(NormArray::kAddend, args.addend);
+  const Array gate = arrays.Data(NormArray::kGate, args.gate);
   const Array residual = arrays.Data(NormArray::kResidual, args.residual);
-  arrays.SameOrApart(y, {x, addend, residual});
+  arrays.SameOrApart(y, {x, addend, gate, residual});
   arrays.Apart(y, {gamma, beta}, kReadLater);
   const Array mean = arrays.Statistic("saved mean", args.saved.mean);
   const Array rstd = arrays.Statistic("saved rstd", args.saved.rstd);
@@ -142,16 +164,20 @@ void CheckForward(const Problem& problem, const Normalization::ForwardArgs& args
   arrays.Apart(rstd, {variance, y}, kBothWritten);
   arrays.Apart(variance, {y}, kBothWritten);
   for (const Array& saved : {mean, rstd, variance})
-    arrays.Apart(saved, {x, gamma, beta, addend, residual}, kReadLater);
+    arrays.Apart(saved, {x, gamma, beta, addend, gate, residual}, kReadLater);
+  if (problem.quantizes()) {
+    arrays.Apart(y, {x, addend, gate, residual}, kReadLater);
+    CheckScales(problem, arrays, args);
+  }
   if (!args.residual) return;
-  if (trains) CheckNotNull(problem, "sum", args.sum);
+  if (trains || problem.quantizes()) CheckNotNull(problem, "sum", args.sum);
   const Array sum =
       args.sum ? arrays.Data(NormArray::kSum, args.sum) : y;  // which holds it meanwhile
   arrays.SameOrApart(sum, {x, residual});
-  arrays.Apart(sum, {gamma, beta, addend}, kReadLater);
+  arrays.Apart(sum, {gamma, beta, addend, gate}, kReadLater);
   arrays.Apart(sum, {mean, rstd, variance}, kBothWritten);
-  if (trains)
-    arrays.Apart(sum, {y}, kBackwardReads);
+  if (trains || problem.quantizes())
+    arrays.Apart(sum, {y}, trains ? kBackwardReads : kBothWritten);
   else
     arrays.SameOrApart(y, {sum});
 }
@@ -175,7 +201,14 @@ bool FromY(const Problem& problem, const Normalization::BackwardArgs& args) {
 
 void CheckBackwardOfPart(const Problem& problem, const Normalization::BackwardArgs& args,
                          const ReadyParameters& parameters, int64_t statistics) {
+  if (problem.quantizes())
+    Fail("{}: backward of y in 8 bits, expected a normalization without output type",
+         problem.Title());
   const bool from_y = FromY(problem, args);
+  if (from_y && args.gate)
+    Fail("{}: backward from y with a gate, expected x: what was multiplied cannot be told from y",
+         problem.Title());
+  if (args.dgate) CheckNotNull(problem, "gate", args.gate);
   if (!from_y) {
     CheckNotNull(problem, "x", args.x);
     CheckNotNull(problem, "saved mean", args.mean, statistics, DType::kF64);
@@ -183,7 +216,7 @@ void CheckBackwardOfPart(const Problem& problem, const Normalization::BackwardAr
   CheckNotNull(problem, "dy", args.dy);
   CheckNotNull(problem, "saved rstd", args.rstd, statistics, DType::kF64);
   if (from_y) CheckFromY(problem, args, parameters);
-  if (!ToldFromY(problem.options.activation)) {
+  if (!ToldFromY(problem.options.activation) || args.gate) {
     if (args.daddend) CheckNotNull(problem, "addend", args.addend);
     return;
   }
@@ -205,14 +238,18 @@ void CheckBackward(const Problem& problem, const Normalization::BackwardArgs& ar
   const Array rstd = arrays.Statistic("saved rstd", args.rstd);
   const Array addend = arrays.Data(NormArray::kAddend, args.addend);
   const Array daddend = arrays.Data(NormArray::kDaddend, args.daddend);
+  const Array gate = arrays.Data(NormArray::kGate, args.gate);
+  const Array dgate = arrays.Data(NormArray::kDgate, args.dgate);
   const Array dgamma = arrays.Parameter("dgamma", args.dgamma);
   const Array dbeta = arrays.Parameter("dbeta", args.dbeta);
   arrays.SameOrApart(dx, {x, y, dy, addend});
   arrays.SameOrApart(daddend, {dy, y, addend});
-  arrays.Apart(daddend, {x, gamma, beta, mean, rstd}, kReadLater);
-  arrays.Apart(dx, {gamma, beta, mean, rstd}, kReadLater);
-  arrays.Apart(dx, {daddend, dgamma, dbeta}, kBothWritten);
-  arrays.Apart(daddend, {dgamma, dbeta}, kBothWritten);
+  arrays.Apart(daddend, {x, gamma, beta, mean, rstd, gate}, kReadLater);
+  arrays.Apart(dx, {gamma, beta, mean, rstd, gate}, kReadLater);
+  arrays.Apart(dgate, {x, dy, y, gamma, beta, mean, rstd, addend, gate}, kReadLater);
+  arrays.Apart(dx, {daddend, dgamma, dbeta, dgate}, kBothWritten);
+  arrays.Apart(daddend, {dgamma, dbeta, dgate}, kBothWritten);
+  arrays.Apart(dgate, {dgamma, dbeta}, kBothWritten);
   arrays.Apart(dgamma, {dbeta}, kBothWritten);
 }
 

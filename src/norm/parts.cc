@@ -119,7 +119,7 @@ void Parts::Collect(const Piece& piece, T* to, int64_t size, const F& f,
 
 NormForwardArgs Parts::From(const NormForwardArgs& args, int64_t row) const {
   NormForwardArgs from = args;
-  for (auto* array : {&from.x, &from.residual, &from.addend})
+  for (auto* array : {&from.x, &from.residual, &from.addend, &from.gate})
     *array = Behind(*array, row * row_bytes_);
   for (auto* array : {&from.y, &from.sum}) *array = Behind(*array, row * row_bytes_);
   for (auto* array : {&from.saved.mean, &from.saved.rstd, &from.saved.variance})
@@ -129,9 +129,10 @@ NormForwardArgs Parts::From(const NormForwardArgs& args, int64_t row) const {
 
 NormBackwardArgs Parts::From(const NormBackwardArgs& args, int64_t row) const {
   NormBackwardArgs from = args;
-  for (auto* array : {&from.x, &from.dy, &from.y, &from.addend})
+  for (auto* array : {&from.x, &from.dy, &from.y, &from.addend, &from.gate})
     *array = Behind(*array, row * row_bytes_);
-  for (auto* array : {&from.dx, &from.daddend}) *array = Behind(*array, row * row_bytes_);
+  for (auto* array : {&from.dx, &from.daddend, &from.dgate})
+    *array = Behind(*array, row * row_bytes_);
   for (auto* array : {&from.mean, &from.rstd})
     if (*array) *array += row * row_statistics_;
   return from;

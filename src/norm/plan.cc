@@ -13,6 +13,12 @@ std::string Plan::ToString() const {
   return text.empty() ? "K" : text;
 }
 
+bool Plan::StatisticsAreRuns() const {
+  const auto reduced = std::ranges::find(levels, false, &Level::kept);
+  return reduced != levels.end() &&
+         std::none_of(reduced, levels.end(), [](const Level& level) { return level.kept; });
+}
+
 Plan MakePlan(const Layout& layout, Dims kept, Dims affine) {
   Plan plan;
   plan.size = layout.size();

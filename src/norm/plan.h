@@ -28,6 +28,9 @@ struct Plan {
   int64_t num_param = 1;    // product of the affine axes
   int64_t num_reduced = 1;  // elements of x for each statistic
 
+  // Whether each statistic is of neighbours in memory, more than one.
+  bool StatisticsAreRuns() const;
+
   // "RKR" for batch normalization of BCSS: neighbours with the same role are one letter.
   std::string ToString() const;
 };

@@ -56,8 +56,31 @@ Problem::Problem(const NormSpec& s, const Layout& l, DType d, const NormOptions&
   if (!IsFloating(d))
     Fail("{} normalization of {}: dtype is {}, expected f32, f64, bf16 or f16", s.name,
          l.ToString(), Name(d));
+  CheckOutput();
   if (options.tree && strides.any()) Fail("{}: strides and a tree, expected one of them", Title());
   if (!l.Has(kC)) Fail("{} normalization: layout {} has no channel axis (C)", s.name, l.ToString());
+}
+
+void Problem::CheckOutput() const {
+  const NormOptions& o = options;
+  const bool integers = o.output == OutputType::kInt8 || o.output == OutputType::kUint8;
+  const int32_t least = o.output == OutputType::kInt8 ? -128 : 0;
+  const int32_t most = integers ? least + 255 : 0;
+  const bool scaled = integers || o.output == OutputType::kFloat8E4M3;
+  if (scaled ? !(o.output_scale > 0) || !std::isfinite(o.output_scale) : o.output_scale != 1)
+    Fail("{}: output_scale is {}, expected {}", Title(), o.output_scale,
+         scaled ? "a finite number above 0" : "1: nothing is divided by it");
+  if (o.output_zero_point < least || o.output_zero_point > most)
+    Fail("{}: output_zero_point is {}, expected {}", Title(), o.output_zero_point,
+         integers ? fmt::format("a number from {} to {}", least, most) : "0: there is none");
+  if (!quantizes()) return;
+  if (o.tree) Fail("{}: y in 8 bits and a tree, expected one of them", Title());
+  if (!strides[NormArray::kY].dense()) Fail("{}: y in 8 bits, expected it dense", Title());
+  if (o.output == OutputType::kInt8PerStatistic && plan.size > 0 && !plan.StatisticsAreRuns())
+    Fail(
+        "{}: a scale for each statistic, expected statistics of neighbours in memory, as those of "
+        "rows (plan {})",
+        Title(), plan.ToString());
 }
 
 std::string Problem::Title() const {

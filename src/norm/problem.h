@@ -28,12 +28,17 @@ struct Problem {
 
   DType parameter_dtype() const { return options.parameter_dtype.value_or(ParameterDType(dtype)); }
 
+  bool quantizes() const { return options.output != OutputType::kSame; }
+
   // Who speaks, in messages.
   std::string Title() const;
 
   // Says once that one value is its own mean, where `count` is 1: y says nothing about it.
   void WarnOfOneValue(double count) const;
   void Silence() { warned_.test_and_set(); }
+
+  // Throws Error where y cannot be written as the options want.
+  void CheckOutput() const;
 
   // Gradients of the parameters from their sums, over or on top of what is there.
   void StoreGradients(const Normalization::BackwardArgs& args, const double* dgamma,

@@ -7,6 +7,7 @@
 #include "src/norm/activation.h"
 #include "src/norm/backend.h"
 #include "src/norm/check.h"
+#include "src/norm/quantize.h"
 #include "src/norm/reference.h"
 
 namespace normkit {
@@ -152,9 +153,46 @@ class ReferenceNormalization : public NormImplementation {
 
   void Write(const NormForwardArgs& args, Values z) const {
     const Values addend = args.addend ? Data(args.addend) : Values();
-    for (size_t i = 0; i < z.size(); ++i)
+    const Values gate = args.gate ? Data(args.gate) : Values();
+    for (size_t i = 0; i < z.size(); ++i) {
       z[i] = Activated(p_.options, addend.empty() ? z[i] : z[i] + addend[i]);
+      if (!gate.empty()) z[i] *= gate[i];
+    }
+    if (p_.quantizes()) return Quantize(args, z);
     FromDoubles(z, p_.dtype, args.y);
+  }
+
+  // In the arithmetic's type, of y as it would be stored.
+  void Quantize(const NormForwardArgs& args, Values& y) const {
+    for (double& value : y) value = Rounded(value, p_.dtype);
+    p_.dtype == DType::kF64 ? QuantizeAs<double>(args, y) : QuantizeAs<float>(args, y);
+  }
+  template <class R>
+  void QuantizeAs(const NormForwardArgs& args, const Values& y) const {
+    const OutputType type = p_.options.output;
+    const auto stat = reference::IndexOver(p_.layout, static_cast<Dims>(~p_.spec.reduce));
+    const bool own = type == OutputType::kInt8PerStatistic;
+    std::vector<R> largest(own ? static_cast<size_t>(p_.plan.num_stat) : 0);
+    for (size_t i = 0; own && i < y.size(); ++i) {
+      R& most = largest[static_cast<size_t>(stat[i])];
+      const auto magnitude = static_cast<R>(std::abs(y[i]));
+      if (magnitude > most || magnitude != magnitude) most = magnitude;
+    }
+    for (size_t s = 0; s < largest.size(); ++s) args.scales[s] = ScaleFor8Bits(largest[s]);
+    for (size_t i = 0; i < y.size(); ++i) {
+      const auto scale =
+          static_cast<R>(own ? static_cast<double>(args.scales[stat[i]]) : p_.options.output_scale);
+      const auto zero_point = static_cast<R>(p_.options.output_zero_point);
+      const auto value = static_cast<R>(y[i]);
+      if (type == OutputType::kFloat8E4M3)
+        static_cast<uint8_t*>(args.y)[i] = ToFloat8(value / scale);
+      else if (type == OutputType::kUint8)
+        static_cast<uint8_t*>(args.y)[i] =
+            static_cast<uint8_t>(QuantizedTo(value, scale, zero_point, R(0), R(255)));
+      else
+        static_cast<int8_t*>(args.y)[i] =
+            static_cast<int8_t>(QuantizedTo(value, scale, zero_point, R(-128), R(127)));
+    }
   }
 
   // With those of the other ranks; gives how many values each is of.
@@ -191,8 +229,8 @@ class ReferenceNormalization : public NormImplementation {
     const Values x = args.x ? Data(args.x) : XFromY(args, statistics);
     reference::Inputs in = InputsOf(x, gamma, beta);
     Values dz = Data(passed ? passed : args.dy);
-    if (!passed && !ToldFromY(p_.options.activation))
-      PassAgain(reference::Forward(in, statistics), args.addend, dz);
+    if (!passed && (args.gate || !ToldFromY(p_.options.activation)))
+      PassAgain(reference::Forward(in, statistics), args, dz);
     else if (!passed && p_.options.activation != Activation::kNone && args.y)
       PassBack(Data(args.y), dz);
     else
@@ -233,13 +271,18 @@ class ReferenceNormalization : public NormImplementation {
       if (y[i] <= 0) dy[i] = slope == 0 ? 0 : Rounded(dy[i] * slope, p_.dtype);
   }
 
-  // What of dy passes the activation of z and an array that was added.
-  void PassAgain(const Values& z, const void* added, Values& dy) const {
-    const Values addend = added ? Data(added) : Values();
-    for (size_t i = 0; i < dy.size(); ++i) {
-      const double slope = ActivationSlope(p_.options, addend.empty() ? z[i] : z[i] + addend[i]);
-      dy[i] = Rounded(dy[i] * slope, p_.dtype);
+  // What of dy passes the gate and the activation of z and an array that was added.
+  void PassAgain(Values z, const NormBackwardArgs& args, Values& dy) const {
+    if (args.addend) {
+      const Values addend = Data(args.addend);
+      for (size_t i = 0; i < z.size(); ++i) z[i] += addend[i];
     }
+    const Values gate = args.gate ? Data(args.gate) : Values(dy.size(), 1);
+    Values dgate(args.dgate ? dy.size() : 0);
+    for (size_t i = 0; i < dgate.size(); ++i) dgate[i] = dy[i] * Activated(p_.options, z[i]);
+    if (args.dgate) FromDoubles(dgate, p_.dtype, args.dgate);
+    for (size_t i = 0; i < dy.size(); ++i)
+      dy[i] = Rounded(dy[i] * gate[i] * ActivationSlope(p_.options, z[i]), p_.dtype);
   }
 
   const Problem& p_;

@@ -13,12 +13,12 @@ namespace {
 
 using Level = StridedArray::Axis;
 
-constexpr std::string_view kNames[kNormArrays] = {"x",      "y",  "residual", "sum",
-                                                  "addend", "dy", "dx",       "daddend"};
+constexpr std::string_view kNames[kNormArrays] = {"x",    "y",  "residual", "sum",     "addend",
+                                                  "gate", "dy", "dx",       "daddend", "dgate"};
 
 bool IsWritten(NormArray array) {
   return array == NormArray::kY || array == NormArray::kSum || array == NormArray::kDx ||
-         array == NormArray::kDaddend;
+         array == NormArray::kDaddend || array == NormArray::kDgate;
 }
 
 // One for each axis of the layout, of which the channels may be two.
@@ -31,12 +31,14 @@ std::vector<int64_t> OfAxes(std::string_view title, std::string_view name, const
   if (!split || given.size() + 1 != axes.size())
     Fail("{}: {} strides of {} given, expected {}", title, given.size(), name,
          split ? axes.size() - 1 : axes.size());
-  std::vector<int64_t> strides = given;
-  const auto channels = strides.begin() + (group - axes.begin());
-  int64_t of_group;
-  if (__builtin_mul_overflow(*channels, group[1].size, &of_group))
-    Fail("{}: a stride of {} is {}, expected less", title, name, *channels);
-  strides.insert(channels, of_group);
+  std::vector<int64_t> strides;
+  for (auto axis = axes.begin(); axis != axes.end(); ++axis) {
+    const int64_t stride = given[strides.size() - (axis > group ? 1 : 0)];
+    if (axis == group &&
+        stride > std::numeric_limits<int64_t>::max() / std::max<int64_t>(1, group[1].size))
+      Fail("{}: a stride of {} is {}, beyond what memory can be", title, name, stride);
+    strides.push_back(axis == group ? stride * group[1].size : stride);
+  }
   return strides;
 }
 
@@ -153,15 +155,12 @@ std::string_view Name(NormArray array) { return kNames[static_cast<size_t>(array
 
 StridedArrays::StridedArrays(std::string_view title, const Layout& layout,
                              const ArrayStrides& strides) {
-  const std::vector<int64_t>* given[] = {&strides.x,   &strides.y,      &strides.residual,
-                                         &strides.sum, &strides.addend, &strides.dy,
-                                         &strides.dx,  &strides.daddend};
+  const std::vector<int64_t>* given[] = {
+      &strides.x,    &strides.y,  &strides.residual, &strides.sum,     &strides.addend,
+      &strides.gate, &strides.dy, &strides.dx,       &strides.daddend, &strides.dgate};
   for (size_t i = 0; i < kNormArrays; ++i)
     arrays_[i] = MakeArray(title, static_cast<NormArray>(i), layout, *given[i]);
-}
-
-bool StridedArrays::any() const {
-  return std::ranges::any_of(arrays_, [](const StridedArray& array) { return !array.dense(); });
+  any_ = std::ranges::any_of(arrays_, [](const StridedArray& array) { return !array.dense(); });
 }
 
 // Where both repeat after so many elements, they have to lie apart within them only.

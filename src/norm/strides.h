@@ -11,8 +11,19 @@
 namespace normkit {
 
 // The arrays of the shape of x.
-enum class NormArray : uint8_t { kX, kY, kResidual, kSum, kAddend, kDy, kDx, kDaddend };
-inline constexpr size_t kNormArrays = 8;
+enum class NormArray : uint8_t {
+  kX,
+  kY,
+  kResidual,
+  kSum,
+  kAddend,
+  kGate,
+  kDy,
+  kDx,
+  kDaddend,
+  kDgate
+};
+inline constexpr size_t kNormArrays = 10;
 std::string_view Name(NormArray array);  // "x", "daddend"
 
 // How one of them lies in memory.
@@ -38,10 +49,11 @@ class StridedArrays {
   const StridedArray& operator[](NormArray array) const {
     return arrays_[static_cast<size_t>(array)];
   }
-  bool any() const;
+  bool any() const { return any_; }  // that is not dense
 
  private:
   std::array<StridedArray, kNormArrays> arrays_;
+  bool any_ = false;
 };
 
 // Whether no element of one array, which begins so many elements after the other, is one of the

@@ -36,13 +36,27 @@ enum class Activation {
   kSoftplus,   // log(1 + e^z)
 };
 
+// What y is written as, in the pass over memory that computes it; to the bit what quantizing y in
+// its dtype gives. Divisions are of the arithmetic's type, halves go to even numbers.
+enum class OutputType {
+  kSame,              // the dtype
+  kInt8,              // round(y / output_scale) + output_zero_point within -128 and 127 (ONNX
+                      // QuantizeLinear); the zero point where y is NaN
+  kUint8,             // the same within 0 and 255
+  kInt8PerStatistic,  // round(y / scale), scale = max |y| / 127 over the elements of each
+                      // statistic: of layer and RMS normalization one a row (a token). 1 where they
+                      // are all 0
+  kFloat8E4M3,        // y / output_scale in 4 bits of exponent and 3 of the fraction, without
+                      // infinities: within -448 and 448; NaN stays NaN
+};
+
 // How far neighbours along each axis of an array lie apart, in elements, outermost axis first: as
 // many as the layout has axes, where channels that are split into groups may count as one. Empty:
 // dense. 0 or more; 0 repeats an array that is only read. Elements of one that is written lie
 // apart.
 struct ArrayStrides {
-  std::vector<int64_t> x = {}, y = {}, residual = {}, sum = {}, addend = {};
-  std::vector<int64_t> dy = {}, dx = {}, daddend = {};
+  std::vector<int64_t> x = {}, y = {}, residual = {}, sum = {}, addend = {}, gate = {};
+  std::vector<int64_t> dy = {}, dx = {}, daddend = {}, dgate = {};
 };
 
 struct NormOptions {
@@ -65,7 +79,12 @@ struct NormOptions {
   Activation activation = Activation::kNone;
   double negative_slope = 0.01;  // of kLeakyRelu below 0; at least 0
   double activation_alpha = 1;   // of kElu; finite
-  Reducer* reducer = nullptr;    // statistics over all its ranks as well; not owned
+  // For forward passes alone, without a tree. y is dense and lies apart from what is read, and a
+  // residual wants a sum.
+  OutputType output = OutputType::kSame;
+  double output_scale = 1;        // above 0 and finite
+  int32_t output_zero_point = 0;  // a number of the output type
+  Reducer* reducer = nullptr;     // statistics over all its ranks as well; not owned
   // All that is added up over the outermost axis (observations, or rows of one picture) is added up
   // by the tree of BatchPart over it, so that parts of an array give the bits of the whole: Gather.
   // The axis has to be one without parameters.
@@ -146,11 +165,11 @@ class NORMKIT_API Normalization {
                        const SavedStatistics& saved) const;
 
   // The same with what stands beside it in networks, in one pass over memory:
-  //   sum = x + residual; y = activation(gamma * xhat(sum) + beta + addend).
-  // Each of residual and addend may be null; they have the layout and dtype of x. Training needs
-  // sum with a residual, for Backward reads it as x, and apart from y; inference does without. The
-  // bits are those of the separate operations (bf16 and f16: of the same without the rounding
-  // before `addend`).
+  //   sum = x + residual; y = activation(gamma * xhat(sum) + beta + addend) * gate.
+  // Each of residual, addend and gate may be null; they have the layout and dtype of x. Training
+  // needs sum with a residual, for Backward reads it as x, and apart from y; inference does
+  // without. The bits are those of the separate operations (bf16 and f16: of the same without the
+  // rounding before `addend` and `gate`).
   struct ForwardArgs {
     const void* x = nullptr;
     const void* gamma = nullptr;
@@ -160,6 +179,8 @@ class NORMKIT_API Normalization {
     const void* residual = nullptr;
     void* sum = nullptr;
     const void* addend = nullptr;
+    const void* gate = nullptr;
+    float* scales = nullptr;  // OutputType::kInt8PerStatistic: num_statistics() of them
   };
   void ForwardTraining(const ForwardArgs& args) const;
   void ForwardInference(const ForwardArgs& args, const void* mean, const void* variance) const;
@@ -193,6 +214,10 @@ class NORMKIT_API Normalization {
     // What the forward pass added, which is read only where the activation cannot be told from y.
     const void* addend = nullptr;
     void* daddend = nullptr;  // gradient of `addend`, overwritten; null: not wanted
+    // What the forward pass multiplied by, and its gradient dy * activation(..), overwritten (null:
+    // not wanted). The activation is then computed again from x, beta and `addend`.
+    const void* gate = nullptr;
+    void* dgate = nullptr;
     bool accumulate = false;  // add to dx, dgamma and dbeta instead of overwriting them
     // mean and rstd are constants (trained statistics): dx = gamma * dy * rstd.
     bool fixed_statistics = false;

@@ -16,6 +16,7 @@
 #include "src/norm/cpu/finish.h"
 #include "src/norm/cpu/forward.h"
 #include "src/norm/cpu/from_y.h"
+#include "src/norm/cpu/quantized.h"
 #include "src/simd/target.h"
 
 namespace normkit::norm::cpu {
@@ -53,7 +54,12 @@ class CpuNormalization : public NormImplementation {
     const Schedule schedule = ScheduleOfCall(NormPass::kForward, job);
     const KernelTable& kernels = Kernels(problem_.dtype);
     if (!options_.reducer) problem_.WarnOfOneValue(static_cast<double>(plan_.num_reduced));
-    if (schedule.path != Path::kTwoPasses) return ForwardFused(job, kernels, schedule);
+    const bool rows = plan_.StatisticsAreRuns() && schedule.path == Path::kFusedRows &&
+                      plan_.num_reduced <= kMostQuantizedTogether;
+    if (problem_.quantizes() && rows)
+      return ForwardQuantized(job, kernels, schedule.threads, OutputOf(args));
+    if (!problem_.quantizes() && schedule.path != Path::kTwoPasses)
+      return ForwardFused(job, kernels, schedule);
     Moments* moments = Scratch<MomentsTag, Moments>(static_cast<size_t>(plan_.num_stat));
     Prepare(job, kernels, schedule.threads);
     GatherMoments(job, kernels, schedule.threads, moments);
@@ -62,7 +68,7 @@ class CpuNormalization : public NormImplementation {
       if (plan_.num_stat > 0) problem_.WarnOfOneValue(moments[0].n);
     }
     for (int64_t s = 0; s < plan_.num_stat; ++s) FinishStatistic(job, s, moments[s]);
-    cpu::Apply(job, kernels, schedule.threads);
+    Write(args, job, schedule.threads);
   }
 
   void Inference(const NormForwardArgs& args, const GivenStatistics& given) const override {
@@ -74,7 +80,7 @@ class CpuNormalization : public NormImplementation {
       ReadGiven<float>(given, job);
     const Schedule schedule = ScheduleOfCall(NormPass::kInference, job);
     Prepare(job, Kernels(problem_.dtype), schedule.threads);
-    cpu::Apply(job, Kernels(problem_.dtype), schedule.threads);
+    Write(args, job, schedule.threads);
   }
 
   void Backward(const NormBackwardArgs& args) const override {
@@ -100,8 +106,7 @@ class CpuNormalization : public NormImplementation {
     const TrimScratchAtEnd trim;
     ForwardJob job = MakeForwardJob(args);
     job.residual = {};  // which is in the sum
-    const Schedule schedule = ScheduleOfCall(NormPass::kInference, job);
-    cpu::Apply(job, Kernels(problem_.dtype), schedule.threads);
+    Write(args, job, ScheduleOfCall(NormPass::kInference, job).threads);
   }
 
   void GatherGradient(const NormBackwardArgs& args, const GradientSums& sums) const override {
@@ -184,6 +189,19 @@ class CpuNormalization : public NormImplementation {
   }
   OutputArray Array(NormArray array, void* data) const { return OutputArray(data, PitchOf(array)); }
 
+  QuantizedOutput OutputOf(const NormForwardArgs& args) const {
+    return {{options_.output, options_.output_scale, options_.output_zero_point},
+            args.y,
+            args.scales,
+            SizeOf(problem_.dtype)};
+  }
+  // y from the job's statistics.
+  void Write(const NormForwardArgs& args, const ForwardJob& job, bool threads) const {
+    const KernelTable& kernels = Kernels(problem_.dtype);
+    if (problem_.quantizes()) return ApplyQuantized(job, kernels, threads, OutputOf(args));
+    cpu::Apply(job, kernels, threads);
+  }
+
   // What both directions know.
   void StartJob(const void* gamma, const void* beta, Job& job) const {
     job.geometry = &geometry_;
@@ -214,8 +232,10 @@ class CpuNormalization : public NormImplementation {
     if (!job.saved.rstd) job.saved.rstd = Scratch<RstdTag, double>(n);
     job.mean = job.saved.mean;
     job.rstd = job.saved.rstd;
-    job.relu &= !args.addend;
-    job.finishes = (options_.activation != Activation::kNone || args.addend) && !job.relu;
+    job.gate = Array(NormArray::kGate, args.gate);
+    job.relu &= !args.addend && !args.gate;
+    job.finishes =
+        (options_.activation != Activation::kNone || args.addend || args.gate) && !job.relu;
     job.addend = Array(NormArray::kAddend, args.addend);
     if (geometry_.cell_form ? geometry_.cell_vector : geometry_.stat_vector)
       job.table = Table(geometry_.cell_form ? geometry_.num_cells : plan_.num_stat,
@@ -300,7 +320,7 @@ class CpuNormalization : public NormImplementation {
     job.cells = {Scratch<CellDyTag, double>(cells), Scratch<CellDyXTag, double>(cells)};
     if (geometry_.cell_form && geometry_.cell_vector)
       job.table = Table(geometry_.num_cells, CoefficientTable::kBackwardArrays);
-    else if (!geometry_.cell_form && geometry_.stat_vector && !ToldFromY(options_.activation))
+    else if (!geometry_.cell_form && geometry_.stat_vector && ActivatesAgain(args))
       job.table = Table(plan_.num_stat, CoefficientTable::kForwardArrays);
     if (from_y)
       ReadFromY(problem_, geometry_, statistic_a_cell_, Array(NormArray::kY, args.y), args.rstd,
@@ -312,15 +332,21 @@ class CpuNormalization : public NormImplementation {
     return job;
   }
 
+  bool ActivatesAgain(const NormBackwardArgs& args) const {
+    return !ToldFromY(options_.activation) || args.gate;
+  }
+
   // Where the kernels cannot compute the activation again, what of dy passes it is computed first:
   // into daddend, whose gradient it is, or where it does no harm.
   void PassActivation(const NormBackwardArgs& args, BackwardJob& job) const {
     const bool told = options_.activation != Activation::kNone && ToldFromY(options_.activation);
-    job.activates = !ToldFromY(options_.activation);
+    job.activates = ActivatesAgain(args);
+    job.gate = Array(NormArray::kGate, args.gate);
+    job.dgate = Array(NormArray::kDgate, args.dgate);
     if (!args.daddend && !job.activates && !(told && args.y)) return;
     job.relu = false;
     job.dz = job.dy;
-    if (told) job.activated = Array(NormArray::kY, args.y);
+    if (told && !job.activates) job.activated = Array(NormArray::kY, args.y);
     if (job.activates) job.addend = Array(NormArray::kAddend, args.addend);
     if (args.daddend)
       job.passed = Array(NormArray::kDaddend, args.daddend);

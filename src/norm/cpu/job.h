@@ -39,7 +39,8 @@ class ArrayOf {
   template <class T>
   auto* At(int64_t at) const {
     using Element = std::conditional_t<std::is_const_v<V>, const T, T>;
-    return static_cast<Element*>(data_) + (pitch_ ? pitch_->Offset(at) : at);
+    if (__builtin_expect(pitch_ != nullptr, 0)) at = pitch_->Offset(at);
+    return static_cast<Element*>(data_) + at;
   }
 
  private:
@@ -82,6 +83,7 @@ struct Job : Walk {
   const double* rstd;
   CoefficientTable table;
   InputArray addend;  // behind gamma * xhat + beta; null: nothing
+  InputArray gate;    // what the activation is multiplied by; null: nothing
 };
 
 struct ForwardJob : Job {
@@ -91,8 +93,8 @@ struct ForwardJob : Job {
   // x is `sum`, computed unit by unit before the statistics see it; null: nothing is added.
   InputArray source, residual;
   OutputArray sum;
-  // gamma * xhat + beta stands in a buffer before an array is added, or an activation other than a
-  // ReLU alone.
+  // gamma * xhat + beta stands in a buffer before an array is added or multiplied by, or an
+  // activation other than a ReLU alone.
   bool finishes = false;
 
   bool prepares() const { return bool{residual}; }
@@ -127,6 +129,7 @@ struct BackwardJob : Job {
   InputArray dz, activated;
   bool activates = false;  // again; the table has the coefficients of the forward pass for that
   OutputArray passed;
+  OutputArray dgate;  // null: not wanted
 
   bool prepares() const { return bool{dz}; }
 };

@@ -204,6 +204,15 @@ struct Softplus {
   HWY_INLINE V Slope(D d, V z) const { return SigmoidsOf(d, z).of; }
 };
 
+// Those that are comparisons, of which kernels compute the values; none is a slope of 1.
+struct Comparison {
+  float below;
+  HWY_INLINE V Value(D, V z) const { return z; }
+  HWY_INLINE V Slope(D d, V z) const {
+    return hn::IfThenElse(hn::Le(z, hn::Zero(d)), hn::Set(d, below), hn::Set(d, 1.0f));
+  }
+};
+
 // n values of an aligned buffer of whole vectors through a function of numbers; NaN stays NaN.
 template <bool kSlope, class F>
 HWY_NOINLINE void Map(const F& f, float* values, int64_t n) {
@@ -240,8 +249,11 @@ void MapTile(Activation activation, double parameter, float* values, int64_t n) 
       return Map<kSlope>(Elu{static_cast<float>(parameter)}, values, n);
     case Activation::kSoftplus:
       return Map<kSlope>(Softplus(), values, n);
-    default:  // by comparison, elsewhere
-      return;
+    default:
+      if (!kSlope) return;
+      const bool leaky = activation == Activation::kLeakyRelu;
+      const double below = activation == Activation::kNone ? 1 : leaky ? parameter : 0;
+      return Map<kSlope>(Comparison{static_cast<float>(below)}, values, n);
   }
 }
 

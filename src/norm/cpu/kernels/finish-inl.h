@@ -46,6 +46,21 @@ struct Product {
   }
 };
 
+// n values of a buffer (and an array) through the activation, in place.
+template <class T>
+HWY_NOINLINE void ActivateBuffer(const Job& job, Real<T>* values, const T* addend, int64_t n) {
+  const auto slope = hn::Set(Tag<T>(), static_cast<Real<T>>(job.activation_parameter));
+  switch (job.activation) {
+    case Activation::kRelu:
+      return StoreRun(Finished<T, Activation::kRelu>{values, addend, slope}, values, n);
+    case Activation::kLeakyRelu:
+      return StoreRun(Finished<T, Activation::kLeakyRelu>{values, addend, slope}, values, n);
+    default:
+      if (addend) StoreRun(Finished<T, Activation::kNone>{values, addend, slope}, values, n);
+      ActivateTile(job.activation, job.activation_parameter, values, n);
+  }
+}
+
 // Finishes n values of a buffer, of elements from `at` on.
 template <class T>
 HWY_NOINLINE void FinishTile(const ForwardJob& job, Real<T>* values, int64_t at, int64_t n,
@@ -53,6 +68,10 @@ HWY_NOINLINE void FinishTile(const ForwardJob& job, Real<T>* values, int64_t at,
   T* out = job.y.At<T>(at);
   const T* addend = job.addend ? job.addend.At<T>(at) : nullptr;
   const auto slope = hn::Set(Tag<T>(), static_cast<Real<T>>(job.activation_parameter));
+  if (job.gate) {
+    ActivateBuffer<T>(job, values, addend, n);
+    return writer.Write(Product<T>{job.gate.At<T>(at), values}, out, n);
+  }
   switch (job.activation) {
     case Activation::kRelu:
       return writer.Write(Finished<T, Activation::kRelu>{values, addend, slope}, out, n);
@@ -61,11 +80,24 @@ HWY_NOINLINE void FinishTile(const ForwardJob& job, Real<T>* values, int64_t at,
     case Activation::kNone:
       break;
     default:
-      if (addend) StoreRun(Finished<T, Activation::kNone>{values, addend, slope}, values, n);
-      ActivateTile(job.activation, job.activation_parameter, values, n);
+      ActivateBuffer<T>(job, values, addend, n);
       addend = nullptr;
   }
   writer.Write(Finished<T, Activation::kNone>{values, addend, slope}, out, n);
+}
+
+// The gradient of the gate, from what was activated, which becomes what of dz passes both.
+template <class T>
+HWY_NOINLINE void PassGate(const BackwardJob& job, Real<T>* values, int64_t at, int64_t n,
+                           RunWriter<T>& writer) {
+  if (job.dgate) {
+    HWY_ALIGN Real<T> activated[kFinishTile];
+    std::copy_n(values, n, activated);
+    ActivateBuffer<T>(job, activated, nullptr, n);
+    writer.Write(Product<T>{job.dz.At<T>(at), activated}, job.dgate.At<T>(at), n);
+  }
+  SlopesOfTile(job.activation, job.activation_parameter, values, n);
+  StoreRun(Product<T>{job.gate.At<T>(at), values}, values, n);
 }
 
 // What of dz passes the activation of n values of a buffer.
@@ -77,7 +109,10 @@ HWY_NOINLINE void FinishTile(const BackwardJob& job, Real<T>* values, int64_t at
     const T* addend = job.addend.At<T>(at);
     StoreRun(Finished<T, Activation::kNone>{values, addend, none}, values, n);
   }
-  SlopesOfTile(job.activation, job.activation_parameter, values, n);
+  if (job.gate)
+    PassGate(job, values, at, n, writer);
+  else
+    SlopesOfTile(job.activation, job.activation_parameter, values, n);
   writer.Write(Product<T>{job.dz.At<T>(at), values}, job.passed.At<T>(at), n);
 }
 

@@ -220,18 +220,18 @@ void GradientColumns(const BackwardJob& job, const ColumnTask& task, CellSums su
       {FromTable<R>(job, Table::kHi, cell), FromTable<R>(job, Table::kSlope, cell),
        FromTable<R>(job, Table::kOffset, cell)},
       Coefficient<R, true>(t)};
-  const int64_t ahead = RowsAhead<T>(UnitOf<T>{job.x, at}, nest.reduced, width);
+  const UnitOf<T> unit_x{job.x, at}, unit_dy{job.dy, at};
+  const int64_t ahead = RowsAhead<T>(unit_x, nest.reduced, width);
   std::fill_n(sums.dy, width, 0.0);
   std::fill_n(sums.dy_x, width, 0.0);
   for (int64_t row = task.first_row; row < task.last_row; row += kBlockRows) {
     const T* x[kBlockRows];
     const T* dy[kBlockRows];
     const int64_t count = std::min<int64_t>(kBlockRows, task.last_row - row);
-    for (int64_t i = 0; i < count; ++i) {
-      const int64_t offset = at + nest.reduced.Offset(row + i);
-      x[i] = job.x.At<T>(offset);
-      dy[i] = job.dy.At<T>(offset);
-    }
+    int64_t offsets[kBlockRows];
+    for (int64_t i = 0; i < count; ++i) offsets[i] = nest.reduced.Offset(row + i);
+    unit_x.Rows(offsets, count, x);
+    unit_dy.Rows(offsets, count, dy);
     AddColumns<T>(GradientRows<T, kRelu>{x, dy, form, ahead}, job.stream, count, width, sums.dy,
                   sums.dy_x);
   }
@@ -267,30 +267,41 @@ struct CellGradientPart {
   const BackwardJob& job;
   T* Out(int64_t at) const { return job.dx.At<T>(at); }
 
-  // From element `at` of the array on. k(i) gives the i-th coefficient.
+  // Where elements from `at` of the array on are. Found before coefficients are loaded: At may be a
+  // call, across which no vector stays in a register.
+  struct Place {
+    const T* x;
+    const T* dy;
+    T* dx;
+    HWY_INLINE Place(const BackwardJob& job, int64_t at)
+        : x(job.x.At<T>(at)), dy(job.dy.At<T>(at)), dx(job.dx.At<T>(at)) {}
+  };
+  // k(i) gives the i-th coefficient.
   template <bool kVector, bool kRelu, class Get>
-  HWY_INLINE Gradient<T, CellGradientForm<T, kVector>, kRelu> From(int64_t at, const Get& k) const {
-    return {{job.x.At<T>(at), job.dy.At<T>(at),
-             CellGradientForm<T, kVector>{{k(0), k(1), k(2)}, k(5)}, job.ahead},
+  HWY_INLINE Gradient<T, CellGradientForm<T, kVector>, kRelu> From(const Place& place,
+                                                                   const Get& k) const {
+    return {{place.x, place.dy, CellGradientForm<T, kVector>{{k(0), k(1), k(2)}, k(5)}, job.ahead},
             k(3),
             k(4),
-            job.accumulate ? Out(at) : nullptr};
+            job.accumulate ? place.dx : nullptr};
   }
   // Not inlined, as Normalized.
   template <bool kVector>
   HWY_NOINLINE void Write(int64_t at, int64_t n, const R* const* values,
                           RunWriter<T>& writer) const {
+    const Place place(job, at);
     const auto k = [&](size_t i) HWY_ATTR { return Coefficient<R, kVector>(values[i]); };
-    job.relu ? writer.Write(From<kVector, true>(at, k), Out(at), n)
-             : writer.Write(From<kVector, false>(at, k), Out(at), n);
+    job.relu ? writer.Write(From<kVector, true>(place, k), place.dx, n)
+             : writer.Write(From<kVector, false>(place, k), place.dx, n);
   }
 
   bool writes_columns() const { return true; }
   HWY_NOINLINE void WriteColumn(int64_t cell, int64_t at, int64_t rows) const {
+    const Place place(job, at);
     const int64_t n = job.geometry->run_length;
     const auto k = [&](int i) HWY_ATTR { return ColumnOf(FromTable<R>(job, i, cell)); };
-    job.relu ? StoreColumn(From<false, true>(at, k), Out(at), rows, n)
-             : StoreColumn(From<false, false>(at, k), Out(at), rows, n);
+    job.relu ? StoreColumn(From<false, true>(place, k), place.dx, rows, n)
+             : StoreColumn(From<false, false>(place, k), place.dx, rows, n);
   }
 
   HWY_NOINLINE void operator()(int64_t run, int64_t begin, int64_t end,

@@ -271,7 +271,9 @@ class ColumnMoments {
     for (int64_t row = first; row < last; row += kBlockRows) {
       const T* rows[kBlockRows];
       const int64_t count = std::min<int64_t>(kBlockRows, last - row);
-      for (int64_t i = 0; i < count; ++i) rows[i] = Row(row + i);
+      int64_t offsets[kBlockRows];
+      for (int64_t i = 0; i < count; ++i) offsets[i] = reduced_.Offset(row + i);
+      x_.Rows(offsets, count, rows);
       const ColumnRows<T, kCenter, kScaled> op{rows, shift_, scale_, ahead_};
       AddColumns<T>(op, from_memory_, count, width_, sum_, squares_);
     }

@@ -242,17 +242,42 @@ HWY_INLINE void CopyFew(const T* x, T* HWY_RESTRICT row, int64_t n) {
 
 // What is reduced together: elements of an array, from `start` on.
 template <class T>
-struct UnitOf {
-  InputArray array;
-  int64_t start;
+class UnitOf {
+ public:
+  UnitOf() = default;
+  HWY_INLINE UnitOf(const InputArray& array, int64_t start)
+      : first_(static_cast<const T*>(array.data()) + (array.pitch() ? 0 : start)),
+        pitch_(array.pitch()),
+        start_(start) {}
 
-  HWY_INLINE const T* At(int64_t offset) const { return array.At<T>(start + offset); }
+  HWY_INLINE const T* At(int64_t offset) const {
+    return first_ + (HWY_UNLIKELY(pitch_) ? pitch_->Offset(start_ + offset) : offset);
+  }
+  // Where `count` of its rows begin, which have these offsets.
+  HWY_INLINE void Rows(const int64_t* offsets, int64_t count, const T** rows) const {
+    if (HWY_LIKELY(!pitch_))
+      for (int64_t i = 0; i < count; ++i) rows[i] = first_ + offsets[i];
+    else
+      for (int64_t i = 0; i < count; ++i) rows[i] = At(offsets[i]);
+  }
+  // Null where it is not dense.
+  HWY_INLINE const T* dense() const { return pitch_ ? nullptr : first_; }
+
+ private:
+  const T* first_ = nullptr;  // of the array, where it has a pitch
+  const Pitch* pitch_ = nullptr;
+  int64_t start_ = 0;
 };
 
 // The first runs of a block in a row; how many elements they are.
 template <class T>
 HWY_INLINE int64_t Pack(const RowBlocks& blocks, const UnitOf<T>& unit, const Block& block,
                         int64_t runs, T* HWY_RESTRICT row) {
+  if (const T* dense = unit.dense()) {
+    for (int64_t k = 0; k < runs; ++k)
+      CopyFew(dense + blocks.Offset(block, k), row + k * block.length, block.length);
+    return runs * block.length;
+  }
   for (int64_t k = 0; k < runs; ++k)
     CopyFew(unit.At(blocks.Offset(block, k)), row + k * block.length, block.length);
   return runs * block.length;

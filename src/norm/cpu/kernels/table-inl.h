@@ -5,6 +5,7 @@
 #include "src/norm/cpu/kernels/forward-inl.h"
 #include "src/norm/cpu/kernels/gradient_columns-inl.h"
 #include "src/norm/cpu/kernels/gradient_runs-inl.h"
+#include "src/norm/cpu/kernels/quantize-inl.h"
 #include "src/norm/cpu/kernels/reduce_col-inl.h"
 
 HWY_BEFORE_NAMESPACE();
@@ -22,6 +23,8 @@ const KernelTable* NORMKIT_TABLE() {
       .fill_table = FillTable<Real<T>>,
       .apply_runs = ApplyRuns<T>,
       .forward_rows = ForwardRows<T>,
+      .quantize = Quantize<T>,
+      .largest = Largest<T>,
       .reduce_gradient_rows = ReduceGradientRows<T>,
       .reduce_gradient_columns = ReduceGradientColumns<T>,
       .fill_gradient_table = FillGradientTable<Real<T>>,

@@ -7,6 +7,10 @@
 #include "src/norm/cpu/job.h"
 #include "src/norm/cpu/kernels/column_cut.h"
 
+namespace normkit {
+struct Quantizer;  // quantize.h
+}
+
 namespace normkit::norm::cpu {
 
 // Elements [begin, end) of each of the runs [first_run, last_run).
@@ -37,6 +41,10 @@ struct KernelTable {
   void (*apply_runs)(const ForwardJob& job, const RunTask& task);
   // Reduces and applies units [first, last) of rows.
   void (*forward_rows)(const ForwardJob& job, int64_t first, int64_t last);
+
+  // n elements of y in 8 bits; the largest of their magnitudes, NaN where one is.
+  void (*quantize)(const Quantizer& to, const void* y, int64_t n, void* out);
+  double (*largest)(const void* y, int64_t n);
 
   // Cell form. Sums of dy and dy * (x - hi) over one chunk of one cell; over each column of a task.
   void (*reduce_gradient_rows)(const BackwardJob& job, int64_t cell, int64_t chunk, double* sums);

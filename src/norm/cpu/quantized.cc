@@ -1,0 +1,158 @@
+#include "src/norm/cpu/quantized.h"
+
+#include <algorithm>
+
+#include "src/core/scratch.h"
+#include "src/norm/cpu/forward.h"
+#include "src/norm/cpu/tasks.h"
+
+namespace normkit::norm::cpu {
+namespace {
+
+struct RowsTag;
+
+constexpr int64_t kTogether = 1 << 13;  // elements that are computed, then quantized
+
+// Elements [at, at + n) of y on their way.
+class Piece {
+ public:
+  Piece(const ForwardJob& job, const KernelTable& kernels, const QuantizedOutput& output,
+        int64_t at, int64_t n)
+      : job_(job), kernels_(kernels), output_(output), at_(at), n_(n) {
+    values_ = Scratch<RowsTag, char>(static_cast<size_t>(n) * output.element_bytes);
+    // So that element `at` of the whole array is the first of these.
+    const auto begin = reinterpret_cast<uintptr_t>(values_) - Bytes(at);
+    job_.y = OutputArray(reinterpret_cast<void*>(begin));
+    job_.stream = false;
+  }
+
+  void Apply(const RunTask& task) const { kernels_.apply_runs(job_, task); }
+  void Forward(int64_t first, int64_t last) const { kernels_.forward_rows(job_, first, last); }
+  double Largest(int64_t first, int64_t n) const {
+    return kernels_.largest(values_ + Bytes(first), n);
+  }
+  // n elements from `first` of the piece on.
+  void Quantize(const Quantizer& to, int64_t first, int64_t n) const {
+    kernels_.quantize(to, values_ + Bytes(first), n, static_cast<char*>(output_.y) + at_ + first);
+  }
+  void Quantize() const { Quantize(output_.to, 0, n_); }
+
+ private:
+  size_t Bytes(int64_t elements) const {
+    return static_cast<size_t>(elements) * output_.element_bytes;
+  }
+
+  ForwardJob job_;
+  const KernelTable& kernels_;
+  const QuantizedOutput& output_;
+  int64_t at_, n_;
+  char* values_;
+};
+
+// Calls f(task, first element, elements) for parts of at most so many elements, or of one run.
+template <class F>
+void ForParts(const Geometry& g, const RunTask& task, const F& f) {
+  const int64_t length = task.end - task.begin;
+  if (length == g.run_length && length <= kTogether) {
+    const int64_t runs = kTogether / std::max<int64_t>(1, length);
+    for (int64_t first = task.first_run; first < task.last_run; first += runs) {
+      const int64_t last = std::min(first + runs, task.last_run);
+      f(RunTask{first, last, 0, length}, first * length, (last - first) * length);
+    }
+    return;
+  }
+  for (int64_t run = task.first_run; run < task.last_run; ++run)
+    for (int64_t begin = task.begin; begin < task.end; begin += kTogether) {
+      const int64_t end = std::min(begin + kTogether, task.end);
+      f(RunTask{run, run + 1, begin, end}, run * g.run_length + begin, end - begin);
+    }
+}
+
+Quantizer QuantizerOf(const QuantizedOutput& output, int64_t statistic, double largest, bool f64) {
+  Quantizer to = output.to;
+  if (to.type != OutputType::kInt8PerStatistic) return to;
+  output.scales[statistic] =
+      f64 ? ScaleFor8Bits(largest) : ScaleFor8Bits(static_cast<float>(largest));
+  to.scale = static_cast<double>(output.scales[statistic]);
+  return to;
+}
+
+// Statistics [first, last) of n elements each, which lie in `piece`.
+void QuantizeStatistics(const Piece& piece, const QuantizedOutput& output, int64_t first,
+                        int64_t last, int64_t n, bool f64) {
+  if (output.to.type != OutputType::kInt8PerStatistic) return piece.Quantize();
+  for (int64_t s = first; s < last; ++s) {
+    const int64_t at = (s - first) * n;
+    piece.Quantize(QuantizerOf(output, s, piece.Largest(at, n), f64), at, n);
+  }
+}
+
+// f(first, last) for statistics of n elements each, as many as are quantized together.
+template <class F>
+void ForStatistics(const Geometry& g, int64_t n, bool threads, const F& f) {
+  const int64_t each = std::max<int64_t>(1, kTogether / n);
+  ForTasks(g.plan.num_stat, std::max(each, PerTask(n)), threads, [&](int64_t first, int64_t last) {
+    for (int64_t s = first; s < last; s += each) f(s, std::min(s + each, last));
+  });
+}
+
+// A statistic too large to be kept: its scale first.
+void ApplyLarge(const ForwardJob& job, const KernelTable& kernels, bool threads,
+                const QuantizedOutput& output) {
+  const Geometry& g = *job.geometry;
+  const int64_t runs = g.num_runs / g.plan.num_stat;
+  ParallelFor(g.plan.num_stat, threads, [&](int64_t s) {
+    const RunTask task{s * runs, (s + 1) * runs, 0, g.run_length};
+    double largest = 0;
+    ForParts(g, task, [&](const RunTask& part, int64_t at, int64_t n) {
+      const Piece piece(job, kernels, output, at, n);
+      piece.Apply(part);
+      const double of_part = piece.Largest(0, n);
+      largest = of_part > largest || of_part != of_part ? of_part : largest;
+    });
+    const Quantizer to = QuantizerOf(output, s, largest, job.f64);
+    ForParts(g, task, [&](const RunTask& part, int64_t at, int64_t n) {
+      const Piece piece(job, kernels, output, at, n);
+      piece.Apply(part);
+      piece.Quantize(to, 0, n);
+    });
+  });
+}
+
+}  // namespace
+
+void ApplyQuantized(const ForwardJob& job, const KernelTable& kernels, bool threads,
+                    const QuantizedOutput& output) {
+  const Geometry& g = *job.geometry;
+  if (g.plan.size == 0) return;
+  FillTable(job, kernels, threads);
+  const int64_t n = g.plan.num_reduced;
+  if (output.to.type != OutputType::kInt8PerStatistic) {
+    return ForRuns(g, threads, [&](const RunTask& task) {
+      ForParts(g, task, [&](const RunTask& part, int64_t at, int64_t count) {
+        const Piece piece(job, kernels, output, at, count);
+        piece.Apply(part);
+        piece.Quantize();
+      });
+    });
+  }
+  if (n > kMostQuantizedTogether) return ApplyLarge(job, kernels, threads, output);
+  const int64_t runs = g.num_runs / g.plan.num_stat;
+  ForStatistics(g, n, threads, [&](int64_t first, int64_t last) {
+    const Piece piece(job, kernels, output, first * n, (last - first) * n);
+    piece.Apply({first * runs, last * runs, 0, g.run_length});
+    QuantizeStatistics(piece, output, first, last, n, job.f64);
+  });
+}
+
+void ForwardQuantized(const ForwardJob& job, const KernelTable& kernels, bool threads,
+                      const QuantizedOutput& output) {
+  const int64_t n = job.geometry->plan.num_reduced;
+  ForStatistics(*job.geometry, n, threads, [&](int64_t first, int64_t last) {
+    const Piece piece(job, kernels, output, first * n, (last - first) * n);
+    piece.Forward(first, last);
+    QuantizeStatistics(piece, output, first, last, n, job.f64);
+  });
+}
+
+}  // namespace normkit::norm::cpu

@@ -1,0 +1,276 @@
+// y in 8 bits: what quantizing y of the dtype gives, to the bit, in every kernel.
+#include "src/norm/quantize.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <cfenv>
+#include <cmath>
+
+#include "normkit/core/threads.h"
+#include "src/core/testing.h"
+#include "src/norm/cases.h"
+#include "src/norm/plan.h"
+#include "src/simd/target.h"
+
+namespace normkit {
+namespace {
+
+using cases::Case;
+using cases::Problem;
+
+// What an e4m3 code stands for.
+double Float8(int code) {
+  const int exponent = code >> 3 & 15, fraction = code & 7;
+  if (exponent == 15 && fraction == 7) return std::numeric_limits<double>::quiet_NaN();
+  const double magnitude =
+      exponent == 0 ? std::ldexp(fraction, -9) : std::ldexp(8 + fraction, exponent - 10);
+  return code & 0x80 ? -magnitude : magnitude;
+}
+
+// The code nearest to v, of two as near the even one.
+uint8_t NearestFloat8(double v) {
+  if (std::isnan(v)) return std::signbit(v) ? 0xff : 0x7f;
+  int best = 0;
+  for (int code = 0; code < 0x7f; ++code) {
+    const double off = std::abs(Float8(code) - std::abs(v));
+    const double least = std::abs(Float8(best) - std::abs(v));
+    if (off < least || (off == least && code % 2 == 0)) best = code;
+  }
+  if (std::abs(v) >= 448) best = 0x7e;
+  return static_cast<uint8_t>(best | (std::signbit(v) ? 0x80 : 0));
+}
+
+TEST(Float8Test, IsTheNearest) {
+  std::vector<float> values{0.0f,      -0.0f,      448,     464,      465,      1e30f,  -1e30f,
+                            HUGE_VALF, -HUGE_VALF, 0x1p-9f, 0x1p-10f, 0x3p-11f, 0x1p-6f};
+  for (int code = 0; code < 0x7e; ++code) {
+    const auto here = static_cast<float>(Float8(code)), next = static_cast<float>(Float8(code + 1));
+    const float middle = (here + next) / 2;
+    for (const float v : {here, middle, std::nextafter(middle, 0.0f), std::nextafter(middle, 1e9f)})
+      values.insert(values.end(), {v, -v});
+  }
+  for (const float v : values) {
+    EXPECT_EQ(ToFloat8(v), NearestFloat8(static_cast<double>(v))) << v;
+    EXPECT_EQ(ToFloat8(static_cast<double>(v)), ToFloat8(v)) << v;
+  }
+  // Halves in f32 that are none in f64.
+  EXPECT_EQ(ToFloat8(17.0 + 0x1p-40), NearestFloat8(18));
+  EXPECT_EQ(ToFloat8(17.0 - 0x1p-40), NearestFloat8(16));
+  EXPECT_EQ(ToFloat8(std::numeric_limits<float>::quiet_NaN()), 0x7f);
+}
+
+// The oracle, of y as it is stored; in the arithmetic's type.
+template <class R>
+std::vector<int> Quantized(const std::vector<double>& y, const NormOptions& options,
+                           const std::vector<int64_t>& stat, std::vector<float>* scales) {
+  std::vector<R> largest(scales->size());
+  for (size_t i = 0; i < y.size(); ++i) {
+    R& most = largest[static_cast<size_t>(stat[i])];
+    most = std::max(most, static_cast<R>(std::abs(y[i])));
+  }
+  for (size_t s = 0; s < largest.size(); ++s)
+    (*scales)[s] = largest[s] == 0 ? 1.0f : static_cast<float>(largest[s] / 127);
+  std::vector<int> result;
+  for (size_t i = 0; i < y.size(); ++i) {
+    const bool own = options.output == OutputType::kInt8PerStatistic;
+    const auto scale = own ? static_cast<R>((*scales)[static_cast<size_t>(stat[i])])
+                           : static_cast<R>(options.output_scale);
+    const R quotient = static_cast<R>(y[i]) / scale;
+    if (options.output == OutputType::kFloat8E4M3) {
+      result.push_back(NearestFloat8(static_cast<double>(quotient)));
+      continue;
+    }
+    const double least = options.output == OutputType::kUint8 ? 0 : -128;
+    const double rounded = std::nearbyint(static_cast<double>(quotient));
+    result.push_back(
+        static_cast<int>(std::clamp(rounded + options.output_zero_point, least, least + 255)));
+  }
+  return result;
+}
+
+constexpr OutputType kTypes[] = {OutputType::kInt8, OutputType::kUint8, OutputType::kFloat8E4M3,
+                                 OutputType::kInt8PerStatistic};
+
+NormOptions OptionsFor(OutputType type) {
+  NormOptions options{.output = type};
+  if (type != OutputType::kInt8PerStatistic) options.output_scale = 0.0171875;
+  if (type == OutputType::kInt8) options.output_zero_point = -3;
+  if (type == OutputType::kUint8) options.output_zero_point = 121;
+  return options;
+}
+
+// What a call gives: y, as whole numbers, and what it sums up.
+struct Result {
+  std::vector<double> y, sum;
+  std::vector<int> quantized;
+  std::vector<float> scales;
+};
+
+Result Call(const Problem& p, const NormOptions& options, bool given) {
+  const Normalization norm(p.test.spec, p.test.layout, p.test.dtype, options);
+  const bool narrow = options.output != OutputType::kSame;
+  Tensor y(p.test.layout, narrow ? DType::kU8 : p.test.dtype), sum(p.test.layout, p.test.dtype);
+  Result result;
+  result.scales.resize(options.output == OutputType::kInt8PerStatistic
+                           ? static_cast<size_t>(norm.num_statistics())
+                           : 0);
+  const Normalization::ForwardArgs args{.x = p.x_tensor.data(),
+                                        .gamma = p.gamma_tensor.data(),
+                                        .beta = p.beta_tensor.data(),
+                                        .y = y.data(),
+                                        .residual = p.dy_tensor.data(),
+                                        .sum = sum.data(),
+                                        .gate = p.dy_tensor.data(),
+                                        .scales = result.scales.data()};
+  if (given) {
+    const auto n = static_cast<size_t>(norm.num_statistics());
+    const std::vector<float> mean(n, 2.5f), variance(n, 3.5f);
+    const std::vector<double> mean_f64(n, 2.5), variance_f64(n, 3.5);
+    const bool f64 = p.test.dtype == DType::kF64;
+    norm.ForwardInference(args, f64 ? static_cast<const void*>(mean_f64.data()) : mean.data(),
+                          f64 ? static_cast<const void*>(variance_f64.data()) : variance.data());
+  } else {
+    norm.ForwardTraining(args);
+  }
+  result.sum = cases::ToDoubles(sum);
+  if (!narrow) result.y = cases::ToDoubles(y);
+  for (const uint8_t value : narrow ? y.values<uint8_t>() : std::span<uint8_t>())
+    result.quantized.push_back(options.output == OutputType::kInt8 ||
+                                       options.output == OutputType::kInt8PerStatistic
+                                   ? static_cast<int8_t>(value)
+                                   : value);
+  return result;
+}
+
+std::vector<Case> CasesFor(DType dtype) {
+  std::vector<Case> cases = cases::AllCases(dtype, {.b = 3, .t = 4, .s = 5, .c = 8});
+  for (Case& test : cases::CustomCases(dtype)) cases.push_back(test);
+  const auto add = [&](const NormSpec& spec, const char* format, std::vector<int64_t> shape) {
+    cases.push_back({spec, Layout::Make(format, shape), dtype});
+  };
+  add(kLayerNorm, "BC", {70, 300});
+  add(kRmsNorm, "BC", {3, 20'011});
+  add(kLayerNorm, "BC", {2, (1 << 16) + 17});  // scales are found before y is written
+  add(kInstanceNorm, "BCS", {2, 3, 9'000});
+  add(kBatchNorm, "BSC", {30, 20, 40});
+  return cases;
+}
+
+class QuantizeTest : public testing::TestWithParam<DType> {
+ protected:
+  void TearDown() override {
+    simd::ForceTarget(simd::AvailableTargets().front());
+    SetNumThreads(0);
+  }
+  // The same on another target with more threads.
+  static void Elsewhere() {
+    simd::ForceTarget("SCALAR");
+    SetNumThreads(3);
+  }
+};
+INSTANTIATE_TEST_SUITE_P(Norm, QuantizeTest, testing::ValuesIn(cases::kDTypes),
+                         [](const auto& dtype) { return std::string(Name(dtype.param)); });
+
+TEST_P(QuantizeTest, GivesWhatTheSeparateOperationsGive) {
+  int with_scales = 0;
+  for (const Case& test : CasesFor(GetParam())) {
+    const Problem p(test);
+    const auto stat = reference::IndexOver(test.layout, static_cast<Dims>(~test.spec.reduce));
+    for (const bool given : {false, true}) {
+      TearDown();
+      const Result plain = Call(p, {}, given);
+      for (const OutputType type : kTypes) {
+        const NormOptions options = OptionsFor(type);
+        const Plan plan = MakePlan(test.layout, static_cast<Dims>(~test.spec.reduce), 0);
+        if (type == OutputType::kInt8PerStatistic && !plan.StatisticsAreRuns()) continue;
+        with_scales += type == OutputType::kInt8PerStatistic;
+        std::vector<float> scales(static_cast<size_t>(plan.num_stat));
+        const std::vector<int> expected = GetParam() == DType::kF64
+                                              ? Quantized<double>(plain.y, options, stat, &scales)
+                                              : Quantized<float>(plain.y, options, stat, &scales);
+        for (const bool elsewhere : {false, true}) {
+          elsewhere ? Elsewhere() : TearDown();
+          const Result got = Call(p, options, given);
+          ASSERT_EQ(got.quantized, expected)
+              << test.ToString() << " to " << static_cast<int>(type) << ", given " << given;
+          ASSERT_EQ(got.sum, plain.sum) << test.ToString();
+          if (type == OutputType::kInt8PerStatistic) {
+            ASSERT_EQ(got.scales, scales);
+          }
+        }
+      }
+    }
+  }
+  EXPECT_GT(with_scales, 40);
+}
+
+TEST(Quantize, NaNAndZeros) {
+  const Layout layout = Layout::Make("BC", std::vector<int64_t>{3, 4});
+  const float nan = std::numeric_limits<float>::quiet_NaN();
+  const std::vector<float> x{1, 2, nan, 4, 5, 5, 5, 5, 1, -1, 1, -1};
+  std::vector<int8_t> y(12, 99);
+  std::vector<float> scales(3);
+  const Normalization rows(kLayerNorm, layout, DType::kF32,
+                           {.output = OutputType::kInt8PerStatistic});
+  rows.ForwardTraining({.x = x.data(), .y = y.data(), .scales = scales.data()});
+  EXPECT_THAT(y, testing::ElementsAre(0, 0, 0, 0, 0, 0, 0, 0, 127, -127, 127, -127));
+  EXPECT_TRUE(std::isnan(scales[0]));
+  EXPECT_EQ(scales[1], 1);
+  EXPECT_NEAR(scales[2], 1.0 / 127, 1e-7);
+  const Normalization points(
+      kLayerNorm, layout, DType::kF32,
+      {.output = OutputType::kInt8, .output_scale = 1e-3, .output_zero_point = 7});
+  points.ForwardTraining({.x = x.data(), .y = y.data()});
+  EXPECT_THAT(y, testing::ElementsAre(7, 7, 7, 7, 7, 7, 7, 7, 127, -128, 127, -128));
+}
+
+TEST(Quantize, MessagesName) {
+  const Layout rows = Layout::Make("BC", std::vector<int64_t>{3, 4});
+  const auto make = [&](const NormOptions& options) {
+    return Normalization(kLayerNorm, rows, DType::kF32, options);
+  };
+  const std::string title = "layer normalization of BC [3,4]: ";
+  EXPECT_ERROR(make({.output = OutputType::kInt8, .output_scale = 0}),
+               title + "output_scale is 0, expected a finite number above 0");
+  EXPECT_ERROR(make({.output = OutputType::kInt8PerStatistic, .output_scale = 2}),
+               title + "output_scale is 2, expected 1: nothing is divided by it");
+  EXPECT_ERROR(make({.output = OutputType::kUint8, .output_zero_point = -1}),
+               title + "output_zero_point is -1, expected a number from 0 to 255");
+  EXPECT_ERROR(make({.output_zero_point = 5}),
+               title + "output_zero_point is 5, expected 0: there is none");
+  EXPECT_ERROR(make({.output = OutputType::kInt8, .tree = true}),
+               title + "y in 8 bits and a tree, expected one of them");
+  EXPECT_ERROR(make({.output = OutputType::kInt8, .strides = {.y = {8, 1}}}),
+               title + "y in 8 bits, expected it dense");
+  EXPECT_ERROR(
+      Normalization(kBatchNorm, rows, DType::kF32, {.output = OutputType::kInt8PerStatistic}),
+      "batch normalization of BC [3,4]: a scale for each statistic, expected statistics of "
+      "neighbours in memory, as those of rows (plan RK)");
+  std::vector<float> x(12), dx(12);
+  std::vector<int8_t> y(12);
+  std::vector<double> mean(3), rstd(3);
+  const Normalization norm = make({.output = OutputType::kInt8PerStatistic});
+  EXPECT_ERROR(norm.ForwardTraining({.x = x.data(), .y = y.data()}),
+               title + "scales is null, expected an array of 3 f32 elements");
+  EXPECT_ERROR(norm.ForwardInference({.x = x.data(), .y = y.data(), .residual = dx.data()}, nullptr,
+                                     nullptr),
+               title + "scales is null, expected an array of 3 f32 elements");
+  EXPECT_ERROR(norm.Backward({.x = x.data(),
+                              .dy = x.data(),
+                              .mean = mean.data(),
+                              .rstd = rstd.data(),
+                              .dx = dx.data()}),
+               title + "backward of y in 8 bits, expected a normalization without output type");
+  const Normalization fixed = make({.output = OutputType::kInt8});
+  EXPECT_ERROR(fixed.ForwardTraining({.x = x.data(), .y = x.data()}),
+               title +
+                   "y and x overlap, expected arrays apart: the second is read after the first "
+                   "is written");
+  EXPECT_ERROR(fixed.ForwardInference({.x = x.data(), .y = y.data(), .residual = dx.data()},
+                                      nullptr, nullptr),
+               title + "sum is null, expected an array of 12 f32 elements");
+}
+
+}  // namespace
+}  // namespace normkit
