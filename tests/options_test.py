@@ -251,10 +251,12 @@ def test_words_for_numbers(run, command, option, word):
 
 
 def test_one_thing_has_one_name():
-    """Options of the same name take the same, and say the same of it."""
+    """Options of the same name take the same, and say the same of it; but for --input, which gives `run` what
+    the network's inputs are and others their size, and --range, which `stylize` can find out."""
     rows = {}
     for command, name, kind in ALL:
-        if name not in ("--threads", "--mini-batch-size", "--norm", "--output", "--layer", "--format", "--op"):
+        if name not in ("--threads", "--mini-batch-size", "--norm", "--output", "--layer", "--format", "--op",
+                        "--input", "--range"):
             rows.setdefault(name, set()).add(kind)
     assert {name: kinds for name, kinds in rows.items() if len(kinds) > 1} == {}
     names = {name for _, name, _ in ALL}

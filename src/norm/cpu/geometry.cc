@@ -1,5 +1,7 @@
 #include "src/norm/cpu/geometry.h"
 
+#include <algorithm>
+
 namespace normkit::norm::cpu {
 namespace {
 
