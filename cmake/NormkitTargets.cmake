@@ -51,6 +51,9 @@ foreach(target ${chosen})
   endif()
 endforeach()
 set(NORMKIT_KERNEL_TARGETS SCALAR ${chosen})
+if(CMAKE_CXX_COMPILER_ID MATCHES "Clang")  # for which it is Highway's baseline, as SCALAR is for gcc
+  list(APPEND NORMKIT_KERNEL_TARGETS EMU128)
+endif()
 list(REMOVE_DUPLICATES NORMKIT_KERNEL_TARGETS)
 
 add_library(normkit_highway INTERFACE)

@@ -72,6 +72,7 @@ def is_text(kind):
 def folder(normkit, tmp_path_factory):
     path = tmp_path_factory.mktemp("options")
     np.save(path / "x.npy", np.zeros((28, 28), np.float32))
+    np.save(path / "row.npy", np.ones(28, np.float32))
     np.save(path / "chw.npy", np.zeros((1, 1, 28, 28), np.float32))
     save(style_network(), path / "style.onnx")
     Image.new("RGB", (8, 6)).save(path / "photo.png")
@@ -81,9 +82,18 @@ def folder(normkit, tmp_path_factory):
     return path
 
 
+# What an option is nothing without.
+NEEDED = {
+    ("normalize", "--negative-slope"): "--activation leaky-relu",
+    ("normalize", "--activation-alpha"): "--activation elu",
+    ("normalize", "--scale-plus-one"): "--scale row.npy",
+    ("normalize", "--parameter-axes"): "--scale row.npy",
+}
+
+
 def words_without(command, option):
     """The whole command line, but for an option and its value."""
-    words = WHOLE[command].split()
+    words = (WHOLE[command] + " " + NEEDED.get((command, option), "")).split()
     if option in words:
         at = words.index(option)
         del words[at : at + 2]
@@ -113,6 +123,17 @@ def check_message(command, option, text, message):
     assert (text if len(text) < 80 else text[:40]) in message
     assert " expected " in message, message
     assert len(message) < 500
+
+
+@pytest.mark.parametrize("command, option", NEEDED)
+def test_nothing_is_dropped(run, command, option):
+    """An option that nothing comes of is refused, and the message says what it belongs to."""
+    value = {"--scale-plus-one": [], "--parameter-axes": ["C"]}.get(option, ["0.5"])
+    needed = NEEDED[command, option].split()
+    assert run(command, *WHOLE[command].split(), *needed, option, *value)[0] == 0
+    code, message = run(command, *WHOLE[command].split(), option, *value)
+    assert code == 2 and message.startswith(f"normkit {command}: {option}: "), message
+    assert needed[0] in message and needed[1].split(".")[0].replace("row", "") in message, message
 
 
 def test_every_command_is_here():

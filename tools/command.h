@@ -30,6 +30,8 @@ class Option {
   Option More(const std::string& text) const;
   // Given together with the other it is an error.
   Option Excludes(Option other) const;
+  // Whether the command line, once parsed, has it.
+  bool given() const;
 
  private:
   CLI::Option* option_;

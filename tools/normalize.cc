@@ -17,6 +17,7 @@
 #include "src/core/files.h"
 #include "src/core/memory_needs.h"
 #include "src/norm/choose.h"
+#include "src/norm/names.h"
 #include "tools/commands.h"
 #include "tools/layer_options.h"
 
@@ -106,6 +107,22 @@ void CheckReplaced(const std::string& path, bool overwrite) {
   const std::string start = ReadFileStart(path, kMagic.size());
   if (!start.empty() && start != kMagic)
     Fail("{}: holds something else than an array, expected a new file or --overwrite", path);
+}
+
+// What no array or activation of the command line is there for.
+void CheckParameters(const NormalizeArgs& args, bool slope_given, bool alpha_given) {
+  const auto belongs = [&](const char* option, Activation activation) {
+    if (args.activation != activation)
+      Wrong(option, fmt::format("belongs to --activation {}, not {}", NameOf(activation),
+                                NameOf(args.activation)));
+  };
+  if (slope_given) belongs("--negative-slope", Activation::kLeakyRelu);
+  if (alpha_given) belongs("--activation-alpha", Activation::kElu);
+  if (args.scale_plus_one && args.scale.empty())
+    Wrong("--scale-plus-one", "needs --scale, to which 1 is added");
+  if (args.parameter_axes != 0 && args.scale.empty() && args.offset.empty() &&
+      args.dscale.empty() && args.doffset.empty())
+    Wrong("--parameter-axes", "needs one of --scale, --offset, --dscale and --doffset");
 }
 
 void CheckCommandLine(const NormalizeArgs& args) {
@@ -355,10 +372,10 @@ void AddNormalize(const Command& app) {
   AddNumber(command, "--epsilon", args->epsilon, {.low = 0, .open_low = true},
             "Added to the variance");
   AddActivationOption(command, args->activation);
-  AddNumber(command, "--negative-slope", args->negative_slope, {.low = 0},
-            "What --activation leaky-relu multiplies by below 0");
-  AddNumber(command, "--activation-alpha", args->activation_alpha, {.low = 0},
-            "The alpha of --activation elu");
+  const Option slope = AddNumber(command, "--negative-slope", args->negative_slope, {.low = 0},
+                                 "What --activation leaky-relu multiplies by below 0");
+  const Option alpha = AddNumber(command, "--activation-alpha", args->activation_alpha, {.low = 0},
+                                 "The alpha of --activation elu");
   option("--scale", args->scale, "FILE",
          "gamma, one value a channel (or see --parameter-axes); else 1");
   option("--offset", args->offset, "FILE", "beta, likewise; else 0");
@@ -382,7 +399,10 @@ void AddNormalize(const Command& app) {
   AddThreadsOption(command, args->threads);
   AddFlag(command, "-q,--quiet", args->quiet,
           "Leave out the line on stderr that says what the statistics are taken over");
-  command.Run([args] { RunNormalize(*args); });
+  command.Run([args, slope, alpha] {
+    CheckParameters(*args, slope.given(), alpha.given());
+    RunNormalize(*args);
+  });
 }
 
 }  // namespace normkit::tools
