@@ -11,6 +11,7 @@ import pytest
 from PIL import Image
 
 from conftest import ROOT
+from style_networks import save, style_network
 
 LEFT_OUT = {"scripts/test"}
 
@@ -43,7 +44,12 @@ def clone(tmp_path_factory):
             pixels = np.clip(rng.normal(shade, 30, (32, 32, 3)), 0, 255).astype(np.uint8)
             Image.fromarray(pixels).save(clone / f"FOLDER/{label}/{i}.png")
     Image.fromarray(pixels).resize((160, 120)).save(clone / "photo.jpg")
-    np.save(clone / "x.npy", rng.standard_normal((2, 3, 8, 8), dtype=np.float32))
+    (clone / "photos").mkdir()
+    for i in range(2):
+        Image.fromarray(pixels).resize((90 + i, 60)).save(clone / f"photos/{i}.jpg")
+    for name in ("any.onnx", "candy.onnx"):
+        save(style_network(), clone / name)
+    np.save(clone / "x.npy", rng.standard_normal((1, 3, 8, 8), dtype=np.float32))
     return clone
 
 
