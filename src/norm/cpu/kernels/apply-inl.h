@@ -238,9 +238,9 @@ template <class T, class Form>
 HWY_NOINLINE void Normalized(const ForwardJob& job, const Form& whole_form, int64_t at, int64_t n,
                              RunWriter<T>& writer) {
   if (job.finishes) return ThroughBuffer(job, whole_form, at, n, writer);
-  const T* x = job.x.At<T>(at);  // before vectors are in registers, for it may be a call
-  T* y = job.y.At<T>(at);
   const Form form = whole_form;
+  const T* x = job.x.At<T>(at);
+  T* y = job.y.At<T>(at);
   if (job.relu) return writer.Write(Normalize<T, Form, true>{x, form, job.ahead}, y, n);
   writer.Write(Normalize<T, Form, false>{x, form, job.ahead}, y, n);
 }
@@ -284,12 +284,12 @@ struct ApplyPart {
   }
   bool writes_columns() const { return !job.finishes; }
   HWY_NOINLINE void WriteColumn(int64_t cell, int64_t at, int64_t rows) const {
-    const T* x = job.x.At<T>(at);
-    T* y = job.y.At<T>(at);
     const auto k = [&](int i) HWY_ATTR { return ColumnOf(FromTable<Real<T>>(job, i, cell)); };
     using Form = CellForm<T, false>;
     const Form form{k(CoefficientTable::kHi), k(CoefficientTable::kSlope),
                     k(CoefficientTable::kOffset)};
+    const T* x = job.x.At<T>(at);
+    T* y = job.y.At<T>(at);
     const int64_t n = job.geometry->run_length;
     job.relu ? StoreColumn(Normalize<T, Form, true>{x, form, job.ahead}, y, rows, n)
              : StoreColumn(Normalize<T, Form, false>{x, form, job.ahead}, y, rows, n);

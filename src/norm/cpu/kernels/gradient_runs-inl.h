@@ -116,12 +116,10 @@ class RunBackward {
                                                                         int64_t begin) const {
     using One = Coefficient<R, false>;
     using Each = Coefficient<R, true>;
-    const int64_t at = place.at + begin, param = place.slot * g_.run_length + begin;
-    const T* x = job_.x.At<T>(at);  // before vectors are in registers, for it may be a call
-    const T* dy = job_.dy.At<T>(at);
     const auto k = CoefficientsOfStat<R>(job_.mean[place.unit], job_.rstd[place.unit]);
-    return {x,
-            dy,
+    const int64_t at = place.at + begin, param = place.slot * g_.run_length + begin;
+    return {job_.x.At<T>(at),
+            job_.dy.At<T>(at),
             {One(&k.hi), One(&k.r), One(&k.e), Each(static_cast<const R*>(job_.gamma) + param),
              Each(static_cast<const R*>(job_.beta) + param)}};
   }
