@@ -1,6 +1,7 @@
 """normkit stylize and normkit image, held against ONNX Runtime and Pillow."""
 
 import json
+import resource
 
 import numpy as np
 import onnxruntime
@@ -145,7 +146,7 @@ def test_errors(normkit, folder, tmp_path):
     grey = style_network()
     grey.graph.output[0].name = "r1"
     save(grey, tmp_path / "r1.onnx")
-    assert "gives 'r1' [1,3,any,any], expected one picture, [1,3,H,W]" in refused(
+    assert "gives r1 [1,3,any,any], expected one picture, [1,3,H,W]" in refused(
         photo, "--model", tmp_path / "r1.onnx", "-o", tmp_path / "out.png")  # fmt: skip
     tiny = tmp_path / "tiny.png"
     Image.new("RGB", (1, 1)).save(tiny)
@@ -164,7 +165,9 @@ def test_image(normkit, folder, tmp_path, layout, largest):
     x = x + np.float32(largest / 255) * 0.3  # rounds back
     x[..., 0, 0] = np.nan
     np.save(tmp_path / "y.npy", x)
-    normkit("image", tmp_path / "y.npy", "-o", tmp_path / "y.png", "--layout", layout, "--range", largest)
+    done = normkit("image", tmp_path / "y.npy", "-o", tmp_path / "y.png", "--layout", layout, "--range", largest)
+    nan = int(np.isnan(x).sum())
+    assert f"{nan} of {x.size} values are not between 0 and {largest}: cut off, NaN is black" in done.stderr
     assert (np.abs(pixels(tmp_path / "y.png") - photo) > 0).mean() < 0.4
 
 
@@ -174,6 +177,28 @@ def test_image_errors(normkit, folder, tmp_path):
     assert "is [2,3,4,5], expected one picture of 1 or 3 channels, nchw (--layout)" in done.stderr
     done = normkit("image", folder / "photo.png", "-o", tmp_path / "x.gif", code=1)
     assert "the ending is '.gif', expected .png, .jpg or .jpeg" in done.stderr
+
+
+def test_what_fails_at_the_end_fails_at_the_start(normkit, folder, tmp_path):
+    nowhere = tmp_path / "nowhere"
+    style, photo = folder / "style.onnx", folder / "photo.png"
+    for words in (["stylize", photo, "--model", style, "-o", nowhere / "out.png"],
+                  ["image", photo, "-o", nowhere / "x.npy"]):  # fmt: skip
+        done = normkit(*words, code=1)
+        assert f"there is no folder '{nowhere}'" in done.stderr and "assumed" not in done.stderr
+    nowhere.write_text("a file")
+    done = normkit("run", style, "--input", tmp_path / "missing.npy", "--output-dir", nowhere, code=1)
+    assert str(nowhere) in done.stderr and "missing.npy" not in done.stderr
+
+
+def test_memory_is_added_up_before(normkit, folder, tmp_path):
+    def limit():
+        resource.setrlimit(resource.RLIMIT_DATA, (500 << 20, 500 << 20))
+
+    done = normkit("stylize", folder / "photo.png", "--model", folder / "style.onnx", "-o", tmp_path / "out.png",
+                   "--size", 6000, "--threads", 1, code=1, preexec_fn=limit)  # fmt: skip
+    assert " needs " in done.stderr and "ulimit -d has" in done.stderr
+    assert "smaller pictures (--size) take less" in done.stderr
 
 
 @pytest.mark.parametrize("name, size, order", [("candy", 1080, 1), ("candy-decomposed-256", 256, 1),

@@ -13,6 +13,7 @@
 #include "normkit/data/npy.h"
 #include "src/core/fail.h"
 #include "src/core/files.h"
+#include "src/core/log.h"
 #include "src/data/image_codec.h"
 #include "src/data/npy_format.h"
 #include "src/stylize/pixels.h"
@@ -60,15 +61,21 @@ Image ToImage(NpyArray array, const ImageArgs& args) {
   const NpyArray pixels = Transposed(array, ToPixels(args.layout));
   const double scale = 255 / args.largest;
   Image image{pixels.shape[0], pixels.shape[1], pixels.shape[2], {}};
+  int64_t beyond = 0;
   for (const float x : pixels.AsFloats()) {
     const double value = scale * static_cast<double>(x);
+    beyond += !(value > -0.5 && value < 255.5);
     image.pixels.push_back(
         static_cast<uint8_t>(value > 0 ? std::min(std::floor(value + 0.5), 255.0) : 0));
   }
+  if (beyond > 0)
+    Warn("{}: {} of {} values are not between 0 and {}: cut off, NaN is black", args.input, beyond,
+         image.pixels.size(), args.largest);
   return image;
 }
 
 void RunImage(const ImageArgs& args) {
+  CheckWritable(args.output, 0);
   const bool array_in = ReadFileStart(args.input, 6) == "\x93NUMPY",
              array_out = Ending(args.output) == ".npy";
   const Image image =

@@ -18,7 +18,9 @@
 #include "normkit/onnx/import.h"
 #include "src/core/fail.h"
 #include "src/core/files.h"
+#include "src/core/memory_needs.h"
 #include "src/data/npy_format.h"
+#include "src/onnx/import/imported.h"
 #include "src/report/report.h"
 #include "tools/commands.h"
 #include "tools/json_text.h"
@@ -36,25 +38,8 @@ struct RunArgs {
   bool time = false, json = false;
 };
 
-std::vector<size_t> Order(size_t rank, bool to_channels_last) {
-  std::vector<size_t> order;
-  for (size_t i = 0; i < rank; ++i) order.push_back(i);
-  if (rank < 3) return order;
-  if (to_channels_last)
-    std::rotate(order.begin() + 1, order.begin() + 2, order.end());
-  else
-    std::rotate(order.begin() + 1, order.end() - 1, order.end());
-  return order;
-}
-
-std::string Shown(const std::vector<ImportedArray>& arrays) {
-  std::vector<std::string> texts;
-  for (const ImportedArray& array : arrays) {
-    std::vector<std::string> sizes;
-    for (const int64_t size : array.shape) sizes.push_back(size < 0 ? "any" : std::to_string(size));
-    texts.push_back(fmt::format("{} [{}]", array.name, fmt::join(sizes, ",")));
-  }
-  return fmt::format("{}", fmt::join(texts, ", "));
+NpyArray WithOrder(const NpyArray& array, const std::vector<int>& order) {
+  return Transposed(array, {order.begin(), order.end()});
 }
 
 // The arrays by the names of inputs. The name of the only input may be left out; names have no '='.
@@ -83,7 +68,9 @@ std::map<std::string, NpyArray> ReadInputs(const RunArgs& args,
 // As the graph has it.
 Tensor Converted(const NpyArray& given, const ImportedArray& input, const Layout& layout) {
   const NpyArray array =
-      input.channels_last ? Transposed(given, Order(given.shape.size(), true)) : given;
+      input.channels_last
+          ? WithOrder(given, ChannelsLastOrder(static_cast<int>(given.shape.size())))
+          : given;
   Tensor tensor(layout, input.dtype);
   if (input.dtype == DType::kF32)
     std::ranges::copy(array.AsFloats(), tensor.values<float>().begin());
@@ -106,12 +93,15 @@ class Runner {
  public:
   Runner(const RunArgs& args, const std::map<std::string, NpyArray>& arrays,
          const std::vector<ImportedArray>& inputs)
-      : args_(args), imported_(Import(args, arrays, inputs)), executor_(MakeExecutor(imported_)) {
+      : args_(args),
+        imported_(Import(args, arrays, inputs)),
+        executor_(imported_.network.graph, OptionsOf(imported_)) {
     for (const ImportedArray& input : imported_.inputs) {
       tensors_.push_back(
           Converted(arrays.at(input.name), input, imported_.network.graph.layout(input.value)));
       views_.push_back(tensors_.back().view());
     }
+    CheckMemory();
   }
 
   // Milliseconds; what is read again and again is there by then.
@@ -131,12 +121,12 @@ class Runner {
 
   // What was written: name, file and sizes of each output.
   json Write() {
-    MakeFolder(args_.output_dir);
     json written = json::array();
     for (const ImportedArray& output : imported_.outputs) {
       const ArrayView view = executor_.array(output.value);
       NpyArray array = MakeNpy(view.type.dtype, view.type.shape.shape(), view.data);
-      if (output.channels_last) array = Transposed(array, Order(array.shape.size(), false));
+      if (output.channels_last)
+        array = WithOrder(array, FileOrder(static_cast<int>(array.shape.size())));
       const std::string file =
           (std::filesystem::path(args_.output_dir) / FileName(output.name)).string();
       WriteNpy(file, array);
@@ -160,10 +150,19 @@ class Runner {
     }
     return ImportOnnx(args.model, options);
   }
-  static Executor MakeExecutor(const ImportedNetwork& imported) {
+  static ExecutorOptions OptionsOf(const ImportedNetwork& imported) {
     ExecutorOptions options;
     for (const ImportedArray& output : imported.outputs) options.keep.push_back(output.value);
-    return Executor(imported.network.graph, options);
+    return options;
+  }
+
+  void CheckMemory() const {
+    std::vector<Layout> shapes;
+    for (const ArrayView& view : views_) shapes.push_back(view.type.shape);
+    MemoryNeeds needs;
+    needs.Add("activations",
+              Executor::PlannedBytes(imported_.network.graph, shapes, OptionsOf(imported_)));
+    needs.Check(args_.model, "smaller inputs take less");
   }
 
   const RunArgs& args_;
@@ -176,6 +175,7 @@ class Runner {
 void RunRun(const RunArgs& args) {
   SetNumThreads(args.threads);
   const std::vector<ImportedArray> inputs = OnnxInputs(args.model);
+  MakeFolder(args.output_dir);
   const auto arrays = ReadInputs(args, inputs);
   Runner runner(args, arrays, inputs);
   runner.Forward();

@@ -65,6 +65,7 @@ std::vector<std::string> Outputs(const StylizeArgs& args, const std::vector<std:
     if (!is_new)
       Fail("{} and {} would both become {}, expected pictures of different names", other->second,
            photos[i], outputs[i]);
+    CheckWritable(outputs[i], 0);
   }
   return outputs;
 }

@@ -9,7 +9,7 @@
  *   normkit_plan_destroy(plan);
  *
  * Arrays are dense (or see options.strides), belong to the caller, and are used only during the
- * call. Nothing is copied.
+ * call. Nothing of the size of x is copied but what options.strides says.
  *
  *   array                              elements                     type
  *   x, y, dx, dy, residual, sum,       the product of the shape     the plan's dtype

@@ -346,6 +346,13 @@ double Executor::PlannedBytes(const Graph& graph, int64_t batch_size, bool train
       .bytes();
 }
 
+double Executor::PlannedBytes(const Graph& graph, std::span<const Layout> shapes,
+                              const ExecutorOptions& options) {
+  return ExecutionPlan(graph, {shapes.begin(), shapes.end()},
+                       {.whole = shapes.empty() ? 1 : shapes[0].axes()[0].size}, {}, options)
+      .bytes();
+}
+
 void Executor::SetShapes(std::span<const Layout> shapes) { impl_->SetShapes(shapes); }
 void Executor::SetBatchSize(int64_t batch_size) {
   if (batch_size < 1) Fail("executor: batch size is {}, expected at least 1", batch_size);

@@ -8,6 +8,7 @@
 #include "src/core/testing.h"
 #include "src/norm/activation_cases.h"
 #include "src/norm/cases.h"
+#include "src/norm/made_norm.h"
 
 namespace normkit {
 namespace {
@@ -43,49 +44,18 @@ bool SameBits(const Tensor& a, const Tensor& b) {
   return std::memcmp(a.data(), b.data(), a.bytes()) == 0;
 }
 
-// A normalization of a problem with all it reads and writes.
-struct Fixture {
-  explicit Fixture(const Problem& problem, const NormOptions& options)
-      : p(problem),
-        norm(p.test.spec, p.test.layout, p.test.dtype, options),
-        mean(static_cast<size_t>(norm.num_statistics())),
-        rstd(mean) {}
+struct Fixture : cases::MadeNorm {
+  using MadeNorm::MadeNorm;
 
-  Tensor Like() const { return Tensor(p.test.layout, p.test.dtype); }
-
-  Tensor Forward(const Tensor& x, const void* addend) {
-    Tensor y = Like();
-    norm.ForwardTraining({.x = x.data(),
-                          .gamma = p.gamma_tensor.data(),
-                          .beta = p.beta_tensor.data(),
-                          .y = y.data(),
-                          .saved = {mean.data(), rstd.data()},
-                          .addend = addend});
-    return y;
-  }
-
-  struct Gradients {
-    Tensor dx, dgamma, dbeta;
-  };
   Gradients Backward(const Tensor& dy, const void* y, void* daddend, bool in_place = false) {
-    Gradients g{in_place ? dy.Clone() : Like(), p.gamma_tensor.Clone(), p.gamma_tensor.Clone()};
-    norm.Backward({.x = p.x_tensor.data(),
-                   .dy = in_place ? g.dx.data() : dy.data(),
-                   .gamma = p.gamma_tensor.data(),
-                   .beta = p.beta_tensor.data(),
-                   .mean = mean.data(),
-                   .rstd = rstd.data(),
-                   .dx = g.dx.data(),
-                   .dgamma = g.dgamma.data(),
-                   .dbeta = g.dbeta.data(),
-                   .y = y,
-                   .daddend = daddend});
+    Gradients g = MakeGradients();
+    if (in_place) g.dx = dy.Clone();
+    Normalization::BackwardArgs args = BackwardArgs(in_place ? g.dx : dy, g);
+    args.y = y;
+    args.daddend = daddend;
+    norm.Backward(args);
     return g;
   }
-
-  const Problem& p;
-  Normalization norm;
-  std::vector<double> mean, rstd;
 };
 
 class Fusion : public testing::TestWithParam<DType> {
@@ -100,12 +70,12 @@ TEST_P(Fusion, ForwardWithAnAddendAndAnActivation) {
   for (const Case& test : SmallAndLarge(GetParam())) {
     const Problem p(test);
     Fixture plain(p, {});
-    const Tensor y = plain.Forward(p.x_tensor, nullptr);
+    const Tensor y = plain.Forward(nullptr);
     for (const Activation activation :
          {Activation::kNone, Activation::kRelu, Activation::kLeakyRelu, Activation::kGelu}) {
       for (const bool with_addend : {false, true}) {
         Fixture fused(p, {.activation = activation, .negative_slope = kSlope});
-        const Tensor got = fused.Forward(p.x_tensor, with_addend ? p.dy_tensor.data() : nullptr);
+        const Tensor got = fused.Forward(with_addend ? p.dy_tensor.data() : nullptr);
         const Tensor expected = Map(y, p.dy_tensor, [&](double a, double b) {
           const double z = with_addend ? a + b : a;
           return cases::ExactlyActivated<double>(
@@ -139,7 +109,7 @@ TEST_P(Fusion, ResidualBeforeGivesTheSumAndItsNormalization) {
     const Tensor expected_sum =
         Map(p.x_tensor, p.dy_tensor, [](double a, double b) { return a + b; });
     Fixture plain(p, {.activation = Activation::kRelu});
-    const Tensor expected = plain.Forward(expected_sum, nullptr);
+    const Tensor expected = plain.Forward(nullptr, &expected_sum);
     for (const bool in_place : {false, true}) {
       Fixture fused(p, {.activation = Activation::kRelu});
       Tensor x = p.x_tensor.Clone(), separate = fused.Like(), y = fused.Like();
@@ -162,11 +132,11 @@ TEST_P(Fusion, BackwardFromWhatTheActivationWrote) {
   for (const Case& test : SmallAndLarge(GetParam())) {
     const Problem p(test);
     Fixture plain(p, {});
-    plain.Forward(p.x_tensor, nullptr);
+    plain.Forward(nullptr);
     for (const Activation activation :
          {Activation::kNone, Activation::kRelu, Activation::kLeakyRelu}) {
       Fixture fused(p, {.activation = activation, .negative_slope = kSlope});
-      const Tensor y = fused.Forward(p.x_tensor, p.dy_tensor.data());
+      const Tensor y = fused.Forward(p.dy_tensor.data());
       const Tensor dz = Map(p.dy_tensor, y, [&](double dy, double activated) {
         if (activation == Activation::kNone || activated > 0) return dy;
         return activation == Activation::kRelu ? 0 : dy * kSlope;

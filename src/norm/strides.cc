@@ -3,10 +3,9 @@
 #include <algorithm>
 #include <cstring>
 #include <limits>
-#include <span>
 
 #include "src/core/fail.h"
-#include "src/core/parallel.h"
+#include "src/core/strided_loops.h"
 
 namespace normkit {
 namespace {
@@ -99,55 +98,41 @@ StridedArray MakeArray(std::string_view title, NormArray array, const Layout& la
 
 template <class Bytes>
 void CopyElements(const char* from, int64_t from_step, char* to, int64_t to_step, int64_t n) {
+  constexpr auto kBytes = static_cast<int64_t>(sizeof(Bytes));
   for (int64_t i = 0; i < n; ++i)
-    std::memcpy(to + i * to_step * static_cast<int64_t>(sizeof(Bytes)),
-                from + i * from_step * static_cast<int64_t>(sizeof(Bytes)), sizeof(Bytes));
+    std::memcpy(to + i * to_step * kBytes, from + i * from_step * kBytes, sizeof(Bytes));
 }
 
-// The two directions.
-struct Pack {
-  char* dense;
-  const char* strided;
-  void operator()(int64_t at, int64_t offset, int64_t n, int64_t stride, int64_t bytes) const {
-    const char* from = strided + offset * bytes;
-    char* to = dense + at * bytes;
-    if (stride == 1) return (void)std::memcpy(to, from, static_cast<size_t>(n * bytes));
-    if (bytes == 2) return CopyElements<uint16_t>(from, stride, to, 1, n);
-    if (bytes == 4) return CopyElements<uint32_t>(from, stride, to, 1, n);
-    CopyElements<uint64_t>(from, stride, to, 1, n);
-  }
-};
-struct Unpack {
-  const char* dense;
-  char* strided;
-  void operator()(int64_t at, int64_t offset, int64_t n, int64_t stride, int64_t bytes) const {
-    const char* from = dense + at * bytes;
-    char* to = strided + offset * bytes;
-    if (stride == 1) return (void)std::memcpy(to, from, static_cast<size_t>(n * bytes));
-    if (bytes == 2) return CopyElements<uint16_t>(from, 1, to, stride, n);
-    if (bytes == 4) return CopyElements<uint32_t>(from, 1, to, stride, n);
-    CopyElements<uint64_t>(from, 1, to, stride, n);
-  }
-};
-
-// copy(place in the dense array, offset, n, stride, bytes) for every run of the innermost axis.
-template <class Copy>
-void ForRuns(const StridedArray& array, size_t bytes, const Copy& copy) {
-  constexpr int64_t kWorthThreads = 1 << 16, kTask = 1 << 14;  // elements
-  const Level& inner = array.axes.back();
-  const std::span outer(array.axes.data(), array.axes.size() - 1);
-  int64_t runs = 1;
-  for (const Level& axis : outer) runs *= axis.size;
-  const int64_t each = std::max<int64_t>(1, kTask / inner.size);
-  ParallelFor((runs + each - 1) / each, runs * inner.size >= kWorthThreads, [&](int64_t task) {
-    for (int64_t run = task * each; run < std::min(runs, (task + 1) * each); ++run) {
-      int64_t offset = 0, index = run;
-      for (size_t i = outer.size(); i-- > 0; index /= outer[i].size)
-        offset += index % outer[i].size * outer[i].stride;
-      copy(run * inner.size, offset, inner.size, inner.stride, static_cast<int64_t>(bytes));
-    }
+// Elements of an array that lies as `from` says to where `to` says.
+void Copy(const std::vector<int64_t>& shape, size_t bytes, const void* source, const Strides& from,
+          void* target, const Strides& to) {
+  const StridedLoops<2> loops(shape, {from, to});
+  const int64_t from_step = loops.stride(0), to_step = loops.stride(1);
+  loops.ForRuns([&](const auto& offsets, int64_t n) {
+    const char* in = static_cast<const char*>(source) + offsets[0] * static_cast<int64_t>(bytes);
+    char* out = static_cast<char*>(target) + offsets[1] * static_cast<int64_t>(bytes);
+    if (from_step == 1 && to_step == 1)
+      std::memcpy(out, in, static_cast<size_t>(n) * bytes);
+    else if (bytes == 2)
+      CopyElements<uint16_t>(in, from_step, out, to_step, n);
+    else if (bytes == 4)
+      CopyElements<uint32_t>(in, from_step, out, to_step, n);
+    else
+      CopyElements<uint64_t>(in, from_step, out, to_step, n);
   });
 }
+
+struct ShapeAndStrides {
+  std::vector<int64_t> shape;
+  Strides strides;
+
+  explicit ShapeAndStrides(const StridedArray& array) {
+    for (const Level& axis : array.axes) {
+      shape.push_back(axis.size);
+      strides.push_back(axis.stride);
+    }
+  }
+};
 
 }  // namespace
 
@@ -186,11 +171,13 @@ bool LieBetween(const StridedArray& a, const StridedArray& b, int64_t elements_a
 }
 
 void ToDense(const StridedArray& array, size_t bytes, const void* from, void* dense) {
-  ForRuns(array, bytes, Pack{static_cast<char*>(dense), static_cast<const char*>(from)});
+  const ShapeAndStrides lies(array);
+  Copy(lies.shape, bytes, from, lies.strides, dense, DenseStrides(lies.shape));
 }
 
 void FromDense(const StridedArray& array, size_t bytes, const void* dense, void* to) {
-  ForRuns(array, bytes, Unpack{static_cast<const char*>(dense), static_cast<char*>(to)});
+  const ShapeAndStrides lies(array);
+  Copy(lies.shape, bytes, dense, DenseStrides(lies.shape), to, lies.strides);
 }
 
 }  // namespace normkit

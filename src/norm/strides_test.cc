@@ -190,34 +190,30 @@ std::string Everything(const Problem& p, const Lie* lie, Activation activation) 
   std::vector<double> ones(p.gamma.size(), 1);
   Tensor dgamma = cases::MakeTensor(p.gamma_tensor.layout(), p.gamma_tensor.dtype(), ones);
   Tensor dbeta = cases::MakeTensor(p.gamma_tensor.layout(), p.gamma_tensor.dtype(), ones);
-  norm.Backward({.x = x,
-                 .dy = dy,
-                 .gamma = p.gamma_tensor.data(),
-                 .beta = p.beta_tensor.data(),
-                 .mean = mean.data(),
-                 .rstd = rstd.data(),
-                 .dx = dx,
-                 .dgamma = dgamma.data(),
-                 .dbeta = dbeta.data(),
-                 .y = y,
-                 .addend = addend,
-                 .daddend = daddend,
-                 .accumulate = true});
+  Normalization::BackwardArgs args{.x = x,
+                                   .dy = dy,
+                                   .gamma = p.gamma_tensor.data(),
+                                   .beta = p.beta_tensor.data(),
+                                   .mean = mean.data(),
+                                   .rstd = rstd.data(),
+                                   .dx = dx,
+                                   .y = y,
+                                   .fixed_statistics = true};
+  Normalization::BackwardArgs all_args = args;
+  all_args.dgamma = dgamma.data();
+  all_args.dbeta = dbeta.data();
+  all_args.addend = addend;
+  all_args.daddend = daddend;
+  all_args.accumulate = true;
+  all_args.fixed_statistics = false;
+  norm.Backward(all_args);
   std::string all = arrays.Results({"y", "sum", "dx", "daddend"}) + BytesOf(mean) + BytesOf(rstd) +
                     BytesOf(variance) + BytesOf(cases::ToDoubles(dgamma)) +
                     BytesOf(cases::ToDoubles(dbeta));
   // Plain, and with constant statistics.
   norm.ForwardTraining({.x = x, .gamma = p.gamma_tensor.data(), .y = y});
   all += arrays.Results({"y"});
-  norm.Backward({.x = x,
-                 .dy = dy,
-                 .gamma = p.gamma_tensor.data(),
-                 .beta = p.beta_tensor.data(),
-                 .mean = mean.data(),
-                 .rstd = rstd.data(),
-                 .dx = dx,
-                 .y = y,
-                 .fixed_statistics = true});
+  norm.Backward(args);
   return all + arrays.Results({"dx"});
 }
 

@@ -22,19 +22,6 @@ int64_t CheckedOpset(const onnx::ModelProto& model, const std::string& file) {
   return opset;
 }
 
-// What no row knows of, refused in one place.
-void CheckGraph(const onnx::ModelProto& model, const std::string& file) {
-  const onnx::GraphProto& graph = model.graph();
-  if (graph.node_size() > kMostNodes)
-    Fail("{}: has {} nodes, expected at most {}", file, graph.node_size(), kMostNodes);
-  if (model.functions_size() > 0)
-    Fail("{}: has {} functions, expected none", file, model.functions_size());
-  if (graph.sparse_initializer_size() > 0)
-    Fail("{}: has {} sparse tensors, expected dense ones", file, graph.sparse_initializer_size());
-  if (graph.quantization_annotation_size() > 0)
-    Fail("{}: is quantized, expected f32 tensors", file);
-}
-
 [[noreturn]] void RefuseOperator(const NodeReader& node, const std::string& domain) {
   std::vector<std::string> known;
   for (const Operator& row : Operators())
@@ -76,7 +63,7 @@ namespace {
 Network Read(std::string_view bytes, const std::string& file) {
   const onnx::ModelProto model = ParseModel(bytes, file);
   const int64_t opset = CheckedOpset(model, file);
-  CheckGraph(model, file);
+  CheckGraph(model, file, "f32 tensors");
   Metadata metadata = ReadMetadata(model, file);
   GraphReader reader(file, model.graph(), metadata.layers);
   for (int i = 0; i < model.graph().node_size(); ++i)

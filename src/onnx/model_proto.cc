@@ -37,6 +37,18 @@ onnx::ModelProto ParseModel(std::string_view bytes, const std::string& file) {
   return model;
 }
 
+void CheckGraph(const onnx::ModelProto& model, const std::string& file, const char* tensors) {
+  const onnx::GraphProto& graph = model.graph();
+  if (graph.node_size() > kMostNodes)
+    Fail("{}: has {} nodes, expected at most {}", file, graph.node_size(), kMostNodes);
+  if (model.functions_size() > 0)
+    Fail("{}: has {} functions, expected none", file, model.functions_size());
+  if (graph.sparse_initializer_size() > 0)
+    Fail("{}: has {} sparse tensors, expected dense ones", file, graph.sparse_initializer_size());
+  if (graph.quantization_annotation_size() > 0)
+    Fail("{}: is quantized, expected {}", file, tensors);
+}
+
 int64_t OpsetOf(const onnx::ModelProto& model) {
   int64_t opset = 0;
   for (const onnx::OperatorSetIdProto& import : model.opset_import())

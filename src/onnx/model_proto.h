@@ -16,6 +16,13 @@ std::string ReadModelFile(const std::string& path);
 // Throws Error that says what the bytes are instead.
 onnx::ModelProto ParseModel(std::string_view bytes, const std::string& file);
 
+// Of a file that is written or read: what the longest network of a JSON file (10,000 layers of up
+// to 3 nodes) needs, and more.
+inline constexpr int kMostNodes = 1 << 16;
+
+// Throws Error for what no row of a table knows of; `tensors` are what is expected, "f32 tensors".
+void CheckGraph(const onnx::ModelProto& model, const std::string& file, const char* tensors);
+
 int64_t OpsetOf(const onnx::ModelProto& model);  // of ONNX's own operators; 0: it says none
 
 // Messages repeat names from the file, whatever they hold: of readable length.

@@ -28,8 +28,4 @@ const Operator* FindOperator(std::string_view type);  // null where there is non
 // them.
 inline constexpr int kOldestOpset = 13, kNewestOpset = 23;
 
-// Of a file that is written or read: what the longest network of a JSON file (10,000 layers of up
-// to 3 nodes) needs, and more.
-inline constexpr int kMostNodes = 1 << 16;
-
 }  // namespace normkit

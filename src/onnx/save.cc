@@ -13,6 +13,7 @@
 #include "src/nn/finite_parameters.h"
 #include "src/onnx/metadata.h"
 #include "src/onnx/model.h"
+#include "src/onnx/model_proto.h"
 #include "src/onnx/operator_functions.h"
 #include "src/onnx/operators.h"
 

@@ -6,8 +6,9 @@
 #include <vector>
 
 #include "src/core/fail.h"
+#include "src/core/strided_loops.h"
 #include "src/ops/known.h"
-#include "src/ops/strided.h"
+#include "src/ops/pieces.h"
 
 namespace normkit::ops {
 namespace {
@@ -227,7 +228,7 @@ class BinaryKernel : public Kernel {
 
   void StoreGradient(const BackwardContext& context, size_t of) const {
     nest_.ForRuns([&](const std::array<int64_t, 3>& at, int64_t n) {
-      float run[kPieceElements];  // no run has more
+      float run[StridedLoops<3>::kMostRun];  // no run has more
       RunGradientOf(context, of, at, n, run);
       Store(context.dx(of) + at[of], 0, n, context.add[of], [&](int64_t i) { return run[i]; });
     });
@@ -236,7 +237,7 @@ class BinaryKernel : public Kernel {
   // One element of the operand for many of y: summed in order, in f64.
   void SumGradient(const BackwardContext& context, size_t of) const {
     std::vector<double> sums(static_cast<size_t>(sizes_[of]));
-    std::vector<float> run(static_cast<size_t>(kPieceElements));
+    std::vector<float> run(static_cast<size_t>(StridedLoops<3>::kMostRun));
     nest_.ForRuns(
         [&](const std::array<int64_t, 3>& at, int64_t n) {
           RunGradientOf(context, of, at, n, run.data());
@@ -253,7 +254,7 @@ class BinaryKernel : public Kernel {
   int64_t bytes_[2];  // of an element of the inputs, of y
   int64_t sizes_[2];
   Layout y_;
-  Nest<3> nest_;
+  StridedLoops<3> nest_;
 };
 
 class BinaryOp : public Op {

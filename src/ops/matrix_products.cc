@@ -1,9 +1,9 @@
 // Products of many matrices, both of them computed.
 #include "src/core/fail.h"
+#include "src/core/strided_loops.h"
 #include "src/onednn/inner_product.h"
 #include "src/ops/known.h"
 #include "src/ops/ops.h"
-#include "src/ops/strided.h"
 
 namespace normkit::ops {
 namespace {

@@ -4,9 +4,10 @@
 #include <limits>
 
 #include "src/core/fail.h"
+#include "src/core/strided_loops.h"
 #include "src/ops/known.h"
 #include "src/ops/ops.h"
-#include "src/ops/strided.h"
+#include "src/ops/pieces.h"
 
 namespace normkit::ops {
 namespace {
@@ -93,7 +94,7 @@ class ReduceKernel : public Kernel {
 
   Reduction reduction_;
   int64_t size_, each_;
-  Nest<2> nest_;
+  StridedLoops<2> nest_;
 };
 
 class ReduceOp : public Op {

@@ -3,9 +3,9 @@
 #include <limits>
 
 #include "src/core/fail.h"
+#include "src/core/strided_loops.h"
 #include "src/ops/known.h"
 #include "src/ops/ops.h"
-#include "src/ops/strided.h"
 
 namespace normkit::ops {
 namespace {
@@ -66,7 +66,7 @@ class ViewKernel : public Kernel {
  private:
   int64_t offset_, x_size_;
   size_t bytes_;
-  Nest<2> nest_;
+  StridedLoops<2> nest_;
   bool repeats_ = false;  // elements of x stand in several places
 };
 

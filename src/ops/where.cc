@@ -1,8 +1,8 @@
 #include "src/ops/where.h"
 
 #include "src/core/fail.h"
+#include "src/core/strided_loops.h"
 #include "src/ops/known.h"
-#include "src/ops/strided.h"
 
 namespace normkit::ops {
 namespace {
@@ -39,7 +39,7 @@ class WhereKernel : public Kernel {
   }
 
   DType dtype_;
-  Nest<4> nest_;
+  StridedLoops<4> nest_;
 };
 
 class WhereOp : public Op {

@@ -3,20 +3,18 @@
 #include <algorithm>
 
 #include "src/core/fail.h"
+#include "src/core/memory_needs.h"
+#include "src/onnx/import/imported.h"
 
 namespace normkit {
 namespace {
 
 constexpr int64_t kMostMultiple = 64;
 
-std::string Shown(const std::vector<ImportedArray>& arrays) {
-  std::vector<std::string> texts;
-  for (const ImportedArray& array : arrays) {
-    std::vector<std::string> sizes;
-    for (const int64_t size : array.shape) sizes.push_back(size < 0 ? "any" : std::to_string(size));
-    texts.push_back(fmt::format("'{}' [{}]", array.name, fmt::join(sizes, ",")));
-  }
-  return fmt::format("{}", fmt::join(texts, ", "));
+ExecutorOptions ExecutionOf(const ImportedNetwork& imported) {
+  ExecutorOptions options;
+  options.keep = {imported.outputs[0].value};
+  return options;
 }
 
 }  // namespace
@@ -28,9 +26,7 @@ Stylizer::Stylizer(const std::string& model, const StylizeOptions& options)
   const std::vector<int64_t>& shape = imported_.inputs[0].shape;
   height_ = std::max<int64_t>(0, shape[2]);
   width_ = std::max<int64_t>(0, shape[3]);
-  ExecutorOptions keep;
-  keep.keep = {imported_.outputs[0].value};
-  executor_.emplace(imported_.network.graph, keep);
+  executor_.emplace(imported_.network.graph, ExecutionOf(imported_));
 }
 
 void Stylizer::CheckNetwork() const {
@@ -103,8 +99,20 @@ Stylizer::Sizes Stylizer::PaddedSizes(Sizes photo) const {
   return photo;  // a network that gives pictures of another size
 }
 
+void Stylizer::CheckMemory(const Layout& layout) const {
+  const double planned = Executor::PlannedBytes(imported_.network.graph, std::span(&layout, 1),
+                                                ExecutionOf(imported_));
+  const auto held = static_cast<double>(executor_->arena_bytes());
+  if (planned <= held) return;
+  MemoryNeeds needs;
+  needs.Add("activations", planned - held);
+  needs.Check(fmt::format("a picture of {}", layout.ToString()),
+              "smaller pictures (--size) take less");
+}
+
 Image Stylizer::Run(const Image& photo) {
   const Layout layout = InputLayout({photo.height, photo.width});
+  CheckMemory(layout);
   executor_->SetShapes(std::span(&layout, 1));
   const std::span<float> x = executor_->input(0).values<float>();
   ToValues(photo, pixels_, x);

@@ -46,6 +46,7 @@ class Stylizer {
   Sizes OutputOf(Sizes input) const;
   Sizes PaddedSizes(Sizes photo) const;
   Layout InputLayout(Sizes sizes) const;
+  void CheckMemory(const Layout& layout) const;  // throws Error
   Image Run(const Image& photo);
 
   std::string model_;

@@ -40,6 +40,8 @@ class NORMKIT_API Executor {
   // so many rows, each an observation. Throws the same errors but for that of memory.
   static double PlannedBytes(const Graph& graph, int64_t batch_size, bool training,
                              bool keep_all = false);
+  static double PlannedBytes(const Graph& graph, std::span<const Layout> shapes,
+                             const ExecutorOptions& options);
 
   // Gets ready for inputs of these shapes, or with so many observations each. Where the last plan
   // was another, what inputs and values held is gone. Throws Error that names the layer where one

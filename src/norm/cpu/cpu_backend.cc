@@ -45,6 +45,7 @@ class CpuNormalization : public NormImplementation {
         statistic_a_cell_(StatisticACell(geometry_)) {
     for (size_t i = 0; i < kNormArrays; ++i)
       pitches_[i] = MakePitch(problem.strides[static_cast<NormArray>(i)], geometry_.LongestRun());
+    pitched_ = std::ranges::any_of(pitches_, [](const auto& pitch) { return pitch != nullptr; });
   }
 
   void Forward(const NormForwardArgs& args) const override {
@@ -257,7 +258,7 @@ class CpuNormalization : public NormImplementation {
   Schedule ScheduleOfCall(NormPass pass, Job& job) const {
     Schedule schedule = ScheduleOf(pass);
     schedule.threads |= schedule.shared_when_awake && InQuickSuccession();
-    job.pitched = problem_.strides.any();
+    job.pitched = pitched_;  // others are dense copies
     if (job.pitched) schedule.ahead = 0, schedule.read_ahead = RowsAhead(job.x);
     static_cast<Walk&>(job) = schedule;
     return schedule;
@@ -395,6 +396,7 @@ class CpuNormalization : public NormImplementation {
   const Geometry geometry_;
   const Geometry statistic_a_cell_;  // for the backward pass from y
   std::array<std::unique_ptr<const Pitch>, kNormArrays> pitches_;
+  bool pitched_ = false;
 };
 
 std::string WhyNot(const Problem& problem) {

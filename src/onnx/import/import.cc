@@ -8,27 +8,16 @@
 #include "src/onnx/import/rows.h"
 #include "src/onnx/model.h"
 #include "src/onnx/model_proto.h"
-#include "src/onnx/operators.h"
 
 namespace normkit {
 namespace {
 
-// What no row knows of, refused in one place.
-void CheckModel(const onnx::ModelProto& model, int64_t opset, const std::string& file) {
-  const onnx::GraphProto& graph = model.graph();
+void CheckVersions(const onnx::ModelProto& model, int64_t opset, const std::string& file) {
   if (opset < kOldestImported || opset > kNewestImported)
     Fail("{}: has opset {}, expected {} to {}", file, opset, kOldestImported, kNewestImported);
   if (model.ir_version() < kOldestIr || model.ir_version() > kNewestIr)
     Fail("{}: has IR version {}, expected {} to {}", file, model.ir_version(), kOldestIr,
          kNewestIr);
-  if (graph.node_size() > kMostNodes)
-    Fail("{}: has {} nodes, expected at most {}", file, graph.node_size(), kMostNodes);
-  if (model.functions_size() > 0)
-    Fail("{}: has {} functions, expected none", file, model.functions_size());
-  if (graph.sparse_initializer_size() > 0)
-    Fail("{}: has {} sparse tensors, expected dense ones", file, graph.sparse_initializer_size());
-  if (graph.quantization_annotation_size() > 0)
-    Fail("{}: is quantized, expected floating-point tensors", file);
 }
 
 }  // namespace
@@ -38,7 +27,8 @@ ImportedNetwork NetworkFromOthers(std::string_view bytes, const std::string& fil
   return WithShortErrors([&] {
     const onnx::ModelProto model = ParseModel(bytes, file);
     const int64_t opset = OpsetOf(model);
-    CheckModel(model, opset, file);
+    CheckVersions(model, opset, file);
+    CheckGraph(model, file, "floating-point tensors");
     ConstantReader constants(folder);
     return Importer(file, model, opset, constants, options).Run();
   });

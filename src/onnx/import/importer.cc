@@ -19,20 +19,6 @@ constexpr int64_t kUsualSize = 64;  // of an axis that the file leaves open
 
 }  // namespace
 
-std::vector<int> ChannelsLastOrder(int rank) {
-  std::vector<int> order(static_cast<size_t>(rank));
-  std::iota(order.begin(), order.end(), 0);
-  if (rank >= 3) std::rotate(order.begin() + 1, order.begin() + 2, order.end());
-  return order;
-}
-
-std::vector<int> FileOrder(int rank) {
-  std::vector<int> order(static_cast<size_t>(rank));
-  std::iota(order.begin(), order.end(), 0);
-  if (rank >= 3) std::rotate(order.begin() + 1, order.end() - 1, order.end());
-  return order;
-}
-
 Importer::Importer(const std::string& file, const onnx::ModelProto& model, int64_t opset,
                    ConstantReader& constants, const ImportOptions& options)
     : file_(file), model_(model), opset_(opset), constants_(constants), options_(options) {}
@@ -286,13 +272,15 @@ void Importer::AddInput(const onnx::ValueInfoProto& input, const std::set<std::s
   array.channels_last =
       dtype == DType::kF32 && (rank == 4 || (rank >= 3 && spatial.contains(input.name())));
   std::vector<Axis> axes;
-  for (const int axis : array.channels_last ? ChannelsLastOrder(rank) : FileOrder(0 * rank)) {
-    const Dim label = axis == 0 ? kB : axis == 1 ? kC : kS;
-    axes.push_back({label, shape[static_cast<size_t>(axis)]});
-  }
-  if (!array.channels_last)
+  if (array.channels_last) {
+    for (const int axis : ChannelsLastOrder(rank)) {
+      const Dim label = axis == 0 ? kB : axis == 1 ? kC : kS;
+      axes.push_back({label, shape[static_cast<size_t>(axis)]});
+    }
+  } else {
     for (const int64_t size : shape)
       axes.push_back({axes.empty() && rank > 1 ? kB : kNoLabel, size});
+  }
   const ArrayType built{dtype, Layout(std::move(axes))};
   CheckSizes(std::span(&built, 1), false);
   array.value = graph_.AddInput(built);

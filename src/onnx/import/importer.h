@@ -15,6 +15,7 @@
 
 #include "normkit/onnx/import.h"
 #include "src/onnx/import/constants.h"
+#include "src/onnx/import/imported.h"
 #include "src/onnx/import/recognize.h"
 #include "src/onnx/node_reader.h"
 #include "src/ops/ops.h"
@@ -34,10 +35,6 @@ struct Item {
   bool lists_sizes = false;  // of another array, of all axes: how many is fixed
 };
 using ItemPtr = Item*;
-
-// Axis i of the result is axis order[i] of an array as in the file, and back.
-std::vector<int> ChannelsLastOrder(int rank);
-std::vector<int> FileOrder(int rank);
 
 // What the graph of a file reads.
 std::vector<ImportedArray> FileInputs(const onnx::GraphProto& graph);
@@ -99,7 +96,6 @@ class Importer {
   std::map<std::string, ItemPtr> names_;
   std::map<std::string, const onnx::TensorProto*> initializers_;  // not read yet
   std::map<std::string, Value> parameters_;                       // by name
-  std::set<std::string> symbols_;
   std::vector<ImportedArray> inputs_;
   int64_t folded_ = 0;  // elements
 };

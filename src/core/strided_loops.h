@@ -7,9 +7,9 @@
 #include <cstdint>
 #include <vector>
 
-#include "src/ops/pieces.h"
+#include "src/core/parallel.h"
 
-namespace normkit::ops {
+namespace normkit {
 
 using Strides = std::vector<int64_t>;
 
@@ -33,11 +33,12 @@ inline Strides BroadcastStrides(const std::vector<int64_t>& shape, const std::ve
 // N arrays of one shape. Neighbouring axes that are one to all of them are merged, axes of one
 // element left out.
 template <size_t N>
-class Nest {
+class StridedLoops {
  public:
   using Offsets = std::array<int64_t, N>;
+  static constexpr int64_t kMostRun = 1 << 14;  // elements of a run that a body is given
 
-  Nest(const std::vector<int64_t>& shape, const std::array<Strides, N>& strides) {
+  StridedLoops(const std::vector<int64_t>& shape, const std::array<Strides, N>& strides) {
     for (size_t axis = 0; axis < shape.size(); ++axis) {
       if (shape[axis] == 1) continue;
       Axis next{shape[axis], {}};
@@ -60,12 +61,12 @@ class Nest {
   void ForRuns(const Body& body, bool threads = true) const {
     if (size_ == 0) return;
     const int64_t length = axes_.back().size, rows = size_ / length;
-    const int64_t parts = (length + kPieceElements - 1) / kPieceElements;  // of a row
-    const int64_t in_piece = std::max<int64_t>(1, kPieceElements / length);
+    const int64_t parts = (length + kMostRun - 1) / kMostRun;  // of a row
+    const int64_t in_piece = std::max<int64_t>(1, kMostRun / length);
     const int64_t pieces = parts * ((rows + in_piece - 1) / in_piece);
-    ParallelFor(pieces, threads && size_ >= kParallelElements, [&](int64_t piece) {
-      const int64_t first = piece / parts * in_piece, begin = piece % parts * kPieceElements;
-      const int64_t n = std::min(kPieceElements, length - begin);
+    ParallelFor(pieces, threads && size_ >= kWorthThreads, [&](int64_t piece) {
+      const int64_t first = piece / parts * in_piece, begin = piece % parts * kMostRun;
+      const int64_t n = std::min(kMostRun, length - begin);
       Place place = At(first);
       for (size_t k = 0; k < N; ++k) place.offsets[k] += begin * stride(k);
       for (int64_t row = first; row < std::min(rows, first + in_piece); ++row) {
@@ -76,6 +77,7 @@ class Nest {
   }
 
  private:
+  static constexpr int64_t kWorthThreads = 1 << 15;  // elements
   struct Axis {
     int64_t size;
     Offsets strides;
@@ -114,4 +116,4 @@ class Nest {
   int64_t size_ = 1;
 };
 
-}  // namespace normkit::ops
+}  // namespace normkit
