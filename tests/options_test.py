@@ -308,7 +308,7 @@ def test_spellings_of_others(run, folder):
 
 def test_required_options_are_marked():
     for command, wanted in {"train": {"--data", "--output"}, "eval": {"--data"}, "compare": {"--data"},
-                            "normalize": {"--layer", "--format", "--output"}}.items():  # fmt: skip
+                            "normalize": {"--layer", "--output"}}.items():  # fmt: skip
         text = " ".join(run_help(command).split())
         usage = re.search(r"Usage: (.*?) \[OPTIONS\]", text)[1]
         assert set(re.findall(r"--[\w-]+", usage)) == wanted

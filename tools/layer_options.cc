@@ -4,6 +4,28 @@
 #include "src/norm/names.h"
 
 namespace normkit::tools {
+namespace {
+
+constexpr NumberRange<int64_t> kGroups{1, 1'000'000'000};
+
+int64_t ParseGroups(const std::string& text) {
+  const std::vector<std::string> words{"all-channels", "channel-wise"};
+  if (text == words[0]) return kAllChannels;
+  if (text == words[1]) return kChannelWise;
+  const std::optional<int64_t> number = ParseNumber<int64_t>(text);
+  if (number && kGroups.Contains(*number)) return *number;
+  Fail("{} given, expected {}, {}{}", Quoted(text), kGroups.ToString(), OneOf(words),
+       DidYouMean(text, words));
+}
+
+// Takes a value that --layer may have given as well: behind its colon.
+template <class T>
+void Agree(std::optional<T>& taken, const T& value, const std::string& text) {
+  if (taken && *taken != value) Fail("{} given, but --layer says another", Quoted(text));
+  taken = value;
+}
+
+}  // namespace
 
 std::vector<std::string> LayerNames() {
   std::vector<std::string> names;
@@ -12,33 +34,42 @@ std::vector<std::string> LayerNames() {
   return names;
 }
 
+void AddLayerOptions(const Command& command, LayerChoice& layer) {
+  const std::string expected = OneOf(LayerNames());
+  AddValue(command, "--layer", "NAME", expected,
+           expected + "; also group:G and layer:DIMENSION, as train --norm has them",
+           [&layer](const std::string& text) {
+             const size_t colon = text.find(':');
+             layer.name = Choose(text.substr(0, colon), LayerNames());
+             if (colon == text.npos) return;
+             const std::string value = text.substr(colon + 1);
+             if (layer.name == kGroupNorm.name)
+               layer.num_groups = ParseGroups(value);
+             else if (layer.name == kLayerNorm.name)
+               layer.operation_dimension = ParseOperationDimension(value);
+             else
+               Fail("{} given, expected nothing after the colon of {}", Quoted(text), layer.name);
+           })
+      .Required();
+  AddGroupsOption(command, layer.num_groups);
+  AddOperationDimensionOption(command, layer.operation_dimension);
+}
+
 Option AddGroupsOption(const Command& command, std::optional<int64_t>& groups) {
-  constexpr NumberRange<int64_t> kGroups{1, 1'000'000'000};
-  const std::vector<std::string> words{"all-channels", "channel-wise"};
-  const std::string expected = kGroups.ToString() + ", " + OneOf(words);
-  return AddValue(command, "--num-groups", "N", expected,
+  return AddValue(command, "--num-groups", "N",
+                  kGroups.ToString() + ", all-channels or channel-wise",
                   "Groups of --layer group: a number, all-channels or channel-wise",
-                  [&groups, kGroups, words, expected](const std::string& text) {
-                    const std::optional<int64_t> number = ParseNumber<int64_t>(text);
-                    if (text == words[0])
-                      groups = kAllChannels;
-                    else if (text == words[1])
-                      groups = kChannelWise;
-                    else if (number && kGroups.Contains(*number))
-                      groups = number;
-                    else
-                      Fail("{} given, expected {}{}", Quoted(text), expected,
-                           DidYouMean(text, words));
-                  });
+                  [&groups](const std::string& text) { Agree(groups, ParseGroups(text), text); });
 }
 
 Option AddOperationDimensionOption(const Command& command,
                                    std::optional<OperationDimension>& dimension) {
   const std::string expected = "batch-excluded, auto, channel-only or spatial-channel";
-  return AddValue(
-             command, "--operation-dimension", "NAME", expected,
-             "What --layer layer reduces: " + expected,
-             [&dimension](const std::string& text) { dimension = ParseOperationDimension(text); })
+  return AddValue(command, "--operation-dimension", "NAME", expected,
+                  "What --layer layer reduces: " + expected,
+                  [&dimension](const std::string& text) {
+                    Agree(dimension, ParseOperationDimension(text), text);
+                  })
       .Default(std::string(Name(OperationDimension::kBatchExcluded)));
 }
 

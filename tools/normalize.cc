@@ -5,137 +5,25 @@
 #include <algorithm>
 #include <cmath>
 #include <filesystem>
-#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
 
 #include "normkit/core/threads.h"
+#include "normkit/data/image.h"
 #include "normkit/data/npy.h"
 #include "normkit/norm/normalization.h"
 #include "src/core/fail.h"
 #include "src/core/files.h"
 #include "src/core/memory_needs.h"
 #include "src/norm/choose.h"
-#include "src/norm/names.h"
 #include "tools/commands.h"
 #include "tools/layer_options.h"
+#include "tools/normalize_args.h"
+#include "tools/picture_arrays.h"
 
 namespace normkit::tools {
 namespace {
-
-struct NormalizeArgs {
-  std::string x, layer, format, y;
-  double epsilon = 1e-5;
-  std::optional<int64_t> num_groups;
-  std::optional<OperationDimension> operation_dimension;
-  Dims parameter_axes = 0;
-  bool scale_plus_one = false;
-  Activation activation = Activation::kNone;
-  double negative_slope = NormOptions().negative_slope;
-  double activation_alpha = NormOptions().activation_alpha;
-  std::string scale, offset;
-  std::string mean, variance;
-  std::string dy, dx, dscale, doffset;
-  std::string stats_mean, stats_variance;
-  int threads = 0;
-  bool quiet = false;
-  bool overwrite = false;
-
-  std::vector<std::string> inputs() const { return {x, scale, offset, mean, variance, dy}; }
-  std::vector<std::string> outputs() const {
-    return {y, dx, dscale, doffset, stats_mean, stats_variance};
-  }
-  bool given_statistics() const { return !variance.empty(); }
-};
-
-// ---- The command line -------------------------------------------------------------------------
-
-[[noreturn]] void Wrong(const std::string& option, const std::string& message) {
-  FailUsage(option, message);
-}
-
-// Throws Error where `format` is none, or has no channels.
-void CheckFormat(const std::string& format) {
-  const Layout layout = Layout::Make(format, std::vector<int64_t>(format.size(), 1));
-  if (!layout.Has(kC)) Fail("'{}' has no channel axis (C)", format);
-}
-
-void CheckStatistics(const NormalizeArgs& args) {
-  const auto spec = std::ranges::find(NormSpecs(), args.layer, &NormSpec::name);
-  const bool centered = spec == NormSpecs().end() || spec->center;
-  if (!args.mean.empty() && !centered)
-    Wrong("--mean", "rms normalization subtracts no mean, give --variance (the mean square) alone");
-  if (!args.mean.empty() && args.variance.empty()) Wrong("--mean", "needs --variance as well");
-  if (centered && args.mean.empty() && !args.variance.empty())
-    Wrong("--variance", "needs --mean as well");
-  if (!args.given_statistics()) return;
-  if (!args.stats_mean.empty())
-    Wrong("--stats-mean", "the statistics are given by --mean and --variance, none are computed");
-  if (!args.stats_variance.empty())
-    Wrong("--stats-variance",
-          "the statistics are given by --mean and --variance, none are computed");
-}
-
-void CheckGradients(const NormalizeArgs& args) {
-  const bool wanted = !args.dx.empty() || !args.dscale.empty() || !args.doffset.empty();
-  if (!args.dy.empty() && !wanted)
-    Wrong("--dy", "needs at least one of --dx, --dscale and --doffset to write");
-  if (args.dy.empty() && wanted)
-    Wrong(!args.dx.empty()       ? "--dx"
-          : !args.dscale.empty() ? "--dscale"
-                                 : "--doffset",
-          "needs --dy, the gradient with respect to Y");
-}
-
-void CheckOutputs(const NormalizeArgs& args) {
-  std::vector<std::string> earlier;
-  for (const std::string& path : args.outputs()) {
-    if (path.empty()) continue;
-    for (const std::string& other : earlier)
-      if (path != "/dev/null" && SameFile(path, other))
-        Wrong("--output", fmt::format("'{}' is named for two outputs", path));
-    earlier.push_back(path);
-  }
-}
-
-// A file that is there is replaced where it is an array (that of the input as well) or empty.
-void CheckReplaced(const std::string& path, bool overwrite) {
-  constexpr std::string_view kMagic = "\x93NUMPY";
-  std::error_code error;
-  if (overwrite || !std::filesystem::is_regular_file(path, error)) return;
-  const std::string start = ReadFileStart(path, kMagic.size());
-  if (!start.empty() && start != kMagic)
-    Fail("{}: holds something else than an array, expected a new file or --overwrite", path);
-}
-
-// What no array or activation of the command line is there for.
-void CheckParameters(const NormalizeArgs& args, bool slope_given, bool alpha_given) {
-  const auto belongs = [&](const char* option, Activation activation) {
-    if (args.activation != activation)
-      Wrong(option, fmt::format("belongs to --activation {}, not {}", NameOf(activation),
-                                NameOf(args.activation)));
-  };
-  if (slope_given) belongs("--negative-slope", Activation::kLeakyRelu);
-  if (alpha_given) belongs("--activation-alpha", Activation::kElu);
-  if (args.scale_plus_one && args.scale.empty())
-    Wrong("--scale-plus-one", "needs --scale, to which 1 is added");
-  if (args.parameter_axes != 0 && args.scale.empty() && args.offset.empty() &&
-      args.dscale.empty() && args.doffset.empty())
-    Wrong("--parameter-axes", "needs one of --scale, --offset, --dscale and --doffset");
-}
-
-void CheckCommandLine(const NormalizeArgs& args) {
-  const bool grouped = args.layer == kGroupNorm.name;
-  if (grouped && !args.num_groups) Wrong("--num-groups", "needed by --layer group");
-  if (!grouped && args.num_groups)
-    Wrong("--num-groups", fmt::format("belongs to --layer group, not {}", args.layer));
-  if (args.operation_dimension && args.layer != kLayerNorm.name)
-    Wrong("--operation-dimension", fmt::format("belongs to --layer layer, not {}", args.layer));
-  CheckStatistics(args);
-  CheckGradients(args);
-  CheckOutputs(args);
-}
 
 // ---- Arrays -----------------------------------------------------------------------------------
 
@@ -203,7 +91,7 @@ class Application {
  public:
   explicit Application(const NormalizeArgs& args)
       : args_(args),
-        x_(ReadNpy(args.x)),
+        x_(args.x_is_picture ? ToArray(ReadImage(args.x), "nchw", 1) : ReadNpy(args.x)),
         dtype_(OfFile(args.x, [&] { return x_.dtype(); })),
         op_(MakeOperation()),
         mean_(static_cast<size_t>(op_.num_statistics())),
@@ -222,23 +110,26 @@ class Application {
   void Run() {
     for (const std::string& path : args_.outputs()) {  // before there is anything to lose
       if (path.empty()) continue;
-      CheckReplaced(path, args_.overwrite);
-      CheckWritable(path, path == args_.y || path == args_.dx ? x_.data.size() : 0);
+      CheckReplaced(args_, path);
+      const bool as_x = path == args_.dx || (path == args_.y && !args_.y_is_picture);
+      CheckWritable(path, as_x ? x_.data.size() : 0);
     }
     Forward();
     if (!args_.dy.empty()) Backward();
-    for (const auto& [path, array] : outputs_) WriteNpy(path, array);
+    const std::string cut = args_.y_is_picture ? WritePicture() : "";
+    for (const auto& [path, array] : outputs_)
+      if (path != args_.y || !args_.y_is_picture) WriteNpy(path, array);
     if (args_.quiet) return;
     // To stderr: what goes to stdout is data.
-    fmt::print(stderr, "normkit: {}{}\n", op_.DescribeStatistics(),
-               args_.given_statistics() ? ", given" : "");
+    fmt::print(stderr, "normkit: {}{}\n{}", op_.DescribeStatistics(),
+               args_.given_statistics() ? ", given" : "", cut);
   }
 
  private:
   Normalization MakeOperation() const {
     return OfFile(args_.x, [&] {
-      const ChosenNorm chosen = ChooseNorm(args_.layer, Layout::Make(args_.format, x_.shape),
-                                           args_.num_groups, args_.operation_dimension);
+      const ChosenNorm chosen = ChooseNorm(args_.layer.name, Layout::Make(args_.format, x_.shape),
+                                           args_.layer.num_groups, args_.layer.operation_dimension);
       return Normalization(chosen.spec, chosen.layout, dtype_,
                            {.epsilon = args_.epsilon,
                             .parameter_axes = args_.parameter_axes,
@@ -314,6 +205,18 @@ class Application {
                   .fixed_statistics = args_.given_statistics()});
   }
 
+  // Y as a picture: three deviations each way around grey, or what --offset made of it.
+  std::string WritePicture() const {
+    const bool placed = !args_.offset.empty();
+    const auto is_y = [&](const auto& output) { return output.first == args_.y; };
+    const CutPicture picture = ToImage(std::ranges::find_if(outputs_, is_y)->second, "nchw",
+                                       placed ? 1 : 42.5, placed ? 0 : 127.5, args_.y);
+    WriteImage(args_.y, picture.image);
+    return fmt::format("normkit: {}: pixels are {}; {} of {} values lie beyond 0 to 255, cut off\n",
+                       args_.y, placed ? "y" : "127.5 + 42.5 y", picture.beyond,
+                       picture.image.pixels.size());
+  }
+
   const NormalizeArgs& args_;
   NpyArray x_;
   DType dtype_;
@@ -324,16 +227,23 @@ class Application {
   std::vector<std::pair<std::string, NpyArray>> outputs_;
 };
 
+// The bytes of X in memory.
+double SizeOfX(const NormalizeArgs& args, double file) {
+  if (!args.x_is_picture) return file;
+  const ImageInfo info = ReadImageInfo(args.x);
+  return static_cast<double>(info.height * info.width * info.channels) * sizeof(float);
+}
+
 // By the sizes of the files: an array that is read, or made and written, stands there twice.
 void CheckMemory(const NormalizeArgs& args) {
   MemoryNeeds needs;
   double x = 0;
   for (const std::string& path : args.inputs()) {
     std::error_code error;
-    const auto bytes = path.empty() ? 0 : std::filesystem::file_size(path, error);
+    auto bytes = static_cast<double>(path.empty() ? 0 : std::filesystem::file_size(path, error));
     if (error) continue;
-    if (path == args.x) x = static_cast<double>(bytes);
-    needs.Add(path, static_cast<double>(bytes));
+    if (path == args.x) x = bytes = SizeOfX(args, bytes);
+    needs.Add(path, bytes);
   }
   needs.Add("the result", x);
   if (!args.dx.empty()) needs.Add("its gradient", x);
@@ -341,7 +251,7 @@ void CheckMemory(const NormalizeArgs& args) {
   needs.Check("normalizing", "a part of the array at a time takes less");
 }
 
-void RunNormalize(const NormalizeArgs& args) {
+void RunNormalize(NormalizeArgs& args) {
   CheckCommandLine(args);
   CheckMemory(args);
   SetNumThreads(args.threads);
@@ -353,22 +263,30 @@ void RunNormalize(const NormalizeArgs& args) {
 void AddNormalize(const Command& app) {
   auto args = std::make_shared<NormalizeArgs>();
   const Command command = AddCommand(
-      app, "normalize", "Apply one normalization layer to an array",
+      app, "normalize", "Apply one normalization layer to an array or a picture",
       {"normkit normalize x.npy --layer batch --format BCSS -o y.npy",
-       "normkit normalize x.npy --layer group --num-groups 8 --format BSSC --scale g.npy -o y.npy",
-       "normkit normalize x.npy --layer rms --format BTC --dy dy.npy --dx dx.npy -o y.npy"});
+       "normkit normalize x.npy --layer group:8 --format BSSC --scale g.npy -o y.npy",
+       "normkit normalize x.npy --layer rms --format BTC --dy dy.npy --dx dx.npy -o y.npy",
+       "normkit normalize photo.jpg --layer instance -o out.png"});
   const auto option = [&command](const char* name, std::string& value, const char* kind,
                                  const char* text) {
     return AddText(command, name, value, kind, text);
   };
-  option("X", args->x, "X.npy", "The array: .npy of f32, f64, f16 or bfloat16").Required();
-  AddChoice(command, "--layer", args->layer, LayerNames(), OneOf(LayerNames())).Required();
+  option("X", args->x, "X.npy",
+         "The array: .npy of f32, f64, f16 or bfloat16; or a picture, which is taken as f32 "
+         "[1,C,H,W], 0 "
+         "to 255")
+      .Required();
+  AddLayerOptions(command, args->layer);
   AddValue(command, "--format", "LETTERS", "a letter of B, T, S, C for each axis",
            "What the axes of X are, outermost first: B observations, T time, S space, C channels "
-           "(NCHW is BCSS, NHWC is BSSC)",
-           [args](const std::string& text) { CheckFormat(args->format = text); })
+           "(NCHW is BCSS, NHWC is BSSC); needed where X is an array, a picture is BCSS",
+           [args](const std::string& text) { CheckFormat(args->format = text); });
+  option(
+      "-o,--output", args->y, "FILE",
+      "Where Y goes: .npy of the type of X; of a picture also .png or .jpg, whose pixels are 127.5 "
+      "+ 42.5 y, three deviations each way, or with --offset y itself")
       .Required();
-  option("-o,--output", args->y, "FILE", "Where Y goes: .npy of the type of X").Required();
   AddNumber(command, "--epsilon", args->epsilon, {.low = 0, .open_low = true},
             "Added to the variance");
   AddActivationOption(command, args->activation);
@@ -384,8 +302,6 @@ void AddNormalize(const Command& app) {
            "position its own, BC each channel of each observation (default C)",
            [args](const std::string& text) { args->parameter_axes = ParseAxes(text); });
   AddFlag(command, "--scale-plus-one", args->scale_plus_one, "1 + gamma stands for gamma");
-  AddGroupsOption(command, args->num_groups);
-  AddOperationDimensionOption(command, args->operation_dimension);
   option("--mean", args->mean, "FILE", "Given means instead of those of X");
   option("--variance", args->variance, "FILE", "Given variances instead of those of X");
   option("--stats-mean", args->stats_mean, "FILE", "Where the means of X go (f64)");
@@ -395,7 +311,7 @@ void AddNormalize(const Command& app) {
   option("--dscale", args->dscale, "FILE", "Where the gradient of the scale goes");
   option("--doffset", args->doffset, "FILE", "Where the gradient of the offset goes");
   AddFlag(command, "--overwrite", args->overwrite,
-          "Replace files that are no arrays; else that is an error");
+          "Replace files of another kind than what is written; else that is an error");
   AddThreadsOption(command, args->threads);
   AddFlag(command, "-q,--quiet", args->quiet,
           "Leave out the line on stderr that says what the statistics are taken over");

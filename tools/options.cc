@@ -3,20 +3,16 @@
 #include <algorithm>
 
 namespace normkit::tools {
-namespace {
+std::string OneOf(const std::vector<std::string>& names) {
+  if (names.size() < 2) return fmt::format("{}", fmt::join(names, ""));
+  return fmt::format("{} or {}", fmt::join(names.begin(), names.end() - 1, ", "), names.back());
+}
 
 std::string Choose(const std::string& text, const std::vector<std::string>& choices) {
   if (std::ranges::find(choices, text) != choices.end()) return text;
   for (const std::string& choice : choices)  // as others spell it: "batchNormalizationLayer"
     if (SameStem(text, choice)) return choice;
   Fail("{} given, expected {}{}", Quoted(text), OneOf(choices), DidYouMean(text, choices));
-}
-
-}  // namespace
-
-std::string OneOf(const std::vector<std::string>& names) {
-  if (names.size() < 2) return fmt::format("{}", fmt::join(names, ""));
-  return fmt::format("{} or {}", fmt::join(names.begin(), names.end() - 1, ", "), names.back());
 }
 
 Option AddChoice(const Command& command, const std::string& names, std::string& value,

@@ -116,6 +116,9 @@ Option AddNumbers(const Command& command, const std::string& names, std::vector<
 
 // ---- Texts --------------------------------------------------------------------------------------
 
+// The choice that is meant; throws Error "'x' given, expected a, b or c".
+std::string Choose(const std::string& text, const std::vector<std::string>& choices);
+
 // One of `choices`. Help shows the value that stands in `value`, if any, as the default.
 Option AddChoice(const Command& command, const std::string& names, std::string& value,
                  const std::vector<std::string>& choices, const std::string& description);

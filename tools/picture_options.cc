@@ -30,7 +30,6 @@ std::vector<std::string> PictureFiles(const std::vector<std::string>& paths, siz
   return files;
 }
 
-// Not a choice of words: "-1" has the letters of "1".
 void AddRangeOption(const Command& command, double& largest, bool may_be_auto,
                     const std::string& description) {
   const std::string expected = may_be_auto ? "255, 1 or auto" : "255 or 1";

@@ -142,6 +142,24 @@ std::string Letters(std::string_view word) {
   return letters;
 }
 
+// What all spellings of a word have in common: lower case, without separators between its parts.
+// Those outside and those between digits count: "-1" is not "1", nor is "25-5" 255.
+std::string Spelling(std::string_view word) {
+  constexpr std::string_view kSeparators = "-_ ";
+  const auto is_digit = [](char c) { return std::isdigit(static_cast<unsigned char>(c)) != 0; };
+  const size_t first = word.find_first_not_of(kSeparators);
+  const size_t last = word.find_last_not_of(kSeparators);
+  std::string spelling;
+  for (size_t i = 0; i < word.size(); ++i) {
+    const bool inside = IsSeparator(word[i]) && first < i && i < last;
+    if (inside &&
+        !(is_digit(spelling.back()) && is_digit(word[word.find_first_not_of(kSeparators, i)])))
+      continue;
+    spelling += static_cast<char>(std::tolower(static_cast<unsigned char>(word[i])));
+  }
+  return spelling;
+}
+
 // "batchnormalizationlayer", "batchnorm" and "batch" have the same stem.
 std::string_view Stem(std::string_view letters) {
   for (const std::string_view end : {"layer", "normalization", "norm"})
@@ -194,14 +212,14 @@ std::string DidYouMean(std::string_view word, const std::vector<std::string>& ca
 }
 
 std::string SameLetters(std::string_view word, const std::vector<std::string>& candidates) {
-  const std::string letters = Letters(word);
+  const std::string letters = Spelling(word);
   for (const std::string& candidate : candidates)
-    if (Letters(candidate) == letters) return candidate;
+    if (Spelling(candidate) == letters) return candidate;
   return "";
 }
 
 bool SameStem(std::string_view a, std::string_view b) {
-  const std::string letters = Letters(a), others = Letters(b);
+  const std::string letters = Spelling(a), others = Spelling(b);
   return Stem(letters) == Stem(others);
 }
 

@@ -13,7 +13,8 @@ namespace normkit {
 // third), a part ("epochs" of "max-epochs").
 std::string DidYouMean(std::string_view word, const std::vector<std::string>& candidates);
 
-// The candidate that is `word` but for case and "-", "_" and blanks between its parts; or "".
+// The candidate that is `word` but for case and "-", "_" and blanks between its parts, or "". What
+// stands before a word or between digits counts: "-1" is not "1".
 std::string SameLetters(std::string_view word, const std::vector<std::string>& candidates);
 
 // Whether two words are the same but for that and for what stands behind names of layers:

@@ -81,9 +81,27 @@ TEST(DidYouMean, FarWordsStandForNothing) {
 }
 
 TEST(SameLetters, IsAnotherSpellingOfTheSame) {
-  EXPECT_EQ(SameLetters("MaxEpochs", kOptions), "--max-epochs");
+  EXPECT_EQ(SameLetters("--MaxEpochs", kOptions), "--max-epochs");
   EXPECT_EQ(SameLetters("--max_epochs", kOptions), "--max-epochs");
   EXPECT_EQ(SameLetters("--max-epoch", kOptions), "");
+}
+
+TEST(SameLetters, SignsAreNoSpelling) {
+  const std::vector<std::string> numbers{"1", "255", "inf"};
+  for (const char* text :
+       {"-1", "1-", " 1", "_1", "25-5", "2 5_5", "-inf", "inf ", "--255", "-", ""})
+    EXPECT_EQ(SameLetters(text, numbers), "") << text;
+  EXPECT_EQ(SameLetters("INF", numbers), "inf");
+  EXPECT_EQ(SameLetters("resnet_18", {"resnet-18"}), "resnet-18");
+  EXPECT_EQ(SameLetters("resnet18", {"resnet-18"}), "resnet-18");
+  EXPECT_EQ(SameLetters("beta 12", {"beta12"}), "beta12");
+}
+
+TEST(SameStem, SignsAreNoSpelling) {
+  EXPECT_TRUE(SameStem("batchNormalizationLayer", "batch"));
+  EXPECT_TRUE(SameStem("layer_norm", "Layer-Norm"));
+  EXPECT_FALSE(SameStem("-1", "1"));
+  EXPECT_FALSE(SameStem("-batch", "batch"));
 }
 
 }  // namespace
