@@ -1,12 +1,12 @@
 // Thousands of damaged files of every kind: each is read or refused with an Error, in little
 // memory.
 #include <gtest/gtest.h>
-#include <sys/resource.h>
 
 #include <functional>
 
 #include "normkit/core/error.h"
 #include "normkit/core/random.h"
+#include "src/core/mutations.h"
 #include "src/data/array_samples.h"
 #include "src/data/idx.h"
 #include "src/data/image_codec.h"
@@ -23,49 +23,6 @@ constexpr int kMutations = 1000;
 constexpr int64_t kMaxGrowth = int64_t{1} << 28;
 constexpr int kMutations = 5000;
 #endif
-
-int64_t PeakMemory() {
-  rusage usage{};
-  getrusage(RUSAGE_SELF, &usage);
-  return usage.ru_maxrss * int64_t{1024};
-}
-
-size_t Position(Random& random, const std::string& bytes) {
-  return static_cast<size_t>(random.Below(static_cast<int64_t>(bytes.size()) + 1));
-}
-
-// One change of the kinds that break parsers.
-void MutateOnce(Random& random, std::string& bytes) {
-  const size_t at = Position(random, bytes), other = Position(random, bytes);
-  const std::string values[] = {"\xff",
-                                std::string(1, '\0'),
-                                "\x7f",
-                                "\x80\xff\xff\xff",
-                                std::string(4, '\xff'),
-                                std::string(4, '\0'),
-                                "9999999999",
-                                "'"};
-  const std::string& value = values[random.Below(std::size(values))];
-  switch (random.Below(6)) {
-    case 0:
-      if (at < bytes.size()) bytes[at] = static_cast<char>(bytes[at] ^ (1 << random.Below(8)));
-      break;
-    case 1:
-      if (at + value.size() <= bytes.size()) bytes.replace(at, value.size(), value);
-      break;
-    case 2:
-      bytes.insert(at, value);
-      break;
-    case 3:
-      bytes.erase(at, static_cast<size_t>(random.Below(8)));
-      break;
-    case 4:
-      bytes.insert(at, bytes.substr(other, static_cast<size_t>(random.Below(64))));
-      break;
-    default:
-      if (random.Below(4) == 0) bytes.resize(at);
-  }
-}
 
 // libpng compares check sums before it looks at anything: make them right again.
 void RepairPng(std::string& bytes) {
@@ -90,7 +47,8 @@ void CheckMutations(const std::vector<std::string>& samples, const Reader& read,
     for (int i = 0; i < kMutations; ++i) {
       Random random(sample, static_cast<uint64_t>(i));
       std::string bytes = samples[sample];
-      for (int64_t changes = 1 + random.Below(3); changes > 0; --changes) MutateOnce(random, bytes);
+      for (int64_t changes = 1 + random.Below(3); changes > 0; --changes)
+        MutateOnce(random, bytes, PositionIn(random, bytes));
       if (repair) repair(bytes);
       ++total;
       try {

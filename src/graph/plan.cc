@@ -6,14 +6,17 @@
 
 namespace normkit {
 
-TimeCut::TimeCut(const BatchPart& part, std::span<const int64_t> offsets) { Set(part, offsets); }
+TimeCut::TimeCut(const BatchPart& part, std::span<const int64_t> offsets, bool packed)
+    : packed_(packed) {
+  Set(part, offsets);
+}
 
 void TimeCut::Set(const BatchPart& part, std::span<const int64_t> offsets) {
   const auto at = [&](int64_t i) { return offsets.empty() ? i : offsets[static_cast<size_t>(i)]; };
   for (int leaf = 0; leaf <= BatchPart::kLeaves; ++leaf)
     begins_[static_cast<size_t>(leaf)] = at(part.leaf_begin(leaf));
   const int64_t first = part.begin();
-  offsets_.resize(part.size() > 0 ? static_cast<size_t>(part.size() + 1) : 0);
+  offsets_.resize(packed_ && part.size() > 0 ? static_cast<size_t>(part.size() + 1) : 0);
   for (size_t i = 0; i < offsets_.size(); ++i)
     offsets_[i] = at(first + static_cast<int64_t>(i)) - at(first);
   time_ = {{begins_.back(), part.first_leaf, part.last_leaf, begins_.data()}, offsets_};
@@ -24,7 +27,7 @@ ExecutionPlan::ExecutionPlan(const Graph& graph, std::span<const Layout> shapes,
                              const ExecutorOptions& options)
     : shapes_(shapes.begin(), shapes.end()),
       part_(part),
-      time_cut_(part, offsets),
+      time_cut_(part, offsets, std::ranges::any_of(shapes, &Layout::packed)),
       types_(graph.Infer(shapes, part.rows())) {
   std::vector<char> wanted(graph.values().size(), 0);
   for (const Value value : options.keep) wanted.at(static_cast<size_t>(value)) = 1;

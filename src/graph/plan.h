@@ -14,8 +14,9 @@ namespace normkit {
 // Whose rows are whose in a part of a mini-batch of sequences. PackedTime points into it.
 class TimeCut {
  public:
-  // offsets of all observations of the mini-batch, [part.whole + 1]; empty: one row each.
-  TimeCut(const BatchPart& part, std::span<const int64_t> offsets);
+  // offsets of all observations of the mini-batch, [part.whole + 1]; empty: one row each. Where no
+  // array is packed time() has none of them.
+  TimeCut(const BatchPart& part, std::span<const int64_t> offsets, bool packed = true);
   TimeCut(const TimeCut&) = delete;
   TimeCut& operator=(const TimeCut&) = delete;
 
@@ -24,6 +25,7 @@ class TimeCut {
   const PackedTime& time() const { return time_; }
 
  private:
+  bool packed_;
   std::array<int64_t, BatchPart::kLeaves + 1> begins_;
   std::vector<int64_t> offsets_;
   PackedTime time_;

@@ -137,7 +137,7 @@ class FilledOp : public Op {
   explicit FilledOp(std::shared_ptr<const Tensor> element) : element_(std::move(element)) {}
   std::string_view name() const override { return "filled array"; }
   std::vector<ArrayType> Infer(std::span<const OpInput> inputs) const override {
-    return {{element_->dtype(), Layout::Unlabelled(KnownVector(inputs[0], "the shape"))}};
+    return {{element_->dtype(), Layout::Unlabelled(KnownOfAxes(inputs[0], "the shape"))}};
   }
   std::unique_ptr<Kernel> Prepare(std::span<const OpInput>, const Preparation&) const override;
 

@@ -126,7 +126,7 @@ class PadOp : public Op {
   std::string_view name() const override { return "padding"; }
   std::vector<ArrayType> Infer(std::span<const OpInput> inputs) const override {
     const Layout& x = inputs[0].type.shape;
-    const auto pads = KnownVector(inputs[1], "padding");
+    const auto pads = KnownOfAxes(inputs[1], "padding");
     if (inputs.size() > 2 &&
         (inputs[2].type.dtype != DType::kF32 || inputs[2].type.shape.size() != 1))
       Fail("the number around x is {}, expected one f32", inputs[2].type.ToString());
@@ -142,7 +142,7 @@ class PadOp : public Op {
   }
   std::unique_ptr<Kernel> Prepare(std::span<const OpInput> inputs,
                                   const Preparation&) const override {
-    const auto pads = KnownVector(inputs[1], "padding");
+    const auto pads = KnownOfAxes(inputs[1], "padding");
     IndexMaps maps;
     for (const Axis& axis : inputs[0].type.shape.axes())
       maps.push_back(Map(axis.size, pads[maps.size()],

@@ -13,6 +13,14 @@ std::span<const int64_t> KnownVector(const OpInput& input, std::string_view what
   return {static_cast<const int64_t*>(input.known), static_cast<size_t>(input.type.shape.size())};
 }
 
+std::span<const int64_t> KnownOfAxes(const OpInput& input, std::string_view what) {
+  constexpr size_t kMost = 64;
+  const std::span<const int64_t> numbers = KnownVector(input, what);
+  if (numbers.size() > kMost)
+    Fail("{} has {} numbers, expected at most {}", what, numbers.size(), kMost);
+  return numbers;
+}
+
 int AxisOf(int64_t axis, int rank) {
   if (axis < -rank || axis >= rank)
     Fail("axis {} asked for, expected {} to {}", axis, -rank, rank - 1);

@@ -190,7 +190,7 @@ class ReshapeOp : public Op {
   std::string_view name() const override { return "reshape"; }
   std::vector<ArrayType> Infer(std::span<const OpInput> inputs) const override {
     const Layout& x = inputs[0].type.shape;
-    const auto wanted = KnownVector(inputs[1], "the shape");
+    const auto wanted = KnownOfAxes(inputs[1], "the shape");
     std::vector<int64_t> shape(wanted.begin(), wanted.end());
     for (size_t i = 0; zero_keeps_ && i < shape.size(); ++i)
       if (shape[i] == 0 && i < x.axes().size()) shape[i] = x.axes()[i].size;

@@ -116,7 +116,7 @@ class SliceAxesOp : public ViewOp {
 
   View Of(std::span<const OpInput> inputs) const override {
     View view = Whole(inputs[0].type.shape);
-    const auto begins = KnownVector(inputs[1], "begin"), ends = KnownVector(inputs[2], "end");
+    const auto begins = KnownOfAxes(inputs[1], "begin"), ends = KnownOfAxes(inputs[2], "end");
     const auto axes = Optional(inputs, 3, "axes"), steps = Optional(inputs, 4, "steps");
     if (ends.size() != begins.size() || (!axes.empty() && axes.size() != begins.size()) ||
         (!steps.empty() && steps.size() != begins.size()))
@@ -132,7 +132,7 @@ class SliceAxesOp : public ViewOp {
 
   static std::span<const int64_t> Optional(std::span<const OpInput> inputs, size_t i,
                                            std::string_view what) {
-    return i < inputs.size() ? KnownVector(inputs[i], what) : std::span<const int64_t>();
+    return i < inputs.size() ? KnownOfAxes(inputs[i], what) : std::span<const int64_t>();
   }
 
   static void Cut(int64_t begin, int64_t end, int64_t step, size_t axis, View& view) {
@@ -157,7 +157,7 @@ class ExpandOp : public ViewOp {
  private:
   View Of(std::span<const OpInput> inputs) const override {
     const Layout& x = inputs[0].type.shape;
-    const auto wanted = KnownVector(inputs[1], "the shape");
+    const auto wanted = KnownOfAxes(inputs[1], "the shape");
     const Layout y = Broadcast(x, Layout::Unlabelled(wanted));
     return {y.axes(), BroadcastStrides(x.shape(), y.shape()), 0};
   }

@@ -15,6 +15,7 @@ namespace {
 using onnx::TensorProto;
 
 constexpr int kMostAxes = 8;
+constexpr uint64_t kMostShared = 16;
 
 // How a type is stored: as raw bytes of `Stored`, or in one of the lists.
 template <class Stored, class List, class Convert, class T>
@@ -85,15 +86,19 @@ std::string_view ConstantReader::External(const TensorProto& tensor, const std::
   if (!inside)
     Fail("{}: tensor '{}' lies in file '{}', expected one beside the model", where, tensor.name(),
          location);
-  const auto found = files_.find(location);
-  const std::string& bytes =
-      found != files_.end()
-          ? found->second
-          : files_.emplace(location, ReadFile((folder_ / path).string())).first->second;
+  auto found = files_.find(location);
+  if (found == files_.end())
+    found = files_.emplace(location, File{ReadFile((folder_ / path).string())}).first;
+  auto& [bytes, named] = found->second;
   if (offset > bytes.size() || length.value_or(0) > bytes.size() - offset)
     Fail("{}: tensor '{}' lies at bytes {} to {} of '{}', which has {}", where, tensor.name(),
          offset, offset + length.value_or(0), location, bytes.size());
-  return std::string_view(bytes).substr(offset, length.value_or(bytes.size() - offset));
+  const uint64_t size = length.value_or(bytes.size() - offset);
+  named += size;  // tied weights may share bytes; thousands that do would fill the memory
+  if (named > kMostShared * bytes.size())
+    Fail("{}: tensor '{}': more than {} times the {} bytes of '{}' are named by tensors", where,
+         tensor.name(), kMostShared, bytes.size(), location);
+  return std::string_view(bytes).substr(offset, size);
 }
 
 Tensor ConstantReader::Read(const TensorProto& t, const std::string& where) {

@@ -25,9 +25,14 @@ class ConstantReader {
  private:
   std::string_view External(const onnx::TensorProto& tensor, const std::string& where);
 
+  struct File {
+    std::string bytes;
+    uint64_t named = 0;  // bytes that tensors have named so far, some of them more than once
+  };
+
   int64_t elements_ = 0;
-  std::string folder_;                        // "": there is none
-  std::map<std::string, std::string> files_;  // what was read, by name
+  std::string folder_;                 // "": there is none
+  std::map<std::string, File> files_;  // what was read, by name
 };
 
 // The type that elements of ONNX type `type` have here. Throws Error where there is none.

@@ -96,7 +96,11 @@ std::vector<int64_t> NodeImport::FixedInts(int index) {
   if (tensor.dtype() != DType::kI64)
     Refuse("input {} '{}' holds {}, expected whole numbers", index, input(index),
            normkit::Name(tensor.dtype()));
+  constexpr int64_t kMost = 1 << 16;  // axes, sizes of parts: a file may claim millions
   const auto values = tensor.values<int64_t>();
+  if (std::ssize(values) > kMost)
+    Refuse("input {} '{}' has {} numbers, expected at most {}", index, input(index), values.size(),
+           kMost);
   return {values.begin(), values.end()};
 }
 
