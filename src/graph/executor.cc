@@ -348,8 +348,9 @@ double Executor::PlannedBytes(const Graph& graph, int64_t batch_size, bool train
 
 double Executor::PlannedBytes(const Graph& graph, std::span<const Layout> shapes,
                               const ExecutorOptions& options) {
+  const bool rows = !shapes.empty() && shapes[0].rank() > 0;
   return ExecutionPlan(graph, {shapes.begin(), shapes.end()},
-                       {.whole = shapes.empty() ? 1 : shapes[0].axes()[0].size}, {}, options)
+                       {.whole = rows ? shapes[0].axes()[0].size : 1}, {}, options)
       .bytes();
 }
 

@@ -4,6 +4,7 @@
 #include <optional>
 
 #include "src/core/batch_tree.h"
+#include "src/core/fail.h"
 #include "src/onednn/primitive.h"
 
 namespace normkit {
@@ -97,6 +98,13 @@ double Products(const ConvolutionShape& s) {
 
 }  // namespace
 
+void CheckSpace(const Space& sizes) {
+  constexpr int64_t kMost = int64_t{1} << 26;
+  for (const int64_t size : sizes)
+    if (size > kMost)
+      Fail("a dimension of space has {} elements, expected at most {}", size, kMost);
+}
+
 class Convolution::Impl {
  public:
   Impl(const ConvolutionShape& shape, bool training, const BatchPart& part)
@@ -108,6 +116,9 @@ class Convolution::Impl {
     for (int64_t i = 0; i < cut_.count(); ++i)
       if (i == 0 || cut_.leaf(i) / 2 != cut_.leaf(i - 1) / 2) pairs_.push_back(i);
     pairs_.push_back(cut_.count());
+    CheckSpace(shape.size);
+    CheckSpace(shape.output_size());
+    CheckSpace(shape.filter_size);
     const OneThread one_thread;
     PrepareForward(training);
     if (!training) return;

@@ -16,6 +16,10 @@ inline int64_t Product(const Space& sizes) {
   return product;
 }
 
+// Throws Error where a dimension of space is too long: oneDNN counts some in 32 bits, and makes
+// tables of them.
+void CheckSpace(const Space& sizes);
+
 // How many windows fit: floor((padded - (window - 1) dilation - 1) / stride) + 1 in each dimension.
 inline Space WindowCounts(const Space& size, const Space& before, const Space& after,
                           const Space& window, const Space& stride, const Space& dilation) {

@@ -60,6 +60,8 @@ Pooling::Impl::Impl(PoolingKind kind, const PoolingShape& s, bool training, cons
       cut_(s.batch, part),
       x_size_(Product(s.size) * s.channels),
       y_size_(Product(s.output_size()) * s.channels) {
+  CheckSpace(s.size);
+  CheckSpace(s.pool_size);
   const OneThread one_thread;
   const auto algorithm = kind == PoolingKind::kMax ? dnnl::algorithm::pooling_max
                          : kind == PoolingKind::kAverage

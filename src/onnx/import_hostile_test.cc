@@ -153,6 +153,32 @@ TEST(ImportHostile, PlansOfManyObservations) {
   EXPECT_LT(PeakMemory(), kMostHeld);
 }
 
+// oneDNN would make tables of gigabytes for it.
+TEST(ImportHostile, SpaceOfMillionsOfElements) {
+  onnx::ModelProto model;
+  model.set_ir_version(8);
+  model.add_opset_import()->set_version(17);
+  onnx::GraphProto& graph = *model.mutable_graph();
+  AddInput(graph);
+  for (const int64_t size : {int64_t{1}, int64_t{1} << 28, int64_t{3}})
+    graph.mutable_input(0)
+        ->mutable_type()
+        ->mutable_tensor_type()
+        ->mutable_shape()
+        ->add_dim()
+        ->set_dim_value(size);
+  onnx::TensorProto* w = graph.add_initializer();
+  w->set_name("w");
+  w->set_data_type(onnx::TensorProto::FLOAT);
+  for (const int64_t size : {1, 1, 3, 3}) w->add_dims(size);
+  for (int i = 0; i < 9; ++i) w->add_float_data(1);
+  AddNode(graph, "ConvTranspose", {"x", "w"}, "y");
+  EXPECT_THAT(Say(model.SerializeAsString()),
+              ::testing::HasSubstr("a dimension of space has 268435458 elements, expected at most "
+                                   "67108864"));
+  EXPECT_LT(PeakMemory(), kMostHeld);
+}
+
 // A shape of millions of ones, as ConstantOfShape makes it of one number.
 TEST(ImportHostile, ShapesOfMillionsOfAxes) {
   onnx::ModelProto model;
