@@ -97,8 +97,8 @@ void Graph::CheckInputs(const Layer& layer, std::span<const Value> inputs) const
       FailLayer(layer, "reads value {}, expected 0 to {}", input, values_.size() - 1);
   if (values_.empty() && !layer.is_input())
     FailLayer(layer, "stands first in the graph, expected an input layer");
-  if (!values_.empty() && inputs.empty())
-    FailLayer(layer, "no inputs given, expected at least 1 (only the first layer has none)");
+  if (!layer.is_input() && inputs.empty())
+    FailLayer(layer, "no inputs given, expected at least 1 (only input layers have none)");
 }
 
 struct Graph::Mark {

@@ -32,13 +32,14 @@ void MoveStatistics(const Graph& graph, const Executor& executor, Parameters& pa
     const BatchMoments moments = BatchStatistics(graph, executor, i);
     if (moments.mean.empty())
       Fail("{}: its statistics were asked for without a training pass", Title(*norm));
-    const auto state = [&](size_t index) {
-      const int parameter = graph.value(record.parameters[index]).parameter;
+    const auto state = [&](size_t from_the_end) {  // behind scale and offset, if there are any
+      const Value value = record.parameters[record.parameters.size() - from_the_end];
+      const int parameter = graph.value(value).parameter;
       return parameters.Get(parameters.list()[static_cast<size_t>(parameter)]);
     };
     UpdateRunning<float>(moments.mean, moments.variance, moments.count, norm->options().mean_decay,
                          norm->options().variance_decay, RunningDivisor::kCount, state(2),
-                         state(3));
+                         state(1));
   }
 }
 

@@ -81,6 +81,13 @@ std::map<std::string, Make> MakeTypes() {
       {"fully_connected", MakeFullyConnected},
       {"max_pooling2d", MakeWithOptions<Pooling2dOptions, MaxPooling2d>},
       {"average_pooling2d", MakeWithOptions<Pooling2dOptions, AveragePooling2d>},
+      {"reflection_padding2d",
+       MakeWithOptions<ReflectionPadding2dOptions, ReflectionPadding2d>},
+      {"upsampling2d", MakeWithOptions<Upsampling2dOptions, Upsampling2d>},
+      {"adaptive_instance_normalization",
+       MakeWithOptions<AdaptiveNormalizationOptions, AdaptiveInstanceNormalization>},
+      {"conditional_instance_normalization",
+       MakeWithOptions<ConditionalNormalizationOptions, ConditionalInstanceNormalization>},
       {"global_average_pooling2d", MakePlain<GlobalAveragePooling2d>},
       {"global_average_pooling1d", MakePlain<GlobalAveragePooling1d>},
       {"last_step", MakePlain<LastStep>},
@@ -143,8 +150,9 @@ class Builder {
     const std::string type = properties.RequiredText("type");
     const Make make = FindType(type);
     if (!make) FailType(properties.where(), type);
-    const std::vector<Value> inputs = Inputs(properties, index);
     const LayerPtr layer = make(properties, purpose_);
+    const std::vector<Value> inputs =
+        Inputs(properties, index == 0 || (layer && layer->is_input()));
     properties.CheckAllKnown();
     const std::string name = properties.Text("name", "");
     if (layer) {
@@ -158,9 +166,9 @@ class Builder {
     if (layer) names_[layer->name()] = last_;
   }
 
-  std::vector<Value> Inputs(JsonProperties& properties, size_t index) {
+  std::vector<Value> Inputs(JsonProperties& properties, bool may_have_none) {
     const std::vector<std::string> names = properties.Texts("inputs");
-    if (names.empty()) return index == 0 ? std::vector<Value>{} : std::vector{last_};
+    if (names.empty()) return may_have_none ? std::vector<Value>{} : std::vector{last_};
     std::vector<Value> inputs;
     for (const std::string& name : names) {
       const auto found = names_.find(name);

@@ -156,7 +156,7 @@ TEST(NetworkJsonTest, ErrorsOfLayers) {
             "net.json: layers[1] 'c': type 'convoluton2d' is unknown, did you mean "
             "'convolution2d'?");
   EXPECT_EQ(ErrorOfLayer(R"({"type": "lstm"})").substr(0, 74),
-            "net.json: layers[1]: type 'lstm' is unknown, expected one of addition, ave");
+            "net.json: layers[1]: type 'lstm' is unknown, expected one of adaptive_inst");
   EXPECT_EQ(ErrorOfLayer(R"({"type": "relu", "inputs": "imageinput1"})"),
             "net.json: layers[1]: input 'imageinput1' is not the name of an earlier layer, did you "
             "mean 'imageinput_1'?");

@@ -183,6 +183,7 @@ std::vector<Property> NormalizationRows() {
       Row<&O::trained_variance>("trained_variance",
                                 "of each channel, for prediction; empty: 1 until training",
                                 {.range = kFactor, .of = kBatch}),
+      Row<&O::affine>("affine", "whether there are a scale and an offset"),
       Row<&O::scale>("scale", "of each channel; empty: from the initializer"),
       Row<&O::offset>("offset", "of each channel; empty: from the initializer",
                       {.of = with_offset}),
@@ -321,6 +322,51 @@ const PropertyTable& TableFor(const ConcatenationOptions&) {
   return table;
 }
 
+const PropertyTable& TableFor(const ReflectionPadding2dOptions&) {
+  using O = ReflectionPadding2dOptions;
+  static const PropertyTable table =
+      Keep<O>({Row<&O::padding>("padding", "rows and columns around the image, mirrored",
+                                {.range = kBorder, .structural = true})});
+  return table;
+}
+
+const PropertyTable& TableFor(const Upsampling2dOptions&) {
+  using O = Upsampling2dOptions;
+  static const PropertyTable table = Keep<O>(
+      {Row<&O::scale>("scale", "how often each element stands along height and width",
+                      {.range = kWindow, .structural = true})});
+  return table;
+}
+
+const PropertyTable& TableFor(const AdaptiveNormalizationOptions&) {
+  using O = AdaptiveNormalizationOptions;
+  static const PropertyTable table =
+      Keep<O>({Row<&O::epsilon>("epsilon", "added to the variance", {.range = kAboveZero})});
+  return table;
+}
+
+const PropertyTable& TableFor(const ConditionalNormalizationOptions&) {
+  using O = ConditionalNormalizationOptions;
+  static const PropertyTable table = Keep<O>(
+      {Row<&O::num_styles>("num_styles", "how many weights choose among",
+                           {.range = kSize, .required = true, .structural = true}),
+       Row<&O::epsilon>("epsilon", "added to the variance", {.range = kAboveZero}),
+       Row<&O::scale_initializer>("scale_initializer", "how the scales begin"),
+       Row<&O::offset_initializer>("offset_initializer", "how the offsets begin"),
+       Row<&O::scale_learn_rate_factor>("scale_learn_rate_factor",
+                                        "times the learning rate, for the scales",
+                                        {.range = kFactor}),
+       Row<&O::offset_learn_rate_factor>("offset_learn_rate_factor",
+                                         "times the learning rate, for the offsets",
+                                         {.range = kFactor}),
+       Row<&O::scale_l2_factor>("scale_l2_factor", "times the L2 regularization, for the scales",
+                                {.range = kFactor}),
+       Row<&O::offset_l2_factor>("offset_l2_factor",
+                                 "times the L2 regularization, for the offsets",
+                                 {.range = kFactor})});
+  return table;
+}
+
 const PropertyTable& TableFor(const NormalizationProperties&) {
   static const PropertyTable table = Keep<NormalizationProperties>(NormalizationRows());
   return table;
@@ -357,9 +403,13 @@ std::string DocumentProperties() {
   add("`fully_connected`", fully_connected, 0, 1);
   add("`convolution2d`, `fully_connected`", fully_connected, 1);
   add("`max_pooling2d`, `average_pooling2d`", TableFor(Pooling2dOptions()));
+  add("`reflection_padding2d`", TableFor(ReflectionPadding2dOptions()));
+  add("`upsampling2d`", TableFor(Upsampling2dOptions()));
   for (const ops::Elementwise& row : ops::ElementwiseTable())
     add(fmt::format("`{}`", row.json), TableFor(ElementwiseOptions{&row}));
   add("`dropout`", TableFor(DropoutOptions()));
+  add("`adaptive_instance_normalization`", TableFor(AdaptiveNormalizationOptions()));
+  add("`conditional_instance_normalization`", TableFor(ConditionalNormalizationOptions()));
   const PropertyTable& norms = TableFor(NormalizationProperties());
   for (const Property& row : norms.rows)
     text += fmt::format("| {} {}", NormsWith(row), DocumentRow(row, norms));

@@ -44,6 +44,10 @@ PropertyTable TableFor(const ElementwiseOptions& options);  // as its row says
 const PropertyTable& TableFor(const DropoutOptions&);
 const PropertyTable& TableFor(const AdditionOptions&);
 const PropertyTable& TableFor(const ConcatenationOptions&);
+const PropertyTable& TableFor(const ReflectionPadding2dOptions&);
+const PropertyTable& TableFor(const Upsampling2dOptions&);
+const PropertyTable& TableFor(const AdaptiveNormalizationOptions&);
+const PropertyTable& TableFor(const ConditionalNormalizationOptions&);
 const PropertyTable& TableFor(const NormalizationProperties&);  // rows are of NormKinds
 
 // Puts what a file says into `options`.

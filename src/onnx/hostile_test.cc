@@ -385,7 +385,7 @@ TEST_F(OnnxErrors, MetadataOfTheFile) {
             "m.onnx: metadata 'normkit.classes': holds a number, expected texts");
   EXPECT_EQ(set("normkit.layers", R"({"bn1":{"epsilonn":1}})").substr(0, 119),
             "m.onnx: node 'bn1' (BatchNormalization): property 'epsilonn' is unknown, expected "
-            "epsilon, freeze_statistics, mean_deca");
+            "affine, epsilon, freeze_statistics, m");
   EXPECT_EQ(
       set("normkit.layers", R"({"bn1":{"epsilon":"a"}})"),
       "m.onnx: node 'bn1' (BatchNormalization): property 'epsilon' is \"a\", expected a number");

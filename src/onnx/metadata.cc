@@ -40,6 +40,13 @@ void CheckText(const std::string& what, const std::string& text) {
          Quoted(text));
 }
 
+void CheckFacts(const std::map<std::string, std::string>& facts) {
+  for (const auto& [name, fact] : facts) {
+    CheckText("fact", name);
+    CheckText(name, fact);
+  }
+}
+
 json Parse(const std::string& text, const std::string& where) {
   const auto check_depth = [&](int depth, json::parse_event_t, json&) {
     if (depth > kDeepest) Fail("{}: is nested deeper than {} levels", where, kDeepest);
@@ -91,15 +98,17 @@ void ReadEntry(std::string_view key, const std::string& text, const std::string&
 
 void WriteMetadata(const Metadata& metadata, onnx::ModelProto* model) {
   for (const std::string& name : metadata.classes) CheckText("class", name);
-  for (const auto& [name, fact] : metadata.facts) {
-    CheckText("fact", name);
-    CheckText(name, fact);
-  }
+  CheckFacts(metadata.facts);
   Add(kFormat, std::string(kVersion), model);
   Add(kInput, metadata.input_normalization, model);
   if (!metadata.classes.empty()) Add(kClasses, json(metadata.classes).dump(), model);
   if (!metadata.layers.empty()) Add(kLayers, metadata.layers.dump(), model);
   if (!metadata.facts.empty()) Add(kFacts, json(metadata.facts).dump(), model);
+}
+
+void WriteFacts(const std::map<std::string, std::string>& facts, onnx::ModelProto* model) {
+  CheckFacts(facts);
+  for (const auto& [name, fact] : facts) Add(name, fact, model);
 }
 
 Metadata ReadMetadata(const onnx::ModelProto& model, const std::string& file) {

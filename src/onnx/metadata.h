@@ -26,6 +26,9 @@ struct Metadata {
 // Throws Error where a text is not UTF-8.
 void WriteMetadata(const Metadata& metadata, onnx::ModelProto* model);
 
+// Facts alone, each under its own name.
+void WriteFacts(const std::map<std::string, std::string>& facts, onnx::ModelProto* model);
+
 // Ignores what does not begin with "normkit."; throws Error on what does and is not as above.
 Metadata ReadMetadata(const onnx::ModelProto& model, const std::string& file);
 

@@ -84,6 +84,18 @@ Attributes ReadAttributes(NodeReader& node, Kind kind, const Wrapping* wrapping,
   return attributes;
 }
 
+// Leaves out the scale and offset of a layer that has none, which have to be 1 and 0.
+void DropConstants(const NodeReader& node, GraphReader::Values& values) {
+  std::erase_if(values, [&](const auto& one) {
+    if (one.first != "scale" && one.first != "offset") return false;
+    const float expected = one.first == "scale" ? 1 : 0;
+    if (std::ranges::any_of(one.second, [&](float x) { return x != expected; }))
+      node.Refuse("its {} is not {} everywhere, expected that (affine is false in the metadata)",
+                  one.first, expected);
+    return true;
+  });
+}
+
 GraphReader::Values ReadValues(const GraphReader& reader, const NodeReader& node, Kind kind,
                                const std::vector<int64_t>& shape) {
   GraphReader::Values values{{"scale", reader.Floats(node, 1, shape)}};
@@ -132,8 +144,9 @@ void Read(GraphReader& reader, const Wrapping* wrapping) {
     return 0;
   });
   ExpectSameMeaning(node, *layer, x, wrapping, attributes);
-  reader.Add(node, layer, {reader.Input(first, 0)}, last.output(),
-             ReadValues(reader, node, kind, ScaleShape(kind, wrapping, x)));
+  GraphReader::Values values = ReadValues(reader, node, kind, ScaleShape(kind, wrapping, x));
+  if (!layer->options().affine) DropConstants(node, values);
+  reader.Add(node, layer, {reader.Input(first, 0)}, last.output(), std::move(values));
   reader.Consume(wrapping ? 3 : 1);
 }
 
@@ -152,6 +165,13 @@ void ExpectPerm(NodeReader node, const std::array<int64_t, 4>& expected) {
   if (!std::equal(perm.begin(), perm.end(), expected.begin()))
     node.Refuse("attribute 'perm' is [{}], expected [{}]", fmt::join(perm, ","),
                 fmt::join(expected, ","));
+}
+
+// What the operator wants where the layer has neither scale nor offset.
+std::string Constants(LayerWriter& writer, std::string_view name, const std::vector<int64_t>& shape,
+                      float value) {
+  const std::vector<float> values(static_cast<size_t>(shape[0]), value);  // [C] or [C,1,1]
+  return writer.Constant(name, shape, std::span(values));
 }
 
 }  // namespace
@@ -173,8 +193,12 @@ bool WriteNormalization(LayerWriter& writer, std::string_view type) {
   };
   if (wrapping) wrap(wrapping->before, wrapping->before_part, wrapping->before_perm);
   const std::vector<int64_t> shape = ScaleShape(kind, wrapping, x);
-  std::vector<std::string> inputs{value, writer.ParameterConstant("scale", shape)};
-  if (layer->has_offset()) inputs.push_back(writer.ParameterConstant("offset", shape));
+  const bool affine = options.affine;
+  std::vector<std::string> inputs{
+      value, affine ? writer.ParameterConstant("scale", shape) : Constants(writer, "scale", shape, 1)};
+  if (RowOf(kind).has_offset)
+    inputs.push_back(affine ? writer.ParameterConstant("offset", shape)
+                            : Constants(writer, "offset", shape, 0));
   if (kind == Kind::kBatch) {
     inputs.push_back(writer.ParameterConstant("trained_mean", shape));
     inputs.push_back(writer.ParameterConstant("trained_variance", shape));

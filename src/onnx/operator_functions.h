@@ -35,6 +35,10 @@ void ReadGlobalAverage(GraphReader& reader);
 
 bool WriteConv(LayerWriter& writer, std::string_view type);
 void ReadConv(GraphReader& reader);
+bool WritePad(LayerWriter& writer, std::string_view type);
+void ReadPad(GraphReader& reader);
+bool WriteResize(LayerWriter& writer, std::string_view type);
+void ReadResize(GraphReader& reader);
 bool WriteGemm(LayerWriter& writer, std::string_view type);
 void ReadGemm(GraphReader& reader);
 bool WriteMaxPool(LayerWriter& writer, std::string_view type);
@@ -46,6 +50,8 @@ void ReadAveragePool(GraphReader& reader);
 // between two Transpose on images.
 bool WriteNormalization(LayerWriter& writer, std::string_view type);
 void ReadNormalization(GraphReader& reader);
+// Instance normalizations whose scale and offset come from elsewhere, seven nodes and more.
+bool WriteAdaptive(LayerWriter& writer, std::string_view type);
 void ReadWrappedNormalization(GraphReader& reader);
 
 }  // namespace normkit

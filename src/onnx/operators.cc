@@ -25,7 +25,10 @@ constexpr Operator kOperators[] = {
     {"LayerNormalization", 17, WriteNormalization, ReadNormalization},
     {"MaxPool", 13, WriteMaxPool, ReadMaxPool},
     {"Mul", 13, nullptr, nullptr},
+    {"Pad", 13, WritePad, ReadPad},
     {"RMSNormalization", 23, WriteNormalization, ReadNormalization},
+    {"Reshape", 13, WriteAdaptive, nullptr},  // of scale and offset
+    {"Resize", 13, WriteResize, ReadResize},
     {"Softmax", 13, WriteSoftmax, ReadSoftmax},
     {"Sub", 13, nullptr, nullptr},
     {"Sum", 13, WriteSum, ReadAddition},

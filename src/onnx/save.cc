@@ -30,14 +30,22 @@ int IrVersionFor(int opset) {
 }
 
 // BSSC, as networks run, is [N,C,H,W] in the file; BC is [N,C].
-void DescribeValue(const std::string& name, const Layout& layout, onnx::ValueInfoProto* info) {
+void DescribeValue(const std::string& name, const Layout& layout, ImageSizes sizes,
+                   onnx::ValueInfoProto* info) {
   info->set_name(name);
   onnx::TypeProto::Tensor* tensor = info->mutable_type()->mutable_tensor_type();
   tensor->set_elem_type(onnx::TensorProto::FLOAT);
   tensor->mutable_shape()->add_dim()->set_dim_param("N");
   tensor->mutable_shape()->add_dim()->set_dim_value(layout.channels());
-  for (const Axis& axis : layout.axes())
-    if (axis.label == kS) tensor->mutable_shape()->add_dim()->set_dim_value(axis.size);
+  const char* any = "H";
+  for (const Axis& axis : layout.axes()) {
+    if (axis.label != kS) continue;
+    onnx::TensorShapeProto::Dimension* dim = tensor->mutable_shape()->add_dim();
+    if (sizes == ImageSizes::kFixed)
+      dim->set_dim_value(axis.size);
+    else
+      dim->set_dim_param(std::exchange(any, "W"));
+  }
 }
 
 void CheckWritable(const Layer& layer, const Layout& output) {
@@ -62,7 +70,8 @@ int OwnerOf(const Graph& graph, const LayerRecord& record) {
 }
 
 // Writes all nodes and constants; properties of layers go to `metadata`.
-void WriteGraph(const Network& network, onnx::GraphProto* graph, Metadata* metadata) {
+void WriteGraph(const Network& network, ImageSizes sizes, onnx::GraphProto* graph,
+                Metadata* metadata) {
   GraphWriter writer(graph);
   const Graph& from = network.graph;
   std::map<Value, std::string> names;
@@ -77,8 +86,8 @@ void WriteGraph(const Network& network, onnx::GraphProto* graph, Metadata* metad
     }
     if (record.layer->is_input()) {  // the graph's own
       inputs.push_back(writer.UniqueName(record.layer->name()));
-      layouts.push_back(from.input_layout());
-      DescribeValue(inputs[0], layouts[0], graph->add_input());
+      layouts.push_back(from.layout(record.output()));
+      DescribeValue(inputs[0], layouts[0], sizes, graph->add_input());
     }
     if (const int owner = OwnerOf(from, record); owner != index)
       Warn("model file: {} has the parameters of '{}'; the file holds a copy for each",
@@ -91,7 +100,7 @@ void WriteGraph(const Network& network, onnx::GraphProto* graph, Metadata* metad
     names[record.output()] = layer.output();
     if (!layer.properties().empty()) metadata->layers[record.layer->name()] = layer.properties();
   }
-  DescribeValue(names.at(from.output()), from.layout(from.output()), graph->add_output());
+  DescribeValue(names.at(from.output()), from.layout(from.output()), sizes, graph->add_output());
 }
 
 }  // namespace
@@ -104,15 +113,18 @@ void CheckModelBytes(double bytes) {
         bytes);
 }
 
-std::string OnnxBytes(const Network& network) {
+std::string OnnxBytes(const Network& network, ImageSizes sizes) {
   if (network.graph.empty()) Fail("model file: the network has no layers, expected some");
   if (const std::string bad = FindBadParameter(network.graph, network.parameters); !bad.empty())
     Fail("model file: {}", bad);
+  if (sizes == ImageSizes::kFixed && network.graph.inputs().size() > 1)
+    Fail("model file: the network has {} inputs, expected 1 (SaveOnnxOfAnySize writes others)",
+         network.graph.inputs().size());
   CheckModelBytes(ParameterBytes(network.graph));  // before they are copied
   onnx::ModelProto model;
   Metadata metadata{.classes = network.classes, .facts = network.facts};
   model.mutable_graph()->set_name("normkit");
-  WriteGraph(network, model.mutable_graph(), &metadata);
+  WriteGraph(network, sizes, model.mutable_graph(), &metadata);
   if (model.graph().node_size() > kMostNodes)
     Fail(
         "model file: the network takes {} nodes, expected at most {}: files with more are not read",
@@ -125,7 +137,10 @@ std::string OnnxBytes(const Network& network) {
   model.add_opset_import()->set_version(opset);
   model.set_producer_name("normkit");
   model.set_producer_version(NORMKIT_VERSION);
-  WriteMetadata(metadata, &model);
+  if (sizes == ImageSizes::kFixed)
+    WriteMetadata(metadata, &model);
+  else
+    WriteFacts(network.facts, &model);
 
   CheckModelBytes(static_cast<double>(model.ByteSizeLong()));
   return model.SerializeAsString();
@@ -133,6 +148,10 @@ std::string OnnxBytes(const Network& network) {
 
 void SaveOnnx(const Network& network, const std::string& path) {
   WriteFile(path, OnnxBytes(network));
+}
+
+void SaveOnnxOfAnySize(const Network& network, const std::string& path) {
+  WriteFile(path, OnnxBytes(network, ImageSizes::kAny));
 }
 
 }  // namespace normkit

@@ -72,6 +72,10 @@ inline std::vector<Sample> NormalizationSamples() {
       OnImages("group_each_images",
                GroupNormalization({.num_groups = GroupNormalizationOptions::kChannelWise})));
   both("rms", [] { return RmsNormalization(); });
+  both("batch_bare", [] { return BatchNormalization({.affine = false}); });
+  both("layer_bare", [] { return LayerNormalization({.affine = false}); });
+  samples.push_back(OnImages("instance_bare_images", InstanceNormalization({.affine = false})));
+  both("rms_bare", [] { return RmsNormalization({.affine = false}); });
   return samples;
 }
 
@@ -101,6 +105,9 @@ inline std::vector<Sample> WindowSamples() {
       "average_pooling_same",
       AveragePooling2d({.pool_size = {3, 2}, .stride = {2, 2}, .padding = Padding::Same()})));
   samples.push_back(OnImages("global_average_pooling", GlobalAveragePooling2d()));
+  samples.push_back(OnImages("reflection_padding",
+                             ReflectionPadding2d({.padding = {false, 1, 2, 0, 3}})));
+  samples.push_back(OnImages("upsampling", Upsampling2d({.scale = {3, 2}})));
   return samples;
 }
 

@@ -75,6 +75,7 @@ class NormalizationKernel : public Kernel {
   bool has_given() const { return op_.statistics != NormalizationSettings::kOwn; }
   size_t AddendInput() const { return op_.mean_input() + (has_given() ? 2 : 0); }
   bool IsAddend(size_t i) const { return op_.addend && i == AddendInput(); }
+  size_t OffsetInput() const { return op_.scale ? 2 : 1; }
 
   // In memory that lies in `saved` and, of the batch, in the outputs.
   template <class Context>
@@ -99,8 +100,8 @@ class NormalizationKernel : public Kernel {
 
 Normalization::ForwardArgs NormalizationKernel::Arguments(const ForwardContext& context) const {
   return {.x = context.x(),
-          .gamma = context.x(1),
-          .beta = op_.offset ? context.x(2) : nullptr,
+          .gamma = op_.scale ? context.x(1) : nullptr,
+          .beta = op_.offset ? context.x(OffsetInput()) : nullptr,
           .y = context.y(),
           .addend = op_.addend ? context.x(AddendInput()) : nullptr};
 }
@@ -163,13 +164,13 @@ void NormalizationKernel::Backward(const BackwardContext& context) {
   Normalization::BackwardArgs args;
   args.x = context.x();
   args.dy = context.dy();
-  args.gamma = context.x(1);
-  args.beta = op_.offset ? context.x(2) : nullptr;
+  args.gamma = op_.scale ? context.x(1) : nullptr;
+  args.beta = op_.offset ? context.x(OffsetInput()) : nullptr;
   args.mean = saved.mean;
   args.rstd = saved.rstd;
   args.fixed_statistics = op_.statistics == NormalizationSettings::kGiven;
-  args.dgamma = context.dx(1);
-  args.dbeta = op_.offset ? context.dx(2) : nullptr;
+  args.dgamma = op_.scale ? context.dx(1) : nullptr;
+  args.dbeta = op_.offset ? context.dx(OffsetInput()) : nullptr;
   args.dx = context.dx();
   args.y = op_.addend ? context.y() : nullptr;
   args.daddend = op_.addend ? context.dx(AddendInput()) : nullptr;
@@ -197,15 +198,13 @@ class NormalizationOp : public Op {
 
   std::vector<ArrayType> Infer(std::span<const OpInput> inputs) const override {
     const Layout x = Labelled(inputs[0].type.shape);
-    if (inputs[1].type.shape.size() != x.channels())
-      Fail("scale has {} values, expected {} (channels of x, {})", inputs[1].type.shape.size(),
-           x.channels(), x.ToString());
     const size_t parameters = normalization_.mean_input() +
                               (normalization_.statistics == NormalizationSettings::kOwn ? 0 : 2);
-    for (size_t i = 2; i < parameters; ++i)
-      if (inputs[i].type.shape.size() != x.channels())
-        Fail("parameter {} has {} values, expected {} (channels of x, {})", i,
-             inputs[i].type.shape.size(), x.channels(), x.ToString());
+    for (size_t i = 1; i < parameters; ++i)
+      if (const int64_t size = inputs[i].type.shape.size(); size != x.channels())
+        Fail("{} has {} values, expected {} (channels of x, {})",
+             i == 1 && normalization_.scale ? "scale" : fmt::format("parameter {}", i), size,
+             x.channels(), x.ToString());
     std::vector<ArrayType> outputs{inputs[0].type};
     if (normalization_.statistics == NormalizationSettings::kBatch)
       outputs.resize(3, {DType::kF64, Layout({{kC, x.SizeOf(normalization_.spec->running)}})});

@@ -9,7 +9,7 @@
 
 namespace normkit::ops {
 
-// Inputs: x, gamma, beta if `offset`, given mean and variance [C] unless kOwn, an addend if
+// Inputs: x, gamma if `scale`, beta if `offset`, given mean and variance [C] unless kOwn, an addend if
 // `addend`. Outputs: y; kBatch: also the mean and variance [C] of the batch, f64, in training.
 struct NormalizationSettings {
   // Whose statistics: x's own; those of the batch in training, given ones in prediction; given.
@@ -17,7 +17,7 @@ struct NormalizationSettings {
 
   const NormSpec* spec = nullptr;  // a row of the table
   Statistics statistics = kOwn;
-  bool offset = true;
+  bool scale = true, offset = true;
   bool addend = false;       // y = activation(gamma xhat + beta + addend)
   NormOptions options = {};  // epsilon, num_groups, activation; name, for messages
   // What the axes of x mean, "BSSC", where their labels do not say it; "": they do.
@@ -25,10 +25,14 @@ struct NormalizationSettings {
   // x is rows of channels, whatever its axes mean: this one and those behind it; -1: it is not.
   int rows_to = -1;
 
-  size_t mean_input() const { return offset ? 3 : 2; }
+  size_t mean_input() const { return 1 + size_t{scale} + size_t{offset}; }
 };
 
 OpPtr MakeNormalization(const NormalizationSettings& normalization);
+
+// x [B,..,C], gamma [B,C] and beta [B,C], which may be computed, as in adaptive instance
+// normalization (Huang & Belongie 2017): y = gamma xhat + beta, each observation with its own.
+OpPtr AdaptiveNormalization(const NormSpec& spec, const NormOptions& options);
 
 // The same with what stands behind it, where `op` is one of MakeNormalization without.
 OpPtr WithActivation(const Op& op, Activation activation, bool addend);

@@ -42,6 +42,9 @@ OpPtr GlobalAverage();  // [B, space, C] -> [B, 1, .., C]
 
 OpPtr MatrixProduct();  // x [B,I], weights [O,I] and perhaps bias [O] -> x W^T + b, [B,O]
 OpPtr Softmax();        // over the last axis
+// x [B, .., C] -> [B, C, C], x^T x divided by the rows of an observation: how its channels go
+// together, wherever (Gatys et al. 2016).
+OpPtr GramMatrix();
 // a [.., M, K] and b [.., K, N] -> [.., M, N], the axes in front broadcast; one axis is a row of a,
 // a column of b, and goes.
 OpPtr MatrixProducts();

@@ -92,6 +92,14 @@ struct Pooling2dOptions {
   std::array<int64_t, 2> stride{1, 1};
   Padding padding{};
 };
+struct ReflectionPadding2dOptions {
+  std::string name = {};
+  Padding padding = Padding::All(1);  // rows and columns; each less than the image has
+};
+struct Upsampling2dOptions {
+  std::string name = {};
+  std::array<int64_t, 2> scale{2, 2};  // height, width
+};
 struct LeakyReluOptions {
   std::string name = {};
   double scale = 0.01;
@@ -120,6 +128,7 @@ struct NormalizationProperties {
   std::optional<int64_t> num_channels = {};  // empty: the input's
   OperationDimension operation_dimension = OperationDimension::kBatchExcluded;  // layer
   std::vector<float> trained_mean = {}, trained_variance = {};  // batch; empty: 0 and 1 at first
+  bool affine = true;  // false: neither scale nor offset, y = xhat
   std::vector<float> scale = {}, offset = {};                   // empty: from the initializers
   double mean_decay = 0.1, variance_decay = 0.1;                // batch
   Initializer scale_initializer = Initializer::kOnes;
@@ -134,6 +143,21 @@ using LayerNormalizationOptions = NormalizationProperties;
 using InstanceNormalizationOptions = NormalizationProperties;
 using GroupNormalizationOptions = NormalizationProperties;
 using RmsNormalizationOptions = NormalizationProperties;
+
+// Instance normalization whose scale and offset come from elsewhere.
+struct AdaptiveNormalizationOptions {
+  std::string name = {};
+  double epsilon = 1e-5;
+};
+struct ConditionalNormalizationOptions {
+  std::string name = {};
+  int64_t num_styles = 0;
+  double epsilon = 1e-5;
+  Initializer scale_initializer = Initializer::kOnes;
+  Initializer offset_initializer = Initializer::kZeros;
+  double scale_learn_rate_factor = 1, offset_learn_rate_factor = 1, scale_l2_factor = 1,
+         offset_l2_factor = 1;
+};
 
 // What every norm layer becomes: NORM IS ONE LAYER CLASS that holds a spec
 // (src/nn/layers/normalization.h). Each function checks its properties and throws Error that names
@@ -157,6 +181,10 @@ NORMKIT_API LayerPtr Sigmoid(const std::string& name = "");
 NORMKIT_API LayerPtr Gelu(const std::string& name = "");
 NORMKIT_API LayerPtr MaxPooling2d(const Pooling2dOptions& options);
 NORMKIT_API LayerPtr AveragePooling2d(const Pooling2dOptions& options);
+// Rows and columns around an image that are the mirror of those inside, the edge not repeated.
+NORMKIT_API LayerPtr ReflectionPadding2d(const ReflectionPadding2dOptions& options = {});
+// Each element `scale` times along height and width.
+NORMKIT_API LayerPtr Upsampling2d(const Upsampling2dOptions& options = {});
 NORMKIT_API LayerPtr GlobalAveragePooling2d(const std::string& name = "");
 // From the rows of each sequence, TC, to one, BC: their mean, or the last.
 NORMKIT_API LayerPtr GlobalAveragePooling1d(const std::string& name = "");
@@ -176,5 +204,14 @@ NORMKIT_API LayerPtr LayerNormalization(const NormalizationProperties& propertie
 NORMKIT_API LayerPtr InstanceNormalization(const NormalizationProperties& properties = {});
 NORMKIT_API LayerPtr GroupNormalization(const NormalizationProperties& properties);
 NORMKIT_API LayerPtr RmsNormalization(const NormalizationProperties& properties = {});
+// Of x [B,S,S,C], scale [B,C] and offset [B,C], which other layers give: y = scale xhat + offset,
+// statistics as InstanceNormalization (Huang & Belongie 2017).
+NORMKIT_API LayerPtr
+AdaptiveInstanceNormalization(const AdaptiveNormalizationOptions& options = {});
+// Of x and weights of the styles w [B,num_styles]: the same with scale = w scales^T and offset = w
+// offsets^T, parameters "scale" and "offset" [C,num_styles]. Weights of 1 and zeros choose a style
+// (Dumoulin et al. 2017), others mix them.
+NORMKIT_API LayerPtr
+ConditionalInstanceNormalization(const ConditionalNormalizationOptions& options);
 
 }  // namespace normkit

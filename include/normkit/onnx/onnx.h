@@ -14,6 +14,10 @@ namespace normkit {
 // one, never a part.
 NORMKIT_API void SaveOnnx(const Network& network, const std::string& path);
 
+// Writes a model of images of any size: H and W are dynamic too. The facts become entries of
+// metadata_props under their own names ("Image.NominalPixelRange"). ImportOnnx reads it.
+NORMKIT_API void SaveOnnxOfAnySize(const Network& network, const std::string& path);
+
 // Reads what SaveOnnx wrote, bit for bit. Throws Error naming file, node, given and expected.
 NORMKIT_API Network LoadOnnx(const std::string& path);
 

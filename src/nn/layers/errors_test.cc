@@ -45,9 +45,9 @@ TEST(LayerErrorsTest, Graph) {
   EXPECT_EQ(ErrorOf([&] { graph.Add(Relu("r"), {1}); }),
             "ReLU 'r': reads value 1, expected 0 to 0");
   EXPECT_EQ(ErrorOf([&] { graph.Add(Relu("r"), std::vector<Value>{}); }),
-            "ReLU 'r': no inputs given, expected at least 1 (only the first layer has none)");
+            "ReLU 'r': no inputs given, expected at least 1 (only input layers have none)");
   EXPECT_EQ(ErrorOf([&] { graph.Add(FeatureInput({.name = "two", .num_features = 1}), {0}); }),
-            "feature input 'two': 1 inputs given, expected none: an input layer is the first");
+            "feature input 'two': 1 inputs given, expected none: observations come in here");
   EXPECT_EQ(ErrorOf([&] { graph.Add(Relu("r"), {0, 0}); }), "ReLU 'r': 2 inputs given, expected 1");
   EXPECT_EQ(graph.num_layers(), 1);
   graph.Add(Relu());

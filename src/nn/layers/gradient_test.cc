@@ -22,6 +22,7 @@
 #include "src/ops/binary.h"
 #include "src/ops/elementwise.h"
 #include "src/ops/functions.h"
+#include "src/ops/normalization.h"
 #include "src/ops/ops.h"
 #include "src/ops/resize.h"
 
@@ -145,6 +146,10 @@ std::vector<Case> OpCases() {
   add("ReduceMean", ops::Reduce(ops::Reduction::kMean, {1, 2}), {image});
   add("ReduceSum", ops::Reduce(ops::Reduction::kSum, {0, -1}), {image});
   add("ReduceSumOfSquares", ops::Reduce(ops::Reduction::kSumOfSquares, {3}), {image});
+  for (const NormSpec* spec : {&kInstanceNorm, &kLayerNorm})
+    add("AdaptiveNormalization", ops::AdaptiveNormalization(*spec, {.epsilon = 0.01}),
+        {Image(3, 2, 5, 6)}, {}, false, {{3, 6}, {3, 6}});
+  add("Gram", ops::GramMatrix(), {Image(2, 4, 3, 5)});
   add("MatrixProducts", ops::MatrixProducts(), {Image(2, 3, 4, 5), Image(2, 3, 5, 2)});
   const ops::Window window{.size = {3, 2}, .stride = {2, 1}, .padding = {false, 1, 0, 0, 1}};
   add("TransposedConvolution", ops::TransposedConvolution(window, 1), {image}, {}, false,
@@ -271,6 +276,15 @@ std::vector<Case> Cases() {
         "GroupNormalization",
         [groups] { return GroupNormalization({.num_groups = groups, .epsilon = 0.01}); },
         groups != GroupNormalizationOptions::kChannelWise);
+  norm(
+      "BatchNormalizationWithoutScale",
+      [] { return BatchNormalization({.epsilon = 0.01, .affine = false}); }, true);
+  norm(
+      "InstanceNormalizationWithoutScale",
+      [] { return InstanceNormalization({.epsilon = 0.01, .affine = false}); }, false);
+  norm(
+      "RmsNormalizationWithoutScale",
+      [] { return RmsNormalization({.epsilon = 0.01, .affine = false}); }, true);
   norm(
       "RmsNormalization", [] { return RmsNormalization({.epsilon = 0.01}); }, true);
   const auto rows = [&](const char* name, std::function<LayerPtr()> make) {

@@ -14,7 +14,7 @@ InputNormalization ParseInputNormalization(std::string_view name) {
 
 std::vector<Value> InputLayer::Build(Graph& graph, std::span<const Value> inputs) const {
   if (!inputs.empty())
-    FailLayer(*this, "{} inputs given, expected none: an input layer is the first", inputs.size());
+    FailLayer(*this, "{} inputs given, expected none: observations come in here", inputs.size());
   const Layout observation = Observation();
   const Value x = graph.AddInput({DType::kF32, observation});
   const auto add = [&](const char* name, Initializer::Kind kind) {

@@ -31,6 +31,8 @@ NormalizationLayer::NormalizationLayer(Kind kind, NormalizationProperties proper
       FailLayer(*this, "{} is given, expected none: it is a property of {}", row.name,
                 NormsWith(row));
   CheckProperties(*this, properties_, Bit(kind));
+  if (!properties_.affine && !(properties_.scale.empty() && properties_.offset.empty()))
+    FailLayer(*this, "scale or offset is given, expected none: affine is false");
 }
 
 std::string_view NormalizationLayer::type() const { return RowOf(kind_).type; }
@@ -90,7 +92,9 @@ void NormalizationLayer::CheckSaysSomething(const Layout& x) const {
   FailLayer(*this,
             "each statistic is of one value of x ({}), so that the output would be {} whatever "
             "the input; expected {}",
-            x.ToString(), has_offset() ? "the offset" : "the scale with the sign of x",
+            x.ToString(),
+            RowOf(kind_).has_offset ? (has_offset() ? "the offset" : "0")
+                                    : "the scale with the sign of x",
             RowOf(kind_).more_values);
 }
 
@@ -109,11 +113,13 @@ std::vector<Value> NormalizationLayer::Build(Graph& graph, std::span<const Value
                                         learn_rate_factor,
                                         l2_factor}));
   };
-  add("scale", p.scale, p.scale_initializer, true, p.scale_learn_rate_factor, p.scale_l2_factor);
+  if (p.affine)
+    add("scale", p.scale, p.scale_initializer, true, p.scale_learn_rate_factor, p.scale_l2_factor);
   if (has_offset())
     add("offset", p.offset, p.offset_initializer, true, p.offset_learn_rate_factor,
         p.offset_l2_factor);
-  ops::NormalizationSettings op{.spec = &SpecFor(x), .offset = has_offset()};
+  ops::NormalizationSettings op{
+      .spec = &SpecFor(x), .scale = p.affine, .offset = has_offset()};
   if (kind_ == Kind::kBatch) {
     add("trained_mean", p.trained_mean, Initializer::kZeros, false, 0, 0);
     add("trained_variance", p.trained_variance, Initializer::kOnes, false, 0, 0);
@@ -138,7 +144,7 @@ std::string NormalizationLayer::Description() const {
     else
       text = fmt::format("{} groups, ", p.num_groups);
   }
-  return text + fmt::format("epsilon {}", p.epsilon);
+  return text + fmt::format("epsilon {}{}", p.epsilon, p.affine ? "" : ", no scale and offset");
 }
 
 bool MovesStatistics(const NormalizationLayer& layer) {

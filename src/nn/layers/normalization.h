@@ -7,7 +7,7 @@
 
 namespace normkit {
 
-// Parameters: "scale" and (but for rms) "offset", [C], trainable; batch also "trained_mean" and
+// Parameters, where it is affine: "scale" and (but for rms) "offset", [C], trainable; batch also "trained_mean" and
 // "trained_variance", [C], which training moves.
 class NormalizationLayer : public Layer {
  public:
@@ -17,7 +17,7 @@ class NormalizationLayer : public Layer {
 
   Kind kind() const { return kind_; }
   const NormalizationProperties& options() const { return properties_; }
-  bool has_offset() const { return RowOf(kind_).has_offset; }
+  bool has_offset() const { return properties_.affine && RowOf(kind_).has_offset; }
   const NormSpec& SpecFor(const Layout& x) const;
   int64_t GroupsFor(const Layout& x) const;  // 1 but for group normalization
 
