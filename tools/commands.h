@@ -31,5 +31,6 @@ void AddBench(const Command& app);
 void AddRun(const Command& app);
 void AddStylize(const Command& app);
 void AddImage(const Command& app);
+void AddStyle(const Command& app);
 
 }  // namespace normkit::tools

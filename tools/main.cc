@@ -24,7 +24,7 @@ namespace {
 using AddFunction = void (*)(const Command&);
 const std::vector<AddFunction> kCommands = {AddTrain,   AddEval,      AddPredict, AddInspect,
                                             AddCompare, AddNormalize, AddBench,   AddRun,
-                                            AddStylize, AddImage,     AddHelp};
+                                            AddStylize, AddStyle,     AddImage,   AddHelp};
 
 constexpr int kDone = 0, kFailed = 1;
 

@@ -26,6 +26,10 @@ pre { overflow-x: auto; margin: .75rem 0; padding: .75rem 1rem; border-radius: 6
   font-variant-numeric: tabular-nums; }
 .plots { display: flex; flex-wrap: wrap; gap: 1rem; margin: 1rem 0; }
 .plots svg { flex: 1 1 30rem; min-width: 0; max-width: 52rem; height: auto; }
+.pictures { display: flex; flex-wrap: wrap; gap: .75rem; margin: .75rem 0; }
+.pictures figure { margin: 0; max-width: 100%; }
+.pictures img { display: block; max-width: 100%; border-radius: 4px; image-rendering: auto; }
+.pictures figcaption { color: var(--quiet); font-size: .85rem; }
 .scroll { overflow-x: auto; margin: 1rem 0; }
 table { border-collapse: collapse; font-size: .9rem; font-variant-numeric: tabular-nums; }
 th, td { padding: .35rem .9rem; border-bottom: 1px solid var(--line); text-align: left;
@@ -48,6 +52,21 @@ std::string TableRow(const char* tag, const std::vector<std::string>& cells,
     row += EscapeHtml(c < cells.size() ? cells[c] : "") + "</" + tag + ">";
   }
   return row + "</tr>\n";
+}
+
+// RFC 4648, section 4.
+std::string Base64(const std::string& bytes) {
+  constexpr const char* kLetters =
+      "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+  std::string text;
+  for (size_t i = 0; i < bytes.size(); i += 3) {
+    uint32_t three = 0;
+    for (size_t k = 0; k < 3; ++k)
+      three = three << 8 | (i + k < bytes.size() ? static_cast<unsigned char>(bytes[i + k]) : 0);
+    for (size_t k = 0; k < 4; ++k)
+      text += i + k <= bytes.size() ? kLetters[three >> (18 - 6 * k) & 63] : '=';
+  }
+  return text;
 }
 
 }  // namespace
@@ -116,6 +135,14 @@ void HtmlPage::Add(const Table& table) {
 }
 
 void HtmlPage::Add(const Plot& plot) { Block(ToSvg(plot), true); }
+
+void HtmlPage::Add(const std::vector<PagePicture>& pictures) {
+  std::string html = "<div class=\"pictures\">\n";
+  for (const PagePicture& picture : pictures)
+    html += "<figure><img alt=\"" + EscapeHtml(picture.caption) + "\" src=\"data:image/png;base64," +
+            Base64(picture.png) + "\">" + Element("figcaption", picture.caption) + "</figure>\n";
+  Block(html + "</div>\n");
+}
 
 std::string HtmlPage::ToString() const {
   const std::string title = EscapeHtml(title_);

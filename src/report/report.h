@@ -44,6 +44,12 @@ std::string ToSvg(const Plot& plot);
 // forbid, become U+FFFD.
 std::string EscapeHtml(const std::string& text);
 
+// A picture inside a page.
+struct PagePicture {
+  std::string caption = {};
+  std::string png = {};  // the bytes of a file
+};
+
 // A self-contained HTML page: no script, nothing loaded from elsewhere. All text is escaped.
 class HtmlPage {
  public:
@@ -55,6 +61,7 @@ class HtmlPage {
   void Figures(const std::vector<std::pair<std::string, std::string>>& figures);
   void Add(const Table& table);
   void Add(const Plot& plot);  // plots added in a row stand side by side where there is room
+  void Add(const std::vector<PagePicture>& pictures);  // side by side
   std::string ToString() const;
 
  private:
