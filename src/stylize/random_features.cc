@@ -1,4 +1,6 @@
 // Random filters on pictures of several sizes.
+#include <algorithm>
+#include <array>
 #include <cmath>
 
 #include "normkit/core/random.h"
@@ -11,55 +13,80 @@ namespace normkit {
 namespace {
 
 constexpr int64_t kSize = 5, kChannels = 3, kTaps = kSize * kSize;
-constexpr int64_t kFilters = 32;
-// Filters that see differences alone; the others see colours too, which are larger numbers.
-constexpr int64_t kOfDifferences = 24;
-constexpr float kGain = 3;  // of the first
+constexpr int64_t kStyleFilters = 48, kContentFilters = 16;
+// Filters of style: the first see differences of brightness, the next those of colours, and the
+// others colours themselves, whose numbers are larger.
+constexpr int64_t kOfBrightness = 24, kOfDifferences = 40;
+constexpr double kGain = 3;  // of differences
+constexpr int kContentScales[] = {1, 2};
 
 class RandomFeaturesOfScales : public StyleFeatures {
  public:
   RandomFeaturesOfScales(uint64_t seed, int scales) : seed_(seed), scales_(scales) {}
 
   std::string Description() const override {
-    return fmt::format("{} random filters {}x{} at each of {} scales", kFilters, kSize, kSize,
+    return fmt::format("{} random filters {}x{} at each of {} scales", kStyleFilters, kSize, kSize,
                        scales_);
   }
   int64_t SmallestSide() const override { return kSize << (scales_ - 1); }
 
-  FeatureValues AddTo(Graph& graph, Value pictures) const override {
+  FeatureValues AddTo(Graph& graph, Value pictures, Of of) const override {
     const GraphMath math(graph);
     FeatureValues values;
     Value x = math.Subtract(pictures, math.Number(0.5f));
     for (int scale = 0; scale < scales_; ++scale) {
       if (scale > 0)
         x = math.Apply(ops::Pooling(ops::Pool::kAverage, {.size = {2, 2}, .stride = {2, 2}}), {x});
-      const Value weights = math.Floats({kFilters, kChannels, kSize, kSize}, Filters(scale));
-      const Value found =
-          math.Apply(ops::Convolution({.size = {kSize, kSize}}, 1), {x, weights});
-      values.style.push_back(
-          math.Apply(ops::MakeElementwise(ops::FindElementwise("relu")), {found}));
-      if (scale == 1 || scales_ == 1) values.content.push_back(values.style.back());
+      if (of == kResults)
+        values.style.push_back(Found(math, x, kStyleFilters, StyleFilters(scale)));
+      if (std::ranges::find(kContentScales, scale) != std::end(kContentScales))
+        values.content.push_back(Found(math, x, kContentFilters, ContentFilters(scale)));
     }
     return values;
   }
 
  private:
+  static Value Found(const GraphMath& math, Value x, int64_t filters,
+                     const std::vector<float>& weights) {
+    const Value found =
+        math.Apply(ops::Convolution({.size = {kSize, kSize}}, 1),
+                   {x, math.Floats({filters, kChannels, kSize, kSize}, weights)});
+    return math.Apply(ops::MakeElementwise(ops::FindElementwise("relu")), {found});
+  }
+
+  // What a filter sees of colours: brightness, a difference of colours, or a mixture.
+  enum Sees { kBrightness, kColours, kAll };
+
+  // One plane of numbers around 0, of differences with a sum of 0, times a weight a channel.
+  static void AddFilter(Random& random, Sees sees, std::vector<float>& filters) {
+    std::array<double, kTaps> plane;
+    double sum = 0;
+    for (double& w : plane) sum += w = std::sqrt(1.0 / kTaps) * random.Normal();
+    if (sees != kAll)
+      for (double& w : plane) w = kGain * (w - sum / kTaps);
+    std::array<double, kChannels> colour{1, 1, 1};
+    if (sees != kBrightness)
+      for (double& weight : colour) weight = random.Normal();
+    const double mean = (colour[0] + colour[1] + colour[2]) / kChannels;
+    if (sees == kColours)
+      for (double& weight : colour) weight = 2 * (weight - mean);
+    for (const double weight : colour)
+      for (const double w : plane) filters.push_back(static_cast<float>(weight / kChannels * w));
+  }
+
   // [filters, channels, height, width].
-  std::vector<float> Filters(int scale) const {
+  std::vector<float> StyleFilters(int scale) const {
     Random random(seed_, static_cast<uint64_t>(scale));
     std::vector<float> filters;
-    const double deviation = std::sqrt(2.0 / (kChannels * kTaps));
-    for (int64_t f = 0; f < kFilters; ++f)
-      for (int64_t c = 0; c < kChannels; ++c) {
-        double sum = 0;
-        for (int64_t i = 0; i < kTaps; ++i) {
-          filters.push_back(static_cast<float>(deviation * random.Normal()));
-          sum += filters.back();
-        }
-        if (f >= kOfDifferences) continue;
-        const auto mean = static_cast<float>(sum / kTaps);
-        for (auto w = filters.end() - kTaps; w != filters.end(); ++w) *w = kGain * (*w - mean);
-      }
+    for (int64_t f = 0; f < kStyleFilters; ++f)
+      AddFilter(random, f < kOfBrightness ? kBrightness : f < kOfDifferences ? kColours : kAll,
+                filters);
+    return filters;
+  }
+  std::vector<float> ContentFilters(int scale) const {
+    Random random(seed_, static_cast<uint64_t>(scales_ + scale));
+    std::vector<float> filters;
+    for (int64_t f = 0; f < kContentFilters; ++f) AddFilter(random, kBrightness, filters);
     return filters;
   }
 
@@ -70,7 +97,7 @@ class RandomFeaturesOfScales : public StyleFeatures {
 }  // namespace
 
 std::shared_ptr<const StyleFeatures> RandomFeatures(uint64_t seed, int scales) {
-  if (scales < 1 || scales > 8) Fail("random features: {} scales, expected 1 to 8", scales);
+  if (scales < 3 || scales > 8) Fail("random features: {} scales, expected 3 to 8", scales);
   return std::make_shared<RandomFeaturesOfScales>(seed, scales);
 }
 

@@ -23,13 +23,16 @@ class StyleFeatures {
   virtual std::string Description() const = 0;
   // The smallest side of pictures that they can be found in.
   virtual int64_t SmallestSide() const = 0;
-  // Adds to the graph what they are of `pictures`, [B,H,W,3] of 0 to 1. Nothing of it is trained.
-  virtual FeatureValues AddTo(Graph& graph, Value pictures) const = 0;
+  // Adds to the graph what they are of `pictures`, [B,H,W,3] of 0 to 1; of contents those of style
+  // are left out. Nothing of it is trained.
+  enum Of { kResults, kContents };
+  virtual FeatureValues AddTo(Graph& graph, Value pictures, Of of) const = 0;
 };
 
-// The picture at full size, halved, ... : at each of `scales` sizes random filters, 5x5, and ReLU
-// (random weights do for textures, Ustyuzhaninov et al. 2016, and for what is where, He et al.
-// 2016). Content is told from the second scale.
+// The picture at full size, halved, ... : at each of `scales` sizes random filters and ReLU (random
+// weights do for textures, Ustyuzhaninov et al. 2016, and for what is where, He et al. 2016).
+// Content is told by filters of their own that see differences of brightness at the second and
+// third size: colours are left to the style.
 std::shared_ptr<const StyleFeatures> RandomFeatures(uint64_t seed, int scales = 4);
 
 // Of a network that reads pictures and has convolutions, such as VGG. `style` and `content` name

@@ -48,7 +48,7 @@ StyleTargets TargetsOf(const StyleFeatures& features, const std::vector<Image>& 
                                                            int64_t{3}});
     const Value picture = graph.AddInput({DType::kF32, layout});
     ExecutorOptions options;
-    for (const Value place : features.AddTo(graph, picture).style)
+    for (const Value place : features.AddTo(graph, picture, StyleFeatures::kResults).style)
       options.keep.push_back(GraphMath(graph).Apply(ops::GramMatrix(), {place}));
     Executor executor(graph, options);
     executor.SetShapes(std::span(&layout, 1));
@@ -110,8 +110,8 @@ Value StyleLossLayer::Variation(Graph& graph, Value y) const {
 
 std::vector<Value> StyleLossLayer::Build(Graph& graph, std::span<const Value> inputs) const {
   const GraphMath math(graph);
-  const FeatureValues of_y = features_->AddTo(graph, inputs[0]),
-                      of_x = features_->AddTo(graph, inputs[1]);
+  const FeatureValues of_y = features_->AddTo(graph, inputs[0], StyleFeatures::kResults),
+                      of_x = features_->AddTo(graph, inputs[1], StyleFeatures::kContents);
   Value content = -1;
   for (size_t i = 0; i < of_y.content.size(); ++i) {
     const Value term =
