@@ -41,7 +41,7 @@ constexpr size_t kShown = 4;
 
 struct StyleArgs {
   std::string action, content = kSynthetic, output, norm = "instance", features, add_to;
-  std::vector<std::string> styles;
+  std::vector<std::string> styles, style_nodes, content_nodes;
   int64_t style_size = 0;
   StyleTrainingOptions options;
   int threads = 0;
@@ -133,8 +133,9 @@ class StyleRun {
         shown_(Shown(args, contents)),
         styles_(Styles(args)),
         trainer_(args.options,
-                 args.features.empty() ? RandomFeatures(args.options.seed)
-                                       : FeaturesOfNetwork(args.features),
+                 args.features.empty()
+                     ? RandomFeatures(args.options.seed)
+                     : FeaturesOfNetwork(args.features, args.style_nodes, args.content_nodes),
                  styles_, std::move(contents)),
         progress_(args.options.steps) {
     if (!args.add_to.empty()) trainer_.AddStyleTo(ImportOnnx(args.add_to).network);
@@ -292,6 +293,16 @@ void AddStyle(const Command& app) {
   AddText(command, "--features", args->features, "FILE",
           "A network whose features tell style and content, ONNX, such as VGG")
       .Default("random filters");
+  const auto add_nodes = [&](const char* name, std::vector<std::string>& nodes,
+                             const std::string& what) {
+    AddList(command, name, "NODE,...", "names of nodes",
+            "Nodes of --features, ReLU, that tell " + what,
+            [&nodes](const std::vector<std::string>& texts) { nodes = texts; })
+        .Default("auto");
+  };
+  add_nodes("--style-nodes", args->style_nodes,
+            "the style; auto: the last at each of the first four sizes");
+  add_nodes("--content-nodes", args->content_nodes, "content; auto: the second of these");
   AddText(command, "--add-to", args->add_to, "FILE",
           "Train nothing but one more style of this network: the last of --style");
   AddTrainingOptions(command, *args);

@@ -37,8 +37,10 @@ class RandomFeaturesOfScales : public StyleFeatures {
     for (int scale = 0; scale < scales_; ++scale) {
       if (scale > 0)
         x = math.Apply(ops::Pooling(ops::Pool::kAverage, {.size = {2, 2}, .stride = {2, 2}}), {x});
-      if (of == kResults)
+      if (of == kResults) {
         values.style.push_back(Found(math, x, kStyleFilters, StyleFilters(scale)));
+        if (scale + 2 < scales_) values.style.push_back(Deeper(math, values.style.back(), scale));
+      }
       if (std::ranges::find(kContentScales, scale) != std::end(kContentScales))
         values.content.push_back(Found(math, x, kContentFilters, ContentFilters(scale)));
     }
@@ -52,6 +54,30 @@ class RandomFeaturesOfScales : public StyleFeatures {
         math.Apply(ops::Convolution({.size = {kSize, kSize}}, 1),
                    {x, math.Floats({filters, kChannels, kSize, kSize}, weights)});
     return math.Apply(ops::MakeElementwise(ops::FindElementwise("relu")), {found});
+  }
+
+  // Filters 3x3 on what was found, halved: of several of these side by side.
+  Value Deeper(const GraphMath& math, Value found, int scale) const {
+    constexpr int64_t kDeepSize = 3;
+    Random random(seed_, static_cast<uint64_t>(2 * scales_ + scale));
+    std::vector<float> weights;
+    for (int64_t f = 0; f < kStyleFilters; ++f) {
+      const size_t begin = weights.size();
+      double sum = 0;
+      for (int64_t i = 0; i < kStyleFilters * kDeepSize * kDeepSize; ++i) {
+        weights.push_back(static_cast<float>(
+            std::sqrt(2.0 / (kStyleFilters * kDeepSize * kDeepSize)) * random.Normal()));
+        sum += static_cast<double>(weights.back());
+      }
+      for (size_t i = begin; i < weights.size(); ++i)
+        weights[i] -= static_cast<float>(sum / static_cast<double>(weights.size() - begin));
+    }
+    const Value halved = math.Apply(
+        ops::Pooling(ops::Pool::kAverage, {.size = {2, 2}, .stride = {2, 2}}), {found});
+    const Value deep = math.Apply(
+        ops::Convolution({.size = {kDeepSize, kDeepSize}}, 1),
+        {halved, math.Floats({kStyleFilters, kStyleFilters, kDeepSize, kDeepSize}, weights)});
+    return math.Apply(ops::MakeElementwise(ops::FindElementwise("relu")), {deep});
   }
 
   // What a filter sees of colours: brightness, a difference of colours, or a mixture.

@@ -11,7 +11,7 @@
 namespace normkit {
 
 struct StyleLossWeights {
-  double content = 1, style = 1, variation = 0.1;
+  double content = 0.05, style = 1, variation = 0.05;
 };
 
 // The Gram matrices of pictures, one set a style: of each of the features' places [C,C].
