@@ -51,7 +51,9 @@ struct StyleArgs {
 std::string WithEnding(const std::string& output, const char* ending) {
   return std::filesystem::path(output).replace_extension(ending).string();
 }
-std::string CheckpointOf(const StyleArgs& args) { return WithEnding(args.output, ".checkpoint.npz"); }
+std::string CheckpointOf(const StyleArgs& args) {
+  return WithEnding(args.output, ".checkpoint.npz");
+}
 std::string PageOf(const StyleArgs& args) { return WithEnding(args.output, ".html"); }
 
 // ---- What it learns from ------------------------------------------------------------------------
@@ -110,9 +112,10 @@ void CheckOutput(const StyleArgs& args) {
     Fail("{}: is not there, expected the checkpoint of the run to go on with", checkpoint);
   if (!args.resume && !args.overwrite) {
     if (stopped)
-      Fail("{}: the checkpoint of another run, expected none; --resume goes on with it, "
-           "--overwrite replaces it",
-           checkpoint);
+      Fail(
+          "{}: the checkpoint of another run, expected none; --resume goes on with it, "
+          "--overwrite replaces it",
+          checkpoint);
     if (std::filesystem::exists(args.output))
       Fail("{}: is there already, expected another name; --overwrite replaces it", args.output);
   }
@@ -188,10 +191,10 @@ class StyleRun {
   }
 
   void WritePage() const {
-    WriteFile(PageOf(args_), StyleReport(trainer_, snapshots_,
-                                         {"normkit style train -o " + args_.output,
-                                          StyleNames(args_), styles_, shown_, args_.options.steps,
-                                          distances_}));
+    WriteFile(PageOf(args_),
+              StyleReport(trainer_, snapshots_,
+                          {"normkit style train -o " + args_.output, StyleNames(args_), styles_,
+                           shown_, args_.options.steps, distances_}));
   }
 
   const StyleArgs& args_;
@@ -225,10 +228,11 @@ void Print(const StyleArgs& args, const StyleRun& run) {
     table.rows.push_back({one.style, fmt::format("{:.4f}", one.results),
                           fmt::format("{:.4f}", one.content_pictures),
                           fmt::format("{:.1f} x", one.ratio())});
-  fmt::print("{}Trained {} steps in {}\nModel    {}\nReport   {}\nUse it   normkit stylize "
-             "photo.jpg --model {} -o out.png\n",
-             ToText(table), last.step, FormatDuration(last.seconds), args.output, PageOf(args),
-             args.output);
+  fmt::print(
+      "{}Trained {} steps in {}\nModel    {}\nReport   {}\nUse it   normkit stylize "
+      "photo.jpg --model {} -o out.png\n",
+      ToText(table), last.step, FormatDuration(last.seconds), args.output, PageOf(args),
+      args.output);
 }
 
 void RunStyle(StyleArgs& args) {
@@ -285,7 +289,8 @@ void AddStyle(const Command& app) {
               fmt::format("{}", fmt::join(SyntheticStyles(), ", ")),
           [args](const std::vector<std::string>& texts) { args->styles = texts; })
       .Required();
-  AddText(command, "-o,--output", args->output, "FILE", "The network, .onnx; its report, .html, beside it")
+  AddText(command, "-o,--output", args->output, "FILE",
+          "The network, .onnx; its report, .html, beside it")
       .Required();
   AddText(command, "--content", args->content, "DIR",
           "A folder of pictures to learn on, or synthetic: 400 that are drawn")

@@ -75,8 +75,8 @@ std::string StyleReport(const StyleTrainer& trainer, const std::vector<StyleSnap
     for (size_t s = 0; s < snapshot->styled.size(); ++s) {
       pictures.clear();
       for (const Image& styled : snapshot->styled[s])
-        pictures.push_back(ToPicture(
-            fmt::format("{}, step {}", facts.style_names[s], snapshot->step), styled));
+        pictures.push_back(
+            ToPicture(fmt::format("{}, step {}", facts.style_names[s], snapshot->step), styled));
       page.Add(pictures);
     }
   page.Heading("Options");

@@ -26,7 +26,7 @@ struct StyleReportFacts {
   std::string command;
   std::vector<std::string> style_names;
   std::vector<Image> styles, contents;
-  int64_t steps = 0;                      // of the whole training
+  int64_t steps = 0;                     // of the whole training
   std::vector<StyleDistance> distances;  // empty: not done yet
 };
 

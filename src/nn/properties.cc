@@ -332,9 +332,9 @@ const PropertyTable& TableFor(const ReflectionPadding2dOptions&) {
 
 const PropertyTable& TableFor(const Upsampling2dOptions&) {
   using O = Upsampling2dOptions;
-  static const PropertyTable table = Keep<O>(
-      {Row<&O::scale>("scale", "how often each element stands along height and width",
-                      {.range = kWindow, .structural = true})});
+  static const PropertyTable table =
+      Keep<O>({Row<&O::scale>("scale", "how often each element stands along height and width",
+                              {.range = kWindow, .structural = true})});
   return table;
 }
 
@@ -361,8 +361,7 @@ const PropertyTable& TableFor(const ConditionalNormalizationOptions&) {
                                          {.range = kFactor}),
        Row<&O::scale_l2_factor>("scale_l2_factor", "times the L2 regularization, for the scales",
                                 {.range = kFactor}),
-       Row<&O::offset_l2_factor>("offset_l2_factor",
-                                 "times the L2 regularization, for the offsets",
+       Row<&O::offset_l2_factor>("offset_l2_factor", "times the L2 regularization, for the offsets",
                                  {.range = kFactor})});
   return table;
 }

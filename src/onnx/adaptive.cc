@@ -38,8 +38,8 @@ bool WriteAdaptive(LayerWriter& writer, std::string_view) {
   const auto mixed = [&](std::string_view name) {
     const std::vector<int64_t> shape{writer.layouts().at(0).channels(),
                                      layer->options().num_styles};
-    const std::string value = writer.Node(
-        "Gemm", name, {writer.inputs().at(1), writer.ParameterConstant(name, shape)});
+    const std::string value =
+        writer.Node("Gemm", name, {writer.inputs().at(1), writer.ParameterConstant(name, shape)});
     writer.Int("transB", 1);
     return value;
   };

@@ -16,9 +16,8 @@ constexpr int64_t kStyles = 3;
 
 Network Conditional() {
   Graph graph;
-  const Value image = graph.Add(ImageInput({.name = "image",
-                                            .input_size = {8, 8, 3},
-                                            .normalization = InputNormalization::kZscore}));
+  const Value image = graph.Add(ImageInput(
+      {.name = "image", .input_size = {8, 8, 3}, .normalization = InputNormalization::kZscore}));
   const Value style = graph.Add(FeatureInput({.name = "style", .num_features = kStyles}), {});
   const auto norm = [&](const std::string& name, Value x) {
     return graph.Add(ConditionalInstanceNormalization({.name = name, .num_styles = kStyles}),
@@ -46,7 +45,7 @@ Network Conditional() {
 
 // [height,width,3] of one picture and weights of the styles.
 std::vector<float> Answer(const Graph& graph, const Parameters& parameters, int64_t height,
-                       int64_t width) {
+                          int64_t width) {
   Tensor picture(Layout::Make("BSSC", std::vector<int64_t>{1, height, width, 3})),
       style(Layout::Make("BC", std::vector<int64_t>{1, kStyles}));
   Random random(11);

@@ -34,8 +34,8 @@ void ReadPad(GraphReader& reader) {
   if (pads[0] != 0 || pads[1] != 0 || pads[4] != 0 || pads[5] != 0)
     node.Refuse("'{}' is [{}], expected 0 for observations and channels", node.input(1),
                 fmt::join(pads, ","));
-  const ReflectionPadding2dOptions options{
-      .name = node.name(), .padding = {false, pads[2], pads[6], pads[3], pads[7]}};
+  const ReflectionPadding2dOptions options{.name = node.name(),
+                                           .padding = {false, pads[2], pads[6], pads[3], pads[7]}};
   reader.Add(node, node.Checked([&] { return ReflectionPadding2d(options); }),
              {reader.Input(node, 0)}, node.output());
   reader.Consume(1);

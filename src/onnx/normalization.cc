@@ -194,8 +194,8 @@ bool WriteNormalization(LayerWriter& writer, std::string_view type) {
   if (wrapping) wrap(wrapping->before, wrapping->before_part, wrapping->before_perm);
   const std::vector<int64_t> shape = ScaleShape(kind, wrapping, x);
   const bool affine = options.affine;
-  std::vector<std::string> inputs{
-      value, affine ? writer.ParameterConstant("scale", shape) : Constants(writer, "scale", shape, 1)};
+  std::vector<std::string> inputs{value, affine ? writer.ParameterConstant("scale", shape)
+                                                : Constants(writer, "scale", shape, 1)};
   if (RowOf(kind).has_offset)
     inputs.push_back(affine ? writer.ParameterConstant("offset", shape)
                             : Constants(writer, "offset", shape, 0));

@@ -105,8 +105,8 @@ inline std::vector<Sample> WindowSamples() {
       "average_pooling_same",
       AveragePooling2d({.pool_size = {3, 2}, .stride = {2, 2}, .padding = Padding::Same()})));
   samples.push_back(OnImages("global_average_pooling", GlobalAveragePooling2d()));
-  samples.push_back(OnImages("reflection_padding",
-                             ReflectionPadding2d({.padding = {false, 1, 2, 0, 3}})));
+  samples.push_back(
+      OnImages("reflection_padding", ReflectionPadding2d({.padding = {false, 1, 2, 0, 3}})));
   samples.push_back(OnImages("upsampling", Upsampling2d({.scale = {3, 2}})));
   return samples;
 }

@@ -9,8 +9,8 @@
 
 namespace normkit::ops {
 
-// Inputs: x, gamma if `scale`, beta if `offset`, given mean and variance [C] unless kOwn, an addend if
-// `addend`. Outputs: y; kBatch: also the mean and variance [C] of the batch, f64, in training.
+// Inputs: x, gamma if `scale`, beta if `offset`, given mean and variance [C] unless kOwn, an addend
+// if `addend`. Outputs: y; kBatch: also the mean and variance [C] of the batch, f64, in training.
 struct NormalizationSettings {
   // Whose statistics: x's own; those of the batch in training, given ones in prediction; given.
   enum Statistics { kOwn, kBatch, kGiven };

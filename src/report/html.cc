@@ -139,8 +139,9 @@ void HtmlPage::Add(const Plot& plot) { Block(ToSvg(plot), true); }
 void HtmlPage::Add(const std::vector<PagePicture>& pictures) {
   std::string html = "<div class=\"pictures\">\n";
   for (const PagePicture& picture : pictures)
-    html += "<figure><img alt=\"" + EscapeHtml(picture.caption) + "\" src=\"data:image/png;base64," +
-            Base64(picture.png) + "\">" + Element("figcaption", picture.caption) + "</figure>\n";
+    html += "<figure><img alt=\"" + EscapeHtml(picture.caption) +
+            "\" src=\"data:image/png;base64," + Base64(picture.png) + "\">" +
+            Element("figcaption", picture.caption) + "</figure>\n";
   Block(html + "</div>\n");
 }
 

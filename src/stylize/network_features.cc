@@ -31,8 +31,8 @@ class FeaturesOfOthers : public StyleFeatures {
     style_ = style.empty() ? Usual(places) : Named(places, style);
     content_ = content.empty() ? std::vector<Value>{style_[std::min<size_t>(1, style_.size() - 1)]}
                                : Named(places, content);
-    const Value last = std::max(*std::ranges::max_element(style_),
-                                *std::ranges::max_element(content_));
+    const Value last =
+        std::max(*std::ranges::max_element(style_), *std::ranges::max_element(content_));
     last_node_ = imported_.network.graph.value(last).node;
   }
 
@@ -103,9 +103,8 @@ class FeaturesOfOthers : public StyleFeatures {
     std::vector<std::string> known;
     for (const Place& place : places) known.push_back(place.name);
     for (const std::string& name : names) {
-      const auto found = std::ranges::find_if(places, [&](const Place& place) {
-        return place.name == name;
-      });
+      const auto found =
+          std::ranges::find_if(places, [&](const Place& place) { return place.name == name; });
       if (found == places.end())
         Fail("{}: node '{}' is no ReLU on pictures of it, expected one of {}{}", path_, name,
              fmt::join(known, ", "), DidYouMean(name, known));
@@ -117,9 +116,8 @@ class FeaturesOfOthers : public StyleFeatures {
   // Colours as the network wants them.
   Value Meant(Graph& graph, Value pictures) const {
     const GraphMath math(graph);
-    const float largest = imported_.picture.largest > 0
-                              ? static_cast<float>(imported_.picture.largest)
-                              : 1.f;
+    const float largest =
+        imported_.picture.largest > 0 ? static_cast<float>(imported_.picture.largest) : 1.f;
     Value x = largest == 1 ? pictures : math.Multiply(pictures, math.Number(largest));
     if (imported_.picture.channel_order == "bgr")
       x = math.Apply(ops::Gather(3), {x, math.Numbers({2, 1, 0})});

@@ -50,9 +50,8 @@ class RandomFeaturesOfScales : public StyleFeatures {
  private:
   static Value Found(const GraphMath& math, Value x, int64_t filters,
                      const std::vector<float>& weights) {
-    const Value found =
-        math.Apply(ops::Convolution({.size = {kSize, kSize}}, 1),
-                   {x, math.Floats({filters, kChannels, kSize, kSize}, weights)});
+    const Value found = math.Apply(ops::Convolution({.size = {kSize, kSize}}, 1),
+                                   {x, math.Floats({filters, kChannels, kSize, kSize}, weights)});
     return math.Apply(ops::MakeElementwise(ops::FindElementwise("relu")), {found});
   }
 
@@ -72,8 +71,8 @@ class RandomFeaturesOfScales : public StyleFeatures {
       for (size_t i = begin; i < weights.size(); ++i)
         weights[i] -= static_cast<float>(sum / static_cast<double>(weights.size() - begin));
     }
-    const Value halved = math.Apply(
-        ops::Pooling(ops::Pool::kAverage, {.size = {2, 2}, .stride = {2, 2}}), {found});
+    const Value halved =
+        math.Apply(ops::Pooling(ops::Pool::kAverage, {.size = {2, 2}, .stride = {2, 2}}), {found});
     const Value deep = math.Apply(
         ops::Convolution({.size = {kDeepSize, kDeepSize}}, 1),
         {halved, math.Floats({kStyleFilters, kStyleFilters, kDeepSize, kDeepSize}, weights)});
@@ -105,7 +104,10 @@ class RandomFeaturesOfScales : public StyleFeatures {
     Random random(seed_, static_cast<uint64_t>(scale));
     std::vector<float> filters;
     for (int64_t f = 0; f < kStyleFilters; ++f)
-      AddFilter(random, f < kOfBrightness ? kBrightness : f < kOfDifferences ? kColours : kAll,
+      AddFilter(random,
+                f < kOfBrightness    ? kBrightness
+                : f < kOfDifferences ? kColours
+                                     : kAll,
                 filters);
     return filters;
   }

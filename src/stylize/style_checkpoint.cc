@@ -59,8 +59,7 @@ void StyleTrainer::Save(const std::string& checkpoint) {
 }
 
 void StyleTrainer::Resume(const std::string& checkpoint) {
-  const RunState state =
-      ReadCheckpoint(checkpoint, Identity(), graph_, parameters_, optimizer_);
+  const RunState state = ReadCheckpoint(checkpoint, Identity(), graph_, parameters_, optimizer_);
   history_.clear();
   for (const ProgressRow& row : state.history) history_.push_back(FromProgress(row));
   seconds_before_ = state.seconds();

@@ -38,8 +38,8 @@ std::shared_ptr<const StyleFeatures> RandomFeatures(uint64_t seed, int scales = 
 // Of a network that reads pictures and has convolutions, such as VGG. `style` and `content` name
 // nodes; none: the last ReLU before each of the first four times that pictures get smaller, and
 // the second of these. Throws Error where the file is no such network or has no such nodes.
-std::shared_ptr<const StyleFeatures> FeaturesOfNetwork(const std::string& path,
-                                                       const std::vector<std::string>& style = {},
-                                                       const std::vector<std::string>& content = {});
+std::shared_ptr<const StyleFeatures> FeaturesOfNetwork(
+    const std::string& path, const std::vector<std::string>& style = {},
+    const std::vector<std::string>& content = {});
 
 }  // namespace normkit

@@ -44,8 +44,8 @@ StyleTargets TargetsOf(const StyleFeatures& features, const std::vector<Image>& 
   StyleTargets targets;
   for (const Image& style : styles) {
     Graph graph;
-    const Layout layout = Layout::Make("BSSC", std::vector{int64_t{1}, style.height, style.width,
-                                                           int64_t{3}});
+    const Layout layout =
+        Layout::Make("BSSC", std::vector{int64_t{1}, style.height, style.width, int64_t{3}});
     const Value picture = graph.AddInput({DType::kF32, layout});
     ExecutorOptions options;
     for (const Value place : features.AddTo(graph, picture, StyleFeatures::kResults).style)
@@ -87,9 +87,9 @@ Value StyleLossLayer::StyleTerm(Graph& graph, const FeatureValues& of_y,
         math.Subtract(gram, Chosen(math, targets, inputs, {channels, channels}));
     // Of each picture |G - target|^2 / |target|^2; the mean of squares divides by C^2 too.
     const Value scaled = math.Multiply(difference, Chosen(math, scales, inputs, {1, 1}));
-    const Value term = math.Multiply(math.MeanOfSquares(scaled),
-                                     math.Number(static_cast<float>(channels * channels) /
-                                                 static_cast<float>(places)));
+    const Value term = math.Multiply(
+        math.MeanOfSquares(scaled),
+        math.Number(static_cast<float>(channels * channels) / static_cast<float>(places)));
     sum = sum < 0 ? term : math.Add(sum, term);
   }
   return sum;

@@ -38,8 +38,8 @@ class StyleNetworkBuilder {
   }
   Value Bare(const std::string& number, Value x, int64_t size, int64_t filters, int64_t stride,
              bool bias) {
-    x = graph_.Add(
-        ReflectionPadding2d({.name = "pad" + number, .padding = Padding::All(size / 2)}), {x});
+    x = graph_.Add(ReflectionPadding2d({.name = "pad" + number, .padding = Padding::All(size / 2)}),
+                   {x});
     return graph_.Add(Convolution2d({.name = "conv" + number,
                                      .filter_size = {size, size},
                                      .num_filters = filters,
@@ -58,8 +58,8 @@ class StyleNetworkBuilder {
   }
   Value WithNorm(const std::string& number, Value x, int64_t size, int64_t filters,
                  int64_t stride) {
-    const bool has_offset = options_.norm.kind != NormChoice::kNone &&
-                            options_.norm.kind != NormChoice::kRms;
+    const bool has_offset =
+        options_.norm.kind != NormChoice::kNone && options_.norm.kind != NormChoice::kRms;
     return Normalized(number, Bare(number, x, size, filters, stride, !has_offset));
   }
   Value Convolution(const std::string& number, Value x, int64_t size, int64_t filters,
@@ -81,9 +81,10 @@ class StyleNetworkBuilder {
 
 Graph MakeStyleNetwork(const StyleNetworkOptions& options) {
   if (options.styles > 1 && options.norm.kind != NormChoice::kInstance)
-    Fail("style network: {} styles with norm {}, expected instance: each style has its own scale "
-         "and offset of it",
-         options.styles, Name(options.norm));
+    Fail(
+        "style network: {} styles with norm {}, expected instance: each style has its own scale "
+        "and offset of it",
+        options.styles, Name(options.norm));
   return StyleNetworkBuilder(options).Build();
 }
 

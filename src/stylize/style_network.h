@@ -10,9 +10,9 @@ namespace normkit {
 
 struct StyleNetworkOptions {
   NormChoice norm = {.kind = NormChoice::kInstance};
-  int64_t width = 16;   // channels of the first convolution
-  int64_t blocks = 5;   // residual ones
-  int64_t styles = 1;   // more: conditional instance normalization, which the norm has to be
+  int64_t width = 16;  // channels of the first convolution
+  int64_t blocks = 5;  // residual ones
+  int64_t styles = 1;  // more: conditional instance normalization, which the norm has to be
   int64_t height = 128, width_of_picture = 128;  // at which it is built; any are run
 };
 

@@ -108,9 +108,7 @@ void StyleTrainer::FillStyles(Executor& executor, const Graph& graph, int64_t st
 
 StyleLosses StyleTrainer::LossesOf(const Executor& executor, const Graph& graph) const {
   const std::vector<Value>& outputs = graph.layers().back().outputs;
-  const auto number = [&](size_t i) {
-    return static_cast<double>(executor.value(outputs[i])[0]);
-  };
+  const auto number = [&](size_t i) { return static_cast<double>(executor.value(outputs[i])[0]); };
   return {number(0), number(1), number(2), number(3)};
 }
 
@@ -118,9 +116,8 @@ void StyleTrainer::RunStep() {
   const int64_t step = std::ssize(history_) + 1;
   contents_.CutOut(options_.seed, step, options_.size, executor_.input(0).values<float>());
   FillStyles(executor_, graph_, step, only_last_ ? options_.network.styles - 1 : -1);
-  const RunContext run{.training = true,
-                       .seed = options_.seed,
-                       .iteration = static_cast<uint64_t>(step)};
+  const RunContext run{
+      .training = true, .seed = options_.seed, .iteration = static_cast<uint64_t>(step)};
   executor_.Forward(parameters_, run);
   if (!only_last_) MoveStatistics(graph_, executor_, parameters_);
   const StyleLosses losses = LossesOf(executor_, graph_);
@@ -131,8 +128,7 @@ void StyleTrainer::RunStep() {
         losses.loss, step, options_.learn_rate);
   executor_.Backward(parameters_, {&kOnly, 1}, graph_.output(), run, gradients_);
   if (only_last_) KeepToLastStyle();
-  optimizer_.Step(parameters_, gradients_,
-                  LearnRate(SolverOptions(), 1, step, options_.steps));
+  optimizer_.Step(parameters_, gradients_, LearnRate(SolverOptions(), 1, step, options_.steps));
   history_.push_back({step, Seconds(), losses});
 }
 

@@ -62,8 +62,7 @@ class LossOf {
                                                 StyleLossWeights{}),
                {changed, x});
     parameters_ = Parameters(graph_);
-    executor_ =
-        std::make_unique<Executor>(graph_, ExecutorOptions{true, false, Outputs()});
+    executor_ = std::make_unique<Executor>(graph_, ExecutorOptions{true, false, Outputs()});
     executor_->SetShapes(std::vector{layout_, layout_});
   }
 
@@ -94,7 +93,6 @@ class LossOf {
   Parameters parameters_;
   std::unique_ptr<Executor> executor_;
 };
-
 
 TEST(StyleLossTest, IsNothingForTheStyleItselfAndTheContentItself) {
   const Image style = SyntheticStyle("mosaic", 1, 48, 64), content = SyntheticContent(2, 48, 64);
@@ -257,8 +255,9 @@ TEST(NetworkFeaturesTest, AreThoseOfTheNetwork) {
     for (size_t k = 0; k < got.size(); ++k) ASSERT_NEAR(got[k], expected[k], 1e-5) << i;
   }
   EXPECT_ERROR(FeaturesOfNetwork(path, {"rellu2"}),
-               path + ": node 'rellu2' is no ReLU on pictures of it, expected one of relu1, relu2, "
-                      "relu3, did you mean 'relu2'?");
+               path +
+                   ": node 'rellu2' is no ReLU on pictures of it, expected one of relu1, relu2, "
+                   "relu3, did you mean 'relu2'?");
 }
 
 }  // namespace

@@ -24,8 +24,11 @@ Colour Mix(const Colour& a, const Colour& b, double weight_of_b) {
   return mixed;
 }
 
+// As photographs have them: few are strong.
 Colour AnyColour(Random& random) {
-  return {random.Uniform(), random.Uniform(), random.Uniform()};
+  const double light = random.Uniform();
+  return Mix({light, light, light}, {random.Uniform(), random.Uniform(), random.Uniform()},
+             random.Uniform(0.1, 0.8));
 }
 
 // Colours that go together: one hue and its neighbours, light and dark, and one from elsewhere.
@@ -37,8 +40,8 @@ std::vector<Colour> Palette(Random& random, int count) {
     const double light = random.Uniform(0.15, 0.95), strength = random.Uniform(0.2, 0.5);
     Colour colour;
     for (size_t c = 0; c < 3; ++c)
-      colour[c] = std::clamp(
-          light + strength * std::cos(at - 2 * kPi * static_cast<double>(c) / 3), 0.0, 1.0);
+      colour[c] = std::clamp(light + strength * std::cos(at - 2 * kPi * static_cast<double>(c) / 3),
+                             0.0, 1.0);
     palette.push_back(colour);
   }
   return palette;
@@ -106,7 +109,8 @@ class Canvas {
   }
   template <class Paint>
   void Fill(const Paint& paint) {
-    Draw(0, 0, height(), width(), [](double, double) { return 1; }, paint);
+    Draw(
+        0, 0, height(), width(), [](double, double) { return 1; }, paint);
   }
   // How much of a pixel lies inside, where an edge is at `distance` (below 0: inside).
   double Inside(double distance) const { return std::clamp(0.5 - distance * unit_, 0.0, 1.0); }
@@ -168,8 +172,8 @@ void PaintStrokes(Canvas& canvas, Random& random, const std::vector<Colour>& pal
                  angle = 3 * kPi * flow.Fractal(y0 * 2, x0 * 2, 2), cosine = std::cos(angle),
                  sine = std::sin(angle), light = random.Uniform(0.75, 1.2);
     const double shown = (tone.Fractal(y0 * 3, x0 * 3, 3) + 1) / 2 + random.Uniform(-0.15, 0.15);
-    const auto at = static_cast<size_t>(
-        std::clamp(shown, 0.0, 0.999) * static_cast<double>(palette.size()));
+    const auto at =
+        static_cast<size_t>(std::clamp(shown, 0.0, 0.999) * static_cast<double>(palette.size()));
     canvas.Draw(
         y0 - length, x0 - length, y0 + length, x0 + length,
         [&](double y, double x) {
@@ -226,8 +230,7 @@ void PaintWaves(Canvas& canvas, Random& random, const std::vector<Colour>& palet
     const double phase = 18 * (cosine * y + sine * x) + 9 * bend.Fractal(y * 2.5, x * 2.5, 3);
     const double at = (std::sin(phase) + 1) / 2 * static_cast<double>(palette.size() - 1);
     const auto first = std::min(static_cast<size_t>(at), palette.size() - 2);
-    const Colour colour =
-        Mix(palette[first], palette[first + 1], at - static_cast<double>(first));
+    const Colour colour = Mix(palette[first], palette[first + 1], at - static_cast<double>(first));
     return Mix(colour, {1, 1, 1}, std::max(0.0, 2 * foam.Fractal(y * 40, x * 40, 2) - 0.6));
   });
 }
@@ -271,7 +274,8 @@ Image SyntheticContent(uint64_t seed, int64_t height, int64_t width) {
   const double horizon = random.Uniform(0.3, 0.9) * canvas.height();
   canvas.Fill([&](double y, double x) {
     const double hill = horizon + 0.15 * noise.Fractal(7, x * 3, 3);
-    const Colour sky = Mix(above, below, y / canvas.height() + 0.4 * noise.Fractal(y * 3, x * 3, 3));
+    const Colour sky =
+        Mix(above, below, y / canvas.height() + 0.4 * noise.Fractal(y * 3, x * 3, 3));
     const Colour land = Mix({0, 0, 0}, ground, 0.9 + 0.6 * noise.Fractal(y * 12, x * 12, 4));
     return Mix(sky, land, canvas.Inside(hill - y));
   });

@@ -128,9 +128,9 @@ struct NormalizationProperties {
   std::optional<int64_t> num_channels = {};  // empty: the input's
   OperationDimension operation_dimension = OperationDimension::kBatchExcluded;  // layer
   std::vector<float> trained_mean = {}, trained_variance = {};  // batch; empty: 0 and 1 at first
-  bool affine = true;  // false: neither scale nor offset, y = xhat
-  std::vector<float> scale = {}, offset = {};                   // empty: from the initializers
-  double mean_decay = 0.1, variance_decay = 0.1;                // batch
+  bool affine = true;                             // false: neither scale nor offset, y = xhat
+  std::vector<float> scale = {}, offset = {};     // empty: from the initializers
+  double mean_decay = 0.1, variance_decay = 0.1;  // batch
   Initializer scale_initializer = Initializer::kOnes;
   Initializer offset_initializer = Initializer::kZeros;  // rms has no offset
   double scale_learn_rate_factor = 1, offset_learn_rate_factor = 1, scale_l2_factor = 1,

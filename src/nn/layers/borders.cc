@@ -45,9 +45,9 @@ Upsampling2dLayer::Upsampling2dLayer(const Upsampling2dOptions& options)
 
 std::vector<Value> Upsampling2dLayer::Build(Graph& graph, std::span<const Value> inputs) const {
   OnlyImage(*this, graph, inputs);
-  const Value scales =
-      AddVector<float>(graph, DType::kF32, {static_cast<float>(options_.scale[0]),
-                                            static_cast<float>(options_.scale[1])});
+  const Value scales = AddVector<float>(
+      graph, DType::kF32,
+      {static_cast<float>(options_.scale[0]), static_cast<float>(options_.scale[1])});
   const ops::ResizeSettings nearest{.mode = ops::ResizeSettings::kNearest,
                                     .coordinates = ops::ResizeSettings::kAsymmetric,
                                     .rounding = ops::ResizeSettings::kFloor,

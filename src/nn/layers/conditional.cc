@@ -67,13 +67,12 @@ std::vector<Value> ConditionalNormalizationLayer::Build(Graph& graph,
   std::vector<Value> reads{inputs[0]};
   const auto add = [&](const char* name, const Initializer& initializer, double learn_rate_factor,
                        double l2_factor) {
-    const Value table =
-        graph.AddParameter({name,
-                            {channels, styles},
-                            MakeInitializer(initializer, styles, channels),
-                            true,
-                            learn_rate_factor,
-                            l2_factor});
+    const Value table = graph.AddParameter({name,
+                                            {channels, styles},
+                                            MakeInitializer(initializer, styles, channels),
+                                            true,
+                                            learn_rate_factor,
+                                            l2_factor});
     reads.push_back(graph.AddNode(ops::MatrixProduct(), {inputs[1], table})[0]);
   };
   add("scale", options_.scale_initializer, options_.scale_learn_rate_factor,

@@ -51,7 +51,8 @@ Trial Conditional() {
 }
 
 // The plain layer with this scale and offset on the same images.
-std::vector<float> Plain(Trial& conditional, size_t observation, const std::vector<float>& weights) {
+std::vector<float> Plain(Trial& conditional, size_t observation,
+                         const std::vector<float>& weights) {
   std::vector<float> scale, offset;
   for (size_t c = 0; c < kChannels; ++c)
     for (auto& [name, values] : {std::pair{"norm.scale", &scale}, {"norm.offset", &offset}}) {

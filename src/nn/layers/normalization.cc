@@ -118,8 +118,7 @@ std::vector<Value> NormalizationLayer::Build(Graph& graph, std::span<const Value
   if (has_offset())
     add("offset", p.offset, p.offset_initializer, true, p.offset_learn_rate_factor,
         p.offset_l2_factor);
-  ops::NormalizationSettings op{
-      .spec = &SpecFor(x), .scale = p.affine, .offset = has_offset()};
+  ops::NormalizationSettings op{.spec = &SpecFor(x), .scale = p.affine, .offset = has_offset()};
   if (kind_ == Kind::kBatch) {
     add("trained_mean", p.trained_mean, Initializer::kZeros, false, 0, 0);
     add("trained_variance", p.trained_variance, Initializer::kOnes, false, 0, 0);

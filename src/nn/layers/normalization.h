@@ -7,8 +7,8 @@
 
 namespace normkit {
 
-// Parameters, where it is affine: "scale" and (but for rms) "offset", [C], trainable; batch also "trained_mean" and
-// "trained_variance", [C], which training moves.
+// Parameters, where it is affine: "scale" and (but for rms) "offset", [C], trainable; batch also
+// "trained_mean" and "trained_variance", [C], which training moves.
 class NormalizationLayer : public Layer {
  public:
   using Kind = NormKind;

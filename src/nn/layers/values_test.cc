@@ -78,9 +78,9 @@ TEST(LayerValuesTest, SamePaddingPutsTheOddZeroBelowAndRight) {
 }
 
 TEST(LayerValuesTest, BordersAndRepeatedElements) {
-  ExpectNear(Answer(Image(1, 3, 1), ReflectionPadding2d({.padding = {false, 0, 0, 2, 1}}),
-                    {1, 2, 3}),
-             {3, 2, 1, 2, 3, 2});
+  ExpectNear(
+      Answer(Image(1, 3, 1), ReflectionPadding2d({.padding = {false, 0, 0, 2, 1}}), {1, 2, 3}),
+      {3, 2, 1, 2, 3, 2});
   ExpectNear(Answer(Image(1, 2, 2), Upsampling2d({.scale = {2, 2}}), {1, 10, 2, 20}),
              {1, 10, 1, 10, 2, 20, 2, 20, 1, 10, 1, 10, 2, 20, 2, 20});
   EXPECT_THROW(Answer(Image(1, 2, 1), ReflectionPadding2d({.padding = Padding::All(1)}), {1, 2}),
