@@ -330,14 +330,14 @@ def test_what_normalize_replaces(normkit, program, tmp_path):
     (tmp_path / "empty").touch()
     run("empty")
     assert (tmp_path / "empty").read_bytes() == y
-    (tmp_path / "photo.jpg").write_bytes(b"\xff\xd8\xff")
+    (tmp_path / "photo").write_bytes(b"\xff\xd8\xff")
     os.symlink("x.npy", tmp_path / "link")
     os.mkfifo(tmp_path / "pipe")
     (tmp_path / "folder").mkdir()
     server = socket.socket(socket.AF_UNIX)
     server.bind(str(tmp_path / "socket"))
     for name, message in [
-        ("photo.jpg", "holds something else than an array, expected a new file or --overwrite"),
+        ("photo", "holds something else than an array, expected a new file or --overwrite"),
         ("pipe", "cannot be written: nobody reads the pipe"),
         ("folder", "is a folder, expected a file"),
         ("socket", "is a socket, expected a file"),
@@ -351,8 +351,8 @@ def test_what_normalize_replaces(normkit, program, tmp_path):
     run("/dev/null", "--stats-mean", "/dev/null")
     assert pathlib.Path("/dev/null").is_char_device()
     assert subprocess.run([program, *layer, "/dev/stdout"], cwd=tmp_path, capture_output=True).stdout == y
-    run("photo.jpg", "--overwrite")
-    assert (tmp_path / "photo.jpg").read_bytes() == y
+    run("photo", "--overwrite")
+    assert (tmp_path / "photo").read_bytes() == y
     assert "is named for two outputs" in run("a.npy", "--stats-mean", "./a.npy", code=2).stderr
     run("link")  # the input as well, and a link stays one
     assert (tmp_path / "link").is_symlink() and (tmp_path / "x.npy").read_bytes() == y

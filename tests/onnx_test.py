@@ -19,7 +19,7 @@ TOLERANCE = 2 * 4 * 54**0.5 * 2**-24
 
 def names():
     kinds = ["images", "features"]
-    norms = ["batch", "group_2", "group_all", "rms"]
+    norms = ["batch", "group_2", "group_all", "rms", "batch_bare", "layer_bare", "rms_bare"]
     norms += ["layer_" + d for d in ["batch-excluded", "auto", "channel-only", "spatial-channel"]]
     table = (ROOT / "src/ops/elementwise.cc").read_text(encoding="utf-8")
     maps = re.findall(r'Row<\w+>\("[^"]+", "[^"]+",\s+"(\w+)"', table) + ["dropout", "softmax"]
@@ -27,6 +27,7 @@ def names():
     inputs = ["none", "zerocenter", "zscore", "rescale-zero-one", "rescale-symmetric"]
     return [f"{n}_{k}" for n in norms + maps + ["input_" + i for i in inputs] for k in kinds] + [
         "instance_images",  # one value a statistic on features
+        "instance_bare_images",
         "group_each_images",
         "convolution",
         "convolution_all",
@@ -36,6 +37,8 @@ def names():
         "average_pooling",
         "average_pooling_same",
         "global_average_pooling",
+        "reflection_padding",
+        "upsampling",
         "flatten",
         "fully_connected",
         "fully_connected_no_bias",

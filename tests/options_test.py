@@ -28,6 +28,7 @@ WHOLE = {
     "bench": "--layer layer --shape 2,3 --format BC --seconds 0 --limit 40",
     "run": "model.onnx --input chw.npy --output-dir out",
     "stylize": "photo.png --model style.onnx --output styled.png",
+    "style": "train --style waves --size 40 --width 2 --blocks 0 --steps 1 --mini-batch-size 1 --output style-out.onnx --overwrite",
     "image": "photo.png --output photo.npy",
     "help": "train",
 }
@@ -65,7 +66,7 @@ def is_number(kind):
 
 
 def is_text(kind):
-    return kind in ("FILE", "DIR", "SOURCE")
+    return kind.removesuffix(",...") in ("FILE", "DIR", "SOURCE", "NODE")
 
 
 @pytest.fixture(scope="module")
@@ -196,7 +197,7 @@ def test_empty_arguments(run, command):
         if word.startswith("-"):
             break
         code, message = run(command, *words[:i], "", *words[i + 1 :])
-        assert code == 2 and "'' given, expected a" in message, message
+        assert code == 2 and "'' given, expected " in message, message
 
 
 LISTS = [
@@ -207,6 +208,7 @@ LISTS = [
     ("bench", "--dtype", "f32", "f64"),
     ("bench", "--threads", "1", "2"),
     ("bench", "--values", "normal", "zero"),
+    ("style", "--style", "waves", "mosaic"),
 ]
 
 
@@ -227,9 +229,9 @@ def test_every_list_has_a_row():
     known = {(command, option) for command, option, *_ in LISTS}
     lists = {(command, name) for command, name, kind in ALL if is_list(kind)}
     # Of these one is taken where nothing else is said: --layer and --format choose among --table, a network has
-    # as many inputs as it has.
+    # as many inputs and nodes as it has.
     assert lists - known == {("bench", "--layer"), ("bench", "--format"), ("bench", "--input"),
-                             ("run", "--input")}  # fmt: skip
+                             ("run", "--input"), ("style", "--style-nodes"), ("style", "--content-nodes")}  # fmt: skip
 
 
 # Numbers that stand in other texts: (what, how a value stands in it, exit code).

@@ -40,19 +40,19 @@ constexpr int64_t kSnapshots = 12, kCheckpointSteps = 250;
 constexpr size_t kShown = 4;
 
 struct StyleArgs {
-  std::string action, content = kSynthetic, output, norm = "instance", features, add_to;
+  std::string action, content = kSynthetic, output, norm = "instance", features, add_to, resume;
   std::vector<std::string> styles, style_nodes, content_nodes;
   int64_t style_size = 0;
   StyleTrainingOptions options;
   int threads = 0;
-  bool resume = false, overwrite = false, json = false;
+  bool overwrite = false, json = false;
 };
 
 std::string WithEnding(const std::string& output, const char* ending) {
   return std::filesystem::path(output).replace_extension(ending).string();
 }
 std::string CheckpointOf(const StyleArgs& args) {
-  return WithEnding(args.output, ".checkpoint.npz");
+  return args.resume.empty() ? WithEnding(args.output, ".checkpoint.npz") : args.resume;
 }
 std::string PageOf(const StyleArgs& args) { return WithEnding(args.output, ".html"); }
 
@@ -108,12 +108,10 @@ std::vector<Image> Shown(const StyleArgs& args, const ContentPictures& contents)
 void CheckOutput(const StyleArgs& args) {
   const std::string checkpoint = CheckpointOf(args);
   const bool stopped = std::filesystem::exists(checkpoint);
-  if (args.resume && !stopped)
-    Fail("{}: is not there, expected the checkpoint of the run to go on with", checkpoint);
-  if (!args.resume && !args.overwrite) {
+  if (args.resume.empty() && !args.overwrite) {
     if (stopped)
       Fail(
-          "{}: the checkpoint of another run, expected none; --resume goes on with it, "
+          "{0}: the checkpoint of another run, expected none; --resume {0} goes on with it, "
           "--overwrite replaces it",
           checkpoint);
     if (std::filesystem::exists(args.output))
@@ -124,7 +122,7 @@ void CheckOutput(const StyleArgs& args) {
 void CheckCanSave(const StyleArgs& args, StyleTrainer& trainer) {
   CheckWritable(args.output, OnnxBytes(trainer.network(), ImageSizes::kAny).size());
   CheckWritable(PageOf(args), uint64_t{1} << 22);
-  if (!args.resume) trainer.Save(CheckpointOf(args));
+  if (args.resume.empty()) trainer.Save(CheckpointOf(args));
 }
 
 // ---- The run ------------------------------------------------------------------------------------
@@ -142,12 +140,12 @@ class StyleRun {
                  styles_, std::move(contents)),
         progress_(args.options.steps) {
     if (!args.add_to.empty()) trainer_.AddStyleTo(ImportOnnx(args.add_to).network);
-    if (args.resume) trainer_.Resume(CheckpointOf(args));
+    if (!args.resume.empty()) trainer_.Resume(CheckpointOf(args));
     CheckCanSave(args, trainer_);
   }
 
   // Whether it came to its end.
-  bool Run(const std::atomic<bool>&) {
+  bool Run() {
     Snapshot();
     const bool done = trainer_.Run([&](const StyleRow& row) { OnStep(row); });
     progress_.Clear();
@@ -236,6 +234,11 @@ void Print(const StyleArgs& args, const StyleRun& run) {
 }
 
 void RunStyle(StyleArgs& args) {
+  for (const auto& [name, nodes] :
+       {std::pair{"--style-nodes", &args.style_nodes}, {"--content-nodes", &args.content_nodes}})
+    if (!nodes->empty() && args.features.empty())
+      FailUsage(name,
+                "given without --features FILE, expected with it: nodes are those of a network");
   SetNumThreads(args.threads);
   args.options.network.norm = Checked("--norm", [&] { return ParseNormChoice(args.norm); });
   CheckOutput(args);
@@ -244,9 +247,9 @@ void RunStyle(StyleArgs& args) {
   ContentPictures contents = Contents(args);
   Warn("learns {} on {}", fmt::join(StyleNames(args), ", "), contents.description());
   StyleRun run(args, std::move(contents));
-  if (!run.Run(interrupt.flag()))
-    Fail("training stopped at step {}; the same command with --resume goes on",
-         run.trainer().history().size());
+  if (!run.Run())
+    Fail("training stopped at step {}; the same command with --resume {} goes on",
+         run.trainer().history().size(), CheckpointOf(args));
   Print(args, run);
 }
 
@@ -311,7 +314,8 @@ void AddStyle(const Command& app) {
   AddText(command, "--add-to", args->add_to, "FILE",
           "Train nothing but one more style of this network: the last of --style");
   AddTrainingOptions(command, *args);
-  AddFlag(command, "--resume", args->resume, "Go on where the same command was stopped");
+  AddText(command, "--resume", args->resume, "FILE",
+          "Go on from the checkpoint that the same command left when it was stopped");
   AddFlag(command, "--overwrite", args->overwrite, "Replace what an earlier run left");
   AddThreadsOption(command, args->threads);
   AddFlag(command, "--json", args->json, "Print JSON instead of a table");

@@ -146,6 +146,7 @@ void StyleTrainer::KeepToLastStyle() {
 void StyleTrainer::AddStyleTo(const Network& network) {
   const int64_t styles = options_.network.styles;
   for (const Parameter& p : parameters_.list()) {
+    if (!p.trainable) continue;  // a constant to other readers of the file
     const Parameter* from = network.parameters.Find(p.name);
     const bool is_table = p.shape.size() == 2 && p.shape[1] == styles;
     if (!from || from->size != (is_table ? p.size / styles * (styles - 1) : p.size))

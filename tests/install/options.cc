@@ -17,6 +17,8 @@ std::string NamesOfOptions() {
   const Convolution2dOptions convolution{.filter_size = {3, 3}, .padding = padding};
   const FullyConnectedOptions connected{.output_size = 10};
   const Pooling2dOptions pooling{.pool_size = {2, 2}};
+  const ReflectionPadding2dOptions border{.padding = Padding::All(2)};
+  const Upsampling2dOptions larger{.scale = {2, 2}};
   const LeakyReluOptions leaky{.scale = 0.1};
   const DropoutOptions dropout{.probability = 0.2};
   const AdditionOptions addition{.num_inputs = 3};
@@ -27,6 +29,8 @@ std::string NamesOfOptions() {
   const GroupNormalizationOptions group{.num_groups = 4};
   const RmsNormalizationOptions rms{.epsilon = 1e-3};
   const NormalizationProperties norms{.name = rms.name};
+  const AdaptiveNormalizationOptions adaptive{.epsilon = 1e-3};
+  const ConditionalNormalizationOptions conditional{.num_styles = 4};
   const NormOptions norm{.epsilon = 1e-3};
   const NormChoice choice{.num_groups = 4};
   const ExecutorOptions executor{.training = true};
@@ -37,9 +41,10 @@ std::string NamesOfOptions() {
   const Normalization::BackwardArgs backward{.x = nullptr};
   const OpenOptions open{.count = 100};
   return image.name + features.name + steps.name + sequences.description + lines.name +
-         convolution.name + connected.name + pooling.name + leaky.name + dropout.name +
-         addition.name + concatenation.name + batch.name + layer.name + instance.name + group.name +
-         norms.name + norm.name +
+         convolution.name + connected.name + pooling.name + border.name + larger.name +
+         adaptive.name + conditional.name + leaky.name + dropout.name + addition.name +
+         concatenation.name + batch.name + layer.name + instance.name + group.name + norms.name +
+         norm.name +
          std::to_string(choice.num_groups + purpose.num_classes + open.count + training.max_epochs +
                         std::ssize(import.shapes)) +
          (forward.x || backward.x || executor.training ? "?" : "");

@@ -1,0 +1,101 @@
+"""normkit style train and what it writes, on pictures that normkit draws; ONNX Runtime runs the networks."""
+
+import json
+import signal
+import subprocess
+import time
+
+import numpy as np
+import onnxruntime
+from PIL import Image
+
+TINY = ["--width", "4", "--blocks", "1", "--size", "48", "--mini-batch-size", "2"]
+
+
+def session(model):
+    return onnxruntime.InferenceSession(str(model), providers=["CPUExecutionProvider"])
+
+
+def as_nchw(path):
+    return (np.asarray(Image.open(path).convert("RGB"), np.float32) / 255).transpose(2, 0, 1)[None].copy()
+
+
+def as_bytes(y):
+    return np.floor(np.clip(y[0].transpose(1, 2, 0) * 255, 0, 255) + 0.5)
+
+
+def pixels(path):
+    return np.asarray(Image.open(path).convert("RGB"), np.float32)
+
+
+def test_a_style_is_learned_and_used(normkit, tmp_path):
+    """Nothing is needed but the program; the written network is that of ONNX Runtime."""
+    model, photo, out = (tmp_path / name for name in ("waves.onnx", "photo.png", "out.png"))
+    normkit("image", "--draw", "content", "--size", "50", "--seed", "3", "-o", photo)
+    done = normkit("style", "train", "--style", "waves", "-o", model, *TINY, "--steps", "20", "--json")
+    facts = json.loads(done.stdout)
+    assert facts["steps"] == 20
+    assert facts["styles"][0]["style_loss"] < facts["styles"][0]["style_loss_of_content"]
+    page = (tmp_path / "waves.html").read_text(encoding="utf-8")
+    assert page.count("<img ") == 1 + 4 + 4 * 21  # style, contents, what came of them at first and after each step
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["photo.png", "waves.html", "waves.onnx"]
+
+    done = normkit("stylize", photo, "--model", model, "-o", out)
+    assert "pixels are RGB, 0 to 1 (metadata)" in done.stderr
+    padded = np.pad(as_nchw(photo), ((0, 0), (0, 0), (0, 2), (0, 2)), mode="reflect")  # to a multiple of 4
+    expected = as_bytes(session(model).run(None, {"image": padded})[0])[:50, :50]
+    assert np.abs(pixels(out) - expected).max() <= 1
+    assert "normalization" in normkit("inspect", model).stdout
+
+    again = normkit("style", "train", "--style", "waves", "-o", model, *TINY, "--steps", "1", code=1)
+    assert again.stderr == f"normkit: {model}: is there already, expected another name; --overwrite replaces it\n"
+
+
+def test_stopped_and_resumed_to_the_same_bytes(normkit, program, tmp_path):
+    words = ["style", "train", "--style", "strokes", *TINY, "--steps", "150", "--threads", "1"]
+    normkit(*words, "-o", tmp_path / "whole.onnx")
+    checkpoint = tmp_path / "parts.checkpoint.npz"
+    process = subprocess.Popen([program, *words, "-o", tmp_path / "parts.onnx"], stderr=subprocess.PIPE, text=True)
+    while not checkpoint.exists():  # written before the first step
+        time.sleep(0.01)
+    time.sleep(0.3)
+    process.send_signal(signal.SIGINT)
+    message = process.communicate()[1]
+    if process.returncode == 1:  # it was not done by then
+        assert f"the same command with --resume {checkpoint} goes on" in message
+        refused = normkit(*words, "-o", tmp_path / "parts.onnx", code=1).stderr
+        assert f"{checkpoint}: the checkpoint of another run" in refused
+        other = ["style", "train", "--style", "waves", *words[4:]]
+        assert "made with" in normkit(*other, "-o", tmp_path / "parts.onnx", "--resume", checkpoint, code=1).stderr
+        normkit(*words[:-1], "2", "-o", tmp_path / "parts.onnx", "--resume", checkpoint)  # on two threads
+    assert (tmp_path / "parts.onnx").read_bytes() == (tmp_path / "whole.onnx").read_bytes()
+    assert not checkpoint.exists()
+
+
+def test_several_styles_and_one_more(normkit, tmp_path):
+    two, three = tmp_path / "two.onnx", tmp_path / "three.onnx"
+    normkit("style", "train", "--style", "waves,mosaic", "-o", two, *TINY, "--steps", "6")
+    normkit("style", "train", "--style", "waves,mosaic,hatching", "--add-to", two, "-o", three, *TINY, "--steps", "6")
+    x = np.random.default_rng(1).random((1, 3, 40, 48), np.float32)
+
+    def run(model, style):
+        return session(model).run(None, {"image": x, "style": np.float32([style])})[0]
+
+    for style in ([1, 0], [0, 1], [0.3, 0.7]):  # what was there gives what it gave
+        np.testing.assert_allclose(run(three, [*style, 0]), run(two, style), atol=1e-6)
+    assert np.abs(run(three, [0, 0, 1]) - run(three, [1, 0, 0])).max() > 1e-3
+
+
+def test_errors(normkit, tmp_path):
+    def error(*words, code=1):
+        return normkit("style", "train", "-o", tmp_path / "o.onnx", *words, code=code).stderr
+
+    assert "2 styles with norm batch, expected instance" in error("--style", "waves,mosaic", "--norm", "batch")
+    assert "wave: cannot be read" in error("--style", "wave")
+    assert "size is 42, expected a multiple of 4 from 40" in error("--style", "waves", "--size", "42")
+    (tmp_path / "empty").mkdir()
+    assert "no pictures, expected some to learn on" in error("--style", "waves", "--content", tmp_path / "empty")
+    assert "--style-nodes: given without --features" in error("--style", "waves", "--style-nodes", "a", code=2)
+    assert not (tmp_path / "o.onnx").exists()
+    drawn = normkit("image", "--draw", "stroke", "-o", tmp_path / "o.png", code=2).stderr
+    assert "did you mean 'strokes'?" in drawn
