@@ -129,6 +129,7 @@ def shape_cases():
                    [node("Conv", "x w", "c"), node("Pad", "c p", "d", mode=mode), node("Conv", "d v")],
                    {"x": normal(*IMAGE)},
                    {"w": normal(4, 6, 3, 3), "v": normal(3, 4, 3, 3), "p": ints(0, 0, 1, 1, 0, 0, 2, 1)})  # fmt: skip
+    yield one("Pad", 19, "x p", "_wrap", {"p": ints(0, 1, 2, 1, 1, 0, 0, 3)}, mode="wrap")
     yield one("Pad", 18, "x p v a", "_axes", {"p": ints(1, 2, 0, 3), "v": np.float32(1.5), "a": ints(-1, 2)})
     for mode in ("nearest", "linear"):
         yield one("Upsample", 7, name=f"_{mode}", mode=mode, scales=[1.0, 1.0, 2.0, 3.0])
@@ -171,6 +172,28 @@ def shape_cases():
                [node("Shape", "x", "s"), node("ConstantOfShape", "s", "c",
                      value=numpy_helper.from_array(np.array([0.5], np.float32))), node("Add", "x c")],
                {"x": normal(*IMAGE)})  # fmt: skip
+    # As of a standard deviation over n - 1 of n, and of heads that have to divide a width.
+    yield Case("Counts",
+               [node("Shape", "x", "s"), node("Gather", "s two", "n"), node("ReduceProd", "n", "m", keepdims=0),
+                node("ReduceMax", "n", "k", keepdims=1), node("Mod", "m k", "r"), node("Sub", "r m", "q"),
+                node("Cast", "q", "f", to=TensorProto.FLOAT), node("Mul", "x f")],
+               {"x": normal(*IMAGE)}, {"two": ints(2, 3)})  # fmt: skip
+    for mode in ("DCR", "CRD"):
+        yield one("DepthToSpace", name=f"_{mode}", feeds={"x": normal(2, 12, 5, 4)}, blocksize=2, mode=mode)
+        yield Case(f"Blocks_behind_conv_{mode}",
+                   [node("Conv", "x w", "c"), node("DepthToSpace", "c", "d", blocksize=3, mode=mode),
+                    node("Conv", "d v")],
+                   {"x": normal(*IMAGE)}, {"w": normal(18, 6, 3, 3), "v": normal(3, 2, 3, 3)})  # fmt: skip
+    yield one("SpaceToDepth", feeds={"x": normal(2, 3, 9, 6)}, blocksize=3)
+    for upper in (0, 1):
+        yield one("Trilu", name=f"_{upper}", upper=upper)
+        yield one("Trilu", inputs="x k", name=f"_k_{upper}", constants={"k": np.int64(2 - 3 * upper)}, upper=upper)
+    # The mask of causal attention.
+    yield Case("Trilu_mask",
+               [node("Shape", "x", "s"), node("ConstantOfShape", "s", "c",
+                     value=numpy_helper.from_array(np.array([-10], np.float32))),
+                node("Trilu", "c one", "m", upper=1), node("Add", "x m")],
+               {"x": normal(*IMAGE)}, {"one": np.int64(1)})  # fmt: skip
     yield Case("Sizes_as_input", [helper.make_node("Resize", ["x", "", "", "s"], ["y"], mode="nearest")],
                {"x": normal(*IMAGE), "s": ints(2, 6, 4, 5)}, dynamic=False)  # fmt: skip
 

@@ -112,7 +112,7 @@ ERRORS = [
     ("this operator is not read yet, did you mean 'Conv'?", {"kind": "Convv"}),
     ("node 'n' (Relu): attribute 'slope' is not supported, expected none", {"kind": "Relu", "slope": 1.0}),
     ("node 'n' (Relu): is of domain 'mine', expected an operator of ONNX itself", {"kind": "Relu", "domain": "mine"}),
-    ("attribute 'mode' is 'wrapped', expected 'constant', 'reflect' or 'edge'",
+    ("attribute 'mode' is 'wrapped', expected 'constant', 'reflect', 'edge' or 'wrap'",
      {"kind": "Pad", "pads": [0] * 8, "mode": "wrapped", "opset": 10}),
     ("node 'n' (Pad): reflects 9 and 0 elements of axis 1, expected less than its 9",
      {"kind": "Pad", "pads": [0, 0, 9, 0, 0, 0, 0, 0], "mode": "reflect", "opset": 10}),
@@ -128,6 +128,9 @@ ERRORS = [
     ("more than 67108880 elements follow from constants, the most that is read here",
      {"kind": "Expand", "inputs": "c s", "feeds": {"x": normal(2, 3)},
       "constants": {"c": normal(2), "s": np.array([10**9, 2])}}),
+    ("attribute 'blocksize' is 0, expected 1 to 65536", {"kind": "DepthToSpace"}),
+    ("6 channels for blocks of 2 x 2, expected a multiple of them", {"kind": "DepthToSpace", "blocksize": 2}),
+    ("inputs are f32 BSSC [2,9,7,6] and f32 BSSC [2,9,7,6], expected both i64", {"kind": "Mod", "inputs": "x x"}),
     ("has opset 6, expected 7 to 25", {"kind": "Relu", "opset": 6}),
 ]  # fmt: skip
 

@@ -153,6 +153,30 @@ TEST(ImportHostile, PlansOfManyObservations) {
   EXPECT_LT(PeakMemory(), kMostHeld);
 }
 
+// Padding of 2^63 - 1 in a file of our own: sums of it would overflow.
+TEST(ImportHostile, PaddingThatOverflows) {
+  onnx::ModelProto model;
+  ASSERT_TRUE(model.ParseFromString(OnnxBytes(ResidualNetwork())));
+  for (onnx::NodeProto& node : *model.mutable_graph()->mutable_node())
+    for (onnx::AttributeProto& attribute : *node.mutable_attribute())
+      if (attribute.name() == "pads") attribute.set_ints(1, INT64_MAX);
+  EXPECT_THAT(ErrorOf([&] { NetworkFromOnnx(model.SerializeAsString(), "m.onnx"); }),
+              ::testing::HasSubstr(
+                  "m.onnx: node 'conv_1' (Conv): padding has 9223372036854775807, expected "
+                  "at most 67108864"));
+}
+
+TEST(ImportHostile, OneNumberIn) {
+  onnx::ModelProto model;
+  model.set_ir_version(8);
+  model.add_opset_import()->set_version(17);
+  onnx::GraphProto& graph = *model.mutable_graph();
+  AddInput(graph);
+  graph.mutable_input(0)->mutable_type()->mutable_tensor_type()->mutable_shape()->clear_dim();
+  AddNode(graph, "Exp", {"x"}, "y");
+  EXPECT_EQ(Say(model.SerializeAsString()), "no error");
+}
+
 // oneDNN would make tables of gigabytes for it.
 TEST(ImportHostile, SpaceOfMillionsOfElements) {
   onnx::ModelProto model;

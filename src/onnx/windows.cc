@@ -48,8 +48,10 @@ void AddWindow(GraphReader& reader, const NodeReader& node, const LayerPtr& laye
   if (const Layout& x = reader.InputLayout(node, 0); x.Has(kS)) {
     Window window = given;
     window.padding = padding;
-    const std::vector<int64_t> pads = PadsOf(AsNumbers(given, x));
-    const std::vector<int64_t> expected = PadsOf(AsNumbers(window, x));
+    const auto pads_of = [&](const Window& of) {
+      return node.Checked([&] { return PadsOf(AsNumbers(of, x)); });
+    };
+    const std::vector<int64_t> pads = pads_of(given), expected = pads_of(window);
     if (pads != expected)
       node.Refuse("attribute 'pads' is [{}], expected [{}] (padding in the metadata)",
                   fmt::join(pads, ","), fmt::join(expected, ","));

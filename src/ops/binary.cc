@@ -60,6 +60,15 @@ struct DivideRow {
   }
 };
 
+struct RemainderRow {  // of the sign of b, as Python's
+  static int64_t Map(int64_t a, int64_t b) {
+    if (b == 0) Fail("{} is divided by 0", a);
+    if (b == -1) return 0;
+    const int64_t rest = a % b;
+    return rest != 0 && (rest < 0) != (b < 0) ? rest + b : rest;
+  }
+};
+
 struct PowerRow {
   static float Map(float a, float b) { return std::pow(a, b); }
   static int64_t Map(int64_t a, int64_t b) {
@@ -154,6 +163,10 @@ constexpr Binary Number(std::string_view name) {
           nullptr, false,         {RunGradient<F, 0>, RunGradient<F, 1>}};
 }
 template <class F>
+constexpr Binary Whole(std::string_view name) {
+  return {name, nullptr, Run<F, int64_t>, nullptr, false, {}};
+}
+template <class F>
 constexpr Binary Comparison(std::string_view name) {
   return {name, Run<F, float>, Run<F, int64_t>, Run<F, bool>, true, {}};
 }
@@ -167,6 +180,7 @@ constexpr Binary kTable[] = {
     Number<SubtractRow>("subtract"),
     Number<MultiplyRow>("multiply"),
     Number<DivideRow>("divide"),
+    Whole<RemainderRow>("remainder"),
     Number<PowerRow>("power"),
     Number<MinimumRow>("minimum"),
     Number<MaximumRow>("maximum"),
@@ -265,7 +279,9 @@ class BinaryOp : public Op {
     const ArrayType &a = inputs[0].type, &b = inputs[1].type;
     if (a.dtype != b.dtype || !RunOf(row_, a.dtype))
       Fail("inputs are {} and {}, expected both {}", a.ToString(), b.ToString(),
-           row_.f32 ? "f32 or i64" : "bool");
+           row_.f32   ? "f32 or i64"
+           : row_.i64 ? "i64"
+                      : "bool");
     return {{row_.gives_truth ? DType::kBool : a.dtype, Broadcast(a.shape, b.shape)}};
   }
   std::unique_ptr<Kernel> Prepare(std::span<const OpInput> inputs,

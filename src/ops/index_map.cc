@@ -161,8 +161,9 @@ class PadOp : public Op {
     if (edge_ == Edge::kReflect && std::max(before, after) >= std::max<int64_t>(size, 1))
       Fail("reflects {} and {} elements of axis {}, expected less than its {}", before, after, axis,
            size);
-    if (edge_ == Edge::kRepeat && size == 0 && before + after > 0)
-      Fail("repeats the edge of axis {}, which has no elements", axis);
+    if ((edge_ == Edge::kRepeat || edge_ == Edge::kAround) && size == 0 && before + after > 0)
+      Fail("repeats the {} of axis {}, which has no elements",
+           edge_ == Edge::kRepeat ? "edge" : "elements", axis);
   }
 
   std::vector<int64_t> Map(int64_t size, int64_t before, int64_t padded) const {
@@ -178,6 +179,8 @@ class PadOp : public Op {
         return -1;
       case Edge::kReflect:
         return at < 0 ? -at : 2 * (size - 1) - at;
+      case Edge::kAround:
+        return (at % size + size) % size;
       case Edge::kRepeat:
         break;
     }

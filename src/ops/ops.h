@@ -98,8 +98,8 @@ OpPtr Expand();  // x and a known shape that it is broadcast with
 OpPtr Gather(int64_t axis);
 
 // Elements around x [.., axes, ..]: known i64 begins of all axes, then ends; below 0 they cut off.
-// With a third input (one f32) in place of 0.
-enum class Edge { kConstant, kReflect, kRepeat };
+// With a third input (one f32) in place of 0. kAround: what lies at the other end.
+enum class Edge { kConstant, kReflect, kRepeat, kAround };
 OpPtr Pad(Edge edge);
 
 // Over some axes of f32 x, which stay as axes of one element.

@@ -1,6 +1,7 @@
 #include "src/ops/window.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "src/core/fail.h"
 
@@ -24,6 +25,19 @@ void KeepSize(PlacedWindow& window, bool odd_before) {
     window.before[i] = odd_before ? zeros - zeros / 2 : zeros / 2;
     window.after[i] = zeros - window.before[i];
   }
+}
+
+// So that sums and products of them stay far from 64 bits.
+void CheckNumbers(const PlacedWindow& window) {
+  constexpr int64_t kMost = int64_t{1} << 26;
+  const std::pair<const char*, const Space*> all[] = {{"the window", &window.size},
+                                                      {"stride", &window.stride},
+                                                      {"dilation", &window.dilation},
+                                                      {"padding", &window.before},
+                                                      {"padding", &window.after}};
+  for (const auto& [what, numbers] : all)
+    for (const int64_t number : *numbers)
+      if (number > kMost) Fail("{} has {}, expected at most {}", what, number, kMost);
 }
 
 void CheckFits(const PlacedWindow& window, const Layout& x) {
@@ -53,6 +67,7 @@ PlacedWindow PlaceAnywhere(const Window& window, const Layout& x) {
       {shape.begin() + 1, shape.end() - 1},   ForEach(window.size, dims, "the window"),
       ForEach(window.stride, dims, "stride"), ForEach(window.dilation, dims, "dilation"),
       {before.begin() + last, before.end()},  {after.begin() + last, after.end()}};
+  CheckNumbers(placed);
   if (same) KeepSize(placed, window.odd_before);
   return placed;
 }

@@ -136,6 +136,7 @@ std::vector<Case> OpCases() {
   add("PadConstant", ops::Pad(ops::Edge::kConstant), {image}, {around});
   add("PadReflect", ops::Pad(ops::Edge::kReflect), {image}, {around});
   add("PadRepeat", ops::Pad(ops::Edge::kRepeat), {image}, {around});
+  add("PadAround", ops::Pad(ops::Edge::kAround), {image}, {around});
   add("PadCuts", ops::Pad(ops::Edge::kConstant), {image}, {cut});
   for (const auto mode :
        {ops::ResizeSettings::kNearest, ops::ResizeSettings::kLinear, ops::ResizeSettings::kCubic}) {

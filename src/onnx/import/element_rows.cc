@@ -46,10 +46,16 @@ void ImportMean(NodeImport& node) {
 }
 
 constexpr char kAdd[] = "add", kSubtract[] = "subtract", kMultiply[] = "multiply",
-               kDivide[] = "divide", kPower[] = "power", kMinimum[] = "minimum",
-               kMaximum[] = "maximum", kEqual[] = "equal", kLess[] = "less", kGreater[] = "greater",
-               kLessOrEqual[] = "less or equal", kGreaterOrEqual[] = "greater or equal",
-               kAnd[] = "and", kOr[] = "or";
+               kDivide[] = "divide", kRemainder[] = "remainder", kPower[] = "power",
+               kMinimum[] = "minimum", kMaximum[] = "maximum", kEqual[] = "equal", kLess[] = "less",
+               kGreater[] = "greater", kLessOrEqual[] = "less or equal",
+               kGreaterOrEqual[] = "greater or equal", kAnd[] = "and", kOr[] = "or";
+
+// Of whole numbers, as sizes need it.
+void ImportMod(NodeImport& node) {
+  if (node.Int("fmod", 0) != 0) node.Refuse("attribute 'fmod' is 1, expected 0");
+  ImportBinary<kRemainder>(node);
+}
 
 void ImportNot(NodeImport& node) {
   Tensor no(Layout(), DType::kBool);
@@ -206,6 +212,7 @@ std::vector<ImportRow> ElementRows() {
       {"Sub", 7, kNewestImported, ImportBinary<kSubtract>},
       {"Mul", 7, kNewestImported, ImportBinary<kMultiply>},
       {"Div", 7, kNewestImported, ImportBinary<kDivide>},
+      {"Mod", 10, kNewestImported, ImportMod},
       {"Pow", 7, kNewestImported, ImportBinary<kPower>},
       {"Equal", 7, kNewestImported, ImportBinary<kEqual>},
       {"Less", 7, kNewestImported, ImportBinary<kLess>},

@@ -41,7 +41,7 @@ const RowsByType& AllRows() {
 std::vector<ImportRow> ImportRows() {
   std::vector<ImportRow> rows;
   for (const auto& family :
-       {ElementRows(), ShapeRows(), WindowRows(), NormalizationRows(), ProductRows()})
+       {ElementRows(), ShapeRows(), BlockRows(), WindowRows(), NormalizationRows(), ProductRows()})
     rows.insert(rows.end(), family.begin(), family.end());
   return rows;
 }

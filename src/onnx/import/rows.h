@@ -85,6 +85,7 @@ void ReadNode(NodeImport& node);
 // The families.
 std::vector<ImportRow> ElementRows();
 std::vector<ImportRow> ShapeRows();
+std::vector<ImportRow> BlockRows();
 std::vector<ImportRow> WindowRows();
 std::vector<ImportRow> NormalizationRows();
 std::vector<ImportRow> ProductRows();

@@ -184,7 +184,8 @@ ops::Edge EdgeOf(NodeImport& node) {
   if (mode == "constant") return ops::Edge::kConstant;
   if (mode == "reflect") return ops::Edge::kReflect;
   if (mode == "edge") return ops::Edge::kRepeat;
-  node.Refuse("attribute 'mode' is '{}', expected 'constant', 'reflect' or 'edge'", mode);
+  if (mode == "wrap") return ops::Edge::kAround;
+  node.Refuse("attribute 'mode' is '{}', expected 'constant', 'reflect', 'edge' or 'wrap'", mode);
 }
 
 // `pads` of all axes, begins then ends, in the order of the file; what lies channels last stays so.
@@ -333,9 +334,31 @@ void ImportResizeOf10(NodeImport& node) {
 
 // ---- Reductions ---------------------------------------------------------------------------------
 
+// Of a vector of whole numbers, as sizes are: one after the other.
+void ReduceWhole(NodeImport& node, ops::Reduction reduction, bool keep) {
+  const char* name = reduction == ops::Reduction::kSum       ? "add"
+                     : reduction == ops::Reduction::kProduct ? "multiply"
+                     : reduction == ops::Reduction::kMaximum ? "maximum"
+                     : reduction == ops::Reduction::kMinimum ? "minimum"
+                                                             : nullptr;
+  const int64_t size = node.Type(0).shape.size();
+  constexpr int64_t kMost = 64;
+  if (!name || node.Rank(0) != 1 || size < 1 || size > kMost)
+    node.Refuse(
+        "input 0 is {}, expected floating-point numbers, or for sum, product, maximum and "
+        "minimum a vector of 1 to {} whole ones",
+        node.Type(0).ToString(), kMost);
+  const auto op = ops::MakeBinary(ops::FindBinary(name));
+  const auto at = [&](int64_t i) {
+    return node.Apply(ops::Gather(0), {node.In(0), node.Ints({i})})[0];
+  };
+  ItemPtr result = at(0);
+  for (int64_t i = 1; i < size; ++i) result = node.ApplyToElements(op, {result, at(i)});
+  node.Out(keep ? result : node.Apply(ops::RemoveAxes({0}), {result})[0]);
+}
+
 // Of what lies channels last, over space: it stays so.
 void AddReduction(NodeImport& node, ops::Reduction reduction, bool root, int axes_from) {
-  node.ExpectNumbers(0);
   const bool keep = node.Int("keepdims", 1) != 0;
   const bool nothing = node.Int("noop_with_empty_axes", 0) != 0;
   std::vector<int64_t> axes = node.opset() < axes_from ? node.List("axes")
@@ -350,6 +373,8 @@ void AddReduction(NodeImport& node, ops::Reduction reduction, bool root, int axe
     if (axis < -rank || axis >= rank) node.Refuse("axis {} of {} asked for", axis, rank);
     if (axis < 0) axis += rank;
   }
+  if (node.Type(0).dtype == DType::kI64) return ReduceWhole(node, reduction, keep);
+  node.ExpectNumbers(0);
   const bool last = rank >= 3 && !x->fixed && x->values[1] >= 0;
   std::vector<int64_t> ours = axes;
   if (last)
