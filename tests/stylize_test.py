@@ -6,6 +6,7 @@ import resource
 import numpy as np
 import onnxruntime
 import pytest
+from onnx import helper
 from PIL import Image
 from style_networks import minus, save, style_network
 
@@ -191,14 +192,45 @@ def test_what_fails_at_the_end_fails_at_the_start(normkit, folder, tmp_path):
     assert str(nowhere) in done.stderr and "missing.npy" not in done.stderr
 
 
-def test_memory_is_added_up_before(normkit, folder, tmp_path):
-    def limit():
-        resource.setrlimit(resource.RLIMIT_DATA, (500 << 20, 500 << 20))
+def test_tiles_have_the_bits_of_the_whole(normkit, tmp_path):
+    save(style_network(width=16), tmp_path / "style.onnx")
+    noise = np.random.default_rng(4).integers(0, 256, (301, 402, 3)).astype(np.uint8)
+    Image.fromarray(noise).save(tmp_path / "photo.png")
+    results = []
+    for tile, shown in ((0, None), (64, 64), (200, 192)):
+        done = normkit("stylize", tmp_path / "photo.png", "--model", tmp_path / "style.onnx", "-o", tmp_path / "o.png",
+                       "--tile", tile, "--json")  # fmt: skip
+        report = json.loads(done.stdout)[0]
+        assert report["tile"] == (shown and {"width": shown, "height": shown})
+        assert report["work"] >= 1 and report["seconds_a_megapixel"] > 0
+        results.append((tmp_path / "o.png").read_bytes())
+    assert results[0] == results[1] == results[2]
 
+
+def limit_memory():
+    resource.setrlimit(resource.RLIMIT_DATA, (500 << 20, 500 << 20))
+
+
+def test_large_pictures_fit_by_tiles(normkit, folder, tmp_path):
     done = normkit("stylize", folder / "photo.png", "--model", folder / "style.onnx", "-o", tmp_path / "out.png",
-                   "--size", 6000, "--threads", 1, code=1, preexec_fn=limit)  # fmt: skip
+                   "--size", 6000, "--threads", 1, "--json", preexec_fn=limit_memory)  # fmt: skip
+    report = json.loads(done.stdout)[0]
+    assert (report["width"], report["height"]) == (6000, 4440)
+    assert 0 < report["tile"]["height"] < 1000
+    assert Image.open(tmp_path / "out.png").size == (6000, 4440)
+
+
+def test_what_cannot_be_cut_says_so(normkit, folder, tmp_path):
+    pool = helper.make_node("MaxPool", ["image"], ["x"], kernel_shape=[3, 3], pads=[1, 1, 1, 1], name="most")
+    model = save(style_network(first=([pool], {})), tmp_path / "pool.onnx")
+    args = ["stylize", folder / "photo.png", "--model", model, "-o", tmp_path / "out.png"]
+    report = json.loads(normkit(*args, "--json").stdout)[0]
+    assert report["tile"] is None
+    done = normkit(*args, "--tile", 64, code=1)
+    assert "pool.onnx: node 'most' (MaxPool) cannot be computed by tiles, expected no --tile" in done.stderr
+    done = normkit(*args, "--size", 6000, "--threads", 1, code=1, preexec_fn=limit_memory)
     assert " needs " in done.stderr and "ulimit -d has" in done.stderr
-    assert "smaller pictures (--size) take less" in done.stderr
+    assert f"smaller pictures (--size) take less ({model}: node 'most' (MaxPool) cannot be computed" in done.stderr
 
 
 @pytest.mark.parametrize("name, size, order", [("candy", 1080, 1), ("candy-decomposed-256", 256, 1),

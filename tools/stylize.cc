@@ -32,7 +32,7 @@ using nlohmann::json;
 struct StylizeArgs {
   std::string model, output, order = "auto";
   std::vector<std::string> photos;
-  int64_t size = 0;
+  int64_t size = 0, tile = 0;
   double strength = 1, largest = 0;
   int threads = 0;
   bool preserve_colors = false, compare = false, json = false;
@@ -71,29 +71,41 @@ std::vector<std::string> Outputs(const StylizeArgs& args, const std::vector<std:
 }
 
 json StylizeOne(const StylizeArgs& args, Stylizer& stylizer, const std::string& photo,
-                const std::string& output) {
+                const std::string& output, const Stylizer::Progress& progress) {
   const auto begin = std::chrono::steady_clock::now();
   const Image content = LongerSide(ReadImage(photo, 3), args.size);
-  const Image styled = stylizer.Stylize(content);
+  const Image styled = stylizer.Stylize(content, progress);
   WriteImage(output, args.compare ? SideBySide(content, styled) : styled);
   const double seconds =
       std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
-  return {{"photo", photo},
-          {"output", output},
-          {"width", content.width},
-          {"height", content.height},
-          {"seconds", seconds}};
+  const Tiling& tiling = stylizer.tiling();
+  json tile = nullptr;
+  if (tiling.rows > 0) tile = {{"width", tiling.columns}, {"height", tiling.rows}};
+  return {
+      {"photo", photo},
+      {"output", output},
+      {"width", content.width},
+      {"height", content.height},
+      {"seconds", seconds},
+      {"seconds_a_megapixel", seconds * 1e6 / static_cast<double>(content.width * content.height)},
+      {"tile", tile},
+      {"work", stylizer.work()}};
 }
 
 void Print(const StylizeArgs& args, const json& done) {
   if (args.json) return fmt::print("{}\n", JsonText(done, 2));
   if (done.empty()) return;
-  Table table{{"picture", "result", "pixels", "seconds"}, {}};
+  Table table{{"picture", "result", "pixels", "tiles", "seconds", "a megapixel"}, {}};
+  const auto size = [](const json& of) {
+    return of.is_null()
+               ? std::string("one")
+               : fmt::format("{} x {}", of["width"].get<int64_t>(), of["height"].get<int64_t>());
+  };
   for (const json& one : done)
-    table.rows.push_back(
-        {one["photo"].get<std::string>(), one["output"].get<std::string>(),
-         fmt::format("{} x {}", one["width"].get<int64_t>(), one["height"].get<int64_t>()),
-         fmt::format("{:.2f}", one["seconds"].get<double>())});
+    table.rows.push_back({one["photo"].get<std::string>(), one["output"].get<std::string>(),
+                          size(one), size(one["tile"]),
+                          fmt::format("{:.2f}", one["seconds"].get<double>()),
+                          fmt::format("{:.2f}", one["seconds_a_megapixel"].get<double>())});
   fmt::print("{}", ToText(table));
 }
 
@@ -102,7 +114,8 @@ void RunStylize(const StylizeArgs& args) {
   Stylizer stylizer(args.model, {.strength = args.strength,
                                  .preserve_colors = args.preserve_colors,
                                  .channel_order = args.order == "auto" ? "" : args.order,
-                                 .largest = args.largest});
+                                 .largest = args.largest,
+                                 .tile = args.tile});
   size_t failed = 0;
   const std::vector<std::string> photos = PictureFiles(args.photos, failed);
   const std::vector<std::string> outputs = Outputs(args, photos);
@@ -111,11 +124,16 @@ void RunStylize(const StylizeArgs& args) {
     Warn("{}: takes {} x {} pixels: pictures are scaled to that and the results back", args.model,
          stylizer.width(), stylizer.height());
   json done = json::array();
-  ProgressLine progress(std::ssize(photos));
+  constexpr int64_t kParts = 100;  // of a picture, on the line
+  ProgressLine progress(std::ssize(photos) * kParts);
   for (size_t i = 0; i < photos.size(); ++i) {
-    progress.Update(static_cast<int64_t>(i), "stylize", photos[i]);
+    const auto show = [&](double part) {
+      progress.Update(static_cast<int64_t>((static_cast<double>(i) + part) * kParts), "stylize",
+                      photos[i]);
+    };
+    show(0);
     try {
-      done.push_back(StylizeOne(args, stylizer, photos[i], outputs[i]));
+      done.push_back(StylizeOne(args, stylizer, photos[i], outputs[i], show));
     } catch (const Error& error) {  // one bad picture does not cost the others
       progress.Clear();
       LogWarning(error.what());
@@ -143,6 +161,9 @@ void AddStylize(const Command& app) {
       .Required();
   AddNumber(command, "--size", args->size, {0, 65'535},
             "Scale pictures so that the longer side has so many pixels; 0: leave them as they are");
+  AddNumber(command, "--tile", args->tile, {0, 65'535},
+            "Compute pictures by tiles of so many pixels squared, about; 0: by tiles where the "
+            "whole would take more than 1 GiB of memory. The result is the same");
   AddNumber(command, "--strength", args->strength, {0, 1},
             "How much of the style: 0 is the picture, 1 what the network gives");
   AddFlag(command, "--preserve-colors", args->preserve_colors,

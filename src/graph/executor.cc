@@ -13,7 +13,10 @@ namespace normkit {
 
 class __attribute__((visibility("hidden"))) Executor::Impl {  // else exported as Executor is
  public:
-  Impl(const Graph& graph, const ExecutorOptions& options) : graph_(graph), options_(options) {
+  Impl(const Graph& graph, const ExecutorOptions& options)
+      : graph_(graph),
+        options_(options),
+        arena_(options.arena ? options.arena : std::make_shared<Tensor>()) {
     if (graph.empty()) Fail("executor: the graph has no layers, expected an input layer");
     for (const Value value : options.keep) CheckValue(value);
     active_.resize(graph.values().size());
@@ -26,7 +29,7 @@ class __attribute__((visibility("hidden"))) Executor::Impl {  // else exported a
     if (!plan_) Fail("executor: no shapes set, expected those of the inputs");
     return *plan_;
   }
-  size_t arena_bytes() const { return arena_.bytes(); }
+  size_t arena_bytes() const { return arena_->bytes(); }
   ArrayView input(size_t index) const;
   void Forward(const Parameters& parameters, const RunContext& run);
   void* Find(Value value) const;
@@ -58,7 +61,7 @@ class __attribute__((visibility("hidden"))) Executor::Impl {  // else exported a
   ExecutorOptions options_;
   std::list<ExecutionPlan> plans_;  // the last used first
   ExecutionPlan* plan_ = nullptr;
-  Tensor arena_;
+  std::shared_ptr<Tensor> arena_;
   bool can_go_back_ = false;            // the last call was a training Forward
   std::vector<char> active_, written_;  // of each value
 };
@@ -150,21 +153,21 @@ void Executor::Impl::Use(std::list<ExecutionPlan>::iterator plan,
                          std::span<const int64_t> offsets) {
   if (!offsets.empty()) can_go_back_ = false;  // what was saved is of other observations
   plan->SetTime(offsets);
-  if (plan_ == &*plan) return;
+  if (plan_ == &*plan && plan->IsConnected(static_cast<std::byte*>(arena_->data()))) return;
   can_go_back_ = false;
   plan_ = nullptr;  // until there is memory
   plans_.splice(plans_.begin(), plans_, plan);
   ExecutionPlan& used = plans_.front();
-  if (used.bytes() > static_cast<double>(arena_.bytes()) || arena_.bytes() == 0) {
+  if (used.bytes() > static_cast<double>(arena_->bytes()) || arena_->bytes() == 0) {
     const Layout& first = used.shapes()[0];
     CheckMemory(used.bytes(), first.packed()
                                   ? fmt::format("activations for {} rows", first.axes()[0].size)
                                   : fmt::format("activations for batch size {}", first.SizeOf(kB)));
-    arena_ = {};
-    arena_ = Tensor(Layout({{kC, static_cast<int64_t>(used.bytes())}}), DType::kU8,
-                    Tensor::kUninitialized);
+    *arena_ = {};
+    *arena_ = Tensor(Layout({{kC, static_cast<int64_t>(used.bytes())}}), DType::kU8,
+                     Tensor::kUninitialized);
   }
-  used.Connect(static_cast<std::byte*>(arena_.data()));
+  used.Connect(static_cast<std::byte*>(arena_->data()));
   plan_ = &used;
 }
 

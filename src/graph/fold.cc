@@ -27,19 +27,29 @@ void RunOnce(const Op& op, std::span<const OpInput> inputs, std::span<Tensor> ou
   kernel->Forward(context);
 }
 
+std::vector<std::shared_ptr<const Tensor>> Shared(std::vector<Tensor> elements) {
+  std::vector<std::shared_ptr<const Tensor>> shared;
+  for (Tensor& tensor : elements) shared.push_back(std::make_shared<Tensor>(std::move(tensor)));
+  return shared;
+}
+
 }  // namespace
 
 std::vector<std::shared_ptr<const Tensor>> Fold(const Op& op, std::span<const OpInput> inputs,
                                                 std::span<const ArrayType> outputs) {
   std::vector<Tensor> elements = op.Known(inputs);
   if (elements.empty() && op.folds() && !inputs.empty() &&
-      std::ranges::all_of(inputs, [](const OpInput& x) { return x.known; })) {
-    for (const ArrayType& type : outputs) elements.emplace_back(type.shape, type.dtype);
-    RunOnce(op, inputs, elements);
-  }
-  std::vector<std::shared_ptr<const Tensor>> known;
-  for (Tensor& tensor : elements) known.push_back(std::make_shared<Tensor>(std::move(tensor)));
-  return known;
+      std::ranges::all_of(inputs, [](const OpInput& x) { return x.known; }))
+    return Compute(op, inputs, outputs);
+  return Shared(std::move(elements));
+}
+
+std::vector<std::shared_ptr<const Tensor>> Compute(const Op& op, std::span<const OpInput> inputs,
+                                                   std::span<const ArrayType> outputs) {
+  std::vector<Tensor> elements;
+  for (const ArrayType& type : outputs) elements.emplace_back(type.shape, type.dtype);
+  RunOnce(op, inputs, elements);
+  return Shared(std::move(elements));
 }
 
 OpInput Graph::Types::operator[](Value value) const {

@@ -15,4 +15,8 @@ namespace normkit {
 std::vector<std::shared_ptr<const Tensor>> Fold(const Op& op, std::span<const OpInput> inputs,
                                                 std::span<const ArrayType> outputs);
 
+// The same where all inputs are known, of any operation.
+std::vector<std::shared_ptr<const Tensor>> Compute(const Op& op, std::span<const OpInput> inputs,
+                                                   std::span<const ArrayType> outputs);
+
 }  // namespace normkit

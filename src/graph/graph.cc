@@ -57,10 +57,12 @@ Value Graph::AddParameter(ParameterSpec spec) {
 }
 
 Value Graph::AddConstant(Tensor elements) {
-  ArrayType type = elements.type();
-  return AddValue({.kind = ValueKind::kConstant,
-                   .type = std::move(type),
-                   .known = std::make_shared<Tensor>(std::move(elements))});
+  return AddConstant(std::make_shared<const Tensor>(std::move(elements)));
+}
+
+Value Graph::AddConstant(std::shared_ptr<const Tensor> elements) {
+  ArrayType type = elements->type();
+  return AddValue({.kind = ValueKind::kConstant, .type = std::move(type), .known = elements});
 }
 
 std::vector<Value> Graph::AddNode(std::shared_ptr<const Op> op, std::vector<Value> inputs) {

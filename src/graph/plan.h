@@ -49,6 +49,7 @@ class ExecutionPlan {
 
   // Points all arrays of the steps into an arena of at least bytes().
   void Connect(std::byte* arena);
+  bool IsConnected(const std::byte* arena) const { return arena_ == arena; }
 
   template <class T>
   T* At(int block) const {

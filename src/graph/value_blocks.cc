@@ -6,10 +6,10 @@
 namespace normkit {
 namespace {
 
-class Maker {
+class BlockMaker {
  public:
-  Maker(const Graph& graph, const Steps& steps, std::span<const size_t> bytes, bool training,
-        std::span<const char> wanted, bool share, std::vector<Block>& blocks)
+  BlockMaker(const Graph& graph, const Steps& steps, std::span<const size_t> bytes, bool training,
+             std::span<const char> wanted, bool share, std::vector<Block>& blocks)
       : graph_(graph),
         steps_(steps),
         times_{static_cast<int>(steps.list.size())},
@@ -161,7 +161,7 @@ class Maker {
 ValueBlocks MakeValueBlocks(const Graph& graph, const Steps& steps, std::span<const size_t> bytes,
                             bool training, std::span<const char> wanted, bool share,
                             std::vector<Block>& blocks) {
-  return Maker(graph, steps, bytes, training, wanted, share, blocks).Make();
+  return BlockMaker(graph, steps, bytes, training, wanted, share, blocks).Make();
 }
 
 }  // namespace normkit

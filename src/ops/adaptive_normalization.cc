@@ -61,7 +61,10 @@ class AdaptiveNormalizationOp : public Op {
       : spec_(spec), options_(options) {
     options_.parameter_axes = kB | kC;
   }
-  std::string_view name() const override { return "adaptive normalization"; }
+  std::string_view name() const override { return kAdaptiveName; }
+  NormalizationSettings Settings() const {
+    return {.spec = &FindNormSpec(spec_.name), .options = options_};
+  }
 
   std::vector<ArrayType> Infer(std::span<const OpInput> inputs) const override {
     const Layout& x = inputs[0].type.shape;
@@ -84,6 +87,10 @@ class AdaptiveNormalizationOp : public Op {
 };
 
 }  // namespace
+
+NormalizationSettings SettingsOfAdaptive(const Op& op) {
+  return static_cast<const AdaptiveNormalizationOp&>(op).Settings();
+}
 
 OpPtr AdaptiveNormalization(const NormSpec& spec, const NormOptions& options) {
   return std::make_shared<AdaptiveNormalizationOp>(spec, options);

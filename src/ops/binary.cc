@@ -7,6 +7,7 @@
 
 #include "src/core/fail.h"
 #include "src/core/strided_loops.h"
+#include "src/ops/boxes.h"
 #include "src/ops/known.h"
 #include "src/ops/pieces.h"
 
@@ -288,6 +289,9 @@ class BinaryOp : public Op {
                                   const Preparation&) const override {
     return std::make_unique<BinaryKernel>(row_, inputs[0].type.shape, inputs[1].type.shape,
                                           inputs[0].type.dtype);
+  }
+  std::optional<OpPiece> Piece(std::span<const OpInput> inputs, const Box& y) const override {
+    return ElementPiece(inputs, y);
   }
 
  private:

@@ -1,8 +1,11 @@
 // Convolution over lines, images and volumes (cross-correlation, as everywhere in the field).
 #include "src/onednn/convolution.h"
 
+#include <algorithm>
+
 #include "src/core/fail.h"
 #include "src/onednn/strips.h"
+#include "src/ops/boxes.h"
 #include "src/ops/convolution_reference.h"
 #include "src/ops/ways.h"
 #include "src/ops/window.h"
@@ -65,9 +68,26 @@ constexpr Way<ConvolutionShape> kInferenceWays[] = {
     {"reference", Always, Make<ReferenceConvolution>},
 };
 
+// Of pieces: what the whole chose, where sizes do not matter. Strips have the bits of oneDNN or
+// better ones.
+std::string Forced(const ConvolutionShape&) { return ""; }
+constexpr Way<ConvolutionShape> kPieceWays[] = {
+    {"winograd", Forced, Make<WinogradConvolution>},
+    {"strips", Forced, Make<StripConvolution>},
+    {"reference", Forced, Make<ReferenceConvolution>},
+};
+std::string_view PieceWay(const ConvolutionShape& whole) {
+  const char* wanted = std::getenv("NORMKIT_CONVOLUTION");
+  if (wanted && std::string_view(wanted) == "reference") return "reference";
+  const bool any = !wanted || !*wanted || std::string_view(wanted) == "winograd";
+  return any && WhyNotWinograd(whole).empty() ? "winograd" : "strips";
+}
+
 class ConvolutionOp : public Op {
  public:
-  ConvolutionOp(const Window& window, int64_t groups) : window_(window), groups_(groups) {}
+  // `way`: of kPieceWays; "": the best.
+  ConvolutionOp(const Window& window, int64_t groups, std::string_view way = "")
+      : window_(window), groups_(groups), way_(way) {}
   std::string_view name() const override { return "convolution"; }
 
   std::vector<ArrayType> Infer(std::span<const OpInput> inputs) const override {
@@ -82,9 +102,43 @@ class ConvolutionOp : public Op {
 
   std::unique_ptr<Kernel> Prepare(std::span<const OpInput> inputs,
                                   const Preparation& how) const override {
+    for (const Way<ConvolutionShape>& way : kPieceWays)
+      if (way.name == way_) return way.make(Shape(inputs), how);
     const std::span<const Way<ConvolutionShape>> ways =
         how.training ? std::span<const Way<ConvolutionShape>>(kWays) : kInferenceWays;
     return MakeFirst<ConvolutionShape>(ways, "NORMKIT_CONVOLUTION", Shape(inputs), how);
+  }
+
+  // Winograd's tiles begin at even places.
+  std::optional<OpPiece> Piece(std::span<const OpInput> inputs, const Box& box) const override {
+    const ConvolutionShape shape = Shape(inputs);
+    const Layout& x = inputs[0].type.shape;
+    if (shape.dims() != 2 || shape.batch != 1 || box.size.back() != shape.filters)
+      return std::nullopt;
+    const std::string_view way = PieceWay(shape);
+    const PlacedWindow w = Place(window_, x);
+    OpPiece piece{nullptr, box, FirstPiece(inputs, WholeBox(x)).inputs, {}};
+    WindowReach reach[2];
+    for (size_t i = 0; i < 2; ++i) {
+      if (std::max(w.before[i], w.after[i]) > (w.size[i] - 1) * w.dilation[i]) return std::nullopt;
+      int64_t &begin = piece.y.begin[i + 1], &count = piece.y.size[i + 1];
+      if (way == "winograd") {
+        const int64_t end = std::min(shape.output_size()[i], (begin + count + 1) / 2 * 2);
+        begin = begin / 2 * 2;
+        count = end - begin;
+      }
+      reach[i] = ReachOf(w, i, begin, count);
+      piece.inputs[0].box.begin[i + 1] = reach[i].first;
+      piece.inputs[0].box.size[i + 1] = reach[i].size;
+      piece.key.insert(piece.key.end(), {reach[i].before, reach[i].after});
+    }
+    const Padding padding{.top = reach[0].before,
+                          .bottom = reach[0].after,
+                          .left = reach[1].before,
+                          .right = reach[1].after};
+    piece.op = std::make_shared<ConvolutionOp>(Window{w.size, w.stride, w.dilation, padding},
+                                               groups_, way);
+    return piece;
   }
 
  private:
@@ -111,6 +165,7 @@ class ConvolutionOp : public Op {
 
   Window window_;
   int64_t groups_;
+  std::string_view way_;
 };
 
 }  // namespace

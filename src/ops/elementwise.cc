@@ -4,6 +4,7 @@
 #include <cmath>
 #include <numbers>
 
+#include "src/ops/boxes.h"
 #include "src/ops/pieces.h"
 
 namespace normkit::ops {
@@ -118,6 +119,9 @@ class ElementwiseOp : public Op {
   std::unique_ptr<Kernel> Prepare(std::span<const OpInput> inputs,
                                   const Preparation&) const override {
     return std::make_unique<ElementwiseKernel>(row_, number_, inputs[0].type.shape.size());
+  }
+  std::optional<OpPiece> Piece(std::span<const OpInput> inputs, const Box& y) const override {
+    return ElementPiece(inputs, y);
   }
 
  private:

@@ -5,6 +5,7 @@
 #include <numbers>
 
 #include "src/core/fail.h"
+#include "src/ops/boxes.h"
 #include "src/ops/pieces.h"
 
 namespace normkit::ops {
@@ -224,6 +225,9 @@ class FunctionOp : public Op {
   std::unique_ptr<Kernel> Prepare(std::span<const OpInput> inputs,
                                   const Preparation&) const override {
     return std::make_unique<FunctionKernel>(row_, a_, b_, inputs[0].type.shape.size());
+  }
+  std::optional<OpPiece> Piece(std::span<const OpInput> inputs, const Box& y) const override {
+    return ElementPiece(inputs, y);
   }
 
  private:

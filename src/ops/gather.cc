@@ -3,6 +3,7 @@
 
 #include "src/core/elements.h"
 #include "src/core/fail.h"
+#include "src/ops/boxes.h"
 #include "src/ops/known.h"
 #include "src/ops/ops.h"
 #include "src/ops/pieces.h"
@@ -126,6 +127,9 @@ class ConvertOp : public Op {
                                   const Preparation&) const override {
     const ArrayType& x = inputs[0].type;
     return std::make_unique<ConvertKernel>(x.dtype, to_, x.shape.size());
+  }
+  std::optional<OpPiece> Piece(std::span<const OpInput> inputs, const Box& y) const override {
+    return ElementPiece(inputs, y);
   }
 
  private:

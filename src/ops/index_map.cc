@@ -2,7 +2,10 @@
 // to the nearest element.
 #include "src/ops/index_map.h"
 
+#include <algorithm>
+
 #include "src/core/fail.h"
+#include "src/ops/boxes.h"
 #include "src/ops/known.h"
 #include "src/ops/pieces.h"
 
@@ -13,8 +16,9 @@ namespace {
 class IndexMapKernel : public Kernel {
  public:
   // Axes behind the last that is not left as it is are one with their elements.
-  IndexMapKernel(const IndexMaps& maps, const ArrayType& x, bool fills)
-      : maps_(maps), bytes_(static_cast<int64_t>(SizeOf(x.dtype))), fills_(fills) {
+  // `fill`: which input says what stands where there is nothing; 0: zeros.
+  IndexMapKernel(const IndexMaps& maps, const ArrayType& x, size_t fill)
+      : maps_(maps), bytes_(static_cast<int64_t>(SizeOf(x.dtype))), fill_(fill) {
     const std::vector<int64_t> shape = x.shape.shape();
     size_t axes = maps_.size();
     while (axes > 1 && IsWhole(maps_[axes - 1], shape[axes - 1])) inner_ *= shape[--axes];
@@ -30,7 +34,7 @@ class IndexMapKernel : public Kernel {
 
   void Forward(const ForwardContext& context) override {
     const auto* x = context.x<char>();
-    const float fill = fills_ ? *context.x(2) : 0.f;
+    const float fill = fill_ > 0 ? *context.x(fill_) : 0.f;
     ForRowPieces(rows_, std::max<int64_t>(1, columns_ * inner_), [&](int64_t row) {
       const int64_t from = RowOffset(row);
       char* to = context.y<char>() + row * columns_ * inner_ * bytes_;
@@ -117,7 +121,7 @@ class IndexMapKernel : public Kernel {
   std::vector<int64_t> strides_;
   std::vector<Piece> pieces_;
   int64_t bytes_, inner_ = 1, rows_ = 1, columns_ = 0, x_size_ = 0;
-  bool fills_;
+  size_t fill_;
 };
 
 class PadOp : public Op {
@@ -147,7 +151,17 @@ class PadOp : public Op {
     for (const Axis& axis : inputs[0].type.shape.axes())
       maps.push_back(Map(axis.size, pads[maps.size()],
                          axis.size + pads[maps.size()] + pads[pads.size() / 2 + maps.size()]));
-    return std::make_unique<IndexMapKernel>(maps, inputs[0].type, inputs.size() > 2);
+    return std::make_unique<IndexMapKernel>(maps, inputs[0].type, inputs.size() > 2 ? 2 : 0);
+  }
+  std::optional<OpPiece> Piece(std::span<const OpInput> inputs, const Box& y) const override {
+    const auto pads = KnownVector(inputs[1], "padding");
+    IndexMaps maps;
+    for (size_t i = 0; i < y.size.size(); ++i) {
+      maps.emplace_back();
+      for (int64_t k = y.begin[i]; k < y.end(i); ++k)
+        maps[i].push_back(Source(k - pads[i], inputs[0].type.shape.axes()[i].size));
+    }
+    return IndexMapPiece(std::move(maps), inputs, y);
   }
 
  private:
@@ -190,10 +204,50 @@ class PadOp : public Op {
   Edge edge_;
 };
 
+// x and perhaps one f32 that fills.
+class IndexMapOp : public Op {
+ public:
+  explicit IndexMapOp(IndexMaps maps) : maps_(std::move(maps)) {}
+  std::string_view name() const override { return "look-up"; }
+  std::vector<ArrayType> Infer(std::span<const OpInput> inputs) const override {
+    std::vector<Axis> axes = inputs[0].type.shape.axes();
+    for (size_t i = 0; i < axes.size(); ++i) axes[i].size = std::ssize(maps_[i]);
+    return {{inputs[0].type.dtype, Layout(std::move(axes))}};
+  }
+  std::unique_ptr<Kernel> Prepare(std::span<const OpInput> inputs,
+                                  const Preparation&) const override {
+    return std::make_unique<IndexMapKernel>(maps_, inputs[0].type, inputs.size() > 1 ? 1 : 0);
+  }
+
+ private:
+  IndexMaps maps_;
+};
+
 }  // namespace
 
+// What is read lies between the smallest and the largest place; of what is all filled one element.
+OpPiece IndexMapPiece(IndexMaps maps, std::span<const OpInput> inputs, const Box& y) {
+  OpPiece piece{nullptr, y, {{0, y}}};
+  for (size_t i = 0; i < maps.size(); ++i) {
+    int64_t first = inputs[0].type.shape.axes()[i].size - 1, last = 0;
+    const bool filled = std::ranges::all_of(maps[i], [](int64_t at) { return at < 0; });
+    for (const int64_t at : maps[i])
+      if (at >= 0) first = std::min(first, at), last = std::max(last, at);
+    if (filled) first = last = 0;
+    piece.inputs[0].box.begin[i] = first;
+    piece.inputs[0].box.size[i] = last - first + 1;
+    for (int64_t& at : maps[i]) {
+      if (at >= 0) at -= first;
+      piece.key.push_back(at);
+    }
+  }
+  piece.op = std::make_shared<IndexMapOp>(std::move(maps));
+  if (inputs.size() > 2) piece.inputs.push_back({2, WholeBox(inputs[2].type.shape)});
+  return piece;
+}
+
 std::unique_ptr<Kernel> MakeIndexMap(const IndexMaps& maps, const ArrayType& x) {
-  return std::make_unique<IndexMapKernel>(maps, x, false);
+  return std::make_unique<IndexMapKernel>(maps, x, 0);
 }
 
 OpPtr Pad(Edge edge) { return std::make_shared<PadOp>(edge); }

@@ -13,4 +13,8 @@ using IndexMaps = std::vector<std::vector<int64_t>>;  // of each axis of y; -1: 
 
 std::unique_ptr<Kernel> MakeIndexMap(const IndexMaps& maps, const ArrayType& x);
 
+// Of an operation that looks up each element of y: `maps` are those of the box of y. With a third
+// input that stands where they are -1.
+OpPiece IndexMapPiece(IndexMaps maps, std::span<const OpInput> inputs, const Box& y);
+
 }  // namespace normkit::ops

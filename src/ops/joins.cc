@@ -2,6 +2,7 @@
 #include <cstring>
 
 #include "src/core/fail.h"
+#include "src/ops/boxes.h"
 #include "src/ops/elementwise.h"
 #include "src/ops/known.h"
 #include "src/ops/ops.h"
@@ -70,6 +71,9 @@ class AdditionOp : public Op {
   std::unique_ptr<Kernel> Prepare(std::span<const OpInput> inputs,
                                   const Preparation&) const override {
     return std::make_unique<AdditionKernel>(inputs[0].type.shape.size(), relu_);
+  }
+  std::optional<OpPiece> Piece(std::span<const OpInput> inputs, const Box& y) const override {
+    return ElementPiece(inputs, y);
   }
 
  private:
@@ -146,6 +150,18 @@ class ConcatenationOp : public Op {
   std::unique_ptr<Kernel> Prepare(std::span<const OpInput> inputs,
                                   const Preparation&) const override {
     return std::make_unique<ConcatenationKernel>(inputs, Place(inputs));
+  }
+  std::optional<OpPiece> Piece(std::span<const OpInput> inputs, const Box& y) const override {
+    const size_t axis = Place(inputs);
+    int64_t joined = 0;
+    for (const OpInput& x : inputs) joined += x.type.shape.axes()[axis].size;
+    if (y.size[axis] != joined) return std::nullopt;
+    OpPiece piece{nullptr, y, {}};
+    for (size_t k = 0; k < inputs.size(); ++k) {
+      piece.inputs.push_back({k, y});
+      piece.inputs[k].box.size[axis] = inputs[k].type.shape.axes()[axis].size;
+    }
+    return piece;
   }
 
  private:

@@ -7,6 +7,8 @@
 #include "src/core/batch_tree.h"
 #include "src/core/fail.h"
 #include "src/core/finite.h"
+#include "src/ops/boxes.h"
+#include "src/ops/celled_normalization.h"
 
 namespace normkit::ops {
 namespace {
@@ -213,10 +215,25 @@ class NormalizationOp : public Op {
   std::unique_ptr<Kernel> Prepare(std::span<const OpInput> inputs,
                                   const Preparation& how) const override {
     const Layout x = Labelled(inputs[0].type.shape);
+    if (normalization_.cells || normalization_.finished)
+      return MakeCelledNormalization(normalization_, x);
     return std::make_unique<NormalizationKernel>(normalization_, x, RowCut(x, how.part, how.time));
   }
 
- private:
+  // Where statistics and parameters know nothing of places.
+  std::optional<OpPiece> Piece(std::span<const OpInput> inputs, const Box& y) const override {
+    if (normalization_.rows_to >= 0) return std::nullopt;
+    const Layout x = Labelled(inputs[0].type.shape);
+    const bool own = normalization_.statistics == NormalizationSettings::kOwn;
+    const Dims known = (own ? normalization_.spec->reduce : Dims{kC}) |
+                       normalization_.spec->affine | normalization_.options.parameter_axes;
+    for (size_t i = 0; i < y.size.size(); ++i)
+      if ((known & x.axes()[i].label) && !IsWhole(y, x, i)) return std::nullopt;
+    OpPiece piece = FirstPiece(inputs, y);
+    if (normalization_.addend) piece.inputs.back().box = y;
+    return piece;
+  }
+
   Layout Labelled(const Layout& x) const {
     const std::string& format = normalization_.format;
     if (normalization_.rows_to >= 0) {
@@ -228,10 +245,43 @@ class NormalizationOp : public Op {
     return format.empty() ? x : Layout::Make(format, x.shape());
   }
 
+ private:
   NormalizationSettings normalization_;
 };
 
+NormalizationSettings SettingsOf(const Op& op) {
+  return op.name() == kAdaptiveName
+             ? SettingsOfAdaptive(op)
+             : static_cast<const NormalizationOp&>(op).normalization();
+}
+
 }  // namespace
+
+bool HasPictureStatistics(const Op& op, const Layout& x) {
+  if (op.name() != "normalization" && op.name() != kAdaptiveName) return false;
+  const NormalizationSettings settings = SettingsOf(op);
+  if (settings.statistics != NormalizationSettings::kOwn || settings.rows_to >= 0) return false;
+  const Layout labelled = NormalizationOp(settings).Labelled(x);
+  return labelled.format() == "BSSC" && labelled.axes()[0].size == 1 &&
+         (settings.spec->reduce & kS) && !(settings.options.parameter_axes & kS);
+}
+
+OpPtr ByCells(const Op& op) {
+  NormalizationSettings settings = SettingsOf(op);
+  settings.cells = true;
+  return MakeNormalization(settings);
+}
+
+OpPtr WithStatistics(const Op& op, std::shared_ptr<const FinishedStatistics> statistics) {
+  NormalizationSettings settings = SettingsOf(op);
+  settings.finished = std::move(statistics);
+  return MakeNormalization(settings);
+}
+
+CellStatistics StatisticsOf(const Op& op, const Layout& x) {
+  const NormalizationSettings settings = SettingsOf(op);
+  return {*settings.spec, NormalizationOp(settings).Labelled(x), settings.options};
+}
 
 OpPtr MakeNormalization(const NormalizationSettings& normalization) {
   return std::make_shared<NormalizationOp>(normalization);

@@ -3,11 +3,18 @@
 
 #include <memory>
 #include <string>
+#include <string_view>
+#include <vector>
 
 #include "normkit/norm/normalization.h"
 #include "src/ops/ops.h"
 
 namespace normkit::ops {
+
+// Of a picture of which x is a piece.
+struct FinishedStatistics {
+  std::vector<double> mean, rstd;
+};
 
 // Inputs: x, gamma if `scale`, beta if `offset`, given mean and variance [C] unless kOwn, an addend
 // if `addend`. Outputs: y; kBatch: also the mean and variance [C] of the batch, f64, in training.
@@ -25,14 +32,23 @@ struct NormalizationSettings {
   // x is rows of channels, whatever its axes mean: this one and those behind it; -1: it is not.
   int rows_to = -1;
 
+  // In prediction, of one picture with the channels last: kOwn by cells (celled_normalization.h),
+  // or with statistics that are known.
+  bool cells = false;
+  std::shared_ptr<const FinishedStatistics> finished = nullptr;
+
   size_t mean_input() const { return 1 + size_t{scale} + size_t{offset}; }
 };
 
 OpPtr MakeNormalization(const NormalizationSettings& normalization);
 
+inline constexpr std::string_view kAdaptiveName = "adaptive normalization";
+
 // x [B,..,C], gamma [B,C] and beta [B,C], which may be computed, as in adaptive instance
 // normalization (Huang & Belongie 2017): y = gamma xhat + beta, each observation with its own.
 OpPtr AdaptiveNormalization(const NormSpec& spec, const NormOptions& options);
+// Of such an operation: what MakeNormalization gives the same for one observation of.
+NormalizationSettings SettingsOfAdaptive(const Op& op);
 
 // The same with what stands behind it, where `op` is one of MakeNormalization without.
 OpPtr WithActivation(const Op& op, Activation activation, bool addend);

@@ -56,11 +56,12 @@ int64_t Rounded(ResizeSettings::Rounding rounding, float place) {
   return static_cast<int64_t>(std::ceil(place));
 }
 
-std::vector<int64_t> NearestMap(const ResizeSettings& s, const ResizedAxis& axis) {
-  std::vector<int64_t> map(static_cast<size_t>(axis.to));
-  for (int64_t i = 0; i < axis.to; ++i)
-    map[static_cast<size_t>(i)] =
-        std::clamp<int64_t>(Rounded(s.rounding, PlaceOf(s, axis, i)), 0, axis.from - 1);
+// Of elements [begin, end) of y.
+std::vector<int64_t> NearestMap(const ResizeSettings& s, const ResizedAxis& axis, int64_t begin,
+                                int64_t end) {
+  std::vector<int64_t> map;
+  for (int64_t i = begin; i < end; ++i)
+    map.push_back(std::clamp<int64_t>(Rounded(s.rounding, PlaceOf(s, axis, i)), 0, axis.from - 1));
   return map;
 }
 
@@ -219,8 +220,16 @@ class ResizeOp : public Op {
     if (settings_.mode != ResizeSettings::kNearest)
       return std::make_unique<ResampleKernel>(settings_, axes);
     IndexMaps maps;
-    for (const ResizedAxis& axis : axes) maps.push_back(NearestMap(settings_, axis));
+    for (const ResizedAxis& axis : axes) maps.push_back(NearestMap(settings_, axis, 0, axis.to));
     return MakeIndexMap(maps, inputs[0].type);
+  }
+  std::optional<OpPiece> Piece(std::span<const OpInput> inputs, const Box& y) const override {
+    if (settings_.mode != ResizeSettings::kNearest) return std::nullopt;
+    const std::vector<ResizedAxis> axes = Axes(inputs);
+    IndexMaps maps;
+    for (size_t i = 0; i < axes.size(); ++i)
+      maps.push_back(NearestMap(settings_, axes[i], y.begin[i], y.end(i)));
+    return IndexMapPiece(std::move(maps), inputs.first(1), y);
   }
 
  private:

@@ -5,6 +5,7 @@
 
 #include "src/core/batch_tree.h"
 #include "src/core/fail.h"
+#include "src/ops/boxes.h"
 #include "src/ops/ops.h"
 #include "src/ops/pieces.h"
 
@@ -182,6 +183,9 @@ class DropoutOp : public Op {
     const Layout& x = inputs[0].type.shape;
     return std::make_unique<DropoutKernel>(x, RowCut(x, how.part, how.time), probability_);
   }
+  std::optional<OpPiece> Piece(std::span<const OpInput> inputs, const Box& y) const override {
+    return ElementPiece(inputs, y);
+  }
 
  private:
   double probability_;
@@ -254,6 +258,9 @@ class RescalingOp : public Op {
   std::unique_ptr<Kernel> Prepare(std::span<const OpInput> inputs,
                                   const Preparation&) const override {
     return std::make_unique<RescalingKernel>(how_, inputs[0].type.shape);
+  }
+  std::optional<OpPiece> Piece(std::span<const OpInput> inputs, const Box& y) const override {
+    return FirstPiece(inputs, y);
   }
 
  private:

@@ -2,6 +2,7 @@
 #include <algorithm>
 
 #include "src/core/fail.h"
+#include "src/ops/boxes.h"
 #include "src/ops/known.h"
 #include "src/ops/ops.h"
 #include "src/ops/pieces.h"
@@ -230,6 +231,9 @@ class CopyOp : public Op {
   std::unique_ptr<Kernel> Prepare(std::span<const OpInput> inputs,
                                   const Preparation&) const override {
     return std::make_unique<ReshapeKernel>(inputs[0].type);
+  }
+  std::optional<OpPiece> Piece(std::span<const OpInput> inputs, const Box& y) const override {
+    return ElementPiece(inputs, y);
   }
 };
 

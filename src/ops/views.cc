@@ -4,6 +4,8 @@
 
 #include "src/core/fail.h"
 #include "src/core/strided_loops.h"
+#include "src/ops/boxes.h"
+#include "src/ops/index_map.h"
 #include "src/ops/known.h"
 #include "src/ops/ops.h"
 
@@ -88,6 +90,14 @@ class TransposeOp : public ViewOp {
  public:
   explicit TransposeOp(std::vector<int> order) : order_(std::move(order)) {}
   std::string_view name() const override { return "transpose"; }
+  std::optional<OpPiece> Piece(std::span<const OpInput>, const Box& y) const override {
+    Box x = y;
+    for (size_t i = 0; i < order_.size(); ++i) {
+      x.begin[static_cast<size_t>(order_[i])] = y.begin[i];
+      x.size[static_cast<size_t>(order_[i])] = y.size[i];
+    }
+    return OpPiece{nullptr, y, {{0, std::move(x)}}};
+  }
 
  private:
   View Of(std::span<const OpInput> inputs) const override {
@@ -110,6 +120,19 @@ class TransposeOp : public ViewOp {
 class SliceAxesOp : public ViewOp {
  public:
   std::string_view name() const override { return "slice of axes"; }
+  std::optional<OpPiece> Piece(std::span<const OpInput> inputs, const Box& y) const override {
+    const View view = Of(inputs), whole = Whole(inputs[0].type.shape);
+    int64_t offset = view.offset;
+    IndexMaps maps;
+    for (size_t i = 0; i < y.begin.size(); ++i) {
+      const int64_t first = whole.strides[i] > 0 ? offset / whole.strides[i] : 0,
+                    step = view.strides[i] / std::max<int64_t>(1, whole.strides[i]);
+      offset -= first * whole.strides[i];
+      maps.emplace_back();
+      for (int64_t k = y.begin[i]; k < y.end(i); ++k) maps.back().push_back(first + k * step);
+    }
+    return IndexMapPiece(std::move(maps), inputs.first(1), y);
+  }
 
  private:
   static View Whole(const Layout& x) { return {x.axes(), DenseStrides(x.shape()), 0}; }

@@ -2,6 +2,7 @@
 
 #include "src/core/fail.h"
 #include "src/core/strided_loops.h"
+#include "src/ops/boxes.h"
 #include "src/ops/known.h"
 
 namespace normkit::ops {
@@ -55,6 +56,9 @@ class WhereOp : public Op {
   std::unique_ptr<Kernel> Prepare(std::span<const OpInput> inputs,
                                   const Preparation&) const override {
     return std::make_unique<WhereKernel>(inputs, Infer(inputs)[0].shape);
+  }
+  std::optional<OpPiece> Piece(std::span<const OpInput> inputs, const Box& y) const override {
+    return ElementPiece(inputs, y);
   }
 };
 

@@ -78,6 +78,15 @@ PlacedWindow Place(const Window& window, const Layout& x) {
   return placed;
 }
 
+WindowReach ReachOf(const PlacedWindow& window, size_t axis, int64_t begin, int64_t count) {
+  const int64_t covers = (window.size[axis] - 1) * window.dilation[axis] + 1,
+                from = begin * window.stride[axis] - window.before[axis],
+                to = from + (count - 1) * window.stride[axis] + covers,
+                before = std::max<int64_t>(0, -from),
+                after = std::max<int64_t>(0, to - window.x[axis]);
+  return {from + before, to - after - (from + before), before, after};
+}
+
 Layout WithSpace(const Layout& x, const Space& space, int64_t channels) {
   std::vector<Axis> axes = x.axes();
   for (size_t i = 0; i < space.size(); ++i) axes[i + 1].size = space[i];

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <cmath>
 
+#include "src/core/parallel.h"
+
 namespace normkit {
 namespace {
 
@@ -37,6 +39,43 @@ Image FromValues(std::span<const float> values, int64_t height, int64_t width,
       image.pixels[i * 3 + c] =
           Byte(scale * static_cast<double>(values[i * 3 + (meaning.bgr ? 2 - c : c)]));
   return image;
+}
+
+namespace {
+
+// Calls pixel(row, column, offset of the first channel, how far the channels lie apart) for a box.
+template <class Function>
+void ForPixels(bool channels_last, const Box& box, const Function& pixel) {
+  const size_t rows = channels_last ? 1 : 2, columns = rows + 1;
+  const int64_t width = box.size[columns], apart = channels_last ? 1 : box.size[rows] * width;
+  ParallelFor(box.size[rows], box.size[rows] * width > (1 << 14), [&](int64_t r) {
+    for (int64_t c = 0; c < width; ++c)
+      pixel(box.begin[rows] + r, box.begin[columns] + c, (r * width + c) * (channels_last ? 3 : 1),
+            apart);
+  });
+}
+
+}  // namespace
+
+void ToBox(const Image& image, const PixelMeaning& meaning, bool channels_last, const Box& box,
+           float* to) {
+  const float scale = meaning.largest / 255;
+  ForPixels(channels_last, box, [&](int64_t row, int64_t column, int64_t at, int64_t apart) {
+    const int64_t y = MirroredIndex(row, image.height), x = MirroredIndex(column, image.width);
+    const uint8_t* pixel = image.pixels.data() + (y * image.width + x) * 3;
+    for (int64_t c = 0; c < 3; ++c) to[at + c * apart] = scale * pixel[meaning.bgr ? 2 - c : c];
+  });
+}
+
+void FromBox(const float* from, const PixelMeaning& meaning, bool channels_last, const Box& box,
+             Image& image) {
+  const double scale = 255.0 / static_cast<double>(meaning.largest);
+  ForPixels(channels_last, box, [&](int64_t row, int64_t column, int64_t at, int64_t apart) {
+    if (row >= image.height || column >= image.width) return;
+    uint8_t* pixel = image.pixels.data() + (row * image.width + column) * 3;
+    for (int64_t c = 0; c < 3; ++c)
+      pixel[c] = Byte(scale * static_cast<double>(from[at + (meaning.bgr ? 2 - c : c) * apart]));
+  });
 }
 
 Image Mirrored(const Image& image, int64_t height, int64_t width) {

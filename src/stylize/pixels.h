@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "normkit/data/image.h"
+#include "normkit/ops/op.h"
 
 namespace normkit {
 
@@ -20,6 +21,14 @@ void ToValues(const Image& image, const PixelMeaning& meaning, std::span<float> 
 // Rounded to the nearest of 0 to 255; what lies beyond is cut off, NaN is black.
 Image FromValues(std::span<const float> values, int64_t height, int64_t width,
                  const PixelMeaning& meaning);
+
+// The same for a box of [1,H,W,3] or, not `channels_last`, [1,3,H,W]. Behind its end the picture is
+// mirrored.
+void ToBox(const Image& image, const PixelMeaning& meaning, bool channels_last, const Box& box,
+           float* to);
+// What lies behind the end of the picture is left out.
+void FromBox(const float* from, const PixelMeaning& meaning, bool channels_last, const Box& box,
+             Image& image);
 
 // More rows and columns at the end, each the mirror of one inside.
 Image Mirrored(const Image& image, int64_t height, int64_t width);

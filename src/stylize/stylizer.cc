@@ -11,10 +11,12 @@ namespace {
 
 constexpr int64_t kMostMultiple = 64;
 
-ExecutorOptions ExecutionOf(const ImportedNetwork& imported) {
-  ExecutorOptions options;
-  options.keep = {imported.outputs[0].value};
-  return options;
+// What the program itself takes of memory, what tiles get at the least, and how much of what there
+// is they take at the most.
+constexpr double kOwnBytes = 70e6, kLeastBytes = 64e6, kFreeShare = 0.8;
+
+ExecutorOptions ExecutionOf(const ImportedNetwork& imported, std::shared_ptr<Tensor> arena) {
+  return {.keep = {imported.outputs[0].value}, .arena = std::move(arena)};
 }
 
 }  // namespace
@@ -26,7 +28,6 @@ Stylizer::Stylizer(const std::string& model, const StylizeOptions& options)
   const std::vector<int64_t>& shape = imported_.inputs[0].shape;
   height_ = std::max<int64_t>(0, shape[2]);
   width_ = std::max<int64_t>(0, shape[3]);
-  executor_.emplace(imported_.network.graph, ExecutionOf(imported_));
 }
 
 void Stylizer::CheckNetwork() const {
@@ -101,54 +102,99 @@ Stylizer::Sizes Stylizer::PaddedSizes(Sizes photo) const {
 
 void Stylizer::CheckMemory(const Layout& layout) const {
   const double planned = Executor::PlannedBytes(imported_.network.graph, std::span(&layout, 1),
-                                                ExecutionOf(imported_));
-  const auto held = static_cast<double>(executor_->arena_bytes());
+                                                ExecutionOf(imported_, arena_));
+  const auto held = static_cast<double>(arena_->bytes());
   if (planned <= held) return;
   MemoryNeeds needs;
   needs.Add("activations", planned - held);
   needs.Check(fmt::format("a picture of {}", layout.ToString()),
-              "smaller pictures (--size) take less");
+              fmt::format("smaller pictures (--size) take less ({} cannot be computed by tiles)",
+                          tiled_->why_not()));
 }
 
-Image Stylizer::Run(const Image& photo) {
-  const Layout layout = InputLayout({photo.height, photo.width});
+void Stylizer::Prepare(const Layout& layout) {
+  if (tiled_ && tiled_layout_ == layout) return;
+  tiled_.emplace(imported_.network.graph, imported_.network.parameters, imported_.inputs[0].value,
+                 layout, imported_.outputs[0].value);
+  tiled_->UseArena(arena_);
+  tiled_layout_ = layout;
+}
+
+// What tiles and the result may take. Throws Error where there is not even enough for little ones.
+double Stylizer::TileBytes(const Image& photo, size_t result) const {
+  const FreeMemory free = FindFreeMemory();
+  MemoryNeeds needs;
+  needs.Add("the result", static_cast<double>(result));
+  needs.Add("tiles", kLeastBytes);
+  needs.Check(fmt::format("a picture of {} x {} pixels", photo.width, photo.height),
+              "smaller pictures (--size) take less", free);
+  const double own = kOwnBytes + static_cast<double>(photo.pixels.size()) +
+                     2 * static_cast<double>(imported_.network.parameters.values().size_bytes());
+  return std::max(needs.total(), std::min(kStylizeBytes - own, kFreeShare * free.bytes));
+}
+
+// Of a photo that is mirrored at its end to these sizes. Where the result has them too it is
+// cropped.
+Image Stylizer::Run(const Image& photo, Sizes sizes, const Progress& progress) {
+  const Layout layout = InputLayout(sizes);
+  Prepare(layout);
+  if (!tiled_->why_not().empty()) {
+    if (options_.tile > 0)
+      Fail("{} cannot be computed by tiles, expected no --tile", tiled_->why_not());
+    return RunWhole(photo, sizes);
+  }
+  const Sizes output = OutputOf(sizes);
+  const bool crops = output.height == sizes.height && output.width == sizes.width;
+  Image styled{crops ? photo.height : output.height, crops ? photo.width : output.width, 3, {}};
+  const auto pixels = static_cast<size_t>(styled.height * styled.width * 3);
+  const double bytes = TileBytes(photo, pixels);
+  tiling_ = options_.tile > 0 ? tiled_->TilingOf(options_.tile)
+                              : tiled_->TilingFor(bytes - static_cast<double>(pixels));
+  tiled_->Run([&](const Box& box,
+                  float* to) { ToBox(photo, pixels_, imported_.inputs[0].channels_last, box, to); },
+              [&](const Box& box, const float* from) {
+                styled.pixels.resize(pixels);
+                FromBox(from, pixels_, imported_.outputs[0].channels_last, box, styled);
+              },
+              tiling_, {bytes, static_cast<double>(pixels)}, progress);
+  work_ = tiled_->work();
+  return styled;
+}
+
+Image Stylizer::RunWhole(const Image& photo, Sizes sizes) {
+  const Layout layout = InputLayout(sizes);
   CheckMemory(layout);
+  if (!executor_) executor_.emplace(imported_.network.graph, ExecutionOf(imported_, arena_));
   executor_->SetShapes(std::span(&layout, 1));
-  const std::span<float> x = executor_->input(0).values<float>();
-  ToValues(photo, pixels_, x);
-  const auto turn = [](std::span<float> values, bool to_planes) {
-    const std::vector<float> from(values.begin(), values.end());
-    const size_t n = from.size() / 3;
-    for (size_t i = 0; i < n; ++i)
-      for (size_t c = 0; c < 3; ++c) {
-        const size_t pixel = i * 3 + c, plane = c * n + i;
-        values[to_planes ? plane : pixel] = from[to_planes ? pixel : plane];
-      }
+  const auto whole = [](const Layout& of) {
+    std::vector<int64_t> shape = of.shape();
+    return Box{std::vector<int64_t>(shape.size(), 0), std::move(shape)};
   };
-  if (!imported_.inputs[0].channels_last) turn(x, true);
+  ToBox(photo, pixels_, imported_.inputs[0].channels_last, whole(layout),
+        executor_->input(0).values<float>().data());
   executor_->Forward(imported_.network.parameters, {});
-  const ImportedArray& output = imported_.outputs[0];
-  const ArrayView view = executor_->array(output.value);
-  const std::vector<int64_t> shape = view.type.shape.shape();
-  std::span<float> y = view.values<float>();
-  if (!output.channels_last) turn(y, false);
-  const size_t first = output.channels_last ? 1 : 2;
-  return FromValues(y, shape[first], shape[first + 1], pixels_);
+  const ArrayView view = executor_->array(imported_.outputs[0].value);
+  const Sizes output = OutputOf(sizes);
+  const bool crops = output.height == sizes.height && output.width == sizes.width;
+  Image styled{crops ? photo.height : output.height, crops ? photo.width : output.width, 3, {}};
+  styled.pixels.resize(static_cast<size_t>(styled.height * styled.width * 3));
+  FromBox(view.values<float>().data(), pixels_, imported_.outputs[0].channels_last,
+          whole(view.type.shape), styled);
+  tiling_ = {};
+  work_ = 1;
+  return styled;
 }
 
-Image Stylizer::Stylize(const Image& photo) {
+Image Stylizer::Stylize(const Image& photo, const Progress& progress) {
   Image styled;
   if (height_ > 0 || width_ > 0) {
-    const int64_t height = height_ > 0 ? height_ : photo.height,
-                  width = width_ > 0 ? width_ : photo.width;
-    styled = Run(Resize(photo, height, width));
+    const Sizes sizes{height_ > 0 ? height_ : photo.height, width_ > 0 ? width_ : photo.width};
+    styled = Run(Resize(photo, sizes.height, sizes.width), sizes, progress);
   } else {
-    const Sizes sizes = PaddedSizes({photo.height, photo.width});
-    styled = Run(Mirrored(photo, sizes.height, sizes.width));
-    if (styled.height == sizes.height && styled.width == sizes.width)
-      styled = Cropped(styled, photo.height, photo.width);
+    styled = Run(photo, PaddedSizes({photo.height, photo.width}), progress);
   }
-  styled = Resize(styled, photo.height, photo.width);
+  if (styled.height != photo.height || styled.width != photo.width)
+    styled = Resize(styled, photo.height, photo.width);
   if (options_.preserve_colors) styled = WithColours(styled, photo);
   return options_.strength < 1 ? Mixed(photo, styled, options_.strength) : styled;
 }

@@ -1,6 +1,7 @@
 // Pictures through a network that makes pictures.
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -8,6 +9,7 @@
 #include "normkit/data/image.h"
 #include "normkit/graph/executor.h"
 #include "normkit/onnx/import.h"
+#include "src/graph/tiles.h"
 #include "src/stylize/pixels.h"
 
 namespace normkit {
@@ -17,7 +19,14 @@ struct StylizeOptions {
   bool preserve_colors = false;  // brightness of the result, colours of the content
   std::string channel_order;     // "rgb", "bgr"; "": what the model says, else rgb
   double largest = 0;            // the value of white, 255 or 1; 0: what the model says, else 255
+  // Pictures are computed by tiles of so many pixels squared; 0: where the whole would take more
+  // memory than kStylizeBytes, by tiles for which that is enough.
+  int64_t tile = 0;
 };
+
+// What normkit stylize takes of memory, pictures included, where the network can be computed by
+// tiles.
+inline constexpr double kStylizeBytes = 1 << 30;
 
 // What a network makes of pictures of any size. Where it takes one size only the picture is scaled
 // to that and the result back. Where its result would have another size (strides that do not divide
@@ -29,7 +38,11 @@ class Stylizer {
   // such output.
   Stylizer(const std::string& model, const StylizeOptions& options);
 
-  Image Stylize(const Image& photo);
+  using Progress = std::function<void(double done)>;  // of 1
+  Image Stylize(const Image& photo, const Progress& progress = nullptr);
+  // How the last picture was cut, and how often what has to be computed once was.
+  const Tiling& tiling() const { return tiling_; }
+  double work() const { return work_; }
 
   // One line on how pixels are meant and how that is known.
   const std::string& meaning() const { return meaning_; }
@@ -47,7 +60,10 @@ class Stylizer {
   Sizes PaddedSizes(Sizes photo) const;
   Layout InputLayout(Sizes sizes) const;
   void CheckMemory(const Layout& layout) const;  // throws Error
-  Image Run(const Image& photo);
+  void Prepare(const Layout& layout);
+  double TileBytes(const Image& photo, size_t result) const;
+  Image Run(const Image& photo, Sizes sizes, const Progress& progress);
+  Image RunWhole(const Image& photo, Sizes sizes);
 
   std::string model_;
   StylizeOptions options_;
@@ -55,7 +71,12 @@ class Stylizer {
   PixelMeaning pixels_;
   std::string meaning_;
   int64_t height_ = 0, width_ = 0;
-  std::optional<Executor> executor_;
+  std::shared_ptr<Tensor> arena_ = std::make_shared<Tensor>();
+  std::optional<TiledGraph> tiled_;  // for the size of the last picture
+  Layout tiled_layout_;
+  std::optional<Executor> executor_;  // where that cannot be cut
+  Tiling tiling_;
+  double work_ = 1;
 };
 
 }  // namespace normkit

@@ -18,6 +18,9 @@ struct ExecutorOptions {
   bool training = false;         // training passes and Backward
   bool keep_all = false;         // nothing shares memory and nothing is fused: value() knows all
   std::vector<Value> keep = {};  // values that value() has to know
+  // Memory that executors of several graphs use in turns: what one holds is gone when another gets
+  // ready (SetShapes), and back at none. Null: of its own.
+  std::shared_ptr<Tensor> arena = nullptr;
 };
 
 // Makes a plan for each set of input shapes that it meets, keeps the last few of them, and runs

@@ -78,6 +78,7 @@ class NORMKIT_API Graph {
   Value AddInput(ArrayType type);
   Value AddParameter(ParameterSpec spec);  // trainable or state; of the layer being added
   Value AddConstant(Tensor elements);
+  Value AddConstant(std::shared_ptr<const Tensor> elements);  // shared with other graphs
   std::vector<Value> AddNode(std::shared_ptr<const Op> op, std::vector<Value> inputs);
   // What the nodes that are added from now on are called in messages.
   void SetTitle(std::string title) { title_ = std::move(title); }

@@ -6,6 +6,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -124,6 +125,26 @@ struct OpInput {
   int64_t observations = 1;
 };
 
+// A rectangle of an array: `size` elements from `begin` on, along each axis.
+struct Box {
+  std::vector<int64_t> begin, size;
+  int64_t end(size_t axis) const { return begin[axis] + size[axis]; }
+  bool operator==(const Box&) const = default;
+};
+
+// How a box of what an operation gives is made of boxes of what it reads.
+struct OpPiece {
+  // From those boxes to y, the bits being those of the whole; null: the operation itself.
+  std::shared_ptr<const class Op> op;
+  Box y;  // which holds the box that was asked for
+  struct Input {
+    size_t index;  // of the operation's inputs
+    Box box;
+  };
+  std::vector<Input> inputs;      // of `op`
+  std::vector<int64_t> key = {};  // equal where `op` is the same for equal sizes of boxes
+};
+
 // A description: properties only. The same may stand in several graphs and nodes.
 class NORMKIT_API Op {
  public:
@@ -139,6 +160,10 @@ class NORMKIT_API Op {
   virtual std::vector<Tensor> Known(std::span<const OpInput>) const { return {}; }
   virtual std::unique_ptr<Kernel> Prepare(std::span<const OpInput> inputs,
                                           const Preparation& how) const = 0;
+  // For inputs of these types, in prediction. None: only the whole can be computed.
+  virtual std::optional<OpPiece> Piece(std::span<const OpInput>, const Box&) const {
+    return std::nullopt;
+  }
 };
 
 }  // namespace normkit
