@@ -109,6 +109,7 @@ class Demander {
       const OpPiece& piece = *demand_.nodes[n];
       const Node& node = picture_.graph->node(static_cast<int>(n));
       demand_.key.push_back(static_cast<int64_t>(n));
+      demand_.key.insert(demand_.key.end(), piece.y.size.begin(), piece.y.size.end());
       demand_.key.insert(demand_.key.end(), piece.key.begin(), piece.key.end());
       for (const OpPiece::Input& input : piece.inputs)
         if (picture_.depends_on_picture(node.inputs[input.index]))

@@ -169,7 +169,7 @@ ops::Window Square(int64_t size, int64_t stride = 1, int64_t padding = 0, int64_
 TEST(Tiles, ConvolutionsOfAllKinds) {
   for (const ops::Window& window :
        {Square(3, 1, 1), Square(3), Square(5, 1, 2), Square(3, 2, 1), Square(4, 2, 1),
-        Square(3, 1, 2, 2), Square(1), Square(9, 1, 4), Square(3, 3, 0)})
+        Square(3, 1, 2, 2), Square(1), Square(9, 1, 4), Square(3, 3, 0), Square(2, 1, 1)})
     for (const int64_t filters : {5, 16, 32}) {
       SCOPED_TRACE(fmt::format("{}x{} stride {} padding {}, {} filters", window.size[0],
                                window.size[1], window.stride[0], window.padding.top, filters));
@@ -211,7 +211,8 @@ TEST(Tiles, PaddingOfAllKinds) {
 
 TEST(Tiles, TransposedConvolutions) {
   for (const ops::Window& window :
-       {Square(3, 2, 1), Square(4, 2, 1), Square(2, 2), Square(3), Square(3, 1, 1, 2)})
+       {Square(3, 2, 1), Square(4, 2, 1), Square(2, 2), Square(3), Square(3, 1, 1, 2),
+        Square(5, 3, 2), Square(1, 2), Square(3, 2, 2, 3)})
     for (const int64_t more : {0, 1}) {
       if (more >= window.stride[0]) continue;
       SCOPED_TRACE(fmt::format("{}x{} stride {} and {} more", window.size[0], window.size[1],
@@ -339,8 +340,8 @@ TEST(Tiles, ScaleAndOffsetOfAnotherInput) {
   const Value moved =
       graph.AddNode(ops::MakeBinary(ops::FindBinary("add")), {scaled, of_picture(0.23)})[0];
   const Value gamma = graph.AddNode(ops::MatrixProduct(), {style, constant({16, 4}, 0.77)})[0];
-  const Value again = graph.AddNode(ops::AdaptiveNormalization(kInstanceNorm, {}),
-                                    {moved, gamma, gamma})[0];
+  const Value again =
+      graph.AddNode(ops::AdaptiveNormalization(kInstanceNorm, {}), {moved, gamma, gamma})[0];
   const Value output = graph.AddNode(ops::Convolution(Square(3, 1, 1), 1),
                                      {again, constant({3, 16, 3, 3}, 0.61)})[0];
   TiledGraph tiled(graph, Parameters(), x, layout, output,

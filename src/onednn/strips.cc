@@ -7,6 +7,7 @@
 #include "src/core/parallel.h"
 #include "src/core/scratch.h"
 #include "src/onednn/convolution.h"
+#include "src/onednn/fold.h"
 
 namespace normkit {
 namespace {
@@ -14,25 +15,10 @@ namespace {
 constexpr int64_t kFewObservations = 4;
 constexpr double kLeastProducts = 1 << 26;  // of an observation
 constexpr int64_t kRows = 8, kMostStrips = 128;
-constexpr int64_t kFewChannels = 4, kLargeWindow = 25, kVector = 8;
+constexpr int64_t kFewChannels = FoldedWindow::kFewChannels;
 
 struct FoldTag;
 struct StripTag;
-
-// Whose channels the columns of the window become.
-enum class Fold { kNone, kInput, kOutput };
-
-Fold FoldOf(const ConvolutionShape& s) {
-  const Space ones{1, 1};
-  if (s.dims() != 2 || s.groups != 1 || s.stride != ones || s.dilation != ones ||
-      Product(s.filter_size) < kLargeWindow)
-    return Fold::kNone;
-  if (s.channels <= kFewChannels && s.filters % kVector == 0) return Fold::kInput;
-  if (s.filters <= kFewChannels && s.channels % kVector == 0) return Fold::kOutput;
-  return Fold::kNone;
-}
-
-int64_t RoundUp(int64_t n) { return (n + kVector - 1) / kVector * kVector; }
 
 int64_t CeilDivide(int64_t a, int64_t b) { return (a + b - 1) / b; }
 
@@ -82,10 +68,14 @@ std::string WhyNotStrips(const ConvolutionShape& s) {
 class StripConvolution::Impl {
  public:
   Impl(const ConvolutionShape& shape, const BatchPart&)
-      : shape_(shape), fold_(FoldOf(shape)), y_width_(shape.output_size().back()) {
-    columns_ = shape.filter_size.back();
-    folded_channels_ = fold_ == Fold::kInput ? RoundUp(columns_ * shape.channels) : shape.channels;
-    folded_filters_ = fold_ == Fold::kOutput ? RoundUp(columns_ * shape.filters) : shape.filters;
+      : shape_(shape),
+        folded_(shape.channels, shape.filters, shape.filter_size[0], shape.filter_size.back(),
+                FoldedWindow::IsPlain(shape)),
+        fold_(folded_.fold()),
+        y_width_(shape.output_size().back()),
+        columns_(folded_.columns()),
+        folded_channels_(folded_.channels()),
+        folded_filters_(folded_.filters()) {
     const int64_t rows = shape.output_size()[0],
                   each = std::max(kRows, CeilDivide(rows, kMostStrips));
     for (int64_t first = 0; first < rows; first += each)
@@ -94,17 +84,13 @@ class StripConvolution::Impl {
       for (const Strip& strip : strips_) convolutions_.push_back(Make(strip));
   }
 
-  size_t weight_bytes() const {
-    if (fold_ == Fold::kNone) return 0;
-    return static_cast<size_t>(folded_filters_ * folded_channels_ * shape_.filter_size[0]) *
-           sizeof(float);
-  }
+  size_t weight_bytes() const { return folded_.weights() * sizeof(float); }
 
   void Forward(const float* x, const float* weights, const float* bias, float* y,
                std::byte* scratch) {
     if (fold_ != Fold::kNone) {
       auto* folded = reinterpret_cast<float*>(scratch);
-      FoldWeights(weights, folded);
+      folded_.FoldWeights(weights, folded);
       weights = folded;
     }
     const int64_t count = std::ssize(strips_);
@@ -147,22 +133,6 @@ class StripConvolution::Impl {
     return std::make_unique<Convolution>(s, /*training=*/false);
   }
 
-  // From [O,C,H,W]: the columns are channels of the input, [O, (W,C), H], or filters, [(W,O), C,
-  // H].
-  void FoldWeights(const float* weights, float* folded) const {
-    const int64_t rows = shape_.filter_size[0], channels = shape_.channels;
-    std::fill_n(folded, weight_bytes() / sizeof(float), 0.f);
-    for (int64_t o = 0; o < shape_.filters; ++o)
-      for (int64_t c = 0; c < channels; ++c)
-        for (int64_t r = 0; r < rows; ++r)
-          for (int64_t k = 0; k < columns_; ++k) {
-            const int64_t filter = fold_ == Fold::kInput ? o : k * shape_.filters + o,
-                          channel = fold_ == Fold::kInput ? k * channels + c : c;
-            folded[(filter * folded_channels_ + channel) * rows + r] =
-                weights[((o * channels + c) * rows + r) * columns_ + k];
-          }
-  }
-
   // [rows, W', (columns, C)]: in each row the windows of all columns of y, which overlap.
   float* Unfold(const Strip& strip, const float* x) const {
     const int64_t rows = strip.x_end - strip.x_first, channels = shape_.channels,
@@ -201,6 +171,7 @@ class StripConvolution::Impl {
   }
 
   ConvolutionShape shape_;
+  FoldedWindow folded_;
   Fold fold_;
   int64_t y_width_, columns_, folded_channels_, folded_filters_;
   std::vector<Strip> strips_;

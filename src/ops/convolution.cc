@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include "src/core/fail.h"
+#include "src/onednn/blocks.h"
 #include "src/onednn/strips.h"
 #include "src/ops/boxes.h"
 #include "src/ops/convolution_reference.h"
@@ -68,26 +69,54 @@ constexpr Way<ConvolutionShape> kInferenceWays[] = {
     {"reference", Always, Make<ReferenceConvolution>},
 };
 
-// Of pieces: what the whole chose, where sizes do not matter. Strips have the bits of oneDNN or
-// better ones.
-std::string Forced(const ConvolutionShape&) { return ""; }
-constexpr Way<ConvolutionShape> kPieceWays[] = {
-    {"winograd", Forced, Make<WinogradConvolution>},
-    {"strips", Forced, Make<StripConvolution>},
-    {"reference", Forced, Make<ReferenceConvolution>},
+// Of pieces: where they lie in the whole, and what that chose. Blocks have the same bits wherever
+// they are cut, which neither strips nor oneDNN have.
+enum class PieceWay { kNone, kWinograd, kBlocks, kReference };
+struct ConvolutionPiece {
+  PieceWay way = PieceWay::kNone;
+  BlockShape::Pair y_begin = {0, 0}, x_begin = {0, 0};
 };
-std::string_view PieceWay(const ConvolutionShape& whole) {
-  const char* wanted = std::getenv("NORMKIT_CONVOLUTION");
-  if (wanted && std::string_view(wanted) == "reference") return "reference";
-  const bool any = !wanted || !*wanted || std::string_view(wanted) == "winograd";
-  return any && WhyNotWinograd(whole).empty() ? "winograd" : "strips";
+
+PieceWay ChoosePieceWay(const ConvolutionShape& whole) {
+  const char* variable = std::getenv("NORMKIT_CONVOLUTION");
+  const std::string_view wanted = variable ? variable : "";
+  if (wanted == "reference") return PieceWay::kReference;
+  const bool any = wanted.empty() || wanted == "winograd";
+  return any && WhyNotWinograd(whole).empty() ? PieceWay::kWinograd : PieceWay::kBlocks;
+}
+
+class BlockKernel : public Kernel {
+ public:
+  explicit BlockKernel(const BlockShape& shape) : convolution_(shape) {}
+  size_t forward_scratch_bytes() const override { return convolution_.forward_scratch_bytes(); }
+  void Forward(const ForwardContext& context) override {
+    convolution_.Forward(context.x(0), context.x(1),
+                         context.inputs.size() > 2 ? context.x(2) : nullptr, context.y(),
+                         context.scratch);
+  }
+
+ private:
+  BlockConvolution convolution_;
+};
+
+std::unique_ptr<Kernel> MakePiece(const ConvolutionShape& shape, const ConvolutionPiece& piece,
+                                  const Preparation& how) {
+  switch (piece.way) {
+    case PieceWay::kWinograd:
+      return Make<WinogradConvolution>(shape, how);
+    case PieceWay::kReference:
+      return Make<ReferenceConvolution>(shape, how);
+    case PieceWay::kBlocks:
+    case PieceWay::kNone:
+      break;
+  }
+  return std::make_unique<BlockKernel>(BlockShape::Of(shape, piece.y_begin, piece.x_begin));
 }
 
 class ConvolutionOp : public Op {
  public:
-  // `way`: of kPieceWays; "": the best.
-  ConvolutionOp(const Window& window, int64_t groups, std::string_view way = "")
-      : window_(window), groups_(groups), way_(way) {}
+  ConvolutionOp(const Window& window, int64_t groups, const ConvolutionPiece& piece = {})
+      : window_(window), groups_(groups), piece_(piece) {}
   std::string_view name() const override { return "convolution"; }
 
   std::vector<ArrayType> Infer(std::span<const OpInput> inputs) const override {
@@ -102,27 +131,27 @@ class ConvolutionOp : public Op {
 
   std::unique_ptr<Kernel> Prepare(std::span<const OpInput> inputs,
                                   const Preparation& how) const override {
-    for (const Way<ConvolutionShape>& way : kPieceWays)
-      if (way.name == way_) return way.make(Shape(inputs), how);
+    if (piece_.way != PieceWay::kNone) return MakePiece(Shape(inputs), piece_, how);
     const std::span<const Way<ConvolutionShape>> ways =
         how.training ? std::span<const Way<ConvolutionShape>>(kWays) : kInferenceWays;
     return MakeFirst<ConvolutionShape>(ways, "NORMKIT_CONVOLUTION", Shape(inputs), how);
   }
 
-  // Winograd's tiles begin at even places.
+  // Winograd's tiles begin at even places, blocks where they begin in the whole.
   std::optional<OpPiece> Piece(std::span<const OpInput> inputs, const Box& box) const override {
     const ConvolutionShape shape = Shape(inputs);
     const Layout& x = inputs[0].type.shape;
     if (shape.dims() != 2 || shape.batch != 1 || box.size.back() != shape.filters)
       return std::nullopt;
-    const std::string_view way = PieceWay(shape);
+    ConvolutionPiece where{ChoosePieceWay(shape)};
     const PlacedWindow w = Place(window_, x);
     OpPiece piece{nullptr, box, FirstPiece(inputs, WholeBox(x)).inputs, {}};
     WindowReach reach[2];
+    constexpr int64_t kGrid = 32;  // a multiple of the sides of blocks
     for (size_t i = 0; i < 2; ++i) {
       if (std::max(w.before[i], w.after[i]) > (w.size[i] - 1) * w.dilation[i]) return std::nullopt;
       int64_t &begin = piece.y.begin[i + 1], &count = piece.y.size[i + 1];
-      if (way == "winograd") {
+      if (where.way == PieceWay::kWinograd) {
         const int64_t end = std::min(shape.output_size()[i], (begin + count + 1) / 2 * 2);
         begin = begin / 2 * 2;
         count = end - begin;
@@ -130,14 +159,17 @@ class ConvolutionOp : public Op {
       reach[i] = ReachOf(w, i, begin, count);
       piece.inputs[0].box.begin[i + 1] = reach[i].first;
       piece.inputs[0].box.size[i + 1] = reach[i].size;
-      piece.key.insert(piece.key.end(), {reach[i].before, reach[i].after});
+      where.y_begin[i] = begin % kGrid;
+      where.x_begin[i] = reach[i].first % kGrid;
+      piece.key.insert(piece.key.end(),
+                       {reach[i].before, reach[i].after, where.y_begin[i], where.x_begin[i]});
     }
     const Padding padding{.top = reach[0].before,
                           .bottom = reach[0].after,
                           .left = reach[1].before,
                           .right = reach[1].after};
     piece.op = std::make_shared<ConvolutionOp>(Window{w.size, w.stride, w.dilation, padding},
-                                               groups_, way);
+                                               groups_, where);
     return piece;
   }
 
@@ -165,7 +197,7 @@ class ConvolutionOp : public Op {
 
   Window window_;
   int64_t groups_;
-  std::string_view way_;
+  ConvolutionPiece piece_;
 };
 
 }  // namespace

@@ -250,9 +250,8 @@ class NormalizationOp : public Op {
 };
 
 NormalizationSettings SettingsOf(const Op& op) {
-  return op.name() == kAdaptiveName
-             ? SettingsOfAdaptive(op)
-             : static_cast<const NormalizationOp&>(op).normalization();
+  return op.name() == kAdaptiveName ? SettingsOfAdaptive(op)
+                                    : static_cast<const NormalizationOp&>(op).normalization();
 }
 
 }  // namespace

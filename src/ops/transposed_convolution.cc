@@ -3,8 +3,8 @@
 #include "src/core/batch_tree.h"
 #include "src/core/fail.h"
 #include "src/onednn/convolution.h"
-#include "src/ops/boxes.h"
 #include "src/ops/pieces.h"
+#include "src/ops/transposed_piece.h"
 #include "src/ops/window.h"
 
 namespace normkit::ops {
@@ -102,34 +102,9 @@ class TransposedConvolutionOp : public Op {
 
   std::optional<OpPiece> Piece(std::span<const OpInput> inputs, const Box& y) const override {
     const ConvolutionShape shape = Shape(inputs);
-    const Layout& x = inputs[0].type.shape;
-    if (shape.dims() != 2 || shape.batch != 1 || y.size.back() != shape.channels)
+    if (shape.dims() != 2 || shape.batch != 1 || groups_ != 1 || y.size.back() != shape.channels)
       return std::nullopt;
-    OpPiece piece{nullptr, y, FirstPiece(inputs, WholeBox(x)).inputs, {}};
-    Space before, after;
-    Transposed more;
-    for (size_t i = 0; i < 2; ++i) {
-      // Element k of x gives some of [k stride - padding, .. + reach].
-      const int64_t stride = shape.stride[i],
-                    reach = (shape.filter_size[i] - 1) * shape.dilation[i],
-                    begin = y.begin[i + 1] + shape.before[i], count = y.size[i + 1],
-                    last_x = x.axes()[i + 1].size - 1,
-                    first = std::min({std::max<int64_t>(0, (begin - reach + stride - 1) / stride),
-                                      begin / stride, last_x}),
-                    last = std::clamp((begin + count - 1) / stride, first, last_x);
-      piece.inputs[0].box.begin[i + 1] = first;
-      piece.inputs[0].box.size[i + 1] = last - first + 1;
-      before.push_back(begin - first * stride);
-      const int64_t left = (last - first) * stride + reach + 1 - before[i] - count;
-      after.push_back(std::max<int64_t>(0, left));
-      more.more.push_back(std::max<int64_t>(0, -left));
-      piece.key.insert(piece.key.end(), {before[i], left});
-    }
-    const Padding padding{
-        .top = before[0], .bottom = after[0], .left = before[1], .right = after[1]};
-    piece.op = TransposedConvolution({shape.filter_size, shape.stride, shape.dilation, padding},
-                                     groups_, more);
-    return piece;
+    return TransposedPiece(shape, inputs, y);
   }
 
  private:
