@@ -20,6 +20,7 @@
 #include "src/report/progress.h"
 #include "src/report/report.h"
 #include "src/stylize/pixels.h"
+#include "src/stylize/style_measures.h"
 #include "src/stylize/style_trainer.h"
 #include "src/stylize/synthetic_pictures.h"
 #include "tools/commands.h"
@@ -38,6 +39,7 @@ constexpr const char* kSynthetic = "synthetic";
 constexpr int64_t kSyntheticPictures = 400, kMostPictures = 2000;
 constexpr int64_t kSnapshots = 12, kCheckpointSteps = 250;
 constexpr size_t kShown = 4;
+constexpr int64_t kGrid = 4;  // pixels: of what is upsampled twice
 
 struct StyleArgs {
   std::string action, content = kSynthetic, output, norm = "instance", features, add_to, resume;
@@ -181,10 +183,22 @@ class StyleRun {
   }
 
   void Measure() {
+    const auto with = [&](double contrast) {
+      std::vector<Image> pictures;
+      for (const Image& image : shown_) pictures.push_back(WithContrast(image, contrast));
+      return pictures;
+    };
     for (size_t s = 0; s < styles_.size(); ++s) {
       const auto style = static_cast<int64_t>(s);
-      distances_.push_back({StyleNames(args_)[s], trainer_.Measure(shown_, style, true).style,
-                            trainer_.Measure(shown_, style, false).style});
+      const auto loss = [&](const std::vector<Image>& contents, bool as_they_are = false) {
+        return trainer_.Measure(contents, style, as_they_are).style;
+      };
+      distances_.push_back({.style = StyleNames(args_)[s],
+                            .content_pictures = loss(shown_, true),
+                            .results = loss(shown_),
+                            .low_contrast = loss(with(0.5)),
+                            .high_contrast = loss(with(2)),
+                            .grid = GridShare(trainer_.Show(shown_, style), kGrid)});
     }
   }
 
@@ -206,26 +220,36 @@ class StyleRun {
 void Print(const StyleArgs& args, const StyleRun& run) {
   const StyleRow& last = run.trainer().history().back();
   if (args.json) {
+    json history = json::array();
+    for (const StyleRow& row : run.trainer().history())
+      history.push_back(json::array({row.of.loss, row.of.content, row.of.style}));
     json styles = json::array();
     for (const StyleDistance& one : run.distances())
       styles.push_back({{"style", one.style},
                         {"style_loss_of_content", one.content_pictures},
-                        {"style_loss", one.results}});
+                        {"style_loss", one.results},
+                        {"style_loss_at_half_contrast", one.low_contrast},
+                        {"style_loss_at_twice_contrast", one.high_contrast},
+                        {"grid_share", one.grid}});
     fmt::print("{}\n", JsonText(json{{"model", args.output},
                                      {"report", PageOf(args)},
                                      {"steps", last.step},
                                      {"seconds", last.seconds},
                                      {"loss", last.of.loss},
                                      {"content_loss", last.of.content},
-                                     {"styles", styles}},
+                                     {"styles", styles},
+                                     {"history", history}},
                                 2));
     return;
   }
-  Table table{{"style", "style loss", "of the pictures themselves", "nearer"}, {}};
+  Table table{{"style", "style loss", "of the pictures themselves", "nearer", "at half contrast",
+               "at twice", "grid"},
+              {}};
+  const auto number = [](double x) { return fmt::format("{:.4f}", x); };
   for (const StyleDistance& one : run.distances())
-    table.rows.push_back({one.style, fmt::format("{:.4f}", one.results),
-                          fmt::format("{:.4f}", one.content_pictures),
-                          fmt::format("{:.1f} x", one.ratio())});
+    table.rows.push_back({one.style, number(one.results), number(one.content_pictures),
+                          fmt::format("{:.1f} x", one.ratio()), number(one.low_contrast),
+                          number(one.high_contrast), fmt::format("{:.2f} %", 100 * one.grid)});
   fmt::print(
       "{}Trained {} steps in {}\nModel    {}\nReport   {}\nUse it   normkit stylize "
       "photo.jpg --model {} -o out.png\n",

@@ -19,6 +19,8 @@ struct StyleSnapshot {
 struct StyleDistance {
   std::string style;
   double content_pictures = 0, results = 0;
+  double low_contrast = 0, high_contrast = 0;  // results of the pictures with half and twice of it
+  double grid = 0;                             // GridShare of the results, period 4
   double ratio() const { return content_pictures / results; }
 };
 
