@@ -229,9 +229,10 @@ def test_every_list_has_a_row():
     known = {(command, option) for command, option, *_ in LISTS}
     lists = {(command, name) for command, name, kind in ALL if is_list(kind)}
     # Of these one is taken where nothing else is said: --layer and --format choose among --table, a network has
-    # as many inputs and nodes as it has.
+    # as many inputs, nodes and styles as it has.
     assert lists - known == {("bench", "--layer"), ("bench", "--format"), ("bench", "--input"),
-                             ("run", "--input"), ("style", "--style-nodes"), ("style", "--content-nodes")}  # fmt: skip
+                             ("run", "--input"), ("style", "--style-nodes"), ("style", "--content-nodes"),
+                             ("stylize", "--style-mix")}  # fmt: skip
 
 
 # Numbers that stand in other texts: (what, how a value stands in it, exit code).

@@ -85,6 +85,17 @@ def test_several_styles_and_one_more(normkit, tmp_path):
         np.testing.assert_allclose(run(three, [*style, 0]), run(two, style), atol=1e-6)
     assert np.abs(run(three, [0, 0, 1]) - run(three, [1, 0, 0])).max() > 1e-3
 
+    photo, out = tmp_path / "photo.png", tmp_path / "out.png"
+    normkit("image", "--draw", "content", "--size", "48", "-o", photo)
+    for words, style in ([["--style-mix", "0.25,0.75"], [0.25, 0.75]], [[], [1, 0]]):
+        done = normkit("stylize", photo, "--model", two, "-o", out, *words)
+        mixed = ",".join(f"{weight:g}" for weight in style)
+        assert f"two.onnx: 2 styles (waves, mosaic), mixed {mixed}\n" in done.stderr
+        expected = as_bytes(session(two).run(None, {"image": as_nchw(photo), "style": np.float32([style])})[0])
+        assert np.abs(pixels(out) - expected).max() <= 1
+    error = normkit("stylize", photo, "--model", two, "-o", out, "--style-mix", "1,2,3", code=1).stderr
+    assert error.endswith("two.onnx: has 2 styles, and 3 weights are given, expected as many\n")
+
 
 def test_errors(normkit, tmp_path):
     def error(*words, code=1):

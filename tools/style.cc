@@ -156,7 +156,7 @@ class StyleRun {
       return false;
     }
     Measure();
-    SaveOnnxOfAnySize(trainer_.network(), args_.output);
+    SaveOnnxOfAnySize(Trained(), args_.output);
     WritePage();
     std::remove(CheckpointOf(args_).c_str());
     return true;
@@ -166,6 +166,12 @@ class StyleRun {
   const std::vector<StyleDistance>& distances() const { return distances_; }
 
  private:
+  Network Trained() const {
+    Network network = trainer_.network();
+    network.facts["normkit.style.names"] = fmt::format("{}", fmt::join(StyleNames(args_), ", "));
+    return network;
+  }
+
   void OnStep(const StyleRow& row) {
     progress_.Update(row.step, "step",
                      fmt::format("style {:.4f}  content {:.4f}", row.of.style, row.of.content));

@@ -32,6 +32,7 @@ using nlohmann::json;
 struct StylizeArgs {
   std::string model, output, order = "auto";
   std::vector<std::string> photos;
+  std::vector<double> style_mix;
   int64_t size = 0, tile = 0;
   double strength = 1, largest = 0;
   int threads = 0;
@@ -115,11 +116,14 @@ void RunStylize(const StylizeArgs& args) {
                                  .preserve_colors = args.preserve_colors,
                                  .channel_order = args.order == "auto" ? "" : args.order,
                                  .largest = args.largest,
+                                 .style_mix = {args.style_mix.begin(), args.style_mix.end()},
                                  .tile = args.tile});
   size_t failed = 0;
   const std::vector<std::string> photos = PictureFiles(args.photos, failed);
   const std::vector<std::string> outputs = Outputs(args, photos);
   Warn("{}: {}", args.model, stylizer.meaning());
+  if (const std::string styles = stylizer.DescribeStyles(); !styles.empty())
+    Warn("{}: {}", args.model, styles);
   if (stylizer.height() > 0 || stylizer.width() > 0)
     Warn("{}: takes {} x {} pixels: pictures are scaled to that and the results back", args.model,
          stylizer.width(), stylizer.height());
@@ -166,6 +170,9 @@ void AddStylize(const Command& app) {
             "whole would take more than 1 GiB of memory. The result is the same");
   AddNumber(command, "--strength", args->strength, {0, 1},
             "How much of the style: 0 is the picture, 1 what the network gives");
+  AddNumbers(command, "--style-mix", args->style_mix, {.low = 0},
+             "Weights of the styles of a network of several; auto: 1,0,...")
+      .Default("auto");
   AddFlag(command, "--preserve-colors", args->preserve_colors,
           "Keep the picture's colours: only its brightness takes the style");
   AddChoice(command, "--channel-order", args->order, {"auto", "rgb", "bgr"},

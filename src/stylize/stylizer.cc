@@ -24,24 +24,69 @@ ExecutorOptions ExecutionOf(const ImportedNetwork& imported, std::shared_ptr<Ten
 Stylizer::Stylizer(const std::string& model, const StylizeOptions& options)
     : model_(model), options_(options), imported_(ImportOnnx(model)) {
   CheckNetwork();
+  ChooseStyles();
   ChooseMeaning(options);
-  const std::vector<int64_t>& shape = imported_.inputs[0].shape;
+  const std::vector<int64_t>& shape = imported_.inputs[picture_].shape;
   height_ = std::max<int64_t>(0, shape[2]);
   width_ = std::max<int64_t>(0, shape[3]);
 }
 
-void Stylizer::CheckNetwork() const {
-  const auto is_picture = [&](const std::vector<ImportedArray>& arrays) {
-    if (arrays.size() != 1 || arrays[0].dtype != DType::kF32) return false;
-    const Layout& layout = imported_.network.graph.layout(arrays[0].value);
-    if (layout.rank() != 4) return false;
+void Stylizer::CheckNetwork() {
+  const Graph& graph = imported_.network.graph;
+  const auto is_picture = [&](const ImportedArray& array) {
+    const Layout& layout = graph.layout(array.value);
+    if (array.dtype != DType::kF32 || layout.rank() != 4) return false;
     const std::vector<int64_t> shape = layout.shape();
-    return shape[0] == 1 && shape[arrays[0].channels_last ? 3 : 1] == 3;
+    return shape[0] == 1 && shape[array.channels_last ? 3 : 1] == 3;
   };
-  if (!is_picture(imported_.inputs))
-    Fail("{}: reads {}, expected one picture, [1,3,H,W]", model_, Shown(imported_.inputs));
-  if (!is_picture(imported_.outputs))
+  const auto is_style = [&](const ImportedArray& array) {
+    const Layout& layout = graph.layout(array.value);
+    return array.dtype == DType::kF32 && layout.rank() == 2 && layout.shape()[0] == 1;
+  };
+  const auto& inputs = imported_.inputs;
+  const bool one = inputs.size() == 1 && is_picture(inputs[0]), two = inputs.size() == 2;
+  picture_ = two && is_picture(inputs[1]) ? 1 : 0;
+  style_ = two ? 1 - picture_ : picture_;
+  if (!one && !(two && is_picture(inputs[picture_]) && is_style(inputs[style_])))
+    Fail("{}: reads {}, expected one picture, [1,3,H,W], and perhaps weights of styles, [1,styles]",
+         model_, Shown(inputs));
+  if (imported_.outputs.size() != 1 || !is_picture(imported_.outputs[0]))
     Fail("{}: gives {}, expected one picture, [1,3,H,W]", model_, Shown(imported_.outputs));
+}
+
+void Stylizer::ChooseStyles() {
+  std::vector<float>& mix = options_.style_mix;
+  if (style_ == picture_) {
+    if (!mix.empty())
+      Fail("{}: has one style, and {} weights are given, expected none", model_, mix.size());
+    return;
+  }
+  const int64_t styles = imported_.network.graph.layout(imported_.inputs[style_].value).size();
+  if (mix.empty()) {
+    mix.resize(static_cast<size_t>(styles));
+    mix[0] = 1;
+  }
+  if (std::ssize(mix) != styles)
+    Fail("{}: has {} styles, and {} weights are given, expected as many", model_, styles,
+         mix.size());
+}
+
+std::string Stylizer::DescribeStyles() const {
+  if (style_ == picture_) return "";
+  const auto& facts = imported_.network.facts;
+  const auto names = facts.find("normkit.style.names");
+  return fmt::format("{} styles{}, mixed {}", options_.style_mix.size(),
+                     names == facts.end() ? "" : fmt::format(" ({})", names->second),
+                     fmt::join(options_.style_mix, ","));
+}
+
+// Of all inputs, as the graph wants them, for a picture of this size.
+std::vector<Layout> Stylizer::InputLayouts(const Layout& picture) const {
+  std::vector<Layout> layouts{picture};
+  if (style_ == picture_) return layouts;
+  layouts.insert(layouts.begin() + static_cast<ptrdiff_t>(style_),
+                 imported_.network.graph.layout(imported_.inputs[style_].value));
+  return layouts;
 }
 
 void Stylizer::ChooseMeaning(const StylizeOptions& options) {
@@ -68,7 +113,7 @@ void Stylizer::ChooseMeaning(const StylizeOptions& options) {
 }
 
 Layout Stylizer::InputLayout(Sizes sizes) const {
-  const bool last = imported_.inputs[0].channels_last;
+  const bool last = imported_.inputs[picture_].channels_last;
   const int64_t nhwc[] = {1, sizes.height, sizes.width, 3},
                 nchw[] = {1, 3, sizes.height, sizes.width};
   return last ? Layout::Make("BSSC", nhwc) : Layout::Make("BCSS", nchw);
@@ -77,7 +122,7 @@ Layout Stylizer::InputLayout(Sizes sizes) const {
 Stylizer::Sizes Stylizer::OutputOf(Sizes input) const {
   const Layout layout = InputLayout(input);
   const ImportedArray& output = imported_.outputs[0];
-  const auto types = imported_.network.graph.Infer(std::span(&layout, 1));
+  const auto types = imported_.network.graph.Infer(InputLayouts(layout));
   const std::vector<int64_t> shape = types.types[static_cast<size_t>(output.value)].shape.shape();
   const size_t first = output.channels_last ? 1 : 2;
   return {shape[first], shape[first + 1]};
@@ -101,7 +146,7 @@ Stylizer::Sizes Stylizer::PaddedSizes(Sizes photo) const {
 }
 
 void Stylizer::CheckMemory(const Layout& layout) const {
-  const double planned = Executor::PlannedBytes(imported_.network.graph, std::span(&layout, 1),
+  const double planned = Executor::PlannedBytes(imported_.network.graph, InputLayouts(layout),
                                                 ExecutionOf(imported_, arena_));
   const auto held = static_cast<double>(arena_->bytes());
   if (planned <= held) return;
@@ -114,8 +159,15 @@ void Stylizer::CheckMemory(const Layout& layout) const {
 
 void Stylizer::Prepare(const Layout& layout) {
   if (tiled_ && tiled_layout_ == layout) return;
-  tiled_.emplace(imported_.network.graph, imported_.network.parameters, imported_.inputs[0].value,
-                 layout, imported_.outputs[0].value);
+  std::map<Value, std::shared_ptr<const Tensor>> given;
+  if (style_ != picture_) {
+    const Value style = imported_.inputs[style_].value;
+    const auto weights = std::make_shared<Tensor>(imported_.network.graph.layout(style));
+    std::ranges::copy(options_.style_mix, weights->values<float>().begin());
+    given[style] = weights;
+  }
+  tiled_.emplace(imported_.network.graph, imported_.network.parameters,
+                 imported_.inputs[picture_].value, layout, imported_.outputs[0].value, given);
   tiled_->UseArena(arena_);
   tiled_layout_ = layout;
 }
@@ -150,13 +202,15 @@ Image Stylizer::Run(const Image& photo, Sizes sizes, const Progress& progress) {
   const double bytes = TileBytes(photo, pixels);
   tiling_ = options_.tile > 0 ? tiled_->TilingOf(options_.tile)
                               : tiled_->TilingFor(bytes - static_cast<double>(pixels));
-  tiled_->Run([&](const Box& box,
-                  float* to) { ToBox(photo, pixels_, imported_.inputs[0].channels_last, box, to); },
-              [&](const Box& box, const float* from) {
-                styled.pixels.resize(pixels);
-                FromBox(from, pixels_, imported_.outputs[0].channels_last, box, styled);
-              },
-              tiling_, {bytes, static_cast<double>(pixels)}, progress);
+  tiled_->Run(
+      [&](const Box& box, float* to) {
+        ToBox(photo, pixels_, imported_.inputs[picture_].channels_last, box, to);
+      },
+      [&](const Box& box, const float* from) {
+        styled.pixels.resize(pixels);
+        FromBox(from, pixels_, imported_.outputs[0].channels_last, box, styled);
+      },
+      tiling_, {bytes, static_cast<double>(pixels)}, progress);
   work_ = tiled_->work();
   return styled;
 }
@@ -165,13 +219,15 @@ Image Stylizer::RunWhole(const Image& photo, Sizes sizes) {
   const Layout layout = InputLayout(sizes);
   CheckMemory(layout);
   if (!executor_) executor_.emplace(imported_.network.graph, ExecutionOf(imported_, arena_));
-  executor_->SetShapes(std::span(&layout, 1));
+  executor_->SetShapes(InputLayouts(layout));
   const auto whole = [](const Layout& of) {
     std::vector<int64_t> shape = of.shape();
     return Box{std::vector<int64_t>(shape.size(), 0), std::move(shape)};
   };
-  ToBox(photo, pixels_, imported_.inputs[0].channels_last, whole(layout),
-        executor_->input(0).values<float>().data());
+  ToBox(photo, pixels_, imported_.inputs[picture_].channels_last, whole(layout),
+        executor_->input(picture_).values<float>().data());
+  if (style_ != picture_)
+    std::ranges::copy(options_.style_mix, executor_->input(style_).values<float>().begin());
   executor_->Forward(imported_.network.parameters, {});
   const ArrayView view = executor_->array(imported_.outputs[0].value);
   const Sizes output = OutputOf(sizes);

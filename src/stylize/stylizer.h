@@ -5,6 +5,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "normkit/data/image.h"
 #include "normkit/graph/executor.h"
@@ -19,6 +20,8 @@ struct StylizeOptions {
   bool preserve_colors = false;  // brightness of the result, colours of the content
   std::string channel_order;     // "rgb", "bgr"; "": what the model says, else rgb
   double largest = 0;            // the value of white, 255 or 1; 0: what the model says, else 255
+  // Weights of the styles, for a network of several; empty: the first.
+  std::vector<float> style_mix = {};
   // Pictures are computed by tiles of so many pixels squared; 0: where the whole would take more
   // memory than kStylizeBytes, by tiles for which that is enough.
   int64_t tile = 0;
@@ -34,8 +37,8 @@ inline constexpr double kStylizeBytes = 1 << 30;
 // much, and the result cropped.
 class Stylizer {
  public:
-  // Throws Error where the model has other than one input of pictures with three channels and one
-  // such output.
+  // Throws Error where the model has other than one input of pictures with three channels, perhaps
+  // one of weights of styles, [1,styles], and one output of pictures; or other than as many styles.
   Stylizer(const std::string& model, const StylizeOptions& options);
 
   using Progress = std::function<void(double done)>;  // of 1
@@ -46,6 +49,8 @@ class Stylizer {
 
   // One line on how pixels are meant and how that is known.
   const std::string& meaning() const { return meaning_; }
+  // One line on which style it is; "" where there is only one.
+  std::string DescribeStyles() const;
   // The sizes that the network takes; 0: any.
   int64_t height() const { return height_; }
   int64_t width() const { return width_; }
@@ -54,7 +59,9 @@ class Stylizer {
   struct Sizes {
     int64_t height, width;
   };
-  void CheckNetwork() const;
+  void CheckNetwork();
+  void ChooseStyles();
+  std::vector<Layout> InputLayouts(const Layout& picture) const;
   void ChooseMeaning(const StylizeOptions& options);
   Sizes OutputOf(Sizes input) const;
   Sizes PaddedSizes(Sizes photo) const;
@@ -68,6 +75,7 @@ class Stylizer {
   std::string model_;
   StylizeOptions options_;
   ImportedNetwork imported_;
+  size_t picture_ = 0, style_ = 0;  // inputs; style_ == picture_: there is one style
   PixelMeaning pixels_;
   std::string meaning_;
   int64_t height_ = 0, width_ = 0;
