@@ -43,6 +43,7 @@ constexpr int64_t kGrid = 4;  // pixels: of what is upsampled twice
 
 struct StyleArgs {
   std::string action, content = kSynthetic, output, norm = "instance", features, add_to, resume;
+  std::string line;  // the command, for the report
   std::vector<std::string> styles, style_nodes, content_nodes;
   int64_t style_size = 0;
   StyleTrainingOptions options;
@@ -209,10 +210,9 @@ class StyleRun {
   }
 
   void WritePage() const {
-    WriteFile(PageOf(args_),
-              StyleReport(trainer_, snapshots_,
-                          {"normkit style train -o " + args_.output, StyleNames(args_), styles_,
-                           shown_, args_.options.steps, distances_}));
+    WriteFile(PageOf(args_), StyleReport(trainer_, snapshots_,
+                                         {args_.line, StyleNames(args_), styles_, shown_,
+                                          args_.options.steps, distances_}));
   }
 
   const StyleArgs& args_;
@@ -349,7 +349,12 @@ void AddStyle(const Command& app) {
   AddFlag(command, "--overwrite", args->overwrite, "Replace what an earlier run left");
   AddThreadsOption(command, args->threads);
   AddFlag(command, "--json", args->json, "Print JSON instead of a table");
-  command.Run([args] { RunStyle(*args); });
+  command.Run([args, command] {
+    args->line =
+        fmt::format("normkit style train {}",
+                    fmt::join(command.GivenOptions({"action", "--resume", "--json"}), " "));
+    RunStyle(*args);
+  });
 }
 
 }  // namespace normkit::tools

@@ -16,7 +16,7 @@ class StyleNetworkBuilder {
 
   Graph Build() {
     Value x = graph_.Add(ImageInput({.name = "image",
-                                     .input_size = {options_.height, options_.width_of_picture, 3},
+                                     .input_size = {options_.picture_height, options_.picture_width, 3},
                                      .normalization = InputNormalization::kZscore}));
     if (options_.styles > 1)
       style_ = graph_.Add(FeatureInput({.name = "style", .num_features = options_.styles}), {});

@@ -13,7 +13,7 @@ struct StyleNetworkOptions {
   int64_t width = 16;  // channels of the first convolution
   int64_t blocks = 5;  // residual ones
   int64_t styles = 1;  // more: conditional instance normalization, which the norm has to be
-  int64_t height = 128, width_of_picture = 128;  // at which it is built; any are run
+  int64_t picture_height = 128, picture_width = 128;  // at which it is built; any are run
 };
 
 // Johnson et al. 2016 with the changes of Ulyanov et al. 2017 and Odena et al. 2016: a 9x9

@@ -31,7 +31,7 @@ StyleTrainingOptions Checked(StyleTrainingOptions options, const StyleFeatures& 
   if (options.size < smallest || options.size % 4 != 0)
     Fail("style training: size is {}, expected a multiple of 4 from {}", options.size, smallest);
   options.network.styles = static_cast<int64_t>(styles);
-  options.network.height = options.network.width_of_picture = options.size;
+  options.network.picture_height = options.network.picture_width = options.size;
   return options;
 }
 
