@@ -171,5 +171,16 @@ TEST(HtmlTest, NumbersAreSetRight) {
   EXPECT_NE(page.ToString().find("<td>conv</td><td class=\"n\">12</td>"), std::string::npos);
 }
 
+TEST(HtmlPageTest, PicturesStandInThePage) {
+  HtmlPage page("t");
+  page.Add(
+      std::vector<PagePicture>{{"a <b>", "M"}, {"c", "Ma"}, {"d", "Man"}, {"e", "\xff\xfe\xfd!"}});
+  const std::string html = page.ToString();
+  for (const char* part :
+       {"<img alt=\"a &lt;b&gt;\" src=\"data:image/png;base64,TQ==\">", "base64,TWE=\"",
+        "base64,TWFu\"", "base64,//79IQ==\"", "<figcaption>a &lt;b&gt;</figcaption>"})
+    EXPECT_NE(html.find(part), html.npos) << part;
+}
+
 }  // namespace
 }  // namespace normkit
