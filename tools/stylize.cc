@@ -116,8 +116,11 @@ void RunStylize(const StylizeArgs& args) {
                                  .preserve_colors = args.preserve_colors,
                                  .channel_order = args.order == "auto" ? "" : args.order,
                                  .largest = args.largest,
-                                 .style_mix = {args.style_mix.begin(), args.style_mix.end()},
                                  .tile = args.tile});
+  if (!args.style_mix.empty())
+    Checked("--style-mix", [&] {
+      stylizer.MixStyles({args.style_mix.begin(), args.style_mix.end()});
+    });
   size_t failed = 0;
   const std::vector<std::string> photos = PictureFiles(args.photos, failed);
   const std::vector<std::string> outputs = Outputs(args, photos);
@@ -170,7 +173,7 @@ void AddStylize(const Command& app) {
             "whole would take more than 1 GiB of memory. The result is the same");
   AddNumber(command, "--strength", args->strength, {0, 1},
             "How much of the style: 0 is the picture, 1 what the network gives");
-  AddNumbers(command, "--style-mix", args->style_mix, {.low = 0},
+  AddNumbers(command, "--style-mix", args->style_mix, {0, 1000},
              "Weights of the styles of a network of several; auto: 1,0,...")
       .Default("auto");
   AddFlag(command, "--preserve-colors", args->preserve_colors,

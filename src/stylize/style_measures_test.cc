@@ -3,6 +3,8 @@
 
 #include <gtest/gtest.h>
 
+#include <functional>
+
 #include "normkit/core/random.h"
 
 namespace normkit {

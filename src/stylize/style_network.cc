@@ -15,9 +15,10 @@ class StyleNetworkBuilder {
   explicit StyleNetworkBuilder(const StyleNetworkOptions& options) : options_(options) {}
 
   Graph Build() {
-    Value x = graph_.Add(ImageInput({.name = "image",
-                                     .input_size = {options_.picture_height, options_.picture_width, 3},
-                                     .normalization = InputNormalization::kZscore}));
+    Value x =
+        graph_.Add(ImageInput({.name = "image",
+                               .input_size = {options_.picture_height, options_.picture_width, 3},
+                               .normalization = InputNormalization::kZscore}));
     if (options_.styles > 1)
       style_ = graph_.Add(FeatureInput({.name = "style", .num_features = options_.styles}), {});
     const int64_t width = options_.width;

@@ -24,7 +24,6 @@ ExecutorOptions ExecutionOf(const ImportedNetwork& imported, std::shared_ptr<Ten
 Stylizer::Stylizer(const std::string& model, const StylizeOptions& options)
     : model_(model), options_(options), imported_(ImportOnnx(model)) {
   CheckNetwork();
-  ChooseStyles();
   ChooseMeaning(options);
   const std::vector<int64_t>& shape = imported_.inputs[picture_].shape;
   height_ = std::max<int64_t>(0, shape[2]);
@@ -52,32 +51,27 @@ void Stylizer::CheckNetwork() {
          model_, Shown(inputs));
   if (imported_.outputs.size() != 1 || !is_picture(imported_.outputs[0]))
     Fail("{}: gives {}, expected one picture, [1,3,H,W]", model_, Shown(imported_.outputs));
+  if (two) style_mix_.resize(static_cast<size_t>(graph.layout(inputs[style_].value).size()));
+  if (two) style_mix_[0] = 1;
 }
 
-void Stylizer::ChooseStyles() {
-  std::vector<float>& mix = options_.style_mix;
-  if (style_ == picture_) {
-    if (!mix.empty())
-      Fail("{}: has one style, and {} weights are given, expected none", model_, mix.size());
-    return;
-  }
-  const int64_t styles = imported_.network.graph.layout(imported_.inputs[style_].value).size();
-  if (mix.empty()) {
-    mix.resize(static_cast<size_t>(styles));
-    mix[0] = 1;
-  }
-  if (std::ssize(mix) != styles)
-    Fail("{}: has {} styles, and {} weights are given, expected as many", model_, styles,
-         mix.size());
+void Stylizer::MixStyles(std::vector<float> weights) {
+  if (weights.size() != style_mix_.size())
+    Fail("'{}' given, expected {}", fmt::join(weights, ","),
+         style_mix_.empty()
+             ? fmt::format("none: {} has one style", model_)
+             : fmt::format("{} weights, one for each style of {}", style_mix_.size(), model_));
+  style_mix_ = std::move(weights);
+  tiled_.reset();  // which has them
 }
 
 std::string Stylizer::DescribeStyles() const {
   if (style_ == picture_) return "";
   const auto& facts = imported_.network.facts;
   const auto names = facts.find("normkit.style.names");
-  return fmt::format("{} styles{}, mixed {}", options_.style_mix.size(),
+  return fmt::format("{} styles{}, mixed {}", style_mix_.size(),
                      names == facts.end() ? "" : fmt::format(" ({})", names->second),
-                     fmt::join(options_.style_mix, ","));
+                     fmt::join(style_mix_, ","));
 }
 
 // Of all inputs, as the graph wants them, for a picture of this size.
@@ -163,7 +157,7 @@ void Stylizer::Prepare(const Layout& layout) {
   if (style_ != picture_) {
     const Value style = imported_.inputs[style_].value;
     const auto weights = std::make_shared<Tensor>(imported_.network.graph.layout(style));
-    std::ranges::copy(options_.style_mix, weights->values<float>().begin());
+    std::ranges::copy(style_mix_, weights->values<float>().begin());
     given[style] = weights;
   }
   tiled_.emplace(imported_.network.graph, imported_.network.parameters,
@@ -227,7 +221,7 @@ Image Stylizer::RunWhole(const Image& photo, Sizes sizes) {
   ToBox(photo, pixels_, imported_.inputs[picture_].channels_last, whole(layout),
         executor_->input(picture_).values<float>().data());
   if (style_ != picture_)
-    std::ranges::copy(options_.style_mix, executor_->input(style_).values<float>().begin());
+    std::ranges::copy(style_mix_, executor_->input(style_).values<float>().begin());
   executor_->Forward(imported_.network.parameters, {});
   const ArrayView view = executor_->array(imported_.outputs[0].value);
   const Sizes output = OutputOf(sizes);

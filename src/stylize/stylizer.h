@@ -20,8 +20,6 @@ struct StylizeOptions {
   bool preserve_colors = false;  // brightness of the result, colours of the content
   std::string channel_order;     // "rgb", "bgr"; "": what the model says, else rgb
   double largest = 0;            // the value of white, 255 or 1; 0: what the model says, else 255
-  // Weights of the styles, for a network of several; empty: the first.
-  std::vector<float> style_mix = {};
   // Pictures are computed by tiles of so many pixels squared; 0: where the whole would take more
   // memory than kStylizeBytes, by tiles for which that is enough.
   int64_t tile = 0;
@@ -38,8 +36,12 @@ inline constexpr double kStylizeBytes = 1 << 30;
 class Stylizer {
  public:
   // Throws Error where the model has other than one input of pictures with three channels, perhaps
-  // one of weights of styles, [1,styles], and one output of pictures; or other than as many styles.
+  // one of weights of styles, [1,styles], and one output of pictures.
   Stylizer(const std::string& model, const StylizeOptions& options);
+
+  // Weights of the styles of a network of several; the first alone unless this is called. Throws
+  // Error where they are not as many.
+  void MixStyles(std::vector<float> weights);
 
   using Progress = std::function<void(double done)>;  // of 1
   Image Stylize(const Image& photo, const Progress& progress = nullptr);
@@ -60,7 +62,6 @@ class Stylizer {
     int64_t height, width;
   };
   void CheckNetwork();
-  void ChooseStyles();
   std::vector<Layout> InputLayouts(const Layout& picture) const;
   void ChooseMeaning(const StylizeOptions& options);
   Sizes OutputOf(Sizes input) const;
@@ -76,6 +77,7 @@ class Stylizer {
   StylizeOptions options_;
   ImportedNetwork imported_;
   size_t picture_ = 0, style_ = 0;  // inputs; style_ == picture_: there is one style
+  std::vector<float> style_mix_;
   PixelMeaning pixels_;
   std::string meaning_;
   int64_t height_ = 0, width_ = 0;
