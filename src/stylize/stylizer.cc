@@ -176,7 +176,9 @@ double Stylizer::TileBytes(const Image& photo, size_t result) const {
               "smaller pictures (--size) take less", free);
   const double own = kOwnBytes + static_cast<double>(photo.pixels.size()) +
                      2 * static_cast<double>(imported_.network.parameters.values().size_bytes());
-  return std::max(needs.total(), std::min(kStylizeBytes - own, kFreeShare * free.bytes));
+  const double pixels = static_cast<double>(photo.height) * static_cast<double>(photo.width),
+               most = kStylizeBytes * std::max(1.0, pixels / kStylizePixels);
+  return std::max(needs.total(), std::min(most - own, kFreeShare * free.bytes));
 }
 
 // Of a photo that is mirrored at its end to these sizes. Where the result has them too it is

@@ -26,8 +26,8 @@ struct StylizeOptions {
 };
 
 // What normkit stylize takes of memory, pictures included, where the network can be computed by
-// tiles.
-inline constexpr double kStylizeBytes = 1 << 30;
+// tiles: up to so many pixels, and in proportion for more.
+inline constexpr double kStylizeBytes = 1 << 30, kStylizePixels = 24e6;
 
 // What a network makes of pictures of any size. Where it takes one size only the picture is scaled
 // to that and the result back. Where its result would have another size (strides that do not divide
