@@ -93,6 +93,9 @@ def test_several_styles_and_one_more(normkit, tmp_path):
         assert f"two.onnx: 2 styles (waves, mosaic), mixed {mixed}\n" in done.stderr
         expected = as_bytes(session(two).run(None, {"image": as_nchw(photo), "style": np.float32([style])})[0])
         assert np.abs(pixels(out) - expected).max() <= 1
+        whole = out.read_bytes()
+        normkit("stylize", photo, "--model", two, "-o", out, *words, "--tile", "16")
+        assert out.read_bytes() == whole
     error = normkit("stylize", photo, "--model", two, "-o", out, "--style-mix", "1,2,3", code=2).stderr
     assert f"--style-mix: '1,2,3' given, expected 2 weights, one for each style of {two}" in error
 
