@@ -4,6 +4,7 @@ import json
 import pathlib
 import re
 
+import icc
 import numpy as np
 import pytest
 from PIL import Image
@@ -60,6 +61,8 @@ def pictures(folder):
     alpha.convert("LA").save(folder / "grey_transparent.png")
     for name in ["grey", "palette", "transparent", "grey_transparent"]:
         yield folder / f"{name}.png", exact
+    colour.save(folder / "p3.png", icc_profile=icc.rgb(icc.DISPLAY_P3, icc.SRGB_CURVE))
+    yield folder / "p3.png", decoded
     colour.save(folder / "photo.jpg", quality=90)
     colour.convert("L").save(folder / "grey.jpeg", quality=90)
     yield folder / "photo.jpg", decoded

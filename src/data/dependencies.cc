@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 #include <gif_lib.h>
 #include <jconfig.h>
+#include <lcms2.h>
 #include <png.h>
 #include <tiffio.h>
 #include <webp/decode.h>
@@ -33,6 +34,9 @@ std::vector<Dependency> DataDependencies() {
       {"libjpeg-turbo", fmt::format("{}.{}.{}", kJpeg / 1000000, kJpeg / 1000 % 1000, kJpeg % 1000),
        "IJG AND BSD-3-Clause AND Zlib"},
       {"giflib", fmt::format("{}.{}.{}", GIFLIB_MAJOR, GIFLIB_MINOR, GIFLIB_RELEASE), "MIT"},
+      {"lcms2",
+       fmt::format("{}.{}", cmsGetEncodedCMMversion() / 1000, cmsGetEncodedCMMversion() / 10 % 100),
+       "MIT"},
       {"libpng", png_get_libpng_ver(nullptr), "libpng-2.0"},
       {"libtiff", TiffVersion(), "libtiff"},
       {"libwebp", WebpVersion(), "BSD-3-Clause"},

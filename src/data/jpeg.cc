@@ -9,6 +9,7 @@
 #include <cstdlib>
 
 #include "src/core/fail.h"
+#include "src/data/colour_profile.h"
 #include "src/data/image_codec.h"
 
 namespace normkit {
@@ -26,6 +27,7 @@ struct ErrorManager {
   jpeg_error_mgr base;  // first: libjpeg knows only this part
   std::jmp_buf jump;
   char message[JMSG_LENGTH_MAX];
+  bool bad_profile;
 };
 
 [[noreturn]] void JumpOut(j_common_ptr info) {
@@ -42,6 +44,9 @@ void OnMessage(j_common_ptr info, int level) {
     case JWRN_EXTRANEOUS_DATA:
     case JWRN_JFIF_MAJOR:
     case JWRN_TOO_MUCH_DATA:
+      return;
+    case JWRN_BOGUS_ICC:
+      reinterpret_cast<ErrorManager*>(info->err)->bad_profile = true;
       return;
     default:
       JumpOut(info);
@@ -66,7 +71,10 @@ void OnProgress(j_common_ptr info) {
 class JpegDecoder {
  public:
   JpegDecoder() { info_.err = SetUp(error_); }
-  ~JpegDecoder() { jpeg_destroy_decompress(&info_); }
+  ~JpegDecoder() {
+    jpeg_destroy_decompress(&info_);
+    std::free(profile_);
+  }
   JpegDecoder(const JpegDecoder&) = delete;
   JpegDecoder& operator=(const JpegDecoder&) = delete;
 
@@ -76,7 +84,7 @@ class JpegDecoder {
     progress_.progress_monitor = OnProgress;
     info_.progress = &progress_;
     jpeg_mem_src(&info_, reinterpret_cast<const unsigned char*>(bytes.data()), bytes.size());
-    jpeg_save_markers(&info_, JPEG_APP0 + 1, 0xffff);
+    for (const int marker : {1, 2}) jpeg_save_markers(&info_, JPEG_APP0 + marker, 0xffff);
     jpeg_read_header(&info_, TRUE);
     switch (info_.jpeg_color_space) {
       case JCS_GRAYSCALE:
@@ -90,6 +98,13 @@ class JpegDecoder {
         info_.out_color_space = JCS_RGB;
     }
     jpeg_calc_output_dimensions(&info_);
+    return true;
+  }
+
+  // Joins the parts of the colour profile, before ReadRows throws them away.
+  bool ReadProfile() {
+    if (setjmp(error_.jump)) return false;
+    jpeg_read_icc_profile(&info_, &profile_, &profile_size_);
     return true;
   }
 
@@ -109,7 +124,15 @@ class JpegDecoder {
   int64_t height() const { return info_.output_height; }
   int64_t width() const { return info_.output_width; }
   int components() const { return info_.out_color_components; }
-  bool inverted_cmyk() const { return info_.saw_Adobe_marker; }
+  Samples samples() const {
+    if (components() == 4) return info_.saw_Adobe_marker ? Samples::kInvertedCmyk : Samples::kCmyk;
+    return components() == 1 ? Samples::kGrey : Samples::kRgb;
+  }
+  // Empty where there is none.
+  std::string_view profile() const {
+    return {reinterpret_cast<const char*>(profile_), profile_ ? profile_size_ : 0};
+  }
+  bool bad_profile() const { return error_.bad_profile; }
   const char* message() const { return error_.message; }
 
   int Orientation() const {
@@ -125,6 +148,8 @@ class JpegDecoder {
   jpeg_decompress_struct info_{};
   jpeg_progress_mgr progress_{};
   ErrorManager error_{};
+  JOCTET* profile_ = nullptr;
+  unsigned profile_size_ = 0;
 };
 
 std::vector<uint8_t> CmykToRgb(const std::vector<uint8_t>& cmyk, bool inverted) {
@@ -200,10 +225,14 @@ Decoded DecodeJpeg(std::string_view bytes, const std::string& where) {
   decoded.orientation = decoder.Orientation();  // reading the rows throws the markers away
   decoded.image = {height, width, decoder.components(), {}};
   decoded.image.pixels.resize(static_cast<size_t>(height * width * decoder.components()));
-  if (!decoder.ReadRows(decoded.image.pixels.data()))
+  if (!decoder.ReadProfile() || !decoder.ReadRows(decoded.image.pixels.data()))
     Fail("{}: damaged JPEG: {}", where, decoder.message());
+  if (decoder.bad_profile()) IgnoreProfile(where, "its parts do not make one");
+  const SrgbConverter converter(decoder.profile(), decoder.samples(), where);
+  converter.Convert(decoded.image.pixels);
   if (decoded.image.channels == 4) {
-    decoded.image.pixels = CmykToRgb(decoded.image.pixels, decoder.inverted_cmyk());
+    const bool inverted = decoder.samples() == Samples::kInvertedCmyk;
+    if (!converter.converts()) decoded.image.pixels = CmykToRgb(decoded.image.pixels, inverted);
     decoded.image.channels = 3;
   }
   return decoded;

@@ -12,6 +12,7 @@
 #include "src/data/image_codec.h"
 #include "src/data/image_samples.h"
 #include "src/data/picture_samples.h"
+#include "src/data/profile_samples.h"
 
 namespace normkit {
 namespace {
@@ -39,12 +40,12 @@ void RepairPng(std::string& bytes) {
 using Reader = std::function<void(const std::string&)>;
 
 void CheckMutations(const std::vector<std::string>& samples, const Reader& read,
-                    const std::function<void(std::string&)>& repair = {}) {
+                    const std::function<void(std::string&)>& repair = {}, int count = kMutations) {
   const int64_t before = PeakMemory();
   int refused = 0, total = 0;
   for (size_t sample = 0; sample < samples.size(); ++sample) {
     ASSERT_NO_THROW(read(samples[sample])) << sample;
-    for (int i = 0; i < kMutations; ++i) {
+    for (int i = 0; i < count; ++i) {
       Random random(sample, static_cast<uint64_t>(i));
       std::string bytes = samples[sample];
       for (int64_t changes = 1 + random.Below(3); changes > 0; --changes)
@@ -152,6 +153,22 @@ TEST(MutationTest, Tiff) {
       {MakeTiff({8, 8, 1, std::string(64, 'x')}), MakeTiff(turned),
        MakeTiff({2, 2, 4, std::string(16, 'x')}), MakeTiff({4, 2, 1, std::string(16, 'x'), 1, 16})},
       Decode);
+}
+
+// Fewer, for each conversion takes milliseconds; colour_profile_test.cc damages profiles
+// themselves.
+TEST(MutationTest, Profiles) {
+  const std::string profile = RgbProfile(1.8);
+  const std::vector<std::string> rows(8, std::string(8, '\7'));
+  const Image rgb = Counting(16, 16, 3);
+  TiffParts tiff{4, 6, 3, std::string(72, 'x')};
+  tiff.profile = profile;
+  CheckMutations({WithProfile(MakeJpeg({16, 16, 3, rgb.pixels}), profile, 100),
+                  WithProfile(MakeJpeg({16, 12, 4, rgb.pixels, false, true}), profile),
+                  ExtendedWebp(rgb, "", profile), MakeTiff(tiff)},
+                 Decode, {}, kMutations / 10);
+  CheckMutations({MakePng({2, 8, 8, 6, rows, PngProfile(profile)})}, Decode, RepairPng,
+                 kMutations / 10);
 }
 
 }  // namespace

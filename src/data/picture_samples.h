@@ -38,11 +38,14 @@ inline std::string MakeRiff(const std::string& chunks) {
   return RiffChunk("RIFF", "WEBP" + chunks);
 }
 
-// The picture in the extended format, with EXIF data where there are some.
-inline std::string ExtendedWebp(const Image& image, const std::string& exif) {
+// The picture in the extended format, with EXIF data and a colour profile where there are some.
+inline std::string ExtendedWebp(const Image& image, const std::string& exif,
+                                const std::string& profile = "") {
   const std::string size = LittleEndian(static_cast<uint64_t>(image.width - 1), 3) +
                            LittleEndian(static_cast<uint64_t>(image.height - 1), 3);
-  return MakeRiff(RiffChunk("VP8X", LittleEndian(8, 4) + size) + MakeWebp(image).substr(12) +
+  const std::string colours = profile.empty() ? "" : RiffChunk("ICCP", profile);
+  const std::string flags = LittleEndian(profile.empty() ? 8 : 8 + 32, 4);
+  return MakeRiff(RiffChunk("VP8X", flags + size) + colours + MakeWebp(image).substr(12) +
                   RiffChunk("EXIF", exif));
 }
 
@@ -106,6 +109,7 @@ struct TiffParts {
   int orientation = 1;
   int bits = 8;
   int compression = 1;
+  std::string profile = {};
 };
 
 inline std::string MakeTiff(const TiffParts& parts) {
@@ -126,9 +130,11 @@ inline std::string MakeTiff(const TiffParts& parts) {
       {278, 4, 1, static_cast<uint64_t>(parts.height)},
       {279, 4, 1, parts.pixels.size()}};
   if (parts.samples % 2 == 0) entries.push_back({338, 3, 1, 2});  // alpha, colours as they are
+  if (!parts.profile.empty())
+    entries.push_back({34675, 7, parts.profile.size(), 8 + parts.pixels.size()});
   std::string bits;
   for (uint64_t i = 0; i < samples; ++i) bits += LittleEndian(static_cast<uint64_t>(parts.bits), 2);
-  const uint64_t bits_at = 8 + parts.pixels.size();
+  const uint64_t bits_at = 8 + parts.pixels.size() + parts.profile.size();
   if (samples == 2) entries[2].count = 2, entries[2].value *= 0x10001;
   if (samples > 2) entries[2] = {258, 3, samples, bits_at};
   std::string directory = LittleEndian(entries.size(), 2);
@@ -136,8 +142,8 @@ inline std::string MakeTiff(const TiffParts& parts) {
     directory += LittleEndian(static_cast<uint64_t>(tag), 2) +
                  LittleEndian(static_cast<uint64_t>(type), 2) + LittleEndian(count, 4) +
                  LittleEndian(value, 4);
-  return std::string("II*\0", 4) + LittleEndian(bits_at + bits.size(), 4) + parts.pixels + bits +
-         directory + LittleEndian(0, 4);
+  return std::string("II*\0", 4) + LittleEndian(bits_at + bits.size(), 4) + parts.pixels +
+         parts.profile + bits + directory + LittleEndian(0, 4);
 }
 
 }  // namespace normkit

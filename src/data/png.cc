@@ -5,6 +5,7 @@
 #include <cstring>
 
 #include "src/core/fail.h"
+#include "src/data/colour_profile.h"
 #include "src/data/image_codec.h"
 #include "src/data/inflate.h"
 
@@ -65,13 +66,30 @@ class PngDecoder {
     return ExifOrientation({reinterpret_cast<const char*>(data), size});
   }
 
+  // Empty where there is none, or one that libpng leaves out: profile_problem() says so then.
+  std::string_view Profile() const {
+    png_charp name = nullptr;
+    png_bytep data = nullptr;
+    png_uint_32 size = 0;
+    int compression = 0;
+    if (!png_get_iCCP(png_, info_, &name, &compression, &data, &size)) return {};
+    return {reinterpret_cast<const char*>(data), size};
+  }
+  const char* profile_problem() const { return profile_problem_; }
+
  private:
   [[noreturn]] static void OnError(png_structp png, png_const_charp message) {
     auto* decoder = static_cast<PngDecoder*>(png_get_error_ptr(png));
     std::snprintf(decoder->message_, sizeof decoder->message_, "%s", message);
     png_longjmp(png, 1);
   }
-  static void OnWarning(png_structp, png_const_charp) {}
+  static void OnWarning(png_structp png, png_const_charp message) {
+    constexpr char kProfile[] = "iCCP: ";
+    auto* decoder = static_cast<PngDecoder*>(png_get_error_ptr(png));
+    if (std::strncmp(message, kProfile, sizeof kProfile - 1) == 0)
+      std::snprintf(decoder->profile_problem_, sizeof decoder->profile_problem_, "%s",
+                    message + sizeof kProfile - 1);
+  }
   // libpng asks for as many bytes as a chunk claims to have (eXIf: up to 2 GiB) before it reads
   // them.
   static png_voidp Allocate(png_structp png, png_alloc_size_t size) {
@@ -94,8 +112,18 @@ class PngDecoder {
   size_t max_allocation_;
   uint64_t stored_bytes_ = 0;
   int passes_ = 1;
-  char message_[200] = "";
+  char message_[200] = "", profile_problem_[200] = "";
 };
+
+// To sRGB, before transparency is seen on white.
+void ApplyProfile(const PngDecoder& decoder, std::vector<uint8_t>& pixels,
+                  const std::string& where) {
+  const std::string_view profile = decoder.Profile();
+  if (profile.empty() && *decoder.profile_problem() != 0)
+    IgnoreProfile(where, decoder.profile_problem());
+  const Samples samples[] = {Samples::kGrey, Samples::kGreyAlpha, Samples::kRgb, Samples::kRgba};
+  SrgbConverter(profile, samples[decoder.channels() - 1], where).Convert(pixels);
+}
 
 }  // namespace
 
@@ -118,6 +146,7 @@ Decoded DecodePng(std::string_view bytes, const std::string& where) {
   decoded.image.pixels.resize(decoder.row_bytes() * decoder.height());
   if (!decoder.ReadRows(decoded.image.pixels.data()))
     Fail("{}: damaged PNG: {}", where, decoder.message());
+  ApplyProfile(decoder, decoded.image.pixels, where);
   if (decoded.image.channels % 2 == 0) {
     --decoded.image.channels;
     decoded.image.pixels =

@@ -5,6 +5,7 @@
 #include <memory>
 
 #include "src/core/fail.h"
+#include "src/data/colour_profile.h"
 #include "src/data/image_codec.h"
 
 namespace normkit {
@@ -27,19 +28,25 @@ WebPBitstreamFeatures Features(std::string_view bytes, const std::string& where)
   return features;
 }
 
-// Metadata stand behind the pixels.
-int Orientation(std::string_view bytes) {
-  const WebPData data{Begin(bytes), bytes.size()};
-  const std::unique_ptr<WebPDemuxer, void (*)(WebPDemuxer*)> demuxer(WebPDemux(&data),
+// Metadata of this name, "" where there are none.
+std::string Metadata(std::string_view bytes, const char* name) {
+  const WebPData file{Begin(bytes), bytes.size()};
+  const std::unique_ptr<WebPDemuxer, void (*)(WebPDemuxer*)> demuxer(WebPDemux(&file),
                                                                      WebPDemuxDelete);
   WebPChunkIterator chunk;
-  if (!demuxer || !WebPDemuxGetChunk(demuxer.get(), "EXIF", 1, &chunk)) return 1;
-  std::string_view exif(reinterpret_cast<const char*>(chunk.chunk.bytes), chunk.chunk.size);
+  if (!demuxer || !WebPDemuxGetChunk(demuxer.get(), name, 1, &chunk)) return "";
+  std::string data(reinterpret_cast<const char*>(chunk.chunk.bytes), chunk.chunk.size);
+  WebPDemuxReleaseChunkIterator(&chunk);
+  return data;
+}
+
+// EXIF data stand behind the pixels.
+int Orientation(std::string_view bytes) {
+  const std::string data = Metadata(bytes, "EXIF");
+  std::string_view exif = data;
   constexpr std::string_view kExif("Exif\0\0", 6);
   if (exif.starts_with(kExif)) exif.remove_prefix(kExif.size());
-  const int orientation = ExifOrientation(exif);
-  WebPDemuxReleaseChunkIterator(&chunk);
-  return orientation;
+  return ExifOrientation(exif);
 }
 
 bool ReadStill(std::string_view bytes, const WebPBitstreamFeatures& features,
@@ -91,6 +98,8 @@ Decoded DecodeWebp(std::string_view bytes, const std::string& where) {
   const bool done = features.has_animation ? ReadAnimation(bytes, decoded.image.pixels)
                                            : ReadStill(bytes, features, decoded.image.pixels);
   if (!done) Fail("{}: damaged WebP: the pixels cannot be decoded", where);
+  const Samples samples = alpha ? Samples::kRgba : Samples::kRgb;
+  SrgbConverter(Metadata(bytes, "ICCP"), samples, where).Convert(decoded.image.pixels);
   if (alpha) decoded.image.pixels = OnWhite(decoded.image.pixels, 3);
   return decoded;
 }
