@@ -75,11 +75,23 @@ def test_the_table_of_shapes(normkit):
     assert chosen.count("\n") == 3
 
 
+def test_groups_and_dimensions_behind_the_name(normkit):
+    short = normkit("bench", "--list", "--layer", "group:2", *CELL[4:]).stdout
+    assert short == normkit("bench", "--list", *CELL).stdout and json.loads(short)["num_groups"] == 2
+    line = normkit("bench", "--list", "--layer", "layer:channel-only", *CELL[4:]).stdout
+    assert json.loads(line)["operation_dimension"] == "channel-only"
+
+
 @pytest.mark.parametrize(
     "arguments, message",
     [
         (["--shape", "2,3", "--format", "BC"], "--layer: one is needed (or --table)"),
         (["--layer", "batch", "--shape", "2,3"], "--format: one is needed (or --table)"),
+        (["--layer", "group:2", "--table"],
+         "--table: its cells have groups and dimensions of their own, but some are given"),
+        (["--layer", "group:2", "--num-groups", 4], "--num-groups: '4' given, but --layer says another"),
+        (["--layer", "batch:2", "--shape", "2,3"],
+         "--layer: 'batch:2' given, expected nothing after the colon of batch"),
         (["--layer", "batch", "--format", "BC"], "--shape: needed (or --table)"),
     ],
 )

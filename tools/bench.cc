@@ -45,6 +45,8 @@ bool Wanted(const std::vector<std::string>& wanted, std::string_view name) {
 
 // The cells of the design's table that the options leave.
 std::vector<BenchCell> CellsOfTable(const BenchArgs& args) {
+  if (args.num_groups || args.operation_dimension)
+    FailUsage("--table", "its cells have groups and dimensions of their own, but some are given");
   std::vector<BenchCell> cells;
   for (const BenchCell& cell : AllBenchCells())
     if (Wanted(args.ops, Name(cell.op)) && Wanted(args.layers, cell.layer) &&
@@ -217,6 +219,22 @@ void RunBench(const BenchArgs& args) {
   if (!args.history.empty()) AppendHistory(args.history, results);
 }
 
+// Groups or a dimension stand behind the name or in options of their own.
+void AddBenchLayers(const Command& command, const std::shared_ptr<BenchArgs>& args) {
+  const std::string expected = OneOf(LayerNames());
+  AddList(command, "--layer", "NAME,...", expected,
+          expected + "; also group:G and layer:DIMENSION, without --table",
+          [args](const std::vector<std::string>& texts) {
+            LayerChoice layer;
+            for (const std::string& text : texts) {
+              ParseLayer(text, layer);
+              args->layers.push_back(layer.name);
+            }
+            args->num_groups = layer.num_groups;
+            args->operation_dimension = layer.operation_dimension;
+          });
+}
+
 }  // namespace
 
 void AddBench(const Command& app) {
@@ -228,7 +246,7 @@ void AddBench(const Command& app) {
        "normkit bench --network resnet-tiny --input 32,32,3 --mini-batch-size 64 --threads 1,2"});
   AddChoices(command, "--op", args->ops, {"forward", "inference", "backward"},
              "forward (if not given), inference, backward");
-  AddChoices(command, "--layer", args->layers, LayerNames(), OneOf(LayerNames()));
+  AddBenchLayers(command, args);
   AddNumbers(command, "--shape", args->shape, {0, 1'000'000'000}, "Sizes, outermost first");
   AddList(command, "--format", "LETTERS,...", "a letter of B, T, S, C for each size",
           "A letter of B, T, S, C for each size", [args](const std::vector<std::string>& formats) {

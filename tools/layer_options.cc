@@ -34,22 +34,24 @@ std::vector<std::string> LayerNames() {
   return names;
 }
 
+void ParseLayer(const std::string& text, LayerChoice& layer) {
+  const size_t colon = text.find(':');
+  layer.name = Choose(text.substr(0, colon), LayerNames());
+  if (colon == text.npos) return;
+  const std::string value = text.substr(colon + 1);
+  if (layer.name == kGroupNorm.name)
+    Agree(layer.num_groups, ParseGroups(value), text);
+  else if (layer.name == kLayerNorm.name)
+    Agree(layer.operation_dimension, ParseOperationDimension(value), text);
+  else
+    Fail("{} given, expected nothing after the colon of {}", Quoted(text), layer.name);
+}
+
 void AddLayerOptions(const Command& command, LayerChoice& layer) {
   const std::string expected = OneOf(LayerNames());
   AddValue(command, "--layer", "NAME", expected,
            expected + "; also group:G and layer:DIMENSION, as train --norm has them",
-           [&layer](const std::string& text) {
-             const size_t colon = text.find(':');
-             layer.name = Choose(text.substr(0, colon), LayerNames());
-             if (colon == text.npos) return;
-             const std::string value = text.substr(colon + 1);
-             if (layer.name == kGroupNorm.name)
-               layer.num_groups = ParseGroups(value);
-             else if (layer.name == kLayerNorm.name)
-               layer.operation_dimension = ParseOperationDimension(value);
-             else
-               Fail("{} given, expected nothing after the colon of {}", Quoted(text), layer.name);
-           })
+           [&layer](const std::string& text) { ParseLayer(text, layer); })
       .Required();
   AddGroupsOption(command, layer.num_groups);
   AddOperationDimensionOption(command, layer.operation_dimension);

@@ -20,6 +20,9 @@ struct LayerChoice {
   std::optional<OperationDimension> operation_dimension;
 };
 
+// "batch", "group:2", "layer:channel-only", ...: the name, and what stands behind its colon.
+void ParseLayer(const std::string& text, LayerChoice& layer);
+
 // --layer of one layer, with groups or a dimension behind it where wanted ("group:2"), as --norm of
 // train has them; --num-groups and --operation-dimension for those who keep them apart.
 void AddLayerOptions(const Command& command, LayerChoice& layer);
