@@ -20,8 +20,8 @@ namespace normkit {
 namespace {
 
 constexpr double kMostRun = 32e6;  // bytes of a plan that is run
-#if defined(__SANITIZE_ADDRESS__)
-constexpr int64_t kMostHeld = int64_t{1} << 31;  // by all of a test, and a quarantine
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+constexpr int64_t kMostHeld = int64_t{1} << 31;  // by all of a test, and what sanitizers keep
 #else
 constexpr int64_t kMostHeld = int64_t{1} << 30;  // by all of a test
 #endif

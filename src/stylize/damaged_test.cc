@@ -23,7 +23,7 @@
 namespace normkit {
 namespace {
 
-#if defined(__SANITIZE_ADDRESS__)
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
 constexpr int64_t kMostGrowth = int64_t{1} << 31;
 #else
 constexpr int64_t kMostGrowth = int64_t{1} << 29;
