@@ -53,6 +53,11 @@ std::unique_ptr<Kernel> Make(const ConvolutionShape& shape, const Preparation& h
 std::unique_ptr<Kernel> MakeOneDnn(const ConvolutionShape& shape, const Preparation& how) {
   return std::make_unique<ConvolutionKernel<normkit::Convolution>>(shape, how.training, how.part);
 }
+std::unique_ptr<Kernel> MakeWinogradOfPrediction(const ConvolutionShape& shape,
+                                                 const Preparation& how) {
+  return std::make_unique<ConvolutionKernel<WinogradConvolution>>(shape, how.part,
+                                                                  /*keeps_weights=*/true);
+}
 std::string Always(const ConvolutionShape&) { return ""; }
 
 constexpr Way<ConvolutionShape> kWays[] = {
@@ -63,7 +68,7 @@ constexpr Way<ConvolutionShape> kWays[] = {
 
 // Of large pictures one by one; gradients are those of whole observations.
 constexpr Way<ConvolutionShape> kInferenceWays[] = {
-    {"winograd", WhyNotWinograd, Make<WinogradConvolution>},
+    {"winograd", WhyNotWinograd, MakeWinogradOfPrediction},
     {"strips", WhyNotStrips, Make<StripConvolution>},
     {"onednn", Always, MakeOneDnn},
     {"reference", Always, Make<ReferenceConvolution>},

@@ -1,6 +1,7 @@
 #include "src/winograd/winograd.h"
 
 #include <algorithm>
+#include <cstring>
 
 #include "src/core/batch_tree.h"
 #include "src/core/fail.h"
@@ -19,6 +20,9 @@ using winograd::WeightOrder;
 
 constexpr int64_t kParallelProducts = 1 << 18;  // multiplications worth waking a thread for
 constexpr int64_t kWeightRows = 16;             // that one task transforms
+constexpr int64_t kTileRows = 8;                // that are multiplied at a time
+// Transformed weights are kept where they are few and their transform is a large part of a pass.
+constexpr int64_t kMostKeptWeights = 1 << 14, kMostTilesOfKept = 1 << 10;
 
 // Where it is less than a fifth faster, or slower for a single image (docs/decisions.md).
 constexpr double kLeastFill = 0.8;
@@ -67,21 +71,29 @@ float* BlockScratch(int64_t channels) {
   return Scratch<Tag, float>(static_cast<size_t>(kPoints * winograd::TileStride(channels)));
 }
 
-void Run(const Job& job, int64_t batch, const float* x, const float* weights, bool turned,
-         const float* bias, bool add, float* y, std::byte* scratch) {
-  const auto& kernels = ChosenKernels();
-  const bool threads = Products(job, batch) >= kParallelProducts;
-  auto* u = reinterpret_cast<float*>(scratch);
+bool WorthThreads(const Job& job, int64_t batch) {
+  return Products(job, batch) >= kParallelProducts;
+}
+
+void TransformWeights(const Job& job, int64_t batch, const float* weights, bool turned, float* u) {
   const WeightOrder order{job.channels, job.filters, turned};
-  ParallelFor(CeilDivide(job.channels, kWeightRows), threads, [&](int64_t i) {
-    kernels.transform_weights(order, weights, i * kWeightRows,
-                              std::min(job.channels, (i + 1) * kWeightRows), u);
+  ParallelFor(CeilDivide(job.channels, kWeightRows), WorthThreads(job, batch), [&](int64_t i) {
+    ChosenKernels().transform_weights(order, weights, i * kWeightRows,
+                                      std::min(job.channels, (i + 1) * kWeightRows), u);
   });
-  const int64_t tiles = NumTiles(job, batch);
-  ParallelFor(CeilDivide(tiles, kBlock), threads, [&](int64_t i) {
+}
+
+// Blocks of at most kBlock tiles, two at the least.
+void Run(const Job& job, int64_t batch, const float* x, const float* u, const float* bias, bool add,
+         float* y) {
+  const int64_t tiles = NumTiles(job, batch),
+                half = CeilDivide(CeilDivide(tiles, 2), kTileRows) * kTileRows,
+                block = std::min(kBlock, half);
+  ParallelFor(CeilDivide(tiles, block), WorthThreads(job, batch), [&](int64_t i) {
     float* v = BlockScratch<InputTag>(job.channels);
     float* m = BlockScratch<ProductTag>(job.filters);
-    kernels.convolve(job, x, u, bias, add, i * kBlock, std::min(tiles, (i + 1) * kBlock), v, m, y);
+    ChosenKernels().convolve(job, x, u, bias, add, i * block, std::min(tiles, (i + 1) * block), v,
+                             m, y);
   });
 }
 
@@ -119,14 +131,40 @@ size_t WinogradConvolution::backward_scratch_bytes() const {
   return std::max(WeightFloats(shape_), parts) * sizeof(float);
 }
 
+WinogradConvolution::WinogradConvolution(const ConvolutionShape& shape, const BatchPart& part,
+                                         bool keeps_weights)
+    : shape_(shape),
+      part_(part),
+      keeps_(keeps_weights && shape.channels * shape.filters <= kMostKeptWeights &&
+             NumTiles(ForwardJob(shape), shape.batch) <= kMostTilesOfKept) {}
+
+// The kept ones, transformed again where `weights` are others.
+const float* WinogradConvolution::Transformed(const float* weights) {
+  const auto count = static_cast<size_t>(kTaps * shape_.channels * shape_.filters);
+  if (kept_.size() != count || std::memcmp(kept_.data(), weights, count * sizeof(float)) != 0) {
+    kept_.assign(weights, weights + count);
+    transformed_ = Tensor(Layout({{kC, static_cast<int64_t>(WeightFloats(shape_))}}));
+    TransformWeights(ForwardJob(shape_), shape_.batch, weights, false,
+                     transformed_.values<float>().data());
+  }
+  return transformed_.values<float>().data();
+}
+
 void WinogradConvolution::Forward(const float* x, const float* weights, const float* bias, float* y,
-                                  std::byte* scratch) const {
-  Run(ForwardJob(shape_), shape_.batch, x, weights, false, bias, false, y, scratch);
+                                  std::byte* scratch) {
+  const Job job = ForwardJob(shape_);
+  if (keeps_) return Run(job, shape_.batch, x, Transformed(weights), bias, false, y);
+  auto* u = reinterpret_cast<float*>(scratch);
+  TransformWeights(job, shape_.batch, weights, false, u);
+  Run(job, shape_.batch, x, u, bias, false, y);
 }
 
 void WinogradConvolution::BackwardData(const float* dy, const float* weights, bool add, float* dx,
                                        std::byte* scratch) const {
-  Run(BackwardJob(shape_), shape_.batch, dy, weights, true, nullptr, add, dx, scratch);
+  const Job job = BackwardJob(shape_);
+  auto* u = reinterpret_cast<float*>(scratch);
+  TransformWeights(job, shape_.batch, weights, true, u);
+  Run(job, shape_.batch, dy, u, nullptr, add, dx);
 }
 
 namespace {

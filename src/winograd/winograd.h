@@ -4,9 +4,11 @@
 
 #include <cstddef>
 #include <string>
+#include <vector>
 
 #include "normkit/core/batch_part.h"
 #include "normkit/core/reducer.h"
+#include "normkit/core/tensor.h"
 #include "src/onednn/convolution_shape.h"
 
 namespace normkit {
@@ -21,23 +23,30 @@ std::string WhyNotWinograd(const ConvolutionShape& shape);
 // on the others.
 class WinogradConvolution {
  public:
-  explicit WinogradConvolution(const ConvolutionShape& shape, const BatchPart& part = {})
-      : shape_(shape), part_(part) {}
+  // `keeps_weights`: where images are small, transformed weights are kept from one Forward to the
+  // next with the same ones.
+  explicit WinogradConvolution(const ConvolutionShape& shape, const BatchPart& part = {},
+                               bool keeps_weights = false);
 
   // Bytes of the 64-byte aligned memory that a call needs.
   size_t forward_scratch_bytes() const;
   size_t backward_scratch_bytes() const;
 
   void Forward(const float* x, const float* weights, const float* bias, float* y,
-               std::byte* scratch) const;
+               std::byte* scratch);
   void BackwardData(const float* dy, const float* weights, bool add, float* dx,
                     std::byte* scratch) const;
   void BackwardWeights(const float* x, const float* dy, Reducer* reducer, float* dweights,
                        float* dbias, std::byte* scratch) const;
 
  private:
+  const float* Transformed(const float* weights);
+
   ConvolutionShape shape_;
   BatchPart part_;
+  bool keeps_;
+  std::vector<float> kept_;  // of these weights
+  Tensor transformed_;
 };
 
 }  // namespace normkit
