@@ -76,6 +76,10 @@ def test_several_styles_and_one_more(normkit, tmp_path):
     two, three = tmp_path / "two.onnx", tmp_path / "three.onnx"
     normkit("style", "train", "--style", "waves,mosaic", "-o", two, *TINY, "--steps", "6")
     normkit("style", "train", "--style", "waves,mosaic,hatching", "--add-to", two, "-o", three, *TINY, "--steps", "6")
+    wrong = normkit("style", "train", "--style", "mosaic,waves,hatching", "--add-to", two, "-o", tmp_path / "x.onnx", code=1)
+    assert f"{two}: has the styles waves, mosaic, and --style begins with mosaic, waves" in wrong.stderr
+    few = normkit("style", "train", "--style", "mosaic", "--add-to", two, "-o", tmp_path / "x.onnx", code=1)
+    assert f"{two}: has 2 styles (waves, mosaic), and --style names 1, expected these and one more" in few.stderr
     x = np.random.default_rng(1).random((1, 3, 40, 48), np.float32)
 
     def run(model, style):
@@ -105,8 +109,25 @@ def test_errors(normkit, tmp_path):
         return normkit("style", "train", "-o", tmp_path / "o.onnx", *words, code=code).stderr
 
     assert "2 styles with norm batch, expected instance" in error("--style", "waves,mosaic", "--norm", "batch")
-    assert "wave: cannot be read" in error("--style", "wave")
+    assert "there is no picture 'wave', and none of that name is drawn" in error("--style", "wave")
+    assert "did you mean 'waves'?" in error("--style", "wave")
+    assert "wave.jpg: cannot be read" in error("--style", "wave.jpg")
     assert "size is 42, expected a multiple of 4 from 40" in error("--style", "waves", "--size", "42")
+    thin = tmp_path / "thin.png"
+    Image.new("RGB", (900, 3)).save(thin)
+    assert "thin.png: is 256 x 1 pixels with the longer side at 256 (--style-size), expected 40" in error("--style", thin)
+    (tmp_path / "o.html").write_text("mine")
+    assert "o.html: is there already" in error("--style", "waves")
+    (tmp_path / "o.html").unlink()
+    picture = tmp_path / "style.onnx"
+    Image.new("RGB", (64, 64)).save(picture, "PNG")
+    mine = ["style", "train", "--style", picture, "-o", picture, "--overwrite"]
+    assert "would be replaced by what is made of it" in normkit(*mine, code=1).stderr
+    assert "expected a name that ends with .onnx" in normkit(*mine[:-2], tmp_path / "o.pb", code=2).stderr
+    nan = error("--style", "waves", *TINY, "--steps", "50", "--learn-rate", "1e30")
+    assert "expected a finite number; try a lower learning rate" in nan
+    assert not list(tmp_path.glob("*.npz"))  # nobody goes on from there
+    (tmp_path / "o.html").unlink()
     (tmp_path / "empty").mkdir()
     assert "no pictures, expected some to learn on" in error("--style", "waves", "--content", tmp_path / "empty")
     assert "--style-nodes: given without --features" in error("--style", "waves", "--style-nodes", "a", code=2)

@@ -192,8 +192,7 @@ void RunRun(const RunArgs& args) {
     table.rows.push_back({output["output"].get<std::string>(), output["shape"].dump(),
                           output["file"].get<std::string>()});
   fmt::print("{}", ToText(table));
-  if (args.time)
-    fmt::print("{:.3f} ms a run (the median)\n", result["milliseconds"].get<double>());
+  if (args.time) fmt::print("{:.3f} ms a run (the median)\n", result["milliseconds"].get<double>());
 }
 
 }  // namespace
@@ -219,7 +218,8 @@ void AddRun(const Command& app) {
           "Where each output goes, as NAME.npy; made where it is missing")
       .Required();
   AddThreadsOption(command, args->threads);
-  AddFlag(command, "--time", args->time, "Run five times more, short ones for half a second, and print the median");
+  AddFlag(command, "--time", args->time,
+          "Run five times more, short ones for half a second, and print the median");
   AddFlag(command, "--json", args->json, "Print JSON instead of a table");
   command.Run([args] { RunRun(*args); });
 }

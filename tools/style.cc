@@ -28,6 +28,7 @@
 #include "tools/json_text.h"
 #include "tools/options.h"
 #include "tools/picture_options.h"
+#include "tools/style_args.h"
 #include "tools/style_report.h"
 
 namespace normkit::tools {
@@ -35,100 +36,8 @@ namespace {
 
 using nlohmann::json;
 
-constexpr const char* kSynthetic = "synthetic";
-constexpr int64_t kSyntheticPictures = 400, kMostPictures = 2000;
 constexpr int64_t kSnapshots = 12, kCheckpointSteps = 250;
-constexpr size_t kShown = 4;
 constexpr int64_t kGrid = 4;  // pixels: of what is upsampled twice
-
-struct StyleArgs {
-  std::string action, content = kSynthetic, output, norm = "instance", features, add_to, resume;
-  std::string line;  // the command, for the report
-  std::vector<std::string> styles, style_nodes, content_nodes;
-  int64_t style_size = 0;
-  StyleTrainingOptions options;
-  int threads = 0;
-  bool overwrite = false, json = false;
-};
-
-std::string WithEnding(const std::string& output, const char* ending) {
-  return std::filesystem::path(output).replace_extension(ending).string();
-}
-std::string CheckpointOf(const StyleArgs& args) {
-  return args.resume.empty() ? WithEnding(args.output, ".checkpoint.npz") : args.resume;
-}
-std::string PageOf(const StyleArgs& args) { return WithEnding(args.output, ".html"); }
-
-// ---- What it learns from ------------------------------------------------------------------------
-
-bool IsDrawn(const std::string& name) {
-  return std::ranges::find(SyntheticStyles(), name) != SyntheticStyles().end() &&
-         !std::filesystem::exists(name);
-}
-
-// As large as strokes are to be seen: about twice as large as what is learned on.
-std::vector<Image> Styles(const StyleArgs& args) {
-  const int64_t side = args.style_size > 0 ? args.style_size : 2 * args.options.size;
-  std::vector<Image> styles;
-  for (const std::string& name : args.styles)
-    styles.push_back(IsDrawn(name) ? SyntheticStyle(name, args.options.seed, side, side)
-                                   : LongerSide(ReadImage(name, 3), side));
-  return styles;
-}
-
-std::vector<std::string> StyleNames(const StyleArgs& args) {
-  std::vector<std::string> names;
-  for (const std::string& name : args.styles)
-    names.push_back(std::filesystem::path(name).stem().string());
-  return names;
-}
-
-ContentPictures Contents(const StyleArgs& args) {
-  const int64_t size = args.options.size;
-  if (args.content == kSynthetic && !std::filesystem::exists(kSynthetic))
-    return ContentPictures::Synthetic(args.options.seed, kSyntheticPictures, size);
-  size_t failed = 0;
-  const std::vector<std::string> files = PictureFiles({args.content}, failed);
-  ProgressLine progress(std::min<int64_t>(std::ssize(files), kMostPictures));
-  return ContentPictures::FromFiles(args.content, files, size, kMostPictures,
-                                    [&](int64_t done) { progress.Update(done, "read"); });
-}
-
-// Pictures that are drawn from another seed, or the first of the folder: to look at and to measure.
-std::vector<Image> Shown(const StyleArgs& args, const ContentPictures& contents) {
-  std::vector<Image> shown;
-  const int64_t size = args.options.size;
-  for (size_t i = 0; i < kShown; ++i)
-    shown.push_back(args.content == kSynthetic
-                        ? SyntheticContent(~args.options.seed - i, size, size)
-                        : contents.Middle(i % contents.size(), size));
-  return shown;
-}
-
-// ---- Files --------------------------------------------------------------------------------------
-
-// What can fail at the end is tried at the beginning; what stands there already is not replaced.
-void CheckOutput(const StyleArgs& args) {
-  const std::string checkpoint = CheckpointOf(args);
-  const bool stopped = std::filesystem::exists(checkpoint);
-  if (args.resume.empty() && !args.overwrite) {
-    if (stopped)
-      Fail(
-          "{0}: the checkpoint of another run, expected none; --resume {0} goes on with it, "
-          "--overwrite replaces it",
-          checkpoint);
-    if (std::filesystem::exists(args.output))
-      Fail("{}: is there already, expected another name; --overwrite replaces it", args.output);
-  }
-}
-
-void CheckCanSave(const StyleArgs& args, StyleTrainer& trainer) {
-  CheckWritable(args.output, OnnxBytes(trainer.network(), ImageSizes::kAny).size());
-  CheckWritable(PageOf(args), uint64_t{1} << 22);
-  if (args.resume.empty()) trainer.Save(CheckpointOf(args));
-}
-
-// ---- The run ------------------------------------------------------------------------------------
 
 class StyleRun {
  public:
@@ -136,31 +45,27 @@ class StyleRun {
       : args_(args),
         shown_(Shown(args, contents)),
         styles_(Styles(args)),
-        trainer_(args.options,
-                 args.features.empty()
-                     ? RandomFeatures(args.options.seed)
-                     : FeaturesOfNetwork(args.features, args.style_nodes, args.content_nodes),
-                 styles_, std::move(contents)),
+        trainer_(args.options, Features(args), styles_, std::move(contents)),
         progress_(args.options.steps) {
     if (!args.add_to.empty()) trainer_.AddStyleTo(ImportOnnx(args.add_to).network);
-    if (!args.resume.empty()) trainer_.Resume(CheckpointOf(args));
+    if (!args.resume.empty()) trainer_.Resume(args.resume);
     CheckCanSave(args, trainer_);
   }
 
   // Whether it came to its end.
   bool Run() {
     Snapshot();
-    const bool done = trainer_.Run([&](const StyleRow& row) { OnStep(row); });
-    progress_.Clear();
-    if (!done) {
-      trainer_.Save(CheckpointOf(args_));
-      return false;
+    bool done = false;
+    try {
+      done = trainer_.Run([&](const StyleRow& row) { OnStep(row); });
+    } catch (const DivergedError&) {  // nobody goes on from there
+      std::remove(CheckpointOf(args_).c_str());
+      throw;
     }
-    Measure();
-    SaveOnnxOfAnySize(Trained(), args_.output);
-    WritePage();
-    std::remove(CheckpointOf(args_).c_str());
-    return true;
+    progress_.Clear();
+    trainer_.Save(CheckpointOf(args_));
+    if (done) Finish();
+    return done;
   }
 
   const StyleTrainer& trainer() const { return trainer_; }
@@ -169,8 +74,22 @@ class StyleRun {
  private:
   Network Trained() const {
     Network network = trainer_.network();
-    network.facts["normkit.style.names"] = fmt::format("{}", fmt::join(StyleNames(args_), ", "));
+    network.facts["style.names"] = fmt::format("{}", fmt::join(StyleNames(args_), ", "));
     return network;
+  }
+
+  // A network that another run wrote meanwhile is not replaced either.
+  void Finish() {
+    Measure();
+    try {
+      if (!args_.overwrite) CheckIsFree(args_.output);
+      SaveOnnxOfAnySize(Trained(), args_.output);
+      WritePage();
+    } catch (const Error& error) {
+      Fail("{}; nothing is lost, the same command with --resume {} saves it once that is mended",
+           error.what(), CheckpointOf(args_));
+    }
+    std::remove(CheckpointOf(args_).c_str());
   }
 
   void OnStep(const StyleRow& row) {
@@ -211,8 +130,13 @@ class StyleRun {
 
   void WritePage() const {
     WriteFile(PageOf(args_), StyleReport(trainer_, snapshots_,
-                                         {args_.line, StyleNames(args_), styles_, shown_,
-                                          args_.options.steps, distances_}));
+                                         {.command = args_.line,
+                                          .style_names = StyleNames(args_),
+                                          .styles = styles_,
+                                          .contents = shown_,
+                                          .learned_on = args_.content != kSynthetic,
+                                          .steps = args_.options.steps,
+                                          .distances = distances_}));
   }
 
   const StyleArgs& args_;
@@ -264,19 +188,16 @@ void Print(const StyleArgs& args, const StyleRun& run) {
 }
 
 void RunStyle(StyleArgs& args) {
-  for (const auto& [name, nodes] :
-       {std::pair{"--style-nodes", &args.style_nodes}, {"--content-nodes", &args.content_nodes}})
-    if (!nodes->empty() && args.features.empty())
-      FailUsage(name,
-                "given without --features FILE, expected with it: nodes are those of a network");
+  CheckArguments(args);
   SetNumThreads(args.threads);
-  args.options.network.norm = Checked("--norm", [&] { return ParseNormChoice(args.norm); });
   CheckOutput(args);
   const InterruptGuard interrupt;
   args.options.stop = &interrupt.flag();
   ContentPictures contents = Contents(args);
-  Warn("learns {} on {}", fmt::join(StyleNames(args), ", "), contents.description());
+  const std::string learns =
+      fmt::format("learns {} on {}", fmt::join(StyleTitles(args), ", "), contents.description());
   StyleRun run(args, std::move(contents));
+  Warn("{}", learns);
   if (!run.Run())
     Fail("training stopped at step {}; the same command with --resume {} goes on",
          run.trainer().history().size(), CheckpointOf(args));
@@ -286,15 +207,15 @@ void RunStyle(StyleArgs& args) {
 void AddTrainingOptions(const Command& command, StyleArgs& args) {
   StyleTrainingOptions& o = args.options;
   AddText(command, "--norm", args.norm, "NORM",
-          "Normalization: instance, " + NormChoices() + "; several styles want instance")
+          "Normalization: " + NormChoices() + "; several styles want instance")
       .Default(args.norm);
   AddNumber(command, "--width", o.network.width, {1, 256}, "Channels of the first convolution");
   AddNumber(command, "--blocks", o.network.blocks, {0, 64}, "Residual blocks");
   AddNumber(command, "--steps", o.steps, {1, 1'000'000'000}, "Mini-batches to learn on");
   AddNumber(command, "--mini-batch-size", o.mini_batch_size, {1, 1024}, "Pictures a step");
-  AddNumber(command, "--size", o.size, {16, 4096},
+  AddNumber(command, "--size", o.size, {kLeastSize, 4096},
             "Side of the pictures that are learned on, a multiple of 4");
-  AddNumber(command, "--style-size", args.style_size, {16, 65'535},
+  AddNumber(command, "--style-size", args.style_size, {kLeastSize, 8192},
             "Longer side that the style is scaled to: strokes get as large; auto: twice --size",
             {"auto", 0});
   const NumberRange<double> weight{0};
@@ -315,7 +236,9 @@ void AddStyle(const Command& app) {
       {"normkit style train --style strokes -o strokes.onnx",
        "normkit style train --style mosaic.jpg --content photos -o mosaic.onnx --steps 2000",
        "normkit style train --style a.jpg,b.jpg,c.jpg -o three.onnx"});
-  AddChoice(command, "action", args->action, {"train"}, "What to do: train").Required();
+  AddChoice(command, "action", args->action, {"train"}, "What to do: train")
+      .Kind("train")
+      .Required();
   AddList(command, "--style", "FILE,...", "pictures",
           "Pictures of the style, one each for several styles in one network; or one that is "
           "drawn: " +
@@ -323,7 +246,7 @@ void AddStyle(const Command& app) {
           [args](const std::vector<std::string>& texts) { args->styles = texts; })
       .Required();
   AddText(command, "-o,--output", args->output, "FILE",
-          "The network, .onnx; its report, .html, beside it")
+          "The network, NAME.onnx; its report, NAME.html, beside it")
       .Required();
   AddText(command, "--content", args->content, "DIR",
           "A folder of pictures to learn on, or synthetic: 400 that are drawn")
@@ -342,7 +265,8 @@ void AddStyle(const Command& app) {
             "the style; auto: the last at each of the first four sizes");
   add_nodes("--content-nodes", args->content_nodes, "content; auto: the second of these");
   AddText(command, "--add-to", args->add_to, "FILE",
-          "Train nothing but one more style of this network: the last of --style");
+          "Train nothing but one more style of this network: the last of --style, behind those "
+          "that it has; width and blocks are the network's");
   AddTrainingOptions(command, *args);
   AddText(command, "--resume", args->resume, "FILE",
           "Go on from the checkpoint that the same command left when it was stopped");

@@ -67,7 +67,7 @@ std::string StyleReport(const StyleTrainer& trainer, const std::vector<StyleSnap
   page.Add(pictures);
   page.Heading("Losses");
   AddCurves(page, trainer.history());
-  page.Heading("Pictures it did not learn on");
+  page.Heading(facts.learned_on ? "Some of the pictures" : "Pictures it did not learn on");
   pictures.clear();
   for (const Image& content : facts.contents) pictures.push_back(ToPicture("content", content));
   page.Add(pictures);
@@ -81,7 +81,7 @@ std::string StyleReport(const StyleTrainer& trainer, const std::vector<StyleSnap
     }
   page.Heading("Options");
   Table options{{"option", "value"}, {}};
-  constexpr std::string_view kPrefix = "normkit.style.";
+  constexpr std::string_view kPrefix = "style.";
   for (const auto& [name, value] : trainer.network().facts)
     if (name.starts_with(kPrefix)) options.rows.push_back({name.substr(kPrefix.size()), value});
   page.Add(options);

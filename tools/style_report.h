@@ -28,6 +28,7 @@ struct StyleReportFacts {
   std::string command;
   std::vector<std::string> style_names;
   std::vector<Image> styles, contents;
+  bool learned_on = false;               // the contents are among those that are learned on
   int64_t steps = 0;                     // of the whole training
   std::vector<StyleDistance> distances;  // empty: not done yet
 };

@@ -42,6 +42,11 @@ struct StylizeArgs {
 // Where each picture goes: the file that is named, or one of the picture's name in the folder.
 std::vector<std::string> Outputs(const StylizeArgs& args, const std::vector<std::string>& photos) {
   namespace fs = std::filesystem;
+  const auto is_written = [](const std::string& ending) {
+    return ending == ".png" || ending == ".jpg" || ending == ".jpeg";
+  };
+  if (IsPictureEnding(Ending(args.output)) && !is_written(Ending(args.output)))
+    FailUsage("--output", fmt::format("'{}' given, expected .png, .jpg or a folder", args.output));
   const bool one = args.photos.size() == 1 && photos.size() == 1 && photos[0] == args.photos[0];
   std::vector<std::string> outputs;
   if (one && IsPictureEnding(Ending(args.output))) {
@@ -52,7 +57,7 @@ std::vector<std::string> Outputs(const StylizeArgs& args, const std::vector<std:
            photos.size());
     for (const std::string& photo : photos) {
       const std::string ending = Ending(photo);
-      const bool kept = ending == ".png" || ending == ".jpg" || ending == ".jpeg";
+      const bool kept = is_written(ending);
       outputs.push_back((fs::path(args.output) / fs::path(photo).stem()).string() +
                         (kept ? ending : ".png"));
     }
@@ -173,8 +178,10 @@ void AddStylize(const Command& app) {
             "whole would take more than 1 GiB of memory. The result is the same");
   AddNumber(command, "--strength", args->strength, {0, 1},
             "How much of the style: 0 is the picture, 1 what the network gives");
-  AddNumbers(command, "--style-mix", args->style_mix, {0, 1000},
-             "Weights of the styles of a network of several; auto: 1,0,...")
+  AddNumbers(
+      command, "--style-mix", args->style_mix, {0, 1000},
+      "Weights of the styles of a network of several, which add up to 1 where they mix; auto: "
+      "1,0,...")
       .Default("auto");
   AddFlag(command, "--preserve-colors", args->preserve_colors,
           "Keep the picture's colours: only its brightness takes the style");

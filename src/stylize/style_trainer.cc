@@ -190,7 +190,7 @@ Network StyleTrainer::network() const {
   network.facts = {{"Image.BitmapPixelFormat", "Rgb8"},
                    {"Image.NominalPixelRange", "Normalized_0_1"}};
   for (const auto& [name, value] : Identity().options)
-    if (name != "layers") network.facts["normkit.style." + name] = value;
+    if (name != "layers") network.facts["style." + name] = value;
   return network;
 }
 

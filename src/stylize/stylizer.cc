@@ -68,7 +68,7 @@ void Stylizer::MixStyles(std::vector<float> weights) {
 std::string Stylizer::DescribeStyles() const {
   if (style_ == picture_) return "";
   const auto& facts = imported_.network.facts;
-  const auto names = facts.find("normkit.style.names");
+  const auto names = facts.find("style.names");
   return fmt::format("{} styles{}, mixed {}", style_mix_.size(),
                      names == facts.end() ? "" : fmt::format(" ({})", names->second),
                      fmt::join(style_mix_, ","));
