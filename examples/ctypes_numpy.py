@@ -425,6 +425,7 @@ def main():
     shape = (4, 6, 5, 5)
     layers = {
         "batch": {}, "layer": {}, "instance": {}, "group": {"num_groups": 3}, "rms": {},
+        "group-rms": {"num_groups": 3}, "l2": {}, "scale": {}, "mean-only": {},
     }  # fmt: skip
     for layer, options in layers.items():
         norm = Normalization(layer, "BCSS", shape, np.float64, **options)

@@ -43,6 +43,7 @@ LAYERS = [
     Layer("group", num_groups="all-channels"),
     Layer("group", num_groups="channel-wise"),
     Layer("rms"),
+    Layer("group-rms", num_groups=3),
 ]
 # The table of the toolbox's formats, in the orders in which their memory is found.
 FORMATS = ("BC CT TC BCT BTC TBC BCS BSC BCSS BSSC BCSSS BSSSC TBCS BTCS BTSC BCTS TBCSS BTCSS BTSSC "
@@ -257,7 +258,7 @@ def test_given_statistics(normkit, tmp_path, layer, dtype):
         variance = np.asarray(variance * rng.uniform(0.5, 2, variance.shape) + 0.1)
         mean, variance = (v.astype(parameter_dtype(case.dtype)) for v in (mean, variance))
         extra = ["--variance", save(tmp_path / "variance.npy", variance)]
-        if layer.name != "rms":
+        if layer.name not in ("rms", "group-rms"):
             extra += ["--mean", save(tmp_path / "mean.npy", mean)]
         got = case.run(2, *extra)
         case.check(got, (case.oracle.given(mean), case.oracle.given(variance)))
@@ -280,7 +281,7 @@ def test_same_bytes_for_any_number_of_threads(normkit, tmp_path, layer):
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("layer", LAYERS, ids=name)
 def test_a_constant_gives_exactly_beta(normkit, tmp_path, layer, dtype):
-    if layer.name == "rms":
+    if layer.name in ("rms", "group-rms"):
         pytest.skip("subtracts no mean")
     for fmt in ["BC", "BSSC", "BTCS"]:
         case = Case(normkit, tmp_path, layer, fmt, dtype, generator("constant", layer, fmt))

@@ -37,7 +37,7 @@ class Layer:
             return "ST"
         if self.name == "rms":
             return "C"
-        if self.name == "group":
+        if self.name in ("group", "group-rms"):
             return "CST"  # C within a group
         dimension = self.operation_dimension or "batch-excluded"
         if dimension == "auto":
@@ -65,7 +65,7 @@ class Normalization:
     def __init__(self, layer, fmt, shape, epsilon=1e-5):
         self.shape = tuple(shape)
         self.epsilon = WIDE(epsilon)
-        self.centered = layer.name != "rms"
+        self.centered = layer.name not in ("rms", "group-rms")
         channel_axis = fmt.index("C")
         channels = shape[channel_axis]
         groups = layer.groups(channels)
@@ -76,7 +76,7 @@ class Normalization:
             + self.shape[channel_axis + 1 :]
         )
         reduced = layer.reduced(fmt)
-        if layer.name not in ("group", "batch", "instance"):
+        if layer.name not in ("group", "group-rms", "batch", "instance"):
             reduced += "G"  # one group: all channels
         self.reduced = tuple(i for i, label in enumerate(labels) if label in reduced)
         self.not_channels = tuple(i for i, label in enumerate(labels) if label not in "GC")

@@ -223,7 +223,7 @@ void RunBench(const BenchArgs& args) {
 void AddBenchLayers(const Command& command, const std::shared_ptr<BenchArgs>& args) {
   const std::string expected = OneOf(LayerNames());
   AddList(command, "--layer", "NAME,...", expected,
-          expected + "; also group:G and layer:DIMENSION, without --table",
+          expected + "; also group:G, group-rms:G and layer:DIMENSION, without --table",
           [args](const std::vector<std::string>& texts) {
             LayerChoice layer;
             for (const std::string& text : texts) {

@@ -39,7 +39,7 @@ void ParseLayer(const std::string& text, LayerChoice& layer) {
   layer.name = Choose(text.substr(0, colon), LayerNames());
   if (colon == text.npos) return;
   const std::string value = text.substr(colon + 1);
-  if (layer.name == kGroupNorm.name)
+  if (IsGrouped(FindNormSpec(layer.name)))
     Agree(layer.num_groups, ParseGroups(value), text);
   else if (layer.name == kLayerNorm.name)
     Agree(layer.operation_dimension, ParseOperationDimension(value), text);
@@ -50,7 +50,7 @@ void ParseLayer(const std::string& text, LayerChoice& layer) {
 void AddLayerOptions(const Command& command, LayerChoice& layer) {
   const std::string expected = OneOf(LayerNames());
   AddValue(command, "--layer", "NAME", expected,
-           expected + "; also group:G and layer:DIMENSION, as train --norm has them",
+           expected + "; also group:G, group-rms:G and layer:DIMENSION, as train --norm has them",
            [&layer](const std::string& text) { ParseLayer(text, layer); })
       .Required();
   AddGroupsOption(command, layer.num_groups);
@@ -60,7 +60,7 @@ void AddLayerOptions(const Command& command, LayerChoice& layer) {
 Option AddGroupsOption(const Command& command, std::optional<int64_t>& groups) {
   return AddValue(command, "--num-groups", "N",
                   kGroups.ToString() + ", all-channels or channel-wise",
-                  "Groups of --layer group: a number, all-channels or channel-wise",
+                  "Groups of --layer group and group-rms: a number, all-channels or channel-wise",
                   [&groups](const std::string& text) { Agree(groups, ParseGroups(text), text); });
 }
 

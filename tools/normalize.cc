@@ -166,7 +166,7 @@ class Application {
     y_ = y;
     if (args_.given_statistics()) {
       op_.ForwardInference(x_.data.data(), gamma, beta, DataOrNull(given_mean_, args_.mean),
-                           given_variance_.data(), y);
+                           DataOrNull(given_variance_, args_.variance), y);
       return;
     }
     op_.ForwardTraining(x_.data.data(), gamma, beta, y,
@@ -180,7 +180,9 @@ class Application {
   void SaveGiven() {
     for (size_t i = 0; i < mean_.size(); ++i) {
       mean_[i] = args_.mean.empty() ? 0 : given_mean_.values<T>()[i];
-      rstd_[i] = 1 / std::sqrt(given_variance_.values<T>()[i] + args_.epsilon);
+      rstd_[i] = args_.variance.empty()
+                     ? 1
+                     : 1 / std::sqrt(given_variance_.values<T>()[i] + args_.epsilon);
     }
   }
 

@@ -11,6 +11,7 @@
 #include "src/core/fail.h"
 #include "src/core/files.h"
 #include "src/data/image_codec.h"
+#include "src/norm/choose.h"
 #include "src/norm/names.h"
 
 namespace normkit::tools {
@@ -33,8 +34,16 @@ void CheckStatistics(const NormalizeArgs& args) {
   const auto spec = std::ranges::find(NormSpecs(), args.layer.name, &NormSpec::name);
   const bool centered = spec == NormSpecs().end() || spec->center;
   if (!args.mean.empty() && !centered)
-    Wrong("--mean", "rms normalization subtracts no mean, give --variance (the mean square) alone");
-  if (!args.mean.empty() && args.variance.empty()) Wrong("--mean", "needs --variance as well");
+    Wrong("--mean",
+          fmt::format("{} normalization subtracts no mean, give --variance (the {}) alone",
+                      spec->name,
+                      spec->divisor == NormDivisor::kNorm ? "sum of squares" : "mean square"));
+  const bool divides = spec == NormSpecs().end() || spec->divisor != NormDivisor::kNone;
+  if (!args.variance.empty() && !divides)
+    Wrong("--variance",
+          fmt::format("{} normalization divides by nothing, give --mean alone", spec->name));
+  if (!args.mean.empty() && args.variance.empty() && divides)
+    Wrong("--mean", "needs --variance as well");
   if (centered && args.mean.empty() && !args.variance.empty())
     Wrong("--variance", "needs --mean as well");
   if (!args.given_statistics()) return;
@@ -125,8 +134,9 @@ void CheckParameters(const NormalizeArgs& args, bool slope_given, bool alpha_giv
 
 void CheckCommandLine(NormalizeArgs& args) {
   const LayerChoice& layer = args.layer;
-  const bool grouped = layer.name == kGroupNorm.name;
-  if (grouped && !layer.num_groups) Wrong("--num-groups", "needed by --layer group");
+  const bool grouped = IsGrouped(FindNormSpec(layer.name));
+  if (grouped && !layer.num_groups)
+    Wrong("--num-groups", fmt::format("needed by --layer {}", layer.name));
   if (!grouped && layer.num_groups)
     Wrong("--num-groups", fmt::format("belongs to --layer group, not {}", layer.name));
   if (layer.operation_dimension && layer.name != kLayerNorm.name)

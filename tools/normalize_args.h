@@ -36,7 +36,7 @@ struct NormalizeArgs {
   std::vector<std::string> outputs() const {
     return {y, dx, dscale, doffset, stats_mean, stats_variance};
   }
-  bool given_statistics() const { return !variance.empty(); }
+  bool given_statistics() const { return !mean.empty() || !variance.empty(); }
 };
 
 // Throws Error where `format` is none, or has no channels.

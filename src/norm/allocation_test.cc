@@ -10,6 +10,7 @@
 #include "src/core/count_allocations.h"
 #include "src/core/parallel.h"
 #include "src/norm/cases.h"
+#include "src/norm/choose.h"
 
 namespace normkit {
 namespace {
@@ -94,7 +95,7 @@ std::vector<Case> Large() {
   for (const NormSpec& spec : NormSpecs()) {
     for (const char* format : {"BCS", "BSC", "BC"}) {
       const Layout layout = cases::MakeLayout(format, {.b = 150, .s = 20, .c = 64});
-      const bool grouped = spec.name == kGroupNorm.name;
+      const bool grouped = IsGrouped(spec);
       result.push_back({spec, grouped ? layout.SplitChannels(4) : layout});
     }
   }

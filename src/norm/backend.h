@@ -9,6 +9,7 @@
 #include <string>
 #include <string_view>
 
+#include "src/norm/divisor.h"
 #include "src/norm/problem.h"
 
 namespace normkit {
@@ -19,8 +20,8 @@ using NormBackwardArgs = Normalization::BackwardArgs;
 // Statistics that a call is given instead of taking them from x: an array of each, of
 // ParameterDType(dtype).
 struct GivenStatistics {
-  const void* mean = nullptr;  // not read where the spec does not center
-  const void* variance = nullptr;
+  const void* mean = nullptr;      // not read where the spec does not center
+  const void* variance = nullptr;  // not read where there is no divisor
 };
 
 // Sums of the backward pass, in f64: of w = gamma dy and w xhat for each statistic, of dy xhat and

@@ -10,6 +10,7 @@
 
 #include "normkit/core/random.h"
 #include "normkit/norm/normalization.h"
+#include "src/norm/choose.h"
 #include "src/norm/reference.h"
 
 namespace normkit::cases {
@@ -61,7 +62,7 @@ inline std::vector<Case> AllCases(DType dtype, const Sizes& sizes = {}) {
   for (const NormSpec& spec : NormSpecs()) {
     for (const char* format : kFormats) {
       const Layout layout = MakeLayout(format, sizes);
-      const bool grouped = spec.name == kGroupNorm.name;
+      const bool grouped = IsGrouped(spec);
       result.push_back({spec, grouped ? layout.SplitChannels(sizes.groups) : layout, dtype});
     }
     result.push_back({spec, MakeBlockedLayout(sizes), dtype});
@@ -86,9 +87,14 @@ inline std::vector<Case> LargeStatisticCases(DType dtype) {
 inline std::vector<Case> CustomCases(DType dtype, const Sizes& sizes = {}) {
   const NormSpec over_time{"over time", kT, kT | kC};
   const NormSpec within_group{"within group", kC, kG | kC};
+  // Mean-only batch normalization (Salimans & Kingma 2016).
+  const NormSpec mean_only{"mean-only batch", kB | kT | kS,      kG | kC, true,
+                           kG | kC,           NormDivisor::kNone};
   const Layout groups({{kB, sizes.b}, {kG, sizes.groups}, {kC, sizes.c}, {kS, sizes.s}});
   return {{over_time, MakeLayout("BTC", sizes), dtype},
           {over_time, MakeLayout("TBC", sizes), dtype},
+          {mean_only, MakeLayout("BCSS", sizes), dtype},
+          {mean_only, MakeLayout("BSSC", sizes), dtype},
           {within_group, groups, dtype}};
 }
 
@@ -202,8 +208,28 @@ inline double StorageError(DType dtype, double y) {
   return 0;
 }
 
+inline double RstdOf(const NormSpec& spec, double variance, double epsilon) {
+  return spec.divisor == NormDivisor::kNone ? 1 : 1 / std::sqrt(variance + epsilon);
+}
+
+// How large a xhat is that lies a deviation from the mean, for each statistic: the bounds are those
+// of xhat as it would be divided by the deviation, in this unit.
+inline std::vector<double> XhatUnits(const reference::Inputs& in) {
+  NormSpec spec = in.spec;
+  spec.divisor = NormDivisor::kDeviation;
+  const auto deviation = reference::ComputeStatistics({spec, in.layout, in.x, in.gamma, in.beta});
+  const auto count = static_cast<double>(in.layout.SizeOf(in.spec.reduce));
+  std::vector<double> units(deviation.variance.size(), 1);
+  for (size_t s = 0; s < units.size(); ++s) {
+    if (in.spec.divisor == NormDivisor::kNorm) units[s] = 1 / std::sqrt(count);
+    if (in.spec.divisor == NormDivisor::kNone)
+      units[s] = std::sqrt(deviation.variance[s] + in.epsilon);
+  }
+  return units;
+}
+
 // The largest |y - exact| as a fraction of the contract's bound,
-// 4 u (|gamma| (1 + |xhat|) + |beta|) plus the rounding of a narrow type.
+// 4 u (|gamma| (1 + |xhat|) + |beta|) plus the rounding of a narrow type, with XhatUnits for 1.
 inline double WorstForwardFraction(const Problem& problem, const Tensor& y, bool relu = false,
                                    double epsilon = 1e-5) {
   const auto in = problem.inputs(relu, epsilon);
@@ -213,17 +239,17 @@ inline double WorstForwardFraction(const Problem& problem, const Tensor& y, bool
   const auto& test = problem.test;
   const auto stat = reference::IndexOver(test.layout, static_cast<Dims>(~test.spec.reduce));
   const auto param = reference::IndexOver(test.layout, test.spec.affine);
+  const auto units = XhatUnits(in);
   double worst = 0;
   for (size_t i = 0; i < got.size(); ++i) {
     const auto s = static_cast<size_t>(stat[i]), p = static_cast<size_t>(param[i]);
     const double mean = test.spec.center ? statistics.mean[s] : 0;
-    const double xhat = (problem.x[i] - mean) / std::sqrt(statistics.variance[s] + epsilon);
+    const double rstd = RstdOf(test.spec, statistics.variance[s], epsilon);
+    const double xhat = (problem.x[i] - mean) * rstd;
     // In f64 the mean itself is rounded, to 2^-53 of its size.
-    const double of_mean = test.dtype == DType::kF64
-                               ? std::abs(mean) / std::sqrt(statistics.variance[s] + epsilon)
-                               : 0;
+    const double of_mean = test.dtype == DType::kF64 ? std::abs(mean) * rstd : 0;
     const double bound = 4 * UnitRoundoff(test.dtype) *
-                             (std::abs(problem.gamma[p]) * (1 + std::abs(xhat) + of_mean) +
+                             (std::abs(problem.gamma[p]) * (units[s] + std::abs(xhat) + of_mean) +
                               std::abs(problem.beta[p])) +
                          StorageError(test.dtype, exact[i]);
     const double error = std::abs(got[i] - exact[i]);
@@ -238,6 +264,7 @@ inline double WorstForwardFraction(const Problem& problem, const Tensor& y, bool
 //   dx      4 u rstd (|w| + E|w| + spread E[|w| spread])   plus the rounding of a narrow type
 //   dgamma  4 u sum(|dy| spread)                           dbeta  4 u sum|dy|
 // In f64 the mean is rounded too, to 2^-53 of its size: spread = (1 + |xhat|) (1 + |mean| rstd).
+// Here xhat is in XhatUnits, and nothing of dx goes with it where there is no divisor.
 struct GradientFractions {
   double dx = 0, dgamma = 0, dbeta = 0;
 
@@ -274,13 +301,15 @@ inline GradientFractions WorstGradientFractions(const Problem& problem,
   std::vector<double> spread(n), w(n), rstd(num_stat), mean_w(num_stat), mean_spread(num_stat);
   std::vector<double> sum_spread(problem.gamma.size()), sum_dy(problem.gamma.size());
   for (size_t s = 0; s < num_stat; ++s)
-    rstd[s] = 1 / std::sqrt(statistics.variance[s] + in.epsilon);
+    rstd[s] = RstdOf(test.spec, statistics.variance[s], in.epsilon);
+  const auto units = XhatUnits(in);
+  const double of_rstd = test.spec.divisor == NormDivisor::kNone ? 0 : 1;
   const auto count = static_cast<double>(n) / static_cast<double>(std::max<size_t>(1, num_stat));
   for (size_t i = 0; i < n; ++i) {
     const auto s = static_cast<size_t>(stat[i]), p = static_cast<size_t>(param[i]);
     const double mean = test.spec.center ? statistics.mean[s] : 0;
-    spread[i] = 1 + std::abs(problem.x[i] - mean) * rstd[s];
-    if (test.dtype == DType::kF64) spread[i] *= 1 + std::abs(mean) * rstd[s];
+    spread[i] = 1 + std::abs(problem.x[i] - mean) * rstd[s] / units[s];
+    if (test.dtype == DType::kF64) spread[i] *= 1 + std::abs(mean) * rstd[s] / units[s];
     const double dy = std::abs(problem.dy[i] - common), gamma = std::abs(problem.gamma[p]);
     // The mean of x is a f64, here and in the oracle: what it is off by meets all of dy.
     const double of_mean = common == 0 ? 0 : 0x1p-53 / unit * (1 + std::abs(mean) * rstd[s]);
@@ -288,7 +317,7 @@ inline GradientFractions WorstGradientFractions(const Problem& problem,
     w[i] = gamma * dy;
     mean_w[s] += w[i] / count;
     mean_spread[s] += (w[i] * spread[i] + gamma * met) / count;
-    sum_spread[p] += dy * spread[i] + met;
+    sum_spread[p] += (dy * spread[i] + met) * units[s];
     sum_dy[p] += dy;
   }
   const auto fraction = [](double got, double expected, double bound) {
@@ -300,7 +329,7 @@ inline GradientFractions WorstGradientFractions(const Problem& problem,
   const auto dx = ToDoubles(gradients.dx);
   for (size_t i = 0; i < n; ++i) {
     const auto s = static_cast<size_t>(stat[i]);
-    const double bound = unit * rstd[s] * (w[i] + mean_w[s] + spread[i] * mean_spread[s]);
+    const double bound = unit * rstd[s] * (w[i] + mean_w[s] + of_rstd * spread[i] * mean_spread[s]);
     worst.dx = std::max(
         worst.dx, fraction(dx[i], exact.dx[i], bound + StorageError(test.dtype, exact.dx[i])));
   }

@@ -185,9 +185,10 @@ void CheckForward(const Problem& problem, const Normalization::ForwardArgs& args
 void CheckGiven(const Problem& problem, const void* mean, const void* variance) {
   const DType dtype = ParameterDType(problem.dtype);
   const int64_t n = problem.plan.num_stat;
-  CheckNotNull(problem, "variance", variance, n, dtype);
+  const bool divides = problem.spec.divisor != NormDivisor::kNone;
+  if (divides) CheckNotNull(problem, "variance", variance, n, dtype);
   if (problem.spec.center) CheckNotNull(problem, "mean", mean, n, dtype);
-  if (problem.layout.size() == 0) return;
+  if (!divides || problem.layout.size() == 0) return;
   for (int64_t s = 0; s < n; ++s) {
     const double value = ParameterAt(dtype, variance, s);
     if (!(value >= 0) || !std::isfinite(value))

@@ -16,18 +16,17 @@ int64_t Groups(int64_t num_groups, const Layout& layout) {
   return num_groups;
 }
 
-// Whether a statistic is of the channels of one group.
-bool IsGrouped(const NormSpec& spec) { return (spec.reduce & kC) && !(spec.reduce & kG); }
-
 }  // namespace
+
+bool IsGrouped(const NormSpec& spec) { return (spec.reduce & kC) && !(spec.reduce & kG); }
 
 ChosenNorm ChooseNorm(std::string_view layer, const Layout& layout,
                       std::optional<int64_t> num_groups,
                       std::optional<OperationDimension> operation_dimension) {
   const NormSpec& spec = FindNormSpec(layer);
-  const bool grouped = spec.name == kGroupNorm.name;
+  const bool grouped = IsGrouped(spec);
   if (grouped && !num_groups)
-    Fail("group normalization of {}: the number of groups is missing", layout.ToString());
+    Fail("{} normalization of {}: the number of groups is missing", spec.name, layout.ToString());
   if (!grouped && num_groups)
     Fail("{} normalization of {}: {} groups given, but only group normalization has groups",
          spec.name, layout.ToString(), *num_groups);

@@ -13,6 +13,9 @@ struct ChosenNorm {
   Layout layout;  // with the channels split where there are groups
 };
 
+// Whether a statistic is of the channels of one group.
+bool IsGrouped(const NormSpec& spec);
+
 // `layer` is a name of NormSpecs(). `num_groups` (>= 1, kAllChannels or kChannelWise) belongs to
 // group normalization, which needs it; `operation_dimension` to layer normalization. Throws Error
 // on anything else.

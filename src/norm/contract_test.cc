@@ -11,6 +11,7 @@
 
 #include "normkit/core/threads.h"
 #include "src/norm/cases.h"
+#include "src/norm/choose.h"
 #include "src/norm/cpu/geometry.h"
 #include "src/norm/cpu/wanted_schedule.h"
 #include "src/norm/test_reducers.h"
@@ -294,7 +295,7 @@ TEST(Reduced, TwoRanksWithTheSameDataChangeNothing) {
   for (const NormSpec& spec : {kBatchNorm, kGroupNorm, kInstanceNorm}) {
     for (const char* format : {"BCS", "BSC"}) {
       const Layout layout = cases::MakeLayout(format, {});
-      const bool grouped = spec.name == kGroupNorm.name;
+      const bool grouped = IsGrouped(spec);
       const Problem p({spec, grouped ? layout.SplitChannels(2) : layout, DType::kF64});
       const Outcome alone = RunBoth(p), both = RunBoth(p, {.norm = {.reducer = &twins}});
       // To rounding; the parameters' gradients stay those of the rank.
@@ -337,18 +338,19 @@ TEST(Edges, OneValuePerStatisticGivesBeta) {
 TEST(Edges, EmptyBatchLeavesEverythingAlone) {
   for (const NormSpec& spec : NormSpecs()) {
     for (const char* format : {"BCSS", "BSSC", "BTC"}) {
-      const NormOptions options{.num_groups = spec.name == kGroupNorm.name ? 2 : 0};
+      const NormOptions options{.num_groups = IsGrouped(spec) ? 2 : 0};
       const Normalization norm(spec, cases::MakeLayout(format, {.b = 0, .c = 4}), DType::kF32,
                                options);
       std::vector<double> mean(4, 7.0), rstd(4, 8.0);
-      std::vector<float> gamma(4, 1.0f), dgamma(4, 5.0f), dbeta(4, 6.0f);
+      const auto n = static_cast<size_t>(norm.num_parameters());
+      std::vector<float> gamma(n, 1.0f), dgamma(n, 5.0f), dbeta(n, 6.0f);
       norm.ForwardTraining(nullptr, gamma.data(), gamma.data(), nullptr,
                            {mean.data(), rstd.data()});
       EXPECT_EQ(mean, std::vector<double>(4, 7.0));
       EXPECT_EQ(rstd, std::vector<double>(4, 8.0));
       norm.Backward({.gamma = gamma.data(), .dgamma = dgamma.data(), .dbeta = dbeta.data()});
-      EXPECT_EQ(dgamma, std::vector<float>(4, 0.0f));
-      EXPECT_EQ(dbeta, std::vector<float>(4, 0.0f));
+      EXPECT_EQ(dgamma, std::vector<float>(n, 0.0f));
+      EXPECT_EQ(dbeta, std::vector<float>(n, 0.0f));
     }
   }
 }

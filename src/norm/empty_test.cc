@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include "src/norm/cases.h"
+#include "src/norm/choose.h"
 
 namespace normkit {
 namespace {
@@ -72,7 +73,7 @@ TEST_P(Empty, NothingIsComputedAndNothingEnds) {
   std::vector<Case> tests;
   for (const NormSpec& spec : NormSpecs())
     for (const Layout& layout : EmptyLayouts(GetParam()))
-      tests.push_back({spec, spec.name == kGroupNorm.name ? layout.SplitChannels(2) : layout});
+      tests.push_back({spec, IsGrouped(spec) ? layout.SplitChannels(2) : layout});
   if (StatusOf(tests) == 0) return;
   for (const Case& test : tests) EXPECT_EQ(StatusOf({&test, 1}), 0) << test.ToString();
 }

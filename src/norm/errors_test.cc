@@ -7,6 +7,7 @@
 #include "normkit/norm/normalization.h"
 #include "src/core/log_capture.h"
 #include "src/core/testing.h"
+#include "src/norm/choose.h"
 
 namespace normkit {
 namespace {
@@ -137,9 +138,11 @@ TEST(Errors, SizesOfTensors) {
 }
 
 TEST(Errors, Names) {
-  EXPECT_EQ(ErrorOf([] { FindNormSpec("batc"); }),
-            "normalization 'batc' is unknown, did you mean 'batch'?; expected one of batch, layer, "
-            "layer/channel-only, layer/spatial-channel, instance, group, rms");
+  EXPECT_EQ(
+      ErrorOf([] { FindNormSpec("batc"); }),
+      "normalization 'batc' is unknown, did you mean 'batch'?; expected one of batch, layer, "
+      "layer/channel-only, layer/spatial-channel, instance, group, rms, group-rms, l2, scale, "
+      "mean-only");
   EXPECT_EQ(ErrorOf([] { ParseOperationDimension("channel"); }),
             "operation dimension 'channel' is unknown, expected batch-excluded, auto, "
             "channel-only, spatial-channel, did you mean 'channel-only'?");
@@ -163,7 +166,7 @@ TEST(Errors, Groups) {
             "group normalization of BCSS [2,6,4,4]: num_groups is 3, expected 0 or 2, the groups "
             "that the layout is split into");
   for (const NormSpec& spec : NormSpecs())
-    if (spec.name != kGroupNorm.name) {
+    if (!IsGrouped(spec)) {
       EXPECT_EQ(error(spec, wide, 2), std::string(spec.name) +
                                           " normalization of BCSS [2,6,4,4]: num_groups is 2, "
                                           "expected 0: only group normalization has groups");

@@ -79,7 +79,7 @@ void Measure(benchmark::State& state, const Row& row, DType dtype, Direction dir
              int threads) {
   SetNumThreads(threads);
   Layout layout = Layout::Make(row.format, row.shape);
-  if (row.spec.name == kGroupNorm.name) layout = layout.SplitChannels(32);
+  if (IsGrouped(row.spec)) layout = layout.SplitChannels(32);
   NormOptions options;
   std::vector<int64_t> memory = row.shape;
   memory.back() *= row.slices;

@@ -182,9 +182,9 @@ void Parts::Finish(std::span<const Moments> moments, const SavedStatistics& save
   if (!moments.empty()) problem_.WarnOfOneValue(moments[0].n);
   for (size_t s = 0; s < moments.size(); ++s) {
     if (moments[s].n == 0) continue;  // an empty batch leaves everything alone
-    const double variance = moments[s].variance();
+    const double variance = VarianceOf(moments[s], problem_.spec.divisor);
     if (saved.mean) saved.mean[s] = moments[s].mean;
-    if (saved.rstd) saved.rstd[s] = RstdOf(variance, problem_.options.epsilon);
+    if (saved.rstd) saved.rstd[s] = RstdOf(variance, problem_.epsilon());
     if (saved.variance) saved.variance[s] = variance;
   }
 }

@@ -347,5 +347,34 @@ TEST(Parts, WhatIsNoneIsRefused) {
                "parameters, expected one without");
 }
 
+// Statistics of the first channels, applied to all (pRMSNorm, Zhang & Sennrich 2019).
+TEST(Parts, PartialRmsIsGatheredFromASlice) {
+  constexpr int64_t kRows = 5, kAll = 12, kPart = 4;
+  const auto layout = [](int64_t channels) {
+    return Layout::Make("BC", std::vector<int64_t>{kRows, channels});
+  };
+  const cases::Problem p({kRmsNorm, layout(kAll)});
+  const Normalization all(kRmsNorm, layout(kAll));
+  const Normalization part(kRmsNorm, layout(kPart), DType::kF32, {.strides = {.x = {kAll, 1}}});
+  std::vector<Moments> moments(kRows);
+  std::vector<double> mean(kRows), rstd(kRows);
+  std::vector<float> y(kRows * kAll);
+  part.Gather(part.whole(), {.x = p.x_tensor.data()}, moments);
+  part.Finish(moments, {mean.data(), rstd.data()});
+  all.Apply(all.whole(), {.x = p.x_tensor.data(),
+                          .gamma = p.gamma_tensor.data(),
+                          .y = y.data(),
+                          .saved = {mean.data(), rstd.data()}});
+  for (size_t row = 0; row < kRows; ++row) {
+    double squares = 0;
+    for (size_t c = 0; c < kPart; ++c) squares += p.x[row * kAll + c] * p.x[row * kAll + c];
+    const double deviation = std::sqrt(squares / kPart + 1e-5);
+    for (size_t c = 0; c < kAll; ++c) {
+      const double exact = p.gamma[c] * p.x[row * kAll + c] / deviation;
+      EXPECT_NEAR(y[row * kAll + c], exact, 0x1p-22 * std::abs(exact)) << row << " " << c;
+    }
+  }
+}
+
 }  // namespace
 }  // namespace normkit

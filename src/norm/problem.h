@@ -28,6 +28,9 @@ struct Problem {
 
   DType parameter_dtype() const { return options.parameter_dtype.value_or(ParameterDType(dtype)); }
 
+  // Added to variances that `divisor` has made of squares: without one they are 0, and rstd is 1.
+  double epsilon() const { return spec.divisor == NormDivisor::kNone ? 1 : options.epsilon; }
+
   bool quantizes() const { return options.output != OutputType::kSame; }
 
   // Who speaks, in messages.

@@ -23,7 +23,7 @@ void ForEach(const Inputs& in, const Statistics& statistics, F f) {
     const auto s = static_cast<size_t>(stat[i]), p = static_cast<size_t>(param[i]);
     const Real mean = in.spec.center ? statistics.mean[s] : 0;
     Element e;
-    e.xhat = (in.x[i] - mean) / std::sqrt(Real{statistics.variance[s]} + in.epsilon);
+    e.xhat = (in.x[i] - mean) / DivisorOf(in, statistics, s);
     e.gamma = in.gamma.empty() ? 1 : in.gamma[p];
     e.beta = in.beta.empty() ? 0 : in.beta[p];
     e.passes = !in.relu || e.gamma * e.xhat + e.beta > 0;
@@ -32,6 +32,11 @@ void ForEach(const Inputs& in, const Statistics& statistics, F f) {
 }
 
 }  // namespace
+
+Real DivisorOf(const Inputs& in, const Statistics& statistics, size_t s) {
+  if (in.spec.divisor == NormDivisor::kNone) return 1;
+  return std::sqrt(Real{statistics.variance[s]} + in.epsilon);
+}
 
 std::vector<int64_t> IndexOver(const Layout& layout, Dims labels) {
   std::vector<int64_t> index(static_cast<size_t>(layout.size()));
@@ -66,7 +71,9 @@ Statistics ComputeStatistics(const Inputs& in) {
   Statistics result{std::vector<double>(n), std::vector<double>(n)};
   for (size_t s = 0; s < n; ++s) {
     result.mean[s] = static_cast<double>(mean[s]);
-    result.variance[s] = count[s] > 0 ? static_cast<double>(squares[s] / count[s]) : 0;
+    const bool sums = in.spec.divisor == NormDivisor::kNorm;
+    const bool none = in.spec.divisor == NormDivisor::kNone || count[s] == 0;
+    result.variance[s] = none ? 0 : static_cast<double>(sums ? squares[s] : squares[s] / count[s]);
   }
   return result;
 }
@@ -104,8 +111,13 @@ Gradients BackwardFrom(const Inputs& in, const Statistics& statistics,
     dgamma[p] += d * e.xhat;
     dbeta[p] += d;
     const Real mean_w = in.spec.center ? sums.w[s] / sums.count[s] : 0;
-    const Real through = fixed_statistics ? 0 : mean_w + e.xhat * sums.w_xhat[s] / sums.count[s];
-    const Real rstd = 1 / std::sqrt(Real{statistics.variance[s]} + in.epsilon);
+    // Of 1 / sqrt(sum + epsilon) the derivative has no 1 / n, of 1 there is none.
+    const Real of_rstd = in.spec.divisor == NormDivisor::kDeviation
+                             ? e.xhat * sums.w_xhat[s] / sums.count[s]
+                         : in.spec.divisor == NormDivisor::kNorm ? e.xhat * sums.w_xhat[s]
+                                                                 : 0;
+    const Real through = fixed_statistics ? 0 : mean_w + of_rstd;
+    const Real rstd = 1 / DivisorOf(in, statistics, s);
     result.dx[i] = static_cast<double>(rstd * (d * e.gamma - through));
   });
   result.dgamma.assign(dgamma.begin(), dgamma.end());

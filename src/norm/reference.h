@@ -32,6 +32,9 @@ struct Gradients {
   std::vector<double> dx, dgamma, dbeta;
 };
 
+// What x - mean is divided by: sqrt(variance + epsilon), or 1.
+long double DivisorOf(const Inputs& in, const Statistics& statistics, size_t s);
+
 // For each element of x, its index among the dense elements over the axes in `labels`.
 std::vector<int64_t> IndexOver(const Layout& layout, Dims labels);
 

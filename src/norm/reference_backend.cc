@@ -17,19 +17,21 @@ using Values = std::vector<double>;
 
 class ReferenceNormalization : public NormImplementation {
  public:
-  explicit ReferenceNormalization(const Problem& problem) : p_(problem) {}
+  explicit ReferenceNormalization(const Problem& problem) : p_(problem), moments_of_(problem.spec) {
+    moments_of_.divisor = NormDivisor::kDeviation;
+  }
 
   void Forward(const NormForwardArgs& args) const override {
     if (p_.plan.size == 0 && !p_.options.reducer) return;
     const Values gamma = Parameter(args.gamma), beta = Parameter(args.beta), x = Input(args);
     const reference::Inputs in = InputsOf(x, gamma, beta);
-    reference::Statistics statistics = reference::ComputeStatistics(in);
+    reference::Statistics statistics = StatisticsOf(x);
     const double count = Merge(&statistics);
     p_.WarnOfOneValue(count);
     if (count == 0) return;  // an empty batch leaves everything alone
     Values rstd;             // y is of what is saved, as in Apply
     for (size_t s = 0; s < statistics.mean.size(); ++s) {
-      rstd.push_back(RstdOf(statistics.variance[s], in.epsilon));
+      rstd.push_back(RstdOf(statistics.variance[s], p_.epsilon()));
       if (args.saved.mean) args.saved.mean[s] = statistics.mean[s];
       if (args.saved.rstd) args.saved.rstd[s] = rstd[s];
       if (args.saved.variance) args.saved.variance[s] = statistics.variance[s];
@@ -41,7 +43,9 @@ class ReferenceNormalization : public NormImplementation {
     const Values gamma = Parameter(args.gamma), beta = Parameter(args.beta), x = Input(args);
     const DType dtype = ParameterDType(p_.dtype);
     reference::Statistics statistics;
-    statistics.variance = ToDoubles(given.variance, dtype, p_.plan.num_stat);
+    statistics.variance = p_.spec.divisor == NormDivisor::kNone
+                              ? Values(static_cast<size_t>(p_.plan.num_stat))
+                              : ToDoubles(given.variance, dtype, p_.plan.num_stat);
     statistics.mean = p_.spec.center ? ToDoubles(given.mean, dtype, p_.plan.num_stat)
                                      : Values(statistics.variance.size());
     Write(args, reference::Forward(InputsOf(x, gamma, beta), statistics));
@@ -62,8 +66,7 @@ class ReferenceNormalization : public NormImplementation {
   }
 
   void Gather(const NormForwardArgs& args, Moments* moments) const override {
-    const Values none, x = Input(args);
-    const reference::Statistics statistics = reference::ComputeStatistics(InputsOf(x, none, none));
+    const reference::Statistics statistics = StatisticsOf(Input(args));
     const double count = p_.plan.size > 0 ? static_cast<double>(p_.plan.num_reduced) : 0;
     for (size_t s = 0; s < statistics.mean.size(); ++s)
       moments[s] = {count, statistics.mean[s], statistics.variance[s] * count};
@@ -195,7 +198,15 @@ class ReferenceNormalization : public NormImplementation {
     }
   }
 
-  // With those of the other ranks; gives how many values each is of.
+  // Means, and means of squares whatever they are to be divided by.
+  reference::Statistics StatisticsOf(const Values& x) const {
+    const Values none;
+    return reference::ComputeStatistics(
+        {moments_of_, p_.layout, x, none, none, p_.options.epsilon});
+  }
+
+  // With those of the other ranks, and what epsilon is added to for the variance; gives how many
+  // values each is of.
   double Merge(reference::Statistics* statistics) const {
     const auto count = static_cast<double>(p_.plan.num_reduced);
     const size_t n = statistics->variance.size();
@@ -205,7 +216,7 @@ class ReferenceNormalization : public NormImplementation {
     if (p_.options.reducer) p_.options.reducer->Merge(moments);
     for (size_t s = 0; s < n; ++s) {
       statistics->mean[s] = moments[s].mean;
-      statistics->variance[s] = moments[s].variance();
+      statistics->variance[s] = VarianceOf(moments[s], p_.spec.divisor);
     }
     return moments.empty() ? 0 : moments[0].n;
   }
@@ -243,7 +254,7 @@ class ReferenceNormalization : public NormImplementation {
     reference::Statistics statistics;
     for (int64_t s = 0; s < p_.plan.num_stat; ++s) {
       statistics.mean.push_back(mean ? mean[s] : 0);
-      statistics.variance.push_back(1 / (rstd[s] * rstd[s]) - p_.options.epsilon);
+      statistics.variance.push_back(1 / (rstd[s] * rstd[s]) - p_.epsilon());
     }
     return statistics;
   }
@@ -259,7 +270,7 @@ class ReferenceNormalization : public NormImplementation {
       const bool below = p_.options.activation == Activation::kLeakyRelu && x[i] < 0;
       const double z = below ? x[i] / p_.options.negative_slope : x[i];
       const double xhat = (z - (beta.empty() ? 0 : beta[c])) / (gamma.empty() ? 1 : gamma[c]);
-      x[i] = xhat * std::sqrt(statistics.variance[s] + p_.options.epsilon);
+      x[i] = xhat * std::sqrt(statistics.variance[s] + p_.epsilon());
     }
     return x;
   }
@@ -286,6 +297,7 @@ class ReferenceNormalization : public NormImplementation {
   }
 
   const Problem& p_;
+  NormSpec moments_of_;
 };
 
 }  // namespace

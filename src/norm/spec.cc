@@ -14,7 +14,8 @@ namespace {
 
 constexpr std::array kSpecs = {
     kBatchNorm, kLayerNorm, kLayerNormChannelOnly, kLayerNormSpatialChannel, kInstanceNorm,
-    kGroupNorm, kRmsNorm};
+    kGroupNorm, kRmsNorm,   kGroupRmsNorm,         kL2Normalization,         kScaleNorm,
+    kMeanOnly};
 
 bool IsImage(const Layout& layout) {
   const auto is_space = [](const Axis& axis) { return axis.label == kS; };

@@ -111,15 +111,16 @@ NORMKIT_API std::string_view Name(NormPass pass);  // "forward", "inference", "b
 // million standard deviations.
 struct SavedStatistics {
   double* mean;                // zeros where the spec does not center
-  double* rstd;                // 1 / sqrt(variance + epsilon)
-  double* variance = nullptr;  // optional; divides by the count. For rms: the mean square.
+  double* rstd;                // 1 / sqrt(variance + epsilon); 1 of NormDivisor::kNone
+  double* variance = nullptr;  // optional; divides by the count. For rms: the mean square, and
+                               // where the divisor is the norm, the sum of squares.
 };
 
 // A plan for one spec, layout and dtype, made once and used any number of times, from any thread.
 //   mean = E_R[x], variance = E_R[(x - mean)^2], xhat = (x - mean) * rstd, y = gamma * xhat + beta
 // with R the reduced axes (Ioffe & Szegedy 2015; Ba, Kiros & Hinton 2016; Ulyanov et al. 2016; Wu &
-// He 2018; Zhang & Sennrich 2019 for rms, where mean = 0). Arithmetic and error bounds:
-// docs/numerics.md.
+// He 2018; Zhang & Sennrich 2019 for rms, where mean = 0), and the sum for E_R in the variance
+// where the divisor is the norm. Arithmetic and error bounds: docs/numerics.md.
 //
 // Arrays: x, y, dx, dy are dense or as NormOptions::strides says, of the dtype, in the order of the
 // layout. gamma, beta, dgamma and

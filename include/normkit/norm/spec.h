@@ -10,15 +10,24 @@
 
 namespace normkit {
 
+// What x - mean is divided by.
+enum class NormDivisor {
+  kDeviation,  // sqrt(E[(x - mean)^2] + epsilon)
+  kNorm,       // sqrt(sum((x - mean)^2) + epsilon): saved variances are sums
+  kNone,       // 1: epsilon is not read, saved variances are 0, given ones not read
+};
+
 // One normalization over labelled dimensions: which are reduced by the statistics, which carry
-// gamma and beta, whether the mean is subtracted, and which index the running statistics (none: no
-// running statistics). Dimensions that a layout does not have are ignored.
+// gamma and beta (0: one gamma and one beta for all), whether the mean is subtracted, which index
+// the running statistics (none: no running statistics), and what is divided by. Dimensions that a
+// layout does not have are ignored.
 struct NormSpec {
   std::string_view name;
   Dims reduce;
   Dims affine;
   bool center = true;
   Dims running = 0;
+  NormDivisor divisor = NormDivisor::kDeviation;
 };
 
 // What layer normalization reduces (property `operation_dimension` of the toolbox).
@@ -32,6 +41,12 @@ inline constexpr NormSpec kLayerNormSpatialChannel{"layer/spatial-channel", kG |
 inline constexpr NormSpec kInstanceNorm{"instance", kT | kS, kG | kC};
 inline constexpr NormSpec kGroupNorm{"group", kC | kT | kS, kG | kC};
 inline constexpr NormSpec kRmsNorm{"rms", kG | kC, kG | kC, false};
+inline constexpr NormSpec kGroupRmsNorm{"group-rms", kC | kT | kS, kG | kC, false};
+// gamma * x / ||x||.
+inline constexpr NormSpec kL2Normalization{"l2", kG | kC, kG | kC, false, 0, NormDivisor::kNorm};
+// The same with one gamma for all (ScaleNorm, Nguyen & Salazar 2019).
+inline constexpr NormSpec kScaleNorm{"scale", kG | kC, 0, false, 0, NormDivisor::kNorm};
+inline constexpr NormSpec kMeanOnly{"mean-only", kG | kC, kG | kC, true, 0, NormDivisor::kNone};
 
 // All rows, in the order above.
 NORMKIT_API std::span<const NormSpec> NormSpecs();

@@ -128,7 +128,8 @@ void BackwardUnits(const BackwardJob& job, const KernelTable& kernels, int64_t f
   const XhatMeans means = job.means.From(first_stat);
   means.Clear(last_stat - first_stat);
   if (!job.fixed) AddCellsToStatistics(job, first_cell, last_cell);
-  means.Divide(last_stat - first_stat, static_cast<double>(g.plan.num_reduced), job.center);
+  const auto count = static_cast<double>(g.plan.num_reduced);
+  means.Divide(last_stat - first_stat, count, SquaresDivisor(job.divisor, count), job.center);
   if (g.reduce.inner_kept) {
     kernels.fill_gradient_table(job, first_cell, last_cell);
     kernels.apply_gradient_runs(job, task);
@@ -196,7 +197,7 @@ void ShareMeans(const BackwardJob& job, Reducer* reducer) {
     std::copy_n(all + n, n, job.means.w_xhat);
     count = all[2 * n];
   }
-  job.means.Divide(n, count, job.center);
+  job.means.Divide(n, count, SquaresDivisor(job.divisor, count), job.center);
 }
 
 void SumCells(const BackwardJob& job, const KernelTable& kernels, bool threads,

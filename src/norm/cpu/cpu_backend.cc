@@ -144,7 +144,7 @@ class CpuNormalization : public NormImplementation {
     const Schedule schedule = ScheduleOfCall(NormPass::kBackward, job);
     std::copy_n(sums.w, plan_.num_stat, job.means.w);
     std::copy_n(sums.w_xhat, plan_.num_stat, job.means.w_xhat);
-    job.means.Divide(plan_.num_stat, count, job.center);
+    job.means.Divide(plan_.num_stat, count, SquaresDivisor(job.divisor, count), job.center);
     const KernelTable& kernels = Kernels(problem_.dtype);
     PrepareGradient(job, kernels, schedule.threads);
     if (geometry_.cell_form) return ApplyCells(job, kernels, schedule.threads);
@@ -207,6 +207,7 @@ class CpuNormalization : public NormImplementation {
   void StartJob(const void* gamma, const void* beta, Job& job) const {
     job.geometry = &geometry_;
     job.center = problem_.spec.center;
+    job.divisor = problem_.spec.divisor;
     job.f64 = problem_.dtype == DType::kF64;
     job.relu = options_.activation == Activation::kRelu;
     job.activation = options_.activation;
@@ -218,7 +219,7 @@ class CpuNormalization : public NormImplementation {
   ForwardJob MakeForwardJob(const NormForwardArgs& args) const {
     ForwardJob job;
     StartJob(args.gamma, args.beta, job);
-    job.epsilon = options_.epsilon;
+    job.epsilon = problem_.epsilon();
     job.y = Array(NormArray::kY, args.y);
     job.x = Array(NormArray::kX, args.x);
     if (args.residual) {
@@ -298,9 +299,11 @@ class CpuNormalization : public NormImplementation {
   void ReadGiven(const GivenStatistics& given, const ForwardJob& job) const {
     const T* mean = static_cast<const T*>(given.mean);
     const T* variance = static_cast<const T*>(given.variance);
+    const bool divides = problem_.spec.divisor != NormDivisor::kNone;
     for (int64_t s = 0; s < plan_.num_stat; ++s) {
       job.saved.mean[s] = problem_.spec.center ? static_cast<double>(mean[s]) : 0;
-      job.saved.rstd[s] = 1 / std::sqrt(static_cast<double>(variance[s]) + options_.epsilon);
+      const double squares = divides ? static_cast<double>(variance[s]) : 0;
+      job.saved.rstd[s] = 1 / std::sqrt(squares + job.epsilon);
     }
   }
 

@@ -71,6 +71,7 @@ struct CoefficientTable {
 struct Job : Walk {
   const Geometry* geometry;
   bool center;
+  NormDivisor divisor;
   bool f64;   // arithmetic and parameters
   bool relu;  // ReLU alone, in the kernels themselves
   Activation activation;

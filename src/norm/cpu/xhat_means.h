@@ -4,6 +4,8 @@
 #include <algorithm>
 #include <cstdint>
 
+#include "src/norm/divisor.h"
+
 namespace normkit::norm::cpu {
 
 // The mean of a statistic as the two numbers that the kernels subtract: x - hi is exact where x is
@@ -61,17 +63,17 @@ struct XhatMeans {
     XhatSums<R>(n, mean, rstd, w, w_xhat);
   }
 
-  // Sums become means.
-  [[gnu::always_inline]] void Divide(int64_t n, double count, bool center) const {
-    Divide(n, count, center, w, w_xhat);
+  // Sums become means: of `count` elements, those of w * xhat of `squares` (SquaresDivisor).
+  [[gnu::always_inline]] void Divide(int64_t n, double count, double squares, bool center) const {
+    Divide(n, count, squares, center, w, w_xhat);
   }
 
  private:
-  [[gnu::always_inline]] static void Divide(int64_t n, double count, bool center,
+  [[gnu::always_inline]] static void Divide(int64_t n, double count, double squares, bool center,
                                             double* __restrict first, double* __restrict second) {
     for (int64_t s = 0; s < n; ++s) {
       first[s] = center ? first[s] / count : 0;
-      second[s] /= count;
+      second[s] /= squares;
     }
   }
 };

@@ -58,10 +58,11 @@ struct SmallSums {
     using D = hn::ScalableTag<double>;
     const D d;
     const auto vn = hn::Set(d, n), one = hn::Set(d, 1.0), epsilon = hn::Set(d, job.epsilon);
+    const auto divisor = hn::Set(d, SquaresDivisor(job.divisor, n));
     for (int64_t u = 0; u < count; u += static_cast<int64_t>(hn::MaxLanes(D()))) {
       const auto s = hn::Load(d, sum + u), offset = hn::Div(s, vn);
       const auto m2 = hn::Sub(hn::Load(d, squares + u), hn::Mul(s, offset));
-      const auto variance = hn::Div(hn::Max(hn::Zero(d), m2), vn);
+      const auto variance = hn::Div(hn::Max(hn::Zero(d), m2), divisor);
       hn::Store(hn::Add(hn::Load(d, shift + u), offset), d, shift + u);
       hn::Store(variance, d, squares + u);
       hn::Store(hn::Div(one, hn::Sqrt(hn::Add(variance, epsilon))), d, sum + u);

@@ -195,7 +195,8 @@ class StripBackward {
       for (int64_t c = 0; c < width_; ++c) means.w_xhat[c] += chunk_w_x[c];
     }
     means.ToXhat<R>(width_, job_.mean + stat_, job_.rstd + stat_);
-    means.Divide(width_, static_cast<double>(g_.plan.num_reduced), job_.center);
+    const auto count = static_cast<double>(g_.plan.num_reduced);
+    means.Divide(width_, count, SquaresDivisor(job_.divisor, count), job_.center);
   }
 
   // dx of a row, and its terms added to lanes.

@@ -147,7 +147,8 @@ class RunBackward {
         means.w_xhat[u] += w_x;
       }
     means.ToXhat<R>(count, job_.mean + first, job_.rstd + first);
-    means.Divide(count, static_cast<double>(g_.plan.num_reduced), job_.center);
+    const auto n = static_cast<double>(g_.plan.num_reduced);
+    means.Divide(count, n, SquaresDivisor(job_.divisor, n), job_.center);
   }
 
   void Start(const RunTask& task, const ParameterSums& parameters) {
