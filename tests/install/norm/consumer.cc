@@ -24,7 +24,8 @@ void Print(const normkit::NormSpec& spec) {
   const std::vector<int64_t> shape{4, 6, 33, 35};
   const normkit::Layout layout = normkit::Layout::Make("BCSS", shape);
   normkit::NormOptions options;
-  if (spec.name == normkit::kGroupNorm.name) options.num_groups = 3;
+  if (spec.name == normkit::kGroupNorm.name || spec.name == normkit::kGroupRmsNorm.name)
+    options.num_groups = 3;
   const normkit::Normalization norm(spec, layout, normkit::DType::kF32, options);
   std::vector<float> x(static_cast<size_t>(layout.size())), y(x.size()), dx(x.size());
   for (size_t i = 0; i < x.size(); ++i)
