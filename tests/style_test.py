@@ -56,7 +56,7 @@ def test_stopped_and_resumed_to_the_same_bytes(normkit, program, tmp_path):
     normkit(*words, "-o", tmp_path / "whole.onnx")
     checkpoint = tmp_path / "parts.checkpoint.npz"
     process = subprocess.Popen([program, *words, "-o", tmp_path / "parts.onnx"], stderr=subprocess.PIPE, text=True)
-    while not checkpoint.exists():  # written before the first step
+    while not checkpoint.exists() and process.poll() is None:  # written before the first step
         time.sleep(0.01)
     time.sleep(0.3)
     process.send_signal(signal.SIGINT)

@@ -197,7 +197,7 @@ void RunStyle(StyleArgs& args) {
   const std::string learns =
       fmt::format("learns {} on {}", fmt::join(StyleTitles(args), ", "), contents.description());
   StyleRun run(args, std::move(contents));
-  Warn("{}", learns);
+  Warn("{}, by {}", learns, run.trainer().features().Description());
   if (!run.Run())
     Fail("training stopped at step {}; the same command with --resume {} goes on",
          run.trainer().history().size(), CheckpointOf(args));

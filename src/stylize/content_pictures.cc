@@ -32,13 +32,13 @@ void Mirror(Image& image) {
 
 }  // namespace
 
-Image CutFrom(const Image& image, int64_t top, int64_t left, int64_t height, int64_t width) {
-  Image part{height, width, image.channels, {}};
-  for (int64_t y = top; y < top + height; ++y) {
-    const auto row = image.pixels.begin() + (y * image.width + left) * image.channels;
-    part.pixels.insert(part.pixels.end(), row, row + width * image.channels);
+std::string HashOf(const std::vector<Image>& pictures) {
+  Hash hash;
+  for (const Image& picture : pictures) {
+    hash.Add(static_cast<uint64_t>(picture.width));
+    hash.Add(std::span<const uint8_t>(picture.pixels));
   }
-  return part;
+  return fmt::format("{:016x}", hash.value());
 }
 
 int64_t ContentPictures::SideFor(int64_t size) {
@@ -73,13 +73,7 @@ ContentPictures ContentPictures::FromFiles(const std::string& name,
 }
 
 DataIdentity ContentPictures::Identity() const {
-  Hash hash;
-  for (const Image& picture : pictures_) {
-    hash.Add(static_cast<uint64_t>(picture.width));
-    hash.Add(std::span<const uint8_t>(picture.pixels));
-  }
-  return {{"observations", std::to_string(pictures_.size())},
-          {"contents", fmt::format("{:016x}", hash.value())}};
+  return {{"observations", std::to_string(pictures_.size())}, {"contents", HashOf(pictures_)}};
 }
 
 void ContentPictures::CutOut(uint64_t seed, int64_t iteration, int64_t size,

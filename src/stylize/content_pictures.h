@@ -45,7 +45,7 @@ class ContentPictures {
   std::vector<Image> pictures_;
 };
 
-// The part of a picture that begins at this row and column.
-Image CutFrom(const Image& image, int64_t top, int64_t left, int64_t height, int64_t width);
+// Sizes and pixels of all of them.
+std::string HashOf(const std::vector<Image>& pictures);
 
 }  // namespace normkit

@@ -40,7 +40,10 @@ class FeaturesOfOthers : public StyleFeatures {
     std::vector<std::string> names;
     for (const Place& place : Places())
       if (std::ranges::find(style_, place.value) != style_.end()) names.push_back(place.name);
-    return fmt::format("{} of {}", fmt::join(names, ", "), path_);
+    const PictureHint& hint = imported_.picture;
+    return fmt::format("{} of {} (pixels are {}, 0 to {}{})", fmt::join(names, ", "), path_,
+                       hint.channel_order == "bgr" ? "BGR" : "RGB", Largest(),
+                       hint.largest > 0 ? "" : ", assumed");
   }
   int64_t SmallestSide() const override { return 32; }
 
@@ -111,6 +114,11 @@ class FeaturesOfOthers : public StyleFeatures {
       values.push_back(found->value);
     }
     return values;
+  }
+
+  // The value of white; where the file does not say it, 1.
+  float Largest() const {
+    return imported_.picture.largest > 0 ? static_cast<float>(imported_.picture.largest) : 1.f;
   }
 
   // Colours as the network wants them.

@@ -23,24 +23,6 @@ int64_t MirroredIndex(int64_t i, int64_t size) {
 
 }  // namespace
 
-void ToValues(const Image& image, const PixelMeaning& meaning, std::span<float> values) {
-  const float scale = meaning.largest / 255;
-  for (size_t i = 0; i < Count(image); ++i)
-    for (size_t c = 0; c < 3; ++c)
-      values[i * 3 + c] = scale * image.pixels[i * 3 + (meaning.bgr ? 2 - c : c)];
-}
-
-Image FromValues(std::span<const float> values, int64_t height, int64_t width,
-                 const PixelMeaning& meaning) {
-  Image image{height, width, 3, std::vector<uint8_t>(static_cast<size_t>(height * width * 3))};
-  const double scale = 255.0 / static_cast<double>(meaning.largest);
-  for (size_t i = 0; i < Count(image); ++i)
-    for (size_t c = 0; c < 3; ++c)
-      image.pixels[i * 3 + c] =
-          Byte(scale * static_cast<double>(values[i * 3 + (meaning.bgr ? 2 - c : c)]));
-  return image;
-}
-
 namespace {
 
 // Calls pixel(row, column, offset of the first channel, how far the channels lie apart) for a box.
@@ -78,29 +60,30 @@ void FromBox(const float* from, const PixelMeaning& meaning, bool channels_last,
   });
 }
 
-Image Mirrored(const Image& image, int64_t height, int64_t width) {
-  if (height == image.height && width == image.width) return image;
-  Image out{height, width, image.channels, {}};
-  out.pixels.reserve(Count(out) * static_cast<size_t>(image.channels));
-  for (int64_t y = 0; y < height; ++y) {
-    const int64_t row = MirroredIndex(y, image.height);
-    for (int64_t x = 0; x < width; ++x) {
-      const int64_t at = (row * image.width + MirroredIndex(x, image.width)) * image.channels;
-      out.pixels.insert(out.pixels.end(), image.pixels.begin() + at,
-                        image.pixels.begin() + at + image.channels);
-    }
-  }
-  return out;
+namespace {
+
+Box WholeBox(int64_t height, int64_t width) { return {{0, 0, 0, 0}, {1, height, width, 3}}; }
+
+}  // namespace
+
+void ToValues(const Image& image, const PixelMeaning& meaning, std::span<float> values) {
+  ToBox(image, meaning, true, WholeBox(image.height, image.width), values.data());
 }
 
-Image Cropped(const Image& image, int64_t height, int64_t width) {
-  if (height == image.height && width == image.width) return image;
-  Image out{height, width, image.channels, {}};
-  for (int64_t y = 0; y < height; ++y) {
-    const auto row = image.pixels.begin() + y * image.width * image.channels;
-    out.pixels.insert(out.pixels.end(), row, row + width * image.channels);
+Image FromValues(std::span<const float> values, int64_t height, int64_t width,
+                 const PixelMeaning& meaning) {
+  Image image{height, width, 3, std::vector<uint8_t>(static_cast<size_t>(height * width * 3))};
+  FromBox(values.data(), meaning, true, WholeBox(height, width), image);
+  return image;
+}
+
+Image CutFrom(const Image& image, int64_t top, int64_t left, int64_t height, int64_t width) {
+  Image part{height, width, image.channels, {}};
+  for (int64_t y = top; y < top + height; ++y) {
+    const auto row = image.pixels.begin() + (y * image.width + left) * image.channels;
+    part.pixels.insert(part.pixels.end(), row, row + width * image.channels);
   }
-  return out;
+  return part;
 }
 
 Image Mixed(const Image& content, const Image& styled, double strength) {

@@ -30,9 +30,8 @@ void ToBox(const Image& image, const PixelMeaning& meaning, bool channels_last, 
 void FromBox(const float* from, const PixelMeaning& meaning, bool channels_last, const Box& box,
              Image& image);
 
-// More rows and columns at the end, each the mirror of one inside.
-Image Mirrored(const Image& image, int64_t height, int64_t width);
-Image Cropped(const Image& image, int64_t height, int64_t width);  // to the first rows, columns
+// The part of a picture that begins at this row and column.
+Image CutFrom(const Image& image, int64_t top, int64_t left, int64_t height, int64_t width);
 
 // strength x styled + (1 - strength) x content, of one size.
 Image Mixed(const Image& content, const Image& styled, double strength);

@@ -6,7 +6,6 @@
 #include "normkit/nn/batch_statistics.h"
 #include "normkit/train/train.h"
 #include "src/core/fail.h"
-#include "src/core/hash.h"
 #include "src/core/memory_needs.h"
 #include "src/stylize/pixels.h"
 #include "src/train/schedule.h"
@@ -16,13 +15,9 @@ namespace {
 
 constexpr float kOnly = 1;
 
-std::string HashOf(const std::vector<Image>& pictures) {
-  Hash hash;
-  for (const Image& picture : pictures) {
-    hash.Add(static_cast<uint64_t>(picture.width));
-    hash.Add(std::span<const uint8_t>(picture.pixels));
-  }
-  return fmt::format("{:016x}", hash.value());
+// Of scales or offsets of all styles, [C,styles], which no other array of the network is alike.
+bool IsTable(const Parameter& p, int64_t styles) {
+  return p.shape.size() == 2 && p.shape[1] == styles;
 }
 
 StyleTrainingOptions Checked(StyleTrainingOptions options, const StyleFeatures& features,
@@ -137,7 +132,7 @@ void StyleTrainer::KeepToLastStyle() {
   const int64_t styles = options_.network.styles;
   for (const Parameter& p : gradients_.list()) {
     const std::span<float> gradient = gradients_.Get(p);
-    const bool is_table = p.shape.size() == 2 && p.shape[1] == styles;
+    const bool is_table = IsTable(p, styles);
     for (int64_t i = 0; i < p.size; ++i)
       if (!is_table || i % styles != styles - 1) gradient[static_cast<size_t>(i)] = 0;
   }
@@ -148,7 +143,7 @@ void StyleTrainer::AddStyleTo(const Network& network) {
   for (const Parameter& p : parameters_.list()) {
     if (!p.trainable) continue;  // a constant to other readers of the file
     const Parameter* from = network.parameters.Find(p.name);
-    const bool is_table = p.shape.size() == 2 && p.shape[1] == styles;
+    const bool is_table = IsTable(p, styles);
     if (!from || from->size != (is_table ? p.size / styles * (styles - 1) : p.size))
       Fail("adding a style: '{}' has {} values in the network, expected {} of {} styles", p.name,
            from ? from->size : 0, is_table ? p.size / styles * (styles - 1) : p.size, styles - 1);

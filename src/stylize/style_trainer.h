@@ -57,6 +57,7 @@ class StyleTrainer {
   // no finite number.
   bool Run(const std::function<void(const StyleRow&)>& on_step);
   const std::vector<StyleRow>& history() const { return history_; }
+  const StyleFeatures& features() const { return *features_; }
 
   // As it is now; facts say how it was trained.
   Network network() const;

@@ -232,7 +232,8 @@ TEST(NetworkFeaturesTest, AreThoseOfTheNetwork) {
   SaveOnnxOfAnySize(network, path);
 
   const auto features = FeaturesOfNetwork(path);
-  EXPECT_EQ(features->Description(), "relu1, relu2, relu3 of " + path);
+  EXPECT_EQ(features->Description(),
+            "relu1, relu2, relu3 of " + path + " (pixels are RGB, 0 to 1, assumed)");
   Graph with;
   const Layout layout = Layout::Make("BSSC", std::vector<int64_t>{1, 40, 36, 3});
   const FeatureValues values =
