@@ -9,6 +9,7 @@
 #include "src/core/finite.h"
 #include "src/ops/boxes.h"
 #include "src/ops/celled_normalization.h"
+#include "src/ops/time_normalization.h"
 
 namespace normkit::ops {
 namespace {
@@ -217,6 +218,8 @@ class NormalizationOp : public Op {
     const Layout x = Labelled(inputs[0].type.shape);
     if (normalization_.cells || normalization_.finished)
       return MakeCelledNormalization(normalization_, x);
+    if (NormalizesOverTime(*normalization_.spec, x))
+      return MakeTimeNormalization(normalization_, x, inputs[0].observations, how, PlansFor(x));
     return std::make_unique<NormalizationKernel>(normalization_, x, RowCut(x, how.part, how.time));
   }
 
@@ -246,7 +249,16 @@ class NormalizationOp : public Op {
   }
 
  private:
+  // Those of the last x, which is that of one network but for the number of its rows.
+  std::shared_ptr<PlansByLength> PlansFor(const Layout& x) const {
+    const std::lock_guard lock(mutex_);
+    if (!plans_ || !plans_->Fit(x)) plans_ = std::make_shared<PlansByLength>(normalization_, x);
+    return plans_;
+  }
+
   NormalizationSettings normalization_;
+  mutable std::mutex mutex_;
+  mutable std::shared_ptr<PlansByLength> plans_;
 };
 
 NormalizationSettings SettingsOf(const Op& op) {

@@ -102,6 +102,8 @@ inline const NamedNorm kNorms[] = {
      [] { return LayerNormalization({.operation_dimension = OperationDimension::kChannelOnly}); }},
     {"auto", [] { return LayerNormalization({.operation_dimension = OperationDimension::kAuto}); }},
     {"rms", [] { return RmsNormalization(); }},
+    {"whole", [] { return LayerNormalization(); }},
+    {"group", [] { return GroupNormalization({.num_groups = 4}); }},
     {"trained", [] {
        return BatchNormalization({.trained_mean = std::vector<float>(24, .1f),
                                   .trained_variance = std::vector<float>(24, 2),

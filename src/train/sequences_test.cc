@@ -316,14 +316,6 @@ TEST(SequenceErrors, WhatDoesNotFitIsNamed) {
                "TC [rows,channels]");
   Graph of_time;
   of_time.Add(SequenceInput({.num_features = 4}));
-  EXPECT_ERROR(of_time.Add(LayerNormalization({.name = "ln"})),
-               "layer normalization 'ln': statistics over all time of each observation, of x TC "
-               "[1,4], are not there yet; expected operation_dimension channel-only or auto");
-  EXPECT_ERROR(
-      of_time.Add(GroupNormalization({.name = "gn", .num_groups = 2})),
-      "group normalization 'gn': statistics over all time of each observation, of x TC "
-      "[1,4], are not there yet; expected statistics of each row, as layer channel-only or "
-      "rms has");
   EXPECT_ERROR_LIKE(of_time.Add(Convolution2d({.filter_size = {1, 1}, .num_filters = 1})),
                     "input is TC [1,4], expected images");
 }

@@ -299,7 +299,6 @@ std::vector<Case> Cases() {
   rows("Dropout", [] { return Dropout({.probability = 0.4}); });
   rows("Softmax", [] { return Softmax(); });
   rows("Tanh", [] { return Tanh(); });
-  rows("BatchNormalization", [] { return BatchNormalization({.epsilon = 0.01}); });
   rows("BatchNormalizationWithTrained", [] {
     return BatchNormalization({.trained_mean = {0, .1f, .2f, 0, 0, 1},
                                .trained_variance = {1, 2, .5f, 1, 1, 1},
@@ -310,6 +309,22 @@ std::vector<Case> Cases() {
     rows("LayerNormalization", [dimension] {
       return LayerNormalization({.epsilon = 0.01, .operation_dimension = dimension});
     });
+  // Over all steps of each observation, pictures too.
+  const auto over_time = [&](const char* name, const std::function<LayerPtr()>& make) {
+    rows(name, make);
+    cases.push_back({std::string(name) + "OfPicturesOverTime",
+                     make,
+                     {Layout::Make("TSSC", std::vector<int64_t>{7, 2, 3, 6})},
+                     false,
+                     {0, 2, 3, 7}});
+  };
+  over_time("LayerNormalization", [] { return LayerNormalization({.epsilon = 0.01}); });
+  over_time("LayerNormalizationWithoutScale",
+            [] { return LayerNormalization({.epsilon = 0.01, .affine = false}); });
+  over_time("InstanceNormalization", [] { return InstanceNormalization({.epsilon = 0.01}); });
+  over_time("GroupNormalization",
+            [] { return GroupNormalization({.num_groups = 2, .epsilon = 0.01}); });
+  over_time("BatchNormalization", [] { return BatchNormalization({.epsilon = 0.01}); });
   rows("GlobalAveragePooling", [] { return GlobalAveragePooling1d(); });
   rows("LastStep", [] { return LastStep(); });
   rows("RmsNormalization", [] { return RmsNormalization({.epsilon = 0.01}); });
