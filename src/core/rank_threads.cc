@@ -8,6 +8,7 @@
 
 #include "normkit/core/reducer.h"
 #include "src/core/fail.h"
+#include "src/core/gathering_reducer.h"
 
 namespace normkit {
 namespace {
@@ -61,31 +62,17 @@ class Meeting {
   bool left_ = false;
 };
 
-class ThreadRank : public Reducer {
+class ThreadRank : public GatheringReducer {
  public:
   ThreadRank(Meeting& meeting, int rank, int ranks)
       : meeting_(meeting), rank_(rank), ranks_(ranks) {}
   int ranks() const override { return ranks_; }
   int rank() const override { return rank_; }
-  void Merge(std::span<Moments> moments) override {
-    Join(moments, [](Moments& into, const Moments& other) { into.Merge(other); });
-  }
-  void Sum(std::span<double> values) override {
-    Join(values, [](double& into, double other) { into += other; });
-  }
   void Gather(std::span<const std::byte> own, std::span<std::byte> all) override {
     meeting_.Exchange(rank_, own, all);
   }
 
  private:
-  template <class T, class Combine>
-  void Join(std::span<T> values, const Combine& combine) {
-    std::vector<T> all(values.size() * static_cast<size_t>(ranks_));
-    Gather(std::as_bytes(values), std::as_writable_bytes(std::span(all)));
-    std::copy_n(all.begin(), values.size(), values.begin());
-    for (size_t i = values.size(); i < all.size(); ++i) combine(values[i % values.size()], all[i]);
-  }
-
   Meeting& meeting_;
   int rank_, ranks_;
 };

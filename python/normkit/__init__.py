@@ -1,0 +1,11 @@
+"""The normalization layers of deep learning, exact and fast, on anyone's arrays: docs/python.md.
+
+Functions (`layer_norm` and others) and `Normalization` work on arrays that speak DLPack or the buffer protocol;
+`normkit.torch` has modules with gradients.
+"""
+
+from ._core import DivergedError, Error, __version__, num_threads, set_num_threads
+from ._functions import *  # noqa: F403
+from ._functions import __all__ as _functions
+
+__all__ = ["DivergedError", "Error", "__version__", "num_threads", "set_num_threads", *_functions]

@@ -1,0 +1,335 @@
+"""A normalization of arrays of one shape and type, whatever their order of axes and strides."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple, Optional, Sequence
+
+import numpy as np
+
+from . import _core
+from ._lies import Lies, as_kind_of, empty_like, lies
+
+GROUPS = {"all-channels": -1, "channel-wise": -2}
+
+
+class Result(NamedTuple):
+    """What a forward pass gives. Statistics are float64, one for each element of the axes that are kept."""
+
+    y: Any
+    mean: np.ndarray
+    rstd: np.ndarray
+    variance: np.ndarray
+    sum: Any  # x + residual; None without
+
+
+class Gradients(NamedTuple):
+    """What a backward pass gives. `addend` and `gate`: None where there were none."""
+
+    x: Any
+    scale: Any
+    offset: Any
+    addend: Any
+    gate: Any
+
+
+def labels_of(format: str, rank: int) -> str:
+    """ "BCSS" of "BC*" and 4 axes."""
+    if "*" not in format:
+        return format
+    if format.count("*") > 1 or rank < len(format) - 1:
+        raise ValueError(f"format '{format}' given for {rank} axes, expected one * that stands for axes of space")
+    return format.replace("*", "S" * (rank - len(format) + 1))
+
+
+def labels_of_axes(layer: str, axes: int | Sequence[int], rank: int) -> str:
+    """Labels where a statistic is taken over `axes`."""
+    given = (axes,) if isinstance(axes, int) else tuple(axes)
+    if any(not -rank <= axis < rank for axis in given):
+        raise ValueError(f"axes {given} given, expected numbers from {-rank} to {rank - 1} for {rank} axes")
+    reduced = {axis % rank for axis in given}
+    kept = [axis for axis in range(rank) if axis not in reduced]
+    if len(reduced) != len(given) or not reduced:
+        raise ValueError(f"axes {given} given, expected at least one axis, and each once")
+    if layer in ("layer", "rms", "l2", "scale", "mean-only"):
+        return "".join("C" if axis in reduced else "B" for axis in range(rank))
+    if layer == "batch" and len(kept) == 1:
+        return "".join("S" if axis in reduced else "C" for axis in range(rank))
+    if layer == "instance" and len(kept) == 2:
+        return "".join("S" if axis in reduced else "BC"[kept.index(axis)] for axis in range(rank))
+    raise ValueError(
+        f"axes {given} of {rank} given for {layer} normalization, expected all but the channels for batch, all but "
+        "observations and channels for instance, any for layer and rms, and a format for group"
+    )
+
+
+def memory_order(labels: str, shape: Sequence[int], strides: Sequence[int], of_parameters: str) -> list[int]:
+    """The axes from the outermost in memory to the innermost, where parameters keep their order."""
+    plain = list(range(len(shape)))
+    long = [axis for axis in plain if shape[axis] > 1]
+    if any(strides[axis] <= 0 for axis in long):
+        return plain
+    order = list(plain)
+    for place, axis in zip(long, sorted(long, key=lambda axis: -strides[axis])):
+        order[place] = axis
+    parameters = [axis for axis in order if labels[axis] in of_parameters and shape[axis] > 1]
+    return order if parameters == sorted(parameters) else plain
+
+
+def make_plan(
+    layer: str,
+    labels: str,
+    shape: Sequence[int],
+    dtype: str,
+    strides: dict[str, tuple[int, ...]],
+    options: _core.PlanOptions,
+    reducer: Optional[_core.Reducer] = None,
+) -> tuple[_core.Plan, list[int]]:
+    """The plan, and the order in which it has the axes of the arrays."""
+    order = memory_order(labels, shape, strides["x"], options.parameter_axes or "C")
+    in_order = {name: [lie[axis] for axis in order] for name, lie in strides.items() if lie}
+    plan = _core.Plan(
+        layer,
+        "".join(labels[axis] for axis in order),
+        [shape[axis] for axis in order],
+        dtype,
+        in_order,
+        options,
+        reducer,
+    )
+    return plan, order
+
+
+class Normalization:
+    """A normalization of arrays of one shape and type, made once and used any number of times.
+
+    Arrays may be of any library that speaks DLPack or the buffer protocol, and lie as they like. May be
+    used by several threads at once.
+    """
+
+    def __init__(
+        self,
+        layer: str,
+        format: str,
+        shape: Sequence[int],
+        dtype: str = "f32",
+        *,
+        epsilon: float = 1e-5,
+        num_groups: int | str = 0,
+        operation_dimension: str = "",
+        parameter_axes: str = "",
+        parameter_dtype: str = "",
+        scale_plus_one: bool = False,
+        activation: Optional[str] = None,
+        negative_slope: float = 0.01,
+        activation_alpha: float = 1.0,
+    ) -> None:
+        self.layer = layer
+        self.shape = tuple(shape)
+        self.labels = labels_of(format, len(self.shape))
+        self.dtype = dtype
+        if isinstance(num_groups, str) and num_groups not in GROUPS:
+            raise ValueError(f"num_groups is '{num_groups}', expected a number or one of {', '.join(GROUPS)}")
+        options = _core.PlanOptions()
+        options.epsilon = epsilon
+        options.num_groups = GROUPS[num_groups] if isinstance(num_groups, str) else num_groups
+        options.operation_dimension = operation_dimension
+        options.parameter_axes = parameter_axes
+        options.parameter_dtype = parameter_dtype
+        options.scale_plus_one = scale_plus_one
+        options.activation = activation or "none"
+        options.negative_slope = negative_slope
+        options.activation_alpha = activation_alpha
+        self._options = options
+        self._plans: dict[tuple[Any, ...], tuple[_core.Plan, list[int]]] = {}
+        dense = tuple(int(np.prod(self.shape[axis + 1 :], dtype=np.int64)) for axis in range(len(self.shape)))
+        self._dense, _ = self._plan_for(x=dense)
+        self.num_statistics: int = self._dense.num_statistics
+        self.num_parameters: int = self._dense.num_parameters
+        self.reduced_count: int = self._dense.reduced_count
+        self.parameter_dtype: str = parameter_dtype or ("f64" if dtype == "f64" else "f32")
+
+    def describe(self, what: str = "forward") -> str:
+        """What runs for dense arrays: "forward", "inference" or "backward"."""
+        return self._dense.describe(what)
+
+    def _plan_for(self, **strides: tuple[int, ...]) -> tuple[_core.Plan, list[int]]:
+        key = tuple(strides.items())
+        found = self._plans.get(key)
+        if found is None:
+            if len(self._plans) > 64:
+                self._plans.clear()
+            found = make_plan(self.layer, self.labels, self.shape, self.dtype, strides, self._options)
+            self._plans[key] = found
+        return found
+
+    def _data(self, array: Any, name: str, writable: bool = False) -> Lies:
+        """An array of the shape of x."""
+        found = lies(array, name, writable)
+        if found.shape != self.shape or found.dtype != self.dtype:
+            raise ValueError(
+                f"{name} is {found.dtype} {list(found.shape)}, expected {self.dtype} {list(self.shape)}"
+            )
+        return found
+
+    def _optional(self, array: Any, name: str, writable: bool = False) -> Optional[Lies]:
+        return None if array is None else self._data(array, name, writable)
+
+    def _dense_one(self, array: Any, name: str, size: int, dtype: str, writable: bool = False) -> Optional[Lies]:
+        """An array of parameters or statistics."""
+        if array is None:
+            return None
+        found = lies(array, name, writable)
+        if found.size() != size or found.dtype != dtype or not found.dense():
+            raise ValueError(
+                f"{name} is {found.dtype} {list(found.shape)}{'' if found.dense() else ' with gaps'}, expected "
+                f"{size} elements of {dtype}, one behind the other"
+            )
+        return found
+
+    def _parameter(self, array: Any, name: str) -> Optional[Lies]:
+        return self._dense_one(array, name, self.num_parameters, self.parameter_dtype)
+
+    def _in_axes_of_x(self, plan: _core.Plan, order: list[int], values: np.ndarray) -> np.ndarray:
+        """Statistics in the order of the axes that are kept, as the caller has these."""
+        axes = [order[axis] for axis, _ in plan.kept]
+        kept: np.ndarray = values.reshape([size for _, size in plan.kept])
+        in_order: np.ndarray = kept.transpose(np.argsort(axes, kind="stable"))
+        return in_order
+
+    def _in_axes_of_plan(self, plan: _core.Plan, order: list[int], values: Any, name: str) -> np.ndarray:
+        axes = [order[axis] for axis, _ in plan.kept]
+        back = np.argsort(axes, kind="stable")
+        shape = tuple(plan.kept[place][1] for place in back)
+        given = np.asarray(values, np.float64)
+        if given.shape != shape:
+            raise ValueError(f"{name} has shape {list(given.shape)}, expected {list(shape)}")
+        result: np.ndarray = np.ascontiguousarray(given.transpose(np.argsort(back, kind="stable")))
+        return result
+
+    def forward(
+        self,
+        x: Any,
+        scale: Any = None,
+        offset: Any = None,
+        *,
+        out: Any = None,
+        residual: Any = None,
+        sum: Any = None,
+        addend: Any = None,
+        gate: Any = None,
+    ) -> Result:
+        """y = activation(scale * xhat(x + residual) + offset + addend) * gate, from the statistics of x + residual."""
+        x_lies = self._data(x, "x")
+        y = empty_like(x, x_lies) if out is None else out
+        if residual is not None and sum is None:
+            sum = empty_like(x, x_lies)
+        arrays = [
+            self._data(y, "out", writable=True),
+            self._optional(residual, "residual"),
+            self._optional(sum, "sum", writable=True) if residual is not None else None,
+            self._optional(addend, "addend"),
+            self._optional(gate, "gate"),
+        ]
+        plan, order = self._plan_for(**_strides(("y", "residual", "sum", "addend", "gate"), arrays, x=x_lies))
+        gamma, beta = self._parameter(scale, "scale"), self._parameter(offset, "offset")
+        saved = np.empty((3, self.num_statistics))
+        at = saved.ctypes.data
+        step = 8 * self.num_statistics
+        plan.forward_fused(
+            x_lies.address, _at(gamma), _at(beta), _at(arrays[0]), at, at + step, at + 2 * step,
+            *map(_at, arrays[1:]), 0,
+        )  # fmt: skip
+        mean, rstd, variance = (self._in_axes_of_x(plan, order, values) for values in saved)
+        return Result(_given(x, y, out), mean, rstd, variance, None if residual is None else _given(x, sum, None))
+
+    def inference(
+        self,
+        x: Any,
+        scale: Any = None,
+        offset: Any = None,
+        mean: Any = None,
+        variance: Any = None,
+        *,
+        out: Any = None,
+        residual: Any = None,
+        addend: Any = None,
+        gate: Any = None,
+    ) -> Any:
+        """The same from given statistics; without, where the layer has no running ones, from those of x."""
+        x_lies = self._data(x, "x")
+        y = empty_like(x, x_lies) if out is None else out
+        arrays = [
+            self._data(y, "out", writable=True),
+            self._optional(residual, "residual"),
+            self._optional(addend, "addend"),
+            self._optional(gate, "gate"),
+        ]
+        plan, order = self._plan_for(**_strides(("y", "residual", "addend", "gate"), arrays, x=x_lies))
+        count = plan.num_running or plan.num_statistics
+        dtype = "f64" if self.dtype == "f64" else "f32"
+        given = [
+            self._dense_one(mean, "mean", count, dtype),
+            self._dense_one(variance, "variance", count, dtype),
+        ]
+        if any(given) and plan.num_running == 0 and order != sorted(order):
+            raise ValueError("statistics are given for axes in another order of memory, expected a dense x")
+        gamma, beta = self._parameter(scale, "scale"), self._parameter(offset, "offset")
+        plan.inference(
+            x_lies.address, _at(gamma), _at(beta), _at(arrays[0]), _at(given[0]), _at(given[1]),
+            _at(arrays[1]), 0, _at(arrays[2]), _at(arrays[3]), 0,
+        )  # fmt: skip
+        return _given(x, y, out)
+
+    def backward(
+        self,
+        dy: Any,
+        x: Any,
+        scale: Any = None,
+        offset: Any = None,
+        *,
+        mean: Any,
+        rstd: Any,
+        y: Any = None,
+        addend: Any = None,
+        gate: Any = None,
+        fixed_statistics: bool = False,
+    ) -> Gradients:
+        """Gradients from the statistics that `forward` gave. x is the sum, where there was a residual."""
+        x_lies = self._data(x, "x")
+        dx = empty_like(x, x_lies)
+        daddend = None if addend is None else empty_like(x, x_lies)
+        dgate = None if gate is None else empty_like(x, x_lies)
+        arrays = [
+            self._data(dy, "dy"),
+            self._data(dx, "dx", writable=True),
+            self._optional(y, "y"),
+            self._optional(addend, "addend"),
+            self._optional(daddend, "daddend"),
+            self._optional(gate, "gate"),
+            self._optional(dgate, "dgate"),
+        ]
+        names = ("dy", "dx", "y", "addend", "daddend", "gate", "dgate")
+        plan, order = self._plan_for(**_strides(names, arrays, x=x_lies))
+        gamma, beta = self._parameter(scale, "scale"), self._parameter(offset, "offset")
+        dscale = None if gamma is None else empty_like(scale, gamma)
+        doffset = None if beta is None else empty_like(offset, beta)
+        saved = [self._in_axes_of_plan(plan, order, mean, "mean"), self._in_axes_of_plan(plan, order, rstd, "rstd")]
+        plan.backward(
+            x_lies.address, _at(arrays[0]), _at(gamma), _at(beta), saved[0].ctypes.data, saved[1].ctypes.data,
+            _at(arrays[1]), _at(self._parameter(dscale, "dscale")), _at(self._parameter(doffset, "doffset")),
+            *map(_at, arrays[2:]), fixed_statistics, 0,
+        )  # fmt: skip
+        return Gradients(*(None if a is None else _given(x, a, None) for a in (dx, dscale, doffset, daddend, dgate)))
+
+
+def _at(found: Optional[Lies]) -> int:
+    return 0 if found is None else found.address
+
+
+def _strides(names: Sequence[str], arrays: Sequence[Optional[Lies]], x: Lies) -> dict[str, tuple[int, ...]]:
+    strides = {name: found.strides for name, found in zip(names, arrays) if found is not None}
+    return {"x": x.strides, **strides}
+
+
+def _given(x: Any, made: Any, out: Any) -> Any:
+    return out if out is not None else as_kind_of(x, made)

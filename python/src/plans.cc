@@ -1,0 +1,255 @@
+// A normalization of arrays as they lie. Arrays come as addresses, 0 where there is none.
+#include <nanobind/nanobind.h>
+#include <nanobind/stl/map.h>
+#include <nanobind/stl/string.h>
+#include <nanobind/stl/vector.h>
+
+#include <map>
+#include <string>
+#include <vector>
+
+#include "normkit/norm/normalization.h"
+#include "python/src/module.h"
+#include "python/src/rank_exchange.h"
+#include "src/core/fail.h"
+#include "src/core/parallel.h"
+#include "src/norm/names.h"
+
+namespace normkit::python {
+
+namespace nb = nanobind;
+
+namespace {
+
+using Address = uintptr_t;
+
+template <class T = void>
+T* At(Address address) {
+  return reinterpret_cast<T*>(address);
+}
+
+Dim ToDim(char letter) {
+  switch (letter) {
+    case 'B':
+      return kB;
+    case 'T':
+      return kT;
+    case 'S':
+      return kS;
+    case 'C':
+      return kC;
+    default:
+      Fail("format: letter '{}' is unknown, expected B, T, S and C", letter);
+  }
+}
+
+// Unlike Layout::Make it lets letters stand more than once: axes that a view has put apart.
+Layout ToLayout(const std::string& labels, const std::vector<int64_t>& shape) {
+  if (labels.size() != shape.size())
+    Fail("format '{}' has {} letters, but the array has {} dimensions", labels, labels.size(),
+         shape.size());
+  std::vector<Axis> axes;
+  for (size_t i = 0; i < shape.size(); ++i) axes.push_back({ToDim(labels[i]), shape[i]});
+  return Layout(std::move(axes));
+}
+
+using StridesByName = std::map<std::string, std::vector<int64_t>>;
+
+ArrayStrides ToStrides(StridesByName given) {
+  const auto take = [&](const char* name) { return std::move(given[name]); };
+  return {.x = take("x"),
+          .y = take("y"),
+          .residual = take("residual"),
+          .sum = take("sum"),
+          .addend = take("addend"),
+          .gate = take("gate"),
+          .dy = take("dy"),
+          .dx = take("dx"),
+          .daddend = take("daddend"),
+          .dgate = take("dgate")};
+}
+
+// What a plan is made of beside the arrays.
+struct PlanOptions {
+  double epsilon = 1e-5;
+  int64_t num_groups = 0;
+  std::string operation_dimension = {};
+  std::string parameter_axes = {};   // "": those of the spec
+  std::string parameter_dtype = {};  // "": that of the dtype
+  bool scale_plus_one = false;
+  std::string activation = "none";
+  double negative_slope = 0.01, activation_alpha = 1;
+};
+
+class NormPlan {
+ public:
+  NormPlan(const std::string& layer, const std::string& labels, const std::vector<int64_t>& shape,
+           const std::string& dtype, StridesByName strides, const PlanOptions& options,
+           PythonReducer* reducer)
+      : op_(Make(layer, ToLayout(labels, shape), ParseDType(dtype), std::move(strides), options,
+                 reducer)) {}
+
+  const Normalization& op() const { return op_; }
+
+  void Forward(Address x, Address gamma, Address beta, Address y, Address mean, Address rstd,
+               Address variance, int threads) const {
+    ForwardFused(x, gamma, beta, y, mean, rstd, variance, 0, 0, 0, 0, threads);
+  }
+
+  void ForwardFused(Address x, Address gamma, Address beta, Address y, Address mean, Address rstd,
+                    Address variance, Address residual, Address sum, Address addend, Address gate,
+                    int threads) const {
+    const nb::gil_scoped_release unlocked;
+    const WithThreads with(threads);
+    op_.ForwardTraining({.x = At(x),
+                         .gamma = At(gamma),
+                         .beta = At(beta),
+                         .y = At(y),
+                         .saved = {At<double>(mean), At<double>(rstd), At<double>(variance)},
+                         .residual = At(residual),
+                         .sum = At(sum),
+                         .addend = At(addend),
+                         .gate = At(gate)});
+  }
+
+  void Inference(Address x, Address gamma, Address beta, Address y, Address mean, Address variance,
+                 Address residual, Address sum, Address addend, Address gate, int threads) const {
+    const nb::gil_scoped_release unlocked;
+    const WithThreads with(threads);
+    op_.ForwardInference({.x = At(x),
+                          .gamma = At(gamma),
+                          .beta = At(beta),
+                          .y = At(y),
+                          .residual = At(residual),
+                          .sum = At(sum),
+                          .addend = At(addend),
+                          .gate = At(gate)},
+                         At(mean), At(variance));
+  }
+
+  void Backward(Address x, Address dy, Address gamma, Address beta, Address mean, Address rstd,
+                Address dx, Address dgamma, Address dbeta, Address y, Address addend,
+                Address daddend, Address gate, Address dgate, bool fixed_statistics,
+                int threads) const {
+    const nb::gil_scoped_release unlocked;
+    const WithThreads with(threads);
+    op_.Backward({.x = At(x),
+                  .dy = At(dy),
+                  .gamma = At(gamma),
+                  .beta = At(beta),
+                  .mean = At<double>(mean),
+                  .rstd = At<double>(rstd),
+                  .dx = At(dx),
+                  .dgamma = At(dgamma),
+                  .dbeta = At(dbeta),
+                  .y = At(y),
+                  .addend = At(addend),
+                  .daddend = At(daddend),
+                  .gate = At(gate),
+                  .dgate = At(dgate),
+                  .fixed_statistics = fixed_statistics});
+  }
+
+  // (axis, size) of what statistics are kept for, in their order. Groups are those of the axis of
+  // the channels.
+  nb::list Kept() const {
+    nb::list kept;
+    int axis = -1;
+    bool split = false;
+    for (const Axis& of : op_.layout().axes()) {
+      if (!split) ++axis;
+      split = of.label == kG;
+      if (!(op_.spec().reduce & of.label)) kept.append(nb::make_tuple(axis, of.size));
+    }
+    return kept;
+  }
+
+  std::string Describe(const std::string& pass) const {
+    for (const NormPass known : {NormPass::kForward, NormPass::kInference, NormPass::kBackward})
+      if (Name(known) == pass) return op_.Describe(known);
+    Fail("describe: pass '{}' is unknown, expected forward, inference or backward", pass);
+  }
+
+ private:
+  static Normalization Make(const std::string& layer, const Layout& layout, DType dtype,
+                            StridesByName strides, const PlanOptions& given, Reducer* reducer) {
+    NormOptions options{.epsilon = given.epsilon,
+                        .num_groups = given.num_groups,
+                        .scale_plus_one = given.scale_plus_one,
+                        .activation = ParseNamed<Activation>(given.activation),
+                        .negative_slope = given.negative_slope,
+                        .activation_alpha = given.activation_alpha,
+                        .reducer = reducer,
+                        .strides = ToStrides(std::move(strides))};
+    if (!given.parameter_axes.empty()) options.parameter_axes = ParseAxes(given.parameter_axes);
+    if (!given.parameter_dtype.empty()) options.parameter_dtype = ParseDType(given.parameter_dtype);
+    const NormSpec& spec =
+        layer == "layer" && !given.operation_dimension.empty()
+            ? LayerNormSpec(ParseOperationDimension(given.operation_dimension), layout)
+            : FindNormSpec(layer);
+    return Normalization(spec, layout, dtype, options);
+  }
+
+  Normalization op_;
+};
+
+template <class T>
+void Update(int64_t channels, Address mean, Address variance, int64_t count, double mean_decay,
+            double variance_decay, RunningDivisor divisor, Address running_mean,
+            Address running_variance) {
+  const auto n = static_cast<size_t>(channels);
+  UpdateRunning<T>({At<double>(mean), n}, {At<double>(variance), n}, count, mean_decay,
+                   variance_decay, divisor, {At<T>(running_mean), n}, {At<T>(running_variance), n});
+}
+
+void UpdateByDType(const std::string& dtype, int64_t channels, Address mean, Address variance,
+                   int64_t count, double mean_decay, double variance_decay, bool minus_one,
+                   Address running_mean, Address running_variance) {
+  const auto divisor = minus_one ? RunningDivisor::kCountMinusOne : RunningDivisor::kCount;
+  const auto update = dtype == "f64" ? Update<double> : Update<float>;
+  if (dtype != "f64" && dtype != "f32")
+    Fail("running statistics are {}, expected f32 or f64", dtype);
+  update(channels, mean, variance, count, mean_decay, variance_decay, divisor, running_mean,
+         running_variance);
+}
+
+void AddOptions(nb::module_& m) {
+  nb::class_<PlanOptions>(m, "PlanOptions")
+      .def(nb::init<>())
+      .def_rw("epsilon", &PlanOptions::epsilon)
+      .def_rw("num_groups", &PlanOptions::num_groups)
+      .def_rw("operation_dimension", &PlanOptions::operation_dimension)
+      .def_rw("parameter_axes", &PlanOptions::parameter_axes)
+      .def_rw("parameter_dtype", &PlanOptions::parameter_dtype)
+      .def_rw("scale_plus_one", &PlanOptions::scale_plus_one)
+      .def_rw("activation", &PlanOptions::activation)
+      .def_rw("negative_slope", &PlanOptions::negative_slope)
+      .def_rw("activation_alpha", &PlanOptions::activation_alpha);
+}
+
+}  // namespace
+
+void AddPlans(nb::module_& m) {
+  AddOptions(m);
+  nb::class_<PythonReducer>(m, "Reducer")
+      .def(nb::init<nb::callable, int, int>())
+      .def_prop_ro("count", &PythonReducer::count);
+  nb::class_<NormPlan>(m, "Plan")
+      .def(nb::init<const std::string&, const std::string&, const std::vector<int64_t>&,
+                    const std::string&, StridesByName, const PlanOptions&, PythonReducer*>(),
+           nb::arg(), nb::arg(), nb::arg(), nb::arg(), nb::arg(), nb::arg(),
+           nb::arg("reducer").none() = nb::none(), nb::keep_alive<1, 8>())
+      .def("forward", &NormPlan::Forward)
+      .def("forward_fused", &NormPlan::ForwardFused)
+      .def("inference", &NormPlan::Inference)
+      .def("backward", &NormPlan::Backward)
+      .def("describe", &NormPlan::Describe)
+      .def_prop_ro("kept", &NormPlan::Kept)
+      .def_prop_ro("num_statistics", [](const NormPlan& p) { return p.op().num_statistics(); })
+      .def_prop_ro("num_parameters", [](const NormPlan& p) { return p.op().num_parameters(); })
+      .def_prop_ro("num_running", [](const NormPlan& p) { return p.op().num_running(); })
+      .def_prop_ro("reduced_count", [](const NormPlan& p) { return p.op().reduced_count(); });
+  m.def("update_running", &UpdateByDType);
+}
+
+}  // namespace normkit::python

@@ -1,0 +1,32 @@
+// A reducer whose ranks can give each other what they have.
+#pragma once
+
+#include <algorithm>
+#include <span>
+#include <vector>
+
+#include "normkit/core/reducer.h"
+
+namespace normkit {
+
+// Merge and Sum from Gather, in rank order.
+class GatheringReducer : public Reducer {
+ public:
+  void Merge(std::span<Moments> moments) override {
+    Join(moments, [](Moments& into, const Moments& other) { into.Merge(other); });
+  }
+  void Sum(std::span<double> values) override {
+    Join(values, [](double& into, double other) { into += other; });
+  }
+
+ private:
+  template <class T, class Combine>
+  void Join(std::span<T> values, const Combine& combine) {
+    std::vector<T> all(values.size() * static_cast<size_t>(ranks()));
+    Gather(std::as_bytes(values), std::as_writable_bytes(std::span(all)));
+    std::copy_n(all.begin(), values.size(), values.begin());
+    for (size_t i = values.size(); i < all.size(); ++i) combine(values[i % values.size()], all[i]);
+  }
+};
+
+}  // namespace normkit
