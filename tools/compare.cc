@@ -67,6 +67,8 @@ std::vector<PlannedRun> Plan(const CompareArgs& args, const Split& data) {
         o.seed += static_cast<uint64_t>(seed);
         if (args.scale_learn_rate) o.initial_learn_rate *= static_cast<double>(batch_size) / first;
         o.validation_data = data.second;
+        o.output_network = OutputNetwork::kLast;  // the best of many looks flatters all of them
+        o.verbose = Verbose::kOff;
         run.iterations = o.max_epochs * IterationsPerEpoch(data.first->size(), batch_size);
         o.validation_frequency = (run.iterations + args.checkpoints - 1) / args.checkpoints;
         runs.push_back(std::move(run));
@@ -262,7 +264,8 @@ void AddCompare(const Command& app) {
   AddNetworkOption(command, args->network);
   AddTrainingOptions(command, args->options,
                      {"mini_batch_size", "validation_frequency", "validation_patience",
-                      "verbose_frequency", "checkpoint_frequency"});
+                      "objective_metric", "output_network", "verbose", "verbose_frequency",
+                      "checkpoint_frequency", "checkpoint_frequency_unit"});
   AddText(command, "--output", args->output, "DIR",
           "Folder for compare.html, compare.csv and final.csv");
   AddOverwriteFlag(command, args->overwrite);

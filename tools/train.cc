@@ -25,11 +25,11 @@
 #include "src/report/progress.h"
 #include "src/train/needs.h"
 #include "src/train/option_table.h"
+#include "src/train/progress_table.h"
 #include "tools/commands.h"
 #include "tools/interrupt.h"
 #include "tools/json_text.h"
 #include "tools/layer_table.h"
-#include "tools/progress_table.h"
 #include "tools/train_files.h"
 #include "tools/training_options.h"
 
@@ -212,7 +212,7 @@ class Reporter {
       : table_(!data.first->classes().empty(), data.second != nullptr),
         summary_(data.summary),
         interrupt_(interrupt),
-        quiet_(args.json),
+        quiet_(args.json || args.options.verbose == Verbose::kOff),
         epochs_(args.options.max_epochs),
         line_(args.options.max_epochs *
               IterationsPerEpoch(data.first->size(), args.options.mini_batch_size)) {}
@@ -254,6 +254,7 @@ TrainingResult Train(const TrainArgs& args, const TrainingData& data, const Grap
   Reporter reporter(args, data, interrupt);
   TrainingOptions options = args.options;
   options.stop = &interrupt.flag();
+  options.verbose = Verbose::kOff;  // it is the program that shows it, beside its line of progress
   options.on_row = [&](const ProgressRow& row) { reporter.OnRow(row); };
   options.on_iteration = [&](const ProgressRow& row) { reporter.OnIteration(row); };
   return TrainNetwork(data.first, graph, options);
@@ -313,8 +314,10 @@ std::map<std::string, std::string> Facts(const TrainArgs& args, const Split& dat
 void CheckSizes(const TrainArgs& args, const TrainingData& data, const Graph& graph,
                 const FreeMemory& free) {
   CheckModelBytes(ParameterBytes(graph));
+  TrainingOptions options = args.options;
+  options.validation_data = data.second;
   MemoryNeeds needs =
-      TrainingNeeds(graph, args.options, data.first->size(), data.second ? data.second->size() : 0);
+      TrainingNeeds(graph, options, data.first->size(), data.second ? data.second->size() : 0);
   needs.Add("the data", static_cast<double>(data.bytes));
   needs.Check(fmt::format("training on '{}'", data.first->Description()), kTakesLess, free);
 }
@@ -326,7 +329,9 @@ void CheckCanSave(const TrainFiles& files, const TrainArgs& args, const Split& d
   untrained.facts["training-data"] = OneLine(data.first->Description());
   if (data.second) untrained.facts["validation-data"] = OneLine(data.second->Description());
   constexpr int64_t kMost = 1 << 20;  // epochs; nobody waits for more
-  files.CheckCanSave(untrained, args.options.solver,
+  TrainingOptions options = args.options;
+  options.validation_data = data.second;
+  files.CheckCanSave(untrained, options,
                      std::min(args.options.max_epochs, kMost) *
                          IterationsPerEpoch(data.first->size(), args.options.mini_batch_size));
 }

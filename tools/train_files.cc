@@ -87,10 +87,11 @@ void TrainFiles::CheckOthers(bool continues, bool overwrite) const {
 std::string TrainFiles::model() const { return folder_ / kModel; }
 std::string TrainFiles::checkpoint() const { return folder_ / checkpoint_; }
 
-void TrainFiles::CheckCanSave(const Network& untrained, Solver solver, int64_t iterations) const {
+void TrainFiles::CheckCanSave(const Network& untrained, const TrainingOptions& options,
+                              int64_t iterations) const {
   const int64_t rows = std::min(iterations, kMostRows);
   const uint64_t model_bytes = OnnxBytes(untrained).size();
-  const uint64_t checkpoint_bytes = CheckpointBytes(untrained.parameters, solver, rows);
+  const uint64_t checkpoint_bytes = CheckpointBytes(untrained.parameters, options, rows);
   const auto classes = static_cast<uint64_t>(untrained.classes.size());
   // While one checkpoint is written the last one stands beside it.
   folder_.CheckCanTake({{kModel, model_bytes + kFacts},

@@ -26,7 +26,8 @@ class TrainFiles {
 
   // Throws Error where a network like this one cannot be saved: a name that cannot stand in a file,
   // a limit of the format, no room on the disk. `iterations`: of the whole training.
-  void CheckCanSave(const Network& untrained, Solver solver, int64_t iterations) const;
+  void CheckCanSave(const Network& untrained, const TrainingOptions& options,
+                    int64_t iterations) const;
 
   void Save(const TrainingResult& result, const TrainingOptions& options,
             const ReportFacts& facts) const;

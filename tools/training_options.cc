@@ -36,6 +36,7 @@ TrainingOptions DefaultTrainingOptions() {
   options.initial_learn_rate = 0.003;
   options.learn_rate_schedule = Schedule::kCosine;
   options.shuffle = Shuffle::kEveryEpoch;
+  options.verbose = Verbose::kOn;
   return options;
 }
 

@@ -6,8 +6,8 @@
 
 #include "normkit/core/threads.h"
 #include "normkit/graph/executor.h"
+#include "normkit/nn/loss.h"
 #include "normkit/nn/networks.h"
-#include "src/nn/loss.h"
 
 namespace normkit {
 namespace {

@@ -8,7 +8,6 @@
 #include "src/core/fail.h"
 #include "src/core/memory_needs.h"
 #include "src/stylize/pixels.h"
-#include "src/train/schedule.h"
 
 namespace normkit {
 namespace {
@@ -123,7 +122,7 @@ void StyleTrainer::RunStep() {
         losses.loss, step, options_.learn_rate);
   executor_.Backward(parameters_, {&kOnly, 1}, graph_.output(), run, gradients_);
   if (only_last_) KeepToLastStyle();
-  optimizer_.Step(parameters_, gradients_, LearnRate(SolverOptions(), 1, step, options_.steps));
+  optimizer_.Step(parameters_, gradients_, LearnRate(SolverOptions(), step, options_.steps));
   history_.push_back({step, Seconds(), losses});
 }
 

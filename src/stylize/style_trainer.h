@@ -10,11 +10,11 @@
 #include <vector>
 
 #include "normkit/graph/executor.h"
+#include "normkit/train/optimizer.h"
 #include "src/stylize/content_pictures.h"
 #include "src/stylize/style_loss.h"
 #include "src/stylize/style_network.h"
 #include "src/train/checkpoint.h"
-#include "src/train/optimizer.h"
 
 namespace normkit {
 

@@ -20,8 +20,9 @@ using Arrays = std::map<std::string, NpyArray>;
 using nlohmann::json;
 
 constexpr const char* kFormat = "normkit checkpoint";
-constexpr int64_t kVersion = 3;
-constexpr int64_t kColumns = 9;                                            // of the history
+constexpr int64_t kVersion = 4;
+constexpr int64_t kColumns = 10;  // of the history
+constexpr const char* kBest = "best";
 constexpr const char *kData = "data-", *kValidation = "validation-data-";  // before names
 
 std::array<double, kColumns> ToColumns(const ProgressRow& row) {
@@ -33,7 +34,8 @@ std::array<double, kColumns> ToColumns(const ProgressRow& row) {
           row.has_validation ? 1.0 : 0.0,
           row.validation_accuracy,
           row.validation_loss,
-          row.learn_rate};
+          row.learn_rate,
+          row.validation_metric};
 }
 
 ProgressRow FromColumns(const std::array<double, kColumns>& columns) {
@@ -45,7 +47,8 @@ ProgressRow FromColumns(const std::array<double, kColumns>& columns) {
           .has_validation = columns[5] != 0,
           .validation_accuracy = columns[6],
           .validation_loss = columns[7],
-          .learn_rate = columns[8]};
+          .learn_rate = columns[8],
+          .validation_metric = columns[9]};
 }
 
 NpyArray HistoryArray(const std::vector<ProgressRow>& history) {
@@ -152,6 +155,11 @@ class Reader {
     if (!bad.empty()) Damaged("{} of {}", kind, bad);
   }
 
+  bool Has(const std::string& kind, const Parameters& parameters) const {
+    const std::vector<Parameter>& list = parameters.list();
+    return !list.empty() && arrays_.contains(kind + "/" + list[0].name);
+  }
+
   RunState State() const {
     const NpyArray& array = Get("history");
     if (array.descr != "<f8" || array.shape.size() != 2 || array.shape[1] != kColumns)
@@ -230,14 +238,16 @@ void WriteCheckpoint(const std::string& path, const RunIdentity& identity,
   std::memcpy(bytes.data.data(), text.data(), text.size());
   arrays["history"] = HistoryArray(state.history);
   AddArrays("parameters", parameters, parameters.values(), arrays);
+  if (state.best) AddArrays(kBest, *state.best, state.best->values(), arrays);
   for (const auto& [kind, arena] : optimizer.State()) AddArrays(kind, parameters, arena, arrays);
   WriteNpz(path, arrays);
 }
 
-uint64_t CheckpointBytes(const Parameters& parameters, Solver solver, int64_t iterations) {
+uint64_t CheckpointBytes(const Parameters& parameters, const TrainingOptions& options,
+                         int64_t iterations) {
   constexpr uint64_t kHeaders = 512;       // of a member, in the file and in its directory
   constexpr uint64_t kMetadata = 1 << 16;  // options and layers
-  const uint64_t arrays = solver == Solver::kAdam ? 3 : 2;  // the parameters, the solver's state
+  const auto arrays = static_cast<uint64_t>(1 + SolverStates(options.solver) + KeepsBest(options));
   uint64_t bytes = kMetadata + static_cast<uint64_t>(iterations) * kColumns * sizeof(double);
   for (const Parameter& p : parameters.list())
     bytes +=
@@ -253,6 +263,10 @@ RunState ReadCheckpoint(const std::string& path, const RunIdentity& identity, co
   for (const auto& [kind, arena] : optimizer.State())
     reader.FillArrays(kind, graph, parameters, arena);
   RunState state = reader.State();
+  if (reader.Has(kBest, parameters)) {
+    state.best.emplace(graph);
+    reader.FillArrays(kBest, graph, *state.best, state.best->values());
+  }
   optimizer.set_steps(state.iteration());
   return state;
 }

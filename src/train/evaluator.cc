@@ -6,27 +6,60 @@
 #include "src/core/fail.h"
 #include "src/data/identity.h"
 #include "src/train/batches.h"
+#include "src/train/metrics.h"
 
 namespace normkit {
 
-Evaluator::Evaluator(const Graph& graph, DataPtr data, Loss loss, int64_t batch_size)
-    : data_(std::move(data)),
-      objective_(graph, *data_, loss),
+Evaluator::Evaluator(const Graph& graph, DataPtr data, const ObjectiveOptions& objective,
+                     int64_t batch_size)
+    : graph_(&graph),
+      data_(std::move(data)),
+      objective_(graph, *data_, objective),
       batch_size_(batch_size),
       executor_(graph) {
   if (data_->size() == 0) Fail("evaluating '{}': has no observations", data_->Description());
 }
 
-Score Evaluator::Run(const Parameters& parameters, std::vector<int64_t>* predicted) {
+namespace {
+template <class T>
+void Append(std::vector<T>& to, std::span<const T> values) {
+  to.insert(to.end(), values.begin(), values.end());
+}
+}  // namespace
+
+Score Evaluator::Run(const Parameters& parameters, Predictions* predictions) {
   const std::vector<int64_t> order = EpochOrder(data_->size(), Shuffle::kNever, 0, 1);
   const std::vector<int64_t> sizes = BatchSizes(data_->size(), batch_size_, Single::kJoin);
   Score score;
+  if (predictions) *predictions = {.width = graph_->layout(graph_->output()).size()};
   for (const std::span<const int64_t> indices : Cut(order, sizes)) {
     const Batch& batch = reader_.Read(*data_, indices, {.whole = std::ssize(indices)}, executor_);
-    executor_.Forward(parameters, {});
-    score.Add(objective_.Evaluate(executor_, batch, nullptr, {}, predicted));
+    const std::span<const float> outputs = executor_.Forward(parameters, {});
+    score.Add(objective_.Evaluate(executor_, batch, nullptr, {},
+                                  predictions ? &predictions->predicted : nullptr));
+    if (!predictions) continue;
+    Append<float>(predictions->outputs, outputs);
+    Append<int64_t>(predictions->labels, batch.labels);
+    Append<float>(predictions->targets, batch.targets);
   }
   return score;
+}
+
+double Evaluator::MetricOf(const TrainingOptions& options, const Score& score,
+                           const Predictions& predictions) const {
+  if (options.metric_function) return options.metric_function(predictions);
+  const Metric metric = options.objective_metric;
+  if (metric == Metric::kLoss) return score.mean_loss();
+  const bool targets = score.target_values > 0;
+  const bool labels = metric == Metric::kFScore || metric == Metric::kAuc;
+  if ((metric == Metric::kRmse) != targets || (labels && predictions.labels.empty()))
+    Fail("validating on '{}': the objective metric {}, expected one of {}", data_->Description(),
+         Name(metric), targets ? "targets, loss or rmse" : "such labels, loss or accuracy");
+  if (metric == Metric::kFScore)
+    return FScore(predictions.labels, predictions.predicted, predictions.width);
+  if (metric == Metric::kAuc)
+    return AreaUnderCurve(predictions.labels, predictions.outputs, predictions.width);
+  return score.accuracy();
 }
 
 // The observation that an answer is of.
@@ -69,22 +102,25 @@ Evaluation Evaluate(const Network& network, const DataPtr& data, int64_t mini_ba
     Fail("evaluating '{}': mini_batch_size is {}, expected 1 or more", data->Description(),
          mini_batch_size);
   CheckClasses(network, *data);
-  Evaluator evaluator(network.graph, data, loss, mini_batch_size);
+  Evaluator evaluator(network.graph, data, {.loss = loss}, mini_batch_size);
   Evaluation evaluation;
-  const Score score = evaluator.Run(network.parameters, &evaluation.predicted);
+  Predictions predictions;
+  const Score score = evaluator.Run(network.parameters, &predictions);
   if (const std::string bad = evaluator.BadOutput(score); !bad.empty()) Fail("{}", bad);
   evaluation.accuracy = score.accuracy();
   evaluation.loss = score.mean_loss();
+  evaluation.predicted = std::move(predictions.predicted);
   const size_t classes = data->classes().size();
-  evaluation.confusion.assign(classes, std::vector<int64_t>(classes));
-  std::vector<int64_t> labels;
-  auto predicted = evaluation.predicted.begin();
-  for (int64_t i = 0; classes > 0 && i < data->size(); ++i) {
-    labels.resize(static_cast<size_t>(data->Answers(i)));
-    data->ReadLabels(i, labels);
-    for (const int64_t label : labels)
-      ++evaluation.confusion[static_cast<size_t>(label)][static_cast<size_t>(*predicted++)];
+  if (classes > 0) {
+    evaluation.f_score =
+        FScore(predictions.labels, evaluation.predicted, static_cast<int64_t>(classes));
+    evaluation.area_under_curve =
+        AreaUnderCurve(predictions.labels, predictions.outputs, static_cast<int64_t>(classes));
   }
+  evaluation.confusion.assign(classes, std::vector<int64_t>(classes));
+  for (size_t i = 0; classes > 0 && i < predictions.labels.size(); ++i)
+    ++evaluation.confusion[static_cast<size_t>(predictions.labels[i])]
+                          [static_cast<size_t>(evaluation.predicted[i])];
   return evaluation;
 }
 

@@ -16,10 +16,17 @@ namespace normkit {
 // Keeps the executors between calls.
 class Evaluator {
  public:
-  Evaluator(const Graph& graph, DataPtr data, Loss loss, int64_t batch_size);
+  Evaluator(const Graph& graph, DataPtr data, const ObjectiveOptions& objective,
+            int64_t batch_size);
 
-  // Predicts all of the data with the trained statistics; predicted as in Objective::Evaluate.
-  Score Run(const Parameters& parameters, std::vector<int64_t>* predicted = nullptr);
+  // Predicts all of the data with the trained statistics. `predictions`, if not null, gets what the
+  // network gives, and what is right.
+  Score Run(const Parameters& parameters, Predictions* predictions = nullptr);
+
+  // The objective metric of `options`, of a run and its predictions (which loss and accuracy do not
+  // need). Throws Error where it is none of such data.
+  double MetricOf(const TrainingOptions& options, const Score& score,
+                  const Predictions& predictions) const;
 
   // "evaluating 'DATA': what the network gives for OBSERVATION is not finite: ..."; "" where all
   // is.
@@ -28,6 +35,7 @@ class Evaluator {
  private:
   int64_t ObservationOf(int64_t answer) const;
 
+  const Graph* graph_;
   DataPtr data_;
   Objective objective_;
   int64_t batch_size_;

@@ -9,6 +9,7 @@
 #include "normkit/graph/executor.h"
 #include "src/graph/memory.h"
 #include "src/train/batches.h"
+#include "src/train/option_table.h"
 
 namespace normkit {
 namespace {
@@ -56,7 +57,7 @@ std::string OfMiniBatch(const char* what, const std::vector<int64_t>& sizes) {
 MemoryNeeds TrainingNeeds(const Graph& graph, const TrainingOptions& options,
                           const Observations& training, const Observations& validating) {
   const TrainingOptions o = Resolve(options);
-  const double parameters = ParameterBytes(graph), states = o.solver == Solver::kAdam ? 2 : 1;
+  const double parameters = ParameterBytes(graph), states = SolverStates(o.solver) + KeepsBest(o);
   MemoryNeeds needs;
   needs.Add("the program itself", kProgram);
   needs.Add("parameters, their gradients and the solver's state", (2 + states) * parameters);

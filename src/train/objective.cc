@@ -4,17 +4,19 @@
 #include <array>
 #include <cmath>
 
+#include "normkit/nn/loss.h"
 #include "src/core/batch_tree.h"
 #include "src/core/fail.h"
 #include "src/core/finite.h"
-#include "src/nn/loss.h"
 
 namespace normkit {
 
 void Score::Add(const Score& other) {
-  if (first_bad < 0 && other.first_bad >= 0) first_bad = count + other.first_bad;
+  if (first_bad < 0 && other.first_bad >= 0) first_bad = answers + other.first_bad;
+  answers += other.answers;
   count += other.count;
   loss += other.loss;
+  told += other.told;
   correct += other.correct;
   squared_error += other.squared_error;
   target_values += other.target_values;
@@ -22,11 +24,39 @@ void Score::Add(const Score& other) {
 
 double Score::accuracy() const {
   if (target_values > 0) return std::sqrt(squared_error / static_cast<double>(target_values));
-  return 100 * static_cast<double>(correct) / static_cast<double>(count);
+  return 100 * static_cast<double>(correct) / static_cast<double>(told);
 }
 
-Objective::Objective(const Graph& graph, const DataSource& data, Loss loss)
-    : classification_(data.target_size() == 0), from_(graph.output()) {
+ObjectiveOptions ObjectiveOptions::Training(const TrainingOptions& options) {
+  ObjectiveOptions objective = Validating(options);
+  objective.class_weights = options.class_weights;
+  objective.label_smoothing = options.label_smoothing;
+  return objective;
+}
+
+ObjectiveOptions ObjectiveOptions::Validating(const TrainingOptions& options) {
+  return {.loss = options.loss,
+          .huber_transition = options.huber_transition,
+          .function = options.loss_function};
+}
+
+Objective::Objective(const Graph& graph, const DataSource& data, const ObjectiveOptions& options)
+    : options_(options), classification_(data.target_size() == 0), from_(graph.output()) {
+  const LayerRecord& last = graph.layers().back();
+  const bool softmax = last.layer->type() == "softmax";
+  Loss& loss = options_.loss;
+  if (loss == Loss::kAuto) loss = softmax ? Loss::kCrossEntropy : Loss::kMeanSquaredError;
+  const bool of_classes = loss == Loss::kCrossEntropy || loss == Loss::kDice;
+  width_ = graph.layout(from_).size();
+  if (classification_ || (of_classes && !options_.function))
+    classes_ = classification_ ? std::ssize(data.classes()) : graph.layout(from_).channels();
+  if (!classification_ && classes_ > 0) pixels_ = data.target_size();
+  CheckFit(graph, data, softmax);
+  if (of_classes && !options_.function) from_ = last.inputs.front();
+  TakeWeights(data, options_.class_weights);
+}
+
+void Objective::CheckFit(const Graph& graph, const DataSource& data, bool softmax) const {
   const Layout input = graph.input_layout();
   if (input != data.layout())
     Fail("data '{}': observations are {}, expected {} (what the network's input layer takes)",
@@ -37,75 +67,143 @@ Objective::Objective(const Graph& graph, const DataSource& data, Loss loss)
          data.Description(), classification_ ? "class" : "target",
          data.answers_each_row() ? "row" : "observation",
          data.answers_each_row() ? "observation" : "row", output.ToString());
-  const LayerRecord& last = graph.layers().back();
-  const bool softmax = last.layer->type() == "softmax";
-  if (loss == Loss::kAuto) loss = softmax ? Loss::kCrossEntropy : Loss::kMeanSquaredError;
-  const bool cross_entropy = loss == Loss::kCrossEntropy;
-  if (cross_entropy != classification_)
-    Fail("data '{}': {}, expected {} (the loss is {})", data.Description(),
-         classification_ ? "classes to tell apart" : "targets to predict",
-         cross_entropy ? "classes" : "targets", Name(loss));
-  if (cross_entropy && !softmax)
-    Fail("loss cross-entropy: the network ends in {} '{}', expected softmax", last.layer->type(),
-         last.layer->name());
-  if (cross_entropy) from_ = last.inputs.front();
-  width_ = graph.layout(from_).size();
-  const auto expected =
-      classification_ ? static_cast<int64_t>(data.classes().size()) : data.target_size();
+  const bool of_classes = options_.loss == Loss::kCrossEntropy || options_.loss == Loss::kDice;
+  if (!options_.function) {
+    // Of targets and cross-entropy: class numbers of pixels, where there are as many of them.
+    const bool of_pixels = of_classes && width_ == pixels_ * classes_ && pixels_ > 1;
+    if (of_classes != classification_ && !of_pixels)
+      Fail("data '{}': {}, expected {} (the loss is {})", data.Description(),
+           classification_ ? "classes to tell apart" : "targets to predict",
+           of_classes ? "classes" : "targets", Name(options_.loss));
+    if (of_classes && !softmax)
+      Fail("loss {}: the network ends in {} '{}', expected softmax", Name(options_.loss),
+           graph.layers().back().layer->type(), graph.layers().back().layer->name());
+  }
+  const int64_t expected = classes_ > 0 ? pixels_ * classes_ : data.target_size();
   if (width_ != expected)
     Fail("data '{}': {} {}, expected {} (what the network gives)", data.Description(), expected,
          classification_ ? "classes" : "target values", width_);
 }
 
+void Objective::TakeWeights(const DataSource& data, const ClassWeights& weights) {
+  const bool any = weights.balanced || !weights.values.empty();
+  if (!any && options_.label_smoothing == 0) return;
+  if (options_.loss != Loss::kCrossEntropy || options_.function)
+    Fail("training on '{}': {} with the loss {}, expected cross-entropy", data.Description(),
+         any ? "class weights" : "label smoothing",
+         options_.function ? "of a function" : Name(options_.loss));
+  weights_ = weights.values;
+  if (!weights_.empty() && std::ssize(weights_) != classes_)
+    Fail("training on '{}': {} class weights, expected {} (classes)", data.Description(),
+         weights_.size(), classes_);
+  for (const double weight : weights_)
+    if (!(weight > 0) || !std::isfinite(weight))
+      Fail("training on '{}': a class weight is {}, expected a finite number above 0",
+           data.Description(), weight);
+  if (!weights.balanced) return;
+  if (!classification_)
+    Fail("training on '{}': balanced class weights for pixels, expected a weight for each class",
+         data.Description());
+  std::vector<int64_t> counts(static_cast<size_t>(classes_)), labels;
+  int64_t all = 0;
+  for (int64_t i = 0; i < data.size(); ++i) {
+    labels.resize(static_cast<size_t>(data.Answers(i)));
+    data.ReadLabels(i, labels);
+    for (const int64_t label : labels) ++counts[static_cast<size_t>(label)], ++all;
+  }
+  weights_.clear();
+  for (const int64_t count : counts)  // of a class that does not occur nothing comes
+    weights_.push_back(count == 0 ? 1
+                                  : static_cast<double>(all) / static_cast<double>(classes_) /
+                                        static_cast<double>(count));
+}
+
 Score Objective::Evaluate(const Executor& executor, const Batch& batch, Reducer* reducer,
                           std::span<float> doutput, std::vector<int64_t>* predicted) const {
   const LeafCut cut(executor.part(from_).rows(), executor.part(from_));
-  const std::span<const float> output = executor.value(from_);
   std::array<Score, BatchPart::kLeaves> scores;
   LeafArrays<Score> leaves{};
   std::ranges::fill(doutput, 0.f);  // of a rank without observations
+  std::vector<int64_t> of_pixels;
+  if (!classification_ && classes_ > 0)
+    for (const float target : batch.targets) of_pixels.push_back(std::llround(target));
+  const std::span<const int64_t> labels = of_pixels.empty() ? batch.labels : of_pixels;
   for (int64_t i = 0; i < cut.count(); ++i) {
     const auto leaf = static_cast<size_t>(cut.leaf(i));
-    const auto of_leaf = [&](auto values) {
+    const auto of_leaf = [&](auto values, int64_t each) {
+      const int64_t begin = cut.begin(i) * each, size = cut.length(i) * each;
       return values.empty() ? values
-                            : values.subspan(static_cast<size_t>(cut.begin(i) * width_),
-                                             static_cast<size_t>(cut.length(i) * width_));
+                            : values.subspan(static_cast<size_t>(begin), static_cast<size_t>(size));
     };
-    scores[leaf] = ScoreOf(of_leaf(output), batch, cut.begin(i), cut.part().whole, of_leaf(doutput),
-                           predicted);
+    scores[leaf] = ScoreOf(
+        {.output = of_leaf(executor.value(from_), width_),
+         .labels = of_leaf(labels, pixels_),
+         .targets = of_leaf(std::span<const float>(batch.targets), classes_ > 0 ? pixels_ : width_),
+         .whole = cut.part().whole,
+         .doutput = of_leaf(doutput, width_)},
+        predicted);
     leaves[leaf] = &scores[leaf];
   }
   return *JoinLeaves(leaves, cut.part(), reducer, 1,
                      [](Score* into, const Score* from, int64_t) { into->Add(*from); });
 }
 
-// Of answers in a row, of which `first` is the first.
-Score Objective::ScoreOf(std::span<const float> output, const Batch& batch, int64_t first,
-                         int64_t whole, std::span<float> doutput,
-                         std::vector<int64_t>* predicted) const {
+double Objective::OwnLoss(const Piece& piece) const {
+  const double sum = options_.function(
+      {.outputs = piece.output, .labels = piece.labels, .targets = piece.targets, .width = width_},
+      piece.doutput);
+  for (float& value : piece.doutput) value /= static_cast<float>(piece.whole);
+  return sum;
+}
+
+double Objective::ErrorOf(const Piece& piece) const {
+  switch (options_.loss) {
+    case Loss::kMeanAbsoluteError:
+      return AbsoluteErrorSum(piece.output, piece.targets, piece.whole, piece.doutput);
+    case Loss::kHuber:
+      return HuberErrorSum(piece.output, piece.targets, options_.huber_transition, piece.whole,
+                           piece.doutput);
+    default:
+      return HalfSquaredErrorSum(piece.output, piece.targets, piece.whole, piece.doutput);
+  }
+}
+
+Score Objective::ScoreOf(const Piece& piece, std::vector<int64_t>* predicted) const {
   Score score;
-  score.count = std::ssize(output) / width_;
-  if (const size_t bad = FirstNonFinite(output); bad < output.size())
+  score.answers = score.count = std::ssize(piece.output) / width_;
+  if (const size_t bad = FirstNonFinite(piece.output); bad < piece.output.size())
     score.first_bad = static_cast<int64_t>(bad) / width_;
-  if (!classification_) {
-    const auto targets =
-        std::span(batch.targets).subspan(static_cast<size_t>(first * width_), output.size());
-    score.loss = HalfSquaredErrorSum(output, targets, whole, doutput);
-    score.squared_error = 2 * score.loss;
-    score.target_values = score.count * width_;
+  if (classes_ > 0) {
+    AddClasses(piece, score, predicted);
     return score;
   }
-  const auto labels =
-      std::span(batch.labels).subspan(static_cast<size_t>(first), static_cast<size_t>(score.count));
-  score.loss = CrossEntropySum(output, labels, width_, whole, doutput);
-  for (int64_t i = 0; i < score.count; ++i) {
-    const auto one = output.subspan(static_cast<size_t>(i * width_), static_cast<size_t>(width_));
+  score.loss = options_.function ? OwnLoss(piece) : ErrorOf(piece);
+  score.squared_error = 2 * HalfSquaredErrorSum(piece.output, piece.targets, 1, {});
+  score.target_values = score.answers * width_;
+  return score;
+}
+
+void Objective::AddClasses(const Piece& piece, Score& score,
+                           std::vector<int64_t>* predicted) const {
+  if (options_.function) {
+    score.loss = OwnLoss(piece);
+  } else if (options_.loss == Loss::kDice) {
+    score.loss =
+        DiceLossSum(piece.output, piece.labels, classes_, pixels_, piece.whole, piece.doutput);
+  } else {
+    score.count *= pixels_;
+    score.loss = CrossEntropySum(piece.output, piece.labels, classes_, piece.whole * pixels_,
+                                 piece.doutput, {weights_, options_.label_smoothing});
+  }
+  score.told = score.answers * pixels_;
+  const auto width = static_cast<size_t>(classes_);
+  for (size_t i = 0; i < piece.labels.size(); ++i) {
+    const auto one = piece.output.subspan(i * width, width);
     const bool bad = score.first_bad >= 0 && FirstNonFinite(one) < one.size();
     const int64_t best = bad ? -1 : std::max_element(one.begin(), one.end()) - one.begin();
-    score.correct += best == labels[static_cast<size_t>(i)];
+    score.correct += best == piece.labels[i];
     if (predicted) predicted->push_back(best);
   }
-  return score;
 }
 
 }  // namespace normkit

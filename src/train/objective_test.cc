@@ -28,7 +28,7 @@ TEST(ObjectiveTest, WhatDoesNotFitIsNamed) {
   const LayerPtr three = FullyConnected({.name = "fc", .output_size = 3});
   const Graph scores = Ending({three}), classes = Ending({three, Softmax("s")});
   const auto message = [](const Graph& graph, const DataPtr& data, Loss loss) {
-    return ErrorOf([&] { Objective(graph, *data, loss); });
+    return ErrorOf([&] { Objective(graph, *data, {.loss = loss}); });
   };
   Graph other;
   other.Add(FeatureInput({.num_features = 64}));

@@ -1,4 +1,4 @@
-#include "src/train/optimizer.h"
+#include "normkit/train/optimizer.h"
 
 #include <algorithm>
 #include <array>
@@ -66,8 +66,8 @@ void Adam(std::span<float> w, std::span<const float> g, std::span<float> average
 
 }  // namespace
 
-Optimizer::Optimizer(const TrainingOptions& resolved, const Parameters& parameters)
-    : options_(resolved) {
+Optimizer::Optimizer(const TrainingOptions& options, const Parameters& parameters)
+    : options_(options) {
   const std::vector<Parameter>& list = parameters.list();
   for (size_t p = 0; p < list.size(); ++p) {
     if (!list[p].trainable) continue;
@@ -133,7 +133,7 @@ void Optimizer::Clip(std::span<float> gradients) {
 void Optimizer::Step(Parameters& parameters, Parameters& gradients, double learn_rate) {
   const std::span<float> w = parameters.values(), g = gradients.values();
   ForEachChunk([&](size_t, const Chunk& chunk, const auto& of) {
-    if (chunk.lambda == 0) return;
+    if (chunk.lambda == 0 || options_.solver == Solver::kAdamW) return;
     const auto chunk_w = of(w), chunk_g = of(g);
     for (size_t i = 0; i < chunk_w.size(); ++i) chunk_g[i] += chunk.lambda * chunk_w[i];
   });
@@ -159,6 +159,9 @@ void Optimizer::Step(Parameters& parameters, Parameters& gradients, double learn
       case Solver::kRmsProp:
         return RmsProp(of(w), of(g), of(squared), adam.beta2, adam.one_minus_beta2, alpha,
                        adam.epsilon);
+      case Solver::kAdamW:
+        for (float& value : of(w)) value -= alpha * chunk.lambda * value;
+        [[fallthrough]];
       case Solver::kAdam:
         return Adam(of(w), of(g), of(average), of(squared), adam, alpha);
     }

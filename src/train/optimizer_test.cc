@@ -1,4 +1,4 @@
-#include "src/train/optimizer.h"
+#include "normkit/train/optimizer.h"
 
 #include <gtest/gtest.h>
 
@@ -44,13 +44,17 @@ class Reference {
     ++t_;
     std::vector<double> g(gradients.begin(), gradients.end());
     for (const Parameter& p : list_) {
-      if (!p.trainable) continue;
+      if (!p.trainable || o_.solver == Solver::kAdamW) continue;
       ForEach(p, [&](size_t i) { g[i] += o_.l2_regularization * p.l2_factor * w[i]; });
     }
     Clip(g);
     for (const Parameter& p : list_) {
       if (!p.trainable) continue;
-      ForEach(p, [&](size_t i) { Update(i, g[i], learn_rate * p.learn_rate_factor); });
+      ForEach(p, [&](size_t i) {
+        const double alpha = learn_rate * p.learn_rate_factor;
+        if (o_.solver == Solver::kAdamW) w[i] *= 1 - alpha * o_.l2_regularization * p.l2_factor;
+        Update(i, g[i], alpha);
+      });
     }
   }
 
@@ -96,6 +100,7 @@ class Reference {
         w[i] -= alpha * g / (std::sqrt(squared_[i]) + o_.solver_epsilon);
         break;
       case Solver::kAdam:
+      case Solver::kAdamW:
         average_[i] = beta1 * average_[i] + (1 - beta1) * g;
         squared_[i] = beta2 * squared_[i] + (1 - beta2) * g * g;
         w[i] -= alpha * (average_[i] / (1 - std::pow(beta1, t_))) /
@@ -134,7 +139,7 @@ void ExpectLikeReference(const TrainingOptions& options) {
 }
 
 TEST(Optimizer, FollowsTheFormulas) {
-  for (const Solver solver : {Solver::kSgdm, Solver::kAdam, Solver::kRmsProp}) {
+  for (const Solver solver : {Solver::kSgdm, Solver::kAdam, Solver::kRmsProp, Solver::kAdamW}) {
     SCOPED_TRACE(std::string(Name(solver)));
     ExpectLikeReference({.solver = solver});
     ExpectLikeReference({.solver = solver, .l2_regularization = 0.1});

@@ -17,14 +17,27 @@ constexpr NumberRange<double> kEpochs{.low = 1, .high = kMostEpochs},
     kBetween{.low = 0, .high = 1, .open_low = true, .open_high = true};
 
 bool Always(const O&) { return true; }
-bool IsPiecewise(const O& o) { return o.learn_rate_schedule == Schedule::kPiecewise; }
+// Whether one of these schedules is in force at some time.
+template <Schedule... kSchedules>
+bool Follows(const O& o) {
+  const auto is = [](Schedule schedule) { return ((schedule == kSchedules) || ...); };
+  if (o.learn_rate_chain.empty()) return is(o.learn_rate_schedule);
+  return std::ranges::any_of(o.learn_rate_chain, is, &ScheduleStretch::schedule);
+}
+constexpr auto kDrops = Follows<Schedule::kPiecewise, Schedule::kExponential, Schedule::kCyclical>;
+bool IsChained(const O& o) { return !o.learn_rate_chain.empty(); }
+bool WarmsUp(const O& o) { return o.learn_rate_warmup > 0; }
 bool IsSgdm(const O& o) { return o.solver == Solver::kSgdm; }
-bool IsAdam(const O& o) { return o.solver == Solver::kAdam; }
+bool IsAdam(const O& o) { return o.solver == Solver::kAdam || o.solver == Solver::kAdamW; }
 bool HasSquares(const O& o) { return o.solver != Solver::kSgdm; }
 bool Clips(const O& o) { return o.gradient_threshold > 0; }
 bool Validates(const O& o) { return o.validation_data != nullptr; }
+bool IsHuber(const O& o) { return o.loss == Loss::kHuber; }
+bool IsWeighted(const O& o) { return o.class_weights != ClassWeights{}; }
+bool IsSmoothed(const O& o) { return o.label_smoothing > 0; }
+bool HasObjective(const O& o) { return Validates(o) && o.objective_metric != Metric::kLoss; }
 
-const std::vector<TrainingOption>& Rows() {
+const std::vector<TrainingOption>& OptionRows() {
   static const std::vector<TrainingOption> rows{
       {Row<&O::solver>("solver", ""), Always},
       {Row<&O::max_epochs>("max_epochs", "Passes over the training data", {.range = kEpochs}),
@@ -36,29 +49,43 @@ const std::vector<TrainingOption>& Rows() {
            {.range = kAboveZero, .zero = "auto", .meaning = "the solver's default"}),
        Always},
       {Row<&O::learn_rate_schedule>("learn_rate_schedule", ""), Always},
-      {Row<&O::learn_rate_drop_period>("learn_rate_drop_period", "piecewise: epochs between drops",
-                                       {.range = kCount}),
-       IsPiecewise},
-      {Row<&O::learn_rate_drop_factor>(
-           "learn_rate_drop_factor", "piecewise: what a drop multiplies by", {.range = kZeroToOne}),
-       IsPiecewise},
+      {Row<&O::learn_rate_chain>("learn_rate_chain", "in place of the one schedule"), IsChained},
+      {Row<&O::learn_rate_drop_period>(
+           "learn_rate_drop_period",
+           "piecewise, exponential: epochs of a drop; cyclical: epochs of a cycle",
+           {.range = kCount}),
+       kDrops},
+      {Row<&O::learn_rate_drop_factor>("learn_rate_drop_factor",
+                                       "piecewise, exponential: what a drop multiplies by; "
+                                       "cyclical: the lowest rate, times the "
+                                       "initial one",
+                                       {.range = kZeroToOne}),
+       kDrops},
+      {Row<&O::learn_rate_power>("learn_rate_power", "polynomial: the power of what is left",
+                                 {.range = kAboveZero}),
+       Follows<Schedule::kPolynomial>},
+      {Row<&O::learn_rate_warmup>("learn_rate_warmup",
+                                  "Iterations in which the rate rises, before any schedule",
+                                  {.range = kCountOrNone}),
+       WarmsUp},
       {Row<&O::momentum>("momentum", "sgdm: part of the last step that is kept",
                          {.range = kBelowOne}),
        IsSgdm},
       {Row<&O::gradient_decay_factor>("gradient_decay_factor",
-                                      "adam: decay of the gradient's moving average",
+                                      "adam, adamw: decay of the gradient's moving average",
                                       {.range = kBelowOne}),
        IsAdam},
       {Row<&O::squared_gradient_decay_factor>(
            "squared_gradient_decay_factor",
-           "adam, rmsprop: decay of the squared gradient's moving average; auto: 0.999 for adam, "
-           "0.9 for rmsprop",
+           "all but sgdm: decay of the squared gradient's moving average; auto: 0.9 for rmsprop, "
+           "else 0.999",
            {.range = kBetween, .zero = "auto", .meaning = "the solver's default"}),
        HasSquares},
-      {Row<&O::solver_epsilon>("solver_epsilon", "adam, rmsprop: added to the denominator",
+      {Row<&O::solver_epsilon>("solver_epsilon", "all but sgdm: added to the denominator",
                                {.range = kAboveZero}),
        HasSquares},
-      {Row<&O::l2_regularization>("l2_regularization", "Weight decay in the gradient",
+      {Row<&O::l2_regularization>("l2_regularization",
+                                  "Weight decay in the gradient; adamw: beside it",
                                   {.range = kZeroOrMore}),
        Always},
       {Row<&O::gradient_threshold>("gradient_threshold",
@@ -73,39 +100,63 @@ const std::vector<TrainingOption>& Rows() {
                                                "what prediction uses"),
        Always},
       {Row<&O::loss>("loss", ""), Always},
+      {Row<&O::huber_transition>("huber_transition",
+                                 "huber: the error from which its absolute value counts",
+                                 {.range = kAboveZero}),
+       IsHuber},
+      {Row<&O::class_weights>("class_weights", "what the loss of each class counts"), IsWeighted},
+      {Row<&O::label_smoothing>("label_smoothing",
+                                "The part of each label that is spread over all classes",
+                                {.range = kBelowOne}),
+       IsSmoothed},
       {Row<&O::validation_frequency>("validation_frequency", "Iterations between validations",
                                      {.range = kCount}),
        Validates},
       {Row<&O::validation_patience>(
            "validation_patience",
-           "Validations without a lower loss before training ends; 0 or inf: never",
+           "Validations without a better objective metric before training ends; 0 or inf: never",
            {.range = kCountOrNone, .zero = "inf", .meaning = "never"}),
        Validates},
+      {Row<&O::objective_metric>("objective_metric", "what tells validations apart"), HasObjective},
+      {Row<&O::output_network>("output_network",
+                               "best of the validations; auto: where there are any"),
+       Validates},
+      {Row<&O::verbose>("verbose", "the table of progress"), nullptr},
       {Row<&O::verbose_frequency>(
            "verbose_frequency", "Iterations between rows of the progress table", {.range = kCount}),
        nullptr},
       {Row<&O::seed>("seed", "Of initial weights, order of the data, dropout, split"), Always},
       {Row<&O::checkpoint_frequency>("checkpoint_frequency",
-                                     "Epochs between checkpoints; 0 or inf: only when stopped",
+                                     "Epochs (or iterations) between checkpoints; 0 or inf: only "
+                                     "when stopped",
                                      {.range = kCountOrNone, .zero = "inf", .meaning = "never"}),
        nullptr},
+      {Row<&O::checkpoint_frequency_unit>("checkpoint_frequency_unit", "what it counts"), nullptr},
   };
   return rows;
 }
 
 }  // namespace
 
-std::span<const TrainingOption> TrainingOptionTable() { return Rows(); }
+std::span<const TrainingOption> TrainingOptionTable() { return OptionRows(); }
+
+int SolverStates(Solver solver) {
+  return solver == Solver::kAdam || solver == Solver::kAdamW ? 2 : 1;
+}
+
+bool KeepsBest(const TrainingOptions& options) {
+  return options.validation_data && options.output_network != OutputNetwork::kLast;
+}
 
 const PropertyTable& TableFor(const TrainingOptions&) {
-  static const std::vector<Property> properties(Rows().begin(), Rows().end());
+  static const std::vector<Property> properties(OptionRows().begin(), OptionRows().end());
   static const PropertyTable table = TableOf<TrainingOptions>(properties);
   return table;
 }
 
 const TrainingOption& FindTrainingOption(std::string_view name) {
-  const auto found = std::ranges::find(Rows(), name, &TrainingOption::name);
-  if (found == Rows().end()) Fail("training options: '{}' is none", name);
+  const auto found = std::ranges::find(OptionRows(), name, &TrainingOption::name);
+  if (found == OptionRows().end()) Fail("training options: '{}' is none", name);
   return *found;
 }
 

@@ -12,7 +12,7 @@ namespace normkit {
 template <>
 struct EnumNames<Solver> {
   static constexpr std::string_view kWhat = "solver";
-  static constexpr std::string_view kNames[] = {"sgdm", "adam", "rmsprop"};
+  static constexpr std::string_view kNames[] = {"sgdm", "adam", "rmsprop", "adamw"};
 };
 template <>
 struct EnumNames<Shuffle> {
@@ -22,7 +22,8 @@ struct EnumNames<Shuffle> {
 template <>
 struct EnumNames<Schedule> {
   static constexpr std::string_view kWhat = "learning rate schedule";
-  static constexpr std::string_view kNames[] = {"none", "piecewise", "cosine"};
+  static constexpr std::string_view kNames[] = {"none",        "piecewise",  "cosine",
+                                                "exponential", "polynomial", "cyclical"};
 };
 template <>
 struct EnumNames<GradientThresholdMethod> {
@@ -37,8 +38,35 @@ struct EnumNames<Statistics> {
 template <>
 struct EnumNames<Loss> {
   static constexpr std::string_view kWhat = "loss";
-  static constexpr std::string_view kNames[] = {"auto", "cross-entropy", "mean-squared-error"};
+  static constexpr std::string_view kNames[] = {
+      "auto", "cross-entropy", "mean-squared-error", "mean-absolute-error", "huber", "dice"};
 };
+template <>
+struct EnumNames<Metric> {
+  static constexpr std::string_view kWhat = "metric";
+  static constexpr std::string_view kNames[] = {"loss", "accuracy", "f-score", "auc", "rmse"};
+};
+template <>
+struct EnumNames<OutputNetwork> {
+  static constexpr std::string_view kWhat = "output network";
+  static constexpr std::string_view kNames[] = {"auto", "last", "best"};
+};
+template <>
+struct EnumNames<FrequencyUnit> {
+  static constexpr std::string_view kWhat = "frequency unit";
+  static constexpr std::string_view kNames[] = {"epoch", "iteration"};
+};
+template <>
+struct EnumNames<Verbose> {
+  static constexpr std::string_view kWhat = "verbose";
+  static constexpr std::string_view kNames[] = {"auto", "on", "off"};
+};
+
+// Texts: "none:2,cosine:8" and "none"; "none", "balanced" and "1,2,0.5".
+template <>
+const PropertyKind& KindOf<std::vector<ScheduleStretch>>();
+template <>
+const PropertyKind& KindOf<ClassWeights>();
 
 // The columns beside those of every property.
 struct TrainingOption : Property {
@@ -57,6 +85,12 @@ const TrainingOption& FindTrainingOption(std::string_view name);
 
 // "--mini-batch-size", or without the dashes.
 std::string KebabName(const Property& property);
+
+// Arrays of the shape of the parameters that a solver keeps.
+int SolverStates(Solver solver);
+
+// Whether the best network of the validations is the result.
+bool KeepsBest(const TrainingOptions& options);
 
 // So that iterations and observations, all runs of a comparison added up, can be counted in int64.
 inline constexpr int64_t kMostEpochs = 1'000'000, kMostCount = 1'000'000'000;

@@ -1,5 +1,7 @@
 #include "normkit/train/options.h"
 
+#include <limits>
+
 #include "src/core/fail.h"
 #include "src/train/option_table.h"
 
@@ -18,6 +20,8 @@ void Check(const TrainingOptions& o) {
   if (o.checkpoint_frequency > 0 && o.checkpoint_path.empty())
     Fail("training options: checkpoint_frequency is {} without a checkpoint_path, expected a path",
          o.checkpoint_frequency);
+  if (o.output_network == OutputNetwork::kBest && !o.validation_data)
+    Fail("training options: output_network is best without validation_data, expected some");
 }
 
 }  // namespace
@@ -28,6 +32,10 @@ std::string_view Name(Schedule value) { return NameOf(value); }
 std::string_view Name(GradientThresholdMethod value) { return NameOf(value); }
 std::string_view Name(Statistics value) { return NameOf(value); }
 std::string_view Name(Loss value) { return NameOf(value); }
+std::string_view Name(Metric value) { return NameOf(value); }
+std::string_view Name(OutputNetwork value) { return NameOf(value); }
+std::string_view Name(FrequencyUnit value) { return NameOf(value); }
+std::string_view Name(Verbose value) { return NameOf(value); }
 
 Solver ParseSolver(std::string_view name) { return ParseNamed<Solver>(name); }
 Shuffle ParseShuffle(std::string_view name) { return ParseNamed<Shuffle>(name); }
@@ -37,10 +45,16 @@ GradientThresholdMethod ParseGradientThresholdMethod(std::string_view name) {
 }
 Statistics ParseStatistics(std::string_view name) { return ParseNamed<Statistics>(name); }
 Loss ParseLoss(std::string_view name) { return ParseNamed<Loss>(name); }
+Metric ParseMetric(std::string_view name) { return ParseNamed<Metric>(name); }
+OutputNetwork ParseOutputNetwork(std::string_view name) { return ParseNamed<OutputNetwork>(name); }
+FrequencyUnit ParseFrequencyUnit(std::string_view name) { return ParseNamed<FrequencyUnit>(name); }
+Verbose ParseVerbose(std::string_view name) { return ParseNamed<Verbose>(name); }
 
 TrainingOptions Resolve(const TrainingOptions& options) {
-  Check(options);
   TrainingOptions resolved = options;
+  if (resolved.gradient_threshold == std::numeric_limits<double>::infinity())
+    resolved.gradient_threshold = 0;
+  Check(resolved);
   if (resolved.initial_learn_rate == 0)
     resolved.initial_learn_rate = resolved.solver == Solver::kSgdm ? 0.01 : 0.001;
   if (resolved.squared_gradient_decay_factor == 0)
@@ -54,6 +68,9 @@ std::vector<std::pair<std::string, std::string>> Describe(const TrainingOptions&
   for (const TrainingOption& option : TrainingOptionTable())
     if (option.counts && option.counts(resolved))
       facts.emplace_back(KebabName(option), ToText(InNumbers(option), &resolved));
+  if (resolved.learn_rate_function) facts.emplace_back("learn-rate-function", "given");
+  if (resolved.loss_function) facts.emplace_back("loss-function", "given");
+  if (resolved.metric_function) facts.emplace_back("metric-function", "given");
   return facts;
 }
 

@@ -18,27 +18,38 @@ void ExpectRoundTrip(std::initializer_list<E> values, Parse parse) {
 }
 
 TEST(Names, RoundTrip) {
-  ExpectRoundTrip({Solver::kSgdm, Solver::kAdam, Solver::kRmsProp}, ParseSolver);
+  ExpectRoundTrip({Solver::kSgdm, Solver::kAdam, Solver::kRmsProp, Solver::kAdamW}, ParseSolver);
   ExpectRoundTrip({Shuffle::kNever, Shuffle::kOnce, Shuffle::kEveryEpoch}, ParseShuffle);
-  ExpectRoundTrip({Schedule::kNone, Schedule::kPiecewise, Schedule::kCosine}, ParseSchedule);
+  ExpectRoundTrip({Schedule::kNone, Schedule::kPiecewise, Schedule::kCosine, Schedule::kExponential,
+                   Schedule::kPolynomial, Schedule::kCyclical},
+                  ParseSchedule);
+  ExpectRoundTrip({Metric::kLoss, Metric::kAccuracy, Metric::kFScore, Metric::kAuc, Metric::kRmse},
+                  ParseMetric);
+  ExpectRoundTrip({OutputNetwork::kAuto, OutputNetwork::kLast, OutputNetwork::kBest},
+                  ParseOutputNetwork);
+  ExpectRoundTrip({FrequencyUnit::kEpoch, FrequencyUnit::kIteration}, ParseFrequencyUnit);
+  ExpectRoundTrip({Verbose::kAuto, Verbose::kOn, Verbose::kOff}, ParseVerbose);
   ExpectRoundTrip({GradientThresholdMethod::kL2Norm, GradientThresholdMethod::kGlobalL2Norm,
                    GradientThresholdMethod::kAbsoluteValue},
                   ParseGradientThresholdMethod);
   ExpectRoundTrip({Statistics::kAuto, Statistics::kMoving, Statistics::kPopulation,
                    Statistics::kPopulationExact},
                   ParseStatistics);
-  ExpectRoundTrip({Loss::kAuto, Loss::kCrossEntropy, Loss::kMeanSquaredError}, ParseLoss);
+  ExpectRoundTrip({Loss::kAuto, Loss::kCrossEntropy, Loss::kMeanSquaredError,
+                   Loss::kMeanAbsoluteError, Loss::kHuber, Loss::kDice},
+                  ParseLoss);
 }
 
 TEST(Names, UnknownOnesAreSuggested) {
-  EXPECT_ERROR(ParseSolver("adm"),
-               "solver 'adm' is unknown, expected sgdm, adam, rmsprop, did you mean 'adam'?");
+  EXPECT_ERROR(
+      ParseSolver("adm"),
+      "solver 'adm' is unknown, expected sgdm, adam, rmsprop, adamw, did you mean 'adam'?");
   EXPECT_ERROR(ParseShuffle("sometimes"),
                "shuffle 'sometimes' is unknown, expected never, once, every-epoch");
   EXPECT_ERROR(
       ParseSchedule("cosin"),
-      "learning rate schedule 'cosin' is unknown, expected none, piecewise, cosine, did you mean "
-      "'cosine'?");
+      "learning rate schedule 'cosin' is unknown, expected none, piecewise, cosine, exponential, "
+      "polynomial, cyclical, did you mean 'cosine'?");
   EXPECT_ERROR(ParseGradientThresholdMethod("l2-nrom"),
                "gradient threshold method 'l2-nrom' is unknown, expected l2norm, global-l2norm, "
                "absolute-value, did you mean 'l2norm'?");
@@ -48,7 +59,7 @@ TEST(Names, UnknownOnesAreSuggested) {
       "population-exact, did you mean 'population'?");
   EXPECT_ERROR(ParseLoss("crosentropi"),
                "loss 'crosentropi' is unknown, expected auto, cross-entropy, mean-squared-error, "
-               "did you mean 'cross-entropy'?");
+               "mean-absolute-error, huber, dice, did you mean 'cross-entropy'?");
 }
 
 TEST(Names, SpellingsOfTheToolbox) {
@@ -146,6 +157,9 @@ TEST(TrainingOptions, WordsAndTextsOfEachOption) {
   }
   ParseInto(FindTrainingOption("gradient_threshold"), "Inf", &options);
   EXPECT_EQ(options.gradient_threshold, 0);
+  EXPECT_EQ(
+      Resolve({.gradient_threshold = std::numeric_limits<double>::infinity()}).gradient_threshold,
+      0);
   ParseInto(FindTrainingOption("seed"), "18446744073709551615", &options);
   EXPECT_EQ(options.seed, ~uint64_t{0});
   EXPECT_ERROR(ParseInto(FindTrainingOption("seed"), "-1", &options),
@@ -153,8 +167,32 @@ TEST(TrainingOptions, WordsAndTextsOfEachOption) {
   EXPECT_ERROR(ParseInto(FindTrainingOption("initial_learn_rate"), "0", &options),
                "'0' given, expected a number above 0, or auto");
   EXPECT_ERROR(ParseInto(FindTrainingOption("solver"), "adm", &options),
-               "'adm' given, expected sgdm, adam, rmsprop, did you mean 'adam'?");
+               "'adm' given, expected sgdm, adam, rmsprop, adamw, did you mean 'adam'?");
   EXPECT_ERROR(FindTrainingOption("rate"), "training options: 'rate' is none");
+}
+
+TEST(TrainingOptions, TextsOfChainsAndWeights) {
+  TrainingOptions options;
+  ParseInto(FindTrainingOption("learn_rate_chain"), "none:2, Cosine:8", &options);
+  EXPECT_EQ(options.learn_rate_chain,
+            (std::vector<ScheduleStretch>{{Schedule::kNone, 2}, {Schedule::kCosine, 8}}));
+  EXPECT_EQ(ToText(FindTrainingOption("learn_rate_chain"), &options), "none:2,cosine:8");
+  for (const char* wrong : {"cosine", "cosine:0", "cosine:1.5", "sine:2", "none:2,", "none:-1"})
+    EXPECT_ERROR(ParseInto(FindTrainingOption("learn_rate_chain"), wrong, &options),
+                 "'" + std::string(wrong) +
+                     "' given, expected schedules with their epochs, such as none:2,cosine:8, or "
+                     "none");
+  ParseInto(FindTrainingOption("class_weights"), "1,2.5,0.5", &options);
+  EXPECT_EQ(options.class_weights, (ClassWeights{.values = {1, 2.5, 0.5}}));
+  EXPECT_EQ(ToText(FindTrainingOption("class_weights"), &options), "1,2.5,0.5");
+  ParseInto(FindTrainingOption("class_weights"), "Balanced", &options);
+  EXPECT_EQ(options.class_weights, ClassWeights{.balanced = true});
+  for (const char* wrong : {"1", "1,0", "1,-2", "1,inf", "even"})
+    EXPECT_ERROR(
+        ParseInto(FindTrainingOption("class_weights"), wrong, &options),
+        "'" + std::string(wrong) +
+            "' given, expected none, balanced, or a number above 0 for each class, such as "
+            "1,2.5");
 }
 
 TEST(TrainingOptions, DescribesWhatCounts) {

@@ -94,7 +94,7 @@ TEST(SavingTest, TheSizeOfACheckpointIsKnown) {
     options.solver = solver;
     const TrainingResult result = TrainNetwork(StripeData(100), StripeGraph(), options);
     const uint64_t size = fs::file_size(options.checkpoint_path);
-    const uint64_t known = CheckpointBytes(result.network.parameters, solver, 8);
+    const uint64_t known = CheckpointBytes(result.network.parameters, options, 8);
     EXPECT_GE(known, size);
     EXPECT_LE(known, size + (1 << 17));
   }

@@ -196,7 +196,7 @@ TEST(SequenceTraining, MeansAreOverAllRows) {
     const Batch& batch = reader.Read(data, all, {.whole = data.size()}, executor);
     const RunContext training{.training = true};
     executor.Forward(parameters, training);
-    const Objective objective(of, data, Loss::kAuto);
+    const Objective objective(of, data, {});
     std::vector<float> doutput(static_cast<size_t>(batch.answers() * objective.width()));
     const Score score = objective.Evaluate(executor, batch, nullptr, doutput, nullptr);
     EXPECT_EQ(score.count, batch.answers());
@@ -299,13 +299,13 @@ TEST(SequenceErrors, WhatDoesNotFitIsNamed) {
   Sequences s = RowData(4);
   s.answers_each_row = false;
   s.labels = {0, 1, 2, 0};
-  EXPECT_ERROR(Objective(graph, *FromSequences(s), Loss::kAuto),
+  EXPECT_ERROR(Objective(graph, *FromSequences(s), {}),
                "data 'rows': has one class for each observation, expected one for each row (the "
                "network gives TC [1,3])");
-  EXPECT_ERROR(Objective(RowGraph(kNorms[0].make, false, 0, Answers::kLast),
-                         *FromSequences(RowData(4)), Loss::kAuto),
-               "data 'rows': has one class for each row, expected one for each observation (the "
-               "network gives BC [1,3])");
+  EXPECT_ERROR(
+      Objective(RowGraph(kNorms[0].make, false, 0, Answers::kLast), *FromSequences(RowData(4)), {}),
+      "data 'rows': has one class for each row, expected one for each observation (the "
+      "network gives BC [1,3])");
   Graph features;
   features.Add(FeatureInput({.num_features = 4}));
   EXPECT_ERROR(features.Add(LastStep("end")),

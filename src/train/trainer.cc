@@ -1,5 +1,7 @@
 #include "src/train/trainer.h"
 
+#include <unistd.h>
+
 #include <algorithm>
 #include <cmath>
 #include <cstdio>
@@ -12,8 +14,9 @@
 #include "src/core/text.h"
 #include "src/data/identity.h"
 #include "src/nn/finite_parameters.h"
+#include "src/train/metrics.h"
 #include "src/train/needs.h"
-#include "src/train/schedule.h"
+#include "src/train/option_table.h"
 #include "src/train/statistics.h"
 
 namespace normkit {
@@ -48,6 +51,7 @@ std::map<std::string, std::string> Facts(const TrainingOptions& options, const D
   AddIdentity("training-data-", data, facts);
   facts["input-range"] = Name(data.Range());
   facts["iterations"] = std::to_string(result.history.size());
+  if (result.best_iteration > 0) facts["best-iteration"] = std::to_string(result.best_iteration);
   if (result.has_validation) {
     facts["validation-data"] = OneLine(options.validation_data->Description());
     AddIdentity("validation-data-", *options.validation_data, facts);
@@ -59,6 +63,24 @@ std::map<std::string, std::string> Facts(const TrainingOptions& options, const D
   return facts;
 }
 
+// The table of progress, where it is wanted.
+bool IsVerbose(const TrainingOptions& options) {
+  if (options.reducer && options.reducer->rank() > 0) return false;
+  return options.verbose == Verbose::kOn ||
+         (options.verbose == Verbose::kAuto && !options.on_row && isatty(STDOUT_FILENO));
+}
+// What is lost with a closed terminal is not worth the training.
+void Print(const std::string& text) {
+  std::fputs(text.c_str(), stdout);
+  std::fflush(stdout);
+}
+
+// Whether a checkpoint is due after so many of a unit.
+bool SavesAfter(const TrainingOptions& options, FrequencyUnit unit, int64_t count) {
+  return options.checkpoint_frequency > 0 && options.checkpoint_frequency_unit == unit &&
+         count % options.checkpoint_frequency == 0;
+}
+
 }  // namespace
 
 Trainer::Trainer(DataPtr data, const Graph& graph, const TrainingOptions& options)
@@ -66,7 +88,7 @@ Trainer::Trainer(DataPtr data, const Graph& graph, const TrainingOptions& option
       graph_(graph),
       options_(Resolve(options)),
       identity_(IdentifyRun(*data_, graph_, options_)),
-      objective_(graph_, *data_, options_.loss),
+      objective_(graph_, *data_, ObjectiveOptions::Training(options_)),
       batch_sizes_(BatchSizes(data_->size(), options_.mini_batch_size, Single::kDrop)),
       parameters_(graph_),
       gradients_(graph_),
@@ -79,7 +101,8 @@ Trainer::Trainer(DataPtr data, const Graph& graph, const TrainingOptions& option
     if (!difference.empty())
       Fail("validating on '{}': {} (those of the training data)", validation.Description(),
            difference);
-    validation_ = std::make_unique<Evaluator>(graph_, options_.validation_data, options_.loss,
+    validation_ = std::make_unique<Evaluator>(graph_, options_.validation_data,
+                                              ObjectiveOptions::Validating(options_),
                                               options_.mini_batch_size);
   }
   parameters_.Initialize(graph_, options_.seed);
@@ -119,7 +142,7 @@ Score Trainer::ForwardBackward(std::span<const int64_t> indices, int64_t iterati
 
 // Any rank stops all.
 bool Trainer::Stops() const {
-  double stops = options_.stop && *options_.stop ? 1 : 0;
+  double stops = stopped_ || (options_.stop && *options_.stop) ? 1 : 0;
   if (options_.reducer) options_.reducer->Sum({&stops, 1});
   return stops > 0;
 }
@@ -137,30 +160,45 @@ bool Trainer::Validates(int64_t iteration) const {
 }
 
 void Trainer::Validate(ProgressRow& row) {
-  const Score score = validation_->Run(parameters_);
+  const bool answers = options_.metric_function || options_.objective_metric == Metric::kFScore ||
+                       options_.objective_metric == Metric::kAuc;
+  const Score score = validation_->Run(parameters_, answers ? &predictions_ : nullptr);
   row.has_validation = true;
   row.validation_accuracy = score.accuracy();
   row.validation_loss = score.mean_loss();
   CheckLoss(row.validation_loss, row.epoch, row.iteration);
+  row.validation_metric = validation_->MetricOf(options_, score, predictions_);
+  if (!std::isfinite(row.validation_metric))
+    Fail("training: the objective metric is {} at iteration {}, expected a finite number",
+         row.validation_metric, row.iteration);
+}
+
+// The first of the best validations so far; null: there is none.
+const ProgressRow* Trainer::BestRow() const {
+  const Metric metric = options_.metric_function ? Metric::kAccuracy : options_.objective_metric;
+  const ProgressRow* best = nullptr;
+  for (const ProgressRow& row : state_.history)
+    if (row.has_validation &&
+        (!best || IsBetter(metric, row.validation_metric, best->validation_metric)))
+      best = &row;
+  return best;
 }
 
 bool Trainer::OutOfPatience() const {
-  if (options_.validation_patience == 0) return false;
-  double best = std::numeric_limits<double>::infinity();
-  int64_t since = 0;
-  for (const ProgressRow& row : state_.history) {
-    if (!row.has_validation) continue;
-    const bool better = row.validation_loss < best;
-    best = std::min(best, row.validation_loss);
-    since = better ? 0 : since + 1;
-  }
+  const ProgressRow* best = BestRow();
+  if (options_.validation_patience == 0 || !best) return false;
+  const auto since = std::count_if(state_.history.begin() + best->iteration, state_.history.end(),
+                                   [](const ProgressRow& row) { return row.has_validation; });
   return since >= options_.validation_patience;
 }
 
 void Trainer::RunIteration(int64_t epoch, std::span<const int64_t> indices) {
   const int64_t iteration = state_.iteration() + 1;
   ProgressRow row{.epoch = epoch, .iteration = iteration};
-  row.learn_rate = LearnRate(options_, epoch, iteration, total());
+  row.learn_rate = LearnRate(options_, iteration, per_epoch());
+  if (!(row.learn_rate >= 0) || !std::isfinite(row.learn_rate))  // a function may give anything
+    Fail("training: the learning rate is {} at iteration {}, expected a finite number, 0 or more",
+         row.learn_rate, iteration);
   const Score score = ForwardBackward(indices, iteration);
   row.batch_accuracy = score.accuracy();
   row.batch_loss = score.mean_loss();
@@ -170,11 +208,31 @@ void Trainer::RunIteration(int64_t epoch, std::span<const int64_t> indices) {
   row.seconds = Seconds();
   state_.history.push_back(row);
 
-  if (rank() > 0) return;
+  if (row.has_validation && KeepsBest(options_) && BestRow() == &state_.history.back())
+    state_.best = parameters_.Clone();
+  if (rank() == 0) Report(row);
+}
+
+void Trainer::Report(const ProgressRow& row) {
   if (options_.on_iteration) options_.on_iteration(row);
-  const bool shown = row.has_validation || iteration == 1 || iteration == total() ||
-                     iteration % options_.verbose_frequency == 0;
+  const bool shown = row.has_validation || row.iteration == 1 || row.iteration == total() ||
+                     row.iteration % options_.verbose_frequency == 0;
   if (shown && options_.on_row) options_.on_row(row);
+  if (shown && table_) Print(table_->Row(row));
+  if (Tells(TrainingInfo::State::kIteration)) stopped_ = true;
+}
+
+// What the output function says: whether to stop.
+bool Trainer::Tells(TrainingInfo::State state) const {
+  if (!options_.output_function || rank() > 0) return false;
+  return options_.output_function(
+      {.state = state,
+       .row = state_.history.empty() ? ProgressRow{} : state_.history.back(),
+       .iterations = total(),
+       .per_epoch = per_epoch(),
+       .graph = &graph_,
+       .parameters = &parameters_,
+       .gradients = state == TrainingInfo::State::kIteration ? &gradients_ : nullptr});
 }
 
 void Trainer::CheckParameters() const {
@@ -216,9 +274,9 @@ Trainer::End Trainer::RunIterations() {
       if (Stops()) return End::kStopped;
       RunIteration(epoch, batches[static_cast<size_t>(i)]);
       if (state_.history.back().has_validation && OutOfPatience()) return End::kPatience;
+      if (SavesAfter(options_, FrequencyUnit::kIteration, state_.iteration())) TrySaveCheckpoint();
     }
-    if (options_.checkpoint_frequency > 0 && epoch % options_.checkpoint_frequency == 0)
-      TrySaveCheckpoint();
+    if (SavesAfter(options_, FrequencyUnit::kEpoch, epoch)) TrySaveCheckpoint();
   }
   return End::kDone;
 }
@@ -229,6 +287,11 @@ TrainingResult Trainer::Finish(End end) {
   result.stopped_early = end == End::kPatience;
   result.peak_bytes = executor_->arena_bytes();
   executor_.reset();
+  // A stopped run goes on from where it is, and ends with the best one.
+  if (state_.best && !result.stopped) {
+    result.best_iteration = BestRow()->iteration;
+    parameters_ = std::move(*state_.best);
+  }
   CheckParameters();
   result.statistics_gaps = FinishStatistics(graph_, parameters_, *data_, options_.mini_batch_size,
                                             options_.batch_normalization_statistics);
@@ -241,6 +304,7 @@ TrainingResult Trainer::Finish(End end) {
     result.final_validation_loss = score.mean_loss();
   }
   result.seconds = Seconds();
+  Tells(TrainingInfo::State::kDone);
   result.history = std::move(state_.history);
   result.network.facts = Facts(options_, *data_, result);
   result.network.classes = data_->classes();
@@ -253,6 +317,11 @@ TrainingResult Trainer::Run() {
   // A checkpoint of a run that ended by patience ends at once.
   SaveCheckpoint();
   End end = End::kPatience;
+  stopped_ = Tells(TrainingInfo::State::kStart);
+  if (IsVerbose(options_)) {
+    table_.emplace(!data_->classes().empty(), validation_ != nullptr);
+    Print(table_->Header());
+  }
   try {
     if (!OutOfPatience()) end = RunIterations();
   } catch (...) {  // a checkpoint in which nothing stands yet is not left
@@ -262,6 +331,7 @@ TrainingResult Trainer::Run() {
   }
   if (saved_ != state_.iteration()) TrySaveCheckpoint();
   const bool checkpointed = saved_ == state_.iteration();
+  if (table_) Print(table_->Rule());
   TrainingResult result = Finish(end);
   result.checkpointed = checkpointed;
   return result;

@@ -8,12 +8,13 @@
 #include <vector>
 
 #include "normkit/graph/executor.h"
+#include "normkit/train/optimizer.h"
 #include "normkit/train/train.h"
 #include "src/train/batches.h"
 #include "src/train/checkpoint.h"
 #include "src/train/evaluator.h"
 #include "src/train/objective.h"
-#include "src/train/optimizer.h"
+#include "src/train/progress_table.h"
 
 namespace normkit {
 
@@ -38,8 +39,11 @@ class Trainer {
   void CheckLoss(double loss, int64_t epoch, int64_t iteration) const;
   void CheckParameters() const;
   bool Validates(int64_t iteration) const;
+  const ProgressRow* BestRow() const;
   bool OutOfPatience() const;
   void Validate(ProgressRow& row);
+  void Report(const ProgressRow& row);
+  bool Tells(TrainingInfo::State state) const;
   void SaveCheckpoint();
   void TrySaveCheckpoint();
   TrainingResult Finish(End end);
@@ -56,6 +60,9 @@ class Trainer {
   BatchReader reader_;                // these two: kept so that none is made in an iteration
   std::vector<float> doutput_;
   std::unique_ptr<Evaluator> validation_;
+  std::optional<ProgressTable> table_;
+  Predictions predictions_;  // of the last validation, where its metric needs them
+  bool stopped_ = false;     // by the output function
   RunState state_;
   int64_t saved_ = -1;  // the iteration of the last checkpoint
   std::chrono::steady_clock::time_point start_;

@@ -33,6 +33,7 @@ struct TrainingResult {
   bool has_validation = false;
   double final_validation_accuracy = 0,
          final_validation_loss = 0;  // after the statistics are final
+  int64_t best_iteration = 0;        // that `network` is of; 0: of the last one
   // Of each batch normalization; none with Statistics::kMoving.
   std::vector<StatisticsGap> statistics_gaps;
   bool stopped = false;        // by TrainingOptions::stop
@@ -83,7 +84,10 @@ NORMKIT_API TrainingOptions ReadCheckpointOptions(const std::string& path);
 NORMKIT_API std::map<std::string, std::string> ReadCheckpointNotes(const std::string& path);
 
 struct Evaluation {
-  double accuracy = 0, loss = 0;   // percent; RMSE for regression
+  double accuracy = 0, loss = 0;  // percent; RMSE for regression
+  // Of classes, in percent: the means over them of the F1 score, and of the area under the curve of
+  // one against the rest.
+  double f_score = 0, area_under_curve = 0;
   std::vector<int64_t> predicted;  // class indices, of observations or, where those have, rows
   std::vector<std::vector<int64_t>> confusion;  // [true][predicted]
 };

@@ -7,8 +7,8 @@
 #include "normkit/graph/graph.h"
 #include "normkit/nn/input_statistics.h"
 #include "normkit/nn/layers.h"
+#include "normkit/nn/loss.h"
 #include "src/core/testing.h"
-#include "src/nn/loss.h"
 
 namespace normkit {
 namespace {

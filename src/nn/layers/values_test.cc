@@ -7,7 +7,7 @@
 #include "normkit/graph/executor.h"
 #include "normkit/nn/input_statistics.h"
 #include "normkit/nn/layers.h"
-#include "src/nn/loss.h"
+#include "normkit/nn/loss.h"
 
 namespace normkit {
 namespace {

@@ -5,7 +5,7 @@
 
 #include "normkit/train/options.h"
 
-namespace normkit::tools {
+namespace normkit {
 
 // Lines end with a newline. Classification shows accuracies in percent, regression the root of the
 // mean squared error.
@@ -20,4 +20,4 @@ class ProgressTable {
   bool classification_, validation_;
 };
 
-}  // namespace normkit::tools
+}  // namespace normkit

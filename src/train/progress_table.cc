@@ -1,17 +1,17 @@
-#include "tools/progress_table.h"
+#include "src/train/progress_table.h"
 
 #include <fmt/format.h>
 
 #include <vector>
 
-namespace normkit::tools {
+namespace normkit {
 namespace {
 
-constexpr int kWidth = 13;  // of a column
+constexpr int kCell = 13;  // of a column
 
-std::string Line(const std::vector<std::string>& cells) {
+std::string TableLine(const std::vector<std::string>& cells) {
   std::string line = "|";
-  for (const std::string& cell : cells) line += fmt::format(" {:>{}} |", cell, kWidth);
+  for (const std::string& cell : cells) line += fmt::format(" {:>{}} |", cell, kCell);
   return line + "\n";
 }
 
@@ -27,7 +27,7 @@ ProgressTable::ProgressTable(bool classification, bool validation)
 
 std::string ProgressTable::Rule() const {
   const int columns = validation_ ? 8 : 6;
-  return fmt::format("|{:=>{}}|\n", "", columns * (kWidth + 3) - 1);
+  return fmt::format("|{:=>{}}|\n", "", columns * (kCell + 3) - 1);
 }
 
 std::string ProgressTable::Header() const {
@@ -42,7 +42,7 @@ std::string ProgressTable::Header() const {
   add("Mini-batch", "Loss");
   if (validation_) add("Validation", "Loss");
   add("Base Learning", "Rate");
-  return Rule() + Line(first) + Line(second) + Rule();
+  return Rule() + TableLine(first) + TableLine(second) + Rule();
 }
 
 std::string ProgressTable::Row(const ProgressRow& row) const {
@@ -58,7 +58,7 @@ std::string ProgressTable::Row(const ProgressRow& row) const {
   cells.push_back(fmt::format("{:.4f}", row.batch_loss));
   if (validation_) cells.push_back(if_validated(fmt::format("{:.4f}", row.validation_loss)));
   cells.push_back(fmt::format("{:.4g}", row.learn_rate));
-  return Line(cells);
+  return TableLine(cells);
 }
 
-}  // namespace normkit::tools
+}  // namespace normkit
