@@ -163,7 +163,7 @@ def test_checkpoints_of_other_programs(normkit, program, tmp_path):
     assert message(notes=notes | {"validation-fraction": "2"}).startswith("not made by normkit train ('2' given, ")
     assert message(options=1) == "'metadata' has no 'options'"
     assert message(options=options | {"solver": "adm"}) == (
-        "property 'solver' is \"adm\", expected sgdm, adam, rmsprop, did you mean 'adam'?")
+        "property 'solver' is \"adm\", expected sgdm, adam, rmsprop, adamw, did you mean 'adam'?")
     assert message(options=options | {"seed": -1}) == "property 'seed' is -1, expected an integer"
     assert message(options=options | {"nonsense": 1}).startswith("property 'nonsense' is unknown, expected ")
 
@@ -232,7 +232,7 @@ SEE = " (see normkit train --help)"
      "--initial-learn-rate: '-1' given, expected a number above 0, or auto"),
     (["--momentum", "2"], "--momentum: '2' given, expected a number from 0 to 1 (less than 1)"),
     (["--solver", "adm"],
-     "--solver: 'adm' given, expected sgdm, adam, rmsprop, did you mean 'adam'?"),
+     "--solver: 'adm' given, expected sgdm, adam, rmsprop, adamw, did you mean 'adam'?"),
     (["--shuffle", "every-epochs"],
      "--shuffle: 'every-epochs' given, expected never, once, every-epoch, did you mean "
      "'every-epoch'?"),
