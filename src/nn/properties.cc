@@ -13,8 +13,9 @@ namespace {
 using nlohmann::json;
 
 constexpr NumberRange<double> kSize{.low = 1, .high = kMaxSize}, kWindow{.low = 1, .high = 1 << 12},
-    kBorder{.low = 0, .high = 1 << 12}, kInputs{.low = 2, .high = 1 << 10}, kFactor{.low = 0},
-    kAboveZero{.low = 0, .open_low = true}, kZeroToOne{.low = 0, .high = 1};
+    kBorder{.low = 0, .high = 1 << 12}, kTimeBorder{.low = 0, .high = 1 << 24},
+    kInputs{.low = 2, .high = 1 << 10}, kFactor{.low = 0}, kAboveZero{.low = 0, .open_low = true},
+    kZeroToOne{.low = 0, .high = 1};
 
 // ---- Kinds of value that only layers have -------------------------------------------------------
 
@@ -46,8 +47,10 @@ class InitializerKind : public PropertyKind {
 class PaddingKind : public PropertyKind {
  public:
   json ToJson(const void* value) const override {
-    const auto& [same, top, bottom, left, right, front, back] = *static_cast<const Padding*>(value);
+    const auto& [same, top, bottom, left, right, front, back, causal] =
+        *static_cast<const Padding*>(value);
     if (same) return "same";
+    if (causal) return "causal";
     if (top == bottom && top == left && top == right) return top;
     return {top, bottom, left, right};
   }
@@ -76,7 +79,9 @@ class PaddingKind : public PropertyKind {
     return std::nullopt;
   }
   std::optional<Misfit> Check(const void* value, const NumberRange<double>& range) const override {
-    const auto& [same, top, bottom, left, right, front, back] = *static_cast<const Padding*>(value);
+    const auto& [same, top, bottom, left, right, front, back, causal] =
+        *static_cast<const Padding*>(value);
+    if (causal) return Misfit{"", "causal", Expected(range)};
     if (same) return std::nullopt;
     for (const int64_t side : {top, bottom, left, right, front, back})
       if (auto misfit = KindOf<int64_t>().Check(&side, range)) return misfit;
@@ -87,6 +92,47 @@ class PaddingKind : public PropertyKind {
                        ExpectedNumber(true, range));
   }
 };
+
+// Of time: in front and behind.
+class TimePaddingKind : public PropertyKind {
+ public:
+  json ToJson(const void* value) const override {
+    const Padding& padding = *static_cast<const Padding*>(value);
+    if (padding.same || padding.causal) return padding.same ? "same" : "causal";
+    return {padding.left, padding.right};
+  }
+  std::optional<Misfit> FromJson(const json& given, void* value) const override {
+    Padding& padding = *static_cast<Padding*>(value);
+    padding = {.same = given == "same", .causal = given == "causal"};
+    if (padding.same || padding.causal) return std::nullopt;
+    const bool both = given.is_array() && given.size() == 2;
+    const auto left = both ? ToInteger(given[0]) : std::nullopt,
+               right = both ? ToInteger(given[1]) : std::nullopt;
+    if (!left || !right) return Misfit{"", Shown(given), Words("")};
+    padding.left = *left, padding.right = *right;
+    return std::nullopt;
+  }
+  std::optional<Misfit> Check(const void* value, const NumberRange<double>& range) const override {
+    const Padding& padding = *static_cast<const Padding*>(value);
+    if (padding.same || padding.causal) return std::nullopt;
+    for (const int64_t side : {padding.left, padding.right})
+      if (auto misfit = KindOf<int64_t>().Check(&side, range)) return misfit;
+    return std::nullopt;
+  }
+  std::string Expected(const NumberRange<double>& range) const override {
+    return Words(", each " + ExpectedNumber(true, range));
+  }
+
+ private:
+  static std::string Words(const std::string& each) {
+    return "\"same\", \"causal\" or [in front, behind]" + each;
+  }
+};
+
+const PropertyKind& PaddingOfTime() {
+  static const TimePaddingKind kind;
+  return kind;
+}
 
 // How many groups: a number, or one of two words that stand for negative ones.
 class GroupsKind : public PropertyKind {
@@ -262,6 +308,34 @@ const PropertyTable& TableFor(const ConvolutionOptions&) {
   return table;
 }
 
+const PropertyTable& TableFor(const Convolution1dOptions&) {
+  using O = Convolution1dOptions;
+  static const PropertyTable table = Keep<O>(WithWeights<O>(
+      {Row<&O::filter_size>("filter_size", "steps of the window",
+                            {.range = kWindow, .required = true, .structural = true}),
+       Row<&O::num_filters>("num_filters", "channels of the output",
+                            {.range = kSize, .required = true, .structural = true}),
+       Row<&O::dilation>("dilation", "from step to step of a window",
+                         {.range = kWindow, .structural = true, .toolbox = "dilation_factor"}),
+       Row<&O::padding>("padding", "zeros around a sequence, as many as keep its length",
+                        {.range = kTimeBorder}, PaddingOfTime()),
+       Row<&O::num_groups>("num_groups", "groups of channels that see only themselves",
+                           {.range = kSize, .structural = true})}));
+  return table;
+}
+
+const PropertyTable& TableFor(const Pooling1dOptions&) {
+  using O = Pooling1dOptions;
+  static const PropertyTable table = Keep<O>(
+      {Row<&O::pool_size>("pool_size", "steps of the window",
+                          {.range = kWindow, .required = true, .structural = true}),
+       Row<&O::padding>("padding",
+                        "around a sequence, as many as keep its length: loses every maximum, "
+                        "counts as zeros in a mean",
+                        {.range = kTimeBorder}, PaddingOfTime())});
+  return table;
+}
+
 const PropertyTable& TableFor(const FullyConnectedOptions&) {
   using O = FullyConnectedOptions;
   static const PropertyTable table = Keep<O>(WithWeights<O>(
@@ -399,9 +473,12 @@ std::string DocumentProperties() {
   add("`image_input`", TableFor(ImageInputOptions()));
   add("`feature_input`, `sequence_input`", TableFor(FeatureInputOptions()));
   add("`convolution2d`", convolution, 0, convolution.rows.size() - shared);
+  const PropertyTable& over_time = TableFor(Convolution1dOptions());
+  add("`convolution1d`", over_time, 0, over_time.rows.size() - shared);
   add("`fully_connected`", fully_connected, 0, 1);
-  add("`convolution2d`, `fully_connected`", fully_connected, 1);
+  add("`convolution2d`, `convolution1d`, `fully_connected`", fully_connected, 1);
   add("`max_pooling2d`, `average_pooling2d`", TableFor(Pooling2dOptions()));
+  add("`max_pooling1d`, `average_pooling1d`", TableFor(Pooling1dOptions()));
   add("`reflection_padding2d`", TableFor(ReflectionPadding2dOptions()));
   add("`upsampling2d`", TableFor(Upsampling2dOptions()));
   for (const ops::Elementwise& row : ops::ElementwiseTable())

@@ -38,8 +38,10 @@ inline constexpr int64_t kMaxSize = 1 << 20;
 const PropertyTable& TableFor(const ImageInputOptions&);
 const PropertyTable& TableFor(const FeatureInputOptions&);
 const PropertyTable& TableFor(const ConvolutionOptions&);
+const PropertyTable& TableFor(const Convolution1dOptions&);
 const PropertyTable& TableFor(const FullyConnectedOptions&);
 const PropertyTable& TableFor(const Pooling2dOptions&);
+const PropertyTable& TableFor(const Pooling1dOptions&);
 PropertyTable TableFor(const ElementwiseOptions& options);  // as its row says
 const PropertyTable& TableFor(const DropoutOptions&);
 const PropertyTable& TableFor(const AdditionOptions&);

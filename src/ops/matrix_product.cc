@@ -1,6 +1,7 @@
 #include "src/core/fail.h"
 #include "src/onednn/inner_product.h"
 #include "src/ops/ops.h"
+#include "src/products/row_product.h"
 
 namespace normkit::ops {
 namespace {
@@ -28,6 +29,49 @@ class MatrixProductKernel : public Kernel {
   InnerProduct product_;
 };
 
+// Of packed time: rows have the bits they have alone, whatever rows stand around them.
+class TimeProductKernel : public Kernel {
+ public:
+  TimeProductKernel(const InnerProductShape& shape, const RowCut& cut)
+      : shape_(shape), product_(shape, cut) {}
+  size_t forward_scratch_bytes() const override { return Bytes(shape_.outputs, shape_.inputs); }
+  size_t backward_scratch_bytes() const override { return Bytes(shape_.inputs, shape_.outputs); }
+  bool needs_input(size_t i) const override { return i < 2; }
+  bool adds(size_t i) const override { return i == 0; }
+
+  void Forward(const ForwardContext& context) override {
+    const float* bias = context.inputs.size() > 2 ? context.x(2) : nullptr;
+    Multiply(products::WeightOrder::Of(shape_.outputs, shape_.inputs), context.x(0), context.x(1),
+             bias ? products::Begin::kBias : products::Begin::kZeros, bias, context.y(),
+             context.scratch);
+  }
+
+  void Backward(const BackwardContext& context) override {
+    if (context.dx(1))
+      product_.BackwardWeights(context.x(0), context.dy(), context.run.reducer, context.dx(1),
+                               context.dinputs.size() > 2 ? context.dx(2) : nullptr);
+    if (context.dx(0))
+      Multiply(products::WeightOrder::Back(shape_.outputs, shape_.inputs), context.dy(),
+               context.x(1), context.add[0] ? products::Begin::kThere : products::Begin::kZeros,
+               nullptr, context.dx(0), context.scratch);
+  }
+
+ private:
+  static size_t Bytes(int64_t outputs, int64_t inputs) {
+    return products::PackedSize(outputs, inputs) * sizeof(float);
+  }
+  void Multiply(const products::WeightOrder& order, const float* from, const float* weights,
+                products::Begin begin, const float* bias, float* to, std::byte* scratch) const {
+    auto* packed = reinterpret_cast<float*>(scratch);
+    products::PackWeights(weights, order, packed);
+    products::RowProduct{packed, order.outputs, order.inputs, begin, bias}.RunAll(
+        from, order.inputs, to, order.outputs, shape_.batch);
+  }
+
+  InnerProductShape shape_;
+  InnerProduct product_;  // for the weights
+};
+
 class MatrixProductOp : public Op {
  public:
   std::string_view name() const override { return "matrix product"; }
@@ -43,8 +87,10 @@ class MatrixProductOp : public Op {
   }
   std::unique_ptr<Kernel> Prepare(std::span<const OpInput> inputs,
                                   const Preparation& how) const override {
-    return std::make_unique<MatrixProductKernel>(Shape(inputs),
-                                                 RowCut(inputs[0].type.shape, how.part, how.time));
+    const Layout& x = inputs[0].type.shape;
+    const RowCut cut(x, how.part, how.time);
+    if (x.packed()) return std::make_unique<TimeProductKernel>(Shape(inputs), cut);
+    return std::make_unique<MatrixProductKernel>(Shape(inputs), cut);
   }
 
  private:

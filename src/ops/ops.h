@@ -56,8 +56,8 @@ OpPtr Concatenation(int64_t axis = -1);
 // [B,H,W,C] -> [B, C H W], channel by channel as ONNX flattens.
 OpPtr Flatten();
 
-// [rows, ..] of sequences -> [B, ..]: the mean over the rows of each, or its last row.
-enum class TimePool { kMean, kLast };
+// [rows, ..] of sequences -> [B, ..]: the mean over the rows of each, its last row, or the largest.
+enum class TimePool { kMean, kLast, kMax };
 OpPtr TimePooling(TimePool pool);
 
 // Training sets elements to 0 with this probability, and scales the others by 1 / (1 - p).

@@ -6,6 +6,7 @@
 
 #include "src/core/batch_tree.h"
 #include "src/ops/pieces.h"
+#include "src/ops/time_rows.h"
 
 namespace normkit::ops {
 
@@ -32,19 +33,19 @@ namespace {
 // An observation after the other, each by a plan for its length.
 class TimeNormalizationKernel : public Kernel {
  public:
-  TimeNormalizationKernel(const NormalizationSettings& op, const Layout& x, int64_t observations,
+  TimeNormalizationKernel(const NormalizationSettings& op, const Layout& x, const TimeRows& time,
                           const Preparation& how, std::shared_ptr<PlansByLength> plans)
       : op_(op),
-        rows_(x.axes()[0].size),
-        width_(x.size() / rows_),
-        observations_(observations),
-        cut_(observations, how.part),
-        time_(how.time),
+        size_(x.size()),
+        width_(size_ / time.rows()),
+        observations_(time.observations()),
+        cut_(observations_, how.part),
+        time_(time),
         plans_(std::move(plans)) {
     const auto step = plans_->Find(1);
     statistics_ = step->num_statistics();
     sums_ = step->num_sums();
-    made_.resize(static_cast<size_t>(observations));
+    made_.resize(static_cast<size_t>(observations_));
   }
 
   size_t saved_bytes() const override {
@@ -67,26 +68,21 @@ class TimeNormalizationKernel : public Kernel {
  private:
   size_t OffsetInput() const { return op_.scale ? 2 : 1; }
   size_t AddendInput() const { return op_.mean_input(); }
-  // A rank without observations has a row that counts for nothing.
-  bool Idle() const { return time_ && time_->offsets.empty(); }
-  int64_t BeginOf(int64_t observation) const {
-    return time_ ? time_->offsets[static_cast<size_t>(observation)] : observation;
-  }
   // Calls f(i, plan, where its first element lies) for each observation, on threads where there are
   // enough of them; else the plans are on threads.
   template <class F>
   void ForObservations(const F& f) {
     for (int64_t i = 0; i < observations_; ++i)
-      made_[static_cast<size_t>(i)] = plans_->Find(BeginOf(i + 1) - BeginOf(i));
-    const bool many = observations_ >= NumThreads() && rows_ * width_ >= kParallelElements;
+      made_[static_cast<size_t>(i)] = plans_->Find(time_.length(i));
+    const bool many = observations_ >= NumThreads() && size_ >= kParallelElements;
     ParallelFor(observations_, many,
-                [&](int64_t i) { f(i, *made_[static_cast<size_t>(i)], BeginOf(i) * width_); });
+                [&](int64_t i) { f(i, *made_[static_cast<size_t>(i)], time_.begin(i) * width_); });
   }
 
   NormalizationSettings op_;
-  int64_t rows_, width_, observations_;
+  int64_t size_, width_, observations_;
   LeafCut cut_;  // of the observations
-  const PackedTime* time_;
+  TimeRows time_;
   std::shared_ptr<PlansByLength> plans_;
   std::vector<std::shared_ptr<const Normalization>> made_;  // of the observations at hand
   int64_t statistics_ = 0, sums_ = 0;
@@ -96,7 +92,7 @@ float* Behind(float* array, int64_t at) { return array ? array + at : nullptr; }
 const float* Behind(const float* array, int64_t at) { return array ? array + at : nullptr; }
 
 void TimeNormalizationKernel::Forward(const ForwardContext& context) {
-  if (Idle()) return (void)std::fill_n(context.y(), rows_ * width_, 0.f);
+  if (time_.Idle()) return (void)std::fill_n(context.y(), size_, 0.f);
   auto* saved = reinterpret_cast<double*>(context.saved);
   const float* addend = op_.addend ? context.x(AddendInput()) : nullptr;
   ForObservations([&](int64_t i, const Normalization& plan, int64_t at) {
@@ -120,10 +116,9 @@ void TimeNormalizationKernel::Backward(const BackwardContext& context) {
   all.dbeta = op_.offset ? context.dx(OffsetInput()) : nullptr;
   if (!context.dx() && !all.dgamma && !all.dbeta && !daddend) return;
   LeafArrays<double> leaves{};
-  if (Idle()) {
+  if (time_.Idle()) {
     for (float* array : {context.dx(), daddend})
-      if (array && !(array == context.dx() && context.add[0]))
-        std::fill_n(array, rows_ * width_, 0.f);
+      if (array && !(array == context.dx() && context.add[0])) std::fill_n(array, size_, 0.f);
   } else {
     const auto* saved = reinterpret_cast<const double*>(context.saved);
     auto* sums = reinterpret_cast<double*>(context.scratch);
@@ -156,8 +151,8 @@ std::unique_ptr<Kernel> MakeTimeNormalization(const NormalizationSettings& setti
                                               const Layout& x, int64_t observations,
                                               const Preparation& how,
                                               std::shared_ptr<PlansByLength> plans) {
-  return std::make_unique<TimeNormalizationKernel>(settings, x, observations, how,
-                                                   std::move(plans));
+  return std::make_unique<TimeNormalizationKernel>(settings, x, TimeRows(x, observations, how.time),
+                                                   how, std::move(plans));
 }
 
 }  // namespace normkit::ops

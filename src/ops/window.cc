@@ -60,7 +60,7 @@ PlacedWindow PlaceAnywhere(const Window& window, const Layout& x) {
     Fail("input is {}, expected 1 to 3 dimensions of space between the batch and the channels",
          x.ToString());
   const size_t dims = shape.size() - 2;
-  const auto& [same, top, bottom, left, right, front, back] = window.padding;
+  const auto& [same, top, bottom, left, right, front, back, causal] = window.padding;
   const Space before{front, top, left}, after{back, bottom, right};
   const auto last = static_cast<ptrdiff_t>(3 - dims);
   PlacedWindow placed{

@@ -42,8 +42,8 @@ void RowProduct::Run(const float* const* x, float* const* y, int64_t rows) const
 
 void RowProduct::RunAll(const float* x, int64_t x_step, float* y, int64_t y_step,
                         int64_t rows) const {
-  ParallelFor((rows + kPieceRows - 1) / kPieceRows,
-              rows * inputs * outputs >= kParallelProducts, [&](int64_t piece) {
+  ParallelFor((rows + kPieceRows - 1) / kPieceRows, rows * inputs * outputs >= kParallelProducts,
+              [&](int64_t piece) {
                 const int64_t first = piece * kPieceRows,
                               count = std::min(kPieceRows, rows - first);
                 const float* from[kPieceRows];

@@ -41,8 +41,7 @@ std::vector<float> Product(const RowShape& s, Begin begin, bool back = false) {
   float* packed = memory.data();
   while (reinterpret_cast<uintptr_t>(packed) % 64 != 0) ++packed;
   PackWeights(o.w.data(),
-              back ? WeightOrder::Back(s.inputs, s.outputs)
-                   : WeightOrder::Of(s.outputs, s.inputs),
+              back ? WeightOrder::Back(s.inputs, s.outputs) : WeightOrder::Of(s.outputs, s.inputs),
               packed);
   std::vector<float> y = o.y;
   const RowProduct product{packed, s.outputs, s.inputs, begin, o.bias.data()};

@@ -77,6 +77,21 @@ struct ConvolutionOptions {
          bias_l2_factor = 0;
 };
 using Convolution2dOptions = ConvolutionOptions;
+// Over the steps of each sequence. `padding` keeps its length: same, causal, or two numbers (left
+// and right) that add up to (filter_size - 1) dilation.
+struct Convolution1dOptions {
+  std::string name = {};
+  int64_t filter_size = 0;
+  int64_t num_filters = 0;
+  int64_t dilation = 1;
+  Padding padding = Padding::Same();
+  int64_t num_groups = 1;
+  bool bias = true;
+  Initializer weights_initializer = Initializer::kGlorot;
+  Initializer bias_initializer = Initializer::kZeros;
+  double weight_learn_rate_factor = 1, bias_learn_rate_factor = 1, weight_l2_factor = 1,
+         bias_l2_factor = 0;
+};
 struct FullyConnectedOptions {
   std::string name = {};
   int64_t output_size = 0;
@@ -91,6 +106,12 @@ struct Pooling2dOptions {
   std::array<int64_t, 2> pool_size{};
   std::array<int64_t, 2> stride{1, 1};
   Padding padding{};
+};
+// Over the steps of each sequence, whose length is kept as by Convolution1dOptions.
+struct Pooling1dOptions {
+  std::string name = {};
+  int64_t pool_size = 0;
+  Padding padding = Padding::Same();
 };
 struct ReflectionPadding2dOptions {
   std::string name = {};
@@ -168,6 +189,8 @@ NORMKIT_API LayerPtr SequenceInput(const SequenceInputOptions& options);
 // Over as many dimensions of space (or time: BTC) as filter_size has numbers, 1 to 3.
 NORMKIT_API LayerPtr Convolution(const ConvolutionOptions& options);
 NORMKIT_API LayerPtr Convolution2d(const Convolution2dOptions& options);  // over images
+// Over the steps of each sequence, TC: no window reads over its ends.
+NORMKIT_API LayerPtr Convolution1d(const Convolution1dOptions& options);
 NORMKIT_API LayerPtr FullyConnected(const FullyConnectedOptions& options);
 // A row of the table of elementwise operations (src/ops/elementwise.cc) by one of its names,
 // "leaky_relu", with its number, `scale`, if it has one. Those below are rows by name. Throws Error
@@ -186,8 +209,12 @@ NORMKIT_API LayerPtr ReflectionPadding2d(const ReflectionPadding2dOptions& optio
 // Each element `scale` times along height and width.
 NORMKIT_API LayerPtr Upsampling2d(const Upsampling2dOptions& options = {});
 NORMKIT_API LayerPtr GlobalAveragePooling2d(const std::string& name = "");
-// From the rows of each sequence, TC, to one, BC: their mean, or the last.
+NORMKIT_API LayerPtr MaxPooling1d(const Pooling1dOptions& options);
+NORMKIT_API LayerPtr AveragePooling1d(const Pooling1dOptions& options);
+// From the rows of each sequence, TC, to one, BC: their mean, the largest of each channel, or the
+// last.
 NORMKIT_API LayerPtr GlobalAveragePooling1d(const std::string& name = "");
+NORMKIT_API LayerPtr GlobalMaxPooling1d(const std::string& name = "");
 NORMKIT_API LayerPtr LastStep(const std::string& name = "");
 NORMKIT_API LayerPtr Dropout(const DropoutOptions& options = {});
 NORMKIT_API LayerPtr Addition(const AdditionOptions& options = {});

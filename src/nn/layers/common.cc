@@ -23,6 +23,20 @@ const Layout& OnlyImage(const Layer& layer, const Graph& graph, std::span<const 
   return x;
 }
 
+const Layout& OnlyTime(const Layer& layer, const Graph& graph, std::span<const Value> inputs) {
+  const Layout& x = OnlyInput(layer, graph, inputs);
+  if (!x.packed())
+    FailLayer(layer, "input is {}, expected rows of sequences, TC [rows,channels]", x.ToString());
+  return x;
+}
+
+const Layout& OnlySteps(const Layer& layer, const Graph& graph, std::span<const Value> inputs) {
+  const Layout& x = OnlyTime(layer, graph, inputs);
+  if (x.format() != "TC")
+    FailLayer(layer, "input is {}, expected steps of features, TC [rows,channels]", x.ToString());
+  return x;
+}
+
 void CheckInputCount(const Layer& layer, std::span<const Value> inputs, int count) {
   if (inputs.size() != static_cast<size_t>(count))
     FailLayer(layer, "{} inputs given, expected {} (num_inputs)", inputs.size(), count);

@@ -19,6 +19,11 @@ const Layout& OnlyInput(const Layer& layer, const Graph& graph, std::span<const 
 // The only input, which has to be an image batch, BSSC.
 const Layout& OnlyImage(const Layer& layer, const Graph& graph, std::span<const Value> inputs);
 
+// The only input, which has to be packed time.
+const Layout& OnlyTime(const Layer& layer, const Graph& graph, std::span<const Value> inputs);
+// The same of features, TC.
+const Layout& OnlySteps(const Layer& layer, const Graph& graph, std::span<const Value> inputs);
+
 // For a layer that joins `count` inputs.
 void CheckInputCount(const Layer& layer, std::span<const Value> inputs, int count);
 

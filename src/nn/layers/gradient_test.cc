@@ -13,12 +13,12 @@
 #include <cstring>
 #include <limits>
 #include <numeric>
-#include <ostream>
 
 #include "normkit/core/tensor.h"
 #include "normkit/graph/graph.h"
 #include "normkit/nn/layers.h"
 #include "src/graph/plan.h"
+#include "src/nn/layers/time_cases.h"
 #include "src/ops/binary.h"
 #include "src/ops/elementwise.h"
 #include "src/ops/functions.h"
@@ -31,15 +31,7 @@ namespace {
 
 constexpr double kStep = 0.03, kTolerance = 5e-4;
 
-struct Case {
-  std::string name;
-  std::function<LayerPtr()> make;
-  std::vector<Layout> inputs;
-  bool kinks = false;
-  std::vector<int64_t> offsets = {};  // of the sequences whose rows the inputs hold
-};
-
-void PrintTo(const Case& test, std::ostream* stream) { *stream << test.name; }
+using Case = LayerCase;
 
 Layout Image(int64_t b, int64_t h, int64_t w, int64_t c) {
   return Layout({{kB, b}, {kS, h}, {kS, w}, {kC, c}});
@@ -288,46 +280,7 @@ std::vector<Case> Cases() {
       [] { return RmsNormalization({.epsilon = 0.01, .affine = false}); }, true);
   norm(
       "RmsNormalization", [] { return RmsNormalization({.epsilon = 0.01}); }, true);
-  const auto rows = [&](const char* name, std::function<LayerPtr()> make) {
-    cases.push_back({std::string(name) + "OfRows",
-                     std::move(make),
-                     {Layout::Make("TC", std::vector<int64_t>{10, 6})},
-                     false,
-                     {0, 3, 4, 9, 10}});
-  };
-  rows("FullyConnected", [] { return FullyConnected({.output_size = 5}); });
-  rows("Dropout", [] { return Dropout({.probability = 0.4}); });
-  rows("Softmax", [] { return Softmax(); });
-  rows("Tanh", [] { return Tanh(); });
-  rows("BatchNormalizationWithTrained", [] {
-    return BatchNormalization({.trained_mean = {0, .1f, .2f, 0, 0, 1},
-                               .trained_variance = {1, 2, .5f, 1, 1, 1},
-                               .use_trained_statistics = true});
-  });
-  for (const auto dimension : {OperationDimension::kAuto, OperationDimension::kChannelOnly,
-                               OperationDimension::kSpatialChannel})
-    rows("LayerNormalization", [dimension] {
-      return LayerNormalization({.epsilon = 0.01, .operation_dimension = dimension});
-    });
-  // Over all steps of each observation, pictures too.
-  const auto over_time = [&](const char* name, const std::function<LayerPtr()>& make) {
-    rows(name, make);
-    cases.push_back({std::string(name) + "OfPicturesOverTime",
-                     make,
-                     {Layout::Make("TSSC", std::vector<int64_t>{7, 2, 3, 6})},
-                     false,
-                     {0, 2, 3, 7}});
-  };
-  over_time("LayerNormalization", [] { return LayerNormalization({.epsilon = 0.01}); });
-  over_time("LayerNormalizationWithoutScale",
-            [] { return LayerNormalization({.epsilon = 0.01, .affine = false}); });
-  over_time("InstanceNormalization", [] { return InstanceNormalization({.epsilon = 0.01}); });
-  over_time("GroupNormalization",
-            [] { return GroupNormalization({.num_groups = 2, .epsilon = 0.01}); });
-  over_time("BatchNormalization", [] { return BatchNormalization({.epsilon = 0.01}); });
-  rows("GlobalAveragePooling", [] { return GlobalAveragePooling1d(); });
-  rows("LastStep", [] { return LastStep(); });
-  rows("RmsNormalization", [] { return RmsNormalization({.epsilon = 0.01}); });
+  for (Case& test : TimeCases()) cases.push_back(std::move(test));
   for (Case& test : OpCases()) cases.push_back(std::move(test));
   for (size_t i = 0; i < cases.size(); ++i) {
     std::ranges::replace(cases[i].name, ' ', '_');

@@ -64,9 +64,7 @@ std::vector<Value> BuildGlobalAverage(const Layer& layer, Graph& graph,
 template <ops::TimePool kPool>
 std::vector<Value> BuildTimePooling(const Layer& layer, Graph& graph,
                                     std::span<const Value> inputs) {
-  const Layout& x = OnlyInput(layer, graph, inputs);
-  if (!x.packed())
-    FailLayer(layer, "input is {}, expected rows of sequences, TC [rows,channels]", x.ToString());
+  OnlyTime(layer, graph, inputs);
   return graph.AddNode(ops::TimePooling(kPool), {inputs[0]});
 }
 
@@ -76,6 +74,8 @@ constexpr NamedLayer::Kind kGlobalAverage{"global average pooling 2-D", "gap", "
                                           BuildGlobalAverage};
 constexpr NamedLayer::Kind kTimeAverage{"global average pooling 1-D", "gap1d", "",
                                         BuildTimePooling<ops::TimePool::kMean>};
+constexpr NamedLayer::Kind kTimeMaximum{"global max pooling 1-D", "gmp1d", "",
+                                        BuildTimePooling<ops::TimePool::kMax>};
 constexpr NamedLayer::Kind kLastStep{"last step", "last", "",
                                      BuildTimePooling<ops::TimePool::kLast>};
 
@@ -139,6 +139,9 @@ LayerPtr GlobalAveragePooling2d(const std::string& name) {
 }
 LayerPtr GlobalAveragePooling1d(const std::string& name) {
   return std::make_shared<NamedLayer>(kTimeAverage, name);
+}
+LayerPtr GlobalMaxPooling1d(const std::string& name) {
+  return std::make_shared<NamedLayer>(kTimeMaximum, name);
 }
 LayerPtr LastStep(const std::string& name) { return std::make_shared<NamedLayer>(kLastStep, name); }
 LayerPtr Dropout(const DropoutOptions& options) { return std::make_shared<DropoutLayer>(options); }

@@ -4,10 +4,13 @@
 
 #include <algorithm>
 #include <functional>
+#include <limits>
+#include <memory>
 #include <string>
 #include <vector>
 
 #include "normkit/core/threads.h"
+#include "normkit/graph/executor.h"
 #include "normkit/graph/graph.h"
 #include "normkit/nn/layers.h"
 #include "src/core/testing.h"
@@ -59,16 +62,15 @@ class TimeRun {
     std::vector<void*> y;
     for (const Value value : node.outputs)
       y.push_back(outputs.emplace_back(types[value].type.bytes() / sizeof(float), kNaN).data());
-    std::vector<double> saved(kernel->saved_bytes() / sizeof(double) + 1),
-        scratch(std::max(kernel->forward_scratch_bytes(), kernel->backward_scratch_bytes()) /
-                    sizeof(double) +
-                1);
+    Tensor saved = Bytes(kernel->saved_bytes()),
+           scratch =
+               Bytes(std::max(kernel->forward_scratch_bytes(), kernel->backward_scratch_bytes()));
     ForwardContext forward;
     forward.run = {.training = true, .dropout = false};
     forward.inputs = arrays;
     forward.outputs = y;
-    forward.saved = reinterpret_cast<std::byte*>(saved.data());
-    forward.scratch = reinterpret_cast<std::byte*>(scratch.data());
+    forward.saved = static_cast<std::byte*>(saved.data());
+    forward.scratch = static_cast<std::byte*>(scratch.data());
     kernel->Forward(forward);
     out.y = outputs[0];
 
@@ -98,6 +100,10 @@ class TimeRun {
 
  private:
   static constexpr float kNaN = std::numeric_limits<float>::quiet_NaN();
+
+  static Tensor Bytes(size_t count) {
+    return Tensor(Layout({{kC, static_cast<int64_t>(count)}}), DType::kU8);
+  }
 
   // Alike in each observation: by the place in it.
   static Values Weights(const Passed& out, const Indices& offsets) {
@@ -138,6 +144,32 @@ std::vector<TimeCase> Norms() {
       {"group of all", [] { return GroupNormalization({.num_groups = kAllChannels}); }});
   cases.push_back({"rms", [] { return RmsNormalization(); }});
   return cases;
+}
+
+// Of features.
+std::vector<TimeCase> Layers() {
+  return {
+      {"fully connected", [] { return FullyConnected({.output_size = 7}); }},
+      {"tanh", [] { return Tanh(); }},
+      {"softmax", [] { return Softmax(); }},
+      {"convolution", [] { return Convolution1d({.filter_size = 4, .num_filters = 50}); }},
+      {"causal convolution",
+       [] {
+         return Convolution1d({.filter_size = 3,
+                               .num_filters = 5,
+                               .dilation = 4,
+                               .padding = Padding::Causal(),
+                               .bias = false});
+       }},
+      {"convolution in groups",
+       [] { return Convolution1d({.filter_size = 3, .num_filters = 9, .num_groups = 3}); }},
+      {"max pooling", [] { return MaxPooling1d({.pool_size = 3}); }},
+      {"average pooling",
+       [] { return AveragePooling1d({.pool_size = 4, .padding = Padding::Causal()}); }},
+      {"global max pooling", [] { return GlobalMaxPooling1d(); }},
+      {"global average pooling", [] { return GlobalAveragePooling1d(); }},
+      {"last step", [] { return LastStep(); }},
+  };
 }
 
 // As the toolbox calls them: CBT, SCBT, SSCBT, SSSCBT.
@@ -192,6 +224,57 @@ TEST(LayersOverTime, NormalizationsGiveWhatObservationsGetAlone) {
       for (const Indices& lengths :
            {Indices{4}, Indices{3, 1, 7, 2, 2, 5, 16, 1, 33}, Indices{300, 2, 64, 1000, 17}})
         ExpectAsAlone(test, step, lengths);
+}
+
+TEST(LayersOverTime, LayersGiveWhatObservationsGetAlone) {
+  for (const TimeCase& test : Layers())
+    for (const Indices& lengths :
+         {Indices{4}, Indices{3, 1, 7, 2, 2, 5, 16, 1, 33}, Indices{300, 2, 64, 1000, 17}})
+      ExpectAsAlone(test, Layout::Make("TC", Indices{1, 6}), lengths);
+}
+
+// What a convolution is, by its formula.
+TEST(LayersOverTime, ConvolutionIsTheSumOfItsTaps) {
+  Graph graph;
+  graph.Add(SequenceInput({.num_features = 2}));
+  graph.Add(Convolution1d({.filter_size = 2, .num_filters = 1, .padding = Padding::Causal()}));
+  Parameters parameters(graph);
+  const Values weights{1, 10, 100, 1000};  // [1,2,2]: of channel 0, of channel 1
+  std::ranges::copy(weights, parameters.Get(parameters.list()[0]).begin());
+  parameters.Get(parameters.list()[1])[0] = 0.5f;
+  Executor executor(graph);
+  executor.SetBatch({.whole = 2}, Indices{0, 3, 5});
+  const Values x{1, 2, 3, 4, 5, 6, 7, 8, 9, 1};
+  std::ranges::copy(x, executor.input().begin());
+  const std::span<const float> y = executor.Forward(parameters, {});
+  EXPECT_EQ(Values(y.begin(), y.end()),
+            (Values{10 * 1 + 1000 * 2 + .5f, 1 * 1 + 10 * 3 + 100 * 2 + 1000 * 4 + .5f,
+                    1 * 3 + 10 * 5 + 100 * 4 + 1000 * 6 + .5f, 10 * 7 + 1000 * 8 + .5f,
+                    1 * 7 + 10 * 9 + 100 * 8 + 1000 * 1 + .5f}));
+}
+
+TEST(LayersOverTime, WhatDoesNotFitIsNamed) {
+  Graph graph;
+  graph.Add(SequenceInput({.num_features = 4}));
+  EXPECT_ERROR(Convolution1d({.name = "c", .filter_size = 3, .num_filters = 1, .padding = {}}),
+               "convolution 1-D 'c': padding is 0 and 0, expected same, causal, or numbers that "
+               "add up to 2: sequences keep their lengths");
+  EXPECT_ERROR(MaxPooling1d({.name = "p", .pool_size = 0}),
+               "max pooling 1-D 'p': pool_size is 0, expected a whole number from 1 to 4096");
+  EXPECT_ERROR(
+      graph.Add(Convolution1d({.name = "c", .filter_size = 3, .num_filters = 6, .num_groups = 3})),
+      "convolution 1-D 'c': num_groups is 3, expected a divisor of the 4 channels of x (TC "
+      "[1,4])");
+  EXPECT_ERROR(
+      Convolution2d(
+          {.name = "c", .filter_size = {3, 3}, .num_filters = 1, .padding = Padding::Causal()}),
+      "convolution 2-D 'c': padding is causal, expected \"same\", a number or [top, "
+      "bottom, left, right], each a whole number from 0 to 4096");
+  Graph features;
+  features.Add(FeatureInput({.num_features = 4}));
+  EXPECT_ERROR(features.Add(AveragePooling1d({.name = "p", .pool_size = 2})),
+               "average pooling 1-D 'p': input is BC [1,4], expected rows of sequences, TC "
+               "[rows,channels]");
 }
 
 // More lengths than there are plans kept.

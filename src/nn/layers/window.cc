@@ -27,7 +27,8 @@ std::string DescribeWindow(std::span<const int64_t> size, std::span<const int64_
   std::string text =
       fmt::format("{}, stride {}", DescribeSizes(size), DescribeSizes(stride, /*joined=*/true));
   if (padding.same) return text + ", padding same";
-  const auto& [same, top, bottom, left, right, front, back] = padding;
+  if (padding.causal) return text + ", padding causal";
+  const auto& [same, top, bottom, left, right, front, back, causal] = padding;
   std::vector<int64_t> sides{front, back, top, bottom, left, right};
   sides.erase(sides.begin(), sides.end() - static_cast<ptrdiff_t>(2 * size.size()));
   return text + fmt::format(", padding {}", AreAlike(sides)
