@@ -155,8 +155,8 @@ TEST(NetworkJsonTest, ErrorsOfLayers) {
   EXPECT_EQ(ErrorOfLayer(R"({"type": "convoluton2d", "name": "c"})"),
             "net.json: layers[1] 'c': type 'convoluton2d' is unknown, did you mean "
             "'convolution2d'?");
-  EXPECT_EQ(ErrorOfLayer(R"({"type": "lstm"})").substr(0, 74),
-            "net.json: layers[1]: type 'lstm' is unknown, expected one of adaptive_inst");
+  EXPECT_EQ(ErrorOfLayer(R"({"type": "lost"})").substr(0, 74),
+            "net.json: layers[1]: type 'lost' is unknown, expected one of adaptive_inst");
   EXPECT_EQ(ErrorOfLayer(R"({"type": "relu", "inputs": "imageinput1"})"),
             "net.json: layers[1]: input 'imageinput1' is not the name of an earlier layer, did you "
             "mean 'imageinput_1'?");
@@ -203,7 +203,8 @@ TEST(NetworkJsonTest, ErrorsOfProperties) {
             "net.json: layers[1]: property 'name' is 1, expected a text");
   EXPECT_EQ(convolution(sized + R"("weights_initializer": "glorott")"),
             "net.json: layers[1]: property 'weights_initializer' is \"glorott\", expected zeros, "
-            "ones, narrow-normal, glorot, he, fan-in-uniform, did you mean 'glorot'?");
+            "ones, narrow-normal, glorot, he, fan-in-uniform, orthogonal, unit-forget-gate, did "
+            "you mean 'glorot'?");
   EXPECT_EQ(ErrorOfFile(R"({"layers": [{"type": "image_input", "input_size": 8}]})"),
             "net.json: layers[0]: property 'input_size' is 8, expected [height, width, channels]");
   EXPECT_EQ(ErrorOfLayer(R"({"type": "batch_normalization", "scale": 1})"),

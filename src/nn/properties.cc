@@ -14,8 +14,8 @@ using nlohmann::json;
 
 constexpr NumberRange<double> kSize{.low = 1, .high = kMaxSize}, kWindow{.low = 1, .high = 1 << 12},
     kBorder{.low = 0, .high = 1 << 12}, kTimeBorder{.low = 0, .high = 1 << 24},
-    kInputs{.low = 2, .high = 1 << 10}, kFactor{.low = 0}, kAboveZero{.low = 0, .open_low = true},
-    kZeroToOne{.low = 0, .high = 1};
+    kInputs{.low = 2, .high = 1 << 10}, kFactor{.low = 0}, kChannels{.low = 0, .high = kMaxSize},
+    kAboveZero{.low = 0, .open_low = true}, kZeroToOne{.low = 0, .high = 1};
 
 // ---- Kinds of value that only layers have -------------------------------------------------------
 
@@ -40,8 +40,9 @@ class InitializerKind : public PropertyKind {
   }
 
  private:
-  static constexpr std::string_view kNames[] = {"zeros",  "ones", "narrow-normal",
-                                                "glorot", "he",   "fan-in-uniform"};
+  static constexpr std::string_view kNames[] = {
+      "zeros", "ones",           "narrow-normal", "glorot",
+      "he",    "fan-in-uniform", "orthogonal",    "unit-forget-gate"};
 };
 
 class PaddingKind : public PropertyKind {
@@ -202,6 +203,47 @@ std::vector<Property> WithWeights(std::vector<Property> rows) {
   return rows;
 }
 
+// The rows that recurrent layers share.
+template <class O>
+std::vector<Property> RecurrentRows() {
+  return {
+      Row<&O::num_hidden_units>("num_hidden_units", "numbers of the state of a direction",
+                                {.range = kSize, .required = true, .structural = true}),
+      Row<&O::output_mode>("output_mode", "what is given: a row for each step, or for the last",
+                           {.structural = true}),
+      Row<&O::direction>("direction", "in which order the steps are read", {.structural = true}),
+      Row<&O::has_state_inputs>("has_state_inputs", "whether states are read behind x",
+                                {.structural = true}),
+      Row<&O::has_state_outputs>("has_state_outputs", "whether states are given behind the output",
+                                 {.structural = true}),
+      Row<&O::state_activation_function>("state_activation_function", "what the state goes through",
+                                         {.structural = true}),
+      Row<&O::gate_activation_function>("gate_activation_function", "what the gates go through",
+                                        {.structural = true}),
+      Row<&O::input_weights_initializer>("input_weights_initializer",
+                                         "how the weights of the input begin"),
+      Row<&O::recurrent_weights_initializer>("recurrent_weights_initializer",
+                                             "how the weights of the state begin"),
+      Row<&O::bias_initializer>("bias_initializer", "how the bias begins"),
+      Row<&O::input_weights_learn_rate_factor>("input_weights_learn_rate_factor",
+                                               "times the learning rate, for the input's weights",
+                                               {.range = kFactor}),
+      Row<&O::recurrent_weights_learn_rate_factor>(
+          "recurrent_weights_learn_rate_factor", "times the learning rate, for the state's weights",
+          {.range = kFactor}),
+      Row<&O::bias_learn_rate_factor>("bias_learn_rate_factor",
+                                      "times the learning rate, for the bias", {.range = kFactor}),
+      Row<&O::input_weights_l2_factor>("input_weights_l2_factor",
+                                       "times the L2 regularization, for the input's weights",
+                                       {.range = kFactor}),
+      Row<&O::recurrent_weights_l2_factor>("recurrent_weights_l2_factor",
+                                           "times the L2 regularization, for the state's weights",
+                                           {.range = kFactor}),
+      Row<&O::bias_l2_factor>("bias_l2_factor", "times the L2 regularization, for the bias",
+                              {.range = kFactor}),
+  };
+}
+
 template <class Options>
 PropertyTable Keep(std::vector<Property> rows) {
   static const std::vector<Property> kept = std::move(rows);
@@ -344,6 +386,18 @@ const PropertyTable& TableFor(const FullyConnectedOptions&) {
   return table;
 }
 
+const PropertyTable& TableFor(const LstmOptions&) {
+  using O = LstmOptions;
+  static const PropertyTable table = [] {
+    std::vector<Property> rows = RecurrentRows<O>();
+    rows.push_back(Row<&O::output_projection>("output_projection",
+                                              "channels it is projected to; 0: it is not",
+                                              {.range = kChannels, .structural = true}));
+    return Keep<O>(std::move(rows));
+  }();
+  return table;
+}
+
 const PropertyTable& TableFor(const Pooling2dOptions&) {
   using O = Pooling2dOptions;
   static const PropertyTable table = Keep<O>(
@@ -477,6 +531,7 @@ std::string DocumentProperties() {
   add("`convolution1d`", over_time, 0, over_time.rows.size() - shared);
   add("`fully_connected`", fully_connected, 0, 1);
   add("`convolution2d`, `convolution1d`, `fully_connected`", fully_connected, 1);
+  add("`lstm`", TableFor(LstmOptions()));
   add("`max_pooling2d`, `average_pooling2d`", TableFor(Pooling2dOptions()));
   add("`max_pooling1d`, `average_pooling1d`", TableFor(Pooling1dOptions()));
   add("`reflection_padding2d`", TableFor(ReflectionPadding2dOptions()));

@@ -27,6 +27,30 @@ struct EnumNames<InputNormalization> {
 };
 
 template <>
+struct EnumNames<OutputMode> {
+  static constexpr std::string_view kWhat = "output mode";
+  static constexpr std::string_view kNames[] = {"sequence", "last"};
+};
+
+template <>
+struct EnumNames<SequenceDirection> {
+  static constexpr std::string_view kWhat = "direction";
+  static constexpr std::string_view kNames[] = {"forward", "reverse", "bidirectional"};
+};
+
+template <>
+struct EnumNames<GateActivation> {
+  static constexpr std::string_view kWhat = "gate activation";
+  static constexpr std::string_view kNames[] = {"sigmoid", "hard-sigmoid"};
+};
+
+template <>
+struct EnumNames<StateActivation> {
+  static constexpr std::string_view kWhat = "state activation";
+  static constexpr std::string_view kNames[] = {"tanh", "softsign"};
+};
+
+template <>
 const PropertyKind& KindOf<Initializer>();  // by name; a function has none
 template <>
 const PropertyKind& KindOf<Padding>();  // "same", a number, or [top, bottom, left, right]
@@ -40,6 +64,7 @@ const PropertyTable& TableFor(const FeatureInputOptions&);
 const PropertyTable& TableFor(const ConvolutionOptions&);
 const PropertyTable& TableFor(const Convolution1dOptions&);
 const PropertyTable& TableFor(const FullyConnectedOptions&);
+const PropertyTable& TableFor(const LstmOptions&);
 const PropertyTable& TableFor(const Pooling2dOptions&);
 const PropertyTable& TableFor(const Pooling1dOptions&);
 PropertyTable TableFor(const ElementwiseOptions& options);  // as its row says

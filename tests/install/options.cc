@@ -18,6 +18,7 @@ std::string NamesOfOptions() {
   const Convolution1dOptions steps_convolution{.filter_size = 3};
   const Pooling1dOptions steps_pooling{.pool_size = 2};
   const FullyConnectedOptions connected{.output_size = 10};
+  const LstmOptions lstm{.num_hidden_units = 10};
   const Pooling2dOptions pooling{.pool_size = {2, 2}};
   const ReflectionPadding2dOptions border{.padding = Padding::All(2)};
   const Upsampling2dOptions larger{.scale = {2, 2}};
@@ -44,8 +45,8 @@ std::string NamesOfOptions() {
   const OpenOptions open{.count = 100};
   return image.name + features.name + steps.name + sequences.description + lines.name +
          convolution.name + steps_convolution.name + steps_pooling.name + connected.name +
-         pooling.name + border.name + larger.name + adaptive.name + conditional.name + leaky.name +
-         dropout.name + addition.name + concatenation.name + batch.name + layer.name +
+         lstm.name + pooling.name + border.name + larger.name + adaptive.name + conditional.name +
+         leaky.name + dropout.name + addition.name + concatenation.name + batch.name + layer.name +
          instance.name + group.name + norms.name + norm.name +
          std::to_string(choice.num_groups + purpose.num_classes + open.count + training.max_epochs +
                         std::ssize(import.shapes)) +

@@ -27,8 +27,21 @@ using LayerPtr = std::shared_ptr<Layer>;
 //   glorot          uniform in +-sqrt(6 / (fan_in + fan_out)): Glorot & Bengio 2010, eq. 16
 //   he              normal, deviation sqrt(2 / fan_in): He et al. 2015, eq. 10
 //   fan-in-uniform  uniform in +-1 / sqrt(fan_in): what PyTorch's layers begin with
+//   orthogonal      of a matrix [.., fan_in] orthonormal columns, or rows where they are fewer:
+//                   Q of a normal matrix, Saxe et al. 2014
+//   unit-forget-gate  1 in the second quarter, else 0: the bias of an LSTM, Jozefowicz et al. 2015
 struct Initializer {
-  enum Kind { kZeros, kOnes, kNarrowNormal, kGlorot, kHe, kFanInUniform, kFunction } kind = kZeros;
+  enum Kind {
+    kZeros,
+    kOnes,
+    kNarrowNormal,
+    kGlorot,
+    kHe,
+    kFanInUniform,
+    kOrthogonal,
+    kUnitForgetGate,
+    kFunction
+  } kind = kZeros;
   std::function<void(std::span<float>, Random&)> function;  // kFunction
   // Converts, for `.weights_initializer = Initializer::kHe`.
   Initializer(Kind k) : kind(k) {}  // NOLINT(google-explicit-constructor)
@@ -99,6 +112,33 @@ struct FullyConnectedOptions {
   Initializer weights_initializer = Initializer::kGlorot;
   Initializer bias_initializer = Initializer::kZeros;
   double weight_learn_rate_factor = 1, bias_learn_rate_factor = 1, weight_l2_factor = 1,
+         bias_l2_factor = 0;
+};
+// What layers over time give: a row for each step, or that of the last step they read.
+enum class OutputMode { kSequence, kLast };
+// In which order they read the steps; both: side by side, the channels of the forward direction
+// first.
+enum class SequenceDirection { kForward, kReverse, kBidirectional };
+enum class GateActivation { kSigmoid, kHardSigmoid };  // hard: 0.2 x + 0.5, between 0 and 1
+enum class StateActivation { kTanh, kSoftsign };       // softsign: x / (1 + |x|)
+
+// Properties named as in the toolbox; parameters have the gates in its order: input gate, forget
+// gate, cell candidate, output gate.
+struct LstmOptions {
+  std::string name = {};
+  int64_t num_hidden_units = 0;
+  OutputMode output_mode = OutputMode::kSequence;
+  SequenceDirection direction = SequenceDirection::kForward;
+  // Reads h and c [B, ..] behind x; gives them behind its output.
+  bool has_state_inputs = false, has_state_outputs = false;
+  StateActivation state_activation_function = StateActivation::kTanh;
+  GateActivation gate_activation_function = GateActivation::kSigmoid;
+  int64_t output_projection = 0;  // channels that h is projected to; 0: it is not
+  Initializer input_weights_initializer = Initializer::kGlorot;
+  Initializer recurrent_weights_initializer = Initializer::kOrthogonal;
+  Initializer bias_initializer = Initializer::kUnitForgetGate;
+  double input_weights_learn_rate_factor = 1, recurrent_weights_learn_rate_factor = 1,
+         bias_learn_rate_factor = 1, input_weights_l2_factor = 1, recurrent_weights_l2_factor = 1,
          bias_l2_factor = 0;
 };
 struct Pooling2dOptions {
@@ -192,6 +232,11 @@ NORMKIT_API LayerPtr Convolution2d(const Convolution2dOptions& options);  // ove
 // Over the steps of each sequence, TC: no window reads over its ends.
 NORMKIT_API LayerPtr Convolution1d(const Convolution1dOptions& options);
 NORMKIT_API LayerPtr FullyConnected(const FullyConnectedOptions& options);
+// Long short-term memory over the steps of each sequence, TC:
+//   i, f, o = gate(W x + R h_before + b), g = state(..), c = f c_before + i g, h = o state(c)
+// gives h, TC, or with output mode last BC; a sequence gets to the bit what it gets alone.
+// Projected, h is a product of that with weights [output_projection, hidden] (Sak et al. 2014).
+NORMKIT_API LayerPtr Lstm(const LstmOptions& options);
 // A row of the table of elementwise operations (src/ops/elementwise.cc) by one of its names,
 // "leaky_relu", with its number, `scale`, if it has one. Those below are rows by name. Throws Error
 // that lists the names.

@@ -16,9 +16,8 @@
 
 #include "normkit/core/tensor.h"
 #include "normkit/graph/graph.h"
-#include "normkit/nn/layers.h"
 #include "src/graph/plan.h"
-#include "src/nn/layers/time_cases.h"
+#include "src/nn/layers/recurrent_cases.h"
 #include "src/ops/binary.h"
 #include "src/ops/elementwise.h"
 #include "src/ops/functions.h"
@@ -282,6 +281,7 @@ std::vector<Case> Cases() {
       "RmsNormalization", [] { return RmsNormalization({.epsilon = 0.01}); }, true);
   for (Case& test : TimeCases()) cases.push_back(std::move(test));
   for (Case& test : OpCases()) cases.push_back(std::move(test));
+  for (Case& test : RecurrentCases()) cases.push_back(std::move(test));
   for (size_t i = 0; i < cases.size(); ++i) {
     std::ranges::replace(cases[i].name, ' ', '_');
     cases[i].name += fmt::format("_{}", i);

@@ -7,9 +7,9 @@
 #endif
 
 #include <algorithm>
-#include <numbers>
 
 #include "src/norm/activation.h"
+#include "src/simd/exponential-inl.h"
 #include "src/simd/load_store-inl.h"
 
 HWY_BEFORE_NAMESPACE();
@@ -35,41 +35,6 @@ HWY_INLINE hn::Vec<D> LeakyRelu(D d, hn::Vec<D> z, hn::Vec<D> slope) {
   return hn::IfThenElse(hn::Le(z, hn::Zero(d)), hn::Mul(z, slope), z);
 }
 
-// c[0] + c[1] t + ... by Horner's rule.
-template <class D, size_t kCount>
-HWY_INLINE hn::Vec<D> Polynomial(D d, hn::Vec<D> t, const float (&c)[kCount]) {
-  auto value = hn::Set(d, c[kCount - 1]);
-  for (size_t i = kCount - 1; i-- > 0;) value = hn::Add(hn::Mul(value, t), hn::Set(d, c[i]));
-  return value;
-}
-
-// e^x = power * (1 + rest) for x <= 0; below -87, where f32 has no normal number left, of -87.
-// x = n ln 2 + r with ln 2 in two parts, the first of which times n is exact: r is off by 2^-24 |r|
-// and 2^-25. rest = r + r^2 q(r), q fitted to 1.6e-8 |r|. e^x is off by 2.8 u of itself, and
-// (power - 1) + power * rest by 3.1 u of e^x - 1 (docs/numerics.md, with u = 2^-24).
-struct Exponential {
-  hn::Vec<hn::ScalableTag<float>> power, rest;
-};
-HWY_INLINE Exponential ExponentialOf(hn::ScalableTag<float> d, hn::Vec<hn::ScalableTag<float>> x) {
-  constexpr float kQ[] = {0.5f, 0.166665435f, 0.0416662805f, 0.00836660154f, 0.0013946481f};
-  const hn::Rebind<int32_t, decltype(d)> di;
-  x = hn::Max(x, hn::Set(d, -87.0f));
-  const auto n = hn::Round(hn::Mul(x, hn::Set(d, std::numbers::log2e_v<float>)));
-  const auto r = hn::Sub(hn::Sub(x, hn::Mul(n, hn::Set(d, 0.693359375f))),
-                         hn::Mul(n, hn::Set(d, -2.12194440e-4f)));
-  const auto rest = hn::Add(r, hn::Mul(hn::Mul(r, r), Polynomial(d, r, kQ)));
-  const auto exponent = hn::Add(hn::ConvertTo(di, n), hn::Set(di, 127));
-  return {hn::BitCast(d, hn::ShiftLeft<23>(exponent)), rest};
-}
-
-// e^x for x <= 0, and below -87 exactly 0.
-HWY_INLINE hn::Vec<hn::ScalableTag<float>> Exp(hn::ScalableTag<float> d,
-                                               hn::Vec<hn::ScalableTag<float>> x) {
-  const Exponential e = ExponentialOf(d, x);
-  const auto value = hn::Add(e.power, hn::Mul(e.power, e.rest));
-  return hn::IfThenZeroElse(hn::Lt(x, hn::Set(d, -87.0f)), value);
-}
-
 // Activations of numbers in f32, no NaN: value and derivative. Infinities are clamped where
 // something would be multiplied by 0.
 namespace activations {
@@ -81,17 +46,6 @@ HWY_INLINE V Near(D d, V z, float far) {
   return hn::Min(hn::Max(z, hn::Set(d, -far)), hn::Set(d, far));
 }
 
-// sigmoid(z) and sigmoid(-z), which is 1 less the first, to the last digits.
-struct Sigmoids {
-  V of, rest;
-};
-HWY_INLINE Sigmoids SigmoidsOf(D d, V z) {
-  const auto one = hn::Set(d, 1.0f);
-  const auto t = Exp(d, hn::Neg(hn::Abs(z)));
-  const auto large = hn::Div(one, hn::Add(one, t)), small = hn::Mul(t, large);
-  const auto below = hn::Lt(z, hn::Zero(d));
-  return {hn::IfThenElse(below, small, large), hn::IfThenElse(below, large, small)};
-}
 constexpr float kSigmoidEnds = 88;  // sigmoid(-88) is 0
 
 // Phi, the distribution function of the standard normal: Phi(z) - 1/2 is z times a rational

@@ -1,0 +1,118 @@
+#include "src/nn/layers/recurrent.h"
+
+#include "src/nn/properties.h"
+
+namespace normkit {
+namespace {
+
+template <class Options>
+ops::RecurrentSettings SettingsOf(const Options& options) {
+  ops::RecurrentSettings settings;
+  settings.direction = static_cast<ops::Direction>(options.direction);
+  settings.last = options.output_mode == OutputMode::kLast;
+  settings.states = options.has_state_inputs;
+  settings.end_states = options.has_state_outputs;
+  settings.functions = {static_cast<recurrent::GateFunction>(options.gate_activation_function),
+                        static_cast<recurrent::StateFunction>(options.state_activation_function)};
+  return settings;
+}
+
+// x and perhaps states of these widths.
+const Layout& CheckRecurrentInputs(const Layer& layer, const Graph& graph,
+                                   std::span<const Value> inputs, std::span<const int64_t> states) {
+  if (inputs.size() != 1 + states.size())
+    FailLayer(layer, "{} inputs given, expected {}", inputs.size(),
+              states.empty() ? "1" : fmt::format("{} (x and its states)", 1 + states.size()));
+  const Layout& x = graph.layout(inputs[0]);
+  if (x.format() != "TC")
+    FailLayer(layer, "input is {}, expected rows of sequences, TC [rows,channels]", x.ToString());
+  for (size_t i = 0; i < states.size(); ++i) {
+    const Layout& state = graph.layout(inputs[i + 1]);
+    if (state.format() != "BC" || state.channels() != states[i])
+      FailLayer(layer, "state is {}, expected BC [1,{}]", state.ToString(), states[i]);
+  }
+  return x;
+}
+
+// Adds the three arrays that all recurrent layers have, for `gates` numbers of a direction.
+template <class Options>
+void AddRecurrentParameters(const Options& o, Graph& graph, int64_t in, int64_t outputs,
+                            int64_t gates, int64_t directions, std::vector<Value>& reads) {
+  // A direction at a time: each begins as it would alone.
+  const auto each = [directions](std::function<void(std::span<float>, Random&)> fill) {
+    return [=](std::span<float> values, Random& random) {
+      const size_t size = values.size() / static_cast<size_t>(directions);
+      for (size_t d = 0; d < static_cast<size_t>(directions); ++d)
+        fill(values.subspan(d * size, size), random);
+    };
+  };
+  reads.push_back(graph.AddParameter({"input_weights",
+                                      {directions * gates, in},
+                                      each(MakeInitializer(o.input_weights_initializer, in, gates)),
+                                      true,
+                                      o.input_weights_learn_rate_factor,
+                                      o.input_weights_l2_factor}));
+  reads.push_back(
+      graph.AddParameter({"recurrent_weights",
+                          {directions * gates, outputs},
+                          each(MakeInitializer(o.recurrent_weights_initializer, outputs, gates)),
+                          true,
+                          o.recurrent_weights_learn_rate_factor,
+                          o.recurrent_weights_l2_factor}));
+  reads.push_back(graph.AddParameter({"bias",
+                                      {directions * gates},
+                                      each(MakeInitializer(o.bias_initializer, in, gates)),
+                                      true,
+                                      o.bias_learn_rate_factor,
+                                      o.bias_l2_factor}));
+}
+
+template <class Options>
+std::string DescribeRecurrent(const Options& o) {
+  std::string text = fmt::format("{} hidden units", o.num_hidden_units);
+  if (o.direction != SequenceDirection::kForward) text += fmt::format(", {}", NameOf(o.direction));
+  if (o.output_mode == OutputMode::kLast) text += ", last step";
+  if (o.gate_activation_function != GateActivation::kSigmoid)
+    text += fmt::format(", {} gates", NameOf(o.gate_activation_function));
+  if (o.state_activation_function != StateActivation::kTanh)
+    text += fmt::format(", {} state", NameOf(o.state_activation_function));
+  return text;
+}
+
+}  // namespace
+
+LstmLayer::LstmLayer(const LstmOptions& options) : Layer(options.name), options_(options) {
+  CheckProperties(*this, options);
+}
+
+std::vector<Value> LstmLayer::Build(Graph& graph, std::span<const Value> inputs) const {
+  const ops::RecurrentSettings settings = SettingsOf(options_);
+  const int64_t hidden = options_.num_hidden_units, directions = settings.directions();
+  const bool projects = options_.output_projection > 0;
+  const int64_t outputs = projects ? options_.output_projection : hidden;
+  const int64_t widths[] = {directions * outputs, directions * hidden};
+  const Layout& x =
+      CheckRecurrentInputs(*this, graph, inputs, std::span(widths, settings.states ? 2 : 0));
+  std::vector<Value> reads(inputs.begin(), inputs.end());
+  AddRecurrentParameters(options_, graph, x.channels(), outputs, 4 * hidden, directions, reads);
+  if (projects)
+    reads.push_back(
+        graph.AddParameter({"projection",
+                            {directions * outputs, hidden},
+                            MakeInitializer(options_.input_weights_initializer, hidden, outputs),
+                            true,
+                            options_.recurrent_weights_learn_rate_factor,
+                            options_.recurrent_weights_l2_factor}));
+  return graph.AddNode(ops::Lstm(settings, projects), std::move(reads));
+}
+
+std::string LstmLayer::Description() const {
+  std::string text = DescribeRecurrent(options_);
+  if (options_.output_projection > 0)
+    text += fmt::format(", projected to {}", options_.output_projection);
+  return text;
+}
+
+LayerPtr Lstm(const LstmOptions& options) { return std::make_shared<LstmLayer>(options); }
+
+}  // namespace normkit

@@ -1,0 +1,24 @@
+// Recurrent layers over the steps of sequences.
+#pragma once
+
+#include "src/nn/layers/common.h"
+#include "src/ops/recurrent/recurrent.h"
+
+namespace normkit {
+
+// input_weights [D 4 hidden, C], recurrent_weights [D 4 hidden, outputs], bias [D 4 hidden] and,
+// projected, projection [D outputs, hidden].
+class LstmLayer : public Layer {
+ public:
+  explicit LstmLayer(const LstmOptions& options);
+  const LstmOptions& options() const { return options_; }
+  std::string_view type() const override { return "LSTM"; }
+  std::string_view short_name() const override { return "lstm"; }
+  std::vector<Value> Build(Graph& graph, std::span<const Value> inputs) const override;
+  std::string Description() const override;
+
+ private:
+  LstmOptions options_;
+};
+
+}  // namespace normkit

@@ -1,0 +1,40 @@
+// Recurrent layers, for the universal test of gradients.
+#pragma once
+
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "src/nn/layers/time_cases.h"
+
+namespace normkit {
+
+// Sequences of 4, 1 and 3 steps, and recurrent layers over them.
+inline std::vector<LayerCase> RecurrentCases() {
+  std::vector<LayerCase> cases;
+  const Layout rows = Layout({{kT, 8}, {kC, 5}});
+  const auto add = [&](std::string name, const LstmOptions& options,
+                       std::vector<Layout> states = {}) {
+    std::vector<Layout> inputs{rows};
+    inputs.insert(inputs.end(), states.begin(), states.end());
+    cases.push_back({"Lstm" + name, [=] { return Lstm(options); }, inputs, false, {0, 4, 5, 8}});
+  };
+  const auto last = OutputMode::kLast;
+  const auto both = SequenceDirection::kBidirectional;
+  add("", {.num_hidden_units = 3});
+  add("Last", {.num_hidden_units = 17, .output_mode = last});
+  add("Reverse", {.num_hidden_units = 3, .direction = SequenceDirection::kReverse});
+  add("Bidirectional", {.num_hidden_units = 2, .direction = both});
+  add("BidirectionalLast", {.num_hidden_units = 3, .output_mode = last, .direction = both});
+  add("Projected", {.num_hidden_units = 5, .output_projection = 2});
+  add("ProjectedBidirectionalLast",
+      {.num_hidden_units = 4, .output_mode = last, .direction = both, .output_projection = 3});
+  add("OfStates", {.num_hidden_units = 3, .has_state_inputs = true, .has_state_outputs = true},
+      {Layout({{kB, 3}, {kC, 3}}), Layout({{kB, 3}, {kC, 3}})});
+  add("BidirectionalOfStates",
+      {.num_hidden_units = 3, .direction = both, .has_state_inputs = true, .output_projection = 2},
+      {Layout({{kB, 3}, {kC, 4}}), Layout({{kB, 3}, {kC, 6}})});
+  return cases;
+}
+
+}  // namespace normkit

@@ -1,0 +1,235 @@
+// Recurrent layers beside their formulas, and sequences of a mini-batch beside each alone.
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <functional>
+#include <numeric>
+#include <string>
+#include <vector>
+
+#include "normkit/core/threads.h"
+#include "normkit/graph/executor.h"
+#include "normkit/nn/layers.h"
+#include "src/core/testing.h"
+#include "src/graph/plan.h"
+
+namespace normkit {
+namespace {
+
+using Numbers = std::vector<float>;
+using Offsets = std::vector<int64_t>;
+
+constexpr int64_t kChannels = 5;
+
+Numbers NormalNumbersOf(int64_t size, uint64_t stream) {
+  Random random(3, stream);
+  Numbers values(static_cast<size_t>(size));
+  for (float& value : values) value = static_cast<float>(0.7 * random.Normal());
+  return values;
+}
+
+// What a layer gives for packed rows and, for dy, what comes back. Parameters are normal numbers.
+struct RecurrentPass {
+  std::vector<Numbers> outputs, gradients;  // of x (and states), then parameters
+};
+
+RecurrentPass RunRecurrent(const std::function<LayerPtr()>& make, const Offsets& offsets,
+                           const Numbers& x, const Numbers& dy,
+                           const std::vector<Numbers>& states = {}, bool training = true) {
+  Graph graph;
+  const int64_t B = std::ssize(offsets) - 1;
+  std::vector<Value> values{
+      graph.AddInput({DType::kF32, Layout({{kT, offsets.back()}, {kC, kChannels}})})};
+  for (const Numbers& state : states)
+    values.push_back(graph.AddInput({DType::kF32, Layout({{kB, B}, {kC, std::ssize(state) / B}})}));
+  graph.Add(make(), values);
+  std::vector<Layout> layouts;
+  for (const Value input : graph.inputs()) layouts.push_back(graph.layout(input));
+  const Graph::Types types = graph.Infer(layouts, B);
+  const Node& node = graph.nodes().back();
+  const BatchPart part{.whole = B};
+  const TimeCut time(part, offsets);
+  std::vector<OpInput> inputs;
+  for (const Value value : node.inputs) inputs.push_back(types[value]);
+  const auto kernel = node.op->Prepare(inputs, {training, part, &time.time()});
+
+  std::vector<Numbers> arrays{x};
+  arrays.insert(arrays.end(), states.begin(), states.end());
+  for (size_t i = arrays.size(); i < inputs.size(); ++i)
+    arrays.push_back(NormalNumbersOf(inputs[i].type.shape.size(), i - states.size()));
+  RecurrentPass pass;
+  for (const Value value : node.outputs)
+    pass.outputs.emplace_back(static_cast<size_t>(types[value].type.shape.size()), NAN);
+  for (const Numbers& array : arrays) pass.gradients.emplace_back(array.size(), NAN);
+  const auto memory = [](size_t bytes) {
+    return Tensor(Layout({{kC, static_cast<int64_t>(bytes / 4 + 1)}}));
+  };
+  Tensor saved = memory(training ? kernel->saved_bytes() : 0),
+         scratch =
+             memory(std::max(kernel->forward_scratch_bytes(), kernel->backward_scratch_bytes()));
+  const auto bytes = [](Tensor& tensor) { return static_cast<std::byte*>(tensor.data()); };
+  std::vector<const void*> reads, gives;
+  std::vector<void*> writes;
+  for (Numbers& array : arrays) reads.push_back(array.data());
+  for (Numbers& output : pass.outputs)
+    writes.push_back(output.data()), gives.push_back(output.data());
+  const RunContext run{.training = training};
+  ForwardContext forward{run, 0, reads, writes, training ? bytes(saved) : nullptr, bytes(scratch)};
+  kernel->Forward(forward);
+  if (!training) return pass;
+  std::vector<const float*> dys(pass.outputs.size());
+  dys[0] = dy.data();
+  std::vector<float*> dxs;
+  for (Numbers& gradient : pass.gradients) dxs.push_back(gradient.data());
+  const auto add = std::make_unique<bool[]>(arrays.size());
+  kernel->Backward(
+      {run, reads, gives, dys, dxs, {add.get(), arrays.size()}, bytes(saved), bytes(scratch)});
+  return pass;
+}
+
+// ---- The formula, number by number, in f64 ------------------------------------------------------
+
+double Sigmoid(double x) { return 1 / (1 + std::exp(-x)); }
+
+// One sequence in the order in which its rows are read; w as RunRecurrent has them.
+std::vector<double> NaiveLstm(const std::vector<Numbers>& w, int64_t hidden, const Numbers& x,
+                              const std::vector<int64_t>& rows) {
+  const auto h_size = static_cast<size_t>(hidden);
+  std::vector<double> h(h_size), c(h_size), all;
+  for (const int64_t row : rows) {
+    std::vector<double> gates(4 * h_size);
+    for (size_t g = 0; g < gates.size(); ++g) {
+      gates[g] = w[2][g];
+      for (size_t k = 0; k < kChannels; ++k)
+        gates[g] += static_cast<double>(w[0][g * kChannels + k]) *
+                    x[static_cast<size_t>(row) * kChannels + k];
+      for (size_t k = 0; k < h_size; ++k) gates[g] += w[1][g * h_size + k] * h[k];
+    }
+    for (size_t k = 0; k < h_size; ++k) {
+      c[k] =
+          Sigmoid(gates[h_size + k]) * c[k] + Sigmoid(gates[k]) * std::tanh(gates[2 * h_size + k]);
+      h[k] = Sigmoid(gates[3 * h_size + k]) * std::tanh(c[k]);
+    }
+    all.insert(all.end(), h.begin(), h.end());
+  }
+  return all;
+}
+
+const Offsets kUneven{0, 4, 5, 25, 32, 33, 40, 41, 42, 43, 50, 60, 63, 64, 65, 70, 90, 91, 93};
+
+TEST(Recurrent, LstmIsItsFormula) {
+  const int64_t hidden = 19, rows = kUneven.back();
+  const Numbers x = NormalNumbersOf(rows * kChannels, 9);
+  const auto y =
+      RunRecurrent([&] { return Lstm({.num_hidden_units = hidden}); }, kUneven, x, {}, {}, false)
+          .outputs[0];
+  const std::vector<Numbers> w{NormalNumbersOf(4 * hidden * kChannels, 1),
+                               NormalNumbersOf(4 * hidden * hidden, 2),
+                               NormalNumbersOf(4 * hidden, 3)};
+  for (size_t b = 0; b + 1 < kUneven.size(); ++b) {
+    std::vector<int64_t> of(static_cast<size_t>(kUneven[b + 1] - kUneven[b]));
+    std::iota(of.begin(), of.end(), kUneven[b]);
+    const std::vector<double> expected = NaiveLstm(w, hidden, x, of);
+    for (size_t i = 0; i < expected.size(); ++i)
+      ASSERT_NEAR(y[static_cast<size_t>(kUneven[b] * hidden) + i], expected[i], 4e-6)
+          << b << " " << i;
+  }
+}
+
+// ---- Alone, in parts, on threads ----------------------------------------------------------------
+
+struct NamedLayerMaker {
+  const char* name;
+  std::function<LayerPtr()> make;
+};
+
+const NamedLayerMaker kMakers[] = {
+    {"lstm", [] { return Lstm({.num_hidden_units = 19}); }},
+    {"last", [] { return Lstm({.num_hidden_units = 50, .output_mode = OutputMode::kLast}); }},
+    {"both",
+     [] { return Lstm({.num_hidden_units = 33, .direction = SequenceDirection::kBidirectional}); }},
+    {"projected", [] {
+       return Lstm({.num_hidden_units = 19,
+                    .output_mode = OutputMode::kLast,
+                    .direction = SequenceDirection::kReverse,
+                    .output_projection = 7});
+     }}};
+
+Numbers Part(const Numbers& of, int64_t begin, int64_t end, int64_t parts) {
+  const int64_t width = std::ssize(of) / parts;
+  return {of.begin() + begin * width, of.begin() + end * width};
+}
+
+class RecurrentLayers : public testing::TestWithParam<NamedLayerMaker> {};
+
+// Forward and the gradient of x: the bits that a sequence gets alone; training or not.
+TEST_P(RecurrentLayers, ASequenceGetsWhatItGetsAlone) {
+  const int64_t rows = kUneven.back(), B = std::ssize(kUneven) - 1;
+  const Numbers x = NormalNumbersOf(rows * kChannels, 9),
+                plain = RunRecurrent(GetParam().make, kUneven, x, {}, {}, false).outputs[0];
+  const Numbers dy = NormalNumbersOf(std::ssize(plain), 10);
+  const RecurrentPass all = RunRecurrent(GetParam().make, kUneven, x, dy);
+  EXPECT_TRUE(all.outputs[0] == plain);
+  const bool last = std::ssize(plain) % rows != 0 || std::ssize(plain) / rows < 2;
+  for (int64_t b = 0; b < B; ++b) {
+    const int64_t begin = kUneven[static_cast<size_t>(b)],
+                  end = kUneven[static_cast<size_t>(b) + 1];
+    const auto of_y = [&](const Numbers& y) {
+      return last ? Part(y, b, b + 1, B) : Part(y, begin, end, rows);
+    };
+    const RecurrentPass alone =
+        RunRecurrent(GetParam().make, {0, end - begin}, Part(x, begin, end, rows), of_y(dy));
+    EXPECT_TRUE(alone.outputs[0] == of_y(plain)) << b;
+    EXPECT_TRUE(alone.gradients[0] == Part(all.gradients[0], begin, end, rows)) << b;
+  }
+}
+
+TEST_P(RecurrentLayers, SameBytesForAnyNumberOfThreads) {
+  const int64_t rows = kUneven.back();
+  const Numbers x = NormalNumbersOf(rows * kChannels, 9);
+  const auto run = [&](int threads) {
+    SetNumThreads(threads);
+    const Numbers dy = NormalNumbersOf(rows * 200, 10);
+    return RunRecurrent(GetParam().make, kUneven, x, dy);
+  };
+  const RecurrentPass one = run(1);
+  for (const int threads : {2, 3, 8}) {
+    const RecurrentPass other = run(threads);
+    EXPECT_TRUE(other.outputs == one.outputs) << threads;
+    EXPECT_TRUE(other.gradients == one.gradients) << threads;
+  }
+  SetNumThreads(0);
+}
+
+INSTANTIATE_TEST_SUITE_P(All, RecurrentLayers, testing::ValuesIn(kMakers),
+                         [](const auto& test) { return test.param.name; });
+
+// One step after the other, each from the states behind the one before: the bits of the whole.
+TEST(Recurrent, LstmStepByStepIsTheWhole) {
+  const int64_t hidden = 19, steps = 30;
+  for (const int64_t projection : {0, 6}) {
+    const auto make = [=](bool states) {
+      return [=] {
+        return Lstm({.num_hidden_units = hidden,
+                     .has_state_inputs = states,
+                     .has_state_outputs = true,
+                     .output_projection = projection});
+      };
+    };
+    const int64_t width = projection ? projection : hidden;
+    const Numbers x = NormalNumbersOf(steps * kChannels, 9);
+    const RecurrentPass whole = RunRecurrent(make(false), {0, steps}, x, {}, {}, false);
+    std::vector<Numbers> states{Numbers(static_cast<size_t>(width)),
+                                Numbers(static_cast<size_t>(hidden))};
+    for (int64_t t = 0; t < steps; ++t) {
+      const RecurrentPass step =
+          RunRecurrent(make(true), {0, 1}, Part(x, t, t + 1, steps), {}, states, false);
+      EXPECT_TRUE(step.outputs[0] == Part(whole.outputs[0], t, t + 1, steps)) << t;
+      states = {step.outputs[1], step.outputs[2]};
+    }
+    EXPECT_TRUE(states[0] == whole.outputs[1] && states[1] == whole.outputs[2]);
+  }
+}
+
+}  // namespace
+}  // namespace normkit

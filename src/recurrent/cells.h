@@ -1,0 +1,51 @@
+// The arithmetic of gates, for a few rows at a time: what comes after a step's matrix product.
+#pragma once
+
+#include <cstdint>
+
+namespace normkit::recurrent {
+
+// What gates and states go through. All give their derivative by their value.
+//   sigmoid       1 / (1 + e^-x)             value (1 - value)
+//   hard sigmoid  0.2 x + 0.5 within 0 and 1  0.2 inside, 0 at the ends
+//   tanh          tanh(x)                     1 - value^2
+//   softsign      x / (1 + |x|)               (1 - |value|)^2
+enum class GateFunction { kSigmoid, kHardSigmoid };
+enum class StateFunction { kTanh, kSoftsign };
+
+struct CellFunctions {
+  GateFunction gate = GateFunction::kSigmoid;
+  StateFunction state = StateFunction::kTanh;
+};
+
+// A row an observation, each where its pointer says.
+using Rows = float* const*;
+using ConstRows = const float* const*;
+
+// Gates are [i f g o], `hidden` numbers each. What may be null is not wanted.
+//   i, f, o = gate(..), g = state(..), over what they are of
+//   c = f c_before + i g,  out = o state(c)
+struct LstmCells {
+  CellFunctions functions;
+  int64_t hidden;
+  Rows gates;
+  ConstRows c_before;  // may be c
+  Rows c;
+  Rows state_c;  // may be null
+  Rows out;
+  void Forward(int64_t rows) const;
+};
+
+// From dout = out1 + out2 and dc (in: from the step behind; out: for the step before) to the
+// gradient of what the gates are of.
+struct LstmCellGradients {
+  CellFunctions functions;
+  int64_t hidden;
+  ConstRows gates, c_before, state_c;
+  ConstRows dout1, dout2;
+  Rows dc;
+  Rows dgates;
+  void Backward(int64_t rows) const;
+};
+
+}  // namespace normkit::recurrent
