@@ -281,3 +281,13 @@ def test_types_hold():
         [sys.executable, "-m", "mypy", "--cache-dir=/dev/null"], cwd=root, capture_output=True, text=True, timeout=300
     )
     assert done.returncode == 0, done.stdout
+
+
+def test_the_code_of_the_document_runs():
+    text = pathlib.Path(__file__).resolve().parent.parent.joinpath("docs/python.md").read_text()
+    blocks = [block.partition("\n```")[0] for block in text.split("```python\n")[1:]]
+    assert len(blocks) >= 2
+    names: dict = {}
+    for block in blocks:
+        if "torch" not in block and "sklearn" not in block:
+            exec(block, names)

@@ -6,6 +6,6 @@ Functions (`layer_norm` and others) and `Normalization` work on arrays that spea
 
 from ._core import DivergedError, Error, __version__, num_threads, set_num_threads
 from ._functions import *  # noqa: F403
-from ._functions import __all__ as _functions
+from ._functions import __all__ as _function_names
 
-__all__ = ["DivergedError", "Error", "__version__", "num_threads", "set_num_threads", *_functions]
+__all__ = ["DivergedError", "Error", "__version__", "num_threads", "set_num_threads", *_function_names]

@@ -1,0 +1,131 @@
+"""From a tensor to a normalized one, with whatever PyTorch does around it at the time."""
+
+from __future__ import annotations
+
+from typing import Any, Optional
+
+import torch
+from torch import Tensor
+from torch.autograd.function import Function
+
+from . import _kernels, _native, _ops
+from ._kernels import DTYPES, Norm
+
+_transforms = torch._C._functorch.peek_interpreter_stack
+_dispatch_modes = torch._C._len_torch_dispatch_stack
+_function_modes = torch._C._len_torch_function_stack
+_tracing_state = torch._C._get_tracing_state
+SMALLEST_EPS = 2.0**-126
+
+
+def takes(x: Any, weight: Optional[Tensor], bias: Optional[Tensor], eps: float) -> bool:
+    """Whether the operation computes it; else PyTorch's own does."""
+    if not isinstance(x, Tensor) or x.device.type != "cpu" or x.dtype not in DTYPES or eps < SMALLEST_EPS:
+        return False
+    if x.layout is not torch.strided or _tracing_state() is not None or torch.onnx.is_in_onnx_export():
+        return False
+    if not torch.compiler.is_compiling() and _transforms() is not None:  # vmap, grad, jvp: PyTorch has rules
+        return False
+    for parameter in (weight, bias):
+        if parameter is not None:
+            if parameter.dtype not in DTYPES or not parameter.is_contiguous() or not parameter.is_cpu:
+                return False
+    return weight is None or bias is None or weight.dtype == bias.dtype
+
+
+def is_eager(x: Tensor) -> bool:
+    """Whether nothing looks on: then kernels are called without a way through PyTorch's dispatcher."""
+    return (
+        type(x) is Tensor
+        and not torch.compiler.is_compiling()
+        and _transforms() is None
+        and _dispatch_modes() == 0
+        and _function_modes() == 0
+    )
+
+
+class _Recorded(Function):
+    """Of a forward pass with its own statistics, or (mean, variance given) with given ones."""
+
+    @staticmethod
+    def forward(ctx, norm, x, weight, bias, residual, addend, mean, variance, kept):  # type: ignore[no-untyped-def]
+        if mean is None:
+            y, statistics, total = _kernels.forward(norm, x, weight, bias, residual, addend)
+            kept.append(statistics)
+        else:
+            given = _kernels.as_given(x, mean), _kernels.as_given(x, variance)
+            y, total = _kernels.inference(norm, x, weight, bias, *given, residual, addend)
+            statistics = _kernels.statistics_of(mean, variance, norm.eps)
+        ctx.norm, ctx.given, ctx.has_residual = norm, (mean, variance), residual is not None
+        read = y if norm.backward_reads_y(addend is not None) else None
+        ctx.save_for_backward(x if total is None else total, weight, bias, statistics, read, addend)
+        return y if total is None else (y, total)
+
+    @staticmethod
+    def backward(ctx, dy, dtotal=None):  # type: ignore[no-untyped-def]
+        x, weight, bias, statistics, y, addend = ctx.saved_tensors
+        if torch.is_grad_enabled():  # gradients of gradients
+            dx, dweight, dbias, daddend = _differentiable(ctx, dy, x, weight, bias, addend)
+        else:
+            dx, dweight, dbias, daddend = _kernels.backward(
+                ctx.norm, dy, x, weight, bias, statistics, y, addend, ctx.given[0] is not None,
+                wants_parameters=ctx.needs_input_grad[2] or ctx.needs_input_grad[3],
+            )  # fmt: skip
+        if ctx.has_residual and dtotal is not None:
+            dx = dx + dtotal
+        return None, dx, dweight, dbias, dx if ctx.has_residual else None, daddend, None, None, None
+
+
+def _differentiable(ctx: Any, dy: Tensor, *tensors: Optional[Tensor]) -> list[Optional[Tensor]]:
+    """The backward pass in PyTorch's own operations, which can be gone back through."""
+    wanted = [t for t in tensors if t is not None and t.requires_grad]
+    x, weight, bias, addend = tensors
+    assert x is not None
+    y = _native.whole(ctx.norm, x, weight, bias, addend, *ctx.given)
+    found = iter(torch.autograd.grad(y, wanted, dy, create_graph=True, allow_unused=True))
+    return [next(found) if t is not None and t.requires_grad else None for t in tensors]
+
+
+def normalize(
+    norm: Norm,
+    x: Tensor,
+    weight: Optional[Tensor],
+    bias: Optional[Tensor],
+    residual: Optional[Tensor] = None,
+    addend: Optional[Tensor] = None,
+    mean: Optional[Tensor] = None,
+    variance: Optional[Tensor] = None,
+) -> tuple[Tensor, Optional[Tensor], Optional[Tensor]]:
+    """(y, statistics, sum). Statistics are None where they are given."""
+    if is_eager(x):
+        return _eager(norm, x, weight, bias, residual, addend, mean, variance)
+    if mean is not None and variance is not None:
+        y, total = _ops.inference(x, weight, bias, mean, variance, residual, addend, *norm)
+        return y, None, total if residual is not None else None
+    y, statistics, total = _ops.forward(x, weight, bias, residual, addend, *norm)
+    return y, statistics, total if residual is not None else None
+
+
+def _eager(
+    norm: Norm,
+    x: Tensor,
+    weight: Optional[Tensor],
+    bias: Optional[Tensor],
+    residual: Optional[Tensor],
+    addend: Optional[Tensor],
+    mean: Optional[Tensor],
+    variance: Optional[Tensor],
+) -> tuple[Tensor, Optional[Tensor], Optional[Tensor]]:
+    if torch.is_grad_enabled() and any(
+        t is not None and t.requires_grad for t in (x, weight, bias, residual, addend)
+    ):
+        kept: list[Tensor] = []
+        given = _Recorded.apply(norm, x, weight, bias, residual, addend, mean, variance, kept)
+        y, total = (given, None) if residual is None else given
+        return y, kept[0] if kept else None, total
+    if mean is None or variance is None:
+        return _kernels.forward(norm, x, weight, bias, residual, addend)
+    y, total = _kernels.inference(
+        norm, x, weight, bias, _kernels.as_given(x, mean), _kernels.as_given(x, variance), residual, addend
+    )
+    return y, None, total
