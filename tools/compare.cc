@@ -26,6 +26,7 @@
 #include "tools/commands.h"
 #include "tools/compare_report.h"
 #include "tools/interrupt.h"
+#include "tools/ranks.h"
 #include "tools/training_options.h"
 
 namespace normkit::tools {
@@ -88,8 +89,10 @@ CompareRun Run(const PlannedRun& plan, const Split& data) {
     if (row.has_validation) run.checkpoints.push_back(row);
     if (o.on_iteration) o.on_iteration(row);
   };
+  options.reducer = JobReducer();
   try {
     const TrainingResult result = TrainNetwork(data.first, plan.graph, options);
+    run.stopped = result.stopped;
     run.final_accuracy = result.final_validation_accuracy;
     run.final_loss = result.final_validation_loss;
     run.seconds = result.seconds;
@@ -117,7 +120,7 @@ std::vector<CompareRun> RunAll(std::vector<PlannedRun>& plans, const Split& data
                   fmt::format("loss {:.4f}", row.batch_loss));
     };
     CompareRun run = Run(plan, data);
-    if (interrupt.flag()) break;  // it is not whole
+    if (run.stopped) break;  // it is not whole
     runs.push_back(std::move(run));
     before += plan.Observations(plan.iterations);
   }
@@ -216,7 +219,9 @@ void RunCompare(const CompareArgs& args, const std::string& command) {
   SetNumThreads(args.threads);
   const FreeMemory free = FindFreeMemory();
   std::optional<CompareFiles> files;  // as train does
-  const auto open = [&] { files.emplace(args.output, args.overwrite); };
+  const auto open = [&] {
+    if (Leads()) files.emplace(args.output, args.overwrite);
+  };
   std::error_code error;  // what cannot be looked at is not there
   if (std::filesystem::exists(args.output, error)) open();
   const TrainingData data = OpenTrainingData(args.data, args.options.seed);
@@ -224,7 +229,7 @@ void RunCompare(const CompareArgs& args, const std::string& command) {
   CheckMemory(plans, data, free);
   data.Load();
   if (!files) open();
-  files->CheckCanSave(plans, args.checkpoints);
+  if (files) files->CheckCanSave(plans, args.checkpoints);
   const InterruptGuard interrupt;
   LogWarning(data.summary);
   const std::vector<CompareRun> runs = RunAll(plans, data, interrupt);
@@ -232,7 +237,7 @@ void RunCompare(const CompareArgs& args, const std::string& command) {
       "{} trained on {}, validated on {}; {} epoch{}{}.", args.network, data.first->Description(),
       data.second->Description(), args.options.max_epochs, args.options.max_epochs == 1 ? "" : "s",
       args.scale_learn_rate ? ", learning rate in proportion to the mini-batch size" : "");
-  files->Save(runs, args.options.batch_normalization_statistics, about, command);
+  if (files) files->Save(runs, args.options.batch_normalization_statistics, about, command);
   Print(args, runs);
   if (runs.size() < plans.size())
     Fail("comparison stopped after {} of {} runs", runs.size(), plans.size());

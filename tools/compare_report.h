@@ -17,7 +17,7 @@ struct CompareRun {
   int64_t batch_size = 0;
   uint64_t seed = 0;
   double learn_rate = 0;
-  bool diverged = false;
+  bool diverged = false, stopped = false;
   double final_accuracy = 0, final_loss = 0;  // of the validation data, with the final statistics
   double seconds = 0;
   std::vector<ProgressRow> checkpoints;  // iterations with a validation, moving statistics

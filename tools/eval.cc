@@ -121,7 +121,7 @@ void RunEval(const EvalArgs& args) {
   const auto loss = network.facts.find("loss");
   const Evaluation evaluation =
       Evaluate(network, data, BatchSize(args, network),
-               loss == network.facts.end() ? Loss::kAuto : ParseLoss(loss->second));
+               loss == network.facts.end() ? Loss::kAuto : ParseLoss(loss->second), JobReducer());
   if (args.json)
     PrintJson(args, *data, evaluation);
   else

@@ -12,7 +12,6 @@
 #include <vector>
 
 #include "normkit/core/error.h"
-#include "src/core/text.h"
 #include "tools/commands.h"
 #include "tools/ranks.h"
 #include "tools/usage.h"
@@ -30,8 +29,7 @@ constexpr int kDone = 0, kFailed = 1;
 
 int Failed(const std::string& message) {
   std::fflush(stdout);
-  std::fprintf(stderr, "normkit: %s\n", OneLine(message).c_str());
-  return kFailed;
+  return FailTogether(message, kFailed);
 }
 
 // Where one of them was closed, the next file to be opened would be taken for it.
@@ -45,9 +43,8 @@ int Run(int argc, char** argv) {
   const Program program;
   for (AddFunction add : kCommands) add(program.command());
   const std::vector<std::string> words = program.Words(argc, argv);
-  if (const auto ranks = StartedAsRanks(); ranks && !AsksForHelp(words))
-    return ranks->rank > 0 ? kFailed : Failed(ranks->Refusal());
   try {
+    if (const auto ranks = StartedAsRanks()) JoinRanks(*ranks, words);
     if (const int code = program.Run(words)) return code;
   } catch (const Error& error) {
     return Failed(error.what());

@@ -17,6 +17,7 @@
 #include "src/core/fail.h"
 #include "src/core/files.h"
 #include "src/core/log.h"
+#include "src/core/text.h"
 #include "src/data/array_axes.h"
 #include "src/data/identity.h"
 #include "src/data/image_codec.h"
@@ -27,6 +28,7 @@
 #include "tools/model_facts.h"
 #include "tools/options.h"
 #include "tools/picture_options.h"
+#include "tools/ranks.h"
 
 namespace normkit::tools {
 namespace {
@@ -156,20 +158,74 @@ json ToJson(const std::vector<Prediction>& predictions, const FilePredictor& pre
   return all;
 }
 
+// What became of a file.
+struct FileResult {
+  std::vector<Prediction> predictions;
+  std::string error;  // "": none
+};
+
+FileResult PredictFile(FilePredictor& predictor, const std::string& file) {
+  try {
+    return {predictor.Predict(file), ""};
+  } catch (const Error& error) {  // one bad picture does not cost the others
+    return {{}, error.what()};
+  }
+}
+
+std::string ToBytes(const std::vector<FileResult>& results) {
+  json all = json::array();
+  for (const FileResult& result : results) {
+    json predictions = json::array();
+    for (const Prediction& p : result.predictions)
+      predictions.push_back({BytesAsUtf8(p.observation), p.output});
+    all.push_back({predictions, BytesAsUtf8(result.error)});
+  }
+  std::string bytes;
+  json::to_cbor(all, bytes);
+  return bytes;
+}
+
+std::vector<FileResult> FromBytes(const std::string& bytes) {
+  std::vector<FileResult> results;
+  for (const json& one : json::from_cbor(bytes)) {
+    FileResult& result = results.emplace_back();
+    for (const json& p : one[0])
+      result.predictions.push_back({Utf8AsBytes(p[0].get<std::string>()), p[1]});
+    result.error = Utf8AsBytes(one[1].get<std::string>());
+  }
+  return results;
+}
+
+// All files, in their order. Ranks take turns at them and get what all have.
+std::vector<FileResult> PredictFiles(FilePredictor& predictor,
+                                     const std::vector<std::string>& files) {
+  Reducer* const reducer = JobReducer();
+  const size_t ranks = reducer ? static_cast<size_t>(reducer->ranks()) : 1,
+               rank = reducer ? static_cast<size_t>(reducer->rank()) : 0;
+  std::vector<FileResult> own;
+  for (size_t i = rank; i < files.size(); i += ranks)
+    own.push_back(PredictFile(predictor, files[i]));
+  if (!reducer) return own;
+  std::vector<std::vector<FileResult>> of_rank;
+  for (const std::string& bytes : GatherTexts(*reducer, ToBytes(own)))
+    of_rank.push_back(FromBytes(bytes));
+  std::vector<FileResult> all;
+  for (size_t i = 0; i < files.size(); ++i) all.push_back(std::move(of_rank[i % ranks][i / ranks]));
+  return all;
+}
+
 void RunPredict(const PredictArgs& args) {
   SetNumThreads(args.threads);
   FilePredictor predictor(LoadOnnx(args.model), args.format);
-  std::vector<Prediction> predictions;
   size_t failed = 0;
   const std::vector<std::string> files = PictureFiles(args.files, failed);
   const size_t total = files.size() + failed;
-  for (const std::string& file : files) {
-    try {
-      for (Prediction& p : predictor.Predict(file)) predictions.push_back(std::move(p));
-    } catch (const Error& error) {  // one bad picture does not cost the others
-      LogWarning(error.what());
-      ++failed;
-    }
+  std::vector<Prediction> predictions;
+  for (FileResult& result : PredictFiles(predictor, files)) {
+    for (Prediction& p : result.predictions) predictions.push_back(std::move(p));
+    if (result.error.empty()) continue;
+    LogWarning(result.error);
+    ++failed;
   }
   if (args.json)
     fmt::print("{}\n", JsonText(ToJson(predictions, predictor, static_cast<size_t>(args.top)), 2));

@@ -30,6 +30,7 @@
 #include "tools/interrupt.h"
 #include "tools/json_text.h"
 #include "tools/layer_table.h"
+#include "tools/ranks.h"
 #include "tools/train_files.h"
 #include "tools/training_options.h"
 
@@ -254,6 +255,7 @@ TrainingResult Train(const TrainArgs& args, const TrainingData& data, const Grap
   Reporter reporter(args, data, interrupt);
   TrainingOptions options = args.options;
   options.stop = &interrupt.flag();
+  options.reducer = JobReducer();
   options.verbose = Verbose::kOff;  // it is the program that shows it, beside its line of progress
   options.on_row = [&](const ProgressRow& row) { reporter.OnRow(row); };
   options.on_iteration = [&](const ProgressRow& row) { reporter.OnIteration(row); };
@@ -355,21 +357,41 @@ void Save(const TrainFiles& files, const TrainingResult& result, const TrainingO
   }
 }
 
+// Where other ranks were lost their work is not, but for what came after the last checkpoint.
+TrainingResult TrainAmongRanks(const TrainArgs& args, const TrainingData& data, const Graph& graph,
+                               InterruptGuard& interrupt) {
+  try {
+    return Train(args, data, graph, interrupt);
+  } catch (const LostRanksError& error) {
+    const std::string& checkpoint = args.options.checkpoint_path;
+    if (!std::filesystem::exists(checkpoint)) throw;
+    Fail("{}; go on from the last checkpoint with: normkit train --resume {}", error.what(),
+         checkpoint);
+  }
+}
+
+// Of the ranks of a job one has files: rank 0.
 void TrainAndSave(TrainArgs& args, const TrainingData& data, const Graph& graph,
-                  const TrainFiles& files) {
-  args.options.checkpoint_path = files.checkpoint();
+                  const TrainFiles* files) {
+  args.options.checkpoint_path = files                 ? files->checkpoint()
+                                 : args.resume.empty() ? args.output + "/checkpoint.npz"
+                                                       : args.resume;
   args.options.validation_data = data.second;
   args.options.resume_from = args.resume;
   args.options.checkpoint_notes = Notes(args);
   InterruptGuard interrupt;  // until all is written: a terminal is closed with several signals
-  TrainingResult result = Train(args, data, graph, interrupt);
+  TrainingResult result = TrainAmongRanks(args, data, graph, interrupt);
+  if (!files) {
+    if (result.stopped) Fail("training stopped");  // as rank 0 says in more words
+    return;
+  }
   for (const auto& [name, fact] : Facts(args, data)) result.network.facts[name] = fact;
   const std::string title =
       fmt::format("{} with {} normalization", args.network.network, args.network.norm);
-  Save(files, result, args.options, {title, CommandLine(args), data.first, data.second});
+  Save(*files, result, args.options, {title, CommandLine(args), data.first, data.second});
   PrintSummary(args, result, data.second);
-  CheckDone(result, files);
-  files.RemoveCheckpoint();
+  CheckDone(result, *files);
+  files->RemoveCheckpoint();
 }
 
 void RunTrain(TrainArgs args) {
@@ -380,7 +402,9 @@ void RunTrain(TrainArgs args) {
   // A folder that is there is looked at before the data are, one that is not is made after: the
   // data may lie around it.
   std::optional<TrainFiles> files;
-  const auto open = [&] { files.emplace(args.output, args.resume, args.overwrite); };
+  const auto open = [&] {
+    if (Leads()) files.emplace(args.output, args.resume, args.overwrite);
+  };
   std::error_code error;  // what cannot be looked at is not there
   if (std::filesystem::exists(args.output, error)) open();
   const TrainingData data = OpenTrainingData(args.data, args.options.seed);
@@ -390,8 +414,8 @@ void RunTrain(TrainArgs args) {
   CheckSizes(args, data, graph, free);
   data.Load();
   if (!files) open();
-  CheckCanSave(*files, args, data, graph);
-  TrainAndSave(args, data, graph, *files);
+  if (files) CheckCanSave(*files, args, data, graph);
+  TrainAndSave(args, data, graph, files ? &*files : nullptr);
 }
 
 }  // namespace

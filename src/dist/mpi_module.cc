@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
+#include <cstdlib>
 #include <memory>
 #include <string_view>
 
@@ -63,8 +64,14 @@ MpiModule LoadMpiModule(const std::vector<fs::path>& folders) {
                                    version ? version() : "of no version", NORMKIT_VERSION);
       return module;
     }
-    module.make_reducer =
-        reinterpret_cast<decltype(module.make_reducer)>(dlsym(loaded, "normkit_mpi_make_reducer"));
+    const auto take = [&]<class F>(F*& function, const char* name) {
+      function = reinterpret_cast<F*>(dlsym(loaded, name));
+    };
+    take(module.make_reducer, "normkit_mpi_make_reducer");
+    take(module.ranks_here, "normkit_mpi_ranks_here");
+    take(module.meet, "normkit_mpi_meet");
+    take(module.speaks, "normkit_mpi_speaks");
+    take(module.abort, "normkit_mpi_abort");
     return module;
   }
   module.why_not = fmt::format(
@@ -76,10 +83,29 @@ MpiModule LoadMpiModule(const std::vector<fs::path>& folders) {
 
 bool MpiAvailable() { return TheMpiModule().make_reducer != nullptr; }
 
-std::unique_ptr<Reducer> MakeMpiReducer() {
+namespace {
+
+const MpiModule& Needed(const char* doing) {
   const MpiModule& module = TheMpiModule();
-  if (!module.make_reducer) Fail("MPI: making a reducer: {}", module.why_not);
-  return std::unique_ptr<Reducer>(module.make_reducer());
+  if (!module.make_reducer) Fail("MPI: {}: {}", doing, module.why_not);
+  return module;
+}
+
+}  // namespace
+
+std::unique_ptr<Reducer> MakeMpiReducer(const MpiOptions& options) {
+  return std::unique_ptr<Reducer>(Needed("making a reducer").make_reducer(options));
+}
+
+int MpiRanksHere() { return Needed("asking who is on this machine").ranks_here(); }
+
+bool MpiMeet(double seconds) { return Needed("meeting").meet(seconds); }
+
+bool MpiSpeaks() { return !MpiAvailable() || TheMpiModule().speaks(); }
+
+void MpiAbort(int exit_code) {
+  if (MpiAvailable()) TheMpiModule().abort(exit_code);
+  std::_Exit(exit_code);
 }
 
 }  // namespace normkit

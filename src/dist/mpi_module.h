@@ -6,12 +6,17 @@
 #include <string>
 #include <vector>
 
-#include "normkit/core/reducer.h"
+#include "normkit/dist/reducer.h"
 
 namespace normkit {
 
 struct MpiModule {
-  Reducer* (*make_reducer)() = nullptr;  // nullptr: it is not there, or not to be used
+  // nullptr: it is not there, or not to be used
+  Reducer* (*make_reducer)(const MpiOptions& options) = nullptr;
+  int (*ranks_here)() = nullptr;
+  bool (*meet)(double seconds) = nullptr;
+  bool (*speaks)() = nullptr;
+  void (*abort)(int exit_code) = nullptr;
   std::string why_not;
 };
 

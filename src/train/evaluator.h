@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -16,8 +17,9 @@ namespace normkit {
 // Keeps the executors between calls.
 class Evaluator {
  public:
-  Evaluator(const Graph& graph, DataPtr data, const ObjectiveOptions& objective,
-            int64_t batch_size);
+  // Ranks with a reducer take turns at the mini-batches, and join what they found. Null: alone.
+  Evaluator(const Graph& graph, DataPtr data, const ObjectiveOptions& objective, int64_t batch_size,
+            Reducer* reducer = nullptr);
 
   // Predicts all of the data with the trained statistics. `predictions`, if not null, gets what the
   // network gives, and what is right.
@@ -33,6 +35,13 @@ class Evaluator {
   std::string BadOutput(const Score& score) const;
 
  private:
+  // What comes of a mini-batch.
+  struct Part {
+    Score score;
+    Predictions predictions;
+  };
+  Part RunBatch(const Parameters& parameters, std::span<const int64_t> indices, bool predicts);
+  void Join(std::vector<Part>& parts, bool predicts) const;
   int64_t ObservationOf(int64_t answer) const;
 
   const Graph* graph_;
@@ -41,6 +50,7 @@ class Evaluator {
   int64_t batch_size_;
   Executor executor_;
   BatchReader reader_;
+  Reducer* reducer_;
 };
 
 }  // namespace normkit

@@ -103,7 +103,7 @@ Trainer::Trainer(DataPtr data, const Graph& graph, const TrainingOptions& option
            difference);
     validation_ = std::make_unique<Evaluator>(graph_, options_.validation_data,
                                               ObjectiveOptions::Validating(options_),
-                                              options_.mini_batch_size);
+                                              options_.mini_batch_size, options_.reducer);
   }
   parameters_.Initialize(graph_, options_.seed);
   if (options_.resume_from.empty()) {

@@ -43,12 +43,13 @@ std::string NamesOfOptions() {
   const Normalization::ForwardArgs forward{.x = nullptr};
   const Normalization::BackwardArgs backward{.x = nullptr};
   const OpenOptions open{.count = 100};
+  const MpiOptions ranks{.patience = 5};
   return image.name + features.name + steps.name + sequences.description + lines.name +
          convolution.name + steps_convolution.name + steps_pooling.name + connected.name +
          lstm.name + pooling.name + border.name + larger.name + adaptive.name + conditional.name +
          leaky.name + dropout.name + addition.name + concatenation.name + batch.name + layer.name +
          instance.name + group.name + norms.name + norm.name +
          std::to_string(choice.num_groups + purpose.num_classes + open.count + training.max_epochs +
-                        std::ssize(import.shapes)) +
+                        (ranks.stop ? 1 : 0) + std::ssize(import.shapes)) +
          (forward.x || backward.x || executor.training ? "?" : "");
 }

@@ -6,10 +6,17 @@
 #include <functional>
 #include <span>
 
+#include "normkit/core/error.h"
 #include "normkit/core/export.h"
 #include "normkit/core/moments.h"
 
 namespace normkit {
+
+// What a rank throws that waits for others in vain.
+class NORMKIT_API LostRanksError : public Error {
+ public:
+  using Error::Error;
+};
 
 // All ranks call the same functions in the same order. Results have the same bits on every rank.
 class NORMKIT_API Reducer {

@@ -92,9 +92,11 @@ struct Evaluation {
   std::vector<std::vector<int64_t>> confusion;  // [true][predicted]
 };
 // Predicts (trained statistics) all of `data` and compares with its labels or targets. With the
-// mini-batch size and loss of the training: its validation figures to the bit.
+// mini-batch size and loss of the training: its validation figures to the bit. Ranks with a reducer
+// take turns at the mini-batches and get the same, all of it.
 NORMKIT_API Evaluation Evaluate(const Network& network, const DataPtr& data,
-                                int64_t mini_batch_size = 128, Loss loss = Loss::kAuto);
+                                int64_t mini_batch_size = 128, Loss loss = Loss::kAuto,
+                                Reducer* reducer = nullptr);
 
 // What an evaluation counts of a class.
 struct ClassScore {

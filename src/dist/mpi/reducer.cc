@@ -5,7 +5,7 @@
 #include <vector>
 
 #include "normkit/version.h"
-#include "src/core/fail.h"
+#include "src/dist/mpi/job.h"
 #include "src/dist/mpi/module.h"
 
 namespace normkit {
@@ -14,32 +14,11 @@ namespace {
 // Elements that cross at once: bounds the scratch memory and keeps byte counts within MPI's int.
 constexpr size_t kBlock = size_t{1} << 20;
 
-void Check(int code, const char* doing) {
-  if (code == MPI_SUCCESS) return;
-  char reason[MPI_MAX_ERROR_STRING];
-  int length = 0;
-  MPI_Error_string(code, reason, &length);
-  Fail("MPI: {}: {}", doing, std::string_view(reason, static_cast<size_t>(length)));
-}
-
-void StartMpi() {
-  int started = 0;
-  MPI_Initialized(&started);
-  if (started) return;
-  int provided = 0;
-  Check(MPI_Init_thread(nullptr, nullptr, MPI_THREAD_FUNNELED, &provided), "starting");
-  std::atexit([] {
-    int ended = 0;
-    MPI_Finalized(&ended);
-    if (!ended) MPI_Finalize();
-  });
-}
-
 class MpiReducer : public Reducer {
  public:
-  MpiReducer() {
-    StartMpi();
-    Check(MPI_Comm_dup(MPI_COMM_WORLD, &comm_), "making a communicator");
+  explicit MpiReducer(const MpiOptions& options) {
+    CheckMpi(MPI_Comm_dup(MPI_COMM_WORLD, &comm_), "making a communicator");
+    job_.Watch(options);
     MPI_Comm_set_errhandler(comm_, MPI_ERRORS_RETURN);
     MPI_Comm_size(comm_, &ranks_);
     MPI_Comm_rank(comm_, &rank_);
@@ -67,8 +46,11 @@ class MpiReducer : public Reducer {
           own.subspan(begin, std::min(kBlock, own.size() - begin));
       const int bytes = static_cast<int>(block.size());
       std::vector<std::byte> blocks(block.size() * static_cast<size_t>(ranks_));
-      Check(MPI_Allgather(block.data(), bytes, MPI_BYTE, blocks.data(), bytes, MPI_BYTE, comm_),
-            "gathering");
+      MPI_Request request = MPI_REQUEST_NULL;
+      CheckMpi(MPI_Iallgather(block.data(), bytes, MPI_BYTE, blocks.data(), bytes, MPI_BYTE, comm_,
+                              &request),
+               "gathering");
+      job_.Wait(request, "gathering");
       for (size_t r = 0; r < static_cast<size_t>(ranks_); ++r)
         std::copy_n(blocks.data() + r * block.size(), block.size(),
                     all.data() + r * own.size() + begin);
@@ -99,16 +81,20 @@ class MpiReducer : public Reducer {
       own_offsets[r] = static_cast<int>(r * own * sizeof(T));
     }
     std::vector<T> parts(ranks * own);
-    Check(MPI_Alltoallv(values.data(), bytes.data(), offsets.data(), MPI_BYTE, parts.data(),
-                        own_bytes.data(), own_offsets.data(), MPI_BYTE, comm_),
-          "exchanging statistics");
+    MPI_Request request = MPI_REQUEST_NULL;
+    CheckMpi(MPI_Ialltoallv(values.data(), bytes.data(), offsets.data(), MPI_BYTE, parts.data(),
+                            own_bytes.data(), own_offsets.data(), MPI_BYTE, comm_, &request),
+             "exchanging statistics");
+    job_.Wait(request, "exchanging statistics");
     for (size_t r = 1; r < ranks; ++r)
       for (size_t i = 0; i < own; ++i) join(parts[i], parts[r * own + i]);
-    Check(MPI_Allgatherv(parts.data(), own_bytes[0], MPI_BYTE, values.data(), bytes.data(),
-                         offsets.data(), MPI_BYTE, comm_),
-          "gathering statistics");
+    CheckMpi(MPI_Iallgatherv(parts.data(), own_bytes[0], MPI_BYTE, values.data(), bytes.data(),
+                             offsets.data(), MPI_BYTE, comm_, &request),
+             "gathering statistics");
+    job_.Wait(request, "gathering statistics");
   }
 
+  MpiJob& job_ = MpiJob::The();
   MPI_Comm comm_ = MPI_COMM_NULL;
   int ranks_ = 1, rank_ = 0;
 };
@@ -118,4 +104,16 @@ class MpiReducer : public Reducer {
 
 const char* normkit_mpi_version() { return NORMKIT_VERSION; }
 
-normkit::Reducer* normkit_mpi_make_reducer() { return new normkit::MpiReducer; }
+normkit::Reducer* normkit_mpi_make_reducer(const normkit::MpiOptions& options) {
+  return new normkit::MpiReducer(options);
+}
+
+int normkit_mpi_ranks_here() { return normkit::MpiJob::The().RanksHere(); }
+
+bool normkit_mpi_meet(double seconds) {
+  return normkit::MpiJob::started() && normkit::MpiJob::The().Meet(seconds);
+}
+
+bool normkit_mpi_speaks() { return !normkit::MpiJob::started() || normkit::MpiJob::The().Speaks(); }
+
+void normkit_mpi_abort(int exit_code) { normkit::MpiJob::The().Abort(exit_code); }
