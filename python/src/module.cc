@@ -32,6 +32,8 @@ NB_MODULE(_core, m) {
   AddErrors(m);
   AddArrays(m);
   AddPlans(m);
+  AddNetworks(m);
+  AddTraining(m);
   m.def("set_num_threads", &normkit::SetNumThreads, nb::arg("threads"));
   m.def("num_threads", &normkit::NumThreads);
 }
