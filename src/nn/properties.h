@@ -51,6 +51,12 @@ struct EnumNames<StateActivation> {
 };
 
 template <>
+struct EnumNames<AttentionMask> {
+  static constexpr std::string_view kWhat = "attention mask";
+  static constexpr std::string_view kNames[] = {"none", "causal"};
+};
+
+template <>
 const PropertyKind& KindOf<Initializer>();  // by name; a function has none
 template <>
 const PropertyKind& KindOf<Padding>();  // "same", a number, or [top, bottom, left, right]
@@ -67,6 +73,9 @@ const PropertyTable& TableFor(const FullyConnectedOptions&);
 const PropertyTable& TableFor(const LstmOptions&);
 const PropertyTable& TableFor(const Pooling2dOptions&);
 const PropertyTable& TableFor(const Pooling1dOptions&);
+const PropertyTable& TableFor(const SelfAttentionOptions&);
+const PropertyTable& TableFor(const EmbeddingOptions&);
+const PropertyTable& TableFor(const PositionEmbeddingOptions&);
 PropertyTable TableFor(const ElementwiseOptions& options);  // as its row says
 const PropertyTable& TableFor(const DropoutOptions&);
 const PropertyTable& TableFor(const AdditionOptions&);

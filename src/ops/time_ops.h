@@ -14,4 +14,21 @@ OpPtr TimeConvolution(int64_t dilation, int64_t before, int64_t groups);
 // What lies outside never wins, and counts as zeros.
 OpPtr TimeWindowPooling(Pool pool, int64_t size, int64_t before);
 
+// queries and keys [rows, H K], values [rows, H V], H heads side by side -> [rows, H V]: each step
+// the mean of the values of its own observation, with weights softmax(query . key / sqrt(K)) over
+// all of its steps; causal: those up to its own.
+struct AttentionSettings {
+  int64_t num_heads = 1;
+  bool causal = false;
+};
+OpPtr Attention(const AttentionSettings& settings);
+
+// x [rows, 1] of whole numbers and a table [count, width] -> [rows, width]: rows of the table.
+// `title`: who speaks where x is out of range.
+OpPtr Embedding(const std::string& title);
+
+// x [rows, C] and perhaps a table [most steps, C]: x + the row of the table for each step's place
+// in its observation; without a table sines and cosines.
+OpPtr Positions(const std::string& title);
+
 }  // namespace normkit::ops

@@ -92,6 +92,32 @@ inline Graph RowGraph(const Norm& norm, bool regression = false, double dropped 
   return graph;
 }
 
+// An encoder: attention and what tells steps apart, norms before and behind, windows over time.
+inline Graph EncoderGraph() {
+  Graph graph;
+  graph.Add(SequenceInput({.num_features = kFeatures}));
+  graph.Add(FullyConnected({.output_size = 12}));
+  Value x = graph.Add(SinusoidalPositionEncoding());
+  x = graph.Add(PositionEmbedding({.max_position = 400}), {x});
+  graph.Add(LayerNormalization({.operation_dimension = OperationDimension::kAuto}), {x});
+  const Value seen = graph.Add(SelfAttention({.num_heads = 3, .num_key_channels = 6}));
+  x = graph.Add(Addition(), {x, seen});
+  graph.Add(FullyConnected({.output_size = 24}), {x});
+  graph.Add(Gelu());
+  graph.Add(Dropout({.probability = 0.1}));
+  const Value mapped = graph.Add(FullyConnected({.output_size = 12}));
+  x = graph.Add(Addition(), {x, mapped});
+  graph.Add(LayerNormalization(), {x});
+  graph.Add(Convolution1d({.filter_size = 3, .num_filters = 10, .padding = Padding::Causal()}));
+  graph.Add(InstanceNormalization());
+  graph.Add(SelfAttention(
+      {.num_heads = 2, .num_key_channels = 4, .attention_mask = AttentionMask::kCausal}));
+  graph.Add(MaxPooling1d({.pool_size = 2}));
+  graph.Add(FullyConnected({.output_size = 3}));
+  graph.Add(Softmax());
+  return graph;
+}
+
 struct NamedNorm {
   const char* name;
   Norm make;

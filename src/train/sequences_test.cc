@@ -94,6 +94,27 @@ TEST_P(SequenceRanks, SameBytesForAnyNumberOfThreads) {
 INSTANTIATE_TEST_SUITE_P(All, SequenceRanks, testing::ValuesIn(kNorms),
                          [](const auto& test) { return test.param.name; });
 
+TEST(SequenceTraining, SameBytesOfAttentionAndWindows) {
+  const DataPtr data = FromSequences(RowData(33, false, 1, {40, 1, 7, 150}));
+  TrainingOptions options = Options();
+  options.mini_batch_size = 8;
+  options.max_epochs = 1;
+  SetNumThreads(1);
+  const std::vector<double> alone = Train(data, EncoderGraph(), options);
+  for (const int threads : {2, 5}) {
+    SetNumThreads(threads);
+    EXPECT_TRUE(Train(data, EncoderGraph(), options) == alone) << threads << " threads";
+  }
+  SetNumThreads(0);
+  for (const int ranks : {2, 3, 8, 20})
+    RunRanks(ranks, [&](Reducer& reducer) {
+      TrainingOptions own = options;
+      own.reducer = &reducer;
+      EXPECT_TRUE(Train(data, EncoderGraph(), own) == alone)
+          << "rank " << reducer.rank() << " of " << ranks;
+    });
+}
+
 // Stopped and resumed: the bytes of a run that was not. Sequences cut elsewhere are other data.
 TEST(SequenceTraining, ResumesWhereItStopped) {
   TestFolder folder;
@@ -233,7 +254,7 @@ TEST(SequencePrediction, RowsArePackedAndThoseOfASequenceAlone) {
   Graph mean = own, last = own;
   mean.Add(GlobalAveragePooling1d());
   last.Add(LastStep());
-  for (const Graph& graph : {own, mean, last, RowGraph(kNorms[1].make)}) {
+  for (const Graph& graph : {own, mean, last, RowGraph(kNorms[1].make), EncoderGraph()}) {
     const Network network = MakeNetwork(graph);
     Indices offsets;
     const Tensor all = Predict(network, *data, 7, &offsets);

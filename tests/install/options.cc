@@ -17,6 +17,9 @@ std::string NamesOfOptions() {
   const Convolution2dOptions convolution{.filter_size = {3, 3}, .padding = padding};
   const Convolution1dOptions steps_convolution{.filter_size = 3};
   const Pooling1dOptions steps_pooling{.pool_size = 2};
+  const SelfAttentionOptions attention{.num_heads = 2, .num_key_channels = 8};
+  const EmbeddingOptions embedding{.dimension = 8, .num_words = 10};
+  const PositionEmbeddingOptions positions{.max_position = 100};
   const FullyConnectedOptions connected{.output_size = 10};
   const LstmOptions lstm{.num_hidden_units = 10};
   const Pooling2dOptions pooling{.pool_size = {2, 2}};
@@ -45,10 +48,11 @@ std::string NamesOfOptions() {
   const OpenOptions open{.count = 100};
   const MpiOptions ranks{.patience = 5};
   return image.name + features.name + steps.name + sequences.description + lines.name +
-         convolution.name + steps_convolution.name + steps_pooling.name + connected.name +
-         lstm.name + pooling.name + border.name + larger.name + adaptive.name + conditional.name +
-         leaky.name + dropout.name + addition.name + concatenation.name + batch.name + layer.name +
-         instance.name + group.name + norms.name + norm.name +
+         convolution.name + steps_convolution.name + steps_pooling.name + attention.name +
+         embedding.name + positions.name + connected.name + lstm.name + pooling.name + border.name +
+         larger.name + adaptive.name + conditional.name + leaky.name + dropout.name +
+         addition.name + concatenation.name + batch.name + layer.name + instance.name + group.name +
+         norms.name + norm.name +
          std::to_string(choice.num_groups + purpose.num_classes + open.count + training.max_epochs +
                         (ranks.stop ? 1 : 0) + std::ssize(import.shapes)) +
          (forward.x || backward.x || executor.training ? "?" : "");

@@ -153,6 +153,37 @@ struct Pooling1dOptions {
   int64_t pool_size = 0;
   Padding padding = Padding::Same();
 };
+// Which steps a step sees: all of its sequence, or those up to itself.
+enum class AttentionMask { kNone, kCausal };
+// "none", "causal".
+NORMKIT_API std::string_view Name(AttentionMask mask);
+
+struct SelfAttentionOptions {
+  std::string name = {};
+  int64_t num_heads = 0;
+  int64_t num_key_channels = 0;    // of all heads, a multiple of them; of the queries too
+  int64_t num_value_channels = 0;  // of all heads; 0: as many as key channels
+  int64_t output_size = 0;         // 0: the input's channels
+  AttentionMask attention_mask = AttentionMask::kNone;
+  bool bias = true;
+  Initializer weights_initializer = Initializer::kGlorot;
+  Initializer bias_initializer = Initializer::kZeros;
+  double weight_learn_rate_factor = 1, bias_learn_rate_factor = 1, weight_l2_factor = 1,
+         bias_l2_factor = 0;
+};
+struct EmbeddingOptions {
+  std::string name = {};
+  int64_t dimension = 0;
+  int64_t num_words = 0;
+  Initializer weights_initializer = Initializer::kNarrowNormal;
+  double weight_learn_rate_factor = 1, weight_l2_factor = 1;
+};
+struct PositionEmbeddingOptions {
+  std::string name = {};
+  int64_t max_position = 0;  // steps of the longest sequence
+  Initializer weights_initializer = Initializer::kNarrowNormal;
+  double weight_learn_rate_factor = 1, weight_l2_factor = 1;
+};
 struct ReflectionPadding2dOptions {
   std::string name = {};
   Padding padding = Padding::All(1);  // rows and columns; each less than the image has
@@ -261,6 +292,19 @@ NORMKIT_API LayerPtr AveragePooling1d(const Pooling1dOptions& options);
 NORMKIT_API LayerPtr GlobalAveragePooling1d(const std::string& name = "");
 NORMKIT_API LayerPtr GlobalMaxPooling1d(const std::string& name = "");
 NORMKIT_API LayerPtr LastStep(const std::string& name = "");
+// Each step of x [rows,C] looks at the steps of its own sequence: queries x Wq^T + bq, keys and
+// values alike, by heads softmax(query . key / sqrt(channels of a head)) as weights of the values,
+// and of all heads side by side a W^T + b (Vaswani et al. 2017). Parameters query_weights [K,C],
+// query_bias [K], key_weights, key_bias, value_weights [V,C], value_bias, output_weights [O,V],
+// output_bias. Nothing of another sequence, nor padding, can be looked at.
+NORMKIT_API LayerPtr SelfAttention(const SelfAttentionOptions& options);
+// Of tokens, TC with one channel of whole numbers from 0 to num_words - 1: weights
+// [num_words,dimension] row by row. Throws Error on another number, when it comes.
+NORMKIT_API LayerPtr Embedding(const EmbeddingOptions& options);
+// x + weights[t], [max_position,C], t the place of the step in its sequence, from 0.
+NORMKIT_API LayerPtr PositionEmbedding(const PositionEmbeddingOptions& options);
+// x + sin(t / 10000^(2i / C)) in channel 2i, and the cosine in channel 2i + 1.
+NORMKIT_API LayerPtr SinusoidalPositionEncoding(const std::string& name = "");
 NORMKIT_API LayerPtr Dropout(const DropoutOptions& options = {});
 NORMKIT_API LayerPtr Addition(const AdditionOptions& options = {});
 NORMKIT_API LayerPtr Concatenation(const ConcatenationOptions& options = {});

@@ -24,6 +24,7 @@
 #include "src/ops/normalization.h"
 #include "src/ops/ops.h"
 #include "src/ops/resize.h"
+#include "src/ops/time_ops.h"
 
 namespace normkit {
 namespace {
@@ -149,6 +150,13 @@ std::vector<Case> OpCases() {
   add("TransposedConvolutionOfGroups",
       ops::TransposedConvolution({.size = {2, 2}, .stride = {3, 2}}, 3, {.more = {2, 1}}), {image},
       {}, false, {{3, 2, 2, 2}});
+  for (const bool causal : {false, true}) {
+    const Layout keys = Layout::Make("TC", std::vector<int64_t>{10, 6}),
+                 values = Layout::Make("TC", std::vector<int64_t>{10, 4});
+    add(causal ? "CausalAttention" : "Attention", ops::Attention({2, causal}),
+        {keys, keys, values});
+    cases.back().offsets = {0, 3, 4, 9, 10};
+  }
   return cases;
 }
 

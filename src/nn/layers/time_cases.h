@@ -72,6 +72,8 @@ inline std::vector<LayerCase> TimeCases() {
     return Convolution1d(
         {.filter_size = 4, .num_filters = 6, .padding = {.left = 0, .right = 3}, .num_groups = 3});
   });
+  rows("PositionEmbedding", [] { return PositionEmbedding({.max_position = 7}); });
+  rows("SinusoidalPositions", [] { return SinusoidalPositionEncoding(); });
   rows("AveragePooling1d", [] { return AveragePooling1d({.pool_size = 3}); });
   const auto maxima = [&](const char* name, std::function<LayerPtr()> make) {
     rows(name, std::move(make));

@@ -1,8 +1,10 @@
 // Layers over time: each observation of an uneven mini-batch gets what it gets alone, to the bit,
 // forward and backward, on any number of threads.
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <cmath>
 #include <functional>
 #include <limits>
 #include <memory>
@@ -15,6 +17,7 @@
 #include "normkit/nn/layers.h"
 #include "src/core/testing.h"
 #include "src/graph/plan.h"
+#include "src/ops/time_ops.h"
 
 namespace normkit {
 namespace {
@@ -25,15 +28,19 @@ using Values = std::vector<float>;
 // The arrays that come out of one pass forward and backward.
 struct Passed {
   Layout layout;  // of y
-  Values y, dx, dparameters;
+  Values y;
+  std::vector<Values> dx;  // of each input
+  Values dparameters;
 };
 
-// One layer of one operation, on observations of these lengths. dy of element i of y is a function
-// of x's first element of that observation and i's place in it, so that it is the same alone.
+// One layer of one operation, on observations of these lengths. Input i is x (1 + i / 2). dy
+// follows from the place in the observation, so that it is the same alone.
 class TimeRun {
  public:
-  TimeRun(const LayerPtr& layer, const Layout& step) : step_(step) {
-    graph_.Add(layer, {graph_.AddInput({DType::kF32, step})});
+  TimeRun(const LayerPtr& layer, const Layout& step, size_t inputs) : step_(step), inputs_(inputs) {
+    std::vector<Value> reads;
+    for (size_t i = 0; i < inputs; ++i) reads.push_back(graph_.AddInput({DType::kF32, step}));
+    graph_.Add(layer, reads);
   }
 
   Passed Pass(const Values& x, const Indices& lengths) const {
@@ -41,23 +48,27 @@ class TimeRun {
     for (const int64_t length : lengths) offsets.push_back(offsets.back() + length);
     const BatchPart part{.whole = std::ssize(lengths)};
     const TimeCut time(part, offsets);
-    const Layout layout = step_.WithBatch(offsets.back());
-    const Graph::Types types = graph_.Infer(std::span(&layout, 1), part.rows());
+    const std::vector<Layout> layouts(inputs_, step_.WithBatch(offsets.back()));
+    const Graph::Types types = graph_.Infer(layouts, part.rows());
     const Node& node = graph_.nodes().back();
     std::vector<OpInput> inputs;
     for (const Value value : node.inputs) inputs.push_back(types[value]);
     const auto kernel = node.op->Prepare(inputs, {true, part, &time.time()});
 
-    std::vector<Values> parameters;
-    std::vector<const void*> arrays{x.data()};
+    std::vector<Values> parameters, xs(inputs_, x);
+    std::vector<const void*> arrays;
+    for (size_t i = 0; i < inputs_; ++i) {
+      for (float& value : xs[i]) value *= 1 + static_cast<float>(i) / 2;
+      arrays.push_back(xs[i].data());
+    }
     Random random(11);
-    for (size_t i = 1; i < inputs.size(); ++i) {
+    for (size_t i = inputs_; i < inputs.size(); ++i) {
       Values& values = parameters.emplace_back(static_cast<size_t>(inputs[i].type.shape.size()));
       for (float& value : values) value = static_cast<float>(random.Uniform(-1, 1));
     }
     for (const Values& values : parameters) arrays.push_back(values.data());
 
-    Passed out{types[node.outputs[0]].type.shape, {}, Values(x.size(), kNaN), {}};
+    Passed out{types[node.outputs[0]].type.shape, {}, {inputs_, Values(x.size(), kNaN)}, {}};
     std::vector<Values> outputs;
     std::vector<void*> y;
     for (const Value value : node.outputs)
@@ -76,7 +87,8 @@ class TimeRun {
 
     const Values dy = Weights(out, offsets);
     std::vector<Values> gradients;
-    std::vector<float*> dinputs{out.dx.data()};
+    std::vector<float*> dinputs;
+    for (Values& dx : out.dx) dinputs.push_back(dx.data());
     for (const Values& values : parameters) gradients.emplace_back(values.size(), kNaN);
     for (Values& values : gradients) dinputs.push_back(values.data());
     std::vector<const float*> doutputs(y.size());
@@ -122,12 +134,28 @@ class TimeRun {
   }
 
   Layout step_;
+  size_t inputs_;
   Graph graph_;
+};
+
+// An operation alone.
+class OnlyOp : public Layer {
+ public:
+  explicit OnlyOp(std::shared_ptr<const Op> op) : Layer(""), op_(std::move(op)) {}
+  std::string_view type() const override { return op_->name(); }
+  std::string_view short_name() const override { return "op"; }
+  std::vector<Value> Build(Graph& graph, std::span<const Value> inputs) const override {
+    return graph.AddNode(op_, {inputs.begin(), inputs.end()});
+  }
+
+ private:
+  std::shared_ptr<const Op> op_;
 };
 
 struct TimeCase {
   std::string name;
   std::function<LayerPtr()> make;
+  size_t inputs = 1;
 };
 
 std::vector<TimeCase> Norms() {
@@ -169,6 +197,18 @@ std::vector<TimeCase> Layers() {
       {"global max pooling", [] { return GlobalMaxPooling1d(); }},
       {"global average pooling", [] { return GlobalAveragePooling1d(); }},
       {"last step", [] { return LastStep(); }},
+      {"attention",
+       [] {
+         return std::make_shared<OnlyOp>(ops::Attention({3, false}));
+       },
+       3},
+      {"causal attention",
+       [] {
+         return std::make_shared<OnlyOp>(ops::Attention({2, true}));
+       },
+       3},
+      {"positions", [] { return PositionEmbedding({.max_position = 1000}); }},
+      {"waves", [] { return SinusoidalPositionEncoding(); }},
   };
 }
 
@@ -187,7 +227,7 @@ Values NormalValues(size_t size, uint64_t seed) {
 
 void ExpectAsAlone(const TimeCase& test, const Layout& step, const Indices& lengths) {
   SCOPED_TRACE(test.name + " of " + step.ToString());
-  const TimeRun run(test.make(), step);
+  const TimeRun run(test.make(), step, test.inputs);
   const int64_t width = step.size();
   int64_t rows = 0;
   for (const int64_t length : lengths) rows += length;
@@ -202,9 +242,10 @@ void ExpectAsAlone(const TimeCase& test, const Layout& step, const Indices& leng
     EXPECT_TRUE(
         std::equal(alone.y.begin(), alone.y.end(), all.y.begin() + static_cast<ptrdiff_t>(y_at)))
         << "y, length " << length;
-    EXPECT_TRUE(
-        std::equal(alone.dx.begin(), alone.dx.end(), all.dx.begin() + static_cast<ptrdiff_t>(at)))
-        << "dx, length " << length;
+    for (size_t i = 0; i < test.inputs; ++i)
+      EXPECT_TRUE(std::equal(alone.dx[i].begin(), alone.dx[i].end(),
+                             all.dx[i].begin() + static_cast<ptrdiff_t>(at)))
+          << "dx " << i << ", length " << length;
     at += size;
     y_at += alone.y.size();
   }
@@ -253,6 +294,78 @@ TEST(LayersOverTime, ConvolutionIsTheSumOfItsTaps) {
                     1 * 7 + 10 * 9 + 100 * 8 + 1000 * 1 + .5f}));
 }
 
+// By its formula, in f64.
+TEST(LayersOverTime, AttentionIsTheMeanOfValuesByScores) {
+  const int64_t rows = 150, heads = 2, width = 4, all = heads * width;
+  for (const bool causal : {false, true}) {
+    const TimeRun run(std::make_shared<OnlyOp>(ops::Attention({heads, causal})),
+                      Layout::Make("TC", Indices{1, all}), 3);
+    const Values x = NormalValues(static_cast<size_t>(rows * all), 9);
+    const Values y = run.Pass(x, {rows}).y;
+    const auto at = [&](double by, int64_t row, int64_t c) {
+      return by * x[static_cast<size_t>(row * all + c)];
+    };
+    for (int64_t row = 0; row < rows; row += 7)
+      for (int64_t c = 0; c < all; ++c) {
+        double sum = 0, mean = 0;
+        for (int64_t key = 0; key < (causal ? row + 1 : rows); ++key) {
+          double score = 0;
+          for (int64_t k = c / width * width; k < (c / width + 1) * width; ++k)
+            score += at(1, row, k) * at(1.5, key, k);
+          const double weight = std::exp(score / 2 - 100);
+          sum += weight;
+          mean += weight * at(2, key, c);
+        }
+        EXPECT_NEAR(y[static_cast<size_t>(row * all + c)], mean / sum, 1e-4) << row << " " << c;
+      }
+  }
+}
+
+TEST(LayersOverTime, EmbeddingsAreRowsOfTheirTable) {
+  Graph graph;
+  graph.Add(SequenceInput({.num_features = 1}));
+  graph.Add(Embedding({.name = "words", .dimension = 3, .num_words = 5}));
+  Parameters parameters(graph), gradients(graph);
+  parameters.Initialize(graph, 1);
+  const std::span<const float> table = parameters.values();
+  Executor executor(graph, {.training = true});
+  executor.SetBatch({.whole = 2}, Indices{0, 3, 4});
+  const Values tokens{4, 0, 4, 2};
+  std::ranges::copy(tokens, executor.input().begin());
+  const std::span<const float> y = executor.Forward(parameters, {.training = true});
+  for (size_t row = 0; row < 4; ++row)
+    for (size_t c = 0; c < 3; ++c)
+      EXPECT_EQ(y[row * 3 + c], table[static_cast<size_t>(tokens[row]) * 3 + c]);
+  const Values dy{1, 2, 3, 4, 5, 6, 10, 20, 30, 7, 8, 9};
+  executor.Backward(parameters, dy, graph.output(), {.training = true}, gradients);
+  const Values expected{4, 5, 6, 0, 0, 0, 7, 8, 9, 0, 0, 0, 11, 22, 33};
+  EXPECT_TRUE(std::ranges::equal(gradients.values().first(15), expected));
+  for (const float token : {5.f, -1.f, 1.5f, std::numeric_limits<float>::quiet_NaN()}) {
+    executor.input()[2] = token;
+    EXPECT_ERROR(executor.Forward(parameters, {}),
+                 fmt::format("embedding 'words': step 2 of the mini-batch is {}, expected a whole "
+                             "number from 0 to 4",
+                             token));
+  }
+}
+
+TEST(LayersOverTime, WavesTellPlacesApart) {
+  Graph graph;
+  graph.Add(SequenceInput({.num_features = 3}));
+  graph.Add(SinusoidalPositionEncoding());
+  Executor executor(graph);
+  executor.SetBatch({.whole = 2}, Indices{0, 2, 5});
+  std::ranges::fill(executor.input(), 0.f);
+  const std::span<const float> y = executor.Forward(Parameters(graph), {});
+  const int64_t places[] = {0, 1, 0, 1, 2};
+  for (size_t row = 0; row < 5; ++row) {
+    const auto t = static_cast<double>(places[row]);
+    EXPECT_FLOAT_EQ(y[row * 3], static_cast<float>(std::sin(t)));
+    EXPECT_FLOAT_EQ(y[row * 3 + 1], static_cast<float>(std::cos(t)));
+    EXPECT_FLOAT_EQ(y[row * 3 + 2], static_cast<float>(std::sin(t * std::pow(1e4, -2 / 3.0))));
+  }
+}
+
 TEST(LayersOverTime, WhatDoesNotFitIsNamed) {
   Graph graph;
   graph.Add(SequenceInput({.num_features = 4}));
@@ -270,6 +383,16 @@ TEST(LayersOverTime, WhatDoesNotFitIsNamed) {
           {.name = "c", .filter_size = {3, 3}, .num_filters = 1, .padding = Padding::Causal()}),
       "convolution 2-D 'c': padding is causal, expected \"same\", a number or [top, "
       "bottom, left, right], each a whole number from 0 to 4096");
+  EXPECT_ERROR(SelfAttention({.name = "a", .num_heads = 3, .num_key_channels = 4}),
+               "self-attention 'a': num_key_channels is 4, expected a multiple of the 3 heads "
+               "(num_heads)");
+  EXPECT_ERROR(graph.Add(Embedding({.name = "e", .dimension = 2, .num_words = 3})),
+               "embedding 'e': input is TC [1,4], expected one channel of tokens");
+  graph.Add(PositionEmbedding({.name = "p", .max_position = 3}));
+  Executor executor(graph);
+  executor.SetBatch({.whole = 2}, Indices{0, 2, 6});
+  EXPECT_ERROR(executor.Forward(Parameters(graph), {}),
+               "position embedding 'p': a sequence has 4 steps, expected at most 3 (max_position)");
   Graph features;
   features.Add(FeatureInput({.num_features = 4}));
   EXPECT_ERROR(features.Add(AveragePooling1d({.name = "p", .pool_size = 2})),
