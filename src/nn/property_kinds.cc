@@ -1,5 +1,8 @@
 #include "src/nn/property_kinds.h"
 
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
 #include <utility>
 
 #include "src/core/suggest.h"
