@@ -352,7 +352,7 @@ MISTAKES = [
      "'digits' is one argument too many, expected the name of an option before it, such as --data"),
     ("inspect", ["model.onnx", "x"], "'x' is one argument too many"),
     ("bench", ["--shape", "2x3"], "--shape: '2x3' given, expected a whole number from 0 to 1000000000, with commas between them"),
-    ("train", ["--data"], "--data: no value given, expected digits[:COUNT], a folder, an IDX pair or an .npz"),
+    ("train", ["--data"], "--data: no value given, expected digits[:COUNT], a task (parity, adding, waves), a folder, an IDX pair, an .npz, .ts or .csv"),
     ("normalize", ["x.npy", "-O", "y.npy"], "unknown option '-O', did you mean '-o'?"),
 ]  # fmt: skip
 

@@ -34,7 +34,7 @@ namespace {
 
 struct CompareArgs {
   DataArgs data;
-  std::string network = "small-cnn", output = "compare";
+  std::string network = "auto", output = "compare";
   std::vector<std::string> norms{"none", "batch", "layer", "instance", "group:8"};
   std::vector<int64_t> batch_sizes{128, 16, 4, 2};
   int64_t seeds = 1, checkpoints = 10;
@@ -214,7 +214,7 @@ class CompareFiles {
   OutputFolder folder_;
 };
 
-void RunCompare(const CompareArgs& args, const std::string& command) {
+void RunCompare(CompareArgs args, const std::string& command) {
   CheckArgs(args);
   SetNumThreads(args.threads);
   const FreeMemory free = FindFreeMemory();
@@ -225,6 +225,7 @@ void RunCompare(const CompareArgs& args, const std::string& command) {
   std::error_code error;  // what cannot be looked at is not there
   if (std::filesystem::exists(args.output, error)) open();
   const TrainingData data = OpenTrainingData(args.data, args.options.seed);
+  args.network = ChosenNetwork(args.network, *data.first);
   std::vector<PlannedRun> plans = Plan(args, data);
   CheckMemory(plans, data, free);
   data.Load();

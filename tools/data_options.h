@@ -1,7 +1,10 @@
 // How data are read, whatever names them: options of all commands that read any.
 #pragma once
 
+#include <map>
 #include <string>
+#include <utility>
+#include <vector>
 
 #include "normkit/core/layout.h"
 #include "normkit/data/source.h"
@@ -9,13 +12,24 @@
 
 namespace normkit::tools {
 
-// --image-size, --channels and --format; 0 and "": as the data are.
+// --image-size, --channels, --format, --label-column and what is done to sequences; 0 and "": as
+// the data are.
 struct ReadingArgs {
   int64_t height = 0, width = 0, channels = 0;
-  std::string format;
+  std::string format, label_column;
+  bool forecast = false;
+  int64_t sequence_length = OpenOptions::kLongest;
+  PaddingDirection sequence_padding_direction = PaddingDirection::kRight;
 };
 void AddReadingOptions(const Command& command, ReadingArgs& args);
 void AddFormatOption(const Command& command, std::string& format);  // --format alone
+void AddPaddingDirectionOption(const Command& command, PaddingDirection& direction);
+
+// The options that differ from the defaults, as (name, value), in the order of help; a flag has the
+// value "". And back: what a checkpoint keeps. Throws Error for values that the options do not
+// take.
+std::vector<std::pair<std::string, std::string>> Describe(const ReadingArgs& args);
+ReadingArgs ReadingOf(const std::map<std::string, std::string>& described);
 
 OpenOptions ToOpenOptions(const ReadingArgs& args, uint64_t seed);
 

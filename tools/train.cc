@@ -129,12 +129,9 @@ std::map<std::string, std::string> Notes(const TrainArgs& args) {
       {"data", args.data.data},
       {"validation-data", args.data.validation_data},
       {"validation-fraction", fmt::format("{}", args.data.validation_fraction)},
-      {"height", fmt::format("{}", args.data.reading.height)},
-      {"width", fmt::format("{}", args.data.reading.width)},
-      {"channels", fmt::format("{}", args.data.reading.channels)},
-      {"format", args.data.reading.format},
       {"network", args.network.network},
       {"norm", args.network.norm}};
+  for (const auto& [name, value] : Describe(args.data.reading)) notes[name] = value;
   for (auto& [name, note] : notes) note = BytesAsUtf8(note);
   return notes;
 }
@@ -146,13 +143,12 @@ void TakeNotes(const std::map<std::string, std::string>& notes, TrainArgs& args)
     if (note == notes.end()) Fail("it has no note of '{}'", name);
     return Utf8AsBytes(note->second);
   };
-  const auto number = [&](const char* name) {
-    return ParseNumber<int64_t>(text(name), NumberRange<int64_t>{0, 1 << 16});
-  };
   args.data.data = text("data");
   args.data.validation_data = text("validation-data");
   args.data.validation_fraction = ParseNumber<double>(text("validation-fraction"), kHeldOut);
-  args.data.reading = {number("height"), number("width"), number("channels"), text("format")};
+  std::map<std::string, std::string> reading;
+  for (const auto& [name, note] : notes) reading[name] = Utf8AsBytes(note);
+  args.data.reading = ReadingOf(reading);
   args.network = {text("network"), Name(ParseNormChoice(text("norm")))};
   EnterFolderOf(text("folder"), args);
 }
@@ -190,12 +186,10 @@ std::string CommandLine(const TrainArgs& args) {
   const auto add = [&](std::string_view name, const auto& value, const auto& otherwise) {
     if (value != otherwise) line += fmt::format(" --{} {}", name, value);
   };
-  const auto& [height, width, channels, format] = args.data.reading;
   add("validation-data", args.data.validation_data, "");
   add("validation-fraction", args.data.validation_fraction, plain.data.validation_fraction);
-  if (height > 0) add("image-size", fmt::format("{}x{}", height, width), "");
-  add("channels", channels, 0);
-  add("format", format, "");
+  for (const auto& [name, value] : Describe(args.data.reading))
+    line += fmt::format(" --{}{}{}", name, value.empty() ? "" : " ", value);
   add("network", args.network.network, plain.network.network);
   add("norm", args.network.norm, plain.network.norm);
   const TrainingOptions given = Resolve(args.options), defaults = Resolve(plain.options);
@@ -408,6 +402,7 @@ void RunTrain(TrainArgs args) {
   std::error_code error;  // what cannot be looked at is not there
   if (std::filesystem::exists(args.output, error)) open();
   const TrainingData data = OpenTrainingData(args.data, args.options.seed);
+  args.network.network = ChosenNetwork(args.network.network, *data.first);
   const Graph graph =
       MakeNetworkFor(*data.first, args.network.network, ParseNormChoice(args.network.norm));
   ChooseLearnRate(graph, args);

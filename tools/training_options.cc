@@ -4,7 +4,9 @@
 
 #include <algorithm>
 
+#include "normkit/data/source.h"
 #include "normkit/nn/networks.h"
+#include "normkit/train/train.h"
 #include "src/core/fail.h"
 #include "src/core/suggest.h"
 #include "src/train/option_table.h"
@@ -12,16 +14,21 @@
 namespace normkit::tools {
 namespace {
 
-constexpr NumberRange<int64_t> kDrawnDigits{1, 100'000'000};
+constexpr const char* kAuto = "auto";
+constexpr NumberRange<int64_t> kDrawnDigits{1, 100'000'000}, kMadeSequences{1, 1'000'000};
 
 // The name of data: a wrong number in it is a wrong command line, not data that are not there.
 Option AddSource(const Command& command, const std::string& name, std::string& data,
                  const std::string& description) {
-  return AddValue(command, name, "SOURCE", "digits[:COUNT], a folder, an IDX pair or an .npz",
+  return AddValue(command, name, "SOURCE",
+                  "digits[:COUNT], a task (parity, adding, waves), a folder, an IDX pair, an .npz, "
+                  ".ts or .csv",
                   description, [&data](const std::string& text) {
-                    constexpr std::string_view kDigits = "digits:";
-                    if (text.starts_with(kDigits))
-                      ParseNumber(text.substr(kDigits.size()), kDrawnDigits);
+                    const size_t colon = std::min(text.find(':'), text.size());
+                    const std::string made = text.substr(0, colon);
+                    const bool task = std::ranges::find(TaskNames(), made) != TaskNames().end();
+                    if (colon < text.size() && (task || made == "digits"))
+                      ParseNumber(text.substr(colon + 1), task ? kMadeSequences : kDrawnDigits);
                     data = text;
                   });
 }
@@ -50,9 +57,13 @@ void AddTrainingOptions(const Command& command, TrainingOptions& options,
 Option AddDataOption(const Command& command, std::string& data) {
   return AddSource(
       command, "--data", data,
-      "digits, digits:COUNT, a folder with a folder a class (JPEG, PNG, WebP, GIF, TIFF; folders "
-      "in it are read, too), an IDX pair (its prefix or either file), or an .npz with x and y (and "
-      "classes, their names)");
+      "digits, digits:COUNT, a folder with a folder a class (JPEG, PNG, WebP, GIF, TIFF; or .csv "
+      "and "
+      ".npy, a sequence each; folders in it are read, too), an IDX pair (its prefix or either "
+      "file), "
+      "an .npz with x and y (and classes, their names; lengths, of sequences), a .ts of sequences, "
+      "a "
+      ".csv (a table), or sequences that are made: parity, adding or waves, or one with :COUNT");
 }
 
 void AddDataOptions(const Command& command, DataArgs& args) {
@@ -68,11 +79,17 @@ TrainingData OpenTrainingData(const DataArgs& args, uint64_t seed) {
   return normkit::OpenTrainingData(args, ToOpenOptions(args.reading, seed));
 }
 
+std::string ChosenNetwork(const std::string& network, const DataSource& data) {
+  return network == kAuto ? UsualNetwork(data) : network;
+}
+
 void AddNetworkOption(const Command& command, std::string& network) {
-  const std::string expected = fmt::format("{} or a .json file", fmt::join(NetworkNames(), ", "));
-  AddValue(command, "--network", "NAME", expected, expected,
-           [&network, expected](const std::string& name) {
-             const std::vector<std::string>& names = NetworkNames();
+  std::vector<std::string> names = NetworkNames();
+  names.insert(names.begin(), kAuto);
+  const std::string expected = fmt::format("{} or a .json file", fmt::join(names, ", "));
+  AddValue(command, "--network", "NAME", expected,
+           expected + "; auto: small-cnn for pictures, mlp for features, lstm for sequences",
+           [&network, expected, names](const std::string& name) {
              if (!name.ends_with(".json") && std::ranges::find(names, name) == names.end())
                Fail("{} given, expected {}{}", Quoted(name), expected, DidYouMean(name, names));
              network = name;

@@ -35,11 +35,13 @@ Option AddDataOption(const Command& command, std::string& data);
 void AddDataOptions(const Command& command, DataArgs& args);
 TrainingData OpenTrainingData(const DataArgs& args, uint64_t seed);
 
-// Which network: --network (a name, or a .json file) and --norm.
+// Which network: --network (a name, auto, or a .json file) and --norm.
 struct NetworkArgs {
-  std::string network = "small-cnn", norm = "batch";
+  std::string network = "auto", norm = "batch";
 };
 void AddNetworkOption(const Command& command, std::string& network);
+// The name itself, or what "auto" means for the data.
+std::string ChosenNetwork(const std::string& network, const DataSource& data);
 void AddNormOption(const Command& command, std::string& norm);
 void AddNormsOption(const Command& command, std::vector<std::string>& norms);  // --norm A,B,...
 

@@ -31,6 +31,20 @@ std::optional<T> ParseNumber(std::string_view text) {
   return value;
 }
 
+std::optional<double> ParseDecimal(std::string_view text) {
+  text = Trimmed(text);
+  if (text.starts_with('+') && !text.starts_with("+-")) text.remove_prefix(1);
+  std::string_view digits = text;
+  if (digits.starts_with('-')) digits.remove_prefix(1);
+  if (digits.starts_with('.')) digits.remove_prefix(1);
+  if (digits.empty() || !IsDigit(digits[0])) return std::nullopt;
+  double value = 0;
+  const char* end = text.data() + text.size();
+  const auto [stop, error] = std::from_chars(text.data(), end, value);
+  if (error != std::errc() || stop != end) return std::nullopt;
+  return value;
+}
+
 template <class T>
 std::string NumberRange<T>::ToString() const {
   if constexpr (std::is_integral_v<T>)

@@ -15,6 +15,11 @@ namespace normkit {
 template <class T>
 std::optional<T> ParseNumber(std::string_view text);
 
+// The number that all of `text` is as tables write it: between blanks, with a plus sign or zeros in
+// front where they like ("+007.5", ".5", "5."). Nothing for what no double holds, NaN and
+// infinities among it.
+std::optional<double> ParseDecimal(std::string_view text);
+
 // The numbers that are allowed somewhere, low to high; without a bound that is `open`.
 template <class T>
 struct NumberRange {

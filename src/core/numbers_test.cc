@@ -94,5 +94,15 @@ TEST(NumberRange, BoundsAreCheckedAndOpenOnesLeftOut) {
       "0 or more");
 }
 
+TEST(ParseDecimal, AsTablesWriteThem) {
+  for (const char* text : {"7.5", " 7.5\t", "+7.5", "007.5", "75e-1", "+0.75E1"})
+    EXPECT_EQ(ParseDecimal(text), 7.5) << text;
+  EXPECT_EQ(ParseDecimal("-.5"), -0.5);
+  EXPECT_EQ(ParseDecimal("5."), 5);
+  for (const char* text : {"", " ", "+", "-", ".", "+-1", "--1", "nan", "inf", "-inf", "1,5",
+                           "0x10", "1 2", "1e999", "one", "1e", "\xff", "?"})
+    EXPECT_FALSE(ParseDecimal(text)) << text;
+}
+
 }  // namespace
 }  // namespace normkit

@@ -26,8 +26,9 @@ std::string OnlyFormat(const NpyInfo& array, const std::string& where) {
     case 3:
       if (whole && !IsChannels(shape[1])) return "BSS";
       Fail(
-          "{} is {}, which may be grey pictures, sequences or signals: --format says which, BSS "
-          "for grey pictures (B observations, S space, C channels)",
+          "{} is {}, which may be sequences or grey pictures: --format says which, BTC for "
+          "sequences "
+          "(B observations, T time, C channels), BSS for grey pictures (S space)",
           where, Shape(array));
     case 4:
       if (IsChannels(shape[3]) && !IsChannels(shape[1])) return "BSSC";
@@ -36,18 +37,15 @@ std::string OnlyFormat(const NpyInfo& array, const std::string& where) {
           "BSSC (last; B observations, S space, C channels)",
           where, Shape(array));
     default:
-      Fail("{} is {}, expected [N,F], [N,H,W] or [N,H,W,C]", where, Shape(array));
+      Fail("{} is {}, expected [N,F], [N,T,C], [N,H,W] or [N,H,W,C]", where, Shape(array));
   }
 }
 
 void CheckFormat(const std::string& format, const NpyInfo& array, const std::string& where) {
   const auto count = [&](char letter) { return std::count(format.begin(), format.end(), letter); };
-  if (format.find_first_not_of("BSCT") != format.npos)
-    Fail("{}: format {} is given, expected letters B (observations), S (space) and C (channels)",
-         where, Quoted(format));
-  if (count('T') > 0)
-    Fail("{}: format '{}' has time, expected B, S and C only: sequences are not read yet", where,
-         format);
+  if (format.find_first_not_of("BSC") != format.npos)
+    Fail("{}: format {} is given, expected letters B (observations), S (space) and C (channels){}",
+         where, Quoted(format), count('T') > 0 ? ": these are no sequences" : "");
   if (format.size() != array.shape.size())
     Fail("{} is {}, format '{}' has {} letters, expected one an axis", where, Shape(array), format,
          format.size());

@@ -37,6 +37,8 @@ struct Arrays {
   // Of sequences, each one's rows; answers are of all rows or, as all else, of observations.
   std::vector<int64_t> lengths = {};
   bool answers_each_row = false;
+  std::vector<std::string> names = {};  // of each in messages; none: by its number
+  std::vector<int64_t> origins = {};    // DataSource::origin of each; none: its number
 };
 
 // T is float, or uint8_t for pictures (a quarter of the memory).
@@ -69,7 +71,14 @@ class ArraySource : public DataSource {
   void ReadLabels(int64_t index, std::span<int64_t> labels) const override {
     std::copy_n(arrays_.labels.begin() + AnswerOf(index), Answers(index), labels.begin());
   }
+  int64_t origin(int64_t index) const override {
+    return arrays_.origins.empty() ? index : arrays_.origins[static_cast<size_t>(index)];
+  }
   std::string Description() const override { return arrays_.description; }
+  std::string ObservationName(int64_t index) const override {
+    return arrays_.names.empty() ? DataSource::ObservationName(index)
+                                 : arrays_.names[static_cast<size_t>(index)];
+  }
   uint64_t Fingerprint() const override {
     if (arrays_.fingerprint) return *arrays_.fingerprint;
     Load();

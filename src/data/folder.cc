@@ -4,12 +4,15 @@
 #include <filesystem>
 #include <memory>
 #include <mutex>
+#include <utility>
 
 #include "normkit/data/image.h"
 #include "src/core/fail.h"
 #include "src/core/hash.h"
 #include "src/data/for_each.h"
+#include "src/data/open_options.h"
 #include "src/data/scan.h"
+#include "src/data/sequence_folder.h"
 
 namespace normkit {
 namespace {
@@ -70,8 +73,9 @@ std::vector<std::string> ChangeNotes(const std::vector<ImageInfo>& infos, const 
 // are decoded whenever they are read.
 class FolderSource : public DataSource {
  public:
-  FolderSource(const std::string& path, const OpenOptions& options, int64_t max_kept_bytes)
-      : path_(path), found_(FindClasses(path)) {
+  FolderSource(const std::string& path, ClassFolders found, const OpenOptions& options,
+               int64_t max_kept_bytes)
+      : path_(path), found_(std::move(found)) {
     if (options.height < 0 || options.width < 0 ||
         (options.channels != 0 && options.channels != 1 && options.channels != 3))
       Fail(
@@ -151,7 +155,10 @@ class FolderSource : public DataSource {
 }  // namespace
 
 DataPtr OpenFolder(const std::string& path, const OpenOptions& options, int64_t max_kept_bytes) {
-  return std::make_shared<FolderSource>(path, options, max_kept_bytes);
+  ClassFolders found = FindClasses(path);
+  if (found.sequences) return OpenSequenceFolder(path, found, options);
+  RefuseFormat(options, path);
+  return std::make_shared<FolderSource>(path, std::move(found), options, max_kept_bytes);
 }
 
 }  // namespace normkit

@@ -1,4 +1,4 @@
-// A folder of pictures with a folder a class.
+// A folder of pictures, or of sequences, with a folder a class.
 #pragma once
 
 #include <string>

@@ -6,6 +6,7 @@
 
 #include "src/core/fail.h"
 #include "src/core/text.h"
+#include "src/data/text_lines.h"
 
 namespace normkit {
 namespace {
@@ -61,6 +62,18 @@ Labels LabelsOfTexts(const std::vector<std::string>& texts) {
   }
   for (const std::string& text : texts) found.labels.push_back(index[text]);
   return found;
+}
+
+LabelsOrTargets AnswersOfTexts(const std::vector<std::string>& texts, const std::string& where) {
+  std::vector<int64_t> numbers;
+  std::vector<float> targets;
+  for (const std::string& text : texts) {
+    if (const auto number = ParseNumber<int64_t>(Trimmed(text))) numbers.push_back(*number);
+    if (const auto target = ParseFloat(text)) targets.push_back(*target);
+  }
+  if (numbers.size() == texts.size()) return {LabelsOfNumbers(std::move(numbers), where), {}};
+  if (targets.size() == texts.size()) return {{}, std::move(targets)};
+  return {LabelsOfTexts(texts), {}};
 }
 
 }  // namespace normkit

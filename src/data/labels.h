@@ -25,4 +25,12 @@ Labels LabelsOfNames(std::vector<int64_t> numbers, std::vector<std::string> name
 // From the name of each observation's class; classes are sorted.
 Labels LabelsOfTexts(const std::vector<std::string>& texts);
 
+// What a text file tells of observations, one text each: whole numbers are class numbers, other
+// numbers the targets of a regression, all else names of classes. One of both is empty.
+struct LabelsOrTargets {
+  Labels labels;
+  std::vector<float> targets;
+};
+LabelsOrTargets AnswersOfTexts(const std::vector<std::string>& texts, const std::string& where);
+
 }  // namespace normkit

@@ -8,11 +8,13 @@
 #include "normkit/core/random.h"
 #include "src/core/mutations.h"
 #include "src/data/array_samples.h"
+#include "src/data/csv.h"
 #include "src/data/idx.h"
 #include "src/data/image_codec.h"
 #include "src/data/image_samples.h"
 #include "src/data/picture_samples.h"
 #include "src/data/profile_samples.h"
+#include "src/data/ts.h"
 
 namespace normkit {
 namespace {
@@ -84,6 +86,21 @@ TEST(MutationTest, Idx) {
   const std::string plain = Idx({3, 4, 5}, std::string(60, 'x'));
   CheckMutations({plain, Gzip(plain), Gzip(Idx({300, 40, 5}, std::string(60'000, 'x')))},
                  [](const std::string& bytes) { ParseIdx(bytes, 3, "file"); });
+}
+
+TEST(MutationTest, Ts) {
+  const std::string head =
+      "# a remark\n@problemName a\n@timeStamps false\n@missing false\n@dimensions 2\n";
+  CheckMutations({head + "@classLabel true a b\n@data\n1,2.5:-3,4:a\n5:6e1:b\n",
+                  "@univariate true\n@equalLength true\n@seriesLength 3\n@targetLabel true\n@data\n"
+                  "1,2,3:0.5\n4,5,6:7\n"},
+                 [](const std::string& bytes) { ParseTs(bytes, "file"); });
+}
+
+TEST(MutationTest, Csv) {
+  CheckMutations({"a,b,class\n1,2,cat\n3,4,dog\n5,-6.5e3,cat\n",
+                  "# a remark\n;\"a; \"\"b\"\"\";y\n0;1;2\n1;3;4\n"},
+                 [](const std::string& bytes) { ParseCsv(bytes, "file", true); });
 }
 
 std::vector<std::string> Pngs() {

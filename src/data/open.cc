@@ -1,14 +1,22 @@
+#include <algorithm>
 #include <filesystem>
 
 #include "src/core/fail.h"
 #include "src/core/files.h"
 #include "src/core/numbers.h"
 #include "src/core/suggest.h"
+#include "src/data/csv_source.h"
 #include "src/data/file_kind.h"
 #include "src/data/folder.h"
 #include "src/data/idx.h"
+#include "src/data/image_codec.h"
 #include "src/data/npz_source.h"
+#include "src/data/open_options.h"
+#include "src/data/sequence_data.h"
 #include "src/data/summary.h"
+#include "src/data/tasks.h"
+#include "src/data/text_lines.h"
+#include "src/data/ts.h"
 
 namespace normkit {
 namespace {
@@ -16,28 +24,45 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr const char* kExpected =
-    "expected digits[:COUNT], a folder with a folder a class, an IDX pair or an .npz";
+    "expected digits[:COUNT], a task (parity, adding, waves), a folder with a folder a class, an "
+    "IDX "
+    "pair, an .npz, .ts or .csv";
 
-DataPtr OpenDigits(const std::string& spec, const OpenOptions& options) {
+constexpr int64_t kTaskCount = 2000;  // sequences of a task where nobody says how many
+
+// "digits", "parity:100": what is made here.
+bool IsMade(const std::string& spec) {
+  const std::string name = spec.substr(0, spec.find(':'));
+  return name == "digits" || std::ranges::find(TaskNames(), name) != TaskNames().end();
+}
+
+DataPtr OpenMade(const std::string& spec, const OpenOptions& options) {
+  const size_t colon = spec.find(':');
+  const std::string name = spec.substr(0, colon);
+  const bool digits = name == "digits";
+  int64_t count = digits ? options.count : kTaskCount;
   std::error_code error;  // what cannot be looked at is not there
   if (fs::exists(fs::symlink_status(spec, error)))
     Fail(
-        "data '{0}': means digits that are drawn, but there is a file or folder of that name; "
-        "expected ./{0} for that one, or digits:{1} for the drawn ones",
-        spec, options.count);
-  int64_t count = options.count;
-  if (const size_t colon = spec.find(':'); colon != spec.npos) {
+        "data '{0}': means {1} that are {2}, but there is a file or folder of that name; "
+        "expected ./{0} for that one, or {0}:{3} for the {2} ones",
+        spec, digits ? "digits" : "sequences", digits ? "drawn" : "made", count);
+  if (colon != spec.npos) {
     const std::string number = spec.substr(colon + 1);
     const auto given = ParseNumber<int64_t>(number);
-    if (!given) Fail("data '{}': '{}' is no number, expected digits:COUNT", spec, number);
+    if (!given) Fail("data '{}': '{}' is no number, expected {}:COUNT", spec, number, name);
     count = *given;
   }
-  return GenerateDigits(count, options.seed);
+  RefuseFormat(options, spec);
+  RefuseLabelColumn(options, spec);
+  if (digits) return GenerateDigits(count, options.seed);
+  return MakeSequences(MakeTask(name, count, options.seed), options);
 }
 
 // What else lies where the spec points to, for "did you mean".
 std::vector<std::string> Neighbours(const std::string& spec) {
-  std::vector<std::string> names = {"digits"};
+  std::vector<std::string> names = TaskNames();
+  names.push_back("digits");
   const fs::path parent = fs::path(spec).parent_path();
   std::error_code error;
   for (fs::directory_iterator at(parent.empty() ? "." : parent, error), end;
@@ -48,60 +73,79 @@ std::vector<std::string> Neighbours(const std::string& spec) {
   return names;
 }
 
-// A file that is no .npz.
-DataPtr OpenFile(const std::string& path) {
-  const std::string start = ReadFileStart(path, 512);
+// A text with cells: by its ending, or by what separates them in its first row.
+bool LooksLikeCsv(const std::string& path, std::string_view start) {
+  if (FileKind(start) != "a text") return false;
+  const std::string ending = Ending(path);
+  if (ending == ".csv" || ending == ".tsv") return true;
+  TextLines lines(start);
+  while (lines.Next())
+    if (const std::string_view line = lines.line(); !Trimmed(line).empty() && line[0] != '#')
+      return line.find_first_of(",;\t") != line.npos;
+  return false;
+}
+
+DataPtr OpenFile(const std::string& path, const OpenOptions& options) {
+  constexpr uint64_t kStart = 1 << 16;  // comments may stand first
+  const std::string start = ReadFileStart(path, kStart);
+  if (LooksLikeCsv(path, start)) return OpenCsv(path, options);
+  RefuseLabelColumn(options, path);
+  if (start.starts_with("PK")) return OpenNpz(path, options);
+  RefuseFormat(options, path);
   if (const auto files = FindIdxFiles(path)) return OpenIdx(*files, path);
-  const std::string_view kind = FileKind(start);
+  if (LooksLikeTs(start)) return MakeSequences(ParseTs(ReadFile(path), path), options);
+  const std::string_view kind = FileKind(std::string_view(start).substr(0, 512));
   std::string says = kind.empty() ? "a file of another kind" : std::string(kind);
   if (start.starts_with("\x93NUMPY")) says += ", without labels";
   Fail("data '{}': is {}, {}", path, says, kExpected);
 }
 
 // Only the pictures of folders are resized.
-DataPtr AsAskedFor(DataPtr data, const OpenOptions& options, const std::string& spec) {
-  if (options.height == 0 && options.width == 0 && options.channels == 0) return data;
+void CheckSize(const DataSource& data, const OpenOptions& options, const std::string& spec) {
+  if (options.height == 0 && options.width == 0 && options.channels == 0) return;
   const auto fits = [](int64_t asked, int64_t has) { return asked == 0 || asked == has; };
-  const std::vector<int64_t> shape = data->layout().shape();
-  if (data->layout().format() != "BSSC" || !fits(options.height, shape[1]) ||
+  const std::vector<int64_t> shape = data.layout().shape();
+  if (data.layout().format() != "BSSC" || !fits(options.height, shape[1]) ||
       !fits(options.width, shape[2]) || !fits(options.channels, shape[3]))
     Fail("data '{}': has {}; {} is asked for, which takes a folder of pictures: they are resized",
-         spec, SizeText(data->layout()),
+         spec, SizeText(data.layout()),
          AskedSizeText(options.height, options.width, options.channels));
-  return data;
 }
 
-// Only arrays have axes whose meaning is to be said.
-void CheckHasAxes(const OpenOptions& options, const std::string& spec) {
-  if (!options.format.empty())
-    Fail("data '{}': format '{}' is given, expected it for arrays (.npz) only", spec,
-         options.format);
+// Options that only some data have a use for: another word for it is a mistake.
+void CheckUses(const DataSource& data, const OpenOptions& options, const std::string& spec) {
+  if (data.layout().packed()) return;
+  const auto refuse = [&](std::string_view option) {
+    Fail("data '{}': has no sequences ({}), expected {} for sequences only", spec,
+         SizeText(data.layout()), option);
+  };
+  if (options.forecast) refuse("forecast");
+  if (options.sequence_length != OpenOptions::kLongest) refuse("sequence_length");
+  if (options.sequence_padding_direction != PaddingDirection::kRight)
+    refuse("sequence_padding_direction");
 }
 
-DataPtr OpenOther(const std::string& spec, const OpenOptions& options) {
-  if (spec == "digits" || spec.starts_with("digits:")) return OpenDigits(spec, options);
+DataPtr OpenAny(const std::string& spec, const OpenOptions& options) {
+  if (IsMade(spec)) return OpenMade(spec, options);
   std::error_code error;  // what cannot be looked at is not there
-  if (fs::is_regular_file(spec, error)) return OpenFile(spec);
+  if (fs::is_regular_file(spec, error)) return OpenFile(spec, options);
+  RefuseLabelColumn(options, spec);
+  const std::string kind = IrregularKind(spec);
+  if (kind == "a folder") return OpenFolder(spec, options);
+  RefuseFormat(options, spec);
   if (const auto files = FindIdxFiles(spec)) return OpenIdx(*files, spec);
-  if (const std::string kind = IrregularKind(spec); !kind.empty())
-    Fail("data '{}': is {}, {}", spec, kind, kExpected);
+  if (!kind.empty()) Fail("data '{}': is {}, {}", spec, kind, kExpected);
   Fail("data '{}': there is no such file or folder, nor {}-images-idx3-ubyte[.gz]; {}{}", spec,
        spec, kExpected, DidYouMean(spec, Neighbours(spec)));
-}
-
-bool IsNpz(const std::string& path) {
-  std::error_code error;
-  return fs::is_regular_file(path, error) && ReadFileStart(path, 4).starts_with("PK");
 }
 
 }  // namespace
 
 DataPtr OpenData(const std::string& spec, const OpenOptions& options) {
-  const bool digits = spec == "digits" || spec.starts_with("digits:");
-  if (!digits && IsNpz(spec)) return AsAskedFor(OpenNpz(spec, options), options, spec);
-  CheckHasAxes(options, spec);
-  if (!digits && IrregularKind(spec) == "a folder") return OpenFolder(spec, options);
-  return AsAskedFor(OpenOther(spec, options), options, spec);
+  DataPtr data = OpenAny(spec, options);
+  CheckSize(*data, options, spec);
+  CheckUses(*data, options, spec);
+  return data;
 }
 
 }  // namespace normkit

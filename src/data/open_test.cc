@@ -40,7 +40,8 @@ TEST(OpenDigitsTest, CountStandsBehindAColon) {
 TEST(OpenTest, WhatIsNotThereIsNamed) {
   const TestFolder folder;
   const std::string expected =
-      "expected digits[:COUNT], a folder with a folder a class, an IDX pair or an .npz";
+      "expected digits[:COUNT], a task (parity, adding, waves), a folder with a folder a class, an "
+      "IDX pair, an .npz, .ts or .csv";
   const auto missing = [&](const std::string& spec) {
     return fmt::format(
         "data '{}': there is no such file or folder, nor {}-images-idx3-ubyte[.gz]; {}", spec, spec,
@@ -53,9 +54,9 @@ TEST(OpenTest, WhatIsNotThereIsNamed) {
                missing(folder / "t01k") + ", did you mean '" + (folder / "t10k") + "'?");
   const std::string endless(10'000, 'x');
   EXPECT_ERROR(OpenData(endless), missing(endless));
-  WriteFile(folder / "a.csv", "1,2");
-  EXPECT_ERROR(OpenData(folder / "a.csv"),
-               fmt::format("data '{}': is a text, {}", folder / "a.csv", expected));
+  WriteFile(folder / "a.txt", "not a table");
+  EXPECT_ERROR(OpenData(folder / "a.txt"),
+               fmt::format("data '{}': is a text, {}", folder / "a.txt", expected));
   WriteFile(folder / "x.npy", SerializeNpy(ByteArray({1}, "a"), "x"));
   EXPECT_ERROR(OpenData(folder / "x.npy"),
                fmt::format("data '{}': is a NumPy array (.npy), without labels, {}",
@@ -107,10 +108,23 @@ TEST(OpenTest, OptionsOfOtherDataAreRefused) {
   EXPECT_ERROR(OpenData("digits:5", {.channels = 3}),
                "data 'digits:5': has 28 x 28 x 1 (height x width x channels); any x any x 3 is "
                "asked for, which takes a folder of pictures: they are resized");
-  for (const std::string& spec : {std::string("digits:5"), folder / "a", folder.path()})
-    EXPECT_ERROR(
-        OpenData(spec, {.format = "BSS"}),
-        fmt::format("data '{}': format 'BSS' is given, expected it for arrays (.npz) only", spec));
+  MakeFolder(folder / "photos/one");
+  WriteImage(folder / "photos/one/1.png", {2, 2, 1, std::vector<uint8_t>(4)});
+  for (const std::string& spec : {std::string("digits:5"), folder / "a", folder / "photos"}) {
+    EXPECT_ERROR(OpenData(spec, {.format = "BSS"}),
+                 fmt::format("data '{}': format 'BSS' is given, expected it for arrays (.npz, "
+                             ".npy) and tables (.csv) only",
+                             spec));
+    EXPECT_ERROR(OpenData(spec, {.label_column = "y"}),
+                 fmt::format("data '{}': label column 'y' is given, expected it for a table (.csv) "
+                             "only",
+                             spec));
+    EXPECT_ERROR_LIKE(OpenData(spec, {.forecast = true}), "expected forecast for sequences only");
+    EXPECT_ERROR_LIKE(OpenData(spec, {.sequence_length = 3}),
+                      "expected sequence_length for sequences only");
+    EXPECT_ERROR_LIKE(OpenData(spec, {.sequence_padding_direction = PaddingDirection::kLeft}),
+                      "expected sequence_padding_direction for sequences only");
+  }
 }
 
 TEST(IdxTest, ReadsPlainAndCompressedPairs) {
@@ -296,8 +310,8 @@ TEST(OpenNpzTest, AxesThatCanOnlyMeanOneThing) {
 TEST(OpenNpzTest, AxesThatMayMeanSeveralThingsAreRefused) {
   const TestFolder folder;
   const std::string may_be =
-      ", which may be grey pictures, sequences or signals: --format says which, BSS for grey "
-      "pictures (B observations, S space, C channels)";
+      ", which may be sequences or grey pictures: --format says which, BTC for sequences (B "
+      "observations, T time, C channels), BSS for grey pictures (S space)";
   const std::string channels =
       ", whose channels may be first or last: --format says which, BCSS (first) or BSSC (last; B "
       "observations, S space, C channels)";
@@ -314,13 +328,12 @@ TEST(OpenNpzTest, AxesThatMayMeanSeveralThingsAreRefused) {
       {{2, 1, 4, 5}, false, "", " is <f4 [2,1,4,5]" + channels},
       {{2, 3, 5, 3}, true, "", " is |u1 [2,3,5,3]" + channels},
       {{2, 4, 5, 4}, true, "", " is |u1 [2,4,5,4]" + channels},
-      {{2}, false, "", " is <f4 [2], expected [N,F], [N,H,W] or [N,H,W,C]"},
-      {{2, 1, 1, 1, 1}, false, "", " is <f4 [2,1,1,1,1], expected [N,F], [N,H,W] or [N,H,W,C]"},
-      {{2, 0}, false, "", " is <f4 [2,0], expected sizes of at least 1"},
-      {{2, 4, 5},
+      {{2}, false, "", " is <f4 [2], expected [N,F], [N,T,C], [N,H,W] or [N,H,W,C]"},
+      {{2, 1, 1, 1, 1},
        false,
-       "BTC",
-       " format 'BTC' has time, expected B, S and C only: sequences are not read yet"},
+       "",
+       " is <f4 [2,1,1,1,1], expected [N,F], [N,T,C], [N,H,W] or [N,H,W,C]"},
+      {{2, 0}, false, "", " is <f4 [2,0], expected sizes of at least 1"},
       {{2, 4, 5},
        false,
        "bss",

@@ -12,6 +12,7 @@
 #include "src/core/text.h"
 #include "src/data/idx.h"
 #include "src/data/image_codec.h"
+#include "src/data/sequence_folder.h"
 
 namespace normkit {
 namespace {
@@ -60,6 +61,7 @@ class Walk {
   }
 
   std::vector<std::string> files;
+  std::vector<std::string> sequences;  // .csv, .npy, ...
 
  private:
   void Entry(const fs::path& path) {
@@ -69,6 +71,8 @@ class Walk {
     if (!kind.empty()) return left_out_.Add(kind.substr(2));  // "named pipe"
     if (IsPictureEnding(ending) || (ending.empty() && HasPictureBytes(name)))
       files.push_back(name);
+    else if (IsSequenceEnding(ending))
+      sequences.push_back(name);
     else
       left_out_.Add(ending.empty() ? "without ending" : OneLine(ending));
   }
@@ -103,6 +107,11 @@ void RefuseParts(const std::string& folder, const std::vector<fs::path>& folders
        folder, training, validation.empty() ? "" : " --validation-data " + validation);
 }
 
+// What is no part of the data, by its endings.
+void LeaveOut(const std::vector<std::string>& files, LeftOut& left_out) {
+  for (const std::string& file : files) left_out.Add(Ending(file));
+}
+
 [[noreturn]] void FailWithoutClasses(const std::string& folder, int64_t loose,
                                      const LeftOut& left_out) {
   const std::vector<std::string> pairs = IdxPrefixesIn(folder);
@@ -113,11 +122,26 @@ void RefuseParts(const std::string& folder, const std::vector<fs::path>& folders
        PictureKinds(), left_out.empty() ? "" : "; it has " + left_out.ToString());
 }
 
+void AddClass(const std::string& folder, const std::string& name,
+              const std::vector<std::string>& files, const LeftOut& left_out, ClassFolders& found) {
+  if (files.empty())
+    Fail("data '{}': folder '{}' holds no {}{}, expected some of the class '{}'", folder, name,
+         found.sequences ? "sequences (.csv, .npy)" : fmt::format("pictures ({})", PictureKinds()),
+         left_out.empty() ? "" : ", but " + left_out.ToString(), name);
+  found.left_out.Add(left_out);
+  if (std::find(found.classes.begin(), found.classes.end(), name) != found.classes.end())
+    Fail("data '{}': has two folders that read '{}', expected names that differ", folder, name);
+  found.labels.resize(found.labels.size() + files.size(), std::ssize(found.classes));
+  found.files.insert(found.files.end(), files.begin(), files.end());
+  found.classes.push_back(name);
+}
+
 }  // namespace
 
 std::vector<std::string> FindPictures(const std::string& folder, LeftOut& left_out) {
   Walk walk(left_out);
   walk.Folder(folder);
+  LeaveOut(walk.sequences, left_out);
   return std::move(walk.files);
 }
 
@@ -141,20 +165,19 @@ ClassFolders FindClasses(const std::string& folder) {
   if (folders.empty()) FailWithoutClasses(folder, loose, found.left_out);
   RefuseParts(folder, folders);
   if (loose > 0) found.left_out.Add("in no folder of a class", loose);
-  for (const fs::path& path : folders) {
-    const std::string name = OneLine(path.filename().string());
-    LeftOut left_out;
-    std::vector<std::string> files = FindPictures(path.string(), left_out);
-    if (files.empty())
-      Fail("data '{}': folder '{}' holds no pictures ({}){}, expected some of the class '{}'",
-           folder, name, PictureKinds(), left_out.empty() ? "" : ", but " + left_out.ToString(),
-           name);
-    found.left_out.Add(left_out);
-    if (std::find(found.classes.begin(), found.classes.end(), name) != found.classes.end())
-      Fail("data '{}': has two folders that read '{}', expected names that differ", folder, name);
-    found.labels.resize(found.labels.size() + files.size(), std::ssize(found.classes));
-    found.files.insert(found.files.end(), files.begin(), files.end());
-    found.classes.push_back(name);
+  std::vector<Walk> walks;
+  std::vector<LeftOut> left_out(folders.size());
+  bool pictures = false, sequences = false;
+  for (size_t i = 0; i < folders.size(); ++i) {
+    walks.emplace_back(left_out[i]).Folder(folders[i]);
+    pictures |= !walks[i].files.empty();
+    sequences |= !walks[i].sequences.empty();
+  }
+  found.sequences = sequences && !pictures;
+  for (size_t i = 0; i < folders.size(); ++i) {
+    if (!found.sequences) LeaveOut(walks[i].sequences, left_out[i]);
+    AddClass(folder, OneLine(folders[i].filename().string()),
+             found.sequences ? walks[i].sequences : walks[i].files, left_out[i], found);
   }
   return found;
 }

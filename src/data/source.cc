@@ -2,7 +2,10 @@
 
 #include <algorithm>
 #include <cmath>
+#include <map>
 #include <numeric>
+#include <span>
+#include <utility>
 
 #include "normkit/core/random.h"
 #include "src/core/fail.h"
@@ -35,6 +38,7 @@ class SubsetSource : public DataSource {
   void ReadTarget(int64_t index, std::span<float> out) const override {
     source_->ReadTarget(At(index), out);
   }
+  int64_t origin(int64_t index) const override { return source_->origin(At(index)); }
   bool answers_each_row() const override { return source_->answers_each_row(); }
   void ReadLabels(int64_t index, std::span<int64_t> labels) const override {
     source_->ReadLabels(At(index), labels);
@@ -78,6 +82,7 @@ class RelabelledSource : public DataSource {
   int64_t label(int64_t index) const override {
     return labels_[static_cast<size_t>(source_->label(index))];
   }
+  int64_t origin(int64_t index) const override { return source_->origin(index); }
   bool answers_each_row() const override { return source_->answers_each_row(); }
   void ReadLabels(int64_t index, std::span<int64_t> labels) const override {
     source_->ReadLabels(index, labels);
@@ -100,14 +105,42 @@ class RelabelledSource : public DataSource {
   std::vector<int64_t> labels_;  // the new number of each of the source's classes
 };
 
-// Observations by class; regression, and what has a class for each row, is one class.
-std::vector<std::vector<int64_t>> GroupByClass(const DataSource& source) {
-  const bool one = source.classes().empty() || source.answers_each_row();
-  std::vector<std::vector<int64_t>> groups(one ? 1 : source.classes().size());
-  for (int64_t i = 0; i < source.size(); ++i)
-    groups[one ? 0 : static_cast<size_t>(source.label(i))].push_back(i);
-  return groups;
-}
+// What is split: observations, or where several are parts of one (DataSource::origin), those.
+// Parts of one only are what there is to split.
+class Units {
+ public:
+  explicit Units(const DataSource& source) {
+    std::map<int64_t, size_t> unit_of;
+    for (int64_t i = 0; i < source.size(); ++i) {
+      const auto [at, added] = unit_of.emplace(source.origin(i), members_.size());
+      if (added) members_.emplace_back();
+      members_[at->second].push_back(i);
+    }
+    if (members_.size() != 1) return;
+    members_.clear();
+    for (int64_t i = 0; i < source.size(); ++i) members_.push_back({i});
+  }
+
+  // By class; regression, and what has a class for each row, is one class.
+  std::vector<std::vector<int64_t>> ByClass(const DataSource& source) const {
+    const bool one = source.classes().empty() || source.answers_each_row();
+    std::vector<std::vector<int64_t>> groups(one ? 1 : source.classes().size());
+    for (size_t unit = 0; unit < members_.size(); ++unit)
+      groups[one ? 0 : static_cast<size_t>(source.label(members_[unit].front()))].push_back(
+          static_cast<int64_t>(unit));
+    return groups;
+  }
+
+  void AppendTo(std::vector<int64_t>& observations, std::span<const int64_t> units) const {
+    for (const int64_t unit : units) {
+      const std::vector<int64_t>& members = members_[static_cast<size_t>(unit)];
+      observations.insert(observations.end(), members.begin(), members.end());
+    }
+  }
+
+ private:
+  std::vector<std::vector<int64_t>> members_;
+};
 
 // How many of each group go to the second part: fraction x size rounded down, at least one of two,
 // and the rest of round(fraction x all) by the largest remainders.
@@ -173,14 +206,15 @@ Split SplitData(DataPtr source, double fraction, uint64_t seed) {
   if (!(fraction >= 0 && fraction < 1))
     Fail("splitting '{}': fraction {} is given, expected 0 <= fraction < 1", source->Description(),
          fraction);
-  auto groups = GroupByClass(*source);
+  const Units units(*source);
+  auto groups = units.ByClass(*source);
   const std::vector<int64_t> counts = SecondCounts(groups, fraction);
   std::vector<int64_t> first, second;
   for (size_t i = 0; i < groups.size(); ++i) {
     Random(seed, i).Shuffle(groups[i]);
-    const auto middle = groups[i].begin() + counts[i];
-    second.insert(second.end(), groups[i].begin(), middle);
-    first.insert(first.end(), middle, groups[i].end());
+    const std::span<const int64_t> group(groups[i]);
+    units.AppendTo(second, group.first(static_cast<size_t>(counts[i])));
+    units.AppendTo(first, group.subspan(static_cast<size_t>(counts[i])));
   }
   // In the source's order: classes stay mixed as they were, and files are read in sequence.
   std::sort(first.begin(), first.end());

@@ -39,9 +39,14 @@ LayerPtr MakeImageInput(JsonProperties& p, const NetworkPurpose& purpose) {
   return ImageInput(ReadOptions<ImageInputOptions>(p, {.input_size = purpose.input_size}));
 }
 
+template <class Options, LayerPtr (*kMake)(const Options&)>
+LayerPtr MakeFeatures(JsonProperties& p, const NetworkPurpose& purpose) {
+  return kMake(ReadOptions<Options>(p, {.num_features = purpose.num_features}));
+}
+
 LayerPtr MakeFullyConnected(JsonProperties& p, const NetworkPurpose& purpose) {
-  return FullyConnected(
-      ReadOptions<FullyConnectedOptions>(p, {.output_size = purpose.num_classes}));
+  const int64_t outputs = purpose.num_targets > 0 ? purpose.num_targets : purpose.num_classes;
+  return FullyConnected(ReadOptions<FullyConnectedOptions>(p, {.output_size = outputs}));
 }
 
 LayerPtr MakeNormalization(NormKind kind, JsonProperties& p) {
@@ -63,7 +68,7 @@ LayerPtr MakePlain(JsonProperties& p, const NetworkPurpose&) {
 
 // What the purpose asks for; none: nothing.
 LayerPtr MakeChosenNorm(JsonProperties& p, const NetworkPurpose& purpose) {
-  return MakeNorm(purpose.norm, p.Text("name", ""));
+  return MakeNorm(NormFor(purpose), p.Text("name", ""));
 }
 
 LayerPtr MakeElementwise(const ops::Elementwise& row, JsonProperties& p) {
@@ -75,8 +80,8 @@ LayerPtr MakeElementwise(const ops::Elementwise& row, JsonProperties& p) {
 std::map<std::string, Make> MakeTypes() {
   std::map<std::string, Make> types{
       {"image_input", MakeImageInput},
-      {"feature_input", MakeWithOptions<FeatureInputOptions, FeatureInput>},
-      {"sequence_input", MakeWithOptions<SequenceInputOptions, SequenceInput>},
+      {"feature_input", MakeFeatures<FeatureInputOptions, FeatureInput>},
+      {"sequence_input", MakeFeatures<SequenceInputOptions, SequenceInput>},
       {"convolution2d", MakeWithOptions<Convolution2dOptions, Convolution2d>},
       {"convolution1d", MakeWithOptions<Convolution1dOptions, Convolution1d>},
       {"fully_connected", MakeFullyConnected},

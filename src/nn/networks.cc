@@ -1,5 +1,8 @@
 #include "normkit/nn/networks.h"
 
+#include <algorithm>
+#include <array>
+#include <iterator>
 #include <memory>
 #include <optional>
 #include <utility>
@@ -9,76 +12,10 @@
 #include "src/core/suggest.h"
 #include "src/core/text.h"
 #include "src/nn/layers/normalization.h"
+#include "src/nn/network_chain.h"
 
 namespace normkit {
 namespace {
-
-// NormChoice::Kind is NormKind behind kNone.
-static_assert(NormChoice::kBatch == 1 && NormChoice::kRms == 1 + static_cast<int>(NormKind::kRms));
-
-const NormKindRow& RowOf(const NormChoice& norm) {
-  return normkit::RowOf(static_cast<NormKind>(norm.kind - 1));
-}
-
-// Adds layers with numbered names to a chain.
-class Chain {
- public:
-  // `weights`: how convolutions begin.
-  explicit Chain(const NetworkPurpose& purpose,
-                 Initializer::Kind weights = Initializer::kFanInUniform)
-      : purpose_(purpose), weights_(weights) {
-    graph.Add(ImageInput({.name = "input",
-                          .input_size = purpose.input_size,
-                          .normalization = InputNormalization::kZscore}));
-  }
-
-  // A convolution and its norm; returns the last value. `silent`: that begins at zero, by the
-  // norm's scale or, where there is none, by the weights.
-  Value Convolution(const std::string& number, int64_t size, int64_t filters, int64_t stride,
-                    Value input, Padding padding = Padding::Same(), bool silent = false) {
-    const bool zeros = silent && purpose_.norm.kind == NormChoice::kNone;
-    const Value value =
-        graph.Add(Convolution2d({.name = "conv" + number,
-                                 .filter_size = {size, size},
-                                 .num_filters = filters,
-                                 .stride = {stride, stride},
-                                 .padding = padding,
-                                 .bias = NeedsBias(),
-                                 .weights_initializer = zeros ? Initializer::kZeros : weights_}),
-                  {input});
-    return Norm(number, value, silent ? Initializer::kZeros : Initializer::kOnes);
-  }
-
-  Value FullyConnectedNorm(const std::string& number, int64_t outputs) {
-    graph.Add(FullyConnected({.name = "fc" + number, .output_size = outputs, .bias = NeedsBias()}));
-    return Norm(number, graph.output());
-  }
-
-  // Begins at zero unless told otherwise: the first loss is ln(classes) whatever stands before, and
-  // no class has to be unlearned.
-  Graph Classify(const std::string& number, const Initializer& weights = Initializer::kZeros) {
-    graph.Add(FullyConnected({.name = "fc" + number,
-                              .output_size = purpose_.num_classes,
-                              .weights_initializer = weights}));
-    graph.Add(Softmax("softmax"));
-    return std::move(graph);
-  }
-
-  Graph graph;
-
- private:
-  bool NeedsBias() const {
-    return purpose_.norm.kind == NormChoice::kNone || !RowOf(purpose_.norm).has_offset;
-  }
-  Value Norm(const std::string& number, Value input,
-             const Initializer& scale = Initializer::kOnes) {
-    const LayerPtr norm = MakeNorm(purpose_.norm, "norm" + number, scale);
-    return norm ? graph.Add(norm, {input}) : input;
-  }
-
-  const NetworkPurpose& purpose_;
-  Initializer::Kind weights_;
-};
 
 Graph SmallCnn(const NetworkPurpose& purpose) {
   Chain chain(purpose);
@@ -92,18 +29,18 @@ Graph SmallCnn(const NetworkPurpose& purpose) {
                                   .padding = Padding::Same()}));
   }
   chain.graph.Add(Flatten("flatten"));
-  return chain.Classify("");
+  return chain.Answer("");
 }
 
 Graph Mlp(const NetworkPurpose& purpose) {
   Chain chain(purpose);
-  chain.graph.Add(Flatten("flatten"));
+  if (purpose.num_features == 0) chain.graph.Add(Flatten("flatten"));
   for (int layer = 1; layer <= 3; ++layer) {
     const std::string number = std::to_string(layer);
     chain.FullyConnectedNorm(number, 100);
     chain.graph.Add(Sigmoid("sigmoid" + number));
   }
-  return chain.Classify("4", Initializer::kGlorot);
+  return chain.Answer("4", Initializer::kGlorot);
 }
 
 Graph Lenet(const NetworkPurpose& purpose) {
@@ -123,7 +60,7 @@ Graph Lenet(const NetworkPurpose& purpose) {
         {.name = "fc" + number, .output_size = outputs, .weights_initializer = Initializer::kHe}));
     chain.graph.Add(Relu("relu" + number));
   }
-  return chain.Classify("5");
+  return chain.Answer("5");
 }
 
 // relu(x + norm(conv(relu(norm(conv(x)))))), which begins as relu(x), the shortcut a 1x1
@@ -155,7 +92,7 @@ Graph ResnetTiny(const NetworkPurpose& purpose) {
   }
   chain.graph.Add(GlobalAveragePooling2d("gap"));
   chain.graph.Add(Flatten("flatten"));
-  return chain.Classify("");
+  return chain.Answer("");
 }
 
 }  // namespace
@@ -202,8 +139,8 @@ std::string Name(const NormChoice& norm) {
   std::string name(RowOf(norm).name);
   if (norm.kind == NormChoice::kGroup) name += fmt::format(":{}", norm.num_groups);
   if (norm.kind == NormChoice::kLayer &&
-      norm.operation_dimension != OperationDimension::kBatchExcluded)
-    name += fmt::format(":{}", Name(norm.operation_dimension));
+      norm.operation_dimension)
+    name += fmt::format(":{}", Name(*norm.operation_dimension));
   return name;
 }
 
@@ -211,24 +148,78 @@ LayerPtr MakeNorm(const NormChoice& norm, const std::string& name, const Initial
   if (norm.kind == NormChoice::kNone) return nullptr;
   NormalizationProperties properties{.name = name, .scale_initializer = scale};
   if (norm.kind == NormChoice::kGroup) properties.num_groups = norm.num_groups;
-  if (norm.kind == NormChoice::kLayer) properties.operation_dimension = norm.operation_dimension;
+  if (norm.kind == NormChoice::kLayer && norm.operation_dimension)
+    properties.operation_dimension = *norm.operation_dimension;
   return std::make_shared<NormalizationLayer>(RowOf(norm).kind, std::move(properties));
 }
 
+namespace {
+
+// What a network reads.
+enum class Reads { kPictures, kSequences, kPicturesOrFeatures };
+
+struct NamedNetwork {
+  const char* name;
+  Reads reads;
+  Graph (*make)(const NetworkPurpose& purpose);
+};
+constexpr NamedNetwork kNetworks[] = {
+    {"small-cnn", Reads::kPictures, SmallCnn},
+    {"mlp", Reads::kPicturesOrFeatures, Mlp},
+    {"lenet", Reads::kPictures, Lenet},
+    {"resnet-tiny", Reads::kPictures, ResnetTiny},
+};
+
+bool Fits(Reads reads, const NetworkPurpose& purpose) {
+  if (purpose.sequences) return reads == Reads::kSequences;
+  return purpose.num_features > 0 ? reads == Reads::kPicturesOrFeatures
+                                  : reads != Reads::kSequences;
+}
+
+[[noreturn]] void FailFit(const NamedNetwork& network, const NetworkPurpose& purpose) {
+  std::vector<std::string> names;
+  for (const NamedNetwork& other : kNetworks)
+    if (Fits(other.reads, purpose)) names.emplace_back(other.name);
+  names.emplace_back("a .json file");
+  const char* reads = network.reads == Reads::kPictures    ? "pictures"
+                      : network.reads == Reads::kSequences ? "sequences"
+                                                           : "pictures or features";
+  Fail("network '{}' takes {}, expected one for {}: {}", network.name, reads,
+       purpose.sequences          ? "sequences"
+       : purpose.num_features > 0 ? "features"
+                                  : "pictures",
+       fmt::join(names, ", "));
+}
+
+}  // namespace
+
+NormChoice NormFor(const NetworkPurpose& purpose) {
+  NormChoice norm = purpose.norm;
+  if (purpose.sequences && norm.kind == NormChoice::kLayer && !norm.operation_dimension)
+    norm.operation_dimension = OperationDimension::kAuto;
+  return norm;
+}
+
 const std::vector<std::string>& NetworkNames() {
-  static const std::vector<std::string> names{"small-cnn", "mlp", "lenet", "resnet-tiny"};
+  static const std::vector<std::string> names = [] {
+    std::vector<std::string> all;
+    for (const NamedNetwork& network : kNetworks) all.emplace_back(network.name);
+    return all;
+  }();
   return names;
 }
 
 Graph MakeNetwork(std::string_view name, const NetworkPurpose& purpose) {
-  if (purpose.num_classes < 1)
+  const auto network = std::ranges::find(kNetworks, name, &NamedNetwork::name);
+  if (network == std::end(kNetworks))
+    Fail("network '{}' is unknown, expected {} or a .json file{}", name,
+         fmt::join(NetworkNames(), ", "), DidYouMean(name, NetworkNames()));
+  if (purpose.num_classes < 1 && purpose.num_targets < 1)
     Fail("network '{}': {} classes given, expected at least 1", name, purpose.num_classes);
-  if (name == "small-cnn") return SmallCnn(purpose);
-  if (name == "mlp") return Mlp(purpose);
-  if (name == "lenet") return Lenet(purpose);
-  if (name == "resnet-tiny") return ResnetTiny(purpose);
-  Fail("network '{}' is unknown, expected {} or a .json file{}", name,
-       fmt::join(NetworkNames(), ", "), DidYouMean(name, NetworkNames()));
+  if (!Fits(network->reads, purpose)) FailFit(*network, purpose);
+  NetworkPurpose whole = purpose;
+  whole.norm = NormFor(purpose);
+  return network->make(whole);
 }
 
 }  // namespace normkit

@@ -12,20 +12,22 @@ Graph MakeOrReadNetwork(const std::string& network, const NetworkPurpose& purpos
   return IsFile(network) ? ReadNetworkJson(network, purpose) : MakeNetwork(network, purpose);
 }
 
+std::string UsualNetwork(const DataSource& data) {
+  if (data.layout().packed()) return "lstm";
+  return data.layout().Has(kS) ? "small-cnn" : "mlp";
+}
+
 Graph MakeNetworkFor(const DataSource& data, const std::string& network, const NormChoice& norm) {
-  const bool images = data.layout().format() == "BSSC";
-  if (!images && !IsFile(network))
-    Fail("network '{}' takes images, BSSC, '{}' has {}; describe another in a .json file", network,
-         data.Description(), data.layout().ToString());
-  if (data.target_size() > 0 && !IsFile(network))
-    Fail(
-        "network '{}' tells classes apart, '{}' has targets (class numbers are an array of whole "
-        "numbers); describe another in a .json file",
-        network, data.Description());
   NetworkPurpose purpose{.norm = norm};
   const std::vector<int64_t> shape = data.layout().shape();
-  if (images) purpose.input_size = {shape[1], shape[2], shape[3]};
+  if (data.layout().format() == "BSSC")
+    purpose.input_size = {shape[1], shape[2], shape[3]};
+  else
+    purpose.num_features = data.layout().channels();
+  purpose.sequences = data.layout().packed();
+  purpose.answers_each_row = data.answers_each_row();
   purpose.num_classes = static_cast<int64_t>(data.classes().size());
+  purpose.num_targets = data.target_size();
   return MakeOrReadNetwork(network, purpose);
 }
 

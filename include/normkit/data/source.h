@@ -5,6 +5,7 @@
 #include <memory>
 #include <span>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "normkit/core/error.h"
@@ -42,6 +43,8 @@ class NORMKIT_API DataSource {
   // As many as Answers() says. Here: label(), which says nothing where rows have their own.
   virtual void ReadLabels(int64_t index, std::span<int64_t> labels) const;
   int64_t Answers(int64_t index) const { return answers_each_row() ? length(index) : 1; }
+  // Observations with the same number are parts of one: SplitData leaves them together.
+  virtual int64_t origin(int64_t index) const { return index; }
   virtual std::string Description() const = 0;  // "digits (4000 generated, seed 1)"
 
   // One of them in messages: a file where there is one, else "observation 17 of DESCRIPTION".
@@ -104,12 +107,30 @@ NORMKIT_API DataPtr FromSequences(Sequences sequences);
 // brightness and noise. Observation i depends on (seed, i) only.
 NORMKIT_API DataPtr GenerateDigits(int64_t count, uint64_t seed);
 
+// Sequences that a seed makes, to learn on; observation i depends on (seed, i) only.
+//   parity  5 to 20 bits, and at each step whether there were an even or an odd number of ones
+//   adding  10 to 30 steps of a number in 0..1 and a mark, two of which are 1; the target is the
+//           sum of the marked numbers (Hochreiter & Schmidhuber 1997)
+//   waves   20 to 60 steps of a sine, square, saw or triangle with noise; the class is its form
+NORMKIT_API const std::vector<std::string>& TaskNames();
+NORMKIT_API DataPtr GenerateTask(std::string_view name, int64_t count, uint64_t seed);
+
+// What padding does to sequences that are shorter than others, where they stand in an array
+// [N,T,C]: it follows them, or goes before them.
+enum class PaddingDirection { kRight, kLeft };
+
 // What --data takes:
-// - "digits" or "digits:COUNT"; a folder of that name is "./digits";
+// - "digits" or "digits:COUNT", and likewise what GenerateTask knows; a folder of that name is
+//   "./digits";
 // - a folder with a folder a class: pictures in it and below (JPEG, PNG, WebP, GIF, TIFF), all read
-//   as one size, colour where any has it;
+//   as one size, colour where any has it; or sequences, .csv (a row a step) or .npy ([T,C]);
+// - a .ts, sequences as sktime and aeon write them, with a class or a target each;
+// - a table as text (.csv): a row an observation, a column a feature, and one of what is to be
+//   told; with `format` TC a row is a step of one sequence;
 // - an IDX pair: its prefix, or either file (PREFIX-images-idx3-ubyte, PREFIX-labels-idx1-ubyte and
 //   the like, with or without .gz);
+// - an .npz of sequences: x [N,T,C] with `lengths` [N] (or none, and `format` BTC), or packed, x
+//   [sum,C] with `lengths` or `offsets` [N+1]; y one an observation or one a step;
 // - an .npz with x ([N,F], [N,H,W] of whole numbers 0 to 255, or [N,H,W,C] with 1 or 3 channels;
 //   all else needs `format`) and y (class numbers or names [N], or floating-point targets [N] or
 //   [N,K]), and where wanted the names of the classes, `classes` [K] of texts, that numbers count
@@ -121,9 +142,22 @@ struct OpenOptions {
   // Folders: pictures are resized to this; 0: the median height and width, and colour where any
   // picture has it. Other data must have these sizes.
   int64_t height = 0, width = 0, channels = 0;
-  // Arrays: a letter an axis, B observations, S space, C channels: "BCSS" for [N,C,H,W].
+  // Arrays: a letter an axis, B observations, T time, S space, C channels: "BCSS" for [N,C,H,W].
   std::string format = {};
+  // Tables: the column of what is to be told, by its name or its number from 1; "": the only one
+  // called label, class, target or y, else the last.
+  std::string label_column = {};
+  // Sequences: what is to be told of each step is the next one, instead of what the file says.
+  bool forecast = false;
+  // Sequences: kLongest leaves them as they are, kShortest cuts all to the shortest, N cuts each
+  // into pieces of up to N steps, observations of their own.
+  static constexpr int64_t kLongest = 0, kShortest = -1;
+  int64_t sequence_length = kLongest;
+  // Where arrays [N,T,C] have their padding; and the end from which kShortest takes away, and at
+  // which the short piece is.
+  PaddingDirection sequence_padding_direction = PaddingDirection::kRight;
 };
+// Throws Error that says what is wrong with the data or with an option that they have no use for.
 NORMKIT_API DataPtr OpenData(const std::string& spec, const OpenOptions& options = {});
 
 }  // namespace normkit

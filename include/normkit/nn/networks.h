@@ -3,6 +3,7 @@
 
 #include <array>
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -17,8 +18,9 @@ namespace normkit {
 // Which normalization a network is built with.
 struct NormChoice {
   enum Kind { kNone, kBatch, kLayer, kInstance, kGroup, kRms } kind = kBatch;
-  int64_t num_groups = 0;                                                       // group
-  OperationDimension operation_dimension = OperationDimension::kBatchExcluded;  // layer
+  int64_t num_groups = 0;  // group
+  // Layer; none: auto (each step by itself) in networks for sequences, else batch-excluded.
+  std::optional<OperationDimension> operation_dimension = {};
 };
 
 // "none", "batch", "layer", "layer:DIMENSION" (an operation dimension), "instance", "group:G",
@@ -34,18 +36,28 @@ NORMKIT_API LayerPtr MakeNorm(const NormChoice& norm, const std::string& name,
 // What a network is made for. Networks from files may leave these open, see docs/network-json.md.
 struct NetworkPurpose {
   std::array<int64_t, 3> input_size{};  // height, width, channels
+  // Instead of pictures: features of an observation, or of each step of a sequence, of which one
+  // thing is told or one of each step.
+  int64_t num_features = 0;
+  bool sequences = false, answers_each_row = false;
   int64_t num_classes = 0;
+  int64_t num_targets = 0;  // instead of classes: values
   NormChoice norm = {};
   int64_t width = 16;  // resnet-tiny: filters of the first stage
   int64_t blocks = 3;  // resnet-tiny: residual blocks a stage; 6 * blocks + 2 layers
 };
 
+// The norm of the purpose with what it leaves open.
+NORMKIT_API NormChoice NormFor(const NetworkPurpose& purpose);
+
 // The names MakeNetwork knows:
 //   small-cnn    3 x (convolution 3x3, norm, ReLU, max pooling), 16, 32 and 64 filters
-//   mlp          3 x (100 fully connected, norm, sigmoid): Ioffe & Szegedy 2015, fig. 1
+//   mlp          3 x (100 fully connected, norm, sigmoid): Ioffe & Szegedy 2015, fig. 1; of
+//                pictures or features
 //   lenet        LeCun et al. 1998 with ReLU and max pooling, norm after the convolutions
 //   resnet-tiny  He et al. 2016 for CIFAR (20 layers, 16 to 64 filters), projection shortcuts
-// Images are normalized to mean 0 and deviation 1 by channel; the last layer is a softmax. A layer
+// The input is normalized to mean 0 and deviation 1 by channel; the last layer is a softmax, or for
+// targets fully connected. A layer
 // in front of a norm has no bias, unless the norm has no offset (rms). Convolutions begin
 // fan-in-uniform (resnet-tiny: he), the layer that classifies at zero (not mlp's), and so does what
 // a residual block adds to its shortcut, by the scale of its last norm.

@@ -116,6 +116,10 @@ struct ClassScore {
 NORMKIT_API std::vector<ClassScore> ClassScores(const Evaluation& evaluation,
                                                 const std::vector<std::string>& classes);
 
+// The network that suits the data where nobody says which: "small-cnn" for pictures, "mlp" for
+// features, "lstm" for sequences.
+NORMKIT_API std::string UsualNetwork(const DataSource& data);
+
 // The network called `network` (normkit/nn/networks.h), or that of a file whose name ends in .json,
 // for observations and classes like those of `data`. Throws Error where they do not fit.
 NORMKIT_API Graph MakeNetworkFor(const DataSource& data, const std::string& network,
