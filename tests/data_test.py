@@ -319,7 +319,7 @@ def test_arrays_whose_axes_are_unclear(normkit, summary, tmp_path, x, formats):
         assert name in error
         summary(path, "--format", name)
     error = error_of(normkit, path, "--format", "BTC"[: x.ndim].ljust(x.ndim, "S"), tmp_path=tmp_path)
-    assert "sequences are not read yet" in error
+    assert ("network 'mlp' takes pictures or features" if x.ndim == 3 else "sequences of pictures are not read") in error
 
 
 def test_channels_first_are_read_as_meant(normkit, tmp_path):
@@ -340,7 +340,8 @@ def test_channels_first_are_read_as_meant(normkit, tmp_path):
 def test_labels(summary, normkit, tmp_path):
     x = BYTES
     assert "2 classes (1 4, 2 4)" in (line := summary(save(tmp_path / "a.npz", x, np.arange(8) % 2 + 1)))
-    assert line.endswith("; class numbers 1 to 2, of which 2 occur")
+    assert line.endswith("; class numbers 1 to 2, of which 2 occur; x [N,H,W] taken for grey pictures (--format BTC: for "
+                         "sequences)")
     names = np.array(["ox", "cat"])[np.arange(8) % 2]
     assert "2 classes (cat 4, ox 4)" in summary(save(tmp_path / "b.npz", x, names))
     assert "2 classes (off 4, on 4)" in summary(save(tmp_path / "c.npz", x, classes=["off", "on"]))

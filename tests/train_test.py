@@ -202,9 +202,9 @@ def test_data_that_networks_do_not_take(normkit, tmp_path):
     np.savez(features, x=x, y=np.arange(20) % 2)
     np.savez(images, x=np.zeros((20, 8, 8, 1), np.float32), y=x)
     output = ["--output", tmp_path / "out", "--validation-fraction", "0"]
-    done = normkit("train", "--data", features, *output, code=1)
-    assert done.stderr == (f"normkit: network 'small-cnn' takes images, BSSC, '{features} (20 "
-                           "observations)' has BC [1,6]; describe another in a .json file\n")
+    done = normkit("train", "--data", features, "--network", "small-cnn", *output, code=1)
+    assert done.stderr == ("normkit: network 'small-cnn' takes pictures, expected one for features: mlp, a .json "
+                           "file\n")
     done = normkit("train", "--data", images, *output, code=1)
     assert done.stderr == (f"normkit: network 'small-cnn' tells classes apart, '{images} (20 "
                            "observations)' has targets (class numbers are an array of whole "
@@ -237,8 +237,8 @@ SEE = " (see normkit train --help)"
      "--shuffle: 'every-epochs' given, expected never, once, every-epoch, did you mean "
      "'every-epoch'?"),
     (["--network", "small-cn"],
-     "--network: 'small-cn' given, expected small-cnn, mlp, lenet, resnet-tiny or a .json file, "
-     "did you mean 'small-cnn'?"),
+     "--network: 'small-cn' given, expected auto, small-cnn, mlp, lenet, resnet-tiny, lstm, tcn or a .json "
+     "file, did you mean 'small-cnn'?"),
     (["--norm", "grup"],
      "--norm: norm 'grup' is unknown, expected none, batch, layer[:DIMENSION], instance, group:G "
      "or rms, did you mean 'group'?"),

@@ -14,8 +14,7 @@ LayerPtr InputFor(const NetworkPurpose& purpose) {
   if (purpose.num_features > 0)
     return FeatureInput(
         {.name = "input", .num_features = purpose.num_features, .normalization = kZscore});
-  return ImageInput(
-      {.name = "input", .input_size = purpose.input_size, .normalization = kZscore});
+  return ImageInput({.name = "input", .input_size = purpose.input_size, .normalization = kZscore});
 }
 
 }  // namespace

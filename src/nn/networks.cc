@@ -13,6 +13,7 @@
 #include "src/core/text.h"
 #include "src/nn/layers/normalization.h"
 #include "src/nn/network_chain.h"
+#include "src/nn/sequence_networks.h"
 
 namespace normkit {
 namespace {
@@ -138,8 +139,7 @@ std::string Name(const NormChoice& norm) {
   if (norm.kind == NormChoice::kNone) return "none";
   std::string name(RowOf(norm).name);
   if (norm.kind == NormChoice::kGroup) name += fmt::format(":{}", norm.num_groups);
-  if (norm.kind == NormChoice::kLayer &&
-      norm.operation_dimension)
+  if (norm.kind == NormChoice::kLayer && norm.operation_dimension)
     name += fmt::format(":{}", Name(*norm.operation_dimension));
   return name;
 }
@@ -164,10 +164,9 @@ struct NamedNetwork {
   Graph (*make)(const NetworkPurpose& purpose);
 };
 constexpr NamedNetwork kNetworks[] = {
-    {"small-cnn", Reads::kPictures, SmallCnn},
-    {"mlp", Reads::kPicturesOrFeatures, Mlp},
-    {"lenet", Reads::kPictures, Lenet},
-    {"resnet-tiny", Reads::kPictures, ResnetTiny},
+    {"small-cnn", Reads::kPictures, SmallCnn}, {"mlp", Reads::kPicturesOrFeatures, Mlp},
+    {"lenet", Reads::kPictures, Lenet},        {"resnet-tiny", Reads::kPictures, ResnetTiny},
+    {"lstm", Reads::kSequences, LstmNetwork},  {"tcn", Reads::kSequences, TcnNetwork},
 };
 
 bool Fits(Reads reads, const NetworkPurpose& purpose) {

@@ -19,16 +19,27 @@ NetworkPurpose Purpose(const std::string& norm) {
           .blocks = 1};
 }
 
+bool ForSequences(const std::string& name) { return name == "lstm" || name == "tcn"; }
+
+NetworkPurpose SequencePurpose(const std::string& norm) {
+  return {.num_features = 3, .sequences = true, .num_classes = 10, .norm = ParseNormChoice(norm)};
+}
+
 TEST(NetworksTest, EveryNetworkWithEveryNormRunsForwardAndBackward) {
   for (const std::string& name : NetworkNames()) {
     for (const char* norm :
          {"none", "batch", "layer", "layer:auto", "instance", "group:2", "rms"}) {
       if (name == "mlp" && norm == std::string("instance")) continue;
       SCOPED_TRACE(name + " " + norm);
-      const Graph graph = MakeNetwork(name, Purpose(norm));
+      const Graph graph =
+          MakeNetwork(name, ForSequences(name) ? SequencePurpose(norm) : Purpose(norm));
       Parameters parameters(graph), gradients(graph);
       parameters.Initialize(graph, 1);
-      Executor executor(graph, 3, true);
+      Executor executor(graph, {.training = true});
+      if (ForSequences(name))
+        executor.SetBatch({.whole = 3}, std::vector<int64_t>{0, 4, 9, 11});
+      else
+        executor.SetBatchSize(3);
       Random random(1);
       // What begins at zero lets no gradient through.
       for (float& value : parameters.values())
@@ -54,6 +65,36 @@ TEST(NetworksTest, EveryNetworkWithEveryNormRunsForwardAndBackward) {
       }
     }
   }
+}
+
+TEST(NetworksTest, ForSequencesAnswersOfStepsOrTargets) {
+  for (const std::string& name : NetworkNames()) {
+    if (!ForSequences(name)) continue;
+    NetworkPurpose purpose = SequencePurpose("layer");
+    EXPECT_EQ(MakeNetwork(name, purpose).layout(MakeNetwork(name, purpose).output()).ToString(),
+              "BC [1,10]");
+    purpose.answers_each_row = true;
+    const Graph rows = MakeNetwork(name, purpose);
+    EXPECT_EQ(rows.layout(rows.output()).ToString(), "TC [1,10]");
+    purpose.num_targets = 2;
+    const Graph targets = MakeNetwork(name, purpose);
+    EXPECT_EQ(targets.layout(targets.output()).ToString(), "TC [1,2]");
+    EXPECT_EQ(targets.layers().back().layer->type(), "fully connected");
+  }
+  EXPECT_EQ(ErrorOf([] { MakeNetwork("lenet", SequencePurpose("none")); }),
+            "network 'lenet' takes pictures, expected one for sequences: lstm, tcn, a .json file");
+  EXPECT_EQ(ErrorOf([] { MakeNetwork("lstm", Purpose("none")); }),
+            "network 'lstm' takes sequences, expected one for pictures: small-cnn, mlp, lenet, "
+            "resnet-tiny, a .json file");
+}
+
+// Each step by itself, unless another is asked for.
+TEST(NetworksTest, LayerNormOfSequencesIsOfSteps) {
+  EXPECT_EQ(NormFor(SequencePurpose("layer")).operation_dimension, OperationDimension::kAuto);
+  EXPECT_EQ(NormFor(SequencePurpose("layer:batch-excluded")).operation_dimension,
+            OperationDimension::kBatchExcluded);
+  EXPECT_FALSE(NormFor(Purpose("layer")).operation_dimension);
+  EXPECT_EQ(Name(ParseNormChoice("layer:batch-excluded")), "layer:batch-excluded");
 }
 
 TEST(NetworksTest, BeginWithoutAnOpinion) {
@@ -122,8 +163,8 @@ TEST(NetworksTest, Errors) {
   EXPECT_EQ(ErrorOf([] { ParseNormChoice("batch:2"); }),
             "norm 'batch:2': '2' given after the colon, expected nothing");
   EXPECT_EQ(ErrorOf([] { MakeNetwork("smal-cnn", Purpose("batch")); }),
-            "network 'smal-cnn' is unknown, expected small-cnn, mlp, lenet, resnet-tiny or a .json "
-            "file, did you mean 'small-cnn'?");
+            "network 'smal-cnn' is unknown, expected small-cnn, mlp, lenet, resnet-tiny, lstm, tcn "
+            "or a .json file, did you mean 'small-cnn'?");
   EXPECT_EQ(ErrorOf([] {
               MakeNetwork("mlp", {.input_size = {4, 4, 1}});
             }),

@@ -18,6 +18,11 @@ std::string UsualNetwork(const DataSource& data) {
 }
 
 Graph MakeNetworkFor(const DataSource& data, const std::string& network, const NormChoice& norm) {
+  if (data.layout().Has(kS) && data.target_size() > 0 && !IsFile(network))
+    Fail(
+        "network '{}' tells classes apart, '{}' has targets (class numbers are an array of whole "
+        "numbers); describe another in a .json file",
+        network, data.Description());
   NetworkPurpose purpose{.norm = norm};
   const std::vector<int64_t> shape = data.layout().shape();
   if (data.layout().format() == "BSSC")

@@ -114,9 +114,11 @@ TEST(MakeNetworkForTest, TakesSizesAndClassesOfTheData) {
   EXPECT_EQ(graph.input_layout().ToString(), digits->layout().ToString());
   EXPECT_EQ(graph.layout(graph.output()).ToString(), "BC [1,10]");
   const DataPtr features = FromArrays(Layout({{kB, 1}, {kC, 2}}), {1, 2}, {0}, {"a", "b"}, "two");
-  EXPECT_ERROR(MakeNetworkFor(*features, "mlp", {}),
-               "network 'mlp' takes images, BSSC, 'two' has BC [1,2]; describe another in a .json "
-               "file");
+  EXPECT_EQ(MakeNetworkFor(*features, "mlp", {}).input_layout().ToString(), "BC [1,2]");
+  EXPECT_ERROR(MakeNetworkFor(*features, "lenet", {}),
+               "network 'lenet' takes pictures, expected one for features: mlp, a .json file");
+  EXPECT_EQ(UsualNetwork(*features), "mlp");
+  EXPECT_EQ(UsualNetwork(*digits), "small-cnn");
 }
 
 }  // namespace

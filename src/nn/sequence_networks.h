@@ -1,0 +1,11 @@
+// The networks for sequences that have a name.
+#pragma once
+
+#include "normkit/nn/networks.h"
+
+namespace normkit {
+
+Graph LstmNetwork(const NetworkPurpose& purpose);
+Graph TcnNetwork(const NetworkPurpose& purpose);
+
+}  // namespace normkit
