@@ -66,7 +66,7 @@ Value Graph::AddConstant(std::shared_ptr<const Tensor> elements) {
 }
 
 std::vector<Value> Graph::AddNode(std::shared_ptr<const Op> op, std::vector<Value> inputs) {
-  Node node{std::move(op), std::move(inputs), {}, building_ ? num_layers() : -1, title_};
+  Node node{std::move(op), std::move(inputs), {}, building_ ? num_layers() : -1, title_, name_};
   std::vector<OpInput> types;
   for (const Value input : node.inputs) {
     if (input < 0 || static_cast<size_t>(input) >= values_.size())

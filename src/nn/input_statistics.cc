@@ -10,16 +10,19 @@
 namespace normkit {
 namespace {
 
-const InputLayer& InputOf(const Graph& graph) {
+// Of a graph without layers no input changes anything.
+bool Normalizes(const Graph& graph) {
   const Layout layout = graph.input_layout();  // throws where there is none
-  return dynamic_cast<const InputLayer&>(*graph.layer(0).layer);
+  return graph.num_layers() > 0 &&
+         dynamic_cast<const InputLayer&>(*graph.layer(0).layer).normalization() !=
+             InputNormalization::kNone;
 }
 
 }  // namespace
 
 InputStatistics::InputStatistics(const Graph& graph)
     : graph_(&graph),
-      needed_(InputOf(graph).normalization() != InputNormalization::kNone),
+      needed_(Normalizes(graph)),
       channels_(graph.input_layout().channels()),
       observation_size_(graph.input_layout().size()),
       moments_(static_cast<size_t>(channels_)),

@@ -298,6 +298,11 @@ OpPtr MakeNormalization(const NormalizationSettings& normalization) {
   return std::make_shared<NormalizationOp>(normalization);
 }
 
+const NormalizationSettings* NormalizationOf(const Op& op) {
+  const auto* normalization = dynamic_cast<const NormalizationOp*>(&op);
+  return normalization ? &normalization->normalization() : nullptr;
+}
+
 OpPtr WithActivation(const Op& op, Activation activation, bool addend) {
   NormalizationSettings with = static_cast<const NormalizationOp&>(op).normalization();
   with.options.activation = activation;

@@ -37,10 +37,18 @@ struct NormalizationSettings {
   bool cells = false;
   std::shared_ptr<const FinishedStatistics> finished = nullptr;
 
+  // Of statistics that are given in prediction, for who trains the network: how much each mini-batch
+  // moves them, and whether they stay as they are.
+  double mean_decay = 0.1, variance_decay = 0.1;
+  bool frozen = false;
+
   size_t mean_input() const { return 1 + size_t{scale} + size_t{offset}; }
 };
 
 OpPtr MakeNormalization(const NormalizationSettings& normalization);
+
+// Those of an operation that MakeNormalization made; null: it is another.
+const NormalizationSettings* NormalizationOf(const Op& op);
 
 inline constexpr std::string_view kAdaptiveName = "adaptive normalization";
 

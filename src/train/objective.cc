@@ -42,8 +42,8 @@ ObjectiveOptions ObjectiveOptions::Validating(const TrainingOptions& options) {
 
 Objective::Objective(const Graph& graph, const DataSource& data, const ObjectiveOptions& options)
     : options_(options), classification_(data.target_size() == 0), from_(graph.output()) {
-  const LayerRecord& last = graph.layers().back();
-  const bool softmax = last.layer->type() == "softmax";
+  const Node& last = graph.node(graph.value(graph.output()).node);
+  const bool softmax = last.op->name() == "softmax";
   Loss& loss = options_.loss;
   if (loss == Loss::kAuto) loss = softmax ? Loss::kCrossEntropy : Loss::kMeanSquaredError;
   const bool of_classes = loss == Loss::kCrossEntropy || loss == Loss::kDice;
@@ -76,8 +76,8 @@ void Objective::CheckFit(const Graph& graph, const DataSource& data, bool softma
            classification_ ? "classes to tell apart" : "targets to predict",
            of_classes ? "classes" : "targets", Name(options_.loss));
     if (of_classes && !softmax)
-      Fail("loss {}: the network ends in {} '{}', expected softmax", Name(options_.loss),
-           graph.layers().back().layer->type(), graph.layers().back().layer->name());
+      Fail("loss {}: the network ends in {}, expected softmax", Name(options_.loss),
+           graph.TitleOf(graph.output()));
   }
   const int64_t expected = classes_ > 0 ? pixels_ * classes_ : data.target_size();
   if (width_ != expected)

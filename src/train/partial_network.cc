@@ -13,6 +13,12 @@ int64_t FloatsFor(size_t bytes) { return static_cast<int64_t>(bytes / sizeof(flo
 
 }  // namespace
 
+PartialNetwork::PartialNetwork(const Graph& graph, bool training)
+    : graph_(&graph), training_(training), read_(graph.values().size()) {
+  for (const Node& node : graph.nodes())
+    for (const Value input : node.inputs) read_[static_cast<size_t>(input)] = 1;
+}
+
 int64_t PartialNetwork::SizeOf(Value value, Offsets offsets) const {
   const Layout& layout = LayoutOf(value);
   return layout.size() * (layout.packed() ? offsets.back() : std::ssize(offsets) - 1);
@@ -39,8 +45,10 @@ Values::iterator PartialNetwork::Free(Values::iterator at, Values& values) {
 }
 
 bool PartialNetwork::IsMoving(Value value) const {
-  const ValueKind kind = graph_->value(value).kind;
-  return kind == ValueKind::kInput || kind == ValueKind::kComputed;
+  const ValueInfo& info = graph_->value(value);
+  if (info.kind == ValueKind::kInput) return true;
+  return info.kind == ValueKind::kComputed &&
+         !types_.at(sizes_).known[static_cast<size_t>(value)];
 }
 
 std::vector<Value> PartialNetwork::InputsOf(int node) const {
@@ -56,7 +64,7 @@ std::vector<int> PartialNetwork::Plan(const Values& values, const std::set<Value
     const Value value = todo.back();
     todo.pop_back();
     const int node = graph_->value(value).node;
-    if (values.contains(value) || node < 0 || !nodes.insert(node).second) continue;
+    if (values.contains(value) || node < 0 || !IsMoving(value) || !nodes.insert(node).second) continue;
     for (const Value input : InputsOf(node)) todo.push_back(input);
   }
   return {nodes.begin(), nodes.end()};
@@ -86,13 +94,23 @@ PartialNetwork::Made& PartialNetwork::MadeOf(int node) {
   std::vector<OpInput> inputs;
   for (const Value input : graph_->node(node).inputs) inputs.push_back(types[input]);
   made.kernel = graph_->node(node).op->Prepare(inputs, {training_, part_, &time_.time()});
-  if (!training_) return made;
-  made.saved = Take(FloatsFor(made.kernel->saved_bytes()));
+  if (training_) made.saved = Take(FloatsFor(made.kernel->saved_bytes()));
   for (size_t i = 1; i < graph_->node(node).outputs.size(); ++i) {
-    const ArrayType& type = types[graph_->node(node).outputs[i]].type;
-    made.further.emplace_back(type.shape, type.dtype);
+    const Value output = graph_->node(node).outputs[i];
+    const ArrayType& type = types[output].type;
+    made.further.emplace_back();
+    if (!read_[static_cast<size_t>(output)]) made.further.back() = Tensor(type.shape, type.dtype);
   }
   return made;
+}
+
+const void* PartialNetwork::ArrayOf(Value value, const Parameters& parameters,
+                                    Values& values) const {
+  const ValueInfo& info = graph_->value(value);
+  if (info.parameter >= 0)
+    return parameters.Get(parameters.list()[static_cast<size_t>(info.parameter)]).data();
+  return IsMoving(value) ? values.at(value).data()
+                         : types_.at(sizes_).known[static_cast<size_t>(value)]->data();
 }
 
 void PartialNetwork::RunNode(int node, const Parameters& parameters, bool frees_first,
@@ -101,23 +119,24 @@ void PartialNetwork::RunNode(int node, const Parameters& parameters, bool frees_
   const Node& what = graph_->node(node);
   const Value y = what.outputs[0];
   Tensor& first = values.at(what.inputs[0]);
-  const int64_t size = types_.at(sizes_).types[static_cast<size_t>(y)].shape.size();
+  const auto floats_of = [&](Value value) {
+    const ArrayType& type = types_.at(sizes_).types[static_cast<size_t>(value)];
+    return FloatsFor(static_cast<size_t>(type.shape.size()) * normkit::SizeOf(type.dtype));
+  };
+  const int64_t size = floats_of(y);
   const bool over_first =
       frees_first && made.kernel->forward_in_place() && first.size() == Floats(size).size();
   std::vector<const void*> arrays;
-  for (const Value input : what.inputs) {
-    const ValueInfo& info = graph_->value(input);
-    if (info.parameter >= 0)
-      arrays.push_back(
-          parameters.Get(parameters.list()[static_cast<size_t>(info.parameter)]).data());
-    else
-      arrays.push_back(IsMoving(input) ? values.at(input).data() : info.known->data());
-  }
+  for (const Value input : what.inputs) arrays.push_back(ArrayOf(input, parameters, values));
   Tensor output = over_first ? std::move(first) : Take(size);
   if (over_first) values.erase(what.inputs[0]);
   std::vector<void*> outputs{output.data()};
-  for (size_t i = 1; i < what.outputs.size(); ++i)
-    outputs.push_back(made.further.empty() ? nullptr : made.further[i - 1].data());
+  for (size_t i = 1; i < what.outputs.size(); ++i) {
+    const Value further = what.outputs[i];
+    const bool read = read_[static_cast<size_t>(further)] != 0;
+    if (read) values[further] = Take(floats_of(further));
+    outputs.push_back(read ? values[further].data() : made.further[i - 1].data());
+  }
   Tensor scratch = Take(FloatsFor(made.kernel->forward_scratch_bytes()));
   ForwardContext context;
   context.run = {.training = training_, .dropout = false};

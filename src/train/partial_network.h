@@ -26,7 +26,7 @@ class PartialNetwork {
   using Offsets = std::span<const int64_t>;
 
   // training: batch statistics, else the trained ones; no dropout either way.
-  PartialNetwork(const Graph& graph, bool training) : graph_(&graph), training_(training) {}
+  PartialNetwork(const Graph& graph, bool training);
 
   // Memory for so many floats, as that of the observations which Run is given as the graph's input.
   Tensor Take(int64_t size);
@@ -48,10 +48,11 @@ class PartialNetwork {
   struct Made {
     std::unique_ptr<Kernel> kernel;
     Tensor saved;                 // in training
-    std::vector<Tensor> further;  // outputs but the first, which nobody reads
+    std::vector<Tensor> further;  // outputs but the first that nobody reads
   };
 
-  bool IsMoving(Value value) const;  // no parameter, no constant: made at each pass
+  bool IsMoving(Value value) const;  // no parameter, not known: made at each pass
+  const void* ArrayOf(Value value, const Parameters& parameters, Values& values) const;
   std::vector<Value> InputsOf(int node) const;
   std::vector<int> Plan(const Values& values, const std::set<Value>& wanted) const;
   // Sequences may have another number of rows in each mini-batch: what was made for most is let go.
@@ -63,6 +64,7 @@ class PartialNetwork {
 
   const Graph* graph_;
   bool training_;
+  std::vector<char> read_;  // values that a node reads
   BatchPart part_;                              // of the mini-batch at hand, all of it
   TimeCut time_{{}, {}};                        // its sequences
   Sizes sizes_;                                 // and how much it is

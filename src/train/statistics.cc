@@ -10,7 +10,6 @@
 #include "src/core/memory_needs.h"
 #include "src/core/parallel.h"
 #include "src/graph/memory.h"
-#include "src/nn/layers/normalization.h"
 #include "src/train/batches.h"
 #include "src/train/partial_network.h"
 
@@ -57,15 +56,6 @@ void AddMoments(std::span<const float> x, std::span<Moments> moments) {
     moments[static_cast<size_t>(i % channels)].Merge(partial[static_cast<size_t>(i)]);
 }
 
-std::vector<int> LayersWithStatistics(const Graph& graph) {
-  std::vector<int> layers;
-  for (int i = 0; i < graph.num_layers(); ++i) {
-    const auto* norm = dynamic_cast<const NormalizationLayer*>(graph.layer(i).layer.get());
-    if (norm && MovesStatistics(*norm)) layers.push_back(i);
-  }
-  return layers;
-}
-
 double StatisticsBudget() { return std::min(MachineMemory() / 8, FindFreeMemory().bytes / 4); }
 
 namespace {
@@ -84,21 +74,19 @@ class Walk {
         sizes_(BatchSizes(data.size(), batch_size, Single::kJoin)),
         stored_(sizes_.size()) {}
 
-  // The moments of the inputs of `layers`; keeps the values `kept`, which later walks may begin
+  // The moments of the inputs of `sites`; keeps the values `kept`, which later walks may begin
   // with.
-  std::vector<std::vector<Moments>> Measure(const std::vector<int>& layers,
+  std::vector<std::vector<Moments>> Measure(const std::vector<NormSite>& sites,
                                             const std::set<Value>& kept) {
     std::vector<std::vector<Moments>> moments;
-    for (const int layer : layers)
-      moments.emplace_back(static_cast<size_t>(network_.LayoutOf(InputOf(layer)).channels()));
+    for (const NormSite& site : sites)
+      moments.emplace_back(static_cast<size_t>(network_.LayoutOf(site.x).axes().back().size));
     const auto batches = Cut(order_, sizes_);
-    for (size_t b = 0; b < batches.size(); ++b) MeasureBatch(batches[b], layers, kept, b, moments);
+    for (size_t b = 0; b < batches.size(); ++b) MeasureBatch(batches[b], sites, kept, b, moments);
     return moments;
   }
 
  private:
-  Value InputOf(int layer) const { return graph_.layer(layer).inputs.front(); }
-
   double Bytes(const std::set<Value>& values) const {
     double floats = 0;
     for (const Value value : values)
@@ -106,7 +94,7 @@ class Walk {
     return floats * sizeof(float);
   }
 
-  void MeasureBatch(std::span<const int64_t> indices, const std::vector<int>& layers,
+  void MeasureBatch(std::span<const int64_t> indices, const std::vector<NormSite>& sites,
                     const std::set<Value>& kept, size_t batch,
                     std::vector<std::vector<Moments>>& moments) {
     ReadOffsets(data_, indices, offsets_);
@@ -126,13 +114,13 @@ class Walk {
       values[input] = std::move(x);
     }
     std::set<Value> seen;
-    for (const int layer : layers) seen.insert(InputOf(layer));
+    for (const NormSite& site : sites) seen.insert(site.x);
     network_.Run(
         offsets_, parameters_, remain, seen,
         [&](Value input, const Tensor& array) {
           const auto floats = static_cast<size_t>(network_.SizeOf(input, offsets_));
-          for (size_t i = 0; i < layers.size(); ++i)
-            if (InputOf(layers[i]) == input)
+          for (size_t i = 0; i < sites.size(); ++i)
+            if (sites[i].x == input)
               AddMoments(array.values<float>().first(floats), moments[i]);
         },
         values);
@@ -150,7 +138,7 @@ class Walk {
 
 // Normalizations that are measured in one walk, and what is kept of it for those behind.
 struct Level {
-  std::vector<int> layers;
+  std::vector<NormSite> sites;
   std::set<Value> kept;
 };
 
@@ -160,8 +148,7 @@ struct Level {
 void Keep(const Graph& graph, const std::vector<size_t>& levels, std::vector<Level>& result) {
   std::vector<char> needed(levels.size());
   for (const Level& level : result)
-    for (const int layer : level.layers)
-      needed[static_cast<size_t>(graph.layer(layer).inputs.front())] = 1;
+    for (const NormSite& site : level.sites) needed[static_cast<size_t>(site.x)] = 1;
   std::vector<size_t> last(levels.size());  // the level of each value's last needed reader
   for (size_t v = levels.size(); v-- > 0;) {
     const ValueInfo& info = graph.values()[v];
@@ -177,17 +164,19 @@ void Keep(const Graph& graph, const std::vector<size_t>& levels, std::vector<Lev
   }
 }
 
-// `layers` by how many others of them stand before each, at most.
-std::vector<Level> Levels(const Graph& graph, const std::vector<int>& layers) {
+// `sites` by how many others of them stand before each, at most.
+std::vector<Level> Levels(const Graph& graph, const std::vector<NormSite>& sites) {
   std::vector<size_t> levels(graph.values().size());  // whose statistics a value needs
   std::vector<Level> result;
-  for (const Node& node : graph.nodes()) {
+  auto site = sites.begin();  // which stand in the order of their nodes
+  for (size_t n = 0; n < graph.nodes().size(); ++n) {
+    const Node& node = graph.nodes()[n];
     size_t level = 0;
     for (const Value input : node.inputs)
       level = std::max(level, levels[static_cast<size_t>(input)]);
-    if (std::ranges::binary_search(layers, node.layer)) {  // which stand in their order
+    if (site != sites.end() && site->node == static_cast<int>(n)) {
       result.resize(std::max(result.size(), level + 1));
-      result[level++].layers.push_back(node.layer);
+      result[level++].sites.push_back(*site++);
     }
     for (const Value output : node.outputs) levels[static_cast<size_t>(output)] = level;
   }
@@ -198,14 +187,10 @@ std::vector<Level> Levels(const Graph& graph, const std::vector<int>& layers) {
 // The trained statistics of a batch normalization, and what they are compared with.
 class Trained {
  public:
-  Trained(const Graph& graph, Parameters& parameters, int layer)
-      : name_(graph.layer(layer).layer->name()),
-        mean_(parameters.Get(*parameters.Find(name_ + ".trained_mean"))),
-        variance_(parameters.Get(*parameters.Find(name_ + ".trained_variance"))),
-        epsilon_(
-            dynamic_cast<const NormalizationLayer&>(*graph.layer(layer).layer).options().epsilon) {}
-
-  const std::string& name() const { return name_; }
+  Trained(Parameters& parameters, const NormSite& site)
+      : mean_(SiteArray(parameters, site.mean)),
+        variance_(SiteArray(parameters, site.variance)),
+        epsilon_(site.settings.options.epsilon) {}
 
   // The differences from `moments` of the worst channel.
   void Compare(const std::vector<Moments>& moments, double& mean, double& variance) const {
@@ -225,17 +210,17 @@ class Trained {
   }
 
  private:
-  std::string name_;
   std::span<float> mean_, variance_;
   double epsilon_;
 };
 
 // Fills in how far the statistics are from those of what prediction feeds, in one pass of it.
-void CompareWithFed(const Graph& graph, Parameters& parameters, const std::vector<int>& layers,
-                    const DataSource& data, int64_t batch_size, std::vector<StatisticsGap>& gaps) {
-  const auto fed = PoolMoments(graph, parameters, layers, data, batch_size, Upstream::kTrained);
-  for (size_t i = 0; i < layers.size(); ++i)
-    Trained(graph, parameters, layers[i]).Compare(fed[i], gaps[i].fed_mean, gaps[i].fed_variance);
+void CompareWithFed(const Graph& graph, Parameters& parameters,
+                    const std::vector<NormSite>& sites, const DataSource& data, int64_t batch_size,
+                    std::vector<StatisticsGap>& gaps) {
+  const auto fed = PoolMoments(graph, parameters, sites, data, batch_size, Upstream::kTrained);
+  for (size_t i = 0; i < sites.size(); ++i)
+    Trained(parameters, sites[i]).Compare(fed[i], gaps[i].fed_mean, gaps[i].fed_variance);
 }
 
 // "8.1 % in variance ('norm2') and 0.10 standard deviations in mean ('norm1')": the worst layers.
@@ -250,36 +235,36 @@ std::string DescribeWorst(const std::vector<StatisticsGap>& gaps, double Statist
 }  // namespace
 
 std::vector<std::vector<Moments>> PoolMoments(const Graph& graph, Parameters& parameters,
-                                              const std::vector<int>& layers,
+                                              const std::vector<NormSite>& sites,
                                               const DataSource& data, int64_t batch_size,
                                               Upstream upstream) {
   Walk walk(graph, parameters, data, batch_size, upstream == Upstream::kBatch, 0);
-  return walk.Measure(layers, {});
+  return walk.Measure(sites, {});
 }
 
 std::vector<StatisticsGap> FinishStatistics(const Graph& graph, Parameters& parameters,
+                                            const std::vector<NormSite>& sites,
                                             const DataSource& data, int64_t batch_size,
                                             Statistics statistics, double budget) {
-  const std::vector<int> layers = LayersWithStatistics(graph);
-  if (layers.empty() || statistics == Statistics::kMoving) return {};
+  if (sites.empty() || statistics == Statistics::kMoving) return {};
   std::vector<Level> levels;
-  if (statistics == Statistics::kPopulation) levels.push_back({layers, {}});
+  if (statistics == Statistics::kPopulation) levels.push_back({sites, {}});
   if (statistics == Statistics::kPopulationExact)  // in topological order
-    for (const int layer : layers) levels.push_back({{layer}, {}});
-  if (statistics == Statistics::kAuto) levels = Levels(graph, layers);
+    for (const NormSite& site : sites) levels.push_back({{site}, {}});
+  if (statistics == Statistics::kAuto) levels = Levels(graph, sites);
   Walk walk(graph, parameters, data, batch_size, statistics == Statistics::kPopulation, budget);
   std::vector<StatisticsGap> gaps;
   for (const Level& level : levels) {
-    const auto moments = walk.Measure(level.layers, level.kept);
-    for (size_t i = 0; i < level.layers.size(); ++i) {
-      const Trained trained(graph, parameters, level.layers[i]);
-      StatisticsGap& gap = gaps.emplace_back(StatisticsGap{.layer = trained.name()});
+    const auto moments = walk.Measure(level.sites, level.kept);
+    for (size_t i = 0; i < level.sites.size(); ++i) {
+      const Trained trained(parameters, level.sites[i]);
+      StatisticsGap& gap = gaps.emplace_back(StatisticsGap{.layer = level.sites[i].name});
       trained.Compare(moments[i], gap.mean, gap.variance);
       trained.Replace(moments[i]);
     }
   }
   if (statistics == Statistics::kPopulation)
-    CompareWithFed(graph, parameters, layers, data, batch_size, gaps);
+    CompareWithFed(graph, parameters, sites, data, batch_size, gaps);
   return gaps;
 }
 
@@ -297,7 +282,7 @@ std::string DescribeStatistics(Statistics statistics, const std::vector<Statisti
 }
 
 std::string DescribeStatistics(Statistics statistics, const TrainingResult& result) {
-  if (LayersWithStatistics(result.network.graph).empty()) return "";
+  if (MovingSites(result.network.graph).empty()) return "";
   if (statistics == Statistics::kMoving)
     return "moving: the moving estimates of training, not compared with what prediction feeds";
   return DescribeStatistics(statistics, result.statistics_gaps);

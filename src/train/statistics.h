@@ -9,6 +9,7 @@
 #include "normkit/data/source.h"
 #include "normkit/nn/network.h"
 #include "normkit/train/train.h"
+#include "src/nn/norm_sites.h"
 
 namespace normkit {
 
@@ -17,10 +18,6 @@ namespace normkit {
 // number of threads, and no cancellation whatever the mean.
 void AddMoments(std::span<const float> x, std::span<Moments> moments);
 
-// The layers whose trained statistics training fills in: batch normalizations that do not freeze
-// them and do not train with them.
-std::vector<int> LayersWithStatistics(const Graph& graph);
-
 // How much of the activations of a whole data set may be kept between the passes over it.
 double StatisticsBudget();  // bytes
 
@@ -28,15 +25,15 @@ double StatisticsBudget();  // bytes
 // trained ones.
 enum class Upstream { kBatch, kTrained };
 
-// The moments of the input of each of `nodes`, pooled over the mini-batches of all of `data`.
+// The moments of the input of each of `sites`, pooled over the mini-batches of all of `data`.
 // From the activations themselves, in f64: what a normalization saves of its mini-batch comes from
 // sums that are partly f32.
 std::vector<std::vector<Moments>> PoolMoments(const Graph& graph, Parameters& parameters,
-                                              const std::vector<int>& layers,
+                                              const std::vector<NormSite>& sites,
                                               const DataSource& data, int64_t batch_size,
                                               Upstream upstream);
 
-// Replaces the trained statistics by those that `statistics` asks for, and says how far from them
+// Replaces the trained statistics of `sites` by those that `statistics` asks for, and says how far from them
 // the moving ones were, and (population, in one more pass) how far they are from those of what
 // prediction feeds; moving: leaves them alone and says nothing. The variance divides by the
 // number of values; of fewer than two it is left alone.
@@ -46,6 +43,7 @@ std::vector<std::vector<Moments>> PoolMoments(const Graph& graph, Parameters& pa
 // the pass before where they fit into `budget` bytes: for a network of any depth that is one walk
 // through it. A mini-batch whose activations do not fit begins again from the last that did.
 std::vector<StatisticsGap> FinishStatistics(const Graph& graph, Parameters& parameters,
+                                            const std::vector<NormSite>& sites,
                                             const DataSource& data, int64_t batch_size,
                                             Statistics statistics,
                                             double budget = StatisticsBudget());

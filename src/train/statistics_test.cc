@@ -125,10 +125,10 @@ TEST(PopulationStatistics, OnTheInputTheyAreThoseOfTheDataSet) {
   for (const int64_t batch : {1, 2, 7, 100, 1000, 1001, 5000}) {  // partial last ones, singles
     SCOPED_TRACE(batch);
     Parameters parameters = Initialized(graph);
-    ExpectExact(PoolMoments(graph, parameters, {1}, *FeatureData(1001), batch, Upstream::kBatch)[0],
+    ExpectExact(PoolMoments(graph, parameters, MovingSites(graph), *FeatureData(1001), batch, Upstream::kBatch)[0],
                 exact);
     ExpectExact(
-        PoolMoments(graph, parameters, {1}, *FeatureData(1001), batch, Upstream::kTrained)[0],
+        PoolMoments(graph, parameters, MovingSites(graph), *FeatureData(1001), batch, Upstream::kTrained)[0],
         exact);
   }
 }
@@ -140,7 +140,7 @@ TEST(PopulationStatistics, AreWrittenAsTrainedStatistics) {
   for (const Statistics statistics :
        {Statistics::kAuto, Statistics::kPopulation, Statistics::kPopulationExact}) {
     Parameters parameters = Initialized(graph);
-    FinishStatistics(graph, parameters, *data, 64, statistics);
+    FinishStatistics(graph, parameters, MovingSites(graph), *data, 64, statistics);
     for (size_t c = 0; c < kFeatures; ++c) {
       EXPECT_FLOAT_EQ(parameters.Get(*parameters.Find("bn.trained_mean"))[c],
                       static_cast<float>(exact[c].mean));
@@ -149,7 +149,7 @@ TEST(PopulationStatistics, AreWrittenAsTrainedStatistics) {
     }
   }
   Parameters parameters = Initialized(graph);
-  FinishStatistics(graph, parameters, *data, 64, Statistics::kMoving);
+  FinishStatistics(graph, parameters, MovingSites(graph), *data, 64, Statistics::kMoving);
   EXPECT_EQ(parameters.Get(*parameters.Find("bn.trained_mean"))[1], 0);
 }
 
@@ -171,7 +171,7 @@ TEST(PopulationStatistics, ExactOnesAreThoseOfPrediction) {
   const DataPtr data = FeatureData(203);
 
   const auto variance_of = [&](Statistics statistics, Parameters& parameters) {
-    FinishStatistics(graph, parameters, *data, 8, statistics);
+    FinishStatistics(graph, parameters, MovingSites(graph), *data, 8, statistics);
     return parameters.Get(*parameters.Find("bn2.trained_variance"))[0];
   };
   Parameters pooled = Initialized(graph), exact = Initialized(graph);
@@ -179,7 +179,7 @@ TEST(PopulationStatistics, ExactOnesAreThoseOfPrediction) {
   const float exact_variance = variance_of(Statistics::kPopulationExact, exact);
   // With the statistics in place, prediction gives bn2 values of exactly these moments.
   const Moments seen =
-      PoolMoments(graph, exact, {graph.Find("bn2")}, *data, 203, Upstream::kTrained)[0][0];
+      PoolMoments(graph, exact, {MovingSites(graph).back()}, *data, 203, Upstream::kTrained)[0][0];
   EXPECT_FLOAT_EQ(exact_variance, static_cast<float>(seen.variance()));
   EXPECT_NE(pooled_variance, exact_variance);
   EXPECT_NEAR(pooled_variance, exact_variance, 0.3 * exact_variance);
@@ -188,10 +188,10 @@ TEST(PopulationStatistics, ExactOnesAreThoseOfPrediction) {
 // bn1's are exact; bn2's are compared with what it sees behind a bn1 with trained statistics.
 TEST(PopulationStatistics, SayHowFarTheyAreFromWhatPredictionFeeds) {
   const Graph graph = TwoNorms();
-  const int bn2 = LayersWithStatistics(graph).back();
+  const NormSite bn2 = MovingSites(graph).back();
   const DataPtr data = FeatureData(203);
   Parameters parameters = Initialized(graph);
-  const auto gaps = FinishStatistics(graph, parameters, *data, 8, Statistics::kPopulation);
+  const auto gaps = FinishStatistics(graph, parameters, MovingSites(graph), *data, 8, Statistics::kPopulation);
   const std::vector<Moments> fed =
       PoolMoments(graph, parameters, {bn2}, *data, 203, Upstream::kTrained)[0];
   double mean = 0, variance = 0;
@@ -216,7 +216,7 @@ TEST(PopulationStatistics, SayHowFarTheyAreFromWhatPredictionFeeds) {
                   fmt::format("up to {:.1f} % in variance ('bn2') and {:.2f} standard deviations "
                               "in mean ('bn2') from those of what prediction feeds; the moving",
                               100 * variance, mean)));
-  for (const StatisticsGap& gap : FinishStatistics(graph, parameters, *data, 8, Statistics::kAuto))
+  for (const StatisticsGap& gap : FinishStatistics(graph, parameters, MovingSites(graph), *data, 8, Statistics::kAuto))
     EXPECT_EQ(gap.fed_variance + gap.fed_mean, 0);
 }
 
@@ -261,13 +261,13 @@ TEST(AutoStatistics, AreTheExactOnesBitForBitWithAnyMemory) {
   const Graph graph = Branching();
   const DataPtr data = StripeData(103);
   Parameters exact = Moved(graph, *data);
-  const auto exact_gaps = FinishStatistics(graph, exact, *data, 16, Statistics::kPopulationExact);
+  const auto exact_gaps = FinishStatistics(graph, exact, MovingSites(graph), *data, 16, Statistics::kPopulationExact);
   for (const double budget : {0.0, 5e3, 2e4, 1e5, 3e5, 1e9}) {  // bytes: none of it fits, to all
     SCOPED_TRACE(budget);
     for (const int threads : {1, 3}) {
       SetNumThreads(threads);
       Parameters parameters = Moved(graph, *data);
-      const auto gaps = FinishStatistics(graph, parameters, *data, 16, Statistics::kAuto, budget);
+      const auto gaps = FinishStatistics(graph, parameters, MovingSites(graph), *data, 16, Statistics::kAuto, budget);
       EXPECT_TRUE(std::ranges::equal(parameters.values(), exact.values()));
       ASSERT_EQ(gaps.size(), exact_gaps.size());
     }
@@ -281,7 +281,7 @@ TEST(AutoStatistics, AreThoseOfPrediction) {
   const Graph graph = Branching();
   const DataPtr data = StripeData(103);
   Parameters parameters = Moved(graph, *data);
-  FinishStatistics(graph, parameters, *data, 16, Statistics::kAuto);
+  FinishStatistics(graph, parameters, MovingSites(graph), *data, 16, Statistics::kAuto);
   Executor executor(graph, data->size(), false, true);
   std::vector<int64_t> all;
   for (int64_t i = 0; i < data->size(); ++i) all.push_back(i);
@@ -326,7 +326,7 @@ TEST(AutoStatistics, TakesOneWalkWhereMemoryAllows) {
   const auto reads = [&](Statistics statistics, double budget) {
     const Counting data(StripeData(40));
     Parameters parameters = Initialized(graph);
-    FinishStatistics(graph, parameters, data, 8, statistics, budget);
+    FinishStatistics(graph, parameters, MovingSites(graph), data, 8, statistics, budget);
     return data.reads / data.size();
   };
   EXPECT_EQ(reads(Statistics::kMoving, 0), 0);
@@ -343,11 +343,11 @@ TEST(AutoStatistics, SayHowFarTheMovingOnesWere) {
   for (const Statistics statistics :
        {Statistics::kAuto, Statistics::kPopulation, Statistics::kPopulationExact}) {
     Parameters parameters = Initialized(graph);
-    FinishStatistics(graph, parameters, *data, 64, statistics);
+    FinishStatistics(graph, parameters, MovingSites(graph), *data, 64, statistics);
     parameters.Get(*parameters.Find("bn.trained_variance"))[1] *= 1.08f;
     parameters.Get(*parameters.Find("bn.trained_mean"))[2] +=
         static_cast<float>(0.5 * std::sqrt(exact[2].variance));
-    const auto gaps = FinishStatistics(graph, parameters, *data, 64, statistics);
+    const auto gaps = FinishStatistics(graph, parameters, MovingSites(graph), *data, 64, statistics);
     ASSERT_EQ(gaps.size(), 1u);
     EXPECT_EQ(gaps[0].layer, "bn");
     EXPECT_NEAR(gaps[0].variance, 0.08, 1e-4);
@@ -369,10 +369,12 @@ TEST(PopulationStatistics, FrozenAndUsedStatisticsStay) {
   graph.Add(BatchNormalization({.name = "frozen", .freeze_statistics = true}));
   graph.Add(BatchNormalization({.name = "used", .use_trained_statistics = true}));
   graph.Add(LayerNormalization({.name = "layer"}));
-  const Value plain = graph.Add(BatchNormalization({.name = "plain"}));
-  EXPECT_EQ(LayersWithStatistics(graph), std::vector<int>{graph.value(plain).layer});
+  graph.Add(BatchNormalization({.name = "plain"}));
+  const std::vector<NormSite> moving = MovingSites(graph);
+  ASSERT_EQ(moving.size(), 1u);
+  EXPECT_EQ(moving[0].name, "plain");
   Parameters parameters = Initialized(graph);
-  FinishStatistics(graph, parameters, *FeatureData(40), 8, Statistics::kPopulation);
+  FinishStatistics(graph, parameters, MovingSites(graph), *FeatureData(40), 8, Statistics::kPopulation);
   EXPECT_EQ(parameters.Get(*parameters.Find("frozen.trained_variance"))[0], 1);
   EXPECT_EQ(parameters.Get(*parameters.Find("used.trained_variance"))[0], 1);
   EXPECT_NE(parameters.Get(*parameters.Find("plain.trained_variance"))[0], 1);
@@ -381,7 +383,7 @@ TEST(PopulationStatistics, FrozenAndUsedStatisticsStay) {
 TEST(PopulationStatistics, OneValueLeavesTheVarianceAlone) {
   const Graph graph = NormOnInput();
   Parameters parameters = Initialized(graph);
-  FinishStatistics(graph, parameters, *FeatureData(1), 8, Statistics::kPopulation);
+  FinishStatistics(graph, parameters, MovingSites(graph), *FeatureData(1), 8, Statistics::kPopulation);
   EXPECT_EQ(parameters.Get(*parameters.Find("bn.trained_variance"))[0], 1);
   EXPECT_EQ(parameters.Get(*parameters.Find("bn.trained_mean"))[1], Rows(1, kFeatures)[1]);
 }

@@ -293,7 +293,8 @@ TrainingResult Trainer::Finish(End end) {
     parameters_ = std::move(*state_.best);
   }
   CheckParameters();
-  result.statistics_gaps = FinishStatistics(graph_, parameters_, *data_, options_.mini_batch_size,
+  result.statistics_gaps = FinishStatistics(graph_, parameters_, MovingSites(graph_), *data_,
+                                            options_.mini_batch_size,
                                             options_.batch_normalization_statistics);
   if (validation_) {
     const Score score = validation_->Run(parameters_);

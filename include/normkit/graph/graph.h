@@ -44,6 +44,7 @@ struct Node {
   std::vector<Value> inputs, outputs;
   int layer = -1;     // which it is a part of; -1: none
   std::string title;  // whose errors it has, where it is no layer's; "": the operation's
+  std::string name;   // what a file calls it, where it is no layer's
 };
 
 // What Graph::Add(layer) added, for those who think in layers.
@@ -80,8 +81,11 @@ class NORMKIT_API Graph {
   Value AddConstant(Tensor elements);
   Value AddConstant(std::shared_ptr<const Tensor> elements);  // shared with other graphs
   std::vector<Value> AddNode(std::shared_ptr<const Op> op, std::vector<Value> inputs);
-  // What the nodes that are added from now on are called in messages.
-  void SetTitle(std::string title) { title_ = std::move(title); }
+  // What the nodes that are added from now on are called in messages, and by the file they are of.
+  void SetTitle(std::string title, std::string name = "") {
+    title_ = std::move(title);
+    name_ = std::move(name);
+  }
 
   std::span<const ValueInfo> values() const { return values_; }
   std::span<const Node> nodes() const { return nodes_; }
@@ -132,7 +136,7 @@ class NORMKIT_API Graph {
   std::vector<Value> inputs_;
   std::map<std::string, int, std::less<>> names_;          // layers by name
   std::map<std::string, int, std::less<>> taken_numbers_;  // by short name: 1 to this one
-  std::string title_;                                      // of nodes to come
+  std::string title_, name_;                               // of nodes to come
   LayerRecord* building_ = nullptr;                        // during AddLayer
   const LayerRecord* tied_ = nullptr;                      // whose parameters it takes
 };

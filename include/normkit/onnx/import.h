@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <string>
 #include <vector>
@@ -30,6 +31,18 @@ struct PictureHint {
   std::string why;            // "metadata", "node 'scale' subtracts 103.9, 116.8, 123.7"
 };
 
+// A batch normalization of a file in training, which the file does not speak of.
+struct BatchNormTraining {
+  bool batch_statistics = false;   // normalizes with those of each mini-batch, else with the file's
+  bool freeze_statistics = false;  // the file's stay as they are
+};
+
+// Where the elements of a parameter stand in the file.
+struct ImportedParameter {
+  std::string tensor;      // the initializer's name, or what a Constant node gives; "": computed
+  std::vector<int> order;  // its axes in the parameter; empty: as in the file
+};
+
 struct ImportOptions {
   // Sizes of inputs by name, as the file has their axes. The graph can be planned for others, too;
   // where a size is any and not given here, one that is usual for such networks is taken to build
@@ -38,11 +51,15 @@ struct ImportOptions {
   // Inputs, of whole numbers, whose elements are these: sizes that the network wants to be given
   // and that have to be known when it is planned. They are no inputs of the graph.
   std::map<std::string, std::vector<int64_t>> constants = {};
+  // What nodes BatchNormalization do in training, by what the file calls them. Null: nothing else
+  // than in prediction.
+  std::function<BatchNormTraining(const std::string& node)> batch_norm_training = nullptr;
 };
 
 struct ImportedNetwork {
   Network network;  // without layers; facts are what the file says of itself
   std::vector<ImportedArray> inputs, outputs;
+  std::vector<ImportedParameter> parameters;  // as Graph::parameters()
   // Normalizations that the file spells out: "instance normalization from 'x' to 'y', 12 nodes".
   std::vector<std::string> recognized;
   PictureHint picture;

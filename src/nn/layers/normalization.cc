@@ -119,6 +119,9 @@ std::vector<Value> NormalizationLayer::Build(Graph& graph, std::span<const Value
     op.statistics = p.use_trained_statistics ? ops::NormalizationSettings::kGiven
                                              : ops::NormalizationSettings::kBatch;
   }
+  op.mean_decay = p.mean_decay;
+  op.variance_decay = p.variance_decay;
+  op.frozen = p.freeze_statistics;
   op.options.epsilon = p.epsilon;
   op.options.num_groups = kind_ == Kind::kGroup ? GroupsFor(x) : 0;
   op.options.name = Title(*this);
@@ -138,11 +141,6 @@ std::string NormalizationLayer::Description() const {
       text = fmt::format("{} groups, ", p.num_groups);
   }
   return text + fmt::format("epsilon {}{}", p.epsilon, p.affine ? "" : ", no scale and offset");
-}
-
-bool MovesStatistics(const NormalizationLayer& layer) {
-  return layer.kind() == Kind::kBatch && !layer.options().freeze_statistics &&
-         !layer.options().use_trained_statistics;
 }
 
 namespace {

@@ -36,8 +36,4 @@ class NormalizationLayer : public Layer {
   NormalizationProperties properties_;
 };
 
-// Training: outputs 1 and 2 of a batch normalization are the mean and the variance of the batch
-// (ops/normalization.h), unless it uses its trained statistics.
-bool MovesStatistics(const NormalizationLayer& layer);
-
 }  // namespace normkit

@@ -179,6 +179,7 @@ Value Importer::Parameter(ItemPtr item, const std::string& name, bool trainable,
                        std::ranges::copy(values->values<float>(), to.begin());
                      },
                      trainable};
+  sources_.push_back({item->name, order});
   return parameters_[title] = graph_.AddParameter(std::move(spec));
 }
 
@@ -375,7 +376,7 @@ void Importer::ReadNodes(ImportedNetwork& imported) {
   for (int i = 0; i < graph.node_size(); ++i) {
     if (!needed[static_cast<size_t>(i)]) continue;
     NodeImport node(file_, graph.node(i), opset_, *this);
-    graph_.SetTitle(node.where());
+    graph_.SetTitle(node.where(), node.name().empty() ? node.output() : node.name());
     if (const auto begins = first.find(i); begins != first.end()) {
       const SpelledNorm& norm = *begins->second;
       if (const std::string name = NameOfSpelled(*this, norm); !name.empty()) {
@@ -400,6 +401,7 @@ ImportedNetwork Importer::Run() {
   imported.picture = PictureHintOf(model_);
   imported.num_nodes = model_.graph().node_size();
   imported.inputs = inputs_;
+  imported.parameters = sources_;
   imported.network.parameters = Parameters(graph_);
   imported.network.parameters.Initialize(graph_, 0);
   imported.network.graph = std::move(graph_);

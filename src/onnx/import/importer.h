@@ -51,6 +51,7 @@ class Importer {
   ImportedNetwork Run();
 
   // For rows.
+  const ImportOptions& options() const { return options_; }
   Graph& graph() { return graph_; }
   ItemPtr Find(const std::string& name);  // null: nobody named it yet
   void Name(const std::string& name, ItemPtr item, const std::string& where);
@@ -96,6 +97,7 @@ class Importer {
   std::map<std::string, ItemPtr> names_;
   std::map<std::string, const onnx::TensorProto*> initializers_;  // not read yet
   std::map<std::string, Value> parameters_;                       // by name
+  std::vector<ImportedParameter> sources_;                        // of the graph's parameters
   std::vector<ImportedArray> inputs_;
   int64_t folded_ = 0;  // elements
 };

@@ -35,7 +35,14 @@ void AddNorm(NodeImport& node, NormalizationSettings settings, std::vector<Value
 void ImportBatchNorm(NodeImport& node) {
   NormalizationSettings settings = SettingsOf(node, "batch");
   settings.statistics = NormalizationSettings::kGiven;
-  node.Float("momentum", 0.9f);
+  settings.mean_decay = settings.variance_decay =
+      DecayFromOnnxMomentum(node.Float("momentum", 0.9f));
+  if (const auto& training = node.importer().options().batch_norm_training) {
+    const BatchNormTraining how =
+        training(node.name().empty() ? node.output() : node.name());
+    if (how.batch_statistics) settings.statistics = NormalizationSettings::kBatch;
+    settings.frozen = how.freeze_statistics;
+  }
   node.Expect("spatial", 1);
   node.Expect("training_mode", 0);
   for (int i = 1; i < node.proto().output_size(); ++i)

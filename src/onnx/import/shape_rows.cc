@@ -14,7 +14,8 @@ namespace {
 void ImportConstant(NodeImport& node) {
   using onnx::AttributeProto;
   if (const auto* value = node.Attribute("value", AttributeProto::TENSOR))
-    return node.Out(node.importer().Constant(node.importer().ReadTensor(value->t(), node.where())));
+    return node.Out(node.importer().Constant(node.importer().ReadTensor(value->t(), node.where()),
+                                             node.output()));
   if (node.Has("value_float")) return node.Out(node.Number(node.Float("value_float", 0)));
   if (node.Has("value_ints")) return node.Out(node.Ints(node.List("value_ints")));
   if (node.Has("value_int")) {
