@@ -29,6 +29,7 @@ WHOLE = {
     "run": "model.onnx --input chw.npy --output-dir out",
     "stylize": "photo.png --model style.onnx --output styled.png",
     "style": "train --style waves --size 40 --width 2 --blocks 0 --steps 1 --mini-batch-size 1 --output style-out.onnx --overwrite",
+    "statistics": "bn.onnx --data digits:20 --output mended.onnx",
     "image": "photo.png --output photo.npy",
     "help": "train",
 }
@@ -80,6 +81,8 @@ def folder(normkit, tmp_path_factory):
     normkit("train", "--data", "digits:60", "--network", "mlp", "--max-epochs", 1, "--output", path / "model",
             "--json")  # fmt: skip
     (path / "model/model.onnx").rename(path / "model.onnx")
+    normkit("train", "--data", "digits:60", "--max-epochs", 1, "--output", path / "bn")
+    (path / "bn/model.onnx").rename(path / "bn.onnx")
     return path
 
 
@@ -159,10 +162,11 @@ def test_wrong_values(run, command, option, kind):
         code, message = run(command, *words_without(command, option), f"{option}={text}")
         if is_text(kind) and text:
             continue  # a name, whatever it is
-        legal = (text == "inf" and "inf" in row) or (text == "1.5" and kind == "X") or (
+        real = option in ("--input-mean", "--input-std")  # lists of such numbers
+        legal = (text == "1.5" and real) or (text == "-1" and option == "--input-mean") or (text == "inf" and "inf" in row) or (text == "1.5" and kind == "X") or (
             text.isdecimal() and text.isascii() and int(text) < 2**64 and not text.startswith("0")) or (
             option == "--values" and text == "nan")
-        huge = kind == "X" and text == str(2**64)  # a number, if nothing comes of it
+        huge = (real or kind == "X") and text == str(2**64)  # a number, if nothing comes of it
         assert code in ((0, 1, 2) if huge else (0, 2) if legal else (2,)), (text, message)
         if code == 2:
             check_message(command, option, text, message)
@@ -209,6 +213,7 @@ LISTS = [
     ("bench", "--threads", "1", "2"),
     ("bench", "--values", "normal", "zero"),
     ("style", "--style", "waves", "mosaic"),
+    ("statistics", "--layers", "*", "norm*"),
 ]
 
 
@@ -229,10 +234,11 @@ def test_every_list_has_a_row():
     known = {(command, option) for command, option, *_ in LISTS}
     lists = {(command, name) for command, name, kind in ALL if is_list(kind)}
     # Of these one is taken where nothing else is said: --layer and --format choose among --table, a network has
-    # as many inputs, nodes and styles as it has.
+    # as many inputs, nodes, styles and channels as it has.
     assert lists - known == {("bench", "--layer"), ("bench", "--format"), ("bench", "--input"),
                              ("run", "--input"), ("style", "--style-nodes"), ("style", "--content-nodes"),
-                             ("stylize", "--style-mix")}  # fmt: skip
+                             ("stylize", "--style-mix"),
+                             *((c, o) for c in ("eval", "statistics") for o in ("--input-mean", "--input-std"))}  # fmt: skip
 
 
 # Numbers that stand in other texts: (what, how a value stands in it, exit code).

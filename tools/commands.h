@@ -32,5 +32,6 @@ void AddRun(const Command& app);
 void AddStylize(const Command& app);
 void AddImage(const Command& app);
 void AddStyle(const Command& app);
+void AddStatistics(const Command& app);
 
 }  // namespace normkit::tools

@@ -11,7 +11,6 @@
 #include <vector>
 
 #include "normkit/core/threads.h"
-#include "normkit/onnx/onnx.h"
 #include "normkit/train/train.h"
 #include "src/core/log.h"
 #include "src/core/numbers.h"
@@ -23,6 +22,7 @@
 #include "tools/data_options.h"
 #include "tools/json_text.h"
 #include "tools/model_facts.h"
+#include "tools/model_options.h"
 #include "tools/training_options.h"
 
 namespace normkit::tools {
@@ -33,6 +33,7 @@ using nlohmann::json;
 struct EvalArgs {
   std::string model, data;
   ReadingArgs reading;
+  FormArgs form;
   std::optional<double> validation_fraction;
   std::optional<uint64_t> seed;
   std::optional<int64_t> mini_batch_size;
@@ -55,7 +56,8 @@ void LoadData(const EvalArgs& args, const Network& network, const DataSource& da
 }
 
 // Pictures are made to fit the model; what training held out is found again by its seed.
-DataPtr OpenEvalData(const EvalArgs& args, const Network& network) {
+DataPtr OpenEvalData(const EvalArgs& args, const ModelFile& file) {
+  const Network& network = file.network();
   const auto seed = args.seed.value_or(Fact<uint64_t>(network, "seed", 1));
   DataPtr data =
       OpenData(args.data, FitToModel(args.reading, network.graph.input_layout(), seed, args.model));
@@ -65,8 +67,9 @@ DataPtr OpenEvalData(const EvalArgs& args, const Network& network) {
     data = HeldOutPart(network, data, seed, args.model);
   else if (fraction > 0)
     data = SplitData(data, fraction, seed).second;
-  const DataPtr as_model = WithClasses(data, network.classes);
-  WarnOfRange(network, data->Range(), "data '" + data->Description() + "'");
+  const DataPtr as_model =
+      WithInputForm(WithClasses(data, network.classes), FormOf(args.form, file));
+  WarnOfRange(network, as_model->Range(), "data '" + data->Description() + "'");
   return as_model;
 }
 
@@ -115,8 +118,9 @@ void PrintJson(const EvalArgs& args, const DataSource& data, const Evaluation& e
 
 void RunEval(const EvalArgs& args) {
   SetNumThreads(args.threads);
-  const Network network = LoadOnnx(args.model);
-  const DataPtr data = OpenEvalData(args, network);
+  const ModelFile file(args.model);
+  const DataPtr data = OpenEvalData(args, file);
+  const Network network = NetworkFor(file, *data);
   LogWarning(data->Summary());
   const auto loss = network.facts.find("loss");
   const Evaluation evaluation =
@@ -138,6 +142,7 @@ void AddEval(const Command& app) {
   AddText(command, "model", args->model, "MODEL.onnx", "Model file").Required();
   AddDataOption(command, args->data).Required();
   AddReadingOptions(command, args->reading);
+  AddFormOptions(command, args->form);
   const Option held_out = AddFlag(
       command, "--held-out", args->held_out,
       "Only the part of the data that training held out for validation (its fraction and seed "

@@ -21,9 +21,9 @@ namespace {
 
 // Registering a subcommand: one line here.
 using AddFunction = void (*)(const Command&);
-const std::vector<AddFunction> kCommands = {AddTrain,   AddEval,      AddPredict, AddInspect,
-                                            AddCompare, AddNormalize, AddBench,   AddRun,
-                                            AddStylize, AddStyle,     AddImage,   AddHelp};
+const std::vector<AddFunction> kCommands = {
+    AddTrain, AddEval,    AddPredict, AddInspect, AddCompare,    AddNormalize, AddBench,
+    AddRun,   AddStylize, AddStyle,   AddImage,   AddStatistics, AddHelp};
 
 constexpr int kDone = 0, kFailed = 1;
 

@@ -56,6 +56,12 @@ Value Graph::AddParameter(ParameterSpec spec) {
   return value;
 }
 
+void Graph::Freeze(size_t parameter) {
+  GraphParameter& frozen = parameters_.at(parameter);
+  frozen.spec.trainable = false;
+  values_[static_cast<size_t>(frozen.value)].kind = ValueKind::kState;
+}
+
 Value Graph::AddConstant(Tensor elements) {
   return AddConstant(std::make_shared<const Tensor>(std::move(elements)));
 }

@@ -106,6 +106,16 @@ void WriteMetadata(const Metadata& metadata, onnx::ModelProto* model) {
   if (!metadata.facts.empty()) Add(kFacts, json(metadata.facts).dump(), model);
 }
 
+void ReplaceFacts(const Metadata& metadata, onnx::ModelProto* model) {
+  for (const std::string& name : metadata.classes) CheckText("class", name);
+  CheckFacts(metadata.facts);
+  auto& entries = *model->mutable_metadata_props();
+  for (int i = entries.size(); i-- > 0;)
+    if (entries[i].key() == kClasses || entries[i].key() == kFacts) entries.DeleteSubrange(i, 1);
+  if (!metadata.classes.empty()) Add(kClasses, json(metadata.classes).dump(), model);
+  if (!metadata.facts.empty()) Add(kFacts, json(metadata.facts).dump(), model);
+}
+
 void WriteFacts(const std::map<std::string, std::string>& facts, onnx::ModelProto* model) {
   CheckFacts(facts);
   for (const auto& [name, fact] : facts) Add(name, fact, model);

@@ -26,6 +26,9 @@ struct Metadata {
 // Throws Error where a text is not UTF-8.
 void WriteMetadata(const Metadata& metadata, onnx::ModelProto* model);
 
+// Classes and facts of a file of others, in place of those that it has.
+void ReplaceFacts(const Metadata& metadata, onnx::ModelProto* model);
+
 // Facts alone, each under its own name.
 void WriteFacts(const std::map<std::string, std::string>& facts, onnx::ModelProto* model);
 

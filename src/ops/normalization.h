@@ -37,8 +37,8 @@ struct NormalizationSettings {
   bool cells = false;
   std::shared_ptr<const FinishedStatistics> finished = nullptr;
 
-  // Of statistics that are given in prediction, for who trains the network: how much each mini-batch
-  // moves them, and whether they stay as they are.
+  // Of statistics that are given in prediction, for who trains the network: how much each
+  // mini-batch moves them, and whether they stay as they are.
   double mean_decay = 0.1, variance_decay = 0.1;
   bool frozen = false;
 

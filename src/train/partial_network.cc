@@ -47,8 +47,7 @@ Values::iterator PartialNetwork::Free(Values::iterator at, Values& values) {
 bool PartialNetwork::IsMoving(Value value) const {
   const ValueInfo& info = graph_->value(value);
   if (info.kind == ValueKind::kInput) return true;
-  return info.kind == ValueKind::kComputed &&
-         !types_.at(sizes_).known[static_cast<size_t>(value)];
+  return info.kind == ValueKind::kComputed && !types_.at(sizes_).known[static_cast<size_t>(value)];
 }
 
 std::vector<Value> PartialNetwork::InputsOf(int node) const {
@@ -64,7 +63,8 @@ std::vector<int> PartialNetwork::Plan(const Values& values, const std::set<Value
     const Value value = todo.back();
     todo.pop_back();
     const int node = graph_->value(value).node;
-    if (values.contains(value) || node < 0 || !IsMoving(value) || !nodes.insert(node).second) continue;
+    if (values.contains(value) || node < 0 || !IsMoving(value) || !nodes.insert(node).second)
+      continue;
     for (const Value input : InputsOf(node)) todo.push_back(input);
   }
   return {nodes.begin(), nodes.end()};

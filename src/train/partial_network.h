@@ -64,7 +64,7 @@ class PartialNetwork {
 
   const Graph* graph_;
   bool training_;
-  std::vector<char> read_;  // values that a node reads
+  std::vector<char> read_;                      // values that a node reads
   BatchPart part_;                              // of the mini-batch at hand, all of it
   TimeCut time_{{}, {}};                        // its sequences
   Sizes sizes_;                                 // and how much it is

@@ -120,8 +120,7 @@ class Walk {
         [&](Value input, const Tensor& array) {
           const auto floats = static_cast<size_t>(network_.SizeOf(input, offsets_));
           for (size_t i = 0; i < sites.size(); ++i)
-            if (sites[i].x == input)
-              AddMoments(array.values<float>().first(floats), moments[i]);
+            if (sites[i].x == input) AddMoments(array.values<float>().first(floats), moments[i]);
         },
         values);
     network_.KeepOnly(remain, values);
@@ -202,10 +201,13 @@ class Trained {
     }
   }
 
-  void Replace(const std::vector<Moments>& moments) const {
+  void Replace(const std::vector<Moments>& moments, double weight) const {
+    const auto mixed = [&](float old, double measured) {
+      return static_cast<float>(weight == 1 ? measured : (1 - weight) * old + weight * measured);
+    };
     for (size_t c = 0; c < moments.size(); ++c) {
-      if (moments[c].n >= 1) mean_[c] = static_cast<float>(moments[c].mean);
-      if (moments[c].n >= 2) variance_[c] = static_cast<float>(moments[c].variance());
+      if (moments[c].n >= 1) mean_[c] = mixed(mean_[c], moments[c].mean);
+      if (moments[c].n >= 2) variance_[c] = mixed(variance_[c], moments[c].variance());
     }
   }
 
@@ -213,15 +215,6 @@ class Trained {
   std::span<float> mean_, variance_;
   double epsilon_;
 };
-
-// Fills in how far the statistics are from those of what prediction feeds, in one pass of it.
-void CompareWithFed(const Graph& graph, Parameters& parameters,
-                    const std::vector<NormSite>& sites, const DataSource& data, int64_t batch_size,
-                    std::vector<StatisticsGap>& gaps) {
-  const auto fed = PoolMoments(graph, parameters, sites, data, batch_size, Upstream::kTrained);
-  for (size_t i = 0; i < sites.size(); ++i)
-    Trained(parameters, sites[i]).Compare(fed[i], gaps[i].fed_mean, gaps[i].fed_variance);
-}
 
 // "8.1 % in variance ('norm2') and 0.10 standard deviations in mean ('norm1')": the worst layers.
 std::string DescribeWorst(const std::vector<StatisticsGap>& gaps, double StatisticsGap::*variance,
@@ -245,7 +238,7 @@ std::vector<std::vector<Moments>> PoolMoments(const Graph& graph, Parameters& pa
 std::vector<StatisticsGap> FinishStatistics(const Graph& graph, Parameters& parameters,
                                             const std::vector<NormSite>& sites,
                                             const DataSource& data, int64_t batch_size,
-                                            Statistics statistics, double budget) {
+                                            Statistics statistics, double budget, double weight) {
   if (sites.empty() || statistics == Statistics::kMoving) return {};
   std::vector<Level> levels;
   if (statistics == Statistics::kPopulation) levels.push_back({sites, {}});
@@ -260,11 +253,27 @@ std::vector<StatisticsGap> FinishStatistics(const Graph& graph, Parameters& para
       const Trained trained(parameters, level.sites[i]);
       StatisticsGap& gap = gaps.emplace_back(StatisticsGap{.layer = level.sites[i].name});
       trained.Compare(moments[i], gap.mean, gap.variance);
-      trained.Replace(moments[i]);
+      trained.Replace(moments[i], weight);
     }
   }
-  if (statistics == Statistics::kPopulation)
-    CompareWithFed(graph, parameters, sites, data, batch_size, gaps);
+  if (statistics != Statistics::kPopulation) return gaps;
+  const auto fed = CompareWithFed(graph, parameters, sites, data, batch_size);
+  for (size_t i = 0; i < gaps.size(); ++i) {
+    gaps[i].fed_mean = fed[i].fed_mean;
+    gaps[i].fed_variance = fed[i].fed_variance;
+  }
+  return gaps;
+}
+
+std::vector<StatisticsGap> CompareWithFed(const Graph& graph, Parameters& parameters,
+                                          const std::vector<NormSite>& sites,
+                                          const DataSource& data, int64_t batch_size) {
+  const auto fed = PoolMoments(graph, parameters, sites, data, batch_size, Upstream::kTrained);
+  std::vector<StatisticsGap> gaps;
+  for (size_t i = 0; i < sites.size(); ++i) {
+    StatisticsGap& gap = gaps.emplace_back(StatisticsGap{.layer = sites[i].name});
+    Trained(parameters, sites[i]).Compare(fed[i], gap.fed_mean, gap.fed_variance);
+  }
   return gaps;
 }
 

@@ -33,20 +33,27 @@ std::vector<std::vector<Moments>> PoolMoments(const Graph& graph, Parameters& pa
                                               const DataSource& data, int64_t batch_size,
                                               Upstream upstream);
 
-// Replaces the trained statistics of `sites` by those that `statistics` asks for, and says how far from them
-// the moving ones were, and (population, in one more pass) how far they are from those of what
-// prediction feeds; moving: leaves them alone and says nothing. The variance divides by the
+// Replaces the trained statistics of `sites` by those that `statistics` asks for, and says how far
+// from them the moving ones were, and (population, in one more pass) how far they are from those of
+// what prediction feeds; moving: leaves them alone and says nothing. The variance divides by the
 // number of values; of fewer than two it is left alone.
 //
 // auto and population-exact give the same bits: what prediction feeds each normalization. auto
 // measures all those at once that do not depend on each other, and goes on from the activations of
 // the pass before where they fit into `budget` bytes: for a network of any depth that is one walk
 // through it. A mini-batch whose activations do not fit begins again from the last that did.
+//
+// weight: of what is measured; the rest is of the statistics that are there.
 std::vector<StatisticsGap> FinishStatistics(const Graph& graph, Parameters& parameters,
                                             const std::vector<NormSite>& sites,
                                             const DataSource& data, int64_t batch_size,
                                             Statistics statistics,
-                                            double budget = StatisticsBudget());
+                                            double budget = StatisticsBudget(), double weight = 1);
+
+// The trained statistics of `sites` against those of what prediction feeds: fed_mean, fed_variance.
+std::vector<StatisticsGap> CompareWithFed(const Graph& graph, Parameters& parameters,
+                                          const std::vector<NormSite>& sites,
+                                          const DataSource& data, int64_t batch_size);
 
 // Fills in what the input layer has to know about the training data.
 void FillInputStatistics(const Graph& graph, Parameters& parameters, const DataSource& data);

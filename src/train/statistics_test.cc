@@ -125,11 +125,12 @@ TEST(PopulationStatistics, OnTheInputTheyAreThoseOfTheDataSet) {
   for (const int64_t batch : {1, 2, 7, 100, 1000, 1001, 5000}) {  // partial last ones, singles
     SCOPED_TRACE(batch);
     Parameters parameters = Initialized(graph);
-    ExpectExact(PoolMoments(graph, parameters, MovingSites(graph), *FeatureData(1001), batch, Upstream::kBatch)[0],
+    ExpectExact(PoolMoments(graph, parameters, MovingSites(graph), *FeatureData(1001), batch,
+                            Upstream::kBatch)[0],
                 exact);
-    ExpectExact(
-        PoolMoments(graph, parameters, MovingSites(graph), *FeatureData(1001), batch, Upstream::kTrained)[0],
-        exact);
+    ExpectExact(PoolMoments(graph, parameters, MovingSites(graph), *FeatureData(1001), batch,
+                            Upstream::kTrained)[0],
+                exact);
   }
 }
 
@@ -191,7 +192,8 @@ TEST(PopulationStatistics, SayHowFarTheyAreFromWhatPredictionFeeds) {
   const NormSite bn2 = MovingSites(graph).back();
   const DataPtr data = FeatureData(203);
   Parameters parameters = Initialized(graph);
-  const auto gaps = FinishStatistics(graph, parameters, MovingSites(graph), *data, 8, Statistics::kPopulation);
+  const auto gaps =
+      FinishStatistics(graph, parameters, MovingSites(graph), *data, 8, Statistics::kPopulation);
   const std::vector<Moments> fed =
       PoolMoments(graph, parameters, {bn2}, *data, 203, Upstream::kTrained)[0];
   double mean = 0, variance = 0;
@@ -216,7 +218,8 @@ TEST(PopulationStatistics, SayHowFarTheyAreFromWhatPredictionFeeds) {
                   fmt::format("up to {:.1f} % in variance ('bn2') and {:.2f} standard deviations "
                               "in mean ('bn2') from those of what prediction feeds; the moving",
                               100 * variance, mean)));
-  for (const StatisticsGap& gap : FinishStatistics(graph, parameters, MovingSites(graph), *data, 8, Statistics::kAuto))
+  for (const StatisticsGap& gap :
+       FinishStatistics(graph, parameters, MovingSites(graph), *data, 8, Statistics::kAuto))
     EXPECT_EQ(gap.fed_variance + gap.fed_mean, 0);
 }
 
@@ -261,13 +264,15 @@ TEST(AutoStatistics, AreTheExactOnesBitForBitWithAnyMemory) {
   const Graph graph = Branching();
   const DataPtr data = StripeData(103);
   Parameters exact = Moved(graph, *data);
-  const auto exact_gaps = FinishStatistics(graph, exact, MovingSites(graph), *data, 16, Statistics::kPopulationExact);
+  const auto exact_gaps =
+      FinishStatistics(graph, exact, MovingSites(graph), *data, 16, Statistics::kPopulationExact);
   for (const double budget : {0.0, 5e3, 2e4, 1e5, 3e5, 1e9}) {  // bytes: none of it fits, to all
     SCOPED_TRACE(budget);
     for (const int threads : {1, 3}) {
       SetNumThreads(threads);
       Parameters parameters = Moved(graph, *data);
-      const auto gaps = FinishStatistics(graph, parameters, MovingSites(graph), *data, 16, Statistics::kAuto, budget);
+      const auto gaps = FinishStatistics(graph, parameters, MovingSites(graph), *data, 16,
+                                         Statistics::kAuto, budget);
       EXPECT_TRUE(std::ranges::equal(parameters.values(), exact.values()));
       ASSERT_EQ(gaps.size(), exact_gaps.size());
     }
@@ -347,7 +352,8 @@ TEST(AutoStatistics, SayHowFarTheMovingOnesWere) {
     parameters.Get(*parameters.Find("bn.trained_variance"))[1] *= 1.08f;
     parameters.Get(*parameters.Find("bn.trained_mean"))[2] +=
         static_cast<float>(0.5 * std::sqrt(exact[2].variance));
-    const auto gaps = FinishStatistics(graph, parameters, MovingSites(graph), *data, 64, statistics);
+    const auto gaps =
+        FinishStatistics(graph, parameters, MovingSites(graph), *data, 64, statistics);
     ASSERT_EQ(gaps.size(), 1u);
     EXPECT_EQ(gaps[0].layer, "bn");
     EXPECT_NEAR(gaps[0].variance, 0.08, 1e-4);
@@ -374,7 +380,8 @@ TEST(PopulationStatistics, FrozenAndUsedStatisticsStay) {
   ASSERT_EQ(moving.size(), 1u);
   EXPECT_EQ(moving[0].name, "plain");
   Parameters parameters = Initialized(graph);
-  FinishStatistics(graph, parameters, MovingSites(graph), *FeatureData(40), 8, Statistics::kPopulation);
+  FinishStatistics(graph, parameters, MovingSites(graph), *FeatureData(40), 8,
+                   Statistics::kPopulation);
   EXPECT_EQ(parameters.Get(*parameters.Find("frozen.trained_variance"))[0], 1);
   EXPECT_EQ(parameters.Get(*parameters.Find("used.trained_variance"))[0], 1);
   EXPECT_NE(parameters.Get(*parameters.Find("plain.trained_variance"))[0], 1);
@@ -383,7 +390,8 @@ TEST(PopulationStatistics, FrozenAndUsedStatisticsStay) {
 TEST(PopulationStatistics, OneValueLeavesTheVarianceAlone) {
   const Graph graph = NormOnInput();
   Parameters parameters = Initialized(graph);
-  FinishStatistics(graph, parameters, MovingSites(graph), *FeatureData(1), 8, Statistics::kPopulation);
+  FinishStatistics(graph, parameters, MovingSites(graph), *FeatureData(1), 8,
+                   Statistics::kPopulation);
   EXPECT_EQ(parameters.Get(*parameters.Find("bn.trained_variance"))[0], 1);
   EXPECT_EQ(parameters.Get(*parameters.Find("bn.trained_mean"))[1], Rows(1, kFeatures)[1]);
 }

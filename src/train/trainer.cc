@@ -10,6 +10,7 @@
 #include "normkit/data/identity.h"
 #include "normkit/nn/batch_statistics.h"
 #include "src/core/fail.h"
+#include "src/core/hash.h"
 #include "src/core/log.h"
 #include "src/core/text.h"
 #include "src/data/identity.h"
@@ -32,6 +33,12 @@ DataPtr CheckData(const DataPtr& data) {
     Fail("training on '{}': has one class, '{}', expected two or more", data->Description(),
          data->classes()[0]);
   return data;
+}
+
+std::string Fingerprint(std::span<const float> values) {
+  Hash hash;
+  hash.Add(values);
+  return fmt::format("{:016x}", hash.value());
 }
 
 // What else makes data the same, classes and layout, stands in a model already.
@@ -83,7 +90,8 @@ bool SavesAfter(const TrainingOptions& options, FrequencyUnit unit, int64_t coun
 
 }  // namespace
 
-Trainer::Trainer(DataPtr data, const Graph& graph, const TrainingOptions& options)
+Trainer::Trainer(DataPtr data, const Graph& graph, const TrainingOptions& options,
+                 const Parameters* begin)
     : data_(CheckData(data)),
       graph_(graph),
       options_(Resolve(options)),
@@ -106,8 +114,12 @@ Trainer::Trainer(DataPtr data, const Graph& graph, const TrainingOptions& option
                                               options_.mini_batch_size, options_.reducer);
   }
   parameters_.Initialize(graph_, options_.seed);
+  if (begin) {
+    identity_.options.emplace_back("begins-with", Fingerprint(begin->values()));
+    std::ranges::copy(begin->values(), parameters_.values().begin());
+  }
   if (options_.resume_from.empty()) {
-    FillInputStatistics(graph_, parameters_, *data_);
+    if (!begin) FillInputStatistics(graph_, parameters_, *data_);
     return;
   }
   state_ = ReadCheckpoint(options_.resume_from, identity_, graph_, parameters_, optimizer_);
@@ -293,9 +305,9 @@ TrainingResult Trainer::Finish(End end) {
     parameters_ = std::move(*state_.best);
   }
   CheckParameters();
-  result.statistics_gaps = FinishStatistics(graph_, parameters_, MovingSites(graph_), *data_,
-                                            options_.mini_batch_size,
-                                            options_.batch_normalization_statistics);
+  result.statistics_gaps =
+      FinishStatistics(graph_, parameters_, MovingSites(graph_), *data_, options_.mini_batch_size,
+                       options_.batch_normalization_statistics);
   if (validation_) {
     const Score score = validation_->Run(parameters_);
     if (const std::string bad = validation_->BadOutput(score); !bad.empty())
@@ -338,12 +350,28 @@ TrainingResult Trainer::Run() {
   return result;
 }
 
-TrainingResult TrainNetwork(const DataPtr& data, const Graph& graph,
-                            const TrainingOptions& options) {
+namespace {
+
+TrainingResult Train(const DataPtr& data, const Graph& graph, const TrainingOptions& options,
+                     const Parameters* begin) {
   TrainingNeeds(graph, options, *CheckData(data), options.validation_data.get())
       .Check(fmt::format("training on '{}'", data->Description()),
              "smaller observations or mini_batch_size take less");
-  return Trainer(data, graph, options).Run();
+  return Trainer(data, graph, options, begin).Run();
+}
+
+}  // namespace
+
+TrainingResult TrainNetwork(const DataPtr& data, const Graph& graph,
+                            const TrainingOptions& options) {
+  return Train(data, graph, options, nullptr);
+}
+
+TrainingResult TrainNetwork(const DataPtr& data, const Network& network,
+                            const TrainingOptions& options) {
+  if (network.parameters.values().size() != Parameters(network.graph).values().size())
+    Fail("training: the network's parameters are those of another graph");
+  return Train(data, network.graph, options, &network.parameters);
 }
 
 }  // namespace normkit

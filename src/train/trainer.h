@@ -21,7 +21,9 @@ namespace normkit {
 // One run of TrainNetwork.
 class Trainer {
  public:
-  Trainer(DataPtr data, const Graph& graph, const TrainingOptions& options);
+  // begin: what the parameters are at first; null: what their initializers make of them.
+  Trainer(DataPtr data, const Graph& graph, const TrainingOptions& options,
+          const Parameters* begin = nullptr);
   TrainingResult Run();
 
  private:

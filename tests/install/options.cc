@@ -43,10 +43,16 @@ std::string NamesOfOptions() {
   const NetworkPurpose purpose{.num_classes = 10};
   const TrainingOptions training{.max_epochs = 1};
   const ImportOptions import{.shapes = {{"x", {1, 3, 8, 8}}}};
+  const InputForm form{.white = 1};
+  const PictureMoves moves{.shift = 4};
+  const NetworkChanges changes{.freeze = {"conv*"}};
+  const RecomputeOptions recompute{.weight = 0.5};
   const Normalization::ForwardArgs forward{.x = nullptr};
   const Normalization::BackwardArgs backward{.x = nullptr};
   const OpenOptions open{.count = 100};
   const MpiOptions ranks{.patience = 5};
+  const std::string finished = Name(form) + changes.freeze[0] + std::to_string(moves.shift) +
+                               std::to_string(recompute.weight);
   return image.name + features.name + steps.name + sequences.description + lines.name +
          convolution.name + steps_convolution.name + steps_pooling.name + attention.name +
          embedding.name + positions.name + connected.name + lstm.name + pooling.name + border.name +
@@ -55,5 +61,5 @@ std::string NamesOfOptions() {
          norms.name + norm.name +
          std::to_string(choice.num_groups + purpose.num_classes + open.count + training.max_epochs +
                         (ranks.stop ? 1 : 0) + std::ssize(import.shapes)) +
-         (forward.x || backward.x || executor.training ? "?" : "");
+         finished + (forward.x || backward.x || executor.training ? "?" : "");
 }

@@ -80,6 +80,8 @@ class NORMKIT_API Graph {
   Value AddParameter(ParameterSpec spec);  // trainable or state; of the layer being added
   Value AddConstant(Tensor elements);
   Value AddConstant(std::shared_ptr<const Tensor> elements);  // shared with other graphs
+  // Training leaves the parameter at this place of parameters() as it is.
+  void Freeze(size_t parameter);
   std::vector<Value> AddNode(std::shared_ptr<const Op> op, std::vector<Value> inputs);
   // What the nodes that are added from now on are called in messages, and by the file they are of.
   void SetTitle(std::string title, std::string name = "") {

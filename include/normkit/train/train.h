@@ -13,19 +13,9 @@
 #include "normkit/nn/network.h"
 #include "normkit/nn/networks.h"
 #include "normkit/train/options.h"
+#include "normkit/train/statistics.h"
 
 namespace normkit {
-
-// How far statistics of a batch normalization are from others, in its worst channel: means in
-// standard deviations, variances relative to the variance.
-struct StatisticsGap {
-  std::string layer;
-  // The moving ones from those that prediction uses.
-  double mean = 0, variance = 0;
-  // Those that prediction uses from those of what it feeds, which Statistics::kAuto and
-  // kPopulationExact take: 0, but for Statistics::kPopulation.
-  double fed_mean = 0, fed_variance = 0;
-};
 
 struct TrainingResult {
   Network network;
@@ -53,6 +43,11 @@ class NORMKIT_API DivergedError : public Error {
 // number of threads. Throws Error where data and graph do not fit or an option is out of range (it
 // is named, with what was given and expected), DivergedError where the loss stops being finite.
 NORMKIT_API TrainingResult TrainNetwork(const DataPtr& data, const Graph& graph,
+                                        const TrainingOptions& options);
+
+// The same from the parameters of a finished network, whose input stays as it is normalized:
+// fine-tuning. What is frozen, replaced or begins anew, ChangeNetwork and ModelFile say.
+NORMKIT_API TrainingResult TrainNetwork(const DataPtr& data, const Network& network,
                                         const TrainingOptions& options);
 
 // One line on what batch normalization predicts with: "auto: those of what prediction feeds each

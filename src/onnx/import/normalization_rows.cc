@@ -38,8 +38,7 @@ void ImportBatchNorm(NodeImport& node) {
   settings.mean_decay = settings.variance_decay =
       DecayFromOnnxMomentum(node.Float("momentum", 0.9f));
   if (const auto& training = node.importer().options().batch_norm_training) {
-    const BatchNormTraining how =
-        training(node.name().empty() ? node.output() : node.name());
+    const BatchNormTraining how = training(node.name().empty() ? node.output() : node.name());
     if (how.batch_statistics) settings.statistics = NormalizationSettings::kBatch;
     settings.frozen = how.freeze_statistics;
   }

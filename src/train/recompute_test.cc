@@ -1,0 +1,172 @@
+// Statistics of finished networks, and training them on.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <cmath>
+
+#include "normkit/nn/network_changes.h"
+#include "normkit/train/statistics.h"
+#include "src/core/testing.h"
+#include "src/train/test_data.h"
+
+namespace normkit {
+namespace {
+
+TrainingResult Stripes(const TrainingOptions& options = {.max_epochs = 4, .mini_batch_size = 32}) {
+  return TrainNetwork(StripeData(300), StripeGraph(), options);
+}
+
+Network Copy(const Network& network) {
+  return {network.graph, network.parameters.Clone(), network.classes, network.facts};
+}
+
+void Spoil(Network& network) {
+  std::ranges::fill(network.parameters.Get(*network.parameters.Find("bn.trained_mean")), 0.f);
+  std::ranges::fill(network.parameters.Get(*network.parameters.Find("bn.trained_variance")), 1.f);
+}
+
+TEST(RecomputeStatistics, BringsBackWhatTrainingHad) {
+  const TrainingResult trained = Stripes();
+  for (const Statistics method :
+       {Statistics::kAuto, Statistics::kPopulation, Statistics::kPopulationExact}) {
+    Network network = Copy(trained.network);
+    Spoil(network);
+    const DataPtr data = StripeData(300);
+    EXPECT_GT(MeasureStatistics(network, *data)[0].fed_variance, 0.5);
+    const auto gaps =
+        RecomputeStatistics(network, *data, {.method = method, .mini_batch_size = 32});
+    ASSERT_EQ(gaps.size(), 1u);
+    EXPECT_EQ(gaps[0].layer, "bn");
+    EXPECT_GT(gaps[0].variance, 0.5);
+    EXPECT_EQ(ValuesOf(network), ValuesOf(trained.network));
+    EXPECT_LT(MeasureStatistics(network, *data, 32)[0].fed_variance, 1e-6);
+  }
+}
+
+TEST(RecomputeStatistics, AdaptsByAWeight) {
+  const Network trained = Stripes().network;
+  Network whole = Copy(trained), half = Copy(trained);
+  Spoil(whole);
+  Spoil(half);
+  RecomputeStatistics(whole, *StripeData(300), {});
+  RecomputeStatistics(half, *StripeData(300), {.weight = 0.5});
+  const auto of = [](const Network& network) {
+    return network.parameters.Get(*network.parameters.Find("bn.trained_variance"))[0];
+  };
+  EXPECT_FLOAT_EQ(of(half), 0.5f + 0.5f * of(whole));
+}
+
+TEST(RecomputeStatistics, MovesByTheDecayOfTheLayer) {
+  Network network = Stripes().network;
+  Spoil(network);
+  RecomputeStatistics(network, *StripeData(320),
+                      {.method = Statistics::kMoving, .mini_batch_size = 32});
+  Network exact = Copy(network);
+  RecomputeStatistics(exact, *StripeData(320), {});
+  const auto of = [](const Network& of_network) {
+    return double{of_network.parameters.Get(*of_network.parameters.Find("bn.trained_variance"))[0]};
+  };
+  // 1 - 0.9^10 of ten mini-batches' variances, 0.9^10 of the 1 that it began with.
+  const double kept = std::pow(0.9, 10);
+  EXPECT_NEAR(of(network), (1 - kept) * of(exact) + kept, 0.05 * of(exact));
+}
+
+// What is frozen or used in training is recomputed all the same.
+TEST(RecomputeStatistics, OfFrozenAndUsedOnes) {
+  Network network = ChangeNetwork(Stripes().network, {.use_trained_statistics = {"b?"}});
+  const std::vector<float> before = ValuesOf(network);
+  Spoil(network);
+  RecomputeStatistics(network, *StripeData(300), {.mini_batch_size = 32});
+  EXPECT_EQ(ValuesOf(network), before);
+}
+
+TEST(RecomputeStatistics, Refuses) {
+  Network network = Stripes().network;
+  EXPECT_ERROR(RecomputeStatistics(network, *StripeData(3), {.layers = {"nb"}}),
+               "layers: nothing is called 'nb', did you mean 'bn'?; expected some of: bn");
+  EXPECT_ERROR(RecomputeStatistics(network, *StripeData(3), {.weight = 0}),
+               "statistics: weight is 0, expected more than 0 and at most 1");
+  EXPECT_ERROR(RecomputeStatistics(network, *StripeData(3), {.mini_batch_size = 0}),
+               "statistics: mini_batch_size is 0, expected 1 or more");
+  const DataPtr other =
+      FromArrays(Layout::Make("BC", std::vector<int64_t>{1, 2}), {1, 2}, {0}, {"a"}, "rows");
+  EXPECT_ERROR(RecomputeStatistics(network, *other, {}),
+               "statistics of 'rows': observations are BC [1,2], expected BSSC [1,8,8,1] (what the "
+               "network takes)");
+  std::ranges::fill(network.parameters.Get(*network.parameters.Find("conv_1.weights")), 3e38f);
+  EXPECT_ERROR(RecomputeStatistics(network, *StripeData(30), {}),
+               "statistics of 'stripes (30, seed 1)': numbers overflow before 'bn': its mean would "
+               "not be finite");
+}
+
+TEST(FineTuning, GoesOnFromTheNetwork) {
+  const Network first = Stripes().network;
+  const TrainingOptions options{.max_epochs = 1, .mini_batch_size = 50, .initial_learn_rate = 1e-6};
+  const TrainingResult result = TrainNetwork(StripeData(300), first, options);
+  EXPECT_GT(TrainingAccuracy(result), 95);
+  // A learning rate of almost nothing: still the network that it began with.
+  const auto before = first.parameters.Get(*first.parameters.Find("conv_1.weights"));
+  const auto after =
+      result.network.parameters.Get(*result.network.parameters.Find("conv_1.weights"));
+  for (size_t i = 0; i < before.size(); ++i) EXPECT_NEAR(before[i], after[i], 1e-4);
+  EXPECT_EQ(ValuesOf(TrainNetwork(StripeData(300), first, options).network),
+            ValuesOf(result.network));
+}
+
+// The three switches are three.
+TEST(FineTuning, FrozenStaysAndStatisticsAreAskedApart) {
+  const Network first = Stripes().network;
+  const TrainingOptions options{.max_epochs = 1,
+                                .mini_batch_size = 50,
+                                .batch_normalization_statistics = Statistics::kMoving};
+  const auto changed = [&](const NetworkChanges& changes) {
+    const Network network =
+        TrainNetwork(StripeData(90, 2), ChangeNetwork(first, changes), options).network;
+    std::vector<std::string> names;
+    for (const Parameter& p : network.parameters.list())
+      if (!std::ranges::equal(network.parameters.Get(p),
+                              first.parameters.Get(*first.parameters.Find(p.name))))
+        names.push_back(p.name);
+    return names;
+  };
+  using Names = std::vector<std::string>;
+  const Names conv{"conv_1.weights", "conv_1.bias"}, fc{"fc_1.weights", "fc_1.bias"};
+  EXPECT_EQ(changed({.freeze = {"conv*", "bn"}}),
+            (Names{"bn.trained_mean", "bn.trained_variance", fc[0], fc[1]}));
+  EXPECT_EQ(changed({.freeze = {"conv*", "fc*"}, .freeze_statistics = {"*"}}),
+            (Names{"bn.scale", "bn.offset"}));
+  EXPECT_EQ(changed({.freeze = {"conv_1", "bn.offset", "fc*"}, .use_trained_statistics = {"bn"}}),
+            (Names{"bn.scale"}));
+}
+
+TEST(FineTuning, OtherClassesAndOtherSizes) {
+  const Network first = Stripes().network;
+  const Network changed = ChangeNetwork(first, {.classes = {"x", "y"}});
+  EXPECT_EQ(changed.classes, (std::vector<std::string>{"x", "y"}));
+  EXPECT_EQ(changed.graph.layout(changed.graph.output()).size(), 2);
+  EXPECT_EQ(changed.parameters.Find("fc_1.weights")->shape, (std::vector<int64_t>{2, 128}));
+  EXPECT_TRUE(std::ranges::equal(changed.parameters.Get(*changed.parameters.Find("conv_1.weights")),
+                                 first.parameters.Get(*first.parameters.Find("conv_1.weights"))));
+  EXPECT_ERROR(ChangeNetwork(first, {.height = 16}),
+               "pictures of another size: 'fc_1.weights' is [3,256], expected [3,128] (the "
+               "network's own); a network takes other sizes where it pools all of the picture "
+               "before it connects");
+  EXPECT_ERROR(ChangeNetwork(first, {.freeze = {"conv2"}}),
+               "freeze: nothing is called 'conv2', did you mean 'conv_1'?; expected some of: "
+               "conv_1, bn, fc_1");
+}
+
+TEST(FineTuning, ResetsAndEpsilons) {
+  const Network changed =
+      ChangeNetwork(Stripes().network, {.reset = {"bn"}, .epsilon = 0.5, .epsilon_of = {"b*"}});
+  for (const float x : changed.parameters.Get(*changed.parameters.Find("bn.scale")))
+    EXPECT_EQ(x, 1);
+  for (const float x : changed.parameters.Get(*changed.parameters.Find("bn.offset")))
+    EXPECT_EQ(x, 0);
+  EXPECT_THAT(changed.graph.layer(changed.graph.Find("bn")).layer->Description(),
+              ::testing::HasSubstr("epsilon 0.5"));
+}
+
+}  // namespace
+}  // namespace normkit
