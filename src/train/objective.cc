@@ -42,8 +42,8 @@ ObjectiveOptions ObjectiveOptions::Validating(const TrainingOptions& options) {
 
 Objective::Objective(const Graph& graph, const DataSource& data, const ObjectiveOptions& options)
     : options_(options), classification_(data.target_size() == 0), from_(graph.output()) {
-  const Node& last = graph.node(graph.value(graph.output()).node);
-  const bool softmax = last.op->name() == "softmax";
+  const int last = graph.value(from_).node;
+  const bool softmax = last >= 0 && graph.node(last).op->name() == "softmax";
   Loss& loss = options_.loss;
   if (loss == Loss::kAuto) loss = softmax ? Loss::kCrossEntropy : Loss::kMeanSquaredError;
   const bool of_classes = loss == Loss::kCrossEntropy || loss == Loss::kDice;
@@ -52,7 +52,7 @@ Objective::Objective(const Graph& graph, const DataSource& data, const Objective
     classes_ = classification_ ? std::ssize(data.classes()) : graph.layout(from_).channels();
   if (!classification_ && classes_ > 0) pixels_ = data.target_size();
   CheckFit(graph, data, softmax);
-  if (of_classes && !options_.function) from_ = last.inputs.front();
+  if (of_classes && !options_.function) from_ = graph.node(last).inputs.front();
   TakeWeights(data, options_.class_weights);
 }
 
