@@ -238,7 +238,8 @@ def test_every_list_has_a_row():
     assert lists - known == {("bench", "--layer"), ("bench", "--format"), ("bench", "--input"),
                              ("run", "--input"), ("style", "--style-nodes"), ("style", "--content-nodes"),
                              ("stylize", "--style-mix"),
-                             *((c, o) for c in ("eval", "statistics") for o in ("--input-mean", "--input-std"))}  # fmt: skip
+                             *(("train", "--" + o) for o in ("freeze", "freeze-statistics", "use-trained-statistics", "reset")),
+                             *((c, o) for c in ("eval", "statistics", "train") for o in ("--input-mean", "--input-std"))}  # fmt: skip
 
 
 # Numbers that stand in other texts: (what, how a value stands in it, exit code).

@@ -32,6 +32,7 @@
 #include "tools/layer_table.h"
 #include "tools/ranks.h"
 #include "tools/train_files.h"
+#include "tools/train_from.h"
 #include "tools/training_options.h"
 
 namespace normkit::tools {
@@ -42,6 +43,7 @@ using nlohmann::json;
 struct TrainArgs {
   DataArgs data;
   NetworkArgs network;
+  FromArgs from;
   std::string output, resume;
   int threads = 0;
   bool json = false, overwrite = false;
@@ -62,8 +64,18 @@ bool AllNormsAreRms(const Graph& graph) {
   return norms > 0 && norms == rms;
 }
 
+// What is learned already is not to be thrown away by the first steps.
+constexpr double kFromLearnRate = 0.001;
+
 void ChooseLearnRate(const Graph& graph, TrainArgs& args) {
-  if (args.rates_given || !args.resume.empty() || !AllNormsAreRms(graph)) return;
+  if (args.rates_given || !args.resume.empty()) return;
+  if (!args.from.from.empty()) {
+    LogWarning(fmt::format("--from: --initial-learn-rate is {} where none is given, not {}",
+                           kFromLearnRate, args.options.initial_learn_rate));
+    args.options.initial_learn_rate = kFromLearnRate;
+    return;
+  }
+  if (!AllNormsAreRms(graph)) return;
   LogWarning(fmt::format(
       "rms normalization: --initial-learn-rate is {} and --learn-rate-schedule none "
       "where neither is given, not {} and {}",
@@ -81,6 +93,7 @@ void AddOptions(const Command& command, TrainArgs& args) {
   AddDataOptions(command, args.data);
   AddNetworkOption(command, args.network.network);
   AddNormOption(command, args.network.norm);
+  AddFromOptions(command, args.from);
   AddTrainingOptions(command, args.options);
   command.Find("--initial-learn-rate")
       .More(fmt::format("; without it and a schedule {} throughout where all norms are rms",
@@ -132,6 +145,7 @@ std::map<std::string, std::string> Notes(const TrainArgs& args) {
       {"network", args.network.network},
       {"norm", args.network.norm}};
   for (const auto& [name, value] : Describe(args.data.reading)) notes[name] = value;
+  for (const auto& [name, value] : args.from.Notes()) notes[name] = value;
   for (auto& [name, note] : notes) note = BytesAsUtf8(note);
   return notes;
 }
@@ -149,6 +163,7 @@ void TakeNotes(const std::map<std::string, std::string>& notes, TrainArgs& args)
   std::map<std::string, std::string> reading;
   for (const auto& [name, note] : notes) reading[name] = Utf8AsBytes(note);
   args.data.reading = ReadingOf(reading);
+  args.from.TakeNotes(reading);
   args.network = {text("network"), Name(ParseNormChoice(text("norm")))};
   EnterFolderOf(text("folder"), args);
 }
@@ -192,6 +207,7 @@ std::string CommandLine(const TrainArgs& args) {
     line += fmt::format(" --{}{}{}", name, value.empty() ? "" : " ", value);
   add("network", args.network.network, plain.network.network);
   add("norm", args.network.norm, plain.network.norm);
+  line += args.from.Words();
   const TrainingOptions given = Resolve(args.options), defaults = Resolve(plain.options);
   for (const TrainingOption& option : TrainingOptionTable()) {
     const bool always = KebabName(option) == "seed";  // what makes a run this run
@@ -244,7 +260,13 @@ class Reporter {
   ProgressLine line_;
 };
 
-TrainingResult Train(const TrainArgs& args, const TrainingData& data, const Graph& graph,
+// What is trained: a graph, or a network that is there.
+struct Subject {
+  Graph graph;
+  const Beginning* beginning = nullptr;
+};
+
+TrainingResult Train(const TrainArgs& args, const TrainingData& data, const Subject& subject,
                      InterruptGuard& interrupt) {
   Reporter reporter(args, data, interrupt);
   TrainingOptions options = args.options;
@@ -253,7 +275,8 @@ TrainingResult Train(const TrainArgs& args, const TrainingData& data, const Grap
   options.verbose = Verbose::kOff;  // it is the program that shows it, beside its line of progress
   options.on_row = [&](const ProgressRow& row) { reporter.OnRow(row); };
   options.on_iteration = [&](const ProgressRow& row) { reporter.OnIteration(row); };
-  return TrainNetwork(data.first, graph, options);
+  if (subject.beginning) return TrainNetwork(data.first, subject.beginning->network(), options);
+  return TrainNetwork(data.first, subject.graph, options);
 }
 
 json Summary(const TrainArgs& args, const TrainingResult& result, const std::string& parting) {
@@ -265,6 +288,10 @@ json Summary(const TrainArgs& args, const TrainingResult& result, const std::str
                {"peak_bytes", result.peak_bytes},
                {"stopped", result.stopped},
                {"model", args.output + "/model.onnx"}};
+  if (!args.from.from.empty()) {
+    summary["network"] = summary["norm"] = json();
+    summary["from"] = OneLine(args.from.from);
+  }
   summary["training_accuracy"] = TrainingAccuracy(result);
   if (result.has_validation) {
     summary["parting"] = parting.empty() ? json() : json(parting);
@@ -300,8 +327,9 @@ void PrintSummary(const TrainArgs& args, const TrainingResult& result, const Dat
 
 // What a model file says of the training beside what the training says itself.
 std::map<std::string, std::string> Facts(const TrainArgs& args, const Split& data) {
-  std::map<std::string, std::string> facts{{"network", OneLine(args.network.network)},
-                                           {"norm", args.network.norm}};
+  std::map<std::string, std::string> facts;
+  if (args.from.from.empty())
+    facts = {{"network", OneLine(args.network.network)}, {"norm", args.network.norm}};
   if (data.second && args.data.validation_data.empty())  // eval --held-out finds the part again
     facts["validation-fraction"] = fmt::format("{}", args.data.validation_fraction);
   return facts;
@@ -352,10 +380,10 @@ void Save(const TrainFiles& files, const TrainingResult& result, const TrainingO
 }
 
 // Where other ranks were lost their work is not, but for what came after the last checkpoint.
-TrainingResult TrainAmongRanks(const TrainArgs& args, const TrainingData& data, const Graph& graph,
-                               InterruptGuard& interrupt) {
+TrainingResult TrainAmongRanks(const TrainArgs& args, const TrainingData& data,
+                               const Subject& subject, InterruptGuard& interrupt) {
   try {
-    return Train(args, data, graph, interrupt);
+    return Train(args, data, subject, interrupt);
   } catch (const LostRanksError& error) {
     const std::string& checkpoint = args.options.checkpoint_path;
     if (!std::filesystem::exists(checkpoint)) throw;
@@ -365,7 +393,7 @@ TrainingResult TrainAmongRanks(const TrainArgs& args, const TrainingData& data, 
 }
 
 // Of the ranks of a job one has files: rank 0.
-void TrainAndSave(TrainArgs& args, const TrainingData& data, const Graph& graph,
+void TrainAndSave(TrainArgs& args, const TrainingData& data, const Subject& subject,
                   const TrainFiles* files) {
   args.options.checkpoint_path = files                 ? files->checkpoint()
                                  : args.resume.empty() ? args.output + "/checkpoint.npz"
@@ -374,18 +402,31 @@ void TrainAndSave(TrainArgs& args, const TrainingData& data, const Graph& graph,
   args.options.resume_from = args.resume;
   args.options.checkpoint_notes = Notes(args);
   InterruptGuard interrupt;  // until all is written: a terminal is closed with several signals
-  TrainingResult result = TrainAmongRanks(args, data, graph, interrupt);
+  TrainingResult result = TrainAmongRanks(args, data, subject, interrupt);
   if (!files) {
     if (result.stopped) Fail("training stopped");  // as rank 0 says in more words
     return;
   }
   for (const auto& [name, fact] : Facts(args, data)) result.network.facts[name] = fact;
+  if (subject.beginning)
+    for (const auto& [name, fact] : subject.beginning->Facts()) result.network.facts[name] = fact;
   const std::string title =
-      fmt::format("{} with {} normalization", args.network.network, args.network.norm);
+      subject.beginning
+          ? fmt::format("{}, trained on", OneLine(args.from.from))
+          : fmt::format("{} with {} normalization", args.network.network, args.network.norm);
   Save(*files, result, args.options, {title, CommandLine(args), data.first, data.second});
   PrintSummary(args, result, data.second);
   CheckDone(result, *files);
   files->RemoveCheckpoint();
+}
+
+Subject MakeSubject(TrainArgs& args, std::optional<Beginning>& beginning, TrainingData& data) {
+  if (!beginning) {
+    args.network.network = ChosenNetwork(args.network.network, *data.first);
+    return {MakeNetworkFor(*data.first, args.network.network, ParseNormChoice(args.network.norm))};
+  }
+  beginning->Fit(args.from, args.data.reading, args.options.seed, data);
+  return {beginning->network().graph, &*beginning};
 }
 
 void RunTrain(TrainArgs args) {
@@ -401,28 +442,31 @@ void RunTrain(TrainArgs args) {
   };
   std::error_code error;  // what cannot be looked at is not there
   if (std::filesystem::exists(args.output, error)) open();
-  const TrainingData data = OpenTrainingData(args.data, args.options.seed);
-  args.network.network = ChosenNetwork(args.network.network, *data.first);
-  const Graph graph =
-      MakeNetworkFor(*data.first, args.network.network, ParseNormChoice(args.network.norm));
-  ChooseLearnRate(graph, args);
-  CheckSizes(args, data, graph, free);
+  CheckFrom(args.from);
+  std::optional<Beginning> beginning;
+  if (!args.from.from.empty()) beginning.emplace(args.from, args.data.reading);
+  TrainingData data = OpenTrainingData(args.data, args.options.seed);
+  const Subject subject = MakeSubject(args, beginning, data);
+  ChooseLearnRate(subject.graph, args);
+  CheckSizes(args, data, subject.graph, free);
   data.Load();
   if (!files) open();
-  if (files) CheckCanSave(*files, args, data, graph);
-  TrainAndSave(args, data, graph, files ? &*files : nullptr);
+  if (files && beginning) files->BeginWith(&beginning->file());
+  if (files) CheckCanSave(*files, args, data, subject.graph);
+  TrainAndSave(args, data, subject, files ? &*files : nullptr);
 }
 
 }  // namespace
 
 void AddTrain(const Command& app) {
   auto args = std::make_shared<TrainArgs>();
-  const Command command =
-      AddCommand(app, "train", "Train a network; write the model, its history and a report",
-                 {"normkit train --data digits --output out",
-                  "normkit train --data photos/ --network resnet-tiny --norm group:8 --output out",
-                  "normkit train --resume out/checkpoint.npz   # one that was stopped: Ctrl-C, a "
-                  "lost terminal"});
+  const Command command = AddCommand(
+      app, "train", "Train a network; write the model, its history and a report",
+      {"normkit train --data digits --output out",
+       "normkit train --from out/model.onnx --data letters/ --freeze 'conv*' --output more",
+       "normkit train --data photos/ --network resnet-tiny --norm group:8 --output out",
+       "normkit train --resume out/checkpoint.npz   # one that was stopped: Ctrl-C, a "
+       "lost terminal"});
   AddOptions(command, *args);
   for (const std::string& option : command.OptionNames())
     if (!IsOwn(option)) command.Find("--resume").Excludes(command.Find(option));

@@ -32,7 +32,8 @@ bool IsCheckpoint(const std::string& name) {
 // Whether the model of a training that was stopped stands there, to be replaced by that of its end.
 bool IsUnfinished(const std::string& model) {
   try {
-    const Network network = LoadOnnx(model);
+    const ModelFile file(model);
+    const Network& network = file.network();
     const auto stopped = network.facts.find("stopped");
     return stopped != network.facts.end() && stopped->second == "before the end";
   } catch (const Error&) {
@@ -90,7 +91,10 @@ std::string TrainFiles::checkpoint() const { return folder_ / checkpoint_; }
 void TrainFiles::CheckCanSave(const Network& untrained, const TrainingOptions& options,
                               int64_t iterations) const {
   const int64_t rows = std::min(iterations, kMostRows);
-  const uint64_t model_bytes = OnnxBytes(untrained).size();
+  const uint64_t model_bytes =
+      from_ && !from_->ours()
+          ? ReadFile(from_->path()).size() + untrained.parameters.values().size_bytes()
+          : OnnxBytes(untrained).size();
   const uint64_t checkpoint_bytes = CheckpointBytes(untrained.parameters, options, rows);
   const auto classes = static_cast<uint64_t>(untrained.classes.size());
   // While one checkpoint is written the last one stands beside it.
@@ -103,7 +107,10 @@ void TrainFiles::CheckCanSave(const Network& untrained, const TrainingOptions& o
 
 void TrainFiles::Save(const TrainingResult& result, const TrainingOptions& options,
                       const ReportFacts& facts) const {
-  SaveOnnx(result.network, model());
+  if (from_)
+    from_->Save(result.network, model());
+  else
+    SaveOnnx(result.network, model());
   WriteFile(folder_ / kHistory, HistoryCsv(result.history));
   WriteFile(folder_ / kReport, TrainReport(result, options, facts));
 }

@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <string>
 
+#include "normkit/onnx/model_file.h"
 #include "normkit/train/train.h"
 #include "src/core/output_folder.h"
 #include "tools/train_report.h"
@@ -24,6 +25,9 @@ class TrainFiles {
   std::string model() const;
   std::string checkpoint() const;
 
+  // The model is saved as one that this file became.
+  void BeginWith(const ModelFile* from) { from_ = from; }
+
   // Throws Error where a network like this one cannot be saved: a name that cannot stand in a file,
   // a limit of the format, no room on the disk. `iterations`: of the whole training.
   void CheckCanSave(const Network& untrained, const TrainingOptions& options,
@@ -37,6 +41,7 @@ class TrainFiles {
   void CheckOthers(bool continues, bool overwrite) const;
 
   OutputFolder folder_;
+  const ModelFile* from_ = nullptr;
   std::string checkpoint_;  // its name
 };
 
