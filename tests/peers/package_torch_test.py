@@ -400,3 +400,14 @@ def test_the_code_of_the_document_runs():
     for block in blocks:
         if "torch" in block:
             exec(block, {})
+
+
+def test_four_networks_with_replace():
+    sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2] / "benchmarks/peers"))
+    import modules_networks
+
+    for name, build in modules_networks.NETWORKS.items():
+        found = modules_networks.compare(build, small=True)
+        assert found.swapped > 0 and found.output < 1e-5, name
+        assert found.gradient < 1e-10, name
+        assert found.own_from_f64 < max(1e-4, 2 * found.theirs_from_f64), name
