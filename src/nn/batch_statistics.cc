@@ -1,6 +1,8 @@
 #include "normkit/nn/batch_statistics.h"
 
 #include <algorithm>
+#include <span>
+#include <vector>
 
 #include "normkit/norm/normalization.h"
 #include "src/core/fail.h"
@@ -27,8 +29,11 @@ BatchMoments BatchStatistics(const Graph& graph, const Executor& executor, int l
   return norm == nodes.end() ? BatchMoments() : StatisticsOfNode(graph, executor, *norm);
 }
 
-// In every iteration of a training: allocates nothing.
-void MoveStatistics(const Graph& graph, const Executor& executor, Parameters& parameters) {
+namespace {
+
+// Calls f(node, settings, moments) for each normalization whose statistics move.
+template <class F>
+void ForMoving(const Graph& graph, const Executor& executor, const F& f) {
   for (const Node& node : graph.nodes()) {
     const ops::NormalizationSettings* norm = ops::NormalizationOf(*node.op);
     if (!norm || !MovesStatistics(graph, node, *norm)) continue;
@@ -36,12 +41,55 @@ void MoveStatistics(const Graph& graph, const Executor& executor, Parameters& pa
     if (moments.mean.empty())
       Fail("{}: its statistics were asked for without a training pass",
            graph.TitleOf(node.outputs[0]));
-    const auto state = [&](size_t input) {
-      return SiteArray(parameters, graph.value(node.inputs[norm->mean_input() + input]).parameter);
-    };
-    UpdateRunning<float>(moments.mean, moments.variance, moments.count, norm->mean_decay,
-                         norm->variance_decay, RunningDivisor::kCount, state(0), state(1));
+    f(node, *norm, moments);
   }
+}
+
+void Move(const Graph& graph, const Node& node, const ops::NormalizationSettings& norm,
+          const BatchMoments& moments, Parameters& parameters) {
+  const auto state = [&](size_t input) {
+    return SiteArray(parameters, graph.value(node.inputs[norm.mean_input() + input]).parameter);
+  };
+  UpdateRunning<float>(moments.mean, moments.variance, moments.count, norm.mean_decay,
+                       norm.variance_decay, RunningDivisor::kCount, state(0), state(1));
+}
+
+void MovePooled(const Graph& graph, const Executor& executor, Parameters& parameters,
+                Reducer& apart) {
+  std::vector<Moments> pooled;
+  ForMoving(graph, executor, [&](const Node& node, const auto&, const BatchMoments& own) {
+    // Of the rows of this rank, not of all of the mini-batch.
+    const BatchPart& part = executor.part(node.inputs[0]);
+    const auto count = static_cast<double>(own.count / part.whole * part.size());
+    for (size_t c = 0; c < own.mean.size(); ++c)
+      pooled.push_back({count, own.mean[c], own.variance[c] * count});
+  });
+  apart.Merge(pooled);
+  std::vector<double> mean, variance;
+  size_t first = 0;
+  ForMoving(graph, executor, [&](const Node& node, const auto& norm, const BatchMoments& own) {
+    const auto all = std::span(pooled).subspan(first, own.mean.size());
+    first += all.size();
+    mean.clear();
+    variance.clear();
+    for (const Moments& m : all) {
+      mean.push_back(m.mean);
+      variance.push_back(m.variance());
+    }
+    Move(graph, node, norm, {own.count, mean, variance}, parameters);
+  });
+}
+
+}  // namespace
+
+// In every iteration of a training: allocates nothing, but where ranks have statistics of their
+// own.
+void MoveStatistics(const Graph& graph, const Executor& executor, Parameters& parameters,
+                    Reducer* apart) {
+  if (apart) return MovePooled(graph, executor, parameters, *apart);
+  ForMoving(graph, executor, [&](const Node& node, const auto& norm, const BatchMoments& moments) {
+    Move(graph, node, norm, moments, parameters);
+  });
 }
 
 }  // namespace normkit

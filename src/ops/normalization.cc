@@ -75,6 +75,11 @@ class NormalizationKernel : public Kernel {
     return arrays;
   }
   void ForwardInHalves(const ForwardContext& context);
+  // Whether statistics over observations are those of this part although there are others.
+  bool Apart(const RunContext& run) const {
+    return normalization_.joins() && !run.synchronized && !part().is_whole();
+  }
+  void BackwardApart(const BackwardContext& context, const Normalization::BackwardArgs& args) const;
   bool has_given() const { return op_.statistics != NormalizationSettings::kOwn; }
   size_t AddendInput() const { return op_.mean_input() + (has_given() ? 2 : 0); }
   bool IsAddend(size_t i) const { return op_.addend && i == AddendInput(); }
@@ -115,6 +120,11 @@ void NormalizationKernel::Forward(const ForwardContext& context) {
   if (!context.run.training) return local().ForwardInference(Arguments(context), nullptr, nullptr);
   cut_ = row_cut_.Get();
   const bool uneven = row_cut_.uneven();
+  if (Apart(context.run)) {
+    Normalization::ForwardArgs args = Arguments(context);
+    args.saved = Statistics(context);
+    return local().ForwardTraining(args);
+  }
   if (normalization_.joins() || (uneven ? part().size() == 0 : !part().is_whole()))
     return ForwardInHalves(context);
   Normalization::ForwardArgs args = Arguments(context);
@@ -184,11 +194,28 @@ void NormalizationKernel::Backward(const BackwardContext& context) {
       if (gradient) std::fill_n(static_cast<float*>(gradient), n, 0.f);
   }
   if (!args.dx && !args.dgamma && !args.dbeta && !args.daddend) return;
+  if (Apart(context.run)) return BackwardApart(context, args);
   const int64_t n = normalization_.num_sums();
   auto* sums = reinterpret_cast<double*>(context.scratch);
   normalization_.GatherGradient(part(), args, {sums, static_cast<size_t>(leaves() * n)});
   const double* all = SumLeaves(OfLeaves(sums, n), part(), context.run.reducer, n);
   normalization_.ApplyGradient(part(), args, {all, static_cast<size_t>(n)});
+}
+
+// Gradients of parameters are of all ranks all the same.
+void NormalizationKernel::BackwardApart(const BackwardContext& context,
+                                        const Normalization::BackwardArgs& args) const {
+  local().Backward(args);
+  const int64_t n = normalization_.num_parameters();
+  std::vector<double> sums;
+  for (void* gradient : {args.dgamma, args.dbeta}) {
+    if (!gradient) continue;
+    auto* values = static_cast<float*>(gradient);
+    sums.assign(values, values + n);
+    if (context.run.reducer) context.run.reducer->Sum(sums);
+    std::transform(sums.begin(), sums.end(), values,
+                   [](double sum) { return static_cast<float>(sum); });
+  }
 }
 
 class NormalizationOp : public Op {

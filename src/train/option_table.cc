@@ -32,6 +32,7 @@ bool IsAdam(const O& o) { return o.solver == Solver::kAdam || o.solver == Solver
 bool HasSquares(const O& o) { return o.solver != Solver::kSgdm; }
 bool Clips(const O& o) { return o.gradient_threshold > 0; }
 bool Validates(const O& o) { return o.validation_data != nullptr; }
+bool IsApart(const O& o) { return o.batch_norm_sync == BatchNormSync::kOff; }
 bool IsHuber(const O& o) { return o.loss == Loss::kHuber; }
 bool IsWeighted(const O& o) { return o.class_weights != ClassWeights{}; }
 bool IsSmoothed(const O& o) { return o.label_smoothing > 0; }
@@ -132,6 +133,9 @@ const std::vector<TrainingOption>& OptionRows() {
                                      {.range = kCountOrNone, .zero = "inf", .meaning = "never"}),
        nullptr},
       {Row<&O::checkpoint_frequency_unit>("checkpoint_frequency_unit", "what it counts"), nullptr},
+      {Row<&O::batch_norm_sync>("batch_norm_sync",
+                                "several ranks: batch normalization takes the statistics of all"),
+       IsApart},
   };
   return rows;
 }

@@ -61,6 +61,11 @@ struct EnumNames<Verbose> {
   static constexpr std::string_view kWhat = "verbose";
   static constexpr std::string_view kNames[] = {"auto", "on", "off"};
 };
+template <>
+struct EnumNames<BatchNormSync> {
+  static constexpr std::string_view kWhat = "batch norm sync";
+  static constexpr std::string_view kNames[] = {"on", "off"};
+};
 
 // Texts: "none:2,cosine:8" and "none"; "none", "balanced" and "1,2,0.5".
 template <>

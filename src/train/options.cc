@@ -36,6 +36,7 @@ std::string_view Name(Metric value) { return NameOf(value); }
 std::string_view Name(OutputNetwork value) { return NameOf(value); }
 std::string_view Name(FrequencyUnit value) { return NameOf(value); }
 std::string_view Name(Verbose value) { return NameOf(value); }
+std::string_view Name(BatchNormSync value) { return NameOf(value); }
 
 Solver ParseSolver(std::string_view name) { return ParseNamed<Solver>(name); }
 Shuffle ParseShuffle(std::string_view name) { return ParseNamed<Shuffle>(name); }
@@ -49,6 +50,7 @@ Metric ParseMetric(std::string_view name) { return ParseNamed<Metric>(name); }
 OutputNetwork ParseOutputNetwork(std::string_view name) { return ParseNamed<OutputNetwork>(name); }
 FrequencyUnit ParseFrequencyUnit(std::string_view name) { return ParseNamed<FrequencyUnit>(name); }
 Verbose ParseVerbose(std::string_view name) { return ParseNamed<Verbose>(name); }
+BatchNormSync ParseBatchNormSync(std::string_view name) { return ParseNamed<BatchNormSync>(name); }
 
 TrainingOptions Resolve(const TrainingOptions& options) {
   TrainingOptions resolved = options;

@@ -29,6 +29,7 @@ TEST(Names, RoundTrip) {
                   ParseOutputNetwork);
   ExpectRoundTrip({FrequencyUnit::kEpoch, FrequencyUnit::kIteration}, ParseFrequencyUnit);
   ExpectRoundTrip({Verbose::kAuto, Verbose::kOn, Verbose::kOff}, ParseVerbose);
+  ExpectRoundTrip({BatchNormSync::kOn, BatchNormSync::kOff}, ParseBatchNormSync);
   ExpectRoundTrip({GradientThresholdMethod::kL2Norm, GradientThresholdMethod::kGlobalL2Norm,
                    GradientThresholdMethod::kAbsoluteValue},
                   ParseGradientThresholdMethod);

@@ -1,6 +1,8 @@
 // Training cut into ranks, which are threads of this process, ends with the same bytes.
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <cmath>
 #include <cstring>
 #include <mutex>
 
@@ -120,6 +122,51 @@ INSTANTIATE_TEST_SUITE_P(
                                                       .use_trained_statistics = true});
                          }}),
     [](const auto& test) { return test.param.name; });
+
+// Each rank by itself: the bytes are of so many ranks, the same on each.
+TEST(RanksOfOneRun, WithStatisticsOfTheirOwn) {
+  const Graph graph = RankGraph([] { return BatchNormalization(); });
+  TrainingOptions options = RankOptions();
+  const Trained together = TrainAlone(70, graph, options);
+  options.batch_norm_sync = BatchNormSync::kOff;
+  EXPECT_TRUE(Train(1, 70, graph, options) == together);
+  EXPECT_FALSE(Train(2, 70, graph, options) == together);
+  EXPECT_FALSE(Train(4, 70, graph, options) == together);  // one of them has none of the last six
+}
+
+// Halves of a mini-batch that are the same have the statistics of the whole.
+TEST(RanksOfOneRun, StatisticsOfTheirOwnWhereAllAreTheSame) {
+  const DataPtr data = StripeData(8);
+  std::vector<float> x, one(static_cast<size_t>(data->layout().size()));
+  std::vector<int64_t> labels;
+  for (const int64_t i : {0, 1, 2, 3, 4, 5, 6, 7, 0, 1, 2, 3, 4, 5, 6, 7}) {
+    data->Read(i, one);
+    x.insert(x.end(), one.begin(), one.end());
+    labels.push_back(data->label(i));
+  }
+  const DataPtr twice = FromArrays(data->layout(), x, labels, data->classes(), "twice");
+  const Graph graph = StripeGraph();
+  TrainingOptions options{.max_epochs = 3,
+                          .mini_batch_size = 16,
+                          .initial_learn_rate = 0.01,
+                          .shuffle = Shuffle::kNever,
+                          .batch_normalization_statistics = Statistics::kMoving};
+  std::vector<float> values[2];
+  for (const bool apart : {false, true}) {
+    options.batch_norm_sync = apart ? BatchNormSync::kOff : BatchNormSync::kOn;
+    RunRanks(2, [&](Reducer& reducer) {
+      TrainingOptions own = options;
+      own.reducer = &reducer;
+      const TrainingResult result = TrainNetwork(twice, graph, own);
+      if (reducer.rank() == 0) values[apart] = ValuesOf(result.network);
+    });
+  }
+  float largest = 0;
+  for (const float v : values[0]) largest = std::max(largest, std::abs(v));
+  // Three steps whose gradients differ in the order of f32 sums.
+  for (size_t i = 0; i < values[0].size(); ++i)
+    EXPECT_NEAR(values[0][i], values[1][i], 1e-5 * largest) << i;
+}
 
 TEST(RanksOfOneRun, RankZeroAloneTells) {
   std::mutex mutex;

@@ -142,9 +142,10 @@ Score Trainer::ForwardBackward(std::span<const int64_t> indices, int64_t iterati
   const RunContext run{.training = true,
                        .seed = options_.seed,
                        .iteration = static_cast<uint64_t>(iteration),
-                       .reducer = options_.reducer};
+                       .reducer = options_.reducer,
+                       .synchronized = options_.batch_norm_sync == BatchNormSync::kOn};
   executor.Forward(parameters_, run);
-  MoveStatistics(graph_, executor, parameters_);
+  MoveStatistics(graph_, executor, parameters_, run.synchronized ? nullptr : options_.reducer);
   doutput_.resize(
       static_cast<size_t>(executor.part(objective_.from()).rows() * objective_.width()));
   const Score score = objective_.Evaluate(executor, batch, options_.reducer, doutput_, nullptr);

@@ -24,8 +24,10 @@ struct BatchMoments {
 NORMKIT_API BatchMoments BatchStatistics(const Graph& graph, const Executor& executor, int layer);
 
 // Moves the trained statistics of every batch normalization that does not freeze or use them
-// towards those of the last training Forward: new = (1 - decay) old + decay batch.
+// towards those of the last training Forward: new = (1 - decay) old + decay batch. `apart`: ranks
+// each of which has normalized with its own statistics (RunContext::synchronized); those of all,
+// pooled, in one message, are what is learned from.
 NORMKIT_API void MoveStatistics(const Graph& graph, const Executor& executor,
-                                Parameters& parameters);
+                                Parameters& parameters, Reducer* apart = nullptr);
 
 }  // namespace normkit

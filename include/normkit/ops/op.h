@@ -31,6 +31,8 @@ struct RunContext {
   // Joins what is added up over the observations with the other ranks, each of which runs the same
   // graph on its BatchPart::OfRank of the mini-batch. Null: there are none.
   Reducer* reducer = nullptr;
+  // Batch normalization takes the statistics of all ranks' observations; false: of this one's.
+  bool synchronized = true;
   int threads = 0;  // that work on it; 0: NumThreads()
 };
 

@@ -46,6 +46,9 @@ enum class FrequencyUnit { kEpoch, kIteration };
 // verbose. auto: the table of progress goes to standard output where that is a terminal and on_row
 // is not given.
 enum class Verbose { kAuto, kOn, kOff };
+// batch_norm_sync, of several ranks: batch normalization takes the statistics of the whole
+// mini-batch; off: of a rank's part of it.
+enum class BatchNormSync { kOn, kOff };
 
 // The names that the command line and files use: "every-epoch", "global-l2norm", ...
 NORMKIT_API std::string_view Name(Solver value);
@@ -58,6 +61,7 @@ NORMKIT_API std::string_view Name(Metric value);
 NORMKIT_API std::string_view Name(OutputNetwork value);
 NORMKIT_API std::string_view Name(FrequencyUnit value);
 NORMKIT_API std::string_view Name(Verbose value);
+NORMKIT_API std::string_view Name(BatchNormSync value);
 
 // The inverses. Throw Error that lists the names, the nearest one first.
 NORMKIT_API Solver ParseSolver(std::string_view name);
@@ -70,6 +74,7 @@ NORMKIT_API Metric ParseMetric(std::string_view name);
 NORMKIT_API OutputNetwork ParseOutputNetwork(std::string_view name);
 NORMKIT_API FrequencyUnit ParseFrequencyUnit(std::string_view name);
 NORMKIT_API Verbose ParseVerbose(std::string_view name);
+NORMKIT_API BatchNormSync ParseBatchNormSync(std::string_view name);
 
 // A part of learn_rate_chain: a schedule for so many epochs.
 struct ScheduleStretch {
@@ -196,6 +201,8 @@ struct TrainingOptions {
   // the same bytes, those of one rank. Rank 0 alone writes checkpoints and calls what follows.
   // Null: one rank.
   Reducer* reducer = nullptr;
+  // off: the bytes depend on how many ranks there are.
+  BatchNormSync batch_norm_sync = BatchNormSync::kOn;
 
   // Of one's own, in place of loss, learn_rate_schedule and objective_metric. A resumed run has to
   // be given the same ones: a checkpoint can say only that there were any.
