@@ -1,6 +1,8 @@
 """Networks from Python: graphs, data of arrays, training with callbacks, prediction, model files."""
 
+import json
 import os
+import pathlib
 import pickle
 import signal
 import subprocess
@@ -12,6 +14,7 @@ import normkit
 import numpy as np
 import pytest
 
+ROOT = pathlib.Path(__file__).resolve().parent.parent
 RNG = np.random.default_rng(5)
 
 
@@ -160,3 +163,11 @@ def test_the_program():
         [sys.executable, "-m", "normkit", "--version"], capture_output=True, text=True, timeout=60, env=os.environ
     )
     assert done.returncode == 0 and normkit.__version__ in done.stdout
+
+
+def test_the_notebook_runs():
+    text = (ROOT / "examples/choosing_a_normalization.ipynb").read_text()
+    names: dict = {}
+    for cell in json.loads(text)["cells"]:
+        if cell["cell_type"] == "code":
+            exec("".join(cell["source"]), names)

@@ -1,4 +1,4 @@
-"""Modules of normkit.torch beside PyTorch's in one process, in turns; medians of single calls."""
+"""Modules of normkit.torch beside PyTorch's in one process, in turns; the fastest of single calls."""
 
 import argparse
 import copy
@@ -45,8 +45,8 @@ def module(library, layer, shape, groups, fmt):
     return library.RMSNorm(shape[-1])
 
 
-def medians(calls, seconds):
-    """Median milliseconds of each call, measured in turns."""
+def fastest(calls, seconds):
+    """Milliseconds of the fastest of each call, measured in turns: others may use the machine."""
     for call in calls:
         call(), call()
     times = [[] for _ in calls]
@@ -56,7 +56,7 @@ def medians(calls, seconds):
             begin = time.perf_counter()
             call()
             kept.append(time.perf_counter() - begin)
-    return [1e3 * statistics.median(kept) for kept in times]
+    return [1e3 * min(kept) for kept in times]
 
 
 def step(network, x, dy):
@@ -89,7 +89,7 @@ def table(args):
         if args.compiled:
             torch._dynamo.reset()
             networks.append(torch.compile(copy.deepcopy(theirs), dynamic=False))
-        own, *others = medians([step(n, x, dy) for n in networks], args.seconds)
+        own, *others = fastest([step(n, x, dy) for n in networks], args.seconds)
         row = f"| {title} | {list(shape)} | {own:.3f} |"
         for column, other in zip(columns, others):
             row += f" {other:.3f} | {other / own:.2f} |"
@@ -130,7 +130,7 @@ def networks(args):
     print("|---" * 9 + "|")
     for name, build in modules_networks.NETWORKS.items():
         c = modules_networks.compare(build)
-        theirs, own = medians(c.steps, args.seconds * 4)
+        theirs, own = fastest(c.steps, args.seconds * 4)
         print(f"| {name} | {c.swapped} | {c.output:.1e} | {c.gradient:.1e} | {c.theirs_from_f64:.1e} | {c.own_from_f64:.1e} | "
               f"{theirs:.1f} | {own:.1f} | {theirs / own:.2f} |", flush=True)  # fmt: skip
 

@@ -411,3 +411,11 @@ def test_four_networks_with_replace():
         assert found.swapped > 0 and found.output < 1e-5, name
         assert found.gradient < 1e-10, name
         assert found.own_from_f64 < max(1e-4, 2 * found.theirs_from_f64), name
+
+
+def test_the_notebook_runs():
+    text = (pathlib.Path(__file__).resolve().parents[2] / "examples/faster_pytorch.ipynb").read_text()
+    names = {}
+    for cell in json.loads(text)["cells"]:
+        if cell["cell_type"] == "code":
+            exec("".join(cell["source"]), names)
