@@ -11,6 +11,7 @@
 #include "src/onnx/model_proto.h"
 #include "src/onnx/operator_functions.h"
 #include "src/onnx/operators.h"
+#include "src/onnx/time_model.h"
 
 namespace normkit {
 namespace {
@@ -60,11 +61,20 @@ void CheckMetadata(const Metadata& metadata, const Graph& graph, const std::stri
 
 namespace {
 
+Network Whole(Network network, Metadata metadata, const std::string& file) {
+  network.classes = std::move(metadata.classes);
+  network.facts = std::move(metadata.facts);
+  if (const std::string bad = FindBadParameter(network.graph, network.parameters); !bad.empty())
+    Fail("{}: {}", file, bad);
+  return network;
+}
+
 Network Read(std::string_view bytes, const std::string& file) {
   const onnx::ModelProto model = ParseModel(bytes, file);
   const int64_t opset = CheckedOpset(model, file);
   CheckGraph(model, file, "f32 tensors");
   Metadata metadata = ReadMetadata(model, file);
+  if (HasTimeGraph(model)) return Whole(ReadTimeGraph(model, file), std::move(metadata), file);
   GraphReader reader(file, model.graph(), metadata.layers);
   for (int i = 0; i < model.graph().node_size(); ++i)
     CheckNode(model.graph().node(i), reader.Node(i), opset);
@@ -77,11 +87,7 @@ Network Read(std::string_view bytes, const std::string& file) {
   }
   Network network = reader.Finish();
   CheckMetadata(metadata, network.graph, file);
-  network.classes = std::move(metadata.classes);
-  network.facts = std::move(metadata.facts);
-  if (const std::string bad = FindBadParameter(network.graph, network.parameters); !bad.empty())
-    Fail("{}: {}", file, bad);
-  return network;
+  return Whole(std::move(network), std::move(metadata), file);
 }
 
 }  // namespace

@@ -16,6 +16,7 @@
 #include "src/onnx/model_proto.h"
 #include "src/onnx/operator_functions.h"
 #include "src/onnx/operators.h"
+#include "src/onnx/time_model.h"
 
 namespace normkit {
 namespace {
@@ -124,15 +125,19 @@ std::string OnnxBytes(const Network& network, ImageSizes sizes) {
   onnx::ModelProto model;
   Metadata metadata{.classes = network.classes, .facts = network.facts};
   model.mutable_graph()->set_name("normkit");
-  WriteGraph(network, sizes, model.mutable_graph(), &metadata);
+  const bool over_time = IsOverTime(network.graph);
+  if (over_time)
+    WriteTimeGraph(network, &model);
+  else
+    WriteGraph(network, sizes, model.mutable_graph(), &metadata);
   if (model.graph().node_size() > kMostNodes)
     Fail(
         "model file: the network takes {} nodes, expected at most {}: files with more are not read",
         model.graph().node_size(), kMostNodes);
-  metadata.input_normalization = InputNormalizationOf(network.graph);
+  if (!over_time) metadata.input_normalization = InputNormalizationOf(network.graph);
   int opset = kOldestOpset;
   for (const onnx::NodeProto& node : model.graph().node())
-    opset = std::max(opset, FindOperator(node.op_type())->opset);
+    if (node.domain().empty()) opset = std::max(opset, FindOperator(node.op_type())->opset);
   model.set_ir_version(IrVersionFor(opset));
   model.add_opset_import()->set_version(opset);
   model.set_producer_name("normkit");
@@ -147,6 +152,11 @@ std::string OnnxBytes(const Network& network, ImageSizes sizes) {
 }
 
 void SaveOnnx(const Network& network, const std::string& path) {
+  if (IsOverTime(network.graph))
+    Warn(
+        "{}: layers over time stand in it as operators of normkit, which other programs do not "
+        "have",
+        path);
   WriteFile(path, OnnxBytes(network));
 }
 

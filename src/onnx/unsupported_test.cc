@@ -129,11 +129,6 @@ class InTime : public Layer {
 TEST_F(Unsupported, NetworksThatNoFileCanSay) {
   EXPECT_ERROR(OnnxBytes(OnFeatures("", std::make_shared<InTime>("time")).network),
                "own 'time': output is BTC [1,6,1], expected BSSC or BC: model files hold no other");
-  Graph sequences;
-  sequences.Add(SequenceInput({.name = "steps", .num_features = 3}));
-  EXPECT_ERROR(OnnxBytes(MakeNetwork(sequences)),
-               "sequence input 'steps': output is TC [1,3], expected BSSC or BC: model files hold "
-               "no other");
   Network network = OnFeatures("", Relu("r")).network;
   network.classes = {"caf\xe9"};
   EXPECT_ERROR(OnnxBytes(network),

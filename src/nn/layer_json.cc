@@ -1,0 +1,63 @@
+#include "src/nn/layer_json.h"
+
+#include <string>
+
+#include "src/core/fail.h"
+#include "src/nn/layers/fully_connected.h"
+#include "src/nn/layers/input.h"
+#include "src/nn/layers/normalization.h"
+#include "src/nn/layers/plain.h"
+#include "src/nn/layers/recurrent.h"
+#include "src/nn/layers/time_windows.h"
+#include "src/nn/properties.h"
+
+namespace normkit {
+namespace {
+
+using nlohmann::json;
+
+// Those of the rows `of` that differ from the defaults.
+void AddProperties(const PropertyTable& table, const void* options, unsigned of, json& out) {
+  for (const Property& property : table.rows) {
+    if (!property.Has(of) || SameValue(property, options, table.defaults)) continue;
+    if (json value = property.kind->ToJson(property.In(options)); !value.is_null())
+      out[std::string(property.name)] = std::move(value);
+  }
+}
+
+// True where the layer is an L.
+template <class L>
+bool AddIf(const Layer& layer, json& out, unsigned of = ~0u) {
+  const auto* as = dynamic_cast<const L*>(&layer);
+  if (as) AddProperties(TableFor(as->options()), &as->options(), of, out);
+  return as != nullptr;
+}
+
+bool HasNone(const Layer& layer) {
+  return dynamic_cast<const NamedLayer*>(&layer) || dynamic_cast<const AdditionLayer*>(&layer) ||
+         dynamic_cast<const ConcatenationLayer*>(&layer);
+}
+
+}  // namespace
+
+json LayerToJson(const Layer& layer) {
+  json out{{"type", layer.type()}};
+  const auto* norm = dynamic_cast<const NormalizationLayer*>(&layer);
+  if (norm) return AddIf<NormalizationLayer>(layer, out, Bit(norm->kind())), out;
+  if (AddIf<FeatureInputLayer>(layer, out)) {
+    out["normalization"] = Name(dynamic_cast<const InputLayer&>(layer).normalization());
+    return out;
+  }
+  if (AddIf<FullyConnectedLayer>(layer, out) || AddIf<LstmLayer>(layer, out) ||
+      AddIf<Convolution1dLayer>(layer, out) || AddIf<Pooling1dLayer>(layer, out) ||
+      AddIf<DropoutLayer>(layer, out) || HasNone(layer))
+    return out;
+  if (const auto* elementwise = dynamic_cast<const ElementwiseLayer*>(&layer)) {
+    out["type"] = elementwise->options().row->json;
+    AddIf<ElementwiseLayer>(layer, out);
+    return out;
+  }
+  Fail("{} '{}': has no form in JSON", layer.type(), layer.name());
+}
+
+}  // namespace normkit

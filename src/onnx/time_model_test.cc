@@ -1,0 +1,185 @@
+// Networks over time in files: read back bit for bit, and damaged.
+#include "src/onnx/time_model.h"
+
+#include <gtest/gtest.h>
+
+#include <limits>
+
+#include "normkit/graph/executor.h"
+#include "normkit/nn/networks.h"
+#include "normkit/onnx/onnx.h"
+#include "src/core/mutations.h"
+#include "src/core/testing.h"
+#include "src/nn/layer_json.h"
+#include "src/onnx/damaged.h"
+#include "src/onnx/model.h"
+#include "src/onnx/model_mutations.h"
+
+namespace normkit {
+namespace {
+
+Network Sequences(Graph graph) {
+  Network network;
+  network.parameters = Parameters(graph);
+  network.parameters.Initialize(graph, 3);
+  Random random(4);
+  for (float& value : network.parameters.values()) value += static_cast<float>(random.Uniform());
+  network.graph = std::move(graph);
+  network.classes = {"up", "down"};
+  network.facts = {{"seed", "1"}};
+  return network;
+}
+
+Network Named(const std::string& name, const std::string& norm, bool each_row = false) {
+  return Sequences(MakeNetwork(name, {.num_features = 3,
+                                      .sequences = true,
+                                      .answers_each_row = each_row,
+                                      .num_classes = 2,
+                                      .norm = ParseNormChoice(norm)}));
+}
+
+// Layers with properties that are not the defaults.
+Network Others() {
+  Graph graph;
+  const Value x = graph.Add(SequenceInput(
+      {.name = "steps", .num_features = 4, .normalization = InputNormalization::kRescaleZeroOne}));
+  graph.Add(Lstm({.num_hidden_units = 3,
+                  .direction = SequenceDirection::kBidirectional,
+                  .gate_activation_function = GateActivation::kHardSigmoid,
+                  .output_projection = 2,
+                  .bias_l2_factor = 0.5}));
+  graph.Add(Addition(), {x, graph.output()});
+  graph.Add(LeakyRelu({.scale = 0.2}));
+  graph.Add(Convolution1d({.filter_size = 3, .num_filters = 4, .dilation = 2, .bias = false}));
+  graph.Add(GroupNormalization({.num_groups = 2, .epsilon = 1e-3}));
+  const Value y = graph.Add(MaxPooling1d({.pool_size = 2, .padding = Padding::Causal()}));
+  graph.Add(Dropout({.probability = 0.3}));
+  graph.Add(Concatenation(), {y, graph.output()});
+  graph.Add(FullyConnected({.output_size = 2, .weight_l2_factor = 3}));
+  graph.Add(GlobalMaxPooling1d());
+  graph.Add(Tanh());
+  return Sequences(std::move(graph));
+}
+
+std::vector<float> RunOf(const Network& network) {
+  Executor executor(network.graph);
+  executor.SetBatch({.whole = 2}, std::vector<int64_t>{0, 4, 9});
+  Random random(1);
+  for (float& x : executor.input()) x = static_cast<float>(random.Normal());
+  const std::span<const float> y = executor.Forward(network.parameters, {});
+  return {y.begin(), y.end()};
+}
+
+TEST(TimeModel, ReadBackBitForBit) {
+  std::vector<Network> networks;
+  networks.push_back(Others());
+  for (const char* name : {"lstm", "tcn"})
+    for (const char* norm : {"none", "batch", "layer", "layer:batch-excluded", "group:2", "rms"})
+      networks.push_back(Named(name, norm, norm == std::string("rms")));
+  for (const Network& network : networks) {
+    const std::string bytes = OnnxBytes(network);
+    const Network back = NetworkFromOnnx(bytes, "m.onnx");
+    EXPECT_EQ(OnnxBytes(back), bytes);
+    EXPECT_EQ(back.classes, network.classes);
+    EXPECT_EQ(back.facts, network.facts);
+    ASSERT_EQ(back.graph.num_layers(), network.graph.num_layers());
+    for (int i = 0; i < back.graph.num_layers(); ++i) {
+      EXPECT_EQ(back.graph.layer(i).layer->name(), network.graph.layer(i).layer->name());
+      EXPECT_EQ(LayerToJson(*back.graph.layer(i).layer),
+                LayerToJson(*network.graph.layer(i).layer));
+    }
+    EXPECT_EQ(RunOf(back), RunOf(network));
+  }
+}
+
+TEST(TimeModel, WhatNoFileCanSay) {
+  Graph graph;
+  graph.Add(SequenceInput({.name = "steps", .num_features = 4}));
+  graph.Add(Lstm({.name = "lstm", .num_hidden_units = 3, .has_state_outputs = true}));
+  graph.Add(Tanh("tanh"), {graph.layer(1).outputs[1]});
+  EXPECT_ERROR(OnnxBytes(Sequences(graph)),
+               "tanh 'tanh': reads another value of 'lstm' than its first, expected that one in a "
+               "model file");
+}
+
+class TimeErrors : public ::testing::Test, protected Damaged {
+ protected:
+  template <class Damage>
+  std::string Message(const Damage& damage) {
+    return MessageAfter(bytes_, damage);
+  }
+  std::string bytes_ = OnnxBytes(Named("lstm", "none"));
+};
+
+TEST_F(TimeErrors, AreNamed) {
+  const auto properties = [](onnx::ModelProto& m, const std::string& text) {
+    Attribute(m, "lstm1", "properties")->set_s(text);
+  };
+  EXPECT_EQ(Message([&](auto& m) { properties(m, "[1"); }),
+            "m.onnx: node 'lstm1' (LSTM): attribute 'properties' is no object of properties with a "
+            "type");
+  EXPECT_EQ(Message([&](auto& m) { properties(m, R"({"type":"last step"})"); }),
+            "m.onnx: node 'lstm1' (LSTM): its properties are those of last_step, expected LSTM");
+  EXPECT_EQ(Message([&](auto& m) { properties(m, R"({"type":"LSTM","num_hidden_units":-1})"); }),
+            "m.onnx: layers[1] 'lstm1': LSTM 'lstm1': num_hidden_units is -1, expected a whole "
+            "number from 1 to "
+            "1048576");
+  EXPECT_EQ(
+      Message([&](auto& m) { properties(m, R"({"type":"LSTM","num_hidden_units":1000000})"); }),
+      "m.onnx: tensor 'lstm1.input_weights' has shape [400,3], expected [4000000,3]");
+  EXPECT_EQ(Message([&](auto& m) { properties(m, R"({"type":"LSTM","units":3})"); }).substr(0, 32),
+            "m.onnx: layers[1] 'lstm1': prope");
+  EXPECT_EQ(Message([](auto& m) { Node(m, "lstm1")->set_domain("other"); }),
+            "m.onnx: node 'lstm1' (LSTM): is of domain 'other', expected 'normkit' as the others");
+  EXPECT_EQ(Message([](auto& m) { Node(m, "lstm1")->set_input(0, "nothing"); }),
+            "m.onnx: layers[1] 'lstm1': input 'nothing' is not the name of an earlier layer");
+  EXPECT_EQ(Message([](auto& m) { Tensor(m, "lstm1.bias")->set_name("other"); }),
+            "m.onnx: layers[1] 'lstm1': input 'lstm1.bias' is not the name of an earlier layer");
+  EXPECT_EQ(Message([](auto& m) {
+              Tensor(m, "lstm1.bias")->set_name("other");
+              Node(m, "lstm1")->mutable_input()->RemoveLast();
+            }),
+            "m.onnx: has no tensor 'lstm1.bias', expected one");
+  EXPECT_EQ(Message([](auto& m) {
+              Tensor(m, "lstm1.bias")->mutable_raw_data()->resize(8);
+            }).substr(0, 29),
+            "m.onnx: tensor 'lstm1.bias': ");
+  EXPECT_EQ(Message([](auto& m) {
+              *m.mutable_graph()->add_initializer() = *Tensor(m, "lstm1.bias");
+              m.mutable_graph()->mutable_initializer()->rbegin()->set_name("more");
+            }),
+            "m.onnx: has 10 tensors, expected 9 (the parameters of its layers)");
+  EXPECT_EQ(Message([](auto& m) { m.mutable_graph()->mutable_output(0)->set_name("fc3"); }),
+            "m.onnx: the graph's output is not what its last node gives");
+  EXPECT_EQ(Message([](auto& m) {
+              const float nan = std::numeric_limits<float>::quiet_NaN();
+              Tensor(m, "lstm1.bias")
+                  ->mutable_raw_data()
+                  ->replace(0, 4, reinterpret_cast<const char*>(&nan), 4);
+            }).substr(0, 8),
+            "m.onnx: ");
+}
+
+TEST(TimeModel, DamagedFilesAreReadOrRefused) {
+  const std::vector<std::string> files{OnnxBytes(Named("lstm", "batch")), OnnxBytes(Others())};
+  const int64_t before = PeakMemory();
+  Random random(8);
+  int refused = 0;
+  for (int i = 0; i < 4000; ++i) {
+    std::string bytes = files[static_cast<size_t>(random.Below(2))];
+    onnx::ModelProto model;
+    if (i % 2 == 0 && model.ParseFromString(bytes)) {
+      ModelMutator mutator(random, model);
+      for (int64_t changes = random.Below(3); changes >= 0; --changes) mutator.Mutate();
+      bytes = model.SerializeAsString();
+    } else {
+      MutateOnce(random, bytes, PositionIn(random, bytes));
+    }
+    refused += ErrorOf([&] { NetworkFromOnnx(bytes, "m.onnx"); }) != "no error";
+  }
+  EXPECT_GT(refused, 1000);
+  EXPECT_LT(PeakMemory() - before, int64_t{1} << 28);
+}
+
+}  // namespace
+}  // namespace normkit
