@@ -23,6 +23,7 @@
 #include "tools/json_text.h"
 #include "tools/model_facts.h"
 #include "tools/model_options.h"
+#include "tools/ranks.h"
 #include "tools/training_options.h"
 
 namespace normkit::tools {
