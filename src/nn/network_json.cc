@@ -86,6 +86,7 @@ std::map<std::string, Make> MakeTypes() {
       {"convolution1d", MakeWithOptions<Convolution1dOptions, Convolution1d>},
       {"fully_connected", MakeFullyConnected},
       {"lstm", MakeWithOptions<LstmOptions, Lstm>},
+      {"gru", MakeWithOptions<GruOptions, Gru>},
       {"max_pooling2d", MakeWithOptions<Pooling2dOptions, MaxPooling2d>},
       {"average_pooling2d", MakeWithOptions<Pooling2dOptions, AveragePooling2d>},
       {"max_pooling1d", MakeWithOptions<Pooling1dOptions, MaxPooling1d>},

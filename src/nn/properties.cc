@@ -225,6 +225,17 @@ const PropertyTable& TableFor(const LstmOptions&) {
   return table;
 }
 
+const PropertyTable& TableFor(const GruOptions&) {
+  using O = GruOptions;
+  static const PropertyTable table = [] {
+    std::vector<Property> rows = RecurrentRows<O>();
+    rows.push_back(Row<&O::reset_gate_mode>("reset_gate_mode", "what the reset gate multiplies",
+                                            {.structural = true}));
+    return Keep<O>(std::move(rows));
+  }();
+  return table;
+}
+
 const PropertyTable& TableFor(const Pooling2dOptions&) {
   using O = Pooling2dOptions;
   static const PropertyTable table = Keep<O>(
@@ -413,6 +424,7 @@ std::string DocumentProperties() {
   add("`embedding`", TableFor(EmbeddingOptions()));
   add("`position_embedding`", TableFor(PositionEmbeddingOptions()));
   add("`lstm`", TableFor(LstmOptions()));
+  add("`gru`", TableFor(GruOptions()));
   add("`max_pooling2d`, `average_pooling2d`", TableFor(Pooling2dOptions()));
   add("`max_pooling1d`, `average_pooling1d`", TableFor(Pooling1dOptions()));
   add("`reflection_padding2d`", TableFor(ReflectionPadding2dOptions()));

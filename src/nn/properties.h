@@ -45,6 +45,13 @@ struct EnumNames<GateActivation> {
 };
 
 template <>
+struct EnumNames<ResetGateMode> {
+  static constexpr std::string_view kWhat = "reset gate mode";
+  static constexpr std::string_view kNames[] = {"after-multiplication", "before-multiplication",
+                                                "recurrent-bias-after-multiplication"};
+};
+
+template <>
 struct EnumNames<StateActivation> {
   static constexpr std::string_view kWhat = "state activation";
   static constexpr std::string_view kNames[] = {"tanh", "softsign"};
@@ -71,6 +78,7 @@ const PropertyTable& TableFor(const ConvolutionOptions&);
 const PropertyTable& TableFor(const Convolution1dOptions&);
 const PropertyTable& TableFor(const FullyConnectedOptions&);
 const PropertyTable& TableFor(const LstmOptions&);
+const PropertyTable& TableFor(const GruOptions&);
 const PropertyTable& TableFor(const Pooling2dOptions&);
 const PropertyTable& TableFor(const Pooling1dOptions&);
 const PropertyTable& TableFor(const SelfAttentionOptions&);

@@ -5,6 +5,7 @@
 // clang-format off: the order matters.
 #include <hwy/foreach_target.h>
 
+#include "src/recurrent/gru_cells-inl.h"
 #include "src/recurrent/lstm_cells-inl.h"
 // clang-format on
 
@@ -13,17 +14,40 @@
 
 namespace normkit::recurrent {
 
+// Chooses a target first.
+#define NORMKIT_CELLS(function) \
+  simd::ChooseTarget();         \
+  HWY_DYNAMIC_DISPATCH(function)
+
 HWY_EXPORT(LstmForwardRows);
 HWY_EXPORT(LstmBackwardRows);
+HWY_EXPORT(GruForwardRows);
+HWY_EXPORT(GruBackwardRows);
 
-void LstmCells::Forward(int64_t rows) const {
-  simd::ChooseTarget();
-  HWY_DYNAMIC_DISPATCH(LstmForwardRows)(*this, rows);
-}
+void LstmCells::Forward(int64_t rows) const { NORMKIT_CELLS(LstmForwardRows)(*this, rows); }
 
 void LstmCellGradients::Backward(int64_t rows) const {
-  simd::ChooseTarget();
-  HWY_DYNAMIC_DISPATCH(LstmBackwardRows)(*this, rows);
+  NORMKIT_CELLS(LstmBackwardRows)(*this, rows);
+}
+
+void GruCells::Forward(int64_t rows) const {
+  NORMKIT_CELLS(GruForwardRows)(*this, rows, GruPart::kWhole);
+}
+void GruCells::Reset(int64_t rows) const {
+  NORMKIT_CELLS(GruForwardRows)(*this, rows, GruPart::kReset);
+}
+void GruCells::Finish(int64_t rows) const {
+  NORMKIT_CELLS(GruForwardRows)(*this, rows, GruPart::kFinish);
+}
+
+void GruCellGradients::Backward(int64_t rows) const {
+  NORMKIT_CELLS(GruBackwardRows)(*this, rows, GruPart::kWhole);
+}
+void GruCellGradients::Finish(int64_t rows) const {
+  NORMKIT_CELLS(GruBackwardRows)(*this, rows, GruPart::kFinish);
+}
+void GruCellGradients::Reset(int64_t rows) const {
+  NORMKIT_CELLS(GruBackwardRows)(*this, rows, GruPart::kReset);
 }
 
 }  // namespace normkit::recurrent

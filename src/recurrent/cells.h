@@ -48,4 +48,39 @@ struct LstmCellGradients {
   void Backward(int64_t rows) const;
 };
 
+// What resets before the candidate's product is computed in two parts.
+enum class GruPart { kWhole, kReset, kFinish };
+
+// Gates are [r z n], the last without what h_before adds to it.
+struct GruCells {
+  CellFunctions functions;
+  int64_t hidden;
+  bool keeps;  // r, z and n over what they are of
+  Rows gates;
+  Rows candidate;
+  ConstRows h_before;  // may be h
+  Rows h;
+  // r, z = gate(..), n = state(.. + r candidate), h = (1 - z) n + z h_before
+  void Forward(int64_t rows) const;
+  // r, z = gate(..), over what they are of; candidate = r h_before
+  void Reset(int64_t rows) const;
+  // n = state(..), over what it is of where it is kept; h
+  void Finish(int64_t rows) const;
+};
+
+// dh += given, to its part of z h_before. dgates [dr dz dn], drecurrent the same but for the
+// candidate's part, r dn.
+struct GruCellGradients {
+  CellFunctions functions;
+  int64_t hidden;
+  ConstRows gates, candidate, h_before, given;
+  Rows dh, dgates, drecurrent;
+  Rows dcandidate;
+  void Backward(int64_t rows) const;
+  // Of what resets before: all but dr; dcandidate is dn.
+  void Finish(int64_t rows) const;
+  // With `given` the gradient of r h_before: dr, and its part of dh; drecurrent [dr dz].
+  void Reset(int64_t rows) const;
+};
+
 }  // namespace normkit::recurrent

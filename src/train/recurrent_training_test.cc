@@ -15,6 +15,14 @@ struct NamedRecurrent {
 
 const NamedRecurrent kRecurrent[] = {
     {"lstm", [](OutputMode mode) { return Lstm({.num_hidden_units = 11, .output_mode = mode}); }},
+    {"gru", [](OutputMode mode) { return Gru({.num_hidden_units = 11, .output_mode = mode}); }},
+    {"gru_before",
+     [](OutputMode mode) {
+       return Gru({.num_hidden_units = 9,
+                   .output_mode = mode,
+                   .direction = SequenceDirection::kBidirectional,
+                   .reset_gate_mode = ResetGateMode::kBeforeMultiplication});
+     }},
     {"bidirectional_projected", [](OutputMode mode) {
        return Lstm({.num_hidden_units = 7,
                     .output_mode = mode,

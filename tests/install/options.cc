@@ -22,6 +22,7 @@ std::string NamesOfOptions() {
   const PositionEmbeddingOptions positions{.max_position = 100};
   const FullyConnectedOptions connected{.output_size = 10};
   const LstmOptions lstm{.num_hidden_units = 10};
+  const GruOptions gru{.num_hidden_units = 10};
   const Pooling2dOptions pooling{.pool_size = {2, 2}};
   const ReflectionPadding2dOptions border{.padding = Padding::All(2)};
   const Upsampling2dOptions larger{.scale = {2, 2}};
@@ -55,8 +56,8 @@ std::string NamesOfOptions() {
                                std::to_string(recompute.weight);
   return image.name + features.name + steps.name + sequences.description + lines.name +
          convolution.name + steps_convolution.name + steps_pooling.name + attention.name +
-         embedding.name + positions.name + connected.name + lstm.name + pooling.name + border.name +
-         larger.name + adaptive.name + conditional.name + leaky.name + dropout.name +
+         embedding.name + positions.name + connected.name + lstm.name + gru.name + pooling.name +
+         border.name + larger.name + adaptive.name + conditional.name + leaky.name + dropout.name +
          addition.name + concatenation.name + batch.name + layer.name + instance.name + group.name +
          norms.name + norm.name +
          std::to_string(choice.num_groups + purpose.num_classes + open.count + training.max_epochs +

@@ -141,6 +141,31 @@ struct LstmOptions {
          bias_learn_rate_factor = 1, input_weights_l2_factor = 1, recurrent_weights_l2_factor = 1,
          bias_l2_factor = 0;
 };
+// Whether the reset gate multiplies what h_before adds to the candidate, that with a bias of its
+// own, or h_before itself.
+enum class ResetGateMode {
+  kAfterMultiplication,
+  kBeforeMultiplication,
+  kRecurrentBiasAfterMultiplication
+};
+
+// Gates in the order reset gate, update gate, candidate; the state is h.
+struct GruOptions {
+  std::string name = {};
+  int64_t num_hidden_units = 0;
+  OutputMode output_mode = OutputMode::kSequence;
+  SequenceDirection direction = SequenceDirection::kForward;
+  ResetGateMode reset_gate_mode = ResetGateMode::kAfterMultiplication;
+  bool has_state_inputs = false, has_state_outputs = false;
+  StateActivation state_activation_function = StateActivation::kTanh;
+  GateActivation gate_activation_function = GateActivation::kSigmoid;
+  Initializer input_weights_initializer = Initializer::kGlorot;
+  Initializer recurrent_weights_initializer = Initializer::kOrthogonal;
+  Initializer bias_initializer = Initializer::kZeros;
+  double input_weights_learn_rate_factor = 1, recurrent_weights_learn_rate_factor = 1,
+         bias_learn_rate_factor = 1, input_weights_l2_factor = 1, recurrent_weights_l2_factor = 1,
+         bias_l2_factor = 0;
+};
 struct Pooling2dOptions {
   std::string name = {};
   std::array<int64_t, 2> pool_size{};
@@ -268,6 +293,10 @@ NORMKIT_API LayerPtr FullyConnected(const FullyConnectedOptions& options);
 // gives h, TC, or with output mode last BC; a sequence gets to the bit what it gets alone.
 // Projected, h is a product of that with weights [output_projection, hidden] (Sak et al. 2014).
 NORMKIT_API LayerPtr Lstm(const LstmOptions& options);
+// Gated recurrent units, over the same:
+//   r, z = gate(W x + R h_before + b), n = state(W x + b + r R h_before), h = (1 - z) n + z
+//   h_before
+NORMKIT_API LayerPtr Gru(const GruOptions& options);
 // A row of the table of elementwise operations (src/ops/elementwise.cc) by one of its names,
 // "leaky_relu", with its number, `scale`, if it has one. Those below are rows by name. Throws Error
 // that lists the names.

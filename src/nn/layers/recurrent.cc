@@ -86,9 +86,9 @@ LstmLayer::LstmLayer(const LstmOptions& options) : Layer(options.name), options_
 }
 
 std::vector<Value> LstmLayer::Build(Graph& graph, std::span<const Value> inputs) const {
-  const ops::RecurrentSettings settings = SettingsOf(options_);
+  ops::RecurrentSettings settings = SettingsOf(options_);
   const int64_t hidden = options_.num_hidden_units, directions = settings.directions();
-  const bool projects = options_.output_projection > 0;
+  const bool projects = settings.projects = options_.output_projection > 0;
   const int64_t outputs = projects ? options_.output_projection : hidden;
   const int64_t widths[] = {directions * outputs, directions * hidden};
   const Layout& x =
@@ -103,7 +103,7 @@ std::vector<Value> LstmLayer::Build(Graph& graph, std::span<const Value> inputs)
                             true,
                             options_.recurrent_weights_learn_rate_factor,
                             options_.recurrent_weights_l2_factor}));
-  return graph.AddNode(ops::Lstm(settings, projects), std::move(reads));
+  return graph.AddNode(ops::Recurrent(settings), std::move(reads));
 }
 
 std::string LstmLayer::Description() const {
@@ -113,6 +113,41 @@ std::string LstmLayer::Description() const {
   return text;
 }
 
+GruLayer::GruLayer(const GruOptions& options) : Layer(options.name), options_(options) {
+  CheckProperties(*this, options);
+}
+
+std::vector<Value> GruLayer::Build(Graph& graph, std::span<const Value> inputs) const {
+  ops::RecurrentSettings settings = SettingsOf(options_);
+  settings.cell = recurrent::CellKind::kGru;
+  settings.resets_before = options_.reset_gate_mode == ResetGateMode::kBeforeMultiplication;
+  settings.recurrent_bias =
+      options_.reset_gate_mode == ResetGateMode::kRecurrentBiasAfterMultiplication;
+  const int64_t hidden = options_.num_hidden_units, directions = settings.directions();
+  const int64_t widths[] = {directions * hidden};
+  const Layout& x =
+      CheckRecurrentInputs(*this, graph, inputs, std::span(widths, settings.states ? 1 : 0));
+  const int64_t in = x.channels();
+  std::vector<Value> reads(inputs.begin(), inputs.end());
+  AddRecurrentParameters(options_, graph, in, hidden, 3 * hidden, directions, reads);
+  if (settings.recurrent_bias)
+    reads.push_back(graph.AddParameter({"recurrent_bias",
+                                        {directions * 3 * hidden},
+                                        MakeInitializer(options_.bias_initializer, in, 3 * hidden),
+                                        true,
+                                        options_.bias_learn_rate_factor,
+                                        options_.bias_l2_factor}));
+  return graph.AddNode(ops::Recurrent(settings), std::move(reads));
+}
+
+std::string GruLayer::Description() const {
+  std::string text = DescribeRecurrent(options_);
+  if (options_.reset_gate_mode != ResetGateMode::kAfterMultiplication)
+    text += fmt::format(", reset {}", NameOf(options_.reset_gate_mode));
+  return text;
+}
+
+LayerPtr Gru(const GruOptions& options) { return std::make_shared<GruLayer>(options); }
 LayerPtr Lstm(const LstmOptions& options) { return std::make_shared<LstmLayer>(options); }
 
 }  // namespace normkit

@@ -21,4 +21,18 @@ class LstmLayer : public Layer {
   LstmOptions options_;
 };
 
+// The same three of 3 hidden; with a second bias recurrent_bias [D 3 hidden].
+class GruLayer : public Layer {
+ public:
+  explicit GruLayer(const GruOptions& options);
+  const GruOptions& options() const { return options_; }
+  std::string_view type() const override { return "GRU"; }
+  std::string_view short_name() const override { return "gru"; }
+  std::vector<Value> Build(Graph& graph, std::span<const Value> inputs) const override;
+  std::string Description() const override;
+
+ private:
+  GruOptions options_;
+};
+
 }  // namespace normkit

@@ -34,6 +34,31 @@ inline std::vector<LayerCase> RecurrentCases() {
   add("BidirectionalOfStates",
       {.num_hidden_units = 3, .direction = both, .has_state_inputs = true, .output_projection = 2},
       {Layout({{kB, 3}, {kC, 4}}), Layout({{kB, 3}, {kC, 6}})});
+  const auto add_gru = [&](std::string name, const GruOptions& options,
+                           std::vector<Layout> states = {}) {
+    std::vector<Layout> inputs{rows};
+    inputs.insert(inputs.end(), states.begin(), states.end());
+    cases.push_back({"Gru" + name, [=] { return Gru(options); }, inputs, false, {0, 4, 5, 8}});
+  };
+  const auto before = ResetGateMode::kBeforeMultiplication,
+             bias = ResetGateMode::kRecurrentBiasAfterMultiplication;
+  add_gru("", {.num_hidden_units = 3});
+  add_gru("Last", {.num_hidden_units = 17, .output_mode = last});
+  add_gru("Before", {.num_hidden_units = 3, .reset_gate_mode = before});
+  add_gru("Bias", {.num_hidden_units = 3, .reset_gate_mode = bias});
+  add_gru(
+      "BidirectionalBeforeLast",
+      {.num_hidden_units = 3, .output_mode = last, .direction = both, .reset_gate_mode = before});
+  add_gru("BidirectionalBiasOfStates",
+          {.num_hidden_units = 3,
+           .direction = both,
+           .reset_gate_mode = bias,
+           .has_state_inputs = true,
+           .has_state_outputs = true},
+          {Layout({{kB, 3}, {kC, 6}})});
+  add_gru("BeforeOfStates",
+          {.num_hidden_units = 2, .reset_gate_mode = before, .has_state_inputs = true},
+          {Layout({{kB, 3}, {kC, 2}})});
   return cases;
 }
 

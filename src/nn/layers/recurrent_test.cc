@@ -136,6 +136,63 @@ TEST(Recurrent, LstmIsItsFormula) {
   }
 }
 
+// The second bias, w[3], is zeros where a GRU has none.
+std::vector<double> NaiveGru(const std::vector<Numbers>& w, int64_t hidden, bool before,
+                             const Numbers& x, const std::vector<int64_t>& rows) {
+  const auto n = static_cast<size_t>(hidden);
+  std::vector<double> h(n), all;
+  for (const int64_t row : rows) {
+    const auto product = [&](size_t g, const Numbers& weights, size_t size, const auto& at) {
+      double sum = 0;
+      for (size_t k = 0; k < size; ++k)
+        sum += static_cast<double>(weights[g * size + k]) * static_cast<double>(at(k));
+      return sum;
+    };
+    const auto of_x = [&](size_t g) {
+      return w[2][g] + product(g, w[0], kChannels, [&](size_t k) {
+               return x[static_cast<size_t>(row) * kChannels + k];
+             });
+    };
+    const auto of_h = [&](size_t g, const auto& at) { return w[3][g] + product(g, w[1], n, at); };
+    const auto plain = [&](size_t k) { return h[k]; };
+    std::vector<double> r(n), z(n), next(n);
+    for (size_t k = 0; k < n; ++k) r[k] = Sigmoid(of_x(k) + of_h(k, plain));
+    for (size_t k = 0; k < n; ++k) z[k] = Sigmoid(of_x(n + k) + of_h(n + k, plain));
+    for (size_t k = 0; k < n; ++k) {
+      const double of_state = before ? of_h(2 * n + k, [&](size_t i) { return r[i] * h[i]; })
+                                     : r[k] * of_h(2 * n + k, plain);
+      next[k] = (1 - z[k]) * std::tanh(of_x(2 * n + k) + of_state) + z[k] * h[k];
+    }
+    h = next;
+    all.insert(all.end(), h.begin(), h.end());
+  }
+  return all;
+}
+
+TEST(Recurrent, GruIsItsFormula) {
+  const int64_t hidden = 19, rows = kUneven.back();
+  const Numbers x = NormalNumbersOf(rows * kChannels, 9);
+  for (const auto mode : {ResetGateMode::kAfterMultiplication, ResetGateMode::kBeforeMultiplication,
+                          ResetGateMode::kRecurrentBiasAfterMultiplication}) {
+    const auto make = [=] { return Gru({.num_hidden_units = hidden, .reset_gate_mode = mode}); };
+    const auto y = RunRecurrent(make, kUneven, x, {}, {}, false).outputs[0];
+    std::vector<Numbers> w{NormalNumbersOf(3 * hidden * kChannels, 1),
+                           NormalNumbersOf(3 * hidden * hidden, 2), NormalNumbersOf(3 * hidden, 3),
+                           NormalNumbersOf(3 * hidden, 4)};
+    if (mode != ResetGateMode::kRecurrentBiasAfterMultiplication)
+      w[3].assign(static_cast<size_t>(3 * hidden), 0);
+    for (size_t b = 0; b + 1 < kUneven.size(); ++b) {
+      std::vector<int64_t> of(static_cast<size_t>(kUneven[b + 1] - kUneven[b]));
+      std::iota(of.begin(), of.end(), kUneven[b]);
+      const std::vector<double> expected =
+          NaiveGru(w, hidden, mode == ResetGateMode::kBeforeMultiplication, x, of);
+      for (size_t i = 0; i < expected.size(); ++i)
+        ASSERT_NEAR(y[static_cast<size_t>(kUneven[b] * hidden) + i], expected[i], 4e-6)
+            << b << " " << i;
+    }
+  }
+}
+
 // ---- Alone, in parts, on threads ----------------------------------------------------------------
 
 struct NamedLayerMaker {
@@ -148,6 +205,20 @@ const NamedLayerMaker kMakers[] = {
     {"last", [] { return Lstm({.num_hidden_units = 50, .output_mode = OutputMode::kLast}); }},
     {"both",
      [] { return Lstm({.num_hidden_units = 33, .direction = SequenceDirection::kBidirectional}); }},
+    {"gru", [] { return Gru({.num_hidden_units = 19}); }},
+    {"gru_before",
+     [] {
+       return Gru({.num_hidden_units = 50,
+                   .output_mode = OutputMode::kLast,
+                   .direction = SequenceDirection::kBidirectional,
+                   .reset_gate_mode = ResetGateMode::kBeforeMultiplication});
+     }},
+    {"gru_bias",
+     [] {
+       return Gru({.num_hidden_units = 7,
+                   .direction = SequenceDirection::kReverse,
+                   .reset_gate_mode = ResetGateMode::kRecurrentBiasAfterMultiplication});
+     }},
     {"projected", [] {
        return Lstm({.num_hidden_units = 19,
                     .output_mode = OutputMode::kLast,
@@ -228,6 +299,31 @@ TEST(Recurrent, LstmStepByStepIsTheWhole) {
       states = {step.outputs[1], step.outputs[2]};
     }
     EXPECT_TRUE(states[0] == whole.outputs[1] && states[1] == whole.outputs[2]);
+  }
+}
+
+TEST(Recurrent, GruStepByStepIsTheWhole) {
+  const int64_t hidden = 19, steps = 30;
+  for (const auto mode :
+       {ResetGateMode::kAfterMultiplication, ResetGateMode::kBeforeMultiplication}) {
+    const auto make = [=](bool states) {
+      return [=] {
+        return Gru({.num_hidden_units = hidden,
+                    .reset_gate_mode = mode,
+                    .has_state_inputs = states,
+                    .has_state_outputs = true});
+      };
+    };
+    const Numbers x = NormalNumbersOf(steps * kChannels, 9);
+    const RecurrentPass whole = RunRecurrent(make(false), {0, steps}, x, {}, {}, false);
+    Numbers state(static_cast<size_t>(hidden));
+    for (int64_t t = 0; t < steps; ++t) {
+      const RecurrentPass step =
+          RunRecurrent(make(true), {0, 1}, Part(x, t, t + 1, steps), {}, {state}, false);
+      EXPECT_TRUE(step.outputs[0] == Part(whole.outputs[0], t, t + 1, steps)) << t;
+      state = step.outputs[1];
+    }
+    EXPECT_TRUE(state == whole.outputs[1]);
   }
 }
 
