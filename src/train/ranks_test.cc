@@ -8,6 +8,7 @@
 
 #include "normkit/nn/networks.h"
 #include "src/core/testing.h"
+#include "src/train/objective.h"
 #include "src/train/test_data.h"
 
 namespace normkit {
@@ -166,6 +167,49 @@ TEST(RanksOfOneRun, StatisticsOfTheirOwnWhereAllAreTheSame) {
   // Three steps whose gradients differ in the order of f32 sums.
   for (size_t i = 0; i < values[0].size(); ++i)
     EXPECT_NEAR(values[0][i], values[1][i], 1e-5 * largest) << i;
+}
+
+// Passes on, and adds up what this rank gives.
+class CountingReducer : public Reducer {
+ public:
+  explicit CountingReducer(Reducer& reducer) : reducer_(reducer) {}
+  int ranks() const override { return reducer_.ranks(); }
+  int rank() const override { return reducer_.rank(); }
+  void Merge(std::span<Moments> moments) override {
+    bytes += moments.size_bytes();
+    reducer_.Merge(moments);
+  }
+  void Sum(std::span<double> values) override {
+    bytes += values.size_bytes();
+    reducer_.Sum(values);
+  }
+  void Gather(std::span<const std::byte> own, std::span<std::byte> all) override {
+    bytes += own.size();
+    reducer_.Gather(own, all);
+  }
+  size_t bytes = 0;
+
+ private:
+  Reducer& reducer_;
+};
+
+// docs/distributed.md: what a rank gives in a step, of two ranks, each of which has one node.
+TEST(RanksOfOneRun, SendWhatIsDocumented) {
+  constexpr size_t kFilters = 8, kFeatures = 4 * 4 * kFilters, kClasses = 3;
+  constexpr size_t kWeights = 4 * (9 * kFilters + kFilters + kFeatures * kClasses + kClasses),
+                   kNorm = kFilters * (24 + 32), kScore = sizeof(Score), kStop = 8;
+  size_t bytes[2] = {};
+  for (const int64_t epochs : {1, 2})
+    RunRanks(2, [&](Reducer& reducer) {
+      CountingReducer counting(reducer);
+      const TrainingOptions options{.max_epochs = epochs,
+                                    .mini_batch_size = 32,
+                                    .batch_normalization_statistics = Statistics::kMoving,
+                                    .reducer = &counting};
+      TrainNetwork(StripeData(64), StripeGraph(), options);
+      if (reducer.rank() == 0) bytes[epochs - 1] = counting.bytes;
+    });
+  EXPECT_EQ(bytes[1] - bytes[0], 2 * (kWeights + kNorm + kScore + kStop));
 }
 
 TEST(RanksOfOneRun, RankZeroAloneTells) {
