@@ -30,7 +30,7 @@ def trained(normkit, tmp_path_factory):
 def test_files(trained):
     folder, _ = trained
     assert sorted(path.name for path in folder.iterdir()) == [
-        "history.csv", "model.onnx", "report.html"]
+        "config.json", "history.csv", "model.onnx", "report.html"]
 
 
 def test_table(trained):

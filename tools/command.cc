@@ -97,6 +97,8 @@ Option AddValue(const Command& command, const std::string& names, const std::str
 
 bool Option::given() const { return option_->count() > 0; }
 
+bool Option::is_flag() const { return option_->get_expected_min() == 0; }
+
 Option AddList(const Command& command, const std::string& names, const std::string& kind,
                const std::string& expected, const std::string& description,
                std::function<void(const Words&)> take) {

@@ -32,6 +32,7 @@ class Option {
   Option Excludes(Option other) const;
   // Whether the command line, once parsed, has it.
   bool given() const;
+  bool is_flag() const;
 
  private:
   CLI::Option* option_;

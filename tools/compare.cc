@@ -25,6 +25,7 @@
 #include "src/train/option_table.h"
 #include "tools/commands.h"
 #include "tools/compare_report.h"
+#include "tools/config_words.h"
 #include "tools/interrupt.h"
 #include "tools/ranks.h"
 #include "tools/training_options.h"
@@ -269,12 +270,13 @@ void AddCompare(const Command& app) {
   AddOptions(command, *args);
   AddNetworkOption(command, args->network);
   AddTrainingOptions(command, args->options,
-                     {"mini_batch_size", "validation_frequency", "validation_patience",
-                      "objective_metric", "output_network", "verbose", "verbose_frequency",
-                      "checkpoint_frequency", "checkpoint_frequency_unit"});
+                     {"mini_batch_size", "micro_batch_size", "validation_frequency",
+                      "validation_patience", "objective_metric", "output_network", "verbose",
+                      "verbose_frequency", "checkpoint_frequency", "checkpoint_frequency_unit"});
   AddText(command, "--output", args->output, "DIR",
           "Folder for compare.html, compare.csv and final.csv");
   AddOverwriteFlag(command, args->overwrite);
+  AddConfigOptions(command);
   AddThreadsOption(command, args->threads);
   AddFlag(command, "--json", args->json, "Print all numbers as JSON instead of tables");
   command.Run([args, command] {

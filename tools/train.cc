@@ -27,6 +27,7 @@
 #include "src/train/option_table.h"
 #include "src/train/progress_table.h"
 #include "tools/commands.h"
+#include "tools/config_words.h"
 #include "tools/interrupt.h"
 #include "tools/json_text.h"
 #include "tools/layer_table.h"
@@ -99,13 +100,14 @@ void AddOptions(const Command& command, TrainArgs& args) {
       .More(fmt::format("; without it and a schedule {} throughout where all norms are rms",
                         kRmsLearnRate));
   AddText(command, "--output", args.output, "DIR",
-          "Folder for model.onnx, history.csv, report.html")
+          "Folder for model.onnx, history.csv, report.html, config.json")
       .Required();
   AddOverwriteFlag(command, args.overwrite);
   AddText(command, "--resume", args.resume, "FILE",
           "Go on from this checkpoint.npz with the options it was made with, instead of --data, "
           "--output and all others");
   command.Replaces("--resume", {"--data", "--output"});
+  AddConfigOptions(command);
   AddThreadsOption(command, args.threads);
   AddFlag(command, "--json", args.json, "Print the result as JSON instead of the progress table");
 }
@@ -193,27 +195,57 @@ void TakeOptions(TrainArgs& args) {
   }
 }
 
+using Settings = std::vector<std::pair<std::string, std::string>>;
+
+// All that such a training is begun with, by the names of options, but for what is not said.
+Settings SettingsOf(const TrainArgs& args) {
+  Settings settings{{"data", args.data.data},
+                    {"validation-data", args.data.validation_data},
+                    {"validation-fraction", fmt::format("{}", args.data.validation_fraction)},
+                    {"network", args.from.from.empty() ? args.network.network : ""},
+                    {"norm", args.from.from.empty() ? args.network.norm : ""}};
+  std::erase_if(settings, [](const auto& setting) { return setting.second.empty(); });
+  for (const auto& [name, value] : Describe(args.data.reading))
+    settings.emplace_back(name, value);  // of a flag: ""
+  for (const auto& setting : args.from.Settings()) settings.push_back(setting);
+  const TrainingOptions resolved = Resolve(args.options);
+  for (const TrainingOption& option : TrainingOptionTable())
+    settings.emplace_back(KebabName(option), ToText(option, &resolved));
+  return settings;
+}
+
+// A shell takes * and blanks for its own.
+std::string ForShell(const std::string& value) {
+  return value.find_first_of("*?[ ") == value.npos ? value : "'" + value + "'";
+}
+
 // The command line that begins such a training.
 std::string CommandLine(const TrainArgs& args) {
   TrainArgs plain;
   plain.options.checkpoint_path = args.options.checkpoint_path;
-  std::string line = fmt::format("normkit train --data {}", args.data.data);
-  const auto add = [&](std::string_view name, const auto& value, const auto& otherwise) {
-    if (value != otherwise) line += fmt::format(" --{} {}", name, value);
-  };
-  add("validation-data", args.data.validation_data, "");
-  add("validation-fraction", args.data.validation_fraction, plain.data.validation_fraction);
-  for (const auto& [name, value] : Describe(args.data.reading))
-    line += fmt::format(" --{}{}{}", name, value.empty() ? "" : " ", value);
-  add("network", args.network.network, plain.network.network);
-  add("norm", args.network.norm, plain.network.norm);
-  line += args.from.Words();
-  const TrainingOptions given = Resolve(args.options), defaults = Resolve(plain.options);
-  for (const TrainingOption& option : TrainingOptionTable()) {
-    const bool always = KebabName(option) == "seed";  // what makes a run this run
-    add(KebabName(option), ToText(option, &given), always ? "" : ToText(option, &defaults));
+  const Settings defaults = SettingsOf(plain);
+  std::string line = "normkit train";
+  for (const auto& setting : SettingsOf(args)) {
+    const auto& [name, value] = setting;
+    // The seed is what makes a run this run.
+    if (name == "seed" || std::ranges::find(defaults, setting) == defaults.end())
+      line += fmt::format(" --{}{}{}", name, value.empty() ? "" : " ", ForShell(value));
   }
   return line + " --output " + args.output;
+}
+
+// The same as --config takes it.
+std::string ConfigText(const TrainArgs& args) {
+  nlohmann::ordered_json object;
+  for (const auto& [name, value] : SettingsOf(args)) {
+    const auto whole = ParseNumber<int64_t>(value);
+    const auto number = ParseNumber<double>(value);
+    object[name] = value.empty() ? nlohmann::ordered_json(true)
+                   : whole       ? nlohmann::ordered_json(*whole)
+                   : number      ? nlohmann::ordered_json(*number)
+                                 : nlohmann::ordered_json(value);
+  }
+  return JsonText(object, 2) + "\n";
 }
 
 // Prints the table to stdout, from the first row on, and a live line to stderr while training.
@@ -414,7 +446,8 @@ void TrainAndSave(TrainArgs& args, const TrainingData& data, const Subject& subj
       subject.beginning
           ? fmt::format("{}, trained on", OneLine(args.from.from))
           : fmt::format("{} with {} normalization", args.network.network, args.network.norm);
-  Save(*files, result, args.options, {title, CommandLine(args), data.first, data.second});
+  Save(*files, result, args.options,
+       {title, CommandLine(args), ConfigText(args), data.first, data.second});
   PrintSummary(args, result, data.second);
   CheckDone(result, *files);
   files->RemoveCheckpoint();

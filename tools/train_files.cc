@@ -19,7 +19,7 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr const char *kModel = "model.onnx", *kHistory = "history.csv", *kReport = "report.html",
-                     *kCheckpoint = "checkpoint", *kEnding = ".npz";
+                     *kConfig = "config.json", *kCheckpoint = "checkpoint", *kEnding = ".npz";
 constexpr uint64_t kFacts = 1 << 14, kPage = 1 << 18;  // bytes of text beside the numbers
 constexpr uint64_t kCell = 64;                         // of the confusion matrix
 constexpr uint64_t kRow = 128;                         // of history.csv
@@ -70,7 +70,7 @@ TrainFiles::TrainFiles(const std::string& output, const std::string& resume, boo
 void TrainFiles::CheckOthers(bool continues, bool overwrite) const {
   std::vector<std::string> others = CheckpointsIn(folder());
   std::erase(others, checkpoint_);
-  const std::vector<std::string> present = folder_.Present({kModel, kHistory, kReport});
+  const std::vector<std::string> present = folder_.Present({kModel, kHistory, kReport, kConfig});
   const bool own = continues && IsUnfinished(model());
   if (!present.empty() && !overwrite && !own) {
     const std::string resume =
@@ -113,6 +113,7 @@ void TrainFiles::Save(const TrainingResult& result, const TrainingOptions& optio
     SaveOnnx(result.network, model());
   WriteFile(folder_ / kHistory, HistoryCsv(result.history));
   WriteFile(folder_ / kReport, TrainReport(result, options, facts));
+  WriteFile(folder_ / kConfig, facts.config);
 }
 
 void TrainFiles::RemoveCheckpoint() const { std::remove(checkpoint().c_str()); }

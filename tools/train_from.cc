@@ -96,17 +96,20 @@ void FromArgs::TakeNotes(const std::map<std::string, std::string>& notes) {
     changes.*list.names = Split(text(fmt::format("from-{}", list.option)));
 }
 
-std::string FromArgs::Words() const {
-  std::string words = from.empty() ? "" : " --from " + from;
+std::vector<std::pair<std::string, std::string>> FromArgs::Settings() const {
+  std::vector<std::pair<std::string, std::string>> settings;
+  if (!from.empty()) settings.emplace_back("from", from);
   for (const List& list : kLists)
     if (const Names& names = changes.*list.names; !names.empty())
-      words += fmt::format(" --{} '{}'", list.option, Joined(names));
-  if (new_end) words += " --new-end";
-  if (form.white > 0) words += fmt::format(" --range {}", form.white);
-  if (form.order != "auto") words += " --channel-order " + form.order;
-  if (!form.mean.empty()) words += fmt::format(" --input-mean {}", fmt::join(form.mean, ","));
-  if (!form.std.empty()) words += fmt::format(" --input-std {}", fmt::join(form.std, ","));
-  return words;
+      settings.emplace_back(list.option, Joined(names));
+  if (new_end) settings.emplace_back("new-end", "");
+  if (form.white > 0) settings.emplace_back("range", fmt::format("{}", form.white));
+  if (form.order != "auto") settings.emplace_back("channel-order", form.order);
+  if (!form.mean.empty())
+    settings.emplace_back("input-mean", fmt::format("{}", fmt::join(form.mean, ",")));
+  if (!form.std.empty())
+    settings.emplace_back("input-std", fmt::format("{}", fmt::join(form.std, ",")));
+  return settings;
 }
 
 Beginning::Beginning(const FromArgs& args, ReadingArgs& reading) {

@@ -22,7 +22,8 @@ struct FromArgs {
   // As an own text, for checkpoints; the inverse.
   std::map<std::string, std::string> Notes() const;
   void TakeNotes(const std::map<std::string, std::string>& notes);
-  std::string Words() const;  // of the command line, each behind a blank
+  // By the names of options; of a flag "".
+  std::vector<std::pair<std::string, std::string>> Settings() const;
 };
 void AddFromOptions(const Command& command, FromArgs& args);
 // Throws Error where one of them is given that means nothing without --from.

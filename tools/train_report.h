@@ -13,6 +13,7 @@ std::string HistoryCsv(const std::vector<ProgressRow>& history);
 // What the report says besides the result.
 struct ReportFacts {
   std::string title, command;
+  std::string config;        // the options, as --config takes them
   DataPtr data, validation;  // validation: null for none
 };
 

@@ -5,11 +5,13 @@
 #include <CLI/CLI.hpp>
 #include <algorithm>
 #include <cstdio>
+#include <map>
 #include <memory>
 
 #include "src/core/suggest.h"
 #include "src/core/text.h"
 #include "tools/commands.h"
+#include "tools/config_words.h"
 #include "tools/options.h"
 #include "tools/version.h"
 
@@ -191,7 +193,8 @@ std::string ShortHelp(const CLI::App& app) {
 }
 
 // Prints help (0), or what is wrong with the command line (2).
-int ExplainUsage(const CLI::App& app, const CLI::ParseError& error) {
+int ExplainUsage(const CLI::App& app, const CLI::ParseError& error,
+                 const std::map<std::string, std::string>& sources) {
   constexpr int kUsage = 2;
   if (error.get_exit_code() == 0) return app.exit(error);
   const auto chosen = app.get_subcommands();
@@ -201,7 +204,10 @@ int ExplainUsage(const CLI::App& app, const CLI::ParseError& error) {
   const std::vector<std::string> unknown = command.remaining();
   const std::string what =
       unknown.empty() ? Explain(command, error) : Unknown(app, command, unknown.front());
-  fmt::print(stderr, "{}\n", OneLine(fmt::format("{}: {} (see {} --help)", name, what, name)));
+  const auto source = sources.find(what.substr(0, what.find(':')));
+  const std::string from = source == sources.end() ? "" : fmt::format(" (in {})", source->second);
+  fmt::print(stderr, "{}\n",
+             OneLine(fmt::format("{}: {}{} (see {} --help)", name, what, from, name)));
   return kUsage;
 }
 
@@ -270,15 +276,33 @@ std::vector<std::string> Program::Words(int argc, char** argv) const {
   return result;
 }
 
+namespace {
+// The words of a command with those of the file that it names.
+std::vector<std::string> WithConfig(CLI::App& app, const std::vector<std::string>& words,
+                                    std::map<std::string, std::string>& sources) {
+  for (CLI::App* command : app.get_subcommands(nullptr)) {
+    if (words.empty() || command->get_name() != words[0]) continue;
+    const std::vector<std::string> own(words.begin() + 1, words.end());
+    std::vector<std::string> all = WordsOfConfig(Command(*command), own, sources);
+    all.insert(all.begin(), words[0]);
+    all.insert(all.end(), own.begin(), own.end());
+    for (const std::string& word : own) sources.erase(word.substr(0, word.find('=')));
+    return all;
+  }
+  return words;
+}
+}  // namespace
+
 int Program::Run(const std::vector<std::string>& words) const {
-  const CLI::App& app = command_.app();
+  CLI::App& app = command_.app();
+  std::map<std::string, std::string> sources;
   try {
-    command_.Parse(words);
+    command_.Parse(WithConfig(app, words, sources));
     if (app.get_subcommands().empty()) std::fputs(ShortHelp(app).c_str(), stdout);
   } catch (const CLI::CallForVersion&) {
     std::fputs(VersionText().c_str(), stdout);
   } catch (const CLI::ParseError& error) {
-    return ExplainUsage(app, error);
+    return ExplainUsage(app, error, sources);
   }
   return 0;
 }

@@ -140,6 +140,7 @@ void NormalizationKernel::ForwardInHalves(const ForwardContext& context) {
   auto* moments = reinterpret_cast<Moments*>(context.scratch);
   normalization_.Gather(part(), args, {moments, static_cast<size_t>(num_moments())});
   const Moments* all = moments;
+  if (normalization_.joins() && context.run.reducer) context.run.reducer->Feeds();
   if (normalization_.joins())
     all = JoinLeaves(OfLeaves(moments, n), part(), context.run.reducer, n,
                      [](Moments* into, const Moments* from, int64_t count) {
@@ -198,6 +199,7 @@ void NormalizationKernel::Backward(const BackwardContext& context) {
   const int64_t n = normalization_.num_sums();
   auto* sums = reinterpret_cast<double*>(context.scratch);
   normalization_.GatherGradient(part(), args, {sums, static_cast<size_t>(leaves() * n)});
+  if (normalization_.joins() && args.dx && context.run.reducer) context.run.reducer->Feeds();
   const double* all = SumLeaves(OfLeaves(sums, n), part(), context.run.reducer, n);
   normalization_.ApplyGradient(part(), args, {all, static_cast<size_t>(n)});
 }

@@ -9,6 +9,7 @@
 #include "normkit/graph/executor.h"
 #include "src/graph/memory.h"
 #include "src/train/batches.h"
+#include "src/train/micro_batches.h"
 #include "src/train/option_table.h"
 
 namespace normkit {
@@ -66,7 +67,11 @@ MemoryNeeds TrainingNeeds(const Graph& graph, const TrainingOptions& options,
     needs.Add("a checkpoint while it is written", 3 * (1 + states) * parameters);
 
   const auto sizes = SizesOf(training.count, o.mini_batch_size, Single::kDrop);
-  double activations = ArenaBytes(graph, training, sizes, true);
+  const int parts = MicroBatches(o);
+  auto at_once = sizes;
+  for (int64_t& size : at_once) size = (size + parts - 1) / parts;
+  double activations = ArenaBytes(graph, training, at_once, true);
+  if (parts > 1) needs.Add("gradients of the parts of a mini-batch", parts * parameters);
   // The pass for the statistics follows when they are gone. It takes less, unless it keeps what
   // training would have saved.
   if (o.batch_normalization_statistics == Statistics::kPopulation)
@@ -74,7 +79,7 @@ MemoryNeeds TrainingNeeds(const Graph& graph, const TrainingOptions& options,
         std::max(activations, ArenaBytes(graph, training,
                                          SizesOf(training.count, o.mini_batch_size, Single::kJoin),
                                          false, true));
-  needs.Add(OfMiniBatch("activations and gradients", sizes), activations);
+  needs.Add(OfMiniBatch("activations and gradients", at_once), activations);
   const auto validation = SizesOf(validating.count, o.mini_batch_size, Single::kJoin);
   needs.Add(OfMiniBatch("activations of validation", validation),
             ArenaBytes(graph, validating, validation, false));

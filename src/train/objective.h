@@ -52,6 +52,7 @@ class Objective {
   Objective(const Graph& graph, const DataSource& data, const ObjectiveOptions& options);
 
   bool classification() const { return classification_; }  // an answer is one label
+  bool of_pixels() const { return pixels_ > 1; }           // it is one for each pixel
   Value from() const { return from_; }      // the value whose gradient Evaluate gives
   int64_t width() const { return width_; }  // of that value, for one answer
 

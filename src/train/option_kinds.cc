@@ -93,8 +93,73 @@ class WeightsKind : public TextKind<ClassWeights> {
   }
 };
 
+// The parts of an augmentation: how strong they are where only their name is given, and at most.
+struct AugmentPart {
+  std::string_view name;
+  double Augmentation::*strength;
+  double usual, most;
+};
+constexpr AugmentPart kAugmentParts[] = {
+    {"flip", &Augmentation::flip, 0.5, 1},      {"crop", &Augmentation::crop, 0.2, 0.9},
+    {"shift", &Augmentation::shift, 0.1, 1},    {"scale", &Augmentation::scale, 0.1, 0.9},
+    {"rotate", &Augmentation::rotate, 15, 180}, {"erase", &Augmentation::erase, 0.3, 1}};
+
+class AugmentKind : public TextKind<Augmentation> {
+ public:
+  std::string Expected(const NumberRange<double>&) const override {
+    std::string parts;
+    for (const AugmentPart& part : kAugmentParts)
+      parts += fmt::format("{}{}", parts.empty() ? "" : ", ", part.name);
+    return fmt::format("some of {} (each with its strength, if another: rotate:30), or none",
+                       parts);
+  }
+  std::optional<Misfit> Check(const void* value, const NumberRange<double>&) const override {
+    for (const AugmentPart& part : kAugmentParts) {
+      const NumberRange<double> range{0, part.most};
+      const double strength = static_cast<const Augmentation*>(value)->*part.strength;
+      if (!range.Contains(strength))
+        return Misfit{fmt::format(".{}", part.name), fmt::format("{}", strength), range.ToString()};
+    }
+    return std::nullopt;
+  }
+
+ private:
+  std::string Write(const Augmentation& augment) const override {
+    std::string text;
+    for (const AugmentPart& part : kAugmentParts) {
+      const double strength = augment.*part.strength;
+      if (strength == 0) continue;
+      text += fmt::format("{}{}", text.empty() ? "" : ",", part.name);
+      if (strength != part.usual) text += fmt::format(":{}", strength);
+    }
+    return text.empty() ? "none" : text;
+  }
+  std::optional<Augmentation> Read(std::string_view text) const override {
+    Augmentation augment;
+    if (text == "none") return augment;
+    for (const std::string_view word : CutAtCommas(text)) {
+      const size_t colon = std::min(word.find(':'), word.size());
+      const auto* part =
+          std::ranges::find(kAugmentParts, word.substr(0, colon), &AugmentPart::name);
+      if (part == std::end(kAugmentParts)) return std::nullopt;
+      double& strength = augment.*part->strength;
+      strength = part->usual;
+      if (colon == word.size()) continue;
+      const auto given = ParseNumber<double>(word.substr(colon + 1));
+      if (!given || !(*given > 0) || *given > part->most) return std::nullopt;
+      strength = *given;
+    }
+    return augment;
+  }
+};
+
 }  // namespace
 
+template <>
+const PropertyKind& KindOf<Augmentation>() {
+  static const AugmentKind kind;
+  return kind;
+}
 template <>
 const PropertyKind& KindOf<std::vector<ScheduleStretch>>() {
   static const ChainKind kind;

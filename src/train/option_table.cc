@@ -33,6 +33,7 @@ bool HasSquares(const O& o) { return o.solver != Solver::kSgdm; }
 bool Clips(const O& o) { return o.gradient_threshold > 0; }
 bool Validates(const O& o) { return o.validation_data != nullptr; }
 bool IsApart(const O& o) { return o.batch_norm_sync == BatchNormSync::kOff; }
+bool Augments(const O& o) { return o.augment.any(); }
 bool IsHuber(const O& o) { return o.loss == Loss::kHuber; }
 bool IsWeighted(const O& o) { return o.class_weights != ClassWeights{}; }
 bool IsSmoothed(const O& o) { return o.label_smoothing > 0; }
@@ -45,6 +46,11 @@ const std::vector<TrainingOption>& OptionRows() {
        Always},
       {Row<&O::mini_batch_size>("mini_batch_size", "Observations an iteration", {.range = kCount}),
        Always},
+      {Row<&O::micro_batch_size>("micro_batch_size",
+                                 "Observations at a time, whose gradients are added up: the same "
+                                 "bytes with less memory; none: all of the mini-batch",
+                                 {.range = kCount, .zero = "none", .meaning = "all at once"}),
+       nullptr},
       {Row<&O::initial_learn_rate>(
            "initial_learn_rate", "Learning rate at the start; auto: 0.01 for sgdm, else 0.001",
            {.range = kAboveZero, .zero = "auto", .meaning = "the solver's default"}),
@@ -97,6 +103,7 @@ const std::vector<TrainingOption>& OptionRows() {
                                           "what is clipped: l2norm is that of each parameter"),
        Clips},
       {Row<&O::shuffle>("shuffle", ""), Always},
+      {Row<&O::augment>("augment", "how pictures are changed anew in each epoch"), Augments},
       {Row<&O::batch_normalization_statistics>("batch_normalization_statistics",
                                                "what prediction uses"),
        Always},

@@ -67,11 +67,14 @@ struct EnumNames<BatchNormSync> {
   static constexpr std::string_view kNames[] = {"on", "off"};
 };
 
-// Texts: "none:2,cosine:8" and "none"; "none", "balanced" and "1,2,0.5".
+// Texts: "none:2,cosine:8" and "none"; "none", "balanced" and "1,2,0.5"; "none" and
+// "flip,rotate:15".
 template <>
 const PropertyKind& KindOf<std::vector<ScheduleStretch>>();
 template <>
 const PropertyKind& KindOf<ClassWeights>();
+template <>
+const PropertyKind& KindOf<Augmentation>();
 
 // The columns beside those of every property.
 struct TrainingOption : Property {

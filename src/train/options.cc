@@ -3,6 +3,7 @@
 #include <limits>
 
 #include "src/core/fail.h"
+#include "src/train/micro_batches.h"
 #include "src/train/option_table.h"
 
 namespace normkit {
@@ -20,6 +21,9 @@ void Check(const TrainingOptions& o) {
   if (o.checkpoint_frequency > 0 && o.checkpoint_path.empty())
     Fail("training options: checkpoint_frequency is {} without a checkpoint_path, expected a path",
          o.checkpoint_frequency);
+  if (MicroBatches(o) > 1 && o.reducer && o.reducer->ranks() > 1)
+    Fail("training options: micro_batch_size is {} on {} ranks, expected one of them",
+         o.micro_batch_size, o.reducer->ranks());
   if (o.output_network == OutputNetwork::kBest && !o.validation_data)
     Fail("training options: output_network is best without validation_data, expected some");
 }

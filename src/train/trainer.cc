@@ -7,6 +7,7 @@
 #include <cstdio>
 #include <limits>
 
+#include "normkit/data/augment.h"
 #include "normkit/data/identity.h"
 #include "normkit/nn/batch_statistics.h"
 #include "src/core/fail.h"
@@ -101,6 +102,7 @@ Trainer::Trainer(DataPtr data, const Graph& graph, const TrainingOptions& option
       parameters_(graph_),
       gradients_(graph_),
       optimizer_(options_, parameters_),
+      micro_(MicroBatches(options_)),
       executor_(std::in_place, graph_, ExecutorOptions{.training = true}),
       start_(std::chrono::steady_clock::now()) {
   if (options_.validation_data) {
@@ -113,6 +115,7 @@ Trainer::Trainer(DataPtr data, const Graph& graph, const TrainingOptions& option
                                               ObjectiveOptions::Validating(options_),
                                               options_.mini_batch_size, options_.reducer);
   }
+  CheckAugments();
   parameters_.Initialize(graph_, options_.seed);
   if (begin) {
     identity_.options.emplace_back("begins-with", Fingerprint(begin->values()));
@@ -129,28 +132,67 @@ Trainer::Trainer(DataPtr data, const Graph& graph, const TrainingOptions& option
   seconds_before_ = state_.seconds();
 }
 
+void Trainer::CheckAugments() const {
+  if (!options_.augment.any()) return;
+  const std::string& format = data_->layout().format();
+  if (format != "BSSC")
+    Fail("training on '{}': augmentation of {}, expected pictures, BSSC", data_->Description(),
+         data_->layout().ToString());
+  if (objective_.of_pixels())
+    Fail(
+        "training on '{}': augmentation of pictures whose pixels have classes, which stay where "
+        "they are, expected none",
+        data_->Description());
+}
+
 double Trainer::Seconds() const {
   const std::chrono::duration<double> passed = std::chrono::steady_clock::now() - start_;
   return seconds_before_ + passed.count();
 }
 
 // This rank's part of a mini-batch; the score and the gradients are those of all of it.
-Score Trainer::ForwardBackward(std::span<const int64_t> indices, int64_t iteration) {
+Score Trainer::ForwardBackward(const Part& part) {
   Executor& executor = *executor_;
-  const BatchPart part = BatchPart::OfRank(std::ssize(indices), rank(), ranks());
-  const Batch& batch = reader_.Read(*data_, indices, part, executor);
-  const RunContext run{.training = true,
-                       .seed = options_.seed,
-                       .iteration = static_cast<uint64_t>(iteration),
-                       .reducer = options_.reducer,
-                       .synchronized = options_.batch_norm_sync == BatchNormSync::kOn};
+  const int rank = part.reducer ? part.reducer->rank() : 0,
+            ranks = part.reducer ? part.reducer->ranks() : 1;
+  const BatchPart own = BatchPart::OfRank(std::ssize(part.indices), rank, ranks);
+  const Batch& batch = reader_.Read(*data_, part.indices, own, executor);
+  Augment(options_.augment, data_->layout(),
+          part.indices.subspan(static_cast<size_t>(own.begin()), static_cast<size_t>(own.size())),
+          options_.seed, part.epoch, executor.input());
+  const RunContext run{
+      .training = true,
+      .seed = options_.seed,
+      .iteration = static_cast<uint64_t>(part.iteration),
+      .reducer = part.reducer,
+      .synchronized = part.reducer == &micro_ || options_.batch_norm_sync == BatchNormSync::kOn};
   executor.Forward(parameters_, run);
-  MoveStatistics(graph_, executor, parameters_, run.synchronized ? nullptr : options_.reducer);
+  if (part.moves_statistics)
+    MoveStatistics(graph_, executor, parameters_, run.synchronized ? nullptr : part.reducer);
   doutput_.resize(
       static_cast<size_t>(executor.part(objective_.from()).rows() * objective_.width()));
-  const Score score = objective_.Evaluate(executor, batch, options_.reducer, doutput_, nullptr);
+  const Score score = objective_.Evaluate(executor, batch, part.reducer, doutput_, nullptr);
   executor.Backward(parameters_, doutput_, objective_.from(), run, gradients_);
   return score;
+}
+
+// The same, a part at a time. In the walk in which the first part gets to its end all do.
+Score Trainer::RunMicroBatches(Part part) {
+  part.reducer = &micro_;
+  micro_.BeginMiniBatch();
+  for (bool last = false;;) {
+    Score score;
+    for (int i = 0; i < micro_.ranks(); ++i) {
+      micro_.BeginPart(i);
+      part.moves_statistics = last && i + 1 == micro_.ranks();
+      try {
+        score = ForwardBackward(part);
+        last |= i == 0;
+      } catch (const MicroReducer::Paused&) {
+      }
+    }
+    if (last) return score;
+  }
 }
 
 // Any rank stops all.
@@ -212,7 +254,8 @@ void Trainer::RunIteration(int64_t epoch, std::span<const int64_t> indices) {
   if (!(row.learn_rate >= 0) || !std::isfinite(row.learn_rate))  // a function may give anything
     Fail("training: the learning rate is {} at iteration {}, expected a finite number, 0 or more",
          row.learn_rate, iteration);
-  const Score score = ForwardBackward(indices, iteration);
+  const Part part{indices, epoch, iteration, options_.reducer, true};
+  const Score score = micro_.ranks() > 1 ? RunMicroBatches(part) : ForwardBackward(part);
   row.batch_accuracy = score.accuracy();
   row.batch_loss = score.mean_loss();
   CheckLoss(row.batch_loss, epoch, iteration);

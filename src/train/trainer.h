@@ -13,6 +13,7 @@
 #include "src/train/batches.h"
 #include "src/train/checkpoint.h"
 #include "src/train/evaluator.h"
+#include "src/train/micro_batches.h"
 #include "src/train/objective.h"
 #include "src/train/progress_table.h"
 
@@ -33,11 +34,19 @@ class Trainer {
   int64_t total() const { return options_.max_epochs * per_epoch(); }
   int ranks() const { return options_.reducer ? options_.reducer->ranks() : 1; }
   int rank() const { return options_.reducer ? options_.reducer->rank() : 0; }
+  void CheckAugments() const;
   double Seconds() const;
   bool Stops() const;
   End RunIterations();
   void RunIteration(int64_t epoch, std::span<const int64_t> indices);
-  Score ForwardBackward(std::span<const int64_t> indices, int64_t iteration);
+  struct Part {                        // of a mini-batch
+    std::span<const int64_t> indices;  // all of it
+    int64_t epoch, iteration;
+    Reducer* reducer;
+    bool moves_statistics;
+  };
+  Score ForwardBackward(const Part& part);
+  Score RunMicroBatches(Part part);
   void CheckLoss(double loss, int64_t epoch, int64_t iteration) const;
   void CheckParameters() const;
   bool Validates(int64_t iteration) const;
@@ -58,6 +67,7 @@ class Trainer {
   std::vector<int64_t> batch_sizes_;
   Parameters parameters_, gradients_;
   Optimizer optimizer_;
+  MicroReducer micro_;
   std::optional<Executor> executor_;  // until training ends
   BatchReader reader_;                // these two: kept so that none is made in an iteration
   std::vector<float> doutput_;

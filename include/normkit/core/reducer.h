@@ -29,6 +29,10 @@ class NORMKIT_API Reducer {
   // What every rank gives, in rank order: `all` is ranks() times as long as `own`, whose length is
   // the same on every rank. All else can be made of it: who merges what in which order decides.
   virtual void Gather(std::span<const std::byte> own, std::span<std::byte> all) = 0;
+  // Says of the next Gather that other values follow from what it gives (the statistics of batch
+  // normalization), not gradients of parameters alone. Who runs ranks one after the other has to
+  // know; nobody else does.
+  virtual void Feeds() {}
 };
 
 // Calls body(reducer) for `ranks` ranks, each on a thread of its own, and returns when all have

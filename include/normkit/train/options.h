@@ -14,6 +14,7 @@
 #include "normkit/core/error.h"
 #include "normkit/core/export.h"
 #include "normkit/core/reducer.h"
+#include "normkit/data/augment.h"
 #include "normkit/data/source.h"
 
 namespace normkit {
@@ -152,6 +153,11 @@ struct TrainingOptions {
   Solver solver = Solver::kSgdm;
   int64_t max_epochs = 30;
   int64_t mini_batch_size = 128;
+  // Observations at a time, of which gradients are added up and statistics of batch normalization
+  // joined: the bytes of the whole mini-batch with the memory of a part of it, a sixteenth at
+  // least. The price is time: a network with n batch normalizations takes 2 n + 1 walks, one
+  // without takes one. 0: all of it.
+  int64_t micro_batch_size = 0;
   double initial_learn_rate = 0;  // 0: the solver's default, 0.01 (sgdm) or 0.001 (the others)
   Schedule learn_rate_schedule = Schedule::kNone;
   // Several schedules one after the other in place of the one, each of its own epochs; the last one
@@ -169,6 +175,7 @@ struct TrainingOptions {
   double gradient_threshold = 0;  // 0 or infinite: none
   GradientThresholdMethod gradient_threshold_method = GradientThresholdMethod::kL2Norm;
   Shuffle shuffle = Shuffle::kOnce;
+  Augmentation augment = Augmentation();
   Statistics batch_normalization_statistics = Statistics::kAuto;
   Loss loss = Loss::kAuto;
   double huber_transition = 1;  // where huber goes from squares to absolute values
