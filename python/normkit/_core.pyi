@@ -56,6 +56,7 @@ class Plan:
     @property
     def reduced_count(self) -> int: ...
 
+def use_openmp_of(path: str) -> bool: ...
 def update_running(
     dtype: str,
     channels: int,

@@ -1,9 +1,11 @@
 // A normalization of arrays as they lie. Arrays come as addresses, 0 where there is none.
+#include <dlfcn.h>
 #include <nanobind/nanobind.h>
 #include <nanobind/stl/map.h>
 #include <nanobind/stl/string.h>
 #include <nanobind/stl/vector.h>
 
+#include <atomic>
 #include <map>
 #include <string>
 #include <vector>
@@ -22,6 +24,28 @@ namespace nb = nanobind;
 namespace {
 
 using Address = uintptr_t;
+
+std::atomic<RunTeam> torch_team{nullptr};
+
+// What a call runs on: calls of normkit.torch say how many threads, and run on PyTorch's.
+class CallThreads {
+ public:
+  explicit CallThreads(int threads)
+      : threads_(threads), team_(threads > 0 ? torch_team.load() : nullptr) {}
+
+ private:
+  const nb::gil_scoped_release unlocked_;
+  const WithThreads threads_;
+  const WithTeam team_;
+};
+
+// The threads of an OpenMP library that is loaded already; false: it is not, or has none.
+bool UseOpenMpOf(const std::string& path) {
+  void* library = dlopen(path.c_str(), RTLD_NOW | RTLD_NOLOAD);
+  void* run = library ? dlsym(library, "GOMP_parallel") : nullptr;
+  if (run) torch_team = reinterpret_cast<RunTeam>(run);
+  return run != nullptr;
+}
 
 template <class T = void>
 T* At(Address address) {
@@ -99,8 +123,7 @@ class NormPlan {
   void ForwardFused(Address x, Address gamma, Address beta, Address y, Address mean, Address rstd,
                     Address variance, Address residual, Address sum, Address addend, Address gate,
                     int threads) const {
-    const nb::gil_scoped_release unlocked;
-    const WithThreads with(threads);
+    const CallThreads on(threads);
     op_.ForwardTraining({.x = At(x),
                          .gamma = At(gamma),
                          .beta = At(beta),
@@ -114,8 +137,7 @@ class NormPlan {
 
   void Inference(Address x, Address gamma, Address beta, Address y, Address mean, Address variance,
                  Address residual, Address sum, Address addend, Address gate, int threads) const {
-    const nb::gil_scoped_release unlocked;
-    const WithThreads with(threads);
+    const CallThreads on(threads);
     op_.ForwardInference({.x = At(x),
                           .gamma = At(gamma),
                           .beta = At(beta),
@@ -131,8 +153,7 @@ class NormPlan {
                 Address dx, Address dgamma, Address dbeta, Address y, Address addend,
                 Address daddend, Address gate, Address dgate, bool fixed_statistics,
                 int threads) const {
-    const nb::gil_scoped_release unlocked;
-    const WithThreads with(threads);
+    const CallThreads on(threads);
     op_.Backward({.x = At(x),
                   .dy = At(dy),
                   .gamma = At(gamma),
@@ -250,6 +271,7 @@ void AddPlans(nb::module_& m) {
       .def_prop_ro("num_running", [](const NormPlan& p) { return p.op().num_running(); })
       .def_prop_ro("reduced_count", [](const NormPlan& p) { return p.op().reduced_count(); });
   m.def("update_running", &UpdateByDType);
+  m.def("use_openmp_of", &UseOpenMpOf);
 }
 
 }  // namespace normkit::python

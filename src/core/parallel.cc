@@ -7,6 +7,7 @@
 #include <atomic>
 #include <chrono>
 #include <exception>
+#include <memory>
 #include <thread>
 #include <utility>
 
@@ -40,46 +41,14 @@ bool Spin(const Done& done) {
   return done();
 }
 
-// Threads that wait for jobs, one job at a time. Tasks are cut into a part for each thread, which
-// begins with its own (the same tasks of the next operation find its data in its cache) and goes on
-// with what is left of the others'.
-//
-// The gate says who may be inside: a bit (the job is open), seats (how many may still enter), and
-// how many are inside. The caller opens it, works until no task is left, closes it, and waits for
-// those inside only. Never destroyed: its threads sleep until the process ends. A forked child has
-// no such threads, and makes a pool of its own.
-class Pool {
+// The tasks of one job, cut into a part for each thread, which begins with its own (the same tasks
+// of the next operation find its data in its cache) and goes on with what is left of the others'.
+class JobTasks {
  public:
   using Call = void (*)(const void* task, int64_t i);
-
-  void Run(int64_t count, int threads, Call call, const void* task) {
-    const InParallelHere here;
-    if (busy_.exchange(true, std::memory_order_acquire)) {  // by another thread of the user's
-      for (int64_t i = 0; i < count; ++i) call(task, i);
-      return;
-    }
-    Open(count, threads, call, task);
-    RunTasks(0);
-    gate_.fetch_and(kInside, std::memory_order_acq_rel);
-    const auto empty = [&] { return gate_.load(std::memory_order_acquire) == 0; };
-    if (!Spin(empty))
-      while (const uint32_t inside = gate_.load(std::memory_order_acquire)) gate_.wait(inside);
-    const std::exception_ptr error = std::exchange(error_, nullptr);
-    failed_.store(false, std::memory_order_relaxed);
-    busy_.store(false, std::memory_order_release);
-    if (error) std::rethrow_exception(error);
-  }
-
- private:
-  static constexpr uint32_t kOpen = 1u << 31, kSeat = 1u << 16, kInside = kSeat - 1;
   static constexpr int kMaxThreads = 1024;
 
-  struct alignas(64) Part {
-    std::atomic<int64_t> next;
-    int64_t end;
-  };
-
-  void Open(int64_t count, int threads, Call call, const void* task) {
+  void Cut(int64_t count, int threads, Call call, const void* task) {
     parts_ = static_cast<int>(std::min<int64_t>({count, threads, kMaxThreads}));
     for (int p = 0; p < parts_; ++p) {
       all_parts_[static_cast<size_t>(p)].next.store(count * p / parts_, std::memory_order_relaxed);
@@ -87,25 +56,10 @@ class Pool {
     }
     call_ = call;
     task_ = task;
-    if (workers_ < parts_ - 1) StartWorkers();
-    gate_.store(kOpen | static_cast<uint32_t>(workers_) * kSeat, std::memory_order_release);
-    jobs_.fetch_add(1, std::memory_order_release);
-    jobs_.notify_all();
   }
+  int parts() const { return parts_; }
 
-  void StartWorkers() {
-    const SignalsHeld held;  // a program's handlers run on its own threads
-    while (workers_ < parts_ - 1) {
-      try {
-        std::thread([this, index = workers_ + 1] { Work(index); }).detach();
-      } catch (const std::exception&) {
-        break;  // no more threads, or no memory for one: those there are do it
-      }
-      ++workers_;
-    }
-  }
-
-  void RunTasks(int first) {
+  void Run(int first) {
     for (int k = 0; k < parts_; ++k) {
       Part& part = all_parts_[static_cast<size_t>((first + k) % parts_)];
       while (true) {
@@ -117,6 +71,74 @@ class Pool {
           if (!failed_.exchange(true)) error_ = std::current_exception();
         }
       }
+    }
+  }
+
+  // The first that was thrown, when nobody is inside any more.
+  std::exception_ptr TakeError() {
+    failed_.store(false, std::memory_order_relaxed);
+    return std::exchange(error_, nullptr);
+  }
+
+ private:
+  struct alignas(64) Part {
+    std::atomic<int64_t> next;
+    int64_t end;
+  };
+
+  std::atomic<bool> failed_{false};
+  std::exception_ptr error_;
+  int parts_ = 0;
+  Call call_ = nullptr;
+  const void* task_ = nullptr;
+  std::array<Part, kMaxThreads> all_parts_;
+};
+
+// Threads that wait for jobs, one job at a time.
+//
+// The gate says who may be inside: a bit (the job is open), seats (how many may still enter), and
+// how many are inside. The caller opens it, works until no task is left, closes it, and waits for
+// those inside only. Never destroyed: its threads sleep until the process ends. A forked child has
+// no such threads, and makes a pool of its own.
+class Pool {
+ public:
+  void Run(int64_t count, int threads, JobTasks::Call call, const void* task) {
+    const InParallelHere here;
+    if (busy_.exchange(true, std::memory_order_acquire)) {  // by another thread of the user's
+      for (int64_t i = 0; i < count; ++i) call(task, i);
+      return;
+    }
+    Open(count, threads, call, task);
+    tasks_.Run(0);
+    gate_.fetch_and(kInside, std::memory_order_acq_rel);
+    const auto empty = [&] { return gate_.load(std::memory_order_acquire) == 0; };
+    if (!Spin(empty))
+      while (const uint32_t inside = gate_.load(std::memory_order_acquire)) gate_.wait(inside);
+    const std::exception_ptr error = tasks_.TakeError();
+    busy_.store(false, std::memory_order_release);
+    if (error) std::rethrow_exception(error);
+  }
+
+ private:
+  static constexpr uint32_t kOpen = 1u << 31, kSeat = 1u << 16, kInside = kSeat - 1;
+
+  void Open(int64_t count, int threads, JobTasks::Call call, const void* task) {
+    tasks_.Cut(count, threads, call, task);
+    if (workers_ < tasks_.parts() - 1) StartWorkers();
+    gate_.store(kOpen | static_cast<uint32_t>(workers_) * kSeat, std::memory_order_release);
+    jobs_.fetch_add(1, std::memory_order_release);
+    jobs_.notify_all();
+  }
+
+  void StartWorkers() {
+    const SignalsHeld held;  // a program's handlers run on its own threads
+    while (workers_ < tasks_.parts() - 1) {
+      try {
+        std::thread([this, index = workers_ + 1] { Work(index); }).detach();
+      } catch (const std::exception&) {
+        break;  // no more threads, or no memory for one: those there are do it
+      }
+      ++workers_;
     }
   }
 
@@ -139,23 +161,58 @@ class Pool {
       if (!Enter()) continue;
       // Who has no part leaves: the same threads work for the same number of threads, and find what
       // they keep from call to call.
-      if (index < parts_) RunTasks(index);
+      if (index < tasks_.parts()) tasks_.Run(index);
       // 1: the gate is closed, and nobody else inside.
       if (gate_.fetch_sub(1, std::memory_order_acq_rel) == 1) gate_.notify_one();
     }
   }
 
-  std::atomic<bool> busy_{false}, failed_{false};
-  std::exception_ptr error_;
+  std::atomic<bool> busy_{false};
   std::atomic<uint32_t> gate_{0}, jobs_{0};
   int workers_ = 0;  // this and the rest: changed by the caller while the gate is closed
-  int parts_ = 0;
-  Call call_ = nullptr;
-  const void* task_ = nullptr;
-  std::array<Part, kMaxThreads> all_parts_;
+  JobTasks tasks_;
 };
 
+std::atomic<Pool*> pool{nullptr};
+thread_local RunTeam team_here = nullptr;
+std::atomic<bool> forked{false};
+
+void NoticeForks() {
+  static const int notices = pthread_atfork(nullptr, nullptr, [] {
+    pool = nullptr;
+    forked = true;
+  });
+  (void)notices;
+}
+
+// On the threads of another library, which calls for the caller and each of the others.
+void RunOnTeam(int64_t count, int threads, JobTasks::Call call, const void* task) {
+  struct Job {
+    JobTasks tasks;
+    std::thread::id caller = std::this_thread::get_id();
+    std::atomic<int> others{0};
+  };
+  thread_local std::unique_ptr<Job> kept = std::make_unique<Job>();
+  Job& job = *kept;
+  job.others = 0;
+  job.tasks.Cut(count, threads, call, task);
+  const auto work = [](void* data) {
+    Job& of = *static_cast<Job*>(data);
+    const InParallelHere here;
+    const bool calls = std::this_thread::get_id() == of.caller;
+    of.tasks.Run(calls ? 0 : 1 + of.others.fetch_add(1, std::memory_order_relaxed));
+  };
+  team_here(work, &job, static_cast<unsigned>(job.tasks.parts()), 0);
+  if (const std::exception_ptr error = job.tasks.TakeError()) std::rethrow_exception(error);
+}
+
 }  // namespace
+
+WithTeam::WithTeam(RunTeam team) : before_(team_here) {
+  if (team) NoticeForks();
+  team_here = team;
+}
+WithTeam::~WithTeam() { team_here = before_; }
 
 bool InParallel() { return in_parallel; }
 
@@ -171,9 +228,9 @@ bool InQuickSuccession() {
 
 void RunOnThreads(int64_t count, int threads, void (*call)(const void* task, int64_t i),
                   const void* task) {
-  static std::atomic<Pool*> pool{nullptr};
-  static const int forgets = pthread_atfork(nullptr, nullptr, [] { pool = nullptr; });
-  (void)forgets;
+  NoticeForks();
+  // A forked child has none of the other library's threads either, and that may wait for them.
+  if (team_here && !forked) return RunOnTeam(count, threads, call, task);
   Pool* current = pool;
   if (!current) {
     Pool* made = new Pool;

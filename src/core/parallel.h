@@ -19,6 +19,24 @@ class WithThreads {
   int before_;
 };
 
+// Calls work(data) on `threads` threads, the calling one among them, and returns when all have
+// ended: GOMP_parallel of OpenMP's libraries.
+using RunTeam = void (*)(void (*work)(void* data), void* data, unsigned threads, unsigned flags);
+
+// All that this thread calls runs on such threads instead of the pool's, until the end of a scope:
+// those of a library whose operations stand before and behind, and whose threads would hold the
+// processors for a while, waiting for the next. Null: the pool's.
+class WithTeam {
+ public:
+  explicit WithTeam(RunTeam team);
+  ~WithTeam();
+  WithTeam(const WithTeam&) = delete;
+  WithTeam& operator=(const WithTeam&) = delete;
+
+ private:
+  RunTeam before_;
+};
+
 // Whether this code runs inside a task of ParallelFor.
 bool InParallel();
 

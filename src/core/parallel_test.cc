@@ -8,6 +8,7 @@
 #include <thread>
 #include <vector>
 
+#include "src/core/fail.h"
 #include "src/core/testing.h"
 
 namespace normkit {
@@ -35,6 +36,49 @@ TEST_F(ParallelTest, EveryTaskRunsOnce) {
   SetNumThreads(0);
   EXPECT_GE(NumThreads(), 1);
   EXPECT_ERROR(SetNumThreads(-1), "threads: -1 given, expected 0 (default) to 1024");
+}
+
+// Threads as another library has them.
+std::atomic<int> teams{0};
+void RunOnNewThreads(void (*work)(void*), void* data, unsigned threads, unsigned) {
+  ++teams;
+  std::vector<std::thread> others;
+  for (unsigned i = 1; i < threads; ++i) others.emplace_back(work, data);
+  work(data);
+  for (std::thread& other : others) other.join();
+}
+
+TEST_F(ParallelTest, AnotherLibrarysThreadsRunTasks) {
+  SetNumThreads(3);
+  teams = 0;
+  {
+    const WithTeam with(RunOnNewThreads);
+    for (const int64_t count : {2, 7, 1000})
+      for (const int n : Runs(count)) ASSERT_EQ(n, 1) << count;
+    EXPECT_EQ(teams, 3);
+    const auto fails = [](int64_t i) {
+      if (i == 5) Fail("task {} fails", i);
+    };
+    EXPECT_ERROR(ParallelFor(10, true, fails), "task 5 fails");
+    for (const int n : Runs(10)) ASSERT_EQ(n, 1);
+  }
+  const int before = teams;
+  Runs(10);
+  EXPECT_EQ(teams, before);
+}
+
+TEST_F(ParallelTest, AForkedChildHasNoneOfAnotherLibrarysThreads) {
+  SetNumThreads(2);
+  const WithTeam with(RunOnNewThreads);
+  const pid_t child = fork();
+  if (child == 0) {
+    teams = 0;
+    const std::vector<int> runs = Runs(100);
+    _exit(teams == 0 && runs == std::vector<int>(100, 1) ? 0 : 1);
+  }
+  int status = 1;
+  ASSERT_EQ(waitpid(child, &status, 0), child);
+  EXPECT_EQ(status, 0);
 }
 
 TEST_F(ParallelTest, WhatTasksWroteIsSeenAfterwards) {

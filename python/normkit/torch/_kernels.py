@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import pathlib
 from typing import Any, NamedTuple, Optional
 
 import torch
@@ -12,6 +14,22 @@ from .._plans import make_plan
 
 DTYPES = {torch.float32: "f32", torch.float64: "f64", torch.float16: "f16", torch.bfloat16: "bf16"}
 MOST_PLANS = 1024
+
+
+def _share_threads() -> None:
+    """Runs on PyTorch's threads: its own wait for milliseconds behind an operation, and hold their processors."""
+    if not torch.backends.openmp.is_available():  # type: ignore[no-untyped-call]
+        return
+    if not os.path.exists("/proc/self/maps"):
+        return
+    lines = pathlib.Path("/proc/self/maps").read_text().splitlines()
+    loaded = {line.split(maxsplit=5)[-1] for line in lines if "/libgomp" in line}
+    of_torch = {path for path in loaded if path.startswith(os.path.dirname(torch.__file__))}
+    for path in of_torch or (loaded if len(loaded) == 1 else ()):
+        _core.use_openmp_of(path)
+
+
+_share_threads()
 
 
 class Norm(NamedTuple):
