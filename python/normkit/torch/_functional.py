@@ -20,17 +20,21 @@ SMALLEST_EPS = 2.0**-126
 
 def takes(x: Any, weight: Optional[Tensor], bias: Optional[Tensor], eps: float) -> bool:
     """Whether the operation computes it; else PyTorch's own does."""
-    if not isinstance(x, Tensor) or x.device.type != "cpu" or x.dtype not in DTYPES or eps < SMALLEST_EPS:
+    if not isinstance(x, Tensor) or not x.is_cpu or x.dtype not in DTYPES or eps < SMALLEST_EPS:
         return False
-    if x.layout is not torch.strided or _tracing_state() is not None or torch.onnx.is_in_onnx_export():
+    if x.layout is not torch.strided or _tracing_state() is not None:
         return False
-    if not torch.compiler.is_compiling() and _transforms() is not None:  # vmap, grad, jvp: PyTorch has rules
-        return False
-    for parameter in (weight, bias):
-        if parameter is not None:
-            if parameter.dtype not in DTYPES or not parameter.is_contiguous() or not parameter.is_cpu:
-                return False
-    return weight is None or bias is None or weight.dtype == bias.dtype
+    if not is_eager(x):
+        if torch.onnx.is_in_onnx_export():
+            return False
+        if not torch.compiler.is_compiling() and _transforms() is not None:  # vmap, grad, jvp: PyTorch has rules
+            return False
+    if weight is not None:
+        if weight.dtype not in DTYPES or not weight.is_contiguous() or not weight.is_cpu:
+            return False
+        if bias is not None and bias.dtype != weight.dtype:
+            return False
+    return bias is None or (bias.dtype in DTYPES and bias.is_contiguous() and bias.is_cpu)
 
 
 def is_eager(x: Tensor) -> bool:
@@ -74,6 +78,34 @@ class _Recorded(Function):
         if ctx.has_residual and dtotal is not None:
             dx = dx + dtotal
         return None, dx, dweight, dbias, dx if ctx.has_residual else None, daddend, None, None, None
+
+
+class _Plain(Function):
+    """The same with its own statistics and nothing fused in: few arguments, for each costs a call some of its time."""
+
+    @staticmethod
+    def forward(ctx, norm, x, weight, bias):  # type: ignore[no-untyped-def]
+        y, statistics, _ = _kernels.forward(norm, x, weight, bias)
+        ctx.norm = norm
+        ctx.save_for_backward(x, weight, bias, statistics, y if norm.backward_reads_y(False) else None)
+        return y
+
+    @staticmethod
+    def backward(ctx, dy):  # type: ignore[no-untyped-def]
+        x, weight, bias, statistics, y = ctx.saved_tensors
+        if torch.is_grad_enabled():
+            ctx.given = (None, None)
+            return None, *_differentiable(ctx, dy, x, weight, bias, None)[:3]
+        needed = ctx.needs_input_grad
+        return None, *_kernels.backward(
+            ctx.norm, dy, x, weight, bias, statistics, y, None, False, wants_parameters=needed[2] or needed[3]
+        )[:3]
+
+
+def plain(norm: Norm, x: Tensor, weight: Optional[Tensor], bias: Optional[Tensor]) -> Tensor:
+    """y of an eager call whose gradients are wanted."""
+    result: Tensor = _Plain.apply(norm, x, weight, bias)
+    return result
 
 
 def _differentiable(ctx: Any, dy: Tensor, *tensors: Optional[Tensor]) -> list[Optional[Tensor]]:

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from . import _kernels, _native
-from ._functional import is_eager, normalize, takes
+from ._functional import is_eager, normalize, plain, takes
 from ._kernels import Norm
 
 
@@ -67,15 +67,14 @@ def _run(
 ) -> Any:
     """y, with a residual (y, sum): of everything but batch normalization."""
     if residual is None and addend is None:
-        if is_eager(x) and not (
-            torch.is_grad_enabled()
-            and (
+        if is_eager(x):
+            if torch.is_grad_enabled() and (
                 x.requires_grad
                 or (weight is not None and weight.requires_grad)
                 or (bias is not None and bias.requires_grad)
-            )
-        ):  # nothing is kept: the shortest way
-            y = torch.empty_like(x)
+            ):
+                return plain(norm, x, weight, bias)
+            y = torch.empty_like(x)  # nothing is kept: the shortest way
             plan = _kernels.plan_of(norm, x, weight if weight is not None else bias)
             plan.forward(
                 x.data_ptr(),
