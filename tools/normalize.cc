@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cmath>
 #include <filesystem>
+#include <numeric>
 #include <string>
 #include <utility>
 #include <vector>
@@ -105,6 +106,7 @@ class Application {
     given_mean_ = ReadValues(args.mean, "--mean", op_.num_statistics(), parameter, statistics);
     given_variance_ =
         ReadValues(args.variance, "--variance", op_.num_statistics(), parameter, statistics);
+    if (!args.lengths.empty()) ReadLengths();
   }
 
   void Run() {
@@ -121,8 +123,8 @@ class Application {
       if (path != args_.y || !args_.y_is_picture) WriteNpy(path, array);
     if (args_.quiet) return;
     // To stderr: what goes to stdout is data.
-    fmt::print(stderr, "normkit: {}{}\n{}", op_.DescribeStatistics(),
-               args_.given_statistics() ? ", given" : "", cut);
+    fmt::print(stderr, "normkit: {}{}{}\n{}", op_.DescribeStatistics(),
+               args_.given_statistics() ? ", given" : "", DescribeLengths(), cut);
   }
 
  private:
@@ -138,6 +140,28 @@ class Application {
                             .negative_slope = args_.negative_slope,
                             .activation_alpha = args_.activation_alpha});
     });
+  }
+
+  void ReadLengths() {
+    const NpyArray array = ReadNpy(args_.lengths);
+    if (!array.IsIntegral())
+      Fail("{}: --lengths is {}, expected whole numbers (int64)", args_.lengths, array.descr);
+    lengths_ = OfFile(args_.lengths, [&] { return array.AsIntegers(); });
+    const Layout& x = op_.layout();
+    if (std::ssize(lengths_) != x.SizeOf(kB))
+      Fail("{}: --lengths has {} values, expected {} (observations of {}, {})", args_.lengths,
+           lengths_.size(), x.SizeOf(kB), args_.x, x.ToString());
+    for (size_t i = 0; i < lengths_.size(); ++i)
+      if (lengths_[i] < 1 || lengths_[i] > x.SizeOf(kT))
+        Fail("{}: --lengths: number {} is {}, expected 1 to {} (steps of {}, {})", args_.lengths, i,
+             lengths_[i], x.SizeOf(kT), args_.x, x.ToString());
+  }
+  const int64_t* lengths() const { return lengths_.empty() ? nullptr : lengths_.data(); }
+  std::string DescribeLengths() const {
+    if (lengths_.empty()) return "";
+    return fmt::format("; {} of {} steps, the others are padding",
+                       std::accumulate(lengths_.begin(), lengths_.end(), int64_t{0}),
+                       op_.layout().SizeOf(kB | kT));
   }
 
   std::string Of(const char* what) const {
@@ -164,13 +188,15 @@ class Application {
     const void* beta = DataOrNull(offset_, args_.offset);
     void* y = Output(args_.y, dtype_, x_.shape);
     y_ = y;
+    Normalization::ForwardArgs args{
+        .x = x_.data.data(), .gamma = gamma, .beta = beta, .y = y, .lengths = lengths()};
     if (args_.given_statistics()) {
-      op_.ForwardInference(x_.data.data(), gamma, beta, DataOrNull(given_mean_, args_.mean),
-                           DataOrNull(given_variance_, args_.variance), y);
+      op_.ForwardInference(args, DataOrNull(given_mean_, args_.mean),
+                           DataOrNull(given_variance_, args_.variance));
       return;
     }
-    op_.ForwardTraining(x_.data.data(), gamma, beta, y,
-                        {.mean = mean_.data(), .rstd = rstd_.data(), .variance = variance_.data()});
+    args.saved = {.mean = mean_.data(), .rstd = rstd_.data(), .variance = variance_.data()};
+    op_.ForwardTraining(args);
     Output(args_.stats_mean, mean_);
     Output(args_.stats_variance, variance_);
   }
@@ -204,7 +230,8 @@ class Application {
                   .dgamma = Output(args_.dscale, ParameterDType(dtype_), parameters),
                   .dbeta = Output(args_.doffset, ParameterDType(dtype_), parameters),
                   .y = y_,
-                  .fixed_statistics = args_.given_statistics()});
+                  .fixed_statistics = args_.given_statistics(),
+                  .lengths = lengths()});
   }
 
   // Y as a picture: three deviations each way around grey, or what --offset made of it.
@@ -225,7 +252,8 @@ class Application {
   Normalization op_;
   std::vector<double> mean_, rstd_, variance_;
   Tensor scale_, offset_, given_mean_, given_variance_;
-  const void* y_ = nullptr;  // what Forward wrote, among outputs_
+  std::vector<int64_t> lengths_;  // of the observations; empty: no padding
+  const void* y_ = nullptr;       // what Forward wrote, among outputs_
   std::vector<std::pair<std::string, NpyArray>> outputs_;
 };
 
@@ -306,6 +334,9 @@ void AddNormalize(const Command& app) {
   AddFlag(command, "--scale-plus-one", args->scale_plus_one, "1 + gamma stands for gamma");
   option("--mean", args->mean, "FILE", "Given means instead of those of X");
   option("--variance", args->variance, "FILE", "Given variances instead of those of X");
+  option("--lengths", args->lengths, "FILE",
+         "How many steps along T each observation has: whole numbers, one for each index of B. The "
+         "others are padding: they enter no statistic, and Y and --dx are 0 there");
   option("--stats-mean", args->stats_mean, "FILE", "Where the means of X go (f64)");
   option("--stats-variance", args->stats_variance, "FILE", "Where the variances of X go (f64)");
   option("--dy", args->dy, "FILE", "The gradient of a loss with respect to Y");

@@ -93,7 +93,8 @@ void FindPictures(NormalizeArgs& args) {
 
 // A picture is one observation, and nothing is differentiated with respect to it.
 void CheckPicture(NormalizeArgs& args) {
-  const std::pair<const char*, const std::string*> of_arrays[] = {{"--dy", &args.dy},
+  const std::pair<const char*, const std::string*> of_arrays[] = {{"--lengths", &args.lengths},
+                                                                  {"--dy", &args.dy},
                                                                   {"--dx", &args.dx},
                                                                   {"--dscale", &args.dscale},
                                                                   {"--doffset", &args.doffset}};
@@ -148,6 +149,10 @@ void CheckCommandLine(NormalizeArgs& args) {
   if (args.x_is_picture) return CheckPicture(args);
   if (args.format.empty())
     Wrong("--format", "needed where X is an array: a letter of B, T, S, C for each axis");
+  if (!args.lengths.empty() && args.format.find('T') == std::string::npos)
+    Wrong("--lengths", fmt::format("needs a time axis, T, in --format '{}'", args.format));
+  if (!args.lengths.empty() && (args.parameter_axes & (kB | kT)))
+    Wrong("--lengths", "does not go with --parameter-axes of B or T");
 }
 
 void CheckReplaced(const NormalizeArgs& args, const std::string& path) {

@@ -26,13 +26,16 @@ struct NormalizeArgs {
   double activation_alpha = NormOptions().activation_alpha;
   std::string scale, offset;
   std::string mean, variance;
+  std::string lengths;
   std::string dy, dx, dscale, doffset;
   std::string stats_mean, stats_variance;
   int threads = 0;
   bool quiet = false;
   bool overwrite = false;
 
-  std::vector<std::string> inputs() const { return {x, scale, offset, mean, variance, dy}; }
+  std::vector<std::string> inputs() const {
+    return {x, scale, offset, mean, variance, lengths, dy};
+  }
   std::vector<std::string> outputs() const {
     return {y, dx, dscale, doffset, stats_mean, stats_variance};
   }

@@ -203,21 +203,26 @@ typedef struct normkit_forward_args {
   const void* gamma; /* NULL: 1 */
   const void* beta;  /* NULL: 0 */
   void* y;
-  double* mean;         /* of training; each of the three may be NULL: not wanted */
-  double* rstd;         /* likewise */
-  double* variance;     /* likewise */
-  const void* residual; /* of the shape and dtype of x; NULL: none, and sum is not read */
-  void* sum;            /* may be x or residual; training needs it, apart from y; inference does
-                           without (NULL) */
-  const void* addend;   /* of the shape and dtype of x; NULL: none */
-  const void* gate;     /* likewise */
-  float* scales;        /* of NORMKIT_INT8_PER_STATISTIC: normkit_plan_num_statistics of them */
+  double* mean;           /* of training; each of the three may be NULL: not wanted */
+  double* rstd;           /* likewise */
+  double* variance;       /* likewise */
+  const void* residual;   /* of the shape and dtype of x; NULL: none, and sum is not read */
+  void* sum;              /* may be x or residual; training needs it, apart from y; inference does
+                             without (NULL) */
+  const void* addend;     /* of the shape and dtype of x; NULL: none */
+  const void* gate;       /* likewise */
+  float* scales;          /* of NORMKIT_INT8_PER_STATISTIC: normkit_plan_num_statistics of them */
+  const int64_t* lengths; /* of each observation (a number for each index of B, or one): how many of
+                             the steps along T there are, 1 or more; NULL: all. The others are
+                             padding: not read, in no statistic, and y (and sum) is 0 there.
+                             Statistics of padded steps, where each has its own, are 0. Not with a
+                             tree, y in 8 bits, or parameters with the axes B or T */
 } normkit_forward_args;
 
 #define NORMKIT_FORWARD_ARGS_DEFAULT                                                          \
   {                                                                                           \
     sizeof(normkit_forward_args), NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, \
-        NULL, NULL                                                                            \
+        NULL, NULL, NULL                                                                      \
   }
 
 NORMKIT_C_API normkit_status normkit_forward_training_fused(const normkit_plan* plan,
@@ -269,12 +274,14 @@ typedef struct normkit_backward_args {
                          others not read (but with a gate) */
   const void* gate; /* what the forward pass multiplied by; the activation is then computed again */
   void* dgate;      /* its gradient, overwritten whatever the flags say; NULL: not wanted */
+  const int64_t* lengths; /* as the forward pass had them: dy of padding is not read, dx, daddend
+                             and dgate are 0 there (with NORMKIT_ACCUMULATE dx stays as it is) */
 } normkit_backward_args;
 
 #define NORMKIT_BACKWARD_ARGS_DEFAULT                                                          \
   {                                                                                            \
     sizeof(normkit_backward_args), NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, \
-        NULL, 0, NULL, NULL, NULL                                                              \
+        NULL, 0, NULL, NULL, NULL, NULL                                                        \
   }
 
 NORMKIT_C_API normkit_status normkit_backward_fused(const normkit_plan* plan,

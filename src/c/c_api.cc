@@ -38,8 +38,9 @@ const Normalization& Op(const char* function, const normkit_plan* plan) {
 
 Normalization::ForwardArgs ToForwardArgs(const char* function, const normkit_forward_args* given) {
   const normkit_forward_args defaults = NORMKIT_FORWARD_ARGS_DEFAULT;
-  const auto args = Complete(function, "args", given, "NORMKIT_FORWARD_ARGS_DEFAULT", defaults,
-                             {offsetof(normkit_forward_args, gate)});
+  const auto args =
+      Complete(function, "args", given, "NORMKIT_FORWARD_ARGS_DEFAULT", defaults,
+               {offsetof(normkit_forward_args, gate), offsetof(normkit_forward_args, lengths)});
   return {.x = args.x,
           .gamma = args.gamma,
           .beta = args.beta,
@@ -49,7 +50,8 @@ Normalization::ForwardArgs ToForwardArgs(const char* function, const normkit_for
           .sum = args.sum,
           .addend = args.addend,
           .gate = args.gate,
-          .scales = args.scales};
+          .scales = args.scales,
+          .lengths = args.lengths};
 }
 
 Normalization::BackwardArgs ToBackwardArgs(const char* function,
@@ -57,7 +59,8 @@ Normalization::BackwardArgs ToBackwardArgs(const char* function,
   const normkit_backward_args defaults = NORMKIT_BACKWARD_ARGS_DEFAULT;
   const auto args =
       Complete(function, "args", given, "NORMKIT_BACKWARD_ARGS_DEFAULT", defaults,
-               {offsetof(normkit_backward_args, addend), offsetof(normkit_backward_args, gate)});
+               {offsetof(normkit_backward_args, addend), offsetof(normkit_backward_args, gate),
+                offsetof(normkit_backward_args, lengths)});
   if (args.flags & ~(NORMKIT_ACCUMULATE | NORMKIT_FIXED_STATISTICS))
     Fail(
         "{}: flags {} given, expected NORMKIT_ACCUMULATE (1) and NORMKIT_FIXED_STATISTICS (2) only",
@@ -77,7 +80,8 @@ Normalization::BackwardArgs ToBackwardArgs(const char* function,
           .gate = args.gate,
           .dgate = args.dgate,
           .accumulate = (args.flags & NORMKIT_ACCUMULATE) != 0,
-          .fixed_statistics = (args.flags & NORMKIT_FIXED_STATISTICS) != 0};
+          .fixed_statistics = (args.flags & NORMKIT_FIXED_STATISTICS) != 0,
+          .lengths = args.lengths};
 }
 
 namespace {

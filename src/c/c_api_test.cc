@@ -179,7 +179,7 @@ TEST(CApi, RefusesBadFusedCalls) {
   forward.size = 12;
   EXPECT_EQ(normkit_forward_training_fused(plain.get(), &forward), NORMKIT_INVALID_ARGUMENT);
   EXPECT_STREQ(normkit_last_error(),
-               "normkit_forward_training_fused: args.size is 12, expected 104: start from "
+               "normkit_forward_training_fused: args.size is 12, expected 112: start from "
                "NORMKIT_FORWARD_ARGS_DEFAULT");
 
   normkit_backward_args backward = NORMKIT_BACKWARD_ARGS_DEFAULT;
@@ -201,7 +201,7 @@ TEST(CApi, RefusesBadFusedCalls) {
   backward.size = 0;
   EXPECT_EQ(normkit_backward_fused(plain.get(), &backward), NORMKIT_INVALID_ARGUMENT);
   EXPECT_STREQ(normkit_last_error(),
-               "normkit_backward_fused: args.size is 0, expected 128: start from "
+               "normkit_backward_fused: args.size is 0, expected 136: start from "
                "NORMKIT_BACKWARD_ARGS_DEFAULT");
 }
 
@@ -263,6 +263,38 @@ TEST(CApi, TakesArraysAsTheyLie) {
   // As compiled before strides.
   options.size = 80;
   EXPECT_NE(Create("layer", "BC", {4, 6}, options), nullptr) << normkit_last_error();
+}
+
+// Padding is not read, and is 0 afterwards.
+TEST(CApi, TakesLengths) {
+  const Plan plan = Create("layer", "BTC", {2, 3, 4}, NORMKIT_OPTIONS_DEFAULT);
+  ASSERT_NE(plan, nullptr) << normkit_last_error();
+  std::vector<float> x(24, NAN), y(24, NAN), dx(24, NAN);
+  for (size_t i = 0; i < 16; ++i) x[i] = static_cast<float>(i * i % 7);  // 3 steps and 1
+  const int64_t lengths[] = {3, 1};
+  std::vector<double> mean(2), rstd(2);
+  normkit_forward_args args = NORMKIT_FORWARD_ARGS_DEFAULT;
+  args.x = x.data(), args.y = y.data();
+  args.mean = mean.data(), args.rstd = rstd.data();
+  args.lengths = lengths;
+  ASSERT_EQ(normkit_forward_training_fused(plan.get(), &args), NORMKIT_OK) << normkit_last_error();
+  EXPECT_DOUBLE_EQ(mean[1], (x[12] + x[13] + x[14] + x[15]) / 4.0);
+  normkit_backward_args back = NORMKIT_BACKWARD_ARGS_DEFAULT;
+  back.x = x.data(), back.dy = x.data();
+  back.mean = mean.data(), back.rstd = rstd.data();
+  back.dx = dx.data();
+  back.lengths = lengths;
+  ASSERT_EQ(normkit_backward_fused(plan.get(), &back), NORMKIT_OK) << normkit_last_error();
+  for (size_t i = 0; i < 24; ++i) {
+    EXPECT_TRUE(std::isfinite(y[i]) && std::isfinite(dx[i]));
+    EXPECT_TRUE(i < 16 || (y[i] == 0 && dx[i] == 0));
+  }
+  const int64_t beyond[] = {3, 4};
+  args.lengths = beyond;
+  EXPECT_EQ(normkit_forward_training_fused(plan.get(), &args), NORMKIT_INVALID_ARGUMENT);
+  EXPECT_STREQ(normkit_last_error(),
+               "layer normalization of BTC [2,3,4]: lengths[1] is 4, expected 1 to 3 (steps of x, "
+               "BTC [2,3,4])");
 }
 
 // A gated norm of rows to 8 bits and back: what is left of y.

@@ -9,6 +9,7 @@
 #include "src/norm/backend.h"
 #include "src/norm/check.h"
 #include "src/norm/choose.h"
+#include "src/norm/padded.h"
 #include "src/norm/parts.h"
 #include "src/norm/ready_parameters.h"
 #include "src/norm/statistics.h"
@@ -22,6 +23,7 @@ class __attribute__((visibility("hidden"))) Normalization::Impl : public Problem
         backend_(ChooseNormBackend(*this)),
         made_(backend_.make(*this)),
         parts_(*this, backend_, *made_),
+        padded_(*this, backend_, parts_),
         copies_(ArrayCopies::Names(*this, *made_)) {
     if (!LogsDetails()) return;
     for (const NormPass pass : {NormPass::kForward, NormPass::kInference, NormPass::kBackward})
@@ -30,6 +32,7 @@ class __attribute__((visibility("hidden"))) Normalization::Impl : public Problem
 
   const NormImplementation& made() const { return *made_; }
   const Parts& parts() const { return parts_; }
+  const Padded& padded() const { return padded_; }
   // f(arguments) with dense copies of the arrays that the back-end does not take as they lie.
   // `reads_last`: what an earlier half wrote to `sum` or `daddend` is read.
   template <class Args, class F>
@@ -54,6 +57,7 @@ class __attribute__((visibility("hidden"))) Normalization::Impl : public Problem
   const NormBackend& backend_;
   std::unique_ptr<NormImplementation> made_;
   const Parts parts_;
+  const Padded padded_;
   const std::string copies_;  // the names of arrays
 };
 
@@ -114,6 +118,7 @@ void Normalization::ForwardTraining(const void* x, const void* gamma, const void
 void Normalization::ForwardTraining(const ForwardArgs& args) const {
   CheckForward(*impl_, args, /*trains=*/true);
   const ReadyParameters parameters(*impl_, args.gamma, args.beta);
+  if (args.lengths) return impl_->padded().Forward(parameters.In(args));
   if (impl_->options.tree) return impl_->parts().Forward(parameters.In(args));
   impl_->WithArrays(parameters.In(args),
                     [&](const ForwardArgs& ready) { impl_->made().Forward(ready); });
@@ -131,6 +136,9 @@ void Normalization::ForwardInference(const ForwardArgs& args, const void* mean,
   const bool own = !mean && !variance && num_running() == 0;
   if (!own) CheckGiven(*impl_, mean, variance);
   if (!own && impl_->layout.size() == 0) return;
+  if (args.lengths)
+    return own ? impl_->padded().Forward(parameters.In(args))
+               : impl_->padded().Inference(parameters.In(args), {mean, variance});
   impl_->WithArrays(parameters.In(args), [&](const ForwardArgs& ready) {
     own ? impl_->made().Forward(ready) : impl_->made().Inference(ready, {mean, variance});
   });
@@ -139,6 +147,7 @@ void Normalization::ForwardInference(const ForwardArgs& args, const void* mean,
 void Normalization::Backward(const BackwardArgs& args) const {
   const ReadyParameters parameters(*impl_, args.gamma, args.beta);
   CheckBackward(*impl_, args, parameters);
+  if (args.lengths) return impl_->padded().Backward(parameters.In(args));
   if (impl_->options.tree) return impl_->parts().Backward(parameters.In(args));
   impl_->WithArrays(parameters.In(args),
                     [&](const BackwardArgs& ready) { impl_->made().Backward(ready); });

@@ -20,27 +20,6 @@ bool IsWritten(NormArray array) {
          array == NormArray::kDaddend || array == NormArray::kDgate;
 }
 
-// One for each axis of the layout, of which the channels may be two.
-std::vector<int64_t> OfAxes(std::string_view title, std::string_view name, const Layout& layout,
-                            const std::vector<int64_t>& given) {
-  const std::vector<Axis>& axes = layout.axes();
-  if (given.size() == axes.size()) return given;
-  const auto group = std::ranges::find(axes, kG, &Axis::label);
-  const bool split = group != axes.end() && group + 1 != axes.end() && group[1].label == kC;
-  if (!split || given.size() + 1 != axes.size())
-    Fail("{}: {} strides of {} given, expected {}", title, given.size(), name,
-         split ? axes.size() - 1 : axes.size());
-  std::vector<int64_t> strides;
-  for (auto axis = axes.begin(); axis != axes.end(); ++axis) {
-    const int64_t stride = given[strides.size() - (axis > group ? 1 : 0)];
-    if (axis == group &&
-        stride > std::numeric_limits<int64_t>::max() / std::max<int64_t>(1, group[1].size))
-      Fail("{}: a stride of {} is {}, beyond what memory can be", title, name, stride);
-    strides.push_back(axis == group ? stride * group[1].size : stride);
-  }
-  return strides;
-}
-
 // From the first element to behind the last.
 int64_t ExtentOf(std::string_view title, std::string_view name, const std::vector<Level>& axes) {
   constexpr int64_t kMost = std::numeric_limits<int64_t>::max() / 16;  // bytes fit
@@ -71,7 +50,7 @@ StridedArray MakeArray(std::string_view title, NormArray array, const Layout& la
   result.extent = layout.size();
   if (given.empty()) return result;
   const std::string_view name = Name(array);
-  const std::vector<int64_t> strides = OfAxes(title, name, layout, given);
+  const std::vector<int64_t> strides = StridesOfAxes(title, name, layout, given);
   for (const int64_t stride : strides)
     if (stride < 0)
       Fail("{}: a stride of {} is {}, expected 0 or more: backwards is not supported", title, name,
@@ -135,6 +114,26 @@ struct ShapeAndStrides {
 };
 
 }  // namespace
+
+std::vector<int64_t> StridesOfAxes(std::string_view title, std::string_view name,
+                                   const Layout& layout, const std::vector<int64_t>& given) {
+  const std::vector<Axis>& axes = layout.axes();
+  if (given.size() == axes.size()) return given;
+  const auto group = std::ranges::find(axes, kG, &Axis::label);
+  const bool split = group != axes.end() && group + 1 != axes.end() && group[1].label == kC;
+  if (!split || given.size() + 1 != axes.size())
+    Fail("{}: {} strides of {} given, expected {}", title, given.size(), name,
+         split ? axes.size() - 1 : axes.size());
+  std::vector<int64_t> strides;
+  for (auto axis = axes.begin(); axis != axes.end(); ++axis) {
+    const int64_t stride = given[strides.size() - (axis > group ? 1 : 0)];
+    if (axis == group &&
+        stride > std::numeric_limits<int64_t>::max() / std::max<int64_t>(1, group[1].size))
+      Fail("{}: a stride of {} is {}, beyond what memory can be", title, name, stride);
+    strides.push_back(axis == group ? stride * group[1].size : stride);
+  }
+  return strides;
+}
 
 std::string_view Name(NormArray array) { return kNames[static_cast<size_t>(array)]; }
 

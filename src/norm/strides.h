@@ -56,6 +56,11 @@ class StridedArrays {
   bool any_ = false;
 };
 
+// The given strides, one for each axis of the layout, of which the channels may be two. Throws
+// Error where there are not as many.
+std::vector<int64_t> StridesOfAxes(std::string_view title, std::string_view name,
+                                   const Layout& layout, const std::vector<int64_t>& given);
+
 // Whether no element of one array, which begins so many elements after the other, is one of the
 // other's: for parts of packed arrays that lie side by side. False where that is not plain to see.
 bool LieBetween(const StridedArray& a, const StridedArray& b, int64_t elements_after);

@@ -129,7 +129,7 @@ struct SavedStatistics {
 // sum may be x or residual, dx may be x, dy, y or addend, daddend may be dy, y or addend; all other
 // arrays of a call that is written to lie apart. No call throws but for null or overlapping arrays,
 // none allocates after the first of its kind on a thread,
-// but for copies of strided arrays of more than 32 MiB.
+// but for copies of strided arrays of more than 32 MiB and small ones of calls with lengths.
 class NORMKIT_API Normalization {
  public:
   // Throws Error where epsilon is out of its range, or the layout has no channel axis; for group
@@ -182,6 +182,12 @@ class NORMKIT_API Normalization {
     const void* addend = nullptr;
     const void* gate = nullptr;
     float* scales = nullptr;  // OutputType::kInt8PerStatistic: num_statistics() of them
+    // Of each observation, [B] (one without a B axis): how many of the steps along T there are, 1
+    // or more; null: all. The others are padding, which is not read: it enters no statistic, and
+    // whatever stands in it, y (and sum) is 0 there. An observation has the bits it has alone but
+    // where statistics join observations. Statistics of padded steps, where each has its own, are
+    // 0. Not with a tree, a reducer, y in 8 bits, or parameters with the axes B or T.
+    const int64_t* lengths = nullptr;
   };
   void ForwardTraining(const ForwardArgs& args) const;
   void ForwardInference(const ForwardArgs& args, const void* mean, const void* variance) const;
@@ -222,6 +228,9 @@ class NORMKIT_API Normalization {
     bool accumulate = false;  // add to dx, dgamma and dbeta instead of overwriting them
     // mean and rstd are constants (trained statistics): dx = gamma * dy * rstd.
     bool fixed_statistics = false;
+    // As the forward pass had them: dy of padding is not read, and dx, daddend and dgate are 0
+    // there (with `accumulate`, dx stays as it is).
+    const int64_t* lengths = nullptr;
   };
   // dx = rstd * (w - center * E_R[w] - xhat * E_R[w * xhat]) with w = gamma * dy,
   // dgamma = sum(dy * xhat), dbeta = sum(dy) over all but the affine axes.
