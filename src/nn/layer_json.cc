@@ -3,6 +3,7 @@
 #include <string>
 
 #include "src/core/fail.h"
+#include "src/nn/layers/attention.h"
 #include "src/nn/layers/fully_connected.h"
 #include "src/nn/layers/input.h"
 #include "src/nn/layers/normalization.h"
@@ -50,6 +51,8 @@ json LayerToJson(const Layer& layer) {
   }
   if (AddIf<FullyConnectedLayer>(layer, out) || AddIf<LstmLayer>(layer, out) ||
       AddIf<Convolution1dLayer>(layer, out) || AddIf<Pooling1dLayer>(layer, out) ||
+      AddIf<SelfAttentionLayer>(layer, out) || AddIf<EmbeddingLayer>(layer, out) ||
+      AddIf<PositionEmbeddingLayer>(layer, out) || dynamic_cast<const SinusoidalLayer*>(&layer) ||
       AddIf<DropoutLayer>(layer, out) || HasNone(layer))
     return out;
   if (const auto* elementwise = dynamic_cast<const ElementwiseLayer*>(&layer)) {
