@@ -173,8 +173,7 @@ void CheckMemory(const std::vector<PlannedRun>& plans, const TrainingData& data,
     if (!most || plan.options.mini_batch_size > most->options.mini_batch_size) most = &plan;
   }
   for (const auto& [norm, plan] : largest) {
-    MemoryNeeds needs =
-        TrainingNeeds(plan->graph, plan->options, data.first->size(), data.second->size());
+    MemoryNeeds needs = TrainingNeeds(plan->graph, plan->options, *data.first, data.second.get());
     needs.Add("the data", static_cast<double>(data.bytes));
     needs.Check(fmt::format("training with norm {} on '{}'", norm, data.first->Description()),
                 kTakesLess, free);

@@ -162,9 +162,11 @@ OpenOptions ToOpenOptions(const ReadingArgs& args, uint64_t seed) {
           .sequence_padding_direction = args.sequence_padding_direction};
 }
 
-OpenOptions FitToModel(const ReadingArgs& args, const Layout& input, uint64_t seed,
+OpenOptions FitToModel(const ReadingArgs& args, const Network& network, uint64_t seed,
                        const std::string& model) {
   OpenOptions options = ToOpenOptions(args, seed);
+  const Layout input = network.graph.input_layout();
+  options.forecast |= network.facts.contains("forecast");
   if (input.format() != "BSSC") return options;
   const std::vector<int64_t> shape = input.shape();
   const auto fits = [](int64_t asked, int64_t takes) { return asked == 0 || asked == takes; };

@@ -8,6 +8,7 @@
 
 #include "normkit/core/layout.h"
 #include "normkit/data/source.h"
+#include "normkit/nn/network.h"
 #include "tools/command.h"
 
 namespace normkit::tools {
@@ -33,9 +34,9 @@ ReadingArgs ReadingOf(const std::map<std::string, std::string>& described);
 
 OpenOptions ToOpenOptions(const ReadingArgs& args, uint64_t seed);
 
-// The same for a model that takes `input`: pictures are made to fit it. Throws Error where the
-// options ask for something else.
-OpenOptions FitToModel(const ReadingArgs& args, const Layout& input, uint64_t seed,
+// The same for a model: pictures are made to fit it, and what forecasts is given the next steps.
+// Throws Error where the options ask for something else.
+OpenOptions FitToModel(const ReadingArgs& args, const Network& network, uint64_t seed,
                        const std::string& model);
 
 }  // namespace normkit::tools

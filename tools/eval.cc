@@ -50,7 +50,7 @@ int64_t BatchSize(const EvalArgs& args, const Network& network) {
 
 // Decodes the data, where there is memory for it.
 void LoadData(const EvalArgs& args, const Network& network, const DataSource& data) {
-  MemoryNeeds needs = EvaluationNeeds(network.graph, data.size(), BatchSize(args, network));
+  MemoryNeeds needs = EvaluationNeeds(network.graph, data, BatchSize(args, network));
   needs.Add("the data", static_cast<double>(data.MemoryBytes()));
   needs.Check(fmt::format("evaluating '{}'", data.Description()), kTakesLess);
   data.Load();
@@ -60,8 +60,7 @@ void LoadData(const EvalArgs& args, const Network& network, const DataSource& da
 DataPtr OpenEvalData(const EvalArgs& args, const ModelFile& file) {
   const Network& network = file.network();
   const auto seed = args.seed.value_or(Fact<uint64_t>(network, "seed", 1));
-  DataPtr data =
-      OpenData(args.data, FitToModel(args.reading, network.graph.input_layout(), seed, args.model));
+  DataPtr data = OpenData(args.data, FitToModel(args.reading, network, seed, args.model));
   LoadData(args, network, *data);
   const double fraction = args.validation_fraction.value_or(0);
   if (args.held_out)
@@ -86,7 +85,8 @@ void PrintText(const EvalArgs& args, const DataSource& data, const Evaluation& e
     return;
   }
   Table table{{"class", "observations", "correct", "recall %", "precision %"}, {}};
-  int64_t correct = 0;
+  int64_t correct = 0, answers = 0;
+  for (int64_t i = 0; i < data.size(); ++i) answers += data.Answers(i);
   for (const ClassScore& score : ClassScores(evaluation, data.classes())) {
     correct += score.correct;
     table.rows.push_back({score.name, std::to_string(score.observations),
@@ -94,7 +94,7 @@ void PrintText(const EvalArgs& args, const DataSource& data, const Evaluation& e
                           PercentText(score.Precision())});
   }
   fmt::print("Accuracy  {:.2f} % ({} of {})\nLoss      {:.4f}\n\n{}", evaluation.accuracy, correct,
-             data.size(), evaluation.loss, ToText(table));
+             answers, evaluation.loss, ToText(table));
 }
 
 void PrintJson(const EvalArgs& args, const DataSource& data, const Evaluation& evaluation) {

@@ -125,9 +125,8 @@ Loss LossOf(const Network& network) {
 
 DataPtr OpenMeasureData(const MeasureArgs& args, const Network& network) {
   const auto seed = args.seed.value_or(Fact<uint64_t>(network, "seed", 1));
-  DataPtr data =
-      OpenData(args.data, FitToModel(args.reading, network.graph.input_layout(), seed, args.model));
-  MemoryNeeds needs = EvaluationNeeds(network.graph, data->size(), BatchSizeOf(args, network));
+  DataPtr data = OpenData(args.data, FitToModel(args.reading, network, seed, args.model));
+  MemoryNeeds needs = EvaluationNeeds(network.graph, *data, BatchSizeOf(args, network));
   needs.Add("the data", static_cast<double>(data->MemoryBytes()));
   needs.Check(fmt::format("measuring on '{}'", data->Description()), kTakesLess);
   data->Load();

@@ -21,6 +21,8 @@
 #include "src/data/array_axes.h"
 #include "src/data/identity.h"
 #include "src/data/image_codec.h"
+#include "src/data/sequence_folder.h"
+#include "src/data/summary.h"
 #include "src/report/report.h"
 #include "tools/commands.h"
 #include "tools/data_options.h"
@@ -37,23 +39,25 @@ using nlohmann::json;
 
 struct PredictArgs {
   std::string model, format;
+  PaddingDirection padding = PaddingDirection::kRight;
   std::vector<std::string> files;
   int64_t top = 1;
   int threads = 0;
-  bool json = false;
+  bool json = false, csv = false;
 };
 
 // What the network gives for one observation.
 struct Prediction {
   std::string observation;  // a file, or FILE[INDEX]
   std::vector<float> output;
+  int64_t step = -1;  // of a sequence, where each is told of; else -1
 };
 
 // Predicts what files hold.
 class FilePredictor {
  public:
-  FilePredictor(Network network, std::string format)
-      : predictor_(std::move(network)), format_(std::move(format)) {
+  FilePredictor(Network network, std::string format, PaddingDirection padding)
+      : predictor_(std::move(network)), format_(std::move(format)), padding_(padding) {
     const Layout& output = predictor_.output();
     if (output.size() != output.channels())
       Fail("the model gives images, {}, expected classes or values to print", output.ToString());
@@ -70,6 +74,7 @@ class FilePredictor {
   }
 
   std::vector<Prediction> Predict(const std::string& file) {
+    if (predictor_.input().packed()) return PredictSequences(file);
     if (ReadFileStart(file, 6) == "\x93NUMPY") return PredictArray(file);
     const std::vector<float> pixels = ReadPixels(file);
     if (!std::exchange(warned_of_pictures_, true))
@@ -81,6 +86,60 @@ class FilePredictor {
   Prediction Run(const std::string& name, std::span<const float> x) {
     const std::span<const float> y = predictor_.Predict(x, name);
     return {name, {y.begin(), y.end()}};
+  }
+
+  // A sequence a file (.csv, .npy), or all of one that holds several.
+  std::vector<Prediction> PredictSequences(const std::string& file) {
+    const std::string start = ReadFileStart(file, 6);
+    const bool one = Ending(file) == ".csv" || Ending(file) == ".tsv" ||
+                     (start == "\x93NUMPY" && format_.find('B') == format_.npos);
+    if (start == "\x93NUMPY" && !one)
+      Fail(
+          "{}: format '{}' is given, expected TC, CT or T: an .npy is one sequence (an .npz may "
+          "hold several)",
+          file, format_);
+    std::vector<Prediction> predictions;
+    if (one) {
+      const SequenceFile sequence = ReadSequenceFile(file, format_);
+      CheckChannels(file, sequence.channels);
+      WarnOfRange(predictor_.network(), RangeOf(sequence.x), file);
+      AddSteps(file, sequence.x, predictions);
+      return predictions;
+    }
+    const DataPtr data = OpenData(
+        file, {.format = format_, .answers = false, .sequence_padding_direction = padding_});
+    if (!data->layout().packed())
+      Fail("{}: has {}, expected sequences", file, SizeText(data->layout()));
+    CheckChannels(file, data->layout().channels());
+    WarnOfRange(predictor_.network(), data->Range(), file);
+    std::vector<float> x;
+    for (int64_t i = 0; i < data->size(); ++i) {
+      x.resize(static_cast<size_t>(data->length(i) * data->layout().size()));
+      data->Read(i, x);
+      AddSteps(fmt::format("{}[{}]", file, i), x, predictions);
+    }
+    return predictions;
+  }
+
+  void CheckChannels(const std::string& file, int64_t channels) const {
+    if (channels != predictor_.input().channels())
+      Fail("{}: has {} channels, expected {} (what the model takes)", file, channels,
+           predictor_.input().channels());
+  }
+
+  // What is told of a sequence, or of each of its steps.
+  void AddSteps(const std::string& name, std::span<const float> x,
+                std::vector<Prediction>& predictions) {
+    const std::span<const float> y = predictor_.Predict(x, name);
+    if (!predictor_.output().packed()) {
+      predictions.push_back({name, {y.begin(), y.end()}});
+      return;
+    }
+    const auto width = static_cast<size_t>(predictor_.output().size());
+    for (size_t at = 0; at < y.size(); at += width) {
+      const auto row = y.subspan(at, width);
+      predictions.push_back({name, {row.begin(), row.end()}, static_cast<int64_t>(at / width)});
+    }
   }
 
   // Grey or colour and any size, as the network wants it; 0 to 255, as all data are.
@@ -123,22 +182,31 @@ class FilePredictor {
 
   Predictor predictor_;
   std::string format_;  // of arrays, or ""
+  PaddingDirection padding_;
   bool warned_of_pictures_ = false;
 };
 
 Table ToTable(const std::vector<Prediction>& predictions, const FilePredictor& predictor,
               size_t top) {
   const std::vector<std::string>& classes = predictor.classes();
+  const bool steps = !predictions.empty() && predictions[0].step >= 0;
+  Table table{{"file"}, {}};
+  if (steps) table.header.push_back("step");
+  const auto add = [&](const Prediction& p, const std::vector<std::string>& cells) {
+    std::vector<std::string> row{p.observation};
+    if (steps) row.push_back(std::to_string(p.step));
+    row.insert(row.end(), cells.begin(), cells.end());
+    table.rows.push_back(std::move(row));
+  };
   if (classes.empty()) {
-    Table table{{"file", "values"}, {}};
-    for (const Prediction& p : predictions)
-      table.rows.push_back({p.observation, fmt::format("{}", fmt::join(p.output, " "))});
+    table.header.push_back("values");
+    for (const Prediction& p : predictions) add(p, {fmt::format("{}", fmt::join(p.output, " "))});
     return table;
   }
-  Table table{{"file", "class", predictor.ValueName()}, {}};
+  table.header.insert(table.header.end(), {"class", predictor.ValueName()});
   for (const Prediction& p : predictions)
     for (const size_t k : LargestOf(p.output, top))
-      table.rows.push_back({p.observation, classes[k], fmt::format("{:.4f}", p.output[k])});
+      add(p, {classes[k], fmt::format("{:.4f}", p.output[k])});
   return table;
 }
 
@@ -148,6 +216,7 @@ json ToJson(const std::vector<Prediction>& predictions, const FilePredictor& pre
   json all = json::array();
   for (const Prediction& p : predictions) {
     json one{{"file", p.observation}};
+    if (p.step >= 0) one["step"] = p.step;
     if (classes.empty())
       one["values"] = p.output;
     else
@@ -177,7 +246,7 @@ std::string ToBytes(const std::vector<FileResult>& results) {
   for (const FileResult& result : results) {
     json predictions = json::array();
     for (const Prediction& p : result.predictions)
-      predictions.push_back({BytesAsUtf8(p.observation), p.output});
+      predictions.push_back({BytesAsUtf8(p.observation), p.output, p.step});
     all.push_back({predictions, BytesAsUtf8(result.error)});
   }
   std::string bytes;
@@ -190,7 +259,7 @@ std::vector<FileResult> FromBytes(const std::string& bytes) {
   for (const json& one : json::from_cbor(bytes)) {
     FileResult& result = results.emplace_back();
     for (const json& p : one[0])
-      result.predictions.push_back({Utf8AsBytes(p[0].get<std::string>()), p[1]});
+      result.predictions.push_back({Utf8AsBytes(p[0].get<std::string>()), p[1], p[2]});
     result.error = Utf8AsBytes(one[1].get<std::string>());
   }
   return results;
@@ -216,7 +285,7 @@ std::vector<FileResult> PredictFiles(FilePredictor& predictor,
 
 void RunPredict(const PredictArgs& args) {
   SetNumThreads(args.threads);
-  FilePredictor predictor(LoadOnnx(args.model), args.format);
+  FilePredictor predictor(LoadOnnx(args.model), args.format, args.padding);
   size_t failed = 0;
   const std::vector<std::string> files = PictureFiles(args.files, failed);
   const size_t total = files.size() + failed;
@@ -227,7 +296,9 @@ void RunPredict(const PredictArgs& args) {
     LogWarning(result.error);
     ++failed;
   }
-  if (args.json)
+  if (args.csv)
+    fmt::print("{}", ToCsv(ToTable(predictions, predictor, static_cast<size_t>(args.top))));
+  else if (args.json)
     fmt::print("{}\n", JsonText(ToJson(predictions, predictor, static_cast<size_t>(args.top)), 2));
   else if (!predictions.empty())
     fmt::print("{}", ToText(ToTable(predictions, predictor, static_cast<size_t>(args.top))));
@@ -239,19 +310,24 @@ void RunPredict(const PredictArgs& args) {
 void AddPredict(const Command& app) {
   auto args = std::make_shared<PredictArgs>();
   const Command command =
-      AddCommand(app, "predict", "Tell what pictures show, by a model",
+      AddCommand(app, "predict", "Tell what pictures, arrays or sequences show, by a model",
                  {"normkit predict out/model.onnx photo.jpg drawing.png",
-                  "normkit predict out/model.onnx photos/*.jpg --top 3 --json"});
+                  "normkit predict out/model.onnx photos/*.jpg --top 3 --json",
+                  "normkit predict out/model.onnx walks.ts --csv"});
   AddText(command, "model", args->model, "MODEL.onnx", "Model file").Required();
   AddFiles(command, "files", args->files,
            "Pictures (JPEG, PNG, WebP, GIF, TIFF; any size), folders of them, or arrays: .npy "
-           "[N,H,W,C], [N,H,W] or [N,F]")
+           "[N,H,W,C], [N,H,W] or [N,F]; for a model of sequences .csv or .npy, a sequence each, "
+           ".npz or "
+           ".ts")
       .Required();
   AddFormatOption(command, args->format);
   AddNumber(command, "--top", args->top, {1, 1'000'000},
             "Classes to name, the most probable first");
   AddThreadsOption(command, args->threads);
-  AddFlag(command, "--json", args->json, "Print JSON instead of a table");
+  AddPaddingDirectionOption(command, args->padding);
+  const Option json = AddFlag(command, "--json", args->json, "Print JSON instead of a table");
+  AddFlag(command, "--csv", args->csv, "Print CSV instead of a table").Excludes(json);
   command.Run([args] { RunPredict(*args); });
 }
 

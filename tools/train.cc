@@ -362,6 +362,7 @@ std::map<std::string, std::string> Facts(const TrainArgs& args, const Split& dat
   std::map<std::string, std::string> facts;
   if (args.from.from.empty())
     facts = {{"network", OneLine(args.network.network)}, {"norm", args.network.norm}};
+  if (args.data.reading.forecast) facts["forecast"] = "next step";  // eval needs no option for it
   if (data.second && args.data.validation_data.empty())  // eval --held-out finds the part again
     facts["validation-fraction"] = fmt::format("{}", args.data.validation_fraction);
   return facts;
@@ -372,8 +373,7 @@ void CheckSizes(const TrainArgs& args, const TrainingData& data, const Graph& gr
   CheckModelBytes(ParameterBytes(graph));
   TrainingOptions options = args.options;
   options.validation_data = data.second;
-  MemoryNeeds needs =
-      TrainingNeeds(graph, options, data.first->size(), data.second ? data.second->size() : 0);
+  MemoryNeeds needs = TrainingNeeds(graph, options, *data.first, data.second.get());
   needs.Add("the data", static_cast<double>(data.bytes));
   needs.Check(fmt::format("training on '{}'", data.first->Description()), kTakesLess, free);
 }

@@ -8,6 +8,7 @@
 #include "src/report/progress.h"
 #include "src/report/report.h"
 #include "tools/layer_table.h"
+#include "tools/sequence_plots.h"
 
 namespace normkit::tools {
 namespace {
@@ -141,6 +142,7 @@ std::string TrainReport(const TrainingResult& result, const TrainingOptions& opt
   page.Add(
       MakePlot(result, "Loss", "loss", &ProgressRow::batch_loss, &ProgressRow::validation_loss));
 
+  AddSequencePlots(result.network, facts.validation ? facts.validation : facts.data, page);
   page.Heading("Layers");
   page.Add(LayerTable(result.network.graph, result.network.parameters));
   page.Heading("Options");

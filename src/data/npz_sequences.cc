@@ -50,7 +50,7 @@ class NpzSequences {
     data.description =
         fmt::format("{} ({} sequence{})", file_.path, rows_.count(), rows_.count() == 1 ? "" : "s");
     CheckMemory();
-    if (!options_.forecast) ReadAnswers(data);
+    if (options_.answers && !options_.forecast) ReadAnswers(data);
     data.x = ReadX();
     if (options_.format.empty() || format_ != "BTC")
       data.notes.push_back(fmt::format("read as {}", format_));

@@ -84,7 +84,7 @@ DataPtr OpenNpz(const std::string& path, const OpenOptions& options) {
       std::string_view::npos)
     Fail("{}: x is {}, expected real numbers", path, TypeAndShape(info));
   const bool sequences = HoldsSequences(*file, info, options.format);
-  if (!sequences || !options.forecast) expect("y");
+  if (!sequences || (options.answers && !options.forecast)) expect("y");
   if (sequences) return OpenNpzSequences(*file, info, options);
   const ArrayAxes axes = ReadAxes(info, options.format, path + ": x");
   NpzAnswers answers =

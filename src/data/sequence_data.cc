@@ -129,6 +129,10 @@ Layout RowLayout(int64_t channels) {
 DataPtr MakeSequences(SequenceData data, const OpenOptions& options) {
   if (data.lengths.empty()) Fail("data '{}': has no sequences, expected some", data.description);
   if (options.forecast) Forecast(data);
+  if (!options.answers && !data.has_answers()) {
+    data.classes = {""};
+    data.labels.assign(data.lengths.size(), 0);
+  }
   if (!data.has_answers())
     Fail(
         "data '{}': has neither classes nor targets, expected one of them; --forecast takes the "

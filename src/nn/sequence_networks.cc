@@ -38,23 +38,21 @@ Graph TcnNetwork(const NetworkPurpose& purpose) {
   Chain chain(purpose);
   Value x = chain.FullyConnectedNorm("0", kFilters);
   for (int block = 1; block <= 4; ++block) {
-    const auto convolution = [&](const std::string& number, Value input, bool last) {
-      const bool zeros = last && purpose.norm.kind == NormChoice::kNone;
-      const Value value = chain.graph.Add(
-          Convolution1d({.name = "conv" + number,
-                         .filter_size = kSize,
-                         .num_filters = kFilters,
-                         .dilation = int64_t{1} << (block - 1),
-                         .padding = Padding::Causal(),
-                         .bias = chain.NeedsBias(),
-                         .weights_initializer = zeros ? Initializer::kZeros : Initializer::kHe}),
-          {input});
-      return chain.Norm(number, value, last ? Initializer::kZeros : Initializer::kOnes);
+    const auto convolution = [&](const std::string& number, Value input) {
+      const Value value = chain.graph.Add(Convolution1d({.name = "conv" + number,
+                                                         .filter_size = kSize,
+                                                         .num_filters = kFilters,
+                                                         .dilation = int64_t{1} << (block - 1),
+                                                         .padding = Padding::Causal(),
+                                                         .bias = chain.NeedsBias(),
+                                                         .weights_initializer = Initializer::kHe}),
+                                          {input});
+      return chain.Norm(number, value);
     };
     const std::string number = std::to_string(block);
-    Value y = convolution(number + "a", x, false);
+    Value y = convolution(number + "a", x);
     y = chain.graph.Add(Relu("relu" + number + "a"), {y});
-    y = convolution(number + "b", y, true);
+    y = convolution(number + "b", y);
     y = chain.graph.Add(Addition({.name = "add" + number}), {y, x});
     x = chain.graph.Add(Relu("relu" + number), {y});
   }

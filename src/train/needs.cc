@@ -99,12 +99,24 @@ MemoryNeeds TrainingNeeds(const Graph& graph, const TrainingOptions& options,
   return TrainingNeeds(graph, options, Observations::Of(&data), Observations::Of(validation));
 }
 
-MemoryNeeds EvaluationNeeds(const Graph& graph, int64_t observations, int64_t mini_batch_size) {
+namespace {
+
+MemoryNeeds EvaluationNeeds(const Graph& graph, const Observations& all, int64_t mini_batch_size) {
   MemoryNeeds needs;
   needs.Add("parameters", ParameterBytes(graph));
-  const auto sizes = SizesOf(observations, mini_batch_size, Single::kJoin);
-  needs.Add(OfMiniBatch("activations", sizes), ArenaBytes(graph, {}, sizes, false));
+  const auto sizes = SizesOf(all.count, mini_batch_size, Single::kJoin);
+  needs.Add(OfMiniBatch("activations", sizes), ArenaBytes(graph, all, sizes, false));
   return needs;
+}
+
+}  // namespace
+
+MemoryNeeds EvaluationNeeds(const Graph& graph, int64_t observations, int64_t mini_batch_size) {
+  return EvaluationNeeds(graph, Observations{observations}, mini_batch_size);
+}
+
+MemoryNeeds EvaluationNeeds(const Graph& graph, const DataSource& data, int64_t mini_batch_size) {
+  return EvaluationNeeds(graph, Observations::Of(&data), mini_batch_size);
 }
 
 }  // namespace normkit

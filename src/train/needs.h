@@ -14,10 +14,11 @@ namespace normkit {
 MemoryNeeds TrainingNeeds(const Graph& graph, const TrainingOptions& options, int64_t observations,
                           int64_t validation_observations);
 
-// All that Evaluate holds beside the network and the data.
 // The same of what is trained and validated on: of sequences, of the longest ones.
 MemoryNeeds TrainingNeeds(const Graph& graph, const TrainingOptions& options,
                           const DataSource& data, const DataSource* validation);
+// All that Evaluate holds beside the network and the data.
+MemoryNeeds EvaluationNeeds(const Graph& graph, const DataSource& data, int64_t mini_batch_size);
 MemoryNeeds EvaluationNeeds(const Graph& graph, int64_t observations, int64_t mini_batch_size);
 
 }  // namespace normkit

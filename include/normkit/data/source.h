@@ -149,6 +149,9 @@ struct OpenOptions {
   std::string label_column = {};
   // Sequences: what is to be told of each step is the next one, instead of what the file says.
   bool forecast = false;
+  // Sequences: false where only they are wanted and what is to be told of them is not looked at;
+  // where nothing is, all have one class then, "".
+  bool answers = true;
   // Sequences: kLongest leaves them as they are, kShortest cuts all to the shortest, N cuts each
   // into pieces of up to N steps, observations of their own.
   static constexpr int64_t kLongest = 0, kShortest = -1;

@@ -1,0 +1,183 @@
+"""Sequences from the command line: trained on, predicted, measured, inspected and compared."""
+
+import csv
+import io
+import json
+
+import numpy as np
+import pytest
+
+QUICK = ["--max-epochs", "2", "--mini-batch-size", "16"]
+
+
+def walks(path, count=60, seed=1, labels=True):
+    """A .ts of walks up and down, of 5 to 12 steps and two channels."""
+    rng = np.random.default_rng(seed)
+    head = "@problemName walks\n@timeStamps false\n@univariate false\n@classLabel " + (
+        "true down up\n@data\n" if labels else "false\n@data\n")
+    lines = []
+    for i in range(count):
+        steps = rng.integers(5, 13)
+        walk = np.cumsum(rng.normal(1 if i % 2 else -1, 1, steps))
+        noise = rng.normal(0, 1, steps)
+        lines.append(":".join(",".join(f"{v:.5f}" for v in dim) for dim in (walk, noise)) +
+                     ((":up" if i % 2 else ":down") if labels else ""))
+    path.write_text(head + "\n".join(lines) + "\n")
+    return path
+
+
+@pytest.fixture(scope="module")
+def trained(normkit, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("sequences")
+    data = walks(folder / "walks.ts")
+    done = normkit("train", "--data", data, "--norm", "layer", "--max-epochs", 12, "--mini-batch-size", 8,
+                   "--output", folder / "out", "--json")  # fmt: skip
+    return folder, data, json.loads(done.stdout), done.stderr
+
+
+def test_networks_for_sequences_are_chosen_by_the_data(trained, normkit):
+    folder, data, result, messages = trained
+    assert result["network"] == "lstm" and result["validation_accuracy"] > 85
+    assert "2 classes (down 30, up 30), 2 features a row, 5 to 12 rows" in messages
+    report = (folder / "out/report.html").read_text()
+    assert "Sequences" in report and "told to be" in report and "channel 2" in report
+    shown = normkit("inspect", folder / "out/model.onnx").stdout
+    assert "2 features a row" in shown and "auto, epsilon" in shown  # what the norm reduces
+
+
+def test_eval_and_predict_agree(trained, normkit):
+    folder, data, _, _ = trained
+    model = folder / "out/model.onnx"
+    result = json.loads(normkit("eval", model, "--data", data, "--json").stdout)
+    assert result["observations"] == 60 and result["accuracy"] > 85
+    told = json.loads(normkit("predict", model, data, "--json").stdout)
+    right = sum(one["predictions"][0]["class"] == ("up" if i % 2 else "down") for i, one in enumerate(told))
+    assert right == round(result["accuracy"] * 0.6)
+    rows = list(csv.DictReader(io.StringIO(normkit("predict", model, data, "--csv").stdout)))
+    assert [row["class"] for row in rows] == [one["predictions"][0]["class"] for one in told]
+    assert rows[3]["file"] == f"{data}[3]"
+
+
+def test_files_of_one_sequence_are_told_as_those_of_many(trained, normkit):
+    """.ts, .npz with padding on either side, .npy and .csv: the same bits."""
+    folder, data, _, _ = trained
+    model = folder / "out/model.onnx"
+    plain = walks(folder / "plain.ts", 3, labels=False)
+    sequences = [np.array([[float(v) for v in dim.split(",")] for dim in line.split(":")], np.float32).T
+                 for line in plain.read_text().splitlines()[5:]]  # fmt: skip
+    lengths = np.array([len(s) for s in sequences])
+    right, left = (np.full((3, 12, 2), np.nan, np.float32) for _ in range(2))
+    for i, s in enumerate(sequences):
+        right[i, : len(s)], left[i, 12 - len(s) :] = s, s
+    np.savez(folder / "right.npz", x=right, lengths=lengths)
+    np.savez(folder / "left.npz", x=left, lengths=lengths)
+    np.savez(folder / "packed.npz", x=np.concatenate(sequences), offsets=np.cumsum([0, *lengths]))
+
+    def told(*arguments):
+        out = json.loads(normkit("predict", model, *arguments, "--top", 2, "--json").stdout)
+        return [one["predictions"] for one in out]
+
+    expected = told(plain)
+    assert told(folder / "right.npz") == expected
+    assert told(folder / "packed.npz") == expected
+    assert told(folder / "left.npz", "--sequence-padding-direction", "left") == expected
+    for i, s in enumerate(sequences):
+        np.save(folder / "one.npy", s)
+        np.savetxt(folder / "one.csv", s, delimiter=",", header="a,b", comments="", fmt="%.9g")
+        assert told(folder / "one.npy") == told(folder / "one.csv") == expected[i : i + 1]
+    np.save(folder / "wide.npy", np.zeros((4, 3), np.float32))
+    done = normkit("predict", model, folder / "wide.npy", code=1)
+    assert "wide.npy: has 3 channels, expected 2 (what the model takes)" in done.stderr
+
+
+@pytest.mark.parametrize("network", ["lstm", "tcn"])
+def test_a_task_answered_step_by_step_is_learned(normkit, tmp_path, network):
+    """Parity: at each step whether there were an odd number of ones so far."""
+    out = tmp_path / "out"
+    done = normkit("train", "--data", "parity", "--network", network, "--norm", "batch", "--max-epochs", 30,
+                   "--initial-learn-rate", 0.01, "--output", out, "--json")  # fmt: skip
+    accuracy = json.loads(done.stdout)["validation_accuracy"]
+    assert accuracy > (99 if network == "lstm" else 75), accuracy
+    np.save(tmp_path / "bits.npy", np.array([1, 0, 1, 1, 0], np.float32))
+    told = json.loads(normkit("predict", out / "model.onnx", tmp_path / "bits.npy", "--json").stdout)
+    assert [one["step"] for one in told] == [0, 1, 2, 3, 4]
+    if network == "lstm":
+        assert [one["predictions"][0]["class"] for one in told] == ["odd", "odd", "even", "odd", "odd"]
+    assert "probability of what is right" in (out / "report.html").read_text()
+
+
+def test_targets_and_forecasts(normkit, tmp_path):
+    done = normkit("train", "--data", "adding:1000", "--max-epochs", 20, "--output", tmp_path / "adding", "--json")
+    assert json.loads(done.stdout)["validation_accuracy"] < 0.15  # RMSE; that of the mean is 0.41
+    data = walks(tmp_path / "walks.ts", 40)
+    done = normkit("train", "--data", data, "--forecast", "--norm", "layer", *QUICK, "--output", tmp_path / "next")
+    assert "classes are left out" in done.stderr
+    evaluated = json.loads(normkit("eval", tmp_path / "next/model.onnx", "--data", data, "--json").stdout)
+    assert evaluated["rmse"] > 0  # of next steps, without an option: the model says that it forecasts
+    told = json.loads(normkit("predict", tmp_path / "next/model.onnx", data, "--json").stdout)
+    assert len(told[0]["values"]) == 2 and told[1]["step"] == 1
+    # A table as one long sequence, in pieces.
+    table = tmp_path / "table.csv"
+    t = np.arange(400)
+    np.savetxt(table, np.stack([np.sin(t / 5), np.cos(t / 5)], 1), delimiter=",", header="sin,cos", comments="")
+    done = normkit("train", "--data", table, "--format", "TC", "--forecast", "--sequence-length", 25, "--norm", "layer",
+                   "--max-epochs", 40, "--mini-batch-size", 4, "--output", tmp_path / "waves", "--json")  # fmt: skip
+    assert json.loads(done.stdout)["validation_accuracy"] < 0.2
+    assert "1 sequence in 16 pieces of up to 25 steps" in done.stderr
+
+
+def test_a_stopped_training_reads_its_data_as_before(normkit, tmp_path):
+    """The checkpoint keeps how the data were read."""
+    data = walks(tmp_path / "walks.ts", 40)
+    whole = ["train", "--data", data, "--forecast", "--sequence-length", 4, "--sequence-padding-direction", "left",
+             "--norm", "layer", *QUICK]  # fmt: skip
+    normkit(*whole, "--output", tmp_path / "a")
+    report = (tmp_path / "a/report.html").read_text()
+    assert "--forecast --sequence-length 4 --sequence-padding-direction left" in report
+
+
+def test_a_table_is_trained_on(normkit, tmp_path):
+    rng = np.random.default_rng(1)
+    rows = ["width,height,kind"]
+    for i in range(120):
+        x = rng.normal(2 * (i % 3), 0.5, 2)
+        rows.append(f"{x[0]:.4f},{x[1]:.4f},{['ant', 'bee', 'cat'][i % 3]}")
+    (tmp_path / "a.csv").write_text("\n".join(rows) + "\n")
+    done = normkit("train", "--data", tmp_path / "a.csv", "--max-epochs", 30, "--mini-batch-size", 16, "--output",
+                   tmp_path / "out", "--json")  # fmt: skip
+    result = json.loads(done.stdout)
+    assert result["network"] == "mlp" and result["validation_accuracy"] > 90
+    assert "3 classes (ant 40, bee 40, cat 40), 2 features; classes in column 'kind'" in done.stderr
+
+
+def test_compare(normkit, tmp_path):
+    data = walks(tmp_path / "walks.ts", 40)
+    done = normkit("compare", "--data", data, "--norm", "none,batch,layer", "--mini-batch-size", "8", "--max-epochs", 2,
+                   "--checkpoints", 1, "--output", tmp_path / "out", "--json")  # fmt: skip
+    assert [run["norm"] for run in json.loads(done.stdout)["runs"]] == ["none", "batch", "layer"]
+
+
+def test_arrays_that_may_be_pictures_are_not_trained_in_silence(normkit, tmp_path):
+    x, y = np.random.default_rng(1).normal(size=(8, 6, 4)).astype(np.float32), np.arange(8) % 2
+    np.savez(tmp_path / "a.npz", x=x, y=y)
+    done = normkit("train", "--data", tmp_path / "a.npz", "--output", tmp_path / "out", code=1)
+    assert done.stderr.count("\n") == 1 and "--format says which, BTC for sequences" in done.stderr
+    np.savez(tmp_path / "b.npz", x=(x * 10).astype(np.uint8), y=y)
+    done = normkit("train", "--data", tmp_path / "b.npz", "--network", "mlp", *QUICK, "--output", tmp_path / "b")
+    assert "x [N,H,W] taken for grey pictures (--format BTC: for sequences)" in done.stderr
+    done = normkit("train", "--data", tmp_path / "b.npz", "--format", "BTC", *QUICK, "--output", tmp_path / "c")
+    assert "4 features a row, 6 rows" in done.stderr
+
+
+def test_speakers_are_told_apart(normkit, tmp_path, real_data):
+    """Japanese Vowels with the defaults: 95 % of the test part and more."""
+    vowels = real_data / "vowels"
+    if not vowels.is_dir():
+        pytest.skip(f"no real data at {vowels}")
+    for seed in (1, 2, 3):
+        out = tmp_path / str(seed)
+        normkit("train", "--data", vowels / "JapaneseVowels_TRAIN.ts", "--validation-data",
+                vowels / "JapaneseVowels_TEST.ts", "--network", "lstm", "--norm", "layer", "--seed", seed, "--output",
+                out)  # fmt: skip
+        done = normkit("eval", out / "model.onnx", "--data", vowels / "JapaneseVowels_TEST.ts", "--json")
+        assert json.loads(done.stdout)["accuracy"] >= 95

@@ -1,0 +1,15 @@
+// Sequences in reports: a few of them, and what the network tells of them.
+#pragma once
+
+#include "normkit/data/source.h"
+#include "normkit/nn/network.h"
+#include "src/report/report.h"
+
+namespace normkit::tools {
+
+// Each as lines over its steps, a line a channel; where steps are answered, the target and what is
+// predicted of it instead, or how probable the class that is right is held. In the title what the
+// sequence is and what it is told to be.
+void AddSequencePlots(const Network& network, const DataPtr& data, HtmlPage& page);
+
+}  // namespace normkit::tools
