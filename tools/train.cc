@@ -144,6 +144,7 @@ std::map<std::string, std::string> Notes(const TrainArgs& args) {
       {"data", args.data.data},
       {"validation-data", args.data.validation_data},
       {"validation-fraction", fmt::format("{}", args.data.validation_fraction)},
+      {"verbose", std::string(Name(args.options.verbose))},
       {"network", args.network.network},
       {"norm", args.network.norm}};
   for (const auto& [name, value] : Describe(args.data.reading)) notes[name] = value;
@@ -166,6 +167,7 @@ void TakeNotes(const std::map<std::string, std::string>& notes, TrainArgs& args)
   for (const auto& [name, note] : notes) reading[name] = Utf8AsBytes(note);
   args.data.reading = ReadingOf(reading);
   args.from.TakeNotes(reading);
+  args.options.verbose = ParseVerbose(text("verbose"));  // the library was told to be silent
   args.network = {text("network"), Name(ParseNormChoice(text("norm")))};
   EnterFolderOf(text("folder"), args);
 }

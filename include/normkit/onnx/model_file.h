@@ -35,7 +35,7 @@ class NORMKIT_API ModelFile {
   void Save(const Network& network, const std::string& path) const;
 
  private:
-  struct Impl;
+  struct [[gnu::visibility("hidden")]] Impl;
   std::unique_ptr<Impl> impl_;
 };
 
