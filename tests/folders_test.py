@@ -30,7 +30,7 @@ def slow(epochs=60, batch=4, seed=1):
 
 
 COMPARE = ["compare", *DATA, "--max-epochs", "1", "--norm", "none", "--mini-batch-size", "32"]
-MODEL_FILES = ["history.csv", "model.onnx", "report.html"]
+MODEL_FILES = ["config.json", "history.csv", "model.onnx", "report.html"]
 
 
 def names(folder):
@@ -102,7 +102,7 @@ def test_the_folder_of_a_killed_run(normkit, program, tmp_path):
     # The model of the second run is no part of the first.
     files = contents(out)
     done = normkit("train", "--resume", checkpoint, code=1)
-    assert f"{out}: holds model.onnx, history.csv, report.html of another run" in done.stderr
+    assert f"{out}: holds model.onnx, history.csv, report.html, config.json of another run" in done.stderr
     assert contents(out) == files
 
 
@@ -111,7 +111,7 @@ def test_a_finished_run(normkit, tmp_path):
     files = contents(tmp_path)
     assert sorted(files) == MODEL_FILES
     done = normkit("train", *SHORT, "--seed", 2, "--output", tmp_path, code=1)
-    assert done.stderr == (f"normkit: {tmp_path}: holds model.onnx, history.csv, report.html of another run, "
+    assert done.stderr == (f"normkit: {tmp_path}: holds model.onnx, history.csv, report.html, config.json of another run, "
                            "expected a folder without; --overwrite replaces them\n")
     assert contents(tmp_path) == files
     normkit("train", *SHORT, "--seed", 2, "--output", tmp_path, "--overwrite")
