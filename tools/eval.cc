@@ -31,15 +31,9 @@ namespace {
 
 using nlohmann::json;
 
-struct EvalArgs {
-  std::string model, data;
-  ReadingArgs reading;
-  FormArgs form;
+struct EvalArgs : MeasureArgs {
   std::optional<double> validation_fraction;
-  std::optional<uint64_t> seed;
-  std::optional<int64_t> mini_batch_size;
-  int threads = 0;
-  bool held_out = false, json = false;
+  bool held_out = false;
 };
 
 // As training did, so that the sums are the same to the bit.
@@ -123,10 +117,8 @@ void RunEval(const EvalArgs& args) {
   const DataPtr data = OpenEvalData(args, file);
   const Network network = NetworkFor(file, *data);
   LogWarning(data->Summary());
-  const auto loss = network.facts.find("loss");
   const Evaluation evaluation =
-      Evaluate(network, data, BatchSize(args, network),
-               loss == network.facts.end() ? Loss::kAuto : ParseLoss(loss->second), JobReducer());
+      Evaluate(network, data, BatchSize(args, network), LossOf(network), JobReducer());
   if (args.json)
     PrintJson(args, *data, evaluation);
   else
@@ -140,10 +132,8 @@ void AddEval(const Command& app) {
   const Command command = AddCommand(app, "eval", "Measure a model on data",
                                      {"normkit eval out/model.onnx --data photos/",
                                       "normkit eval out/model.onnx --data digits --held-out"});
-  AddText(command, "model", args->model, "MODEL.onnx", "Model file").Required();
-  AddDataOption(command, args->data).Required();
-  AddReadingOptions(command, args->reading);
-  AddFormOptions(command, args->form);
+  AddMeasureOptions(command, *args);
+  command.Find("--seed").More(" (which what is held out depends on, too)");
   const Option held_out = AddFlag(
       command, "--held-out", args->held_out,
       "Only the part of the data that training held out for validation (its fraction and seed "
@@ -151,11 +141,6 @@ void AddEval(const Command& app) {
   AddNumber(command, "--validation-fraction", args->validation_fraction, kHeldOut,
             "Only the part that training with this --validation-fraction holds out; auto: all data")
       .Excludes(held_out);
-  AddNumber(command, "--seed", args->seed, {},
-            "Of generated data and of what is held out; auto: the one of the training");
-  AddNumber(command, "--mini-batch-size", args->mini_batch_size, kMiniBatchSizes,
-            "Observations at a time; auto: as in training");
-  AddThreadsOption(command, args->threads);
   AddFlag(command, "--json", args->json, "Print JSON instead of text");
   command.Run([args] { RunEval(*args); });
 }

@@ -84,9 +84,10 @@ void BeQuiet(Job& job) {
   const int nothing = open("/dev/null", O_WRONLY | O_CLOEXEC);
   if (nothing < 0) return;
   dup2(nothing, STDOUT_FILENO);
-  if (LogsDetails()) return;
-  job.messages = fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
-  dup2(nothing, STDERR_FILENO);
+  if (!LogsDetails()) {
+    job.messages = fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
+    dup2(nothing, STDERR_FILENO);
+  }
   close(nothing);
 }
 

@@ -75,7 +75,7 @@ std::pair<double, double> MetricOf(const Network& network, const DataPtr& data, 
   try {
     const Evaluation evaluation = Evaluate(network, data, batch, LossOf(network));
     return {evaluation.accuracy, evaluation.loss};
-  } catch (const Error&) {
+  } catch (const DivergedError&) {
     return {std::nan(""), std::nan("")};
   }
 }

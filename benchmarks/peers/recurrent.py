@@ -9,7 +9,7 @@ import statistics
 import subprocess
 import sys
 
-from report import RealTime, machine, to_markdown, to_text
+from report import RealTime, add_options, keep_row, machine, show
 
 ROUNDS = 5
 SIZES = {"T50_B64_C64_H100": (50, 64, 64, 100), "T200_B32_C256_H256": (200, 32, 256, 256),
@@ -82,12 +82,7 @@ def parse_arguments():
     parser = argparse.ArgumentParser(prog="benchmarks/peers/recurrent", description=__doc__)
     parser.add_argument("--layers", nargs="+", default=["lstm", "gru"], choices=["lstm", "gru"])
     parser.add_argument("--sizes", nargs="+", default=list(SIZES), choices=list(SIZES))
-    parser.add_argument("--threads", type=int, nargs="+", default=[1, 2], help="(default 1 2)")
-    parser.add_argument("--seconds", type=float, default=3, help="of each peer and cell (default 3)")
-    parser.add_argument("--realtime", action="store_true",
-                        help="go before other work of the machine while measuring (as root)")  # fmt: skip
-    parser.add_argument("--json", metavar="FILE", help="a JSON line a row, as measured")
-    parser.add_argument("--md", metavar="FILE", help="the table as Markdown")
+    add_options(parser, "each peer and cell")
     return parser.parse_args()
 
 
@@ -100,15 +95,9 @@ def main():
         if packed and SIZES[size][1] == 1:
             continue
         rows.append(measure(layer, size, packed, threads, arguments.seconds, arguments.realtime))
-        if arguments.json:
-            with open(arguments.json, "a" if len(rows) > 1 else "w") as file:
-                file.write(json.dumps(rows[-1]) + "\n")
+        keep_row(arguments, rows)
     lines = to_table(rows)
-    title = f"{machine()}; PyTorch {rows[0]['version']}"
-    print(title, to_text(lines), sep="\n")
-    if arguments.md:
-        with open(arguments.md, "w") as file:
-            file.write(f"{title}.\n\n{to_markdown(lines)}")
+    show(arguments, f"{machine()}; PyTorch {rows[0]['version']}", lines)
 
 
 if __name__ == "__main__":

@@ -1,5 +1,6 @@
 """What the measuring programs share: going first, tables, the machine."""
 
+import json
 import os
 import platform
 import re
@@ -25,6 +26,30 @@ class RealTime:
 
     def __exit__(self, *_):
         self.schedule(os.SCHED_OTHER, 0)
+
+
+def add_options(parser, seconds_of):
+    """What programs that measure row by row have in common."""
+    parser.add_argument("--threads", type=int, nargs="+", default=[1, 2], help="(default 1 2)")
+    parser.add_argument("--seconds", type=float, default=3, help=f"of {seconds_of} (default 3)")
+    parser.add_argument("--realtime", action="store_true",
+                        help="go before other work of the machine while measuring (as root)")  # fmt: skip
+    parser.add_argument("--json", metavar="FILE", help="a JSON line a row, as measured")
+    parser.add_argument("--md", metavar="FILE", help="the table as Markdown")
+
+
+def keep_row(arguments, rows):
+    """The last one, as soon as it is measured."""
+    if arguments.json:
+        with open(arguments.json, "a" if len(rows) > 1 else "w") as file:
+            file.write(json.dumps(rows[-1]) + "\n")
+
+
+def show(arguments, title, lines):
+    print(title, to_text(lines), sep="\n")
+    if arguments.md:
+        with open(arguments.md, "w") as file:
+            file.write(f"{title}.\n\n{to_markdown(lines)}")
 
 
 def to_markdown(lines):

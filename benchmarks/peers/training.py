@@ -4,12 +4,13 @@ network, batch and threads, in turns. One table of milliseconds, ratios and peak
 import argparse
 import itertools
 import json
+import json
 import os
 import statistics
 import subprocess
 import sys
 
-from report import RealTime, machine, to_markdown, to_text
+from report import RealTime, add_options, keep_row, machine, show
 from training_networks import CLASSES, NETWORKS, SETTINGS
 
 ROUNDS = 3  # every peer is measured this many times in turn, against a machine that changes
@@ -120,12 +121,7 @@ def parse_arguments():
     parser.add_argument("--settings", nargs="+", default=list(SETTINGS), choices=list(SETTINGS),
                         metavar="NAME", help=f"of PyTorch: {', '.join(SETTINGS)} (default all)")  # fmt: skip
     parser.add_argument("--batch", type=int, nargs="+", default=[64], help="(default 64)")
-    parser.add_argument("--threads", type=int, nargs="+", default=[1, 2], help="(default 1 2)")
-    parser.add_argument("--seconds", type=float, default=3, help="of every setting (default 3)")
-    parser.add_argument("--realtime", action="store_true",
-                        help="go before other work of the machine while measuring (as root)")  # fmt: skip
-    parser.add_argument("--json", metavar="FILE", help="a JSON line a row, as measured")
-    parser.add_argument("--md", metavar="FILE", help="the table as Markdown")
+    add_options(parser, "every setting")
     return parser.parse_args()
 
 
@@ -139,15 +135,9 @@ def main():
             network, batch, threads, arguments.seconds, arguments.settings, arguments.realtime
         )
         rows.append(row)
-        if arguments.json:
-            with open(arguments.json, "a" if len(rows) > 1 else "w") as file:
-                file.write(json.dumps(row) + "\n")
+        keep_row(arguments, rows)
     lines = to_table(rows, arguments.settings)
-    title = f"{machine()}; PyTorch {rows[0]['version']}"
-    print(title, to_text(lines), sep="\n")
-    if arguments.md:
-        with open(arguments.md, "w") as file:
-            file.write(f"{title}.\n\n{to_markdown(lines)}")
+    show(arguments, f"{machine()}; PyTorch {rows[0]['version']}", lines)
 
 
 if __name__ == "__main__":

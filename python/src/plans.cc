@@ -52,31 +52,6 @@ T* At(Address address) {
   return reinterpret_cast<T*>(address);
 }
 
-Dim ToDim(char letter) {
-  switch (letter) {
-    case 'B':
-      return kB;
-    case 'T':
-      return kT;
-    case 'S':
-      return kS;
-    case 'C':
-      return kC;
-    default:
-      Fail("format: letter '{}' is unknown, expected B, T, S and C", letter);
-  }
-}
-
-// Unlike Layout::Make it lets letters stand more than once: axes that a view has put apart.
-Layout ToLayout(const std::string& labels, const std::vector<int64_t>& shape) {
-  if (labels.size() != shape.size())
-    Fail("format '{}' has {} letters, but the array has {} dimensions", labels, labels.size(),
-         shape.size());
-  std::vector<Axis> axes;
-  for (size_t i = 0; i < shape.size(); ++i) axes.push_back({ToDim(labels[i]), shape[i]});
-  return Layout(std::move(axes));
-}
-
 using StridesByName = std::map<std::string, std::vector<int64_t>>;
 
 ArrayStrides ToStrides(StridesByName given) {
@@ -110,8 +85,8 @@ class NormPlan {
   NormPlan(const std::string& layer, const std::string& labels, const std::vector<int64_t>& shape,
            const std::string& dtype, StridesByName strides, const PlanOptions& options,
            PythonReducer* reducer)
-      : op_(Make(layer, ToLayout(labels, shape), ParseDType(dtype), std::move(strides), options,
-                 reducer)) {}
+      : op_(Make(layer, Layout::MakeView(labels, shape), ParseDType(dtype), std::move(strides),
+                 options, reducer)) {}
 
   const Normalization& op() const { return op_; }
 

@@ -61,20 +61,26 @@ Layout::Layout(std::vector<Axis> axes) : axes_(std::move(axes)) {
   }
 }
 
-Layout Layout::Make(std::string_view format, std::span<const int64_t> shape) {
+Layout Layout::MakeView(std::string_view format, std::span<const int64_t> shape) {
   if (format.size() != shape.size())
     Fail("format '{}' has {} letters, but the array has {} dimensions [{}]", format, format.size(),
          shape.size(), fmt::join(shape, ","));
   std::vector<Axis> axes;
+  for (size_t i = 0; i < format.size(); ++i)
+    axes.push_back({ParseLabel(format[i], format), shape[i]});
+  return Layout(std::move(axes));
+}
+
+Layout Layout::Make(std::string_view format, std::span<const int64_t> shape) {
+  Layout layout = MakeView(format, shape);
   Dims seen = 0;
   for (size_t i = 0; i < format.size(); ++i) {
-    const Dim label = ParseLabel(format[i], format);
+    const Dim label = layout.axes()[i].label;
     if (label != kS && (seen & label))
       Fail("format '{}': {} stands twice, expected at most once", format, format[i]);
     seen |= label;
-    axes.push_back({label, shape[i]});
   }
-  return Layout(std::move(axes));
+  return layout;
 }
 
 Layout Layout::Unlabelled(std::span<const int64_t> shape) {

@@ -184,7 +184,8 @@ Evaluation Evaluate(const Network& network, const DataPtr& data, int64_t mini_ba
   Evaluation evaluation;
   Predictions predictions;
   const Score score = evaluator.Run(network.parameters, &predictions);
-  if (const std::string bad = evaluator.BadOutput(score); !bad.empty()) Fail("{}", bad);
+  if (const std::string bad = evaluator.BadOutput(score); !bad.empty())
+    Fail<DivergedError>("{}", bad);
   evaluation.accuracy = score.accuracy();
   evaluation.loss = score.mean_loss();
   evaluation.predicted = std::move(predictions.predicted);

@@ -35,6 +35,8 @@ class NORMKIT_API Layout {
 
   // MakeLayout("BCSS", {8,64,28,28}): letters of B, T, S, C, one an axis; B, T and C at most once.
   static Layout Make(std::string_view format, std::span<const int64_t> shape);
+  // The same where any letter may stand more than once: axes that a view has put apart.
+  static Layout MakeView(std::string_view format, std::span<const int64_t> shape);
   // Axes without labels: "** [3,4]".
   static Layout Unlabelled(std::span<const int64_t> shape);
 

@@ -33,7 +33,7 @@ struct TrainingResult {
   size_t peak_bytes = 0;       // arena of the training step
 };
 
-// The loss stopped being a finite number.
+// The loss stopped being a finite number, or what a network gives is not.
 class NORMKIT_API DivergedError : public Error {
  public:
   using Error::Error;
