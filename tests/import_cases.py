@@ -221,6 +221,32 @@ def spelled(name, mean, square, behind, constants, x=IMAGE, center=True, extra=(
     return Case(f"spelled_{name}", nodes, {"x": normal(*x)}, constants, opset, outputs, dynamic=False)
 
 
+def recurrent_cases():
+    """Sequences of 7, 1, 4 and 3 of 7 steps, and of all."""
+    steps, batch, channels, hidden = 7, 4, 5, 6
+    for kind, gates in (("LSTM", 4), ("GRU", 3)):
+        for direction in ("forward", "reverse", "bidirectional"):
+            count = 2 if direction == "bidirectional" else 1
+            constants = {"w": normal(count, gates * hidden, channels), "r": normal(count, gates * hidden, hidden),
+                         "b": normal(count, 2 * gates * hidden)}  # fmt: skip
+            x, states = normal(steps, batch, channels), {"h": normal(count, batch, hidden)}
+            outputs = ("y", "y_h")
+            if kind == "LSTM":
+                states["c"] = normal(count, batch, hidden)
+                outputs += ("y_c",)
+            for before in (0, 1) if kind == "GRU" else (None,):
+                attributes = {"direction": direction, "hidden_size": hidden}
+                name = f"{kind}_{direction}"
+                if before is not None:
+                    attributes["linear_before_reset"] = before
+                    name += f"_{before}"
+                feeds = {"x": x, "n": np.array([7, 1, 4, 3], np.int32), **states}
+                given = f"x w r b n {' '.join(states)}"
+                nodes = [helper.make_node(kind, given.split(), outputs, **attributes)]
+                yield Case(name + "_lengths", nodes, feeds, constants, outputs=outputs)
+                yield Case(name, [helper.make_node(kind, ["x", "w", "r"], ["y"], **attributes)], {"x": x}, constants)
+
+
 def spelled_cases():
     """With what each is to be recognized as."""
 
@@ -291,6 +317,6 @@ def network_cases():
 
 def all_cases():
     cases = [*element_cases(), *window_cases(), *norm_cases(), *shape_cases(), *product_cases(), *network_cases(),
-             *(case for _, case in spelled_cases())]  # fmt: skip
+             *(case for _, case in spelled_cases()), *recurrent_cases()]  # fmt: skip
     assert len({case.name for case in cases}) == len(cases)
     return cases

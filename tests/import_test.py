@@ -209,7 +209,7 @@ def test_classes_of_all_pictures(normkit, real_data, tmp_path):
 
 
 # Nodes of ONNX's own cases that are refused, with a reason.
-NOT_READ = {"lstm", "training_mode", "mask", "uint64", "upsample_scales_nearest", "upsample_nearest",
+NOT_READ = {"lstm_with_peepholes", "training_mode", "mask", "uint64", "upsample_scales_nearest", "upsample_nearest",
             "allowzero_reordered", "div_int32_trunc", "maxpool_2d_uint8"}  # fmt: skip
 
 

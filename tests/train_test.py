@@ -237,7 +237,7 @@ SEE = " (see normkit train --help)"
      "--shuffle: 'every-epochs' given, expected never, once, every-epoch, did you mean "
      "'every-epoch'?"),
     (["--network", "small-cn"],
-     "--network: 'small-cn' given, expected auto, small-cnn, mlp, lenet, resnet-tiny, lstm, tcn or a .json "
+     "--network: 'small-cn' given, expected auto, small-cnn, mlp, lenet, resnet-tiny, lstm, gru, tcn or a .json "
      "file, did you mean 'small-cnn'?"),
     (["--norm", "grup"],
      "--norm: norm 'grup' is unknown, expected none, batch, layer[:DIMENSION], instance, group:G "

@@ -50,10 +50,11 @@ json LayerToJson(const Layer& layer) {
     return out;
   }
   if (AddIf<FullyConnectedLayer>(layer, out) || AddIf<LstmLayer>(layer, out) ||
-      AddIf<Convolution1dLayer>(layer, out) || AddIf<Pooling1dLayer>(layer, out) ||
-      AddIf<SelfAttentionLayer>(layer, out) || AddIf<EmbeddingLayer>(layer, out) ||
-      AddIf<PositionEmbeddingLayer>(layer, out) || dynamic_cast<const SinusoidalLayer*>(&layer) ||
-      AddIf<DropoutLayer>(layer, out) || HasNone(layer))
+      AddIf<GruLayer>(layer, out) || AddIf<Convolution1dLayer>(layer, out) ||
+      AddIf<Pooling1dLayer>(layer, out) || AddIf<SelfAttentionLayer>(layer, out) ||
+      AddIf<EmbeddingLayer>(layer, out) || AddIf<PositionEmbeddingLayer>(layer, out) ||
+      dynamic_cast<const SinusoidalLayer*>(&layer) || AddIf<DropoutLayer>(layer, out) ||
+      HasNone(layer))
     return out;
   if (const auto* elementwise = dynamic_cast<const ElementwiseLayer*>(&layer)) {
     out["type"] = elementwise->options().row->json;

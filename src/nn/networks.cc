@@ -166,7 +166,8 @@ struct NamedNetwork {
 constexpr NamedNetwork kNetworks[] = {
     {"small-cnn", Reads::kPictures, SmallCnn}, {"mlp", Reads::kPicturesOrFeatures, Mlp},
     {"lenet", Reads::kPictures, Lenet},        {"resnet-tiny", Reads::kPictures, ResnetTiny},
-    {"lstm", Reads::kSequences, LstmNetwork},  {"tcn", Reads::kSequences, TcnNetwork},
+    {"lstm", Reads::kSequences, LstmNetwork},  {"gru", Reads::kSequences, GruNetwork},
+    {"tcn", Reads::kSequences, TcnNetwork},
 };
 
 bool Fits(Reads reads, const NetworkPurpose& purpose) {

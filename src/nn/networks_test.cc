@@ -19,7 +19,9 @@ NetworkPurpose Purpose(const std::string& norm) {
           .blocks = 1};
 }
 
-bool ForSequences(const std::string& name) { return name == "lstm" || name == "tcn"; }
+bool ForSequences(const std::string& name) {
+  return name == "lstm" || name == "gru" || name == "tcn";
+}
 
 NetworkPurpose SequencePurpose(const std::string& norm) {
   return {.num_features = 3, .sequences = true, .num_classes = 10, .norm = ParseNormChoice(norm)};
@@ -81,8 +83,9 @@ TEST(NetworksTest, ForSequencesAnswersOfStepsOrTargets) {
     EXPECT_EQ(targets.layout(targets.output()).ToString(), "TC [1,2]");
     EXPECT_EQ(targets.layers().back().layer->type(), "fully connected");
   }
-  EXPECT_EQ(ErrorOf([] { MakeNetwork("lenet", SequencePurpose("none")); }),
-            "network 'lenet' takes pictures, expected one for sequences: lstm, tcn, a .json file");
+  EXPECT_EQ(
+      ErrorOf([] { MakeNetwork("lenet", SequencePurpose("none")); }),
+      "network 'lenet' takes pictures, expected one for sequences: lstm, gru, tcn, a .json file");
   EXPECT_EQ(ErrorOf([] { MakeNetwork("lstm", Purpose("none")); }),
             "network 'lstm' takes sequences, expected one for pictures: small-cnn, mlp, lenet, "
             "resnet-tiny, a .json file");
@@ -162,9 +165,10 @@ TEST(NetworksTest, Errors) {
             "1000000000");
   EXPECT_EQ(ErrorOf([] { ParseNormChoice("batch:2"); }),
             "norm 'batch:2': '2' given after the colon, expected nothing");
-  EXPECT_EQ(ErrorOf([] { MakeNetwork("smal-cnn", Purpose("batch")); }),
-            "network 'smal-cnn' is unknown, expected small-cnn, mlp, lenet, resnet-tiny, lstm, tcn "
-            "or a .json file, did you mean 'small-cnn'?");
+  EXPECT_EQ(
+      ErrorOf([] { MakeNetwork("smal-cnn", Purpose("batch")); }),
+      "network 'smal-cnn' is unknown, expected small-cnn, mlp, lenet, resnet-tiny, lstm, gru, "
+      "tcn or a .json file, did you mean 'small-cnn'?");
   EXPECT_EQ(ErrorOf([] {
               MakeNetwork("mlp", {.input_size = {4, 4, 1}});
             }),

@@ -32,6 +32,12 @@ Graph LstmNetwork(const NetworkPurpose& purpose) {
   return BehindRecurrence(std::move(chain), purpose);
 }
 
+Graph GruNetwork(const NetworkPurpose& purpose) {
+  Chain chain(purpose);
+  chain.graph.Add(Gru({.name = "gru1", .num_hidden_units = 100}));
+  return BehindRecurrence(std::move(chain), purpose);
+}
+
 // Causal, so that a step is told without those behind it. With four blocks a step sees 61 steps.
 Graph TcnNetwork(const NetworkPurpose& purpose) {
   constexpr int64_t kFilters = 48, kSize = 3;

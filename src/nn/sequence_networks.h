@@ -6,6 +6,7 @@
 namespace normkit {
 
 Graph LstmNetwork(const NetworkPurpose& purpose);
+Graph GruNetwork(const NetworkPurpose& purpose);
 Graph TcnNetwork(const NetworkPurpose& purpose);
 
 }  // namespace normkit

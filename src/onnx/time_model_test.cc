@@ -73,7 +73,7 @@ std::vector<float> RunOf(const Network& network) {
 TEST(TimeModel, ReadBackBitForBit) {
   std::vector<Network> networks;
   networks.push_back(Others());
-  for (const char* name : {"lstm", "tcn"})
+  for (const char* name : {"lstm", "gru", "tcn"})
     for (const char* norm : {"none", "batch", "layer", "layer:batch-excluded", "group:2", "rms"})
       networks.push_back(Named(name, norm, norm == std::string("rms")));
   for (const Network& network : networks) {

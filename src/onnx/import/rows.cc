@@ -40,8 +40,8 @@ const RowsByType& AllRows() {
 
 std::vector<ImportRow> ImportRows() {
   std::vector<ImportRow> rows;
-  for (const auto& family :
-       {ElementRows(), ShapeRows(), BlockRows(), WindowRows(), NormalizationRows(), ProductRows()})
+  for (const auto& family : {ElementRows(), ShapeRows(), BlockRows(), WindowRows(),
+                             NormalizationRows(), ProductRows(), RecurrentRows()})
     rows.insert(rows.end(), family.begin(), family.end());
   return rows;
 }

@@ -89,5 +89,6 @@ std::vector<ImportRow> BlockRows();
 std::vector<ImportRow> WindowRows();
 std::vector<ImportRow> NormalizationRows();
 std::vector<ImportRow> ProductRows();
+std::vector<ImportRow> RecurrentRows();
 
 }  // namespace normkit
