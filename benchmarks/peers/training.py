@@ -4,7 +4,6 @@ network, batch and threads, in turns. One table of milliseconds, ratios and peak
 import argparse
 import itertools
 import json
-import json
 import os
 import statistics
 import subprocess
