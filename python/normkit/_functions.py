@@ -20,15 +20,23 @@ def _plan(layer: str, labels: str, shape: tuple[int, ...], dtype: str, **options
 
 
 def _plan_of(
-    layer: str, x: Any, parameters: Sequence[Any], format: Optional[str], axes: Axes, **options: Any
+    layer: str,
+    x: Any,
+    parameters: Sequence[Any],
+    format: Optional[str],
+    axes: Axes,
+    timed: bool = False,
+    **options: Any,
 ) -> Normalization:
     found = lies(x, "x")
     if format is not None and axes is not None:
         raise ValueError(f"format '{format}' and axes {axes} given, expected one of them")
     if axes is not None:
-        labels = labels_of_axes(layer, axes, len(found.shape))
+        labels = labels_of_axes(layer, axes, len(found.shape), timed)
+        if timed and layer == "layer":
+            options["operation_dimension"] = "channel-only"
     else:
-        labels = labels_of(format or "BC*", len(found.shape))
+        labels = labels_of(format or "BC*", len(found.shape), timed)
     given = {lies(p, name).dtype for p, name in zip(parameters, ("scale", "offset")) if p is not None}
     if len(given) > 1:
         raise TypeError(f"scale and offset are {' and '.join(sorted(given))}, expected one type")
@@ -47,10 +55,13 @@ def _forward(
     residual: Any,
     addend: Any,
     gate: Any,
+    lengths: Any,
     return_statistics: bool,
 ) -> Any:
-    plan = _plan_of(layer, x, (scale, offset), format, axes, **options)
-    result = plan.forward(x, scale, offset, out=out, residual=residual, addend=addend, gate=gate)
+    plan = _plan_of(layer, x, (scale, offset), format, axes, lengths is not None, **options)
+    result = plan.forward(
+        x, scale, offset, out=out, residual=residual, addend=addend, gate=gate, lengths=lengths
+    )
     return result if return_statistics else result.y
 
 
@@ -69,17 +80,19 @@ def batch_norm(
     residual: Any = None,
     addend: Any = None,
     gate: Any = None,
+    lengths: Any = None,
     return_statistics: bool = False,
 ) -> Any:
     """Statistics over observations and space, from x itself or, where given, `mean` and `variance`."""
     if mean is None and variance is None:
         return _forward(
             "batch", x, scale, offset, format, axes, {"epsilon": epsilon, "activation": activation},
-            out, residual, addend, gate, return_statistics,
+            out, residual, addend, gate, lengths, return_statistics,
         )  # fmt: skip
-    plan = _plan_of("batch", x, (scale, offset), format, axes, epsilon=epsilon, activation=activation)
+    options = {"epsilon": epsilon, "activation": activation}
+    plan = _plan_of("batch", x, (scale, offset), format, axes, lengths is not None, **options)
     return plan.inference(
-        x, scale, offset, mean, variance, out=out, residual=residual, addend=addend, gate=gate
+        x, scale, offset, mean, variance, out=out, residual=residual, addend=addend, gate=gate, lengths=lengths
     )
 
 
@@ -97,6 +110,7 @@ def layer_norm(
     residual: Any = None,
     addend: Any = None,
     gate: Any = None,
+    lengths: Any = None,
     return_statistics: bool = False,
 ) -> Any:
     """Statistics over `axes` (the last one where nothing is said), which scale and offset have as well; with a
@@ -104,7 +118,7 @@ def layer_norm(
     options = {"epsilon": epsilon, "activation": activation, "operation_dimension": operation_dimension}
     axes = -1 if axes is None and format is None else axes
     return _forward(
-        "layer", x, scale, offset, format, axes, options, out, residual, addend, gate, return_statistics
+        "layer", x, scale, offset, format, axes, options, out, residual, addend, gate, lengths, return_statistics
     )
 
 
@@ -121,12 +135,13 @@ def instance_norm(
     residual: Any = None,
     addend: Any = None,
     gate: Any = None,
+    lengths: Any = None,
     return_statistics: bool = False,
 ) -> Any:
     """Statistics over space, of each channel of each observation."""
     return _forward(
         "instance", x, scale, offset, format, axes, {"epsilon": epsilon, "activation": activation},
-        out, residual, addend, gate, return_statistics,
+        out, residual, addend, gate, lengths, return_statistics,
     )  # fmt: skip
 
 
@@ -143,12 +158,13 @@ def group_norm(
     residual: Any = None,
     addend: Any = None,
     gate: Any = None,
+    lengths: Any = None,
     return_statistics: bool = False,
 ) -> Any:
     """Statistics over space and the channels of each group; num_groups may be "all-channels" or "channel-wise"."""
     options = {"epsilon": epsilon, "activation": activation, "num_groups": num_groups}
     return _forward(
-        "group", x, scale, offset, format, None, options, out, residual, addend, gate, return_statistics
+        "group", x, scale, offset, format, None, options, out, residual, addend, gate, lengths, return_statistics
     )
 
 
@@ -165,13 +181,14 @@ def rms_norm(
     residual: Any = None,
     addend: Any = None,
     gate: Any = None,
+    lengths: Any = None,
     return_statistics: bool = False,
 ) -> Any:
     """Divides by the root of the mean square over `axes` (the last one where nothing is said)."""
     options = {"epsilon": epsilon, "activation": activation, "scale_plus_one": scale_plus_one}
     axes = -1 if axes is None and format is None else axes
     return _forward(
-        "rms", x, scale, None, format, axes, options, out, residual, addend, gate, return_statistics
+        "rms", x, scale, None, format, axes, options, out, residual, addend, gate, lengths, return_statistics
     )
 
 
@@ -186,7 +203,8 @@ def _backward(
     options: dict[str, Any],
     calls: dict[str, Any],
 ) -> Gradients:
-    return _plan_of(layer, x, (scale, offset), format, axes, **options).backward(dy, x, scale, offset, **calls)
+    plan = _plan_of(layer, x, (scale, offset), format, axes, calls["lengths"] is not None, **options)
+    return plan.backward(dy, x, scale, offset, **calls)
 
 
 def batch_norm_backward(
@@ -204,11 +222,13 @@ def batch_norm_backward(
     y: Any = None,
     addend: Any = None,
     gate: Any = None,
+    lengths: Any = None,
     fixed_statistics: bool = False,
 ) -> Gradients:
     """Gradients of `batch_norm`, whose result has mean and rstd. fixed_statistics: these are constants."""
     options = {"epsilon": epsilon, "activation": activation}
-    calls = {"mean": mean, "rstd": rstd, "y": y, "addend": addend, "gate": gate, "fixed_statistics": fixed_statistics}
+    calls = {"mean": mean, "rstd": rstd, "y": y, "addend": addend, "gate": gate, "lengths": lengths,
+             "fixed_statistics": fixed_statistics}  # fmt: skip
     return _backward("batch", dy, x, scale, offset, format, axes, options, calls)
 
 
@@ -228,11 +248,12 @@ def layer_norm_backward(
     y: Any = None,
     addend: Any = None,
     gate: Any = None,
+    lengths: Any = None,
 ) -> Gradients:
     """Gradients of `layer_norm`."""
     options = {"epsilon": epsilon, "activation": activation, "operation_dimension": operation_dimension}
     axes = -1 if axes is None and format is None else axes
-    calls = {"mean": mean, "rstd": rstd, "y": y, "addend": addend, "gate": gate}
+    calls = {"mean": mean, "rstd": rstd, "y": y, "addend": addend, "gate": gate, "lengths": lengths}
     return _backward("layer", dy, x, scale, offset, format, axes, options, calls)
 
 
@@ -251,10 +272,11 @@ def instance_norm_backward(
     y: Any = None,
     addend: Any = None,
     gate: Any = None,
+    lengths: Any = None,
 ) -> Gradients:
     """Gradients of `instance_norm`."""
     options = {"epsilon": epsilon, "activation": activation}
-    calls = {"mean": mean, "rstd": rstd, "y": y, "addend": addend, "gate": gate}
+    calls = {"mean": mean, "rstd": rstd, "y": y, "addend": addend, "gate": gate, "lengths": lengths}
     return _backward("instance", dy, x, scale, offset, format, axes, options, calls)
 
 
@@ -273,10 +295,11 @@ def group_norm_backward(
     y: Any = None,
     addend: Any = None,
     gate: Any = None,
+    lengths: Any = None,
 ) -> Gradients:
     """Gradients of `group_norm`."""
     options = {"epsilon": epsilon, "activation": activation, "num_groups": num_groups}
-    calls = {"mean": mean, "rstd": rstd, "y": y, "addend": addend, "gate": gate}
+    calls = {"mean": mean, "rstd": rstd, "y": y, "addend": addend, "gate": gate, "lengths": lengths}
     return _backward("group", dy, x, scale, offset, format, None, options, calls)
 
 
@@ -294,11 +317,12 @@ def rms_norm_backward(
     y: Any = None,
     addend: Any = None,
     gate: Any = None,
+    lengths: Any = None,
 ) -> Gradients:
     """Gradients of `rms_norm`."""
     options = {"epsilon": epsilon, "activation": activation, "scale_plus_one": scale_plus_one}
     axes = -1 if axes is None and format is None else axes
-    calls = {"mean": np.zeros_like(rstd), "rstd": rstd, "y": y, "addend": addend, "gate": gate}
+    calls = {"mean": np.zeros_like(rstd), "rstd": rstd, "y": y, "addend": addend, "gate": gate, "lengths": lengths}
     return _backward("rms", dy, x, scale, None, format, axes, options, calls)
 
 

@@ -32,17 +32,25 @@ class Gradients(NamedTuple):
     gate: Any
 
 
-def labels_of(format: str, rank: int) -> str:
-    """ "BCSS" of "BC*" and 4 axes."""
+def labels_of(format: str, rank: int, timed: bool = False) -> str:
+    """ "BCSS" of "BC*" and 4 axes; "BCTS" where observations have lengths."""
     if "*" not in format:
         return format
     if format.count("*") > 1 or rank < len(format) - 1:
         raise ValueError(f"format '{format}' given for {rank} axes, expected one * that stands for axes of space")
-    return format.replace("*", "S" * (rank - len(format) + 1))
+    space = "S" * (rank - len(format) + 1)
+    if timed and space and "T" not in format:
+        space = "T" + space[1:]
+    return format.replace("*", space)
 
 
-def labels_of_axes(layer: str, axes: int | Sequence[int], rank: int) -> str:
-    """Labels where a statistic is taken over `axes`."""
+def _labels(wanted: Sequence[int], names: str, others: str) -> dict[int, str]:
+    """A label for each axis that is wanted: names in turn, then others."""
+    return {axis: names[place] if place < len(names) else others for place, axis in enumerate(wanted)}
+
+
+def labels_of_axes(layer: str, axes: int | Sequence[int], rank: int, timed: bool = False) -> str:
+    """Labels where a statistic is taken over `axes`; timed: steps are the second of those that are no channels."""
     given = (axes,) if isinstance(axes, int) else tuple(axes)
     if any(not -rank <= axis < rank for axis in given):
         raise ValueError(f"axes {given} given, expected numbers from {-rank} to {rank - 1} for {rank} axes")
@@ -50,12 +58,15 @@ def labels_of_axes(layer: str, axes: int | Sequence[int], rank: int) -> str:
     kept = [axis for axis in range(rank) if axis not in reduced]
     if len(reduced) != len(given) or not reduced:
         raise ValueError(f"axes {given} given, expected at least one axis, and each once")
+    labels: dict[int, str] = {}
     if layer in ("layer", "rms", "l2", "scale", "mean-only"):
-        return "".join("C" if axis in reduced else "B" for axis in range(rank))
-    if layer == "batch" and len(kept) == 1:
-        return "".join("S" if axis in reduced else "C" for axis in range(rank))
-    if layer == "instance" and len(kept) == 2:
-        return "".join("S" if axis in reduced else "BC"[kept.index(axis)] for axis in range(rank))
+        labels = {**_labels(kept, "BT" if timed else "", "S" if timed else "B"), **_labels(sorted(reduced), "", "C")}
+    elif layer == "batch" and len(kept) == 1:
+        labels = {**_labels(sorted(reduced), "BT" if timed else "", "S"), kept[0]: "C"}
+    elif layer == "instance" and len(kept) == 2:
+        labels = {**_labels(kept, "BC", ""), **_labels(sorted(reduced), "T" if timed else "", "S")}
+    if labels:
+        return "".join(labels[axis] for axis in range(rank))
     raise ValueError(
         f"axes {given} of {rank} given for {layer} normalization, expected all but the channels for batch, all but "
         "observations and channels for instance, any for layer and rms, and a format for group"
@@ -189,6 +200,17 @@ class Normalization:
     def _parameter(self, array: Any, name: str) -> Optional[Lies]:
         return self._dense_one(array, name, self.num_parameters, self.parameter_dtype)
 
+    def _lengths(self, lengths: Any) -> Optional[np.ndarray]:
+        """Of each observation, as int64; which numbers there may be the operation says."""
+        if lengths is None:
+            return None
+        given = np.asarray(lengths)
+        count = self.shape[self.labels.index("B")] if "B" in self.labels else 1
+        if given.dtype.kind not in "iu" or given.shape != (count,):
+            raise ValueError(f"lengths is {given.dtype} {list(given.shape)}, expected whole numbers [{count}]")
+        result: np.ndarray = np.ascontiguousarray(given, np.int64)
+        return result
+
     def _in_axes_of_x(self, plan: _core.Plan, order: list[int], values: np.ndarray) -> np.ndarray:
         """Statistics in the order of the axes that are kept, as the caller has these."""
         axes = [order[axis] for axis, _ in plan.kept]
@@ -217,9 +239,15 @@ class Normalization:
         sum: Any = None,
         addend: Any = None,
         gate: Any = None,
+        lengths: Any = None,
     ) -> Result:
-        """y = activation(scale * xhat(x + residual) + offset + addend) * gate, from the statistics of x + residual."""
+        """y = activation(scale * xhat(x + residual) + offset + addend) * gate, from the statistics of x + residual.
+
+        lengths [B]: how many steps of the axis T each observation has. What is behind them enters no statistic, and y
+        is 0 there.
+        """
         x_lies = self._data(x, "x")
+        steps = self._lengths(lengths)
         y = empty_like(x, x_lies) if out is None else out
         if residual is not None and sum is None:
             sum = empty_like(x, x_lies)
@@ -237,7 +265,7 @@ class Normalization:
         step = 8 * self.num_statistics
         plan.forward_fused(
             x_lies.address, _at(gamma), _at(beta), _at(arrays[0]), at, at + step, at + 2 * step,
-            *map(_at, arrays[1:]), 0,
+            *map(_at, arrays[1:]), _at_array(steps), 0,
         )  # fmt: skip
         mean, rstd, variance = (self._in_axes_of_x(plan, order, values) for values in saved)
         return Result(_given(x, y, out), mean, rstd, variance, None if residual is None else _given(x, sum, None))
@@ -254,9 +282,11 @@ class Normalization:
         residual: Any = None,
         addend: Any = None,
         gate: Any = None,
+        lengths: Any = None,
     ) -> Any:
         """The same from given statistics; without, where the layer has no running ones, from those of x."""
         x_lies = self._data(x, "x")
+        steps = self._lengths(lengths)
         y = empty_like(x, x_lies) if out is None else out
         arrays = [
             self._data(y, "out", writable=True),
@@ -276,7 +306,7 @@ class Normalization:
         gamma, beta = self._parameter(scale, "scale"), self._parameter(offset, "offset")
         plan.inference(
             x_lies.address, _at(gamma), _at(beta), _at(arrays[0]), _at(given[0]), _at(given[1]),
-            _at(arrays[1]), 0, _at(arrays[2]), _at(arrays[3]), 0,
+            _at(arrays[1]), 0, _at(arrays[2]), _at(arrays[3]), _at_array(steps), 0,
         )  # fmt: skip
         return _given(x, y, out)
 
@@ -292,10 +322,12 @@ class Normalization:
         y: Any = None,
         addend: Any = None,
         gate: Any = None,
+        lengths: Any = None,
         fixed_statistics: bool = False,
     ) -> Gradients:
         """Gradients from the statistics that `forward` gave. x is the sum, where there was a residual."""
         x_lies = self._data(x, "x")
+        steps = self._lengths(lengths)
         dx = empty_like(x, x_lies)
         daddend = None if addend is None else empty_like(x, x_lies)
         dgate = None if gate is None else empty_like(x, x_lies)
@@ -317,13 +349,17 @@ class Normalization:
         plan.backward(
             x_lies.address, _at(arrays[0]), _at(gamma), _at(beta), saved[0].ctypes.data, saved[1].ctypes.data,
             _at(arrays[1]), _at(self._parameter(dscale, "dscale")), _at(self._parameter(doffset, "doffset")),
-            *map(_at, arrays[2:]), fixed_statistics, 0,
+            *map(_at, arrays[2:]), _at_array(steps), fixed_statistics, 0,
         )  # fmt: skip
         return Gradients(*(None if a is None else _given(x, a, None) for a in (dx, dscale, doffset, daddend, dgate)))
 
 
 def _at(found: Optional[Lies]) -> int:
     return 0 if found is None else found.address
+
+
+def _at_array(array: Optional[np.ndarray]) -> int:
+    return 0 if array is None else array.ctypes.data
 
 
 def _strides(names: Sequence[str], arrays: Sequence[Optional[Lies]], x: Lies) -> dict[str, tuple[int, ...]]:

@@ -92,12 +92,12 @@ class NormPlan {
 
   void Forward(Address x, Address gamma, Address beta, Address y, Address mean, Address rstd,
                Address variance, int threads) const {
-    ForwardFused(x, gamma, beta, y, mean, rstd, variance, 0, 0, 0, 0, threads);
+    ForwardFused(x, gamma, beta, y, mean, rstd, variance, 0, 0, 0, 0, 0, threads);
   }
 
   void ForwardFused(Address x, Address gamma, Address beta, Address y, Address mean, Address rstd,
                     Address variance, Address residual, Address sum, Address addend, Address gate,
-                    int threads) const {
+                    Address lengths, int threads) const {
     const CallThreads on(threads);
     op_.ForwardTraining({.x = At(x),
                          .gamma = At(gamma),
@@ -107,11 +107,13 @@ class NormPlan {
                          .residual = At(residual),
                          .sum = At(sum),
                          .addend = At(addend),
-                         .gate = At(gate)});
+                         .gate = At(gate),
+                         .lengths = At<int64_t>(lengths)});
   }
 
   void Inference(Address x, Address gamma, Address beta, Address y, Address mean, Address variance,
-                 Address residual, Address sum, Address addend, Address gate, int threads) const {
+                 Address residual, Address sum, Address addend, Address gate, Address lengths,
+                 int threads) const {
     const CallThreads on(threads);
     op_.ForwardInference({.x = At(x),
                           .gamma = At(gamma),
@@ -120,14 +122,15 @@ class NormPlan {
                           .residual = At(residual),
                           .sum = At(sum),
                           .addend = At(addend),
-                          .gate = At(gate)},
+                          .gate = At(gate),
+                          .lengths = At<int64_t>(lengths)},
                          At(mean), At(variance));
   }
 
   void Backward(Address x, Address dy, Address gamma, Address beta, Address mean, Address rstd,
                 Address dx, Address dgamma, Address dbeta, Address y, Address addend,
-                Address daddend, Address gate, Address dgate, bool fixed_statistics,
-                int threads) const {
+                Address daddend, Address gate, Address dgate, Address lengths,
+                bool fixed_statistics, int threads) const {
     const CallThreads on(threads);
     op_.Backward({.x = At(x),
                   .dy = At(dy),
@@ -143,7 +146,8 @@ class NormPlan {
                   .daddend = At(daddend),
                   .gate = At(gate),
                   .dgate = At(dgate),
-                  .fixed_statistics = fixed_statistics});
+                  .fixed_statistics = fixed_statistics,
+                  .lengths = At<int64_t>(lengths)});
   }
 
   // (axis, size) of what statistics are kept for, in their order. Groups are those of the axis of

@@ -222,12 +222,12 @@ def test_opcheck():
     dy, statistics = torch.randn(4, 6, 5), torch.stack((torch.zeros(6), torch.ones(6), torch.ones(6))).double()
     ops = torch.ops.normkit
     for norm in (("batch", 0, 0, 1e-5, "none", 0.0), ("group", 2, 0, 1e-5, "silu", 0.0)):
-        torch.library.opcheck(ops.forward.default, (x, w, b, None, None, *norm))
-        torch.library.opcheck(ops.forward.default, (x, w, b, r, r.detach(), *norm))
+        torch.library.opcheck(ops.forward.default, (x, w, b, None, None, None, *norm))
+        torch.library.opcheck(ops.forward.default, (x, w, b, r, r.detach(), None, *norm))
     norm = ("batch", 0, 0, 1e-5, "relu", 0.0)
-    torch.library.opcheck(ops.inference.default, (x, w, b, torch.zeros(6), torch.ones(6), None, None, *norm))
-    torch.library.opcheck(ops.backward.default, (dy, x.detach(), w.detach(), b.detach(), statistics, None, None, False, *norm))
-    torch.library.opcheck(ops.update_running.default, (statistics, 20, 0.1, torch.zeros(6), torch.ones(6)))
+    torch.library.opcheck(ops.inference.default, (x, w, b, torch.zeros(6), torch.ones(6), None, None, None, *norm))
+    torch.library.opcheck(ops.backward.default, (dy, x.detach(), w.detach(), b.detach(), statistics, None, None, None, False, *norm))
+    torch.library.opcheck(ops.update_running.default, (statistics, 20, 0.1, torch.zeros(6), torch.ones(6), None))
     torch.library.opcheck(ops.statistics_of.default, (torch.zeros(6), torch.ones(6), 1e-5))
 
 

@@ -52,32 +52,34 @@ class _Recorded(Function):
     """Of a forward pass with its own statistics, or (mean, variance given) with given ones."""
 
     @staticmethod
-    def forward(ctx, norm, x, weight, bias, residual, addend, mean, variance, kept):  # type: ignore[no-untyped-def]
+    def forward(ctx, norm, x, weight, bias, residual, addend, mean, variance, lengths, kept):  # type: ignore[no-untyped-def]
         if mean is None:
-            y, statistics, total = _kernels.forward(norm, x, weight, bias, residual, addend)
+            y, statistics, total = _kernels.forward(norm, x, weight, bias, residual, addend, lengths)
             kept.append(statistics)
         else:
             given = _kernels.as_given(x, mean), _kernels.as_given(x, variance)
-            y, total = _kernels.inference(norm, x, weight, bias, *given, residual, addend)
+            y, total = _kernels.inference(norm, x, weight, bias, *given, residual, addend, lengths)
             statistics = _kernels.statistics_of(mean, variance, norm.eps)
         ctx.norm, ctx.given, ctx.has_residual = norm, (mean, variance), residual is not None
         read = y if norm.backward_reads_y(addend is not None) else None
-        ctx.save_for_backward(x if total is None else total, weight, bias, statistics, read, addend)
+        ctx.save_for_backward(x if total is None else total, weight, bias, statistics, read, addend, lengths)
         return y if total is None else (y, total)
 
     @staticmethod
     def backward(ctx, dy, dtotal=None):  # type: ignore[no-untyped-def]
-        x, weight, bias, statistics, y, addend = ctx.saved_tensors
+        x, weight, bias, statistics, y, addend, lengths = ctx.saved_tensors
         if torch.is_grad_enabled():  # gradients of gradients
-            dx, dweight, dbias, daddend = _differentiable(ctx, dy, x, weight, bias, addend)
+            dx, dweight, dbias, daddend = _differentiable(ctx, dy, lengths, x, weight, bias, addend)
         else:
             dx, dweight, dbias, daddend = _kernels.backward(
                 ctx.norm, dy, x, weight, bias, statistics, y, addend, ctx.given[0] is not None,
                 wants_parameters=ctx.needs_input_grad[2] or ctx.needs_input_grad[3],
+                lengths=lengths,
             )  # fmt: skip
         if ctx.has_residual and dtotal is not None:
-            dx = dx + dtotal
-        return None, dx, dweight, dbias, dx if ctx.has_residual else None, daddend, None, None, None
+            assert dx is not None
+            dx = dx + _native.without_padding(ctx.norm, dtotal, lengths)
+        return None, dx, dweight, dbias, dx if ctx.has_residual else None, daddend, None, None, None, None
 
 
 class _Plain(Function):
@@ -95,7 +97,7 @@ class _Plain(Function):
         x, weight, bias, statistics, y = ctx.saved_tensors
         if torch.is_grad_enabled():
             ctx.given = (None, None)
-            return None, *_differentiable(ctx, dy, x, weight, bias, None)[:3]
+            return None, *_differentiable(ctx, dy, None, x, weight, bias, None)[:3]
         needed = ctx.needs_input_grad
         return None, *_kernels.backward(
             ctx.norm, dy, x, weight, bias, statistics, y, None, False, wants_parameters=needed[2] or needed[3]
@@ -108,12 +110,15 @@ def plain(norm: Norm, x: Tensor, weight: Optional[Tensor], bias: Optional[Tensor
     return result
 
 
-def _differentiable(ctx: Any, dy: Tensor, *tensors: Optional[Tensor]) -> list[Optional[Tensor]]:
+def _differentiable(
+    ctx: Any, dy: Tensor, lengths: Optional[Tensor], *tensors: Optional[Tensor]
+) -> list[Optional[Tensor]]:
     """The backward pass in PyTorch's own operations, which can be gone back through."""
     wanted = [t for t in tensors if t is not None and t.requires_grad]
     x, weight, bias, addend = tensors
     assert x is not None
-    y = _native.whole(ctx.norm, x, weight, bias, addend, *ctx.given)
+    mean, variance = ctx.given
+    y = _native.whole(ctx.norm, x, weight, bias, addend, mean, variance, lengths)
     found = iter(torch.autograd.grad(y, wanted, dy, create_graph=True, allow_unused=True))
     return [next(found) if t is not None and t.requires_grad else None for t in tensors]
 
@@ -127,14 +132,15 @@ def normalize(
     addend: Optional[Tensor] = None,
     mean: Optional[Tensor] = None,
     variance: Optional[Tensor] = None,
+    lengths: Optional[Tensor] = None,
 ) -> tuple[Tensor, Optional[Tensor], Optional[Tensor]]:
     """(y, statistics, sum). Statistics are None where they are given."""
     if is_eager(x):
-        return _eager(norm, x, weight, bias, residual, addend, mean, variance)
+        return _eager(norm, x, weight, bias, residual, addend, mean, variance, lengths)
     if mean is not None and variance is not None:
-        y, total = _ops.inference(x, weight, bias, mean, variance, residual, addend, *norm)
+        y, total = _ops.inference(x, weight, bias, mean, variance, residual, addend, lengths, *norm)
         return y, None, total if residual is not None else None
-    y, statistics, total = _ops.forward(x, weight, bias, residual, addend, *norm)
+    y, statistics, total = _ops.forward(x, weight, bias, residual, addend, lengths, *norm)
     return y, statistics, total if residual is not None else None
 
 
@@ -147,17 +153,17 @@ def _eager(
     addend: Optional[Tensor],
     mean: Optional[Tensor],
     variance: Optional[Tensor],
+    lengths: Optional[Tensor],
 ) -> tuple[Tensor, Optional[Tensor], Optional[Tensor]]:
     if torch.is_grad_enabled() and any(
         t is not None and t.requires_grad for t in (x, weight, bias, residual, addend)
     ):
         kept: list[Tensor] = []
-        given = _Recorded.apply(norm, x, weight, bias, residual, addend, mean, variance, kept)
+        given = _Recorded.apply(norm, x, weight, bias, residual, addend, mean, variance, lengths, kept)
         y, total = (given, None) if residual is None else given
         return y, kept[0] if kept else None, total
     if mean is None or variance is None:
-        return _kernels.forward(norm, x, weight, bias, residual, addend)
-    y, total = _kernels.inference(
-        norm, x, weight, bias, _kernels.as_given(x, mean), _kernels.as_given(x, variance), residual, addend
-    )
+        return _kernels.forward(norm, x, weight, bias, residual, addend, lengths)
+    given = _kernels.as_given(x, mean), _kernels.as_given(x, variance)
+    y, total = _kernels.inference(norm, x, weight, bias, *given, residual, addend, lengths)
     return y, None, total

@@ -42,10 +42,19 @@ class Norm(NamedTuple):
     activation: str = "none"
     slope: float = 0.01
 
-    def labels(self, dim: int) -> str:
+    def labels(self, dim: int, timed: bool = False) -> str:
+        """timed: observations have lengths, of the axis behind B and C."""
         if self.layer in ("layer", "rms"):
-            return "B" * (dim - self.rank) + "C" * self.rank
-        return "BC" + "S" * (dim - 2)
+            kept = dim - self.rank
+            return ("BT" + "S" * (kept - 2) if timed else "B" * kept) + "C" * self.rank
+        return "BC" + ("T" + "S" * (dim - 3) if timed else "S" * (dim - 2))
+
+    def time_axis(self) -> int:
+        return 1 if self.layer in ("layer", "rms") else 2
+
+    def can_be_timed(self, dim: int) -> bool:
+        """Whether there is an axis of steps."""
+        return dim - self.rank > self.time_axis()
 
     def backward_reads_y(self, addend: bool) -> bool:
         return self.activation == "leaky-relu" or (self.activation == "relu" and addend)
@@ -55,7 +64,9 @@ class Norm(NamedTuple):
 _plans: dict[Any, _core.Plan] = {}
 
 
-def _make(norm: Norm, like: Tensor, parameter: Optional[Tensor], strides: dict[str, tuple[int, ...]]) -> _core.Plan:
+def _make(
+    norm: Norm, like: Tensor, parameter: Optional[Tensor], strides: dict[str, tuple[int, ...]], timed: bool
+) -> _core.Plan:
     options = _core.PlanOptions()
     options.epsilon = norm.eps
     options.num_groups = norm.groups
@@ -63,7 +74,10 @@ def _make(norm: Norm, like: Tensor, parameter: Optional[Tensor], strides: dict[s
     options.negative_slope = norm.slope
     if parameter is not None:
         options.parameter_dtype = DTYPES[parameter.dtype]
-    return make_plan(norm.layer, norm.labels(like.dim()), like.shape, DTYPES[like.dtype], strides, options)[0]
+    if timed and norm.layer == "layer":
+        options.operation_dimension = "channel-only"
+    labels = norm.labels(like.dim(), timed)
+    return make_plan(norm.layer, labels, like.shape, DTYPES[like.dtype], strides, options)[0]
 
 
 def _keep(key: Any, plan: _core.Plan) -> _core.Plan:
@@ -74,14 +88,20 @@ def _keep(key: Any, plan: _core.Plan) -> _core.Plan:
 
 
 def _forward_plan(
-    norm: Norm, x: Tensor, y: Tensor, parameter: Optional[Tensor], residual: Optional[Tensor], addend: Optional[Tensor]
+    norm: Norm,
+    x: Tensor,
+    y: Tensor,
+    parameter: Optional[Tensor],
+    residual: Optional[Tensor] = None,
+    addend: Optional[Tensor] = None,
+    timed: bool = False,
 ) -> _core.Plan:
     strides = {"x": x.stride(), "y": y.stride()}
     if residual is not None:
         strides.update(residual=residual.stride(), sum=y.stride())
     if addend is not None:
         strides["addend"] = addend.stride()
-    return _make(norm, x, parameter, strides)
+    return _make(norm, x, parameter, strides, timed)
 
 
 def plan_of(norm: Norm, x: Tensor, parameter: Optional[Tensor]) -> _core.Plan:
@@ -89,20 +109,26 @@ def plan_of(norm: Norm, x: Tensor, parameter: Optional[Tensor]) -> _core.Plan:
     key = (norm, x.shape, x.stride(), x.dtype, None if parameter is None else parameter.dtype)
     found = _plans.get(key)
     if found is None:
-        found = _keep(key, _forward_plan(norm, x, torch.empty_like(x), parameter, None, None))
+        found = _keep(key, _forward_plan(norm, x, torch.empty_like(x), parameter))
     return found
 
 
 def _fused_plan(
-    norm: Norm, x: Tensor, y: Tensor, parameter: Optional[Tensor], residual: Optional[Tensor], addend: Optional[Tensor]
+    norm: Norm,
+    x: Tensor,
+    y: Tensor,
+    parameter: Optional[Tensor],
+    residual: Optional[Tensor],
+    addend: Optional[Tensor],
+    timed: bool,
 ) -> _core.Plan:
-    if residual is None and addend is None:
+    if residual is None and addend is None and not timed:
         return plan_of(norm, x, parameter)
     key = (
         norm, x.shape, x.stride(), x.dtype, None if parameter is None else parameter.dtype,
-        None if residual is None else residual.stride(), None if addend is None else addend.stride(),
+        None if residual is None else residual.stride(), None if addend is None else addend.stride(), timed,
     )  # fmt: skip
-    return _plans.get(key) or _keep(key, _forward_plan(norm, x, y, parameter, residual, addend))
+    return _plans.get(key) or _keep(key, _forward_plan(norm, x, y, parameter, residual, addend, timed))
 
 
 def _at(tensor: Optional[Tensor]) -> int:
@@ -116,16 +142,17 @@ def forward(
     bias: Optional[Tensor],
     residual: Optional[Tensor] = None,
     addend: Optional[Tensor] = None,
+    lengths: Optional[Tensor] = None,
 ) -> tuple[Tensor, Tensor, Optional[Tensor]]:
     """(y, statistics, sum): mean, rstd and variance [3, n] of float64; sum is x + residual, None without."""
     y = torch.empty_like(x)
-    plan = _fused_plan(norm, x, y, weight if weight is not None else bias, residual, addend)
+    plan = _fused_plan(norm, x, y, weight if weight is not None else bias, residual, addend, lengths is not None)
     statistics = torch.empty((3, plan.num_statistics), dtype=torch.float64)
     total = None if residual is None else torch.empty_like(x)
     at, step = statistics.data_ptr(), 8 * plan.num_statistics
     plan.forward_fused(
         x.data_ptr(), _at(weight), _at(bias), y.data_ptr(), at, at + step, at + 2 * step,
-        _at(residual), _at(total), _at(addend), 0, torch.get_num_threads(),
+        _at(residual), _at(total), _at(addend), 0, _at(lengths), torch.get_num_threads(),
     )  # fmt: skip
     return y, statistics, total
 
@@ -139,14 +166,15 @@ def inference(
     variance: Optional[Tensor],
     residual: Optional[Tensor] = None,
     addend: Optional[Tensor] = None,
+    lengths: Optional[Tensor] = None,
 ) -> tuple[Tensor, Optional[Tensor]]:
     """(y, sum) from given statistics, of the type that belongs to x; None for both: from those of x."""
     y = torch.empty_like(x)
     total = None if residual is None else torch.empty_like(x)
-    plan = _fused_plan(norm, x, y, weight if weight is not None else bias, residual, addend)
+    plan = _fused_plan(norm, x, y, weight if weight is not None else bias, residual, addend, lengths is not None)
     plan.inference(
         x.data_ptr(), _at(weight), _at(bias), y.data_ptr(), _at(mean), _at(variance),
-        _at(residual), _at(total), _at(addend), 0, torch.get_num_threads(),
+        _at(residual), _at(total), _at(addend), 0, _at(lengths), torch.get_num_threads(),
     )  # fmt: skip
     return y, total
 
@@ -169,6 +197,7 @@ def backward(
     fixed: bool,
     wants_x: bool = True,
     wants_parameters: bool = True,
+    lengths: Optional[Tensor] = None,
     plan: Optional[_core.Plan] = None,
 ) -> tuple[Optional[Tensor], Optional[Tensor], Optional[Tensor], Optional[Tensor]]:
     """Gradients of x (which is the sum, after a residual), weight, bias and addend."""
@@ -179,20 +208,27 @@ def backward(
         key = (
             norm, x.shape, x.stride(), x.dtype, None if parameter is None else parameter.dtype, dy.stride(),
             None if addend is None else addend.stride(), None if y is None else y.stride(), "backward",
+            lengths is not None,
         )  # fmt: skip
-        plan = _plans.get(key) or _keep(key, _backward_plan(norm, dy, x, parameter, y, addend))
+        plan = _plans.get(key) or _keep(key, _backward_plan(norm, dy, x, parameter, y, addend, lengths is not None))
     dweight = torch.empty_like(weight) if weight is not None and wants_parameters else None
     dbias = torch.empty_like(bias) if bias is not None and wants_parameters else None
     at = statistics.data_ptr()
     plan.backward(
         x.data_ptr(), dy.data_ptr(), _at(weight), _at(bias), at, at + 8 * statistics.shape[1], _at(dx),
-        _at(dweight), _at(dbias), _at(y), _at(addend), _at(daddend), 0, 0, fixed, torch.get_num_threads(),
+        _at(dweight), _at(dbias), _at(y), _at(addend), _at(daddend), 0, 0, _at(lengths), fixed, torch.get_num_threads(),
     )  # fmt: skip
     return dx, dweight, dbias, daddend
 
 
 def _backward_plan(
-    norm: Norm, dy: Tensor, x: Tensor, parameter: Optional[Tensor], y: Optional[Tensor], addend: Optional[Tensor]
+    norm: Norm,
+    dy: Tensor,
+    x: Tensor,
+    parameter: Optional[Tensor],
+    y: Optional[Tensor],
+    addend: Optional[Tensor],
+    timed: bool,
 ) -> _core.Plan:
     own = torch.empty_like(x).stride()
     strides = {"x": x.stride(), "dy": dy.stride(), "dx": own}
@@ -200,13 +236,21 @@ def _backward_plan(
         strides.update(addend=addend.stride(), daddend=own)
     if y is not None:
         strides["y"] = y.stride()
-    return _make(norm, x, parameter, strides)
+    return _make(norm, x, parameter, strides, timed)
 
 
 def update_running(
-    statistics: Tensor, count: int, momentum: float, running_mean: Tensor, running_var: Tensor
+    statistics: Tensor,
+    count: int,
+    momentum: float,
+    running_mean: Tensor,
+    running_var: Tensor,
+    lengths: Optional[Tensor] = None,
 ) -> None:
-    """As PyTorch does: the new value weighs momentum, variances divide by count - 1."""
+    """As PyTorch does: the new value weighs momentum, variances divide by count - 1. count: values behind each
+    statistic, of each step where there are lengths."""
+    if lengths is not None:
+        count *= int(lengths.sum())
     n = statistics.shape[1]
     at = statistics.data_ptr()
     wide = [r if r.dtype in (torch.float32, torch.float64) else r.float() for r in (running_mean, running_var)]

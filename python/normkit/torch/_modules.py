@@ -38,22 +38,53 @@ class _Fused:
         return self
 
     def _native(
-        self, norm: Norm, x: Tensor, weight: Any, bias: Any, residual: Optional[Tensor], addend: Optional[Tensor]
+        self,
+        norm: Norm,
+        x: Tensor,
+        weight: Any,
+        bias: Any,
+        residual: Optional[Tensor],
+        addend: Optional[Tensor],
+        lengths: Any,
+        mean: Optional[Tensor] = None,
+        variance: Optional[Tensor] = None,
     ) -> Any:
-        total = x if residual is None else x + residual
-        y = _native.whole(norm, total, weight, bias, addend)
+        lengths = _check(norm, x, residual, addend, lengths)
+        total = _native.without_padding(norm, x if residual is None else x + residual, lengths)
+        y = _native.whole(norm, total, weight, bias, addend, mean, variance, lengths)
         return y if residual is None else (y, total)
 
-    def _is_plain(self, residual: Optional[Tensor], addend: Optional[Tensor]) -> bool:
-        return residual is None and addend is None and self.activation == "none"
+    def _is_plain(self, residual: Optional[Tensor], addend: Optional[Tensor], lengths: Any) -> bool:
+        return residual is None and addend is None and lengths is None and self.activation == "none"
 
 
-def _check_shapes(x: Tensor, residual: Optional[Tensor], addend: Optional[Tensor]) -> None:
+def _check_lengths(norm: Norm, x: Tensor, lengths: Any) -> Tensor:
+    """As int64 in the processor's memory."""
+    given = lengths if isinstance(lengths, Tensor) else torch.tensor(lengths)
+    if not norm.can_be_timed(x.dim()):
+        raise ValueError(
+            f"lengths given for x {list(x.shape)}, expected an axis of steps behind "
+            f"{'observations' if norm.time_axis() == 1 else 'observations and channels'}"
+        )
+    if given.is_floating_point() or given.is_complex() or given.dtype == torch.bool or given.shape != x.shape[:1]:
+        raise ValueError(f"lengths is {given.dtype} {list(given.shape)}, expected whole numbers [{x.shape[0]}]")
+    if is_eager(given) and not given.is_meta:
+        steps = x.shape[norm.time_axis()]
+        if bool(((given < 1) | (given > steps)).any()):
+            raise ValueError(f"lengths go from {int(given.min())} to {int(given.max())}, expected 1 to {steps}")
+    return given.to("cpu", torch.int64).contiguous()
+
+
+def _check(
+    norm: Norm, x: Tensor, residual: Optional[Tensor], addend: Optional[Tensor], lengths: Any
+) -> Optional[Tensor]:
+    """The lengths, where there are some."""
     for name, tensor in (("residual", residual), ("addend", addend)):
         if tensor is not None and (tensor.shape != x.shape or tensor.dtype != x.dtype):
             raise ValueError(
                 f"{name} is {tensor.dtype} {list(tensor.shape)}, expected {x.dtype} {list(x.shape)} as x"
             )
+    return None if lengths is None else _check_lengths(norm, x, lengths)
 
 
 def _run(
@@ -64,9 +95,10 @@ def _run(
     bias: Optional[Tensor],
     residual: Optional[Tensor],
     addend: Optional[Tensor],
+    lengths: Any,
 ) -> Any:
     """y, with a residual (y, sum): of everything but batch normalization."""
-    if residual is None and addend is None:
+    if residual is None and addend is None and lengths is None:
         if is_eager(x):
             if torch.is_grad_enabled() and (
                 x.requires_grad
@@ -86,8 +118,8 @@ def _run(
             )  # fmt: skip
             return y
     else:
-        _check_shapes(x, residual, addend)
-    y, _, total = normalize(norm, x, weight, bias, residual, addend)
+        lengths = _check(norm, x, residual, addend, lengths)
+    y, _, total = normalize(norm, x, weight, bias, residual, addend, lengths=lengths)
     return y if residual is None else (y, total)
 
 
@@ -97,20 +129,24 @@ def _ends_with(x: Tensor, normalized_shape: Any) -> bool:
 
 
 class LayerNorm(_Fused, nn.LayerNorm):
-    def forward(self, input: Tensor, residual: Optional[Tensor] = None, addend: Optional[Tensor] = None) -> Any:
+    def forward(
+        self, input: Tensor, residual: Optional[Tensor] = None, addend: Optional[Tensor] = None, lengths: Any = None
+    ) -> Any:
         parameters = self._parameters
         weight, bias = parameters.get("weight"), parameters.get("bias")
         shape = self.normalized_shape
         norm = Norm("layer", 0, len(shape), self.eps, self.activation, self.negative_slope)
         if takes(input, weight, bias, self.eps) and _ends_with(input, shape):
-            return _run(self, norm, input, weight, bias, residual, addend)
-        if self._is_plain(residual, addend):
+            return _run(self, norm, input, weight, bias, residual, addend, lengths)
+        if self._is_plain(residual, addend, lengths):
             return super().forward(input)
-        return self._native(norm, input, weight, bias, residual, addend)
+        return self._native(norm, input, weight, bias, residual, addend, lengths)
 
 
 class RMSNorm(_Fused, nn.RMSNorm):
-    def forward(self, x: Tensor, residual: Optional[Tensor] = None, addend: Optional[Tensor] = None) -> Any:
+    def forward(
+        self, x: Tensor, residual: Optional[Tensor] = None, addend: Optional[Tensor] = None, lengths: Any = None
+    ) -> Any:
         weight = self._parameters.get("weight")
         eps = self.eps
         if eps is None:
@@ -118,27 +154,31 @@ class RMSNorm(_Fused, nn.RMSNorm):
         shape = self.normalized_shape
         norm = Norm("rms", 0, len(shape), eps, self.activation, self.negative_slope)
         if takes(x, weight, None, eps) and _ends_with(x, shape):
-            return _run(self, norm, x, weight, None, residual, addend)
-        if self._is_plain(residual, addend):
+            return _run(self, norm, x, weight, None, residual, addend, lengths)
+        if self._is_plain(residual, addend, lengths):
             return super().forward(x)
-        return self._native(norm, x, weight, None, residual, addend)
+        return self._native(norm, x, weight, None, residual, addend, lengths)
 
 
 class GroupNorm(_Fused, nn.GroupNorm):
-    def forward(self, input: Tensor, residual: Optional[Tensor] = None, addend: Optional[Tensor] = None) -> Any:
+    def forward(
+        self, input: Tensor, residual: Optional[Tensor] = None, addend: Optional[Tensor] = None, lengths: Any = None
+    ) -> Any:
         parameters = self._parameters
         weight, bias = parameters.get("weight"), parameters.get("bias")
         norm = Norm("group", self.num_groups, 0, self.eps, self.activation, self.negative_slope)
         if takes(input, weight, bias, self.eps) and input.dim() >= 2 and input.shape[1] == self.num_channels:
             if input.numel() != input.shape[0] * self.num_groups:  # else an error of PyTorch's
-                return _run(self, norm, input, weight, bias, residual, addend)
-        if self._is_plain(residual, addend):
+                return _run(self, norm, input, weight, bias, residual, addend, lengths)
+        if self._is_plain(residual, addend, lengths):
             return super().forward(input)
-        return self._native(norm, input, weight, bias, residual, addend)
+        return self._native(norm, input, weight, bias, residual, addend, lengths)
 
 
 class _InstanceNorm(_Fused):
-    def forward(self, input: Tensor, residual: Optional[Tensor] = None, addend: Optional[Tensor] = None) -> Any:
+    def forward(
+        self, input: Tensor, residual: Optional[Tensor] = None, addend: Optional[Tensor] = None, lengths: Any = None
+    ) -> Any:
         me: Any = self
         weight, bias = me._parameters.get("weight"), me._parameters.get("bias")
         norm = Norm("instance", 0, 0, me.eps, self.activation, self.negative_slope)
@@ -147,12 +187,12 @@ class _InstanceNorm(_Fused):
         if takes_it and input.shape[1] == me.num_features:
             me._check_input_dim(input)
             nn.functional._verify_spatial_size(input.size())  # type: ignore[attr-defined]
-            return _run(self, norm, input, weight, bias, residual, addend)
-        if self._is_plain(residual, addend):
+            return _run(self, norm, input, weight, bias, residual, addend, lengths)
+        if self._is_plain(residual, addend, lengths):
             return super().forward(input)  # type: ignore[misc]
         if me.running_mean is not None or not batched:
             raise ValueError("instance normalization with running statistics or without observations has nothing fused")
-        return self._native(norm, input, weight, bias, residual, addend)
+        return self._native(norm, input, weight, bias, residual, addend, lengths)
 
 
 class InstanceNorm1d(_InstanceNorm, nn.InstanceNorm1d):
@@ -172,44 +212,54 @@ def _batch_statistics(module: Any) -> bool:
 
 
 class _BatchNorm(_Fused):
-    def forward(self, input: Tensor, residual: Optional[Tensor] = None, addend: Optional[Tensor] = None) -> Any:
+    def forward(
+        self, input: Tensor, residual: Optional[Tensor] = None, addend: Optional[Tensor] = None, lengths: Any = None
+    ) -> Any:
         me: Any = self
         me._check_input_dim(input)
         weight, bias = me._parameters.get("weight"), me._parameters.get("bias")
         running_mean, running_var = me._buffers.get("running_mean"), me._buffers.get("running_var")
+        norm = Norm("batch", 0, 0, me.eps, self.activation, self.negative_slope)
         takes_it = takes(input, weight, bias, me.eps) and input.shape[1] == me.num_features
         if not takes_it or (running_mean is None) != (running_var is None):
-            if self._is_plain(residual, addend):
+            if self._is_plain(residual, addend, lengths):
                 return super().forward(input)  # type: ignore[misc]
+            if lengths is not None:
+                return self._over_steps(norm, input, residual, addend, lengths)
             return self._by_itself(input, residual, addend)
-        norm = Norm("batch", 0, 0, me.eps, self.activation, self.negative_slope)
-        _check_shapes(input, residual, addend)
+        lengths = _check(norm, input, residual, addend, lengths)
         if not _batch_statistics(me):
-            y, _, total = normalize(norm, input, weight, bias, residual, addend, running_mean, running_var)
+            given = running_mean, running_var
+            y, _, total = normalize(norm, input, weight, bias, residual, addend, *given, lengths)
             return y if residual is None else (y, total)
         count = _num_elements(input)
         if me.training and count == 1:
             nn.functional._verify_batch_size(input.size())  # type: ignore[attr-defined]
-        y, statistics, total = normalize(norm, input, weight, bias, residual, addend)
+        y, statistics, total = normalize(norm, input, weight, bias, residual, addend, lengths=lengths)
         if me.training and me.track_running_stats and running_mean is not None:
-            self._update(input, statistics, count)
+            self._update(input, statistics, count, lengths)
         return y if residual is None else (y, total)
 
-    def _update(self, x: Tensor, statistics: Optional[Tensor], count: int) -> None:
+    def _next_momentum(self) -> float:
+        """What the next mini-batch weighs, which is counted."""
         me: Any = self
         momentum = me.momentum
         if me.num_batches_tracked is not None:
             me.num_batches_tracked.add_(1)
             if momentum is None:
                 momentum = 1.0 / float(me.num_batches_tracked)
-        if momentum is None:
-            momentum = 0.0
+        return 0.0 if momentum is None else momentum
+
+    def _update(
+        self, x: Tensor, statistics: Optional[Tensor], count: int, lengths: Optional[Tensor] = None
+    ) -> None:
+        me: Any = self
+        if lengths is not None:
+            count = _num_elements(x[:1, :, :1])
+        update = _kernels.update_running if is_eager(x) else torch.ops.normkit.update_running
         assert statistics is not None
         with torch.no_grad():
-            if is_eager(x):
-                _kernels.update_running(statistics, count, momentum, me.running_mean, me.running_var)
-            else:
-                torch.ops.normkit.update_running(statistics, count, momentum, me.running_mean, me.running_var)
+            update(statistics, count, self._next_momentum(), me.running_mean, me.running_var, lengths)
 
     def _by_itself(self, input: Tensor, residual: Optional[Tensor], addend: Optional[Tensor]) -> Any:
         """PyTorch's module, and behind it what would be fused."""
@@ -217,6 +267,27 @@ class _BatchNorm(_Fused):
         y = super().forward(total)  # type: ignore[misc]
         y = _native.ACTIVATIONS[self.activation](y if addend is None else y + addend, self.negative_slope)
         return y if residual is None else (y, total)
+
+    def _over_steps(
+        self, norm: Norm, input: Tensor, residual: Optional[Tensor], addend: Optional[Tensor], lengths: Any
+    ) -> Any:
+        """The same with lengths, in PyTorch's own operations."""
+        me: Any = self
+        given = (None, None) if _batch_statistics(me) else (me.running_mean, me.running_var)
+        result = self._native(norm, input, me.weight, me.bias, residual, addend, lengths, *given)
+        if me.training and me.track_running_stats and me.running_mean is not None:
+            total = input if residual is None else result[1]
+            self._update_natively(norm, total.detach(), _check_lengths(norm, input, lengths))
+        return result
+
+    @torch.no_grad()
+    def _update_natively(self, norm: Norm, total: Tensor, lengths: Tensor) -> None:
+        me: Any = self
+        mean, variance, count = _native.moments(norm, _native.without_padding(norm, total, lengths), lengths)
+        momentum = self._next_momentum()
+        me.running_mean.lerp_(mean.flatten().to(me.running_mean.dtype), momentum)
+        unbiased = (variance * count / (count - 1)).flatten().to(me.running_var.dtype)
+        me.running_var.lerp_(torch.where(count.flatten() > 1, unbiased, me.running_var), momentum)
 
 
 class BatchNorm1d(_BatchNorm, nn.BatchNorm1d):

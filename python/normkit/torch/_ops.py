@@ -7,7 +7,7 @@ from typing import Any, Optional
 import torch
 from torch import Tensor
 
-from . import _kernels
+from . import _kernels, _native
 from ._kernels import Norm
 
 # Names of the arguments that make a Norm, behind the tensors of each operator.
@@ -26,6 +26,7 @@ def forward(
     bias: Optional[Tensor],
     residual: Optional[Tensor],
     addend: Optional[Tensor],
+    lengths: Optional[Tensor],
     layer: str,
     groups: int,
     rank: int,
@@ -35,7 +36,7 @@ def forward(
 ) -> tuple[Tensor, Tensor, Tensor]:
     """y, statistics, and x + residual (empty without a residual)."""
     norm = Norm(layer, groups, rank, eps, activation, slope)
-    y, statistics, total = _kernels.forward(norm, x, weight, bias, residual, addend)
+    y, statistics, total = _kernels.forward(norm, x, weight, bias, residual, addend, lengths)
     return y, statistics, _or_empty(x, total)
 
 
@@ -48,6 +49,7 @@ def inference(
     variance: Tensor,
     residual: Optional[Tensor],
     addend: Optional[Tensor],
+    lengths: Optional[Tensor],
     layer: str,
     groups: int,
     rank: int,
@@ -58,7 +60,7 @@ def inference(
     """y from given statistics, and x + residual (empty without a residual)."""
     norm = Norm(layer, groups, rank, eps, activation, slope)
     given = _kernels.as_given(x, mean), _kernels.as_given(x, variance)
-    y, total = _kernels.inference(norm, x, weight, bias, *given, residual, addend)
+    y, total = _kernels.inference(norm, x, weight, bias, *given, residual, addend, lengths)
     return y, _or_empty(x, total)
 
 
@@ -71,6 +73,7 @@ def backward(
     statistics: Tensor,
     y: Optional[Tensor],
     addend: Optional[Tensor],
+    lengths: Optional[Tensor],
     fixed: bool,
     layer: str,
     groups: int,
@@ -81,16 +84,21 @@ def backward(
 ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     """Gradients of x (or the sum), weight, bias and addend; empty where there is none."""
     norm = Norm(layer, groups, rank, eps, activation, slope)
-    gradients = _kernels.backward(norm, dy, x, weight, bias, statistics, y, addend, fixed)
+    gradients = _kernels.backward(norm, dy, x, weight, bias, statistics, y, addend, fixed, lengths=lengths)
     dx, dweight, dbias, daddend = (_or_empty(x, gradient) for gradient in gradients)
     return dx, dweight, dbias, daddend
 
 
 @torch.library.custom_op("normkit::update_running", mutates_args=("running_mean", "running_var"))
 def update_running(
-    statistics: Tensor, count: int, momentum: float, running_mean: Tensor, running_var: Tensor
+    statistics: Tensor,
+    count: int,
+    momentum: float,
+    running_mean: Tensor,
+    running_var: Tensor,
+    lengths: Optional[Tensor],
 ) -> None:
-    _kernels.update_running(statistics, count, momentum, running_mean, running_var)
+    _kernels.update_running(statistics, count, momentum, running_mean, running_var, lengths)
 
 
 @torch.library.custom_op("normkit::statistics_of", mutates_args=())
@@ -109,7 +117,7 @@ def _num_statistics(x: Tensor, layer: str, groups: int, rank: int) -> Any:
 
 
 @forward.register_fake
-def _(x, weight, bias, residual, addend, layer, groups, rank, eps, activation, slope):  # type: ignore[no-untyped-def]
+def _(x, weight, bias, residual, addend, lengths, layer, groups, rank, eps, activation, slope):  # type: ignore[no-untyped-def]
     statistics = x.new_empty((3, _num_statistics(x, layer, groups, rank)), dtype=torch.float64)
     return torch.empty_like(x), statistics, x.new_empty(0) if residual is None else torch.empty_like(x)
 
@@ -128,7 +136,7 @@ def _(dy, x, weight, bias, statistics, y, addend, *rest):  # type: ignore[no-unt
 
 
 @update_running.register_fake
-def _(statistics, count, momentum, running_mean, running_var):  # type: ignore[no-untyped-def]
+def _(statistics, count, momentum, running_mean, running_var, lengths):  # type: ignore[no-untyped-def]
     return None
 
 
@@ -138,18 +146,18 @@ def _(mean, variance, eps):  # type: ignore[no-untyped-def]
 
 
 def _save(ctx: Any, inputs: Any, tensors: tuple[Any, ...], statistics: Tensor, y: Tensor, total: Tensor) -> None:
-    x, weight, bias, residual, addend = tensors
+    x, weight, bias, residual, addend, lengths = tensors
     ctx.norm = Norm(*inputs[-len(_NORM) :])
     ctx.has_residual = residual is not None
     read = y if ctx.norm.backward_reads_y(addend is not None) else None
-    ctx.save_for_backward(x if residual is None else total, weight, bias, statistics, read, addend)
+    ctx.save_for_backward(x if residual is None else total, weight, bias, statistics, read, addend, lengths)
 
 
 def _gradients(ctx: Any, dy: Tensor, dtotal: Optional[Tensor], fixed: bool) -> tuple[Any, ...]:
-    x, weight, bias, statistics, y, addend = ctx.saved_tensors
-    dx, dweight, dbias, daddend = backward(dy, x, weight, bias, statistics, y, addend, fixed, *ctx.norm)
+    x, weight, bias, statistics, y, addend, lengths = ctx.saved_tensors
+    dx, dweight, dbias, daddend = backward(dy, x, weight, bias, statistics, y, addend, lengths, fixed, *ctx.norm)
     if ctx.has_residual and dtotal is not None:
-        dx = dx + dtotal
+        dx = dx + _native.without_padding(ctx.norm, dtotal, lengths)
     return (
         dx,
         None if weight is None else dweight,
@@ -161,22 +169,22 @@ def _gradients(ctx: Any, dy: Tensor, dtotal: Optional[Tensor], fixed: bool) -> t
 
 def _setup_forward(ctx: Any, inputs: Any, output: Any) -> None:
     ctx.mark_non_differentiable(output[1])
-    _save(ctx, inputs, inputs[:5], output[1], output[0], output[2])
+    _save(ctx, inputs, inputs[:6], output[1], output[0], output[2])
 
 
 def _backward_of_forward(ctx: Any, dy: Tensor, dstatistics: Any, dtotal: Tensor) -> tuple[Any, ...]:
-    return (*_gradients(ctx, dy, dtotal, fixed=False), *[None] * len(_NORM))
+    return (*_gradients(ctx, dy, dtotal, fixed=False), None, *[None] * len(_NORM))
 
 
 def _setup_inference(ctx: Any, inputs: Any, output: Any) -> None:
-    x, weight, bias, mean, variance, residual, addend = inputs[:7]
+    x, weight, bias, mean, variance, residual, addend, lengths = inputs[:8]
     statistics = statistics_of(mean, variance, inputs[-3])
-    _save(ctx, inputs, (x, weight, bias, residual, addend), statistics, output[0], output[1])
+    _save(ctx, inputs, (x, weight, bias, residual, addend, lengths), statistics, output[0], output[1])
 
 
 def _backward_of_inference(ctx: Any, dy: Tensor, dtotal: Tensor) -> tuple[Any, ...]:
     dx, dweight, dbias, dresidual, daddend = _gradients(ctx, dy, dtotal, fixed=True)
-    return (dx, dweight, dbias, None, None, dresidual, daddend, *[None] * len(_NORM))
+    return (dx, dweight, dbias, None, None, dresidual, daddend, None, *[None] * len(_NORM))
 
 
 forward.register_autograd(_backward_of_forward, setup_context=_setup_forward)

@@ -111,14 +111,18 @@ class SyncBatchNorm(_BatchNorm, nn.modules.batchnorm._BatchNorm):
         if input.size(1) == 0:
             raise ValueError("SyncBatchNorm number of input channels should be non-zero")
 
-    def forward(self, input: Tensor, residual: Optional[Tensor] = None, addend: Optional[Tensor] = None) -> Any:
+    def forward(
+        self, input: Tensor, residual: Optional[Tensor] = None, addend: Optional[Tensor] = None, lengths: Any = None
+    ) -> Any:
         if not (self.training and dist.is_available() and dist.is_initialized()):
-            return super().forward(input, residual, addend)
+            return super().forward(input, residual, addend, lengths)
         group = self.process_group or dist.group.WORLD
         if dist.get_world_size(group) == 1:
-            return super().forward(input, residual, addend)
-        if residual is not None or addend is not None:
-            raise ValueError("SyncBatchNorm over ranks with a residual or addend, expected an activation at most")
+            return super().forward(input, residual, addend, lengths)
+        if residual is not None or addend is not None or lengths is not None:
+            raise ValueError(
+                "SyncBatchNorm over ranks with a residual, addend or lengths, expected an activation at most"
+            )
         if input.device.type != "cpu":
             y = nn.SyncBatchNorm.forward(self, input)  # type: ignore[arg-type]
             return _native.ACTIVATIONS[self.activation](y, self.negative_slope)
