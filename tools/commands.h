@@ -21,6 +21,11 @@ namespace normkit::tools {
 Command AddCommand(const Command& app, const std::string& name, const std::string& description,
                    const std::vector<std::string>& examples);
 
+// Thrown by a command that is done and says more than that by its exit code.
+struct EndWith {
+  int code;
+};
+
 void AddTrain(const Command& app);
 void AddEval(const Command& app);
 void AddPredict(const Command& app);
@@ -33,5 +38,6 @@ void AddStylize(const Command& app);
 void AddImage(const Command& app);
 void AddStyle(const Command& app);
 void AddStatistics(const Command& app);
+void AddDoctor(const Command& app);
 
 }  // namespace normkit::tools

@@ -23,7 +23,7 @@ namespace {
 using AddFunction = void (*)(const Command&);
 const std::vector<AddFunction> kCommands = {
     AddTrain, AddEval,    AddPredict, AddInspect, AddCompare,    AddNormalize, AddBench,
-    AddRun,   AddStylize, AddStyle,   AddImage,   AddStatistics, AddHelp};
+    AddRun,   AddStylize, AddStyle,   AddImage,   AddStatistics, AddDoctor,    AddHelp};
 
 constexpr int kDone = 0, kFailed = 1;
 
@@ -46,6 +46,9 @@ int Run(int argc, char** argv) {
   try {
     if (const auto ranks = StartedAsRanks()) JoinRanks(*ranks, words);
     if (const int code = program.Run(words)) return code;
+  } catch (const EndWith& end) {
+    std::fflush(stdout);
+    return std::ferror(stdout) ? Failed("standard output: cannot be written") : end.code;
   } catch (const Error& error) {
     return Failed(error.what());
   } catch (const std::filesystem::filesystem_error& error) {

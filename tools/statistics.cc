@@ -14,6 +14,7 @@
 
 #include "normkit/core/threads.h"
 #include "normkit/data/moved_pictures.h"
+#include "normkit/train/doctor.h"
 #include "normkit/train/train.h"
 #include "src/core/fail.h"
 #include "src/core/files.h"
@@ -32,7 +33,7 @@ using nlohmann::json;
 struct StatisticsArgs {
   MeasureArgs measure;
   std::string output, method = "auto";
-  std::vector<std::string> layers{"*"};
+  std::vector<std::string> layers{"*"}, rescale;
   std::optional<double> epsilon;
   RecomputeOptions options;
   PictureMoves moves;
@@ -150,6 +151,7 @@ void RunStatistics(StatisticsArgs& args) {
   args.options.layers = args.layers;
   args.options.mini_batch_size = batch;
   RecomputeStatistics(network, *seen, args.options);
+  if (!args.rescale.empty()) RescaleBefore(network, args.rescale);
   std::tie(outcome.metric_after, outcome.loss_after) = MetricOf(network, data, batch);
   const auto gaps_after = MeasureStatistics(network, *seen, batch);
   for (size_t i = 0; i < gaps.size(); ++i) outcome.layers.push_back({gaps[i], gaps_after[i]});
@@ -186,6 +188,10 @@ void AddStatistics(const Command& app) {
             "How often each picture counts, moved and mirrored anew");
   AddNumber(command, "--epsilon", args->epsilon, {.low = 1e-30, .high = 1e30},
             "Give them this epsilon, too; auto: leave it");
+  AddLayers(
+      command, "--rescale", args->rescale,
+      "Scale the weights before these so that what they read has a variance near 1; they undo "
+      "it, and half precision does not overflow");
   AddFlag(command, "--json", args->measure.json, "Print JSON instead of text");
   command.Run([args] { RunStatistics(*args); });
 }

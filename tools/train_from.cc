@@ -66,6 +66,13 @@ void CheckFrom(const FromArgs& args) {
   for (const List& list : kLists)
     if (!(args.changes.*list.names).empty())
       Fail("--{} is given without --from, expected both", list.option);
+  const FormArgs none;
+  const FormArgs& form = args.form;
+  if (form.white != none.white || form.order != none.order || !form.mean.empty() ||
+      !form.std.empty())
+    Fail(
+        "--range, --channel-order, --input-mean and --input-std are given without --from, expected "
+        "both: a network of its own learns pictures as they are");
   if (args.new_end) Fail("--new-end is given without --from, expected both");
 }
 

@@ -38,6 +38,7 @@
 #include "normkit/onnx/onnx.h"
 #include "normkit/ops/op.h"
 #include "normkit/ops/padding.h"
+#include "normkit/train/doctor.h"
 #include "normkit/train/optimizer.h"
 #include "normkit/train/options.h"
 #include "normkit/train/predict.h"

@@ -47,12 +47,14 @@ std::string NamesOfOptions() {
   const InputForm form{.white = 1};
   const PictureMoves moves{.shift = 4};
   const NetworkChanges changes{.freeze = {"conv*"}};
+  const DiagnoseOptions diagnose{.observations = 100};
   const RecomputeOptions recompute{.weight = 0.5};
   const Normalization::ForwardArgs forward{.x = nullptr};
   const Normalization::BackwardArgs backward{.x = nullptr};
   const OpenOptions open{.count = 100};
   const MpiOptions ranks{.patience = 5};
-  const std::string finished = Name(form) + changes.freeze[0] + std::to_string(moves.shift) +
+  const std::string finished = Name(form) + changes.freeze[0] +
+                               std::to_string(moves.shift + diagnose.observations) +
                                std::to_string(recompute.weight);
   return image.name + features.name + steps.name + sequences.description + lines.name +
          convolution.name + steps_convolution.name + steps_pooling.name + attention.name +
