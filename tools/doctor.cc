@@ -13,6 +13,7 @@
 #include "tools/doctor_report.h"
 #include "tools/json_text.h"
 #include "tools/model_options.h"
+#include "tools/options.h"
 
 namespace normkit::tools {
 namespace {

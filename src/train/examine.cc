@@ -45,7 +45,7 @@ double Median(std::vector<double> values) {
   return *middle;
 }
 
-// The value that a ReLU reads of each site's y directly; -1: no ReLU stands behind it.
+// Whether a ReLU stands directly behind a norm that gives y.
 bool HasRelu(const Graph& graph, Value y) {
   return std::ranges::any_of(graph.nodes(), [&](const Node& node) {
     return node.op->name() == "relu" && node.inputs[0] == y;
@@ -96,7 +96,7 @@ class Examination {
         indices.push_back(i * data_.size() / count);
       reader.ReadInputs(data_, indices, executor);
       executor.Forward(network_.parameters, {});
-      for (size_t i = 0; i < sites_.size(); ++i) LookAt(executor, i);
+      for (size_t i = 0; i < sites_.size(); ++i) LookAt(executor, i, indices.size());
     }
     for (size_t i = 0; i < sites_.size(); ++i) {
       const auto idle = std::ranges::count(positive_[i], char{0});
@@ -105,8 +105,9 @@ class Examination {
     }
   }
 
-  void LookAt(const Executor& executor, size_t i) {
-    for (const float x : executor.value(sites_[i].x))
+  void LookAt(const Executor& executor, size_t i, size_t observations) {
+    const std::span<const float> read = executor.value(sites_[i].x);
+    for (const float x : read)
       layers_[i].largest = std::max(layers_[i].largest, std::abs(double{x}));
     const std::span<const float> y = executor.value(sites_[i].y);
     const size_t channels = positive_[i].size();
@@ -114,8 +115,9 @@ class Examination {
       if (!(y[at] <= 0)) positive_[i][at % channels] = 1;
     const Layout& x = network_.graph.layout(sites_[i].x);
     const Dims reduced = sites_[i].settings.spec->reduce;
-    layers_[i].values =
-        sites_[i].has_trained() ? x.size() / static_cast<int64_t>(channels) : x.SizeOf(reduced);
+    layers_[i].values = sites_[i].has_trained()
+                            ? static_cast<int64_t>(read.size() / channels / observations)
+                            : x.SizeOf(reduced);
   }
 
   void MeasureMoments(int64_t mini_batch_size) {
