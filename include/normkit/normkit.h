@@ -25,6 +25,7 @@
 #include "normkit/graph/layer.h"
 #include "normkit/graph/parameters.h"
 #include "normkit/nn/batch_statistics.h"
+#include "normkit/nn/conventions.h"
 #include "normkit/nn/input_statistics.h"
 #include "normkit/nn/layers.h"
 #include "normkit/nn/loss.h"
