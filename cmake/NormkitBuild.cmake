@@ -48,6 +48,7 @@ if(NORMKIT_BUILD_TESTS)
 endif()
 
 set_property(GLOBAL PROPERTY NORMKIT_MODULES "")
+set_property(GLOBAL PROPERTY NORMKIT_PROGRAM_MODULES "")
 
 # For what is not worth the compiler's time: parsing, printing. Tests neither, but those that compute much themselves.
 set(NORMKIT_LIGHTLY $<$<CONFIG:Release>:-O1>)
@@ -64,13 +65,14 @@ function(normkit_unity target)
   endif()
 endfunction()
 
-# normkit_module(NAME [PROCESSOR] [UNITY] [COMPUTES] [LINK ...] [LIGHTLY FILE...]): every .cc of this folder and below goes into the object library
+# normkit_module(NAME [PROGRAM] [PROCESSOR] [UNITY] [COMPUTES] [LINK ...] [LIGHTLY FILE...]): every .cc of this folder and below goes into the object library
 # normkit_NAME, but for *_test.cc (program NAME_test), *_bench.cc (NAME_bench) and *_fuzz.cc (a
 # program each). Files in EXCLUDE (or below a folder in it) are left out: stubs that were not chosen.
 # Files in LIGHTLY are optimized lightly. UNITY: see normkit_unity. PROCESSOR: what its tests see depends on the processor's
 # vectors, so they run again as on processors with fewer (label processor, scripts/test). COMPUTES: its tests are worth optimizing.
+# PROGRAM: it is no part of the library.
 function(normkit_module name)
-  cmake_parse_arguments(arg "PROCESSOR;UNITY;COMPUTES" "" "LINK;EXCLUDE;LIGHTLY" ${ARGN})
+  cmake_parse_arguments(arg "PROGRAM;PROCESSOR;UNITY;COMPUTES" "" "LINK;EXCLUDE;LIGHTLY" ${ARGN})
   file(GLOB_RECURSE sources CONFIGURE_DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/*.cc)
   foreach(pattern ${arg_EXCLUDE})
     list(FILTER sources EXCLUDE REGEX "${CMAKE_CURRENT_SOURCE_DIR}/${pattern}")
@@ -92,7 +94,11 @@ function(normkit_module name)
     normkit_unity(normkit_${name})
   endif()
   set_source_files_properties(${arg_LIGHTLY} PROPERTIES COMPILE_OPTIONS "${NORMKIT_LIGHTLY}")
-  set_property(GLOBAL APPEND PROPERTY NORMKIT_MODULES normkit_${name})
+  if(arg_PROGRAM)
+    set_property(GLOBAL APPEND PROPERTY NORMKIT_PROGRAM_MODULES normkit_${name})
+  else()
+    set_property(GLOBAL APPEND PROPERTY NORMKIT_MODULES normkit_${name})
+  endif()
 
   # Test programs link all modules (normkit_all), so that a module's tests may use what it uses.
   if(NORMKIT_BUILD_TESTS AND tests)

@@ -4,10 +4,11 @@ include(GNUInstallDirs)
 include(CMakePackageConfigHelpers)
 
 get_property(modules GLOBAL PROPERTY NORMKIT_MODULES)
+get_property(program_modules GLOBAL PROPERTY NORMKIT_PROGRAM_MODULES)
 
 add_library(normkit_all STATIC)
 set_target_properties(normkit_all PROPERTIES LINKER_LANGUAGE CXX)
-target_link_libraries(normkit_all PUBLIC ${modules})
+target_link_libraries(normkit_all PUBLIC ${modules} ${program_modules})
 
 add_library(normkit SHARED)
 add_library(normkit::normkit ALIAS normkit)

@@ -26,7 +26,7 @@ def test_version_lists_dependencies_with_licences(normkit):
     text = normkit("--version").stdout
     assert re.match(r"normkit \d+\.\d+\.\d+  \(Apache-2\.0\)\n", text)
     for library in ["fmt", "highway", "oneDNN", "protobuf", "libjpeg-turbo", "libpng", "zlib",
-                    "lcms2", "CLI11", "nlohmann-json", "spdlog"]:
+                    "lcms2", "cpp-httplib", "CLI11", "nlohmann-json", "spdlog"]:
         assert re.search(rf"^  {library} +\d+\.\d+\S*  +\S", text, re.M), library
     kernels = re.search(r"^Kernels for ((?:\w+, )*SCALAR); (\w+) runs on this processor$", text, re.M)
     assert kernels[2] in kernels[1].split(", ")

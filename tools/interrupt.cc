@@ -33,6 +33,8 @@ InterruptGuard::~InterruptGuard() {
   for (size_t i = 0; i < kSignals.size(); ++i) std::signal(kSignals[i], old_[i]);
 }
 
+void Interrupt() { interrupted = true; }
+
 const std::atomic<bool>& InterruptFlag() { return interrupted; }
 
 const std::atomic<bool>& InterruptGuard::flag() const { return interrupted; }

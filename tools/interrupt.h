@@ -9,6 +9,9 @@ namespace normkit::tools {
 // Whether a guard has seen such a signal.
 const std::atomic<bool>& InterruptFlag();
 
+// As the first such signal.
+void Interrupt();
+
 // While one exists, the first SIGINT, SIGTERM or SIGHUP (the terminal was closed) sets a flag. A
 // second SIGINT or SIGTERM ends the program at once; a second SIGHUP, which shells send as well,
 // does nothing. What the program was started to ignore (nohup) stays ignored. From the first guard

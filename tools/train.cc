@@ -31,6 +31,7 @@
 #include "tools/interrupt.h"
 #include "tools/json_text.h"
 #include "tools/layer_table.h"
+#include "tools/live_training.h"
 #include "tools/ranks.h"
 #include "tools/train_files.h"
 #include "tools/train_from.h"
@@ -45,13 +46,15 @@ struct TrainArgs {
   DataArgs data;
   NetworkArgs network;
   FromArgs from;
-  std::string output, resume;
+  std::string output, resume, plots = "none";
   int threads = 0;
   bool json = false, overwrite = false;
   bool rates_given = false;  // --initial-learn-rate or --learn-rate-schedule
   TrainingOptions options = DefaultTrainingOptions();
   TrainArgs() { options.checkpoint_frequency = 1; }
 };
+
+constexpr const char* kTrainingProgress = "training-progress";
 
 // RMS normalization alone of all norms does not bear the rate of the others: nothing keeps half of
 // its outputs positive, and whole layers of ReLUs end at zero (docs/decisions.md).
@@ -87,8 +90,8 @@ void ChooseLearnRate(const Graph& graph, TrainArgs& args) {
 
 // Options of this run of the program; all others are those of the training, and stand in its
 // checkpoints.
-const std::vector<std::string> kOwnOptions = {"--help",    "--output", "--resume",
-                                              "--threads", "--json",   "--overwrite"};
+const std::vector<std::string> kOwnOptions = {"--help", "--output",    "--resume", "--threads",
+                                              "--json", "--overwrite", "--plots"};
 
 void AddOptions(const Command& command, TrainArgs& args) {
   AddDataOptions(command, args.data);
@@ -108,6 +111,9 @@ void AddOptions(const Command& command, TrainArgs& args) {
           "--output and all others");
   command.Replaces("--resume", {"--data", "--output"});
   AddConfigOptions(command);
+  AddChoice(command, "--plots", args.plots, {"none", kTrainingProgress},
+            "none or training-progress: a page on this machine that shows the training as it runs, "
+            "with a button that stops it");
   AddThreadsOption(command, args.threads);
   AddFlag(command, "--json", args.json, "Print the result as JSON instead of the progress table");
 }
@@ -298,10 +304,16 @@ class Reporter {
 struct Subject {
   Graph graph;
   const Beginning* beginning = nullptr;
+
+  const Graph& trained() const { return beginning ? beginning->network().graph : graph; }
+  std::string Title(const TrainArgs& args) const {
+    if (beginning) return fmt::format("{}, trained on", OneLine(args.from.from));
+    return fmt::format("{} with {} normalization", args.network.network, args.network.norm);
+  }
 };
 
 TrainingResult Train(const TrainArgs& args, const TrainingData& data, const Subject& subject,
-                     InterruptGuard& interrupt) {
+                     InterruptGuard& interrupt, LiveTraining* live) {
   Reporter reporter(args, data, interrupt);
   TrainingOptions options = args.options;
   options.stop = &interrupt.flag();
@@ -309,6 +321,11 @@ TrainingResult Train(const TrainArgs& args, const TrainingData& data, const Subj
   options.verbose = Verbose::kOff;  // it is the program that shows it, beside its line of progress
   options.on_row = [&](const ProgressRow& row) { reporter.OnRow(row); };
   options.on_iteration = [&](const ProgressRow& row) { reporter.OnIteration(row); };
+  if (live)
+    options.output_function = [live](const TrainingInfo& info) {
+      live->Tell(info);
+      return false;  // Stop sets the flag
+    };
   if (subject.beginning) return TrainNetwork(data.first, subject.beginning->network(), options);
   return TrainNetwork(data.first, subject.graph, options);
 }
@@ -415,15 +432,39 @@ void Save(const TrainFiles& files, const TrainingResult& result, const TrainingO
 
 // Where other ranks were lost their work is not, but for what came after the last checkpoint.
 TrainingResult TrainAmongRanks(const TrainArgs& args, const TrainingData& data,
-                               const Subject& subject, InterruptGuard& interrupt) {
+                               const Subject& subject, InterruptGuard& interrupt,
+                               LiveTraining* live) {
   try {
-    return Train(args, data, subject, interrupt);
+    return Train(args, data, subject, interrupt, live);
   } catch (const LostRanksError& error) {
     const std::string& checkpoint = args.options.checkpoint_path;
     if (!std::filesystem::exists(checkpoint)) throw;
     Fail("{}; go on from the last checkpoint with: normkit train --resume {}", error.what(),
          checkpoint);
   }
+}
+
+// Saves what came of it; throws Error where it was stopped, which is said last.
+void SaveAll(const TrainArgs& args, const TrainingData& data, const Subject& subject,
+             const TrainFiles& files, TrainingResult& result) {
+  for (const auto& [name, fact] : Facts(args, data)) result.network.facts[name] = fact;
+  if (subject.beginning)
+    for (const auto& [name, fact] : subject.beginning->Facts()) result.network.facts[name] = fact;
+  Save(files, result, args.options,
+       {subject.Title(args), CommandLine(args), ConfigText(args), data.first, data.second});
+  PrintSummary(args, result, data.second);
+  CheckDone(result, files);
+  files.RemoveCheckpoint();
+}
+
+std::optional<LiveTraining> ShowLive(const TrainArgs& args, const TrainingData& data,
+                                     const Subject& subject) {
+  if (args.plots == "none" || !Leads()) return std::nullopt;
+  LiveTexts texts{.title = subject.Title(args), .to_stderr = args.json};
+  for (const auto& [name, value] : SettingsOf(args))
+    texts.settings.emplace_back(name, BytesAsUtf8(value));
+  return std::optional<LiveTraining>(std::in_place, texts, *data.first, subject.trained(),
+                                     args.options);
 }
 
 // Of the ranks of a job one has files: rank 0.
@@ -436,23 +477,23 @@ void TrainAndSave(TrainArgs& args, const TrainingData& data, const Subject& subj
   args.options.resume_from = args.resume;
   args.options.checkpoint_notes = Notes(args);
   InterruptGuard interrupt;  // until all is written: a terminal is closed with several signals
-  TrainingResult result = TrainAmongRanks(args, data, subject, interrupt);
-  if (!files) {
-    if (result.stopped) Fail("training stopped");  // as rank 0 says in more words
-    return;
+  std::optional<LiveTraining> live = ShowLive(args, data, subject);
+  bool stopped = false;
+  try {
+    TrainingResult result =
+        TrainAmongRanks(args, data, subject, interrupt, live ? &*live : nullptr);
+    stopped = result.stopped;
+    if (!files) {
+      if (stopped) Fail("training stopped");  // as rank 0 says in more words
+      return;
+    }
+    SaveAll(args, data, subject, *files, result);
+  } catch (const std::exception& error) {
+    if (live) live->End(stopped ? "stopped" : "failed", error.what());
+    throw;
   }
-  for (const auto& [name, fact] : Facts(args, data)) result.network.facts[name] = fact;
-  if (subject.beginning)
-    for (const auto& [name, fact] : subject.beginning->Facts()) result.network.facts[name] = fact;
-  const std::string title =
-      subject.beginning
-          ? fmt::format("{}, trained on", OneLine(args.from.from))
-          : fmt::format("{} with {} normalization", args.network.network, args.network.norm);
-  Save(*files, result, args.options,
-       {title, CommandLine(args), ConfigText(args), data.first, data.second});
-  PrintSummary(args, result, data.second);
-  CheckDone(result, *files);
-  files->RemoveCheckpoint();
+  if (live)
+    live->End("done", fmt::format("Model {0}/model.onnx, report {0}/report.html", args.output));
 }
 
 Subject MakeSubject(TrainArgs& args, std::optional<Beginning>& beginning, TrainingData& data) {

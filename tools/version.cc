@@ -9,6 +9,7 @@
 #include "normkit/version.h"
 #include "src/data/dependencies.h"
 #include "src/dist/dependencies.h"
+#include "src/live/dependencies.h"
 #include "src/onednn/dependencies.h"
 #include "src/onnx/dependencies.h"
 #include "src/simd/dependencies.h"
@@ -33,7 +34,7 @@ std::string VersionText() {
   std::vector<Dependency> all;
   for (const auto& part :
        {CoreDependencies(), CpuDependencies(), OnednnDependencies(), OnnxDependencies(),
-        DataDependencies(), DistDependencies(), ToolsDependencies()})
+        DataDependencies(), DistDependencies(), LiveDependencies(), ToolsDependencies()})
     all.insert(all.end(), part.begin(), part.end());
   size_t name_width = 0, version_width = 0;
   for (const Dependency& d : all) {

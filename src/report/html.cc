@@ -71,6 +71,8 @@ std::string Base64(const std::string& bytes) {
 
 }  // namespace
 
+std::string PageStyle() { return kPageStyle; }
+
 std::string EscapeHtml(const std::string& text) {
   std::string escaped;
   for (const char c : text) {

@@ -40,6 +40,11 @@ struct Plot {
 // the first, lowest, highest and last point of each column.
 std::string ToSvg(const Plot& plot);
 
+// What stands in the <style> of a page, and of a plot: those that a program draws while it runs
+// look the same.
+std::string PageStyle();
+std::string PlotStyle();
+
 // `text` with what HTML and XML give a meaning replaced: & < > " '. Control characters, which they
 // forbid, become U+FFFD.
 std::string EscapeHtml(const std::string& text);

@@ -38,8 +38,10 @@ constexpr const char* kSvgStyle = R"css(
 .normkit-plot .dashed { stroke-dasharray: 6 4; }
 )css";
 
-std::string SeriesStyle() {
-  std::string style;
+}  // namespace
+
+std::string PlotStyle() {
+  std::string style = kSvgStyle;
   for (int i = 0; i < kColors; ++i)
     style += fmt::format(
         ".normkit-plot .s{0} {{ stroke: var(--s{0}); }}\n"
@@ -47,6 +49,8 @@ std::string SeriesStyle() {
         i);
   return style;
 }
+
+namespace {
 
 // From data to picture along one axis.
 struct Axis {
@@ -145,8 +149,8 @@ class Picture {
     std::string svg = fmt::format(
         "<svg xmlns=\"http://www.w3.org/2000/svg\" class=\"normkit-plot\" width=\"{0:g}\" "
         "height=\"{1:g}\" viewBox=\"0 0 {0:g} {1:g}\" role=\"img\" aria-label=\"{2}\">\n"
-        "<style>{3}{4}</style>\n<rect class=\"paper\" width=\"100%\" height=\"100%\"/>\n",
-        plot_.width, plot_.height, name, kSvgStyle, SeriesStyle());
+        "<style>{3}</style>\n<rect class=\"paper\" width=\"100%\" height=\"100%\"/>\n",
+        plot_.width, plot_.height, name, PlotStyle());
     if (!name.empty()) svg += Text(kLeftOfLegend, 20, "start", plot_.title, "title");
     return svg + legend + Axes() + (empty_ ? Nothing() : Curves()) + "</svg>\n";
   }

@@ -55,13 +55,20 @@ class Page:
             self.problems.append(f"log: {about['entry']['text']}")
 
     def open(self, path):
+        """A file, or an address."""
+        url = path if str(path).startswith("http://") else pathlib.Path(path).resolve().as_uri()
         self._events.clear()
         self.problems.clear()
         self.requests.clear()
-        failure = self.call("Page.navigate", url=pathlib.Path(path).resolve().as_uri()).get("errorText")
+        failure = self.call("Page.navigate", url=url).get("errorText")
         assert not failure, f"{path}: {failure}"
         while "Page.loadEventFired" not in self._events:
             self._note(self._receive())
+
+    def wait_for(self, expression):
+        """Until it is true in the page; the caller's time limit is the test's."""
+        while not self.evaluate(f"Boolean({expression})"):
+            time.sleep(0.05)
 
     def evaluate(self, expression):
         result = self.call("Runtime.evaluate", expression=expression, returnByValue=True)
