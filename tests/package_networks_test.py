@@ -171,3 +171,28 @@ def test_the_notebook_runs():
     for cell in json.loads(text)["cells"]:
         if cell["cell_type"] == "code":
             exec("".join(cell["source"]), names)
+
+
+def test_trains_on_from_a_network_with_other_parameters(trained):
+    result, _, x, names = trained
+    given = {"fc_1.weights": np.zeros_like(result.network.parameters["fc_1.weights"])}
+    other = result.network.with_parameters(given)
+    assert np.array_equal(other.parameters["fc_1.weights"], given["fc_1.weights"])
+    assert not np.array_equal(result.network.parameters["fc_1.weights"], given["fc_1.weights"])
+    data = normkit.data(x, names)
+    more = normkit.train(data, result.network, max_epochs=1, initial_learn_rate=1e-9)
+    np.testing.assert_allclose(more.network.parameters["fc_1.weights"], result.network.parameters["fc_1.weights"], atol=1e-6)
+    with pytest.raises(ValueError, match="the network has no parameter 'fc', expected"):
+        result.network.with_parameters({"fc": 1})
+    with pytest.raises(ValueError, match=r"parameter 'fc_1.bias' has shape \[16\], \[2\] given"):
+        result.network.with_parameters({"fc_1.bias": [1, 2]})
+
+
+def test_conventions_of_other_frameworks():
+    assert normkit.convert_momentum(0.99, "keras", "pytorch") == pytest.approx(0.01)
+    assert np.array_equal(normkit.convert_variance([1, 4], 5, "normkit", "pytorch"), [1.25, 5])
+    there = normkit.convert_weights(np.arange(6).reshape(3, 2), "connection", "pytorch", "keras")
+    assert np.array_equal(there, np.arange(6).reshape(3, 2).T)
+    assert normkit.convert_epsilon([2], [1], 3, 8)[0] == pytest.approx(3)
+    with pytest.raises(normkit.Error, match="framework 'torch' is unknown, expected normkit, toolbox, pytorch"):
+        normkit.convert_momentum(0.9, "torch", "keras")

@@ -177,6 +177,16 @@ class Network:
         """Copies, by name: "bn1.scale"."""
         return dict(self._held.parameters)
 
+    def with_parameters(self, values: "dict[str, Any]") -> Network:
+        """The same with other values of some parameters, which have names and shapes of `parameters`."""
+        own, arrays = self.parameters, {name: np.ascontiguousarray(value, np.float32) for name, value in values.items()}
+        for name, array in arrays.items():
+            if name not in own:
+                raise ValueError(f"the network has no parameter '{name}', expected {', '.join(own)}")
+            if array.shape != own[name].shape:
+                raise ValueError(f"parameter '{name}' has shape {list(own[name].shape)}, {list(array.shape)} given")
+        return Network(self._held.with_parameters(arrays))
+
     def predict(self, x: Any, *, format: Optional[str] = None, mini_batch_size: int = 128) -> Any:
         """What the network gives, [N, ...]: of a classifier probabilities. x as for `data`, or a Data. Of sequences a
         list: what it gives for each."""
@@ -254,7 +264,7 @@ def _word(value: Any) -> str:
 
 def train(
     given: Any,
-    graph: Graph | str,
+    graph: Graph | Network | str,
     options: Optional[dict[str, Any]] = None,
     *,
     validation: Any = None,
@@ -263,7 +273,7 @@ def train(
     on_row: Optional[Callback] = None,
     **more: Any,
 ) -> TrainingResult:
-    """Trains a graph, or a network by name or JSON file, on Data or (x, y).
+    """Trains a graph, or a network by name or JSON file, on Data or (x, y); a Network is trained on.
 
     options: those of docs/options.md by name (solver="adam", max_epochs=5, ...), and checkpoint_path and
     resume_from. Callbacks get a dict of the iteration; True stops the training, an exception too. Ctrl-C stops it
@@ -271,15 +281,18 @@ def train(
     """
     training = given if isinstance(given, Data) else data(*given)
     checked = validation if validation is None or isinstance(validation, Data) else data(*validation)
-    if isinstance(graph, Graph):
+    start: _core.Graph | _core.Network
+    if isinstance(graph, Network):
+        start = graph._held
+    elif isinstance(graph, Graph):
         shape = list(training._held.shape)
         size = shape[1:] if training._held.format == "BSSC" else [0, 0, 0]
-        built = graph.build(size, len(training.classes), norm)
+        start = graph.build(size, len(training.classes), norm)
     else:
-        built = _core.graph_for(training._held, graph, norm)
+        start = _core.graph_for(training._held, graph, norm)
     words = {name: _word(value) for name, value in {**(options or {}), **more}.items()}
     held = None if checked is None else checked._held
-    result = _core.train(training._held, built, words, held, on_iteration, on_row)
+    result = _core.train(training._held, start, words, held, on_iteration, on_row)
     return TrainingResult(
         Network(result["network"]),
         result["history"],

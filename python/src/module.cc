@@ -34,6 +34,7 @@ NB_MODULE(_core, m) {
   AddPlans(m);
   AddNetworks(m);
   AddTraining(m);
+  AddConventions(m);
   m.def("set_num_threads", &normkit::SetNumThreads, nb::arg("threads"));
   m.def("num_threads", &normkit::NumThreads);
 }

@@ -10,5 +10,6 @@ void AddArrays(nanobind::module_& m);
 void AddPlans(nanobind::module_& m);
 void AddNetworks(nanobind::module_& m);
 void AddTraining(nanobind::module_& m);
+void AddConventions(nanobind::module_& m);
 
 }  // namespace normkit::python

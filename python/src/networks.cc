@@ -9,7 +9,9 @@
 #include <nanobind/stl/string.h>
 #include <nanobind/stl/vector.h>
 
+#include <algorithm>
 #include <array>
+#include <map>
 #include <string>
 #include <utility>
 #include <vector>
@@ -128,6 +130,18 @@ HeldData DataOfSequences(const Floats& x, const Integers& lengths, int64_t featu
                          .description = "sequences"})};
 }
 
+// With other values of some parameters; the Python around it has checked names and shapes.
+HeldNetwork WithParameters(const HeldNetwork& held, const std::map<std::string, Floats>& values) {
+  const Network& from = *held.network;
+  Network network{from.graph, from.parameters.Clone(), from.classes, from.facts};
+  for (const auto& [name, array] : values) {
+    const Parameter* parameter = network.parameters.Find(name);
+    if (parameter && parameter->size == static_cast<int64_t>(array.size()))
+      std::copy_n(array.data(), array.size(), network.parameters.Get(*parameter).data());
+  }
+  return {std::make_shared<const Network>(std::move(network))};
+}
+
 void AddGraphs(nb::module_& m) {
   nb::class_<HeldGraph>(m, "Graph")
       .def_static("by_name", &GraphByName)
@@ -148,6 +162,7 @@ void AddGraphs(nb::module_& m) {
           [](const HeldNetwork& held) { return held.network->graph.input_layout().shape(); })
       .def("predict", &PredictArrays)
       .def("predict_data", &PredictData)
+      .def("with_parameters", &WithParameters)
       .def("save", [](const HeldNetwork& held, const std::string& path) {
         const nb::gil_scoped_release unlocked;
         SaveOnnx(*held.network, path);

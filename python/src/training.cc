@@ -100,7 +100,11 @@ nb::dict ToDict(const TrainingResult& result, HeldNetwork network) {
   return values;
 }
 
-nb::dict Train(const HeldData& data, const HeldGraph& graph, const Words& words,
+const Graph& WhatBegins(const HeldGraph& held) { return held.graph; }
+const Network& WhatBegins(const HeldNetwork& held) { return *held.network; }
+
+template <class Held>
+nb::dict Train(const HeldData& data, const Held& start, const Words& words,
                const HeldData* validation, nb::object on_iteration, nb::object on_row) {
   TrainingOptions options = ToOptions(words);
   Watch watch(std::move(on_iteration), std::move(on_row));
@@ -111,7 +115,7 @@ nb::dict Train(const HeldData& data, const HeldGraph& graph, const Words& words,
   std::optional<TrainingResult> result;
   {
     const nb::gil_scoped_release unlocked;
-    result = TrainNetwork(data.data, graph.graph, options);
+    result = TrainNetwork(data.data, WhatBegins(start), options);
   }
   watch.Rethrow();
   HeldNetwork network{std::make_shared<const Network>(std::move(result->network))};
@@ -135,8 +139,10 @@ nb::dict EvaluateOn(const HeldNetwork& held, const HeldData& data, int64_t mini_
 }  // namespace
 
 void AddTraining(nb::module_& m) {
-  m.def("train", &Train, nb::arg(), nb::arg(), nb::arg(), nb::arg().none(), nb::arg().none(),
-        nb::arg().none());
+  m.def("train", &Train<HeldGraph>, nb::arg(), nb::arg(), nb::arg(), nb::arg().none(),
+        nb::arg().none(), nb::arg().none());
+  m.def("train", &Train<HeldNetwork>, nb::arg(), nb::arg(), nb::arg(), nb::arg().none(),
+        nb::arg().none(), nb::arg().none());
   m.def("evaluate", &EvaluateOn);
 }
 

@@ -33,8 +33,7 @@ using Axes = std::vector<std::vector<int>>;
 
 std::vector<int> FlattenedAxes(Framework framework) {
   if (framework == Framework::kToolbox) return {1, 3, 2};
-  const bool channels_first = framework == Framework::kPyTorch || framework == Framework::kOnnx;
-  return channels_first ? std::vector{1, 2, 3} : std::vector{2, 3, 1};
+  return framework == Framework::kKeras ? std::vector{2, 3, 1} : std::vector{1, 2, 3};
 }
 
 bool IsGates(WeightKind kind) { return kind == WeightKind::kLstm || kind == WeightKind::kGru; }

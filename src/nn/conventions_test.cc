@@ -70,13 +70,13 @@ TEST(Conventions, WeightsOfOthers) {
                 .values,
             conv.values);
 
-  const WeightArray flat = Counted({2, 24});  // of [2,3,4]: rows, columns, channels
+  const WeightArray flat = Counted({2, 24});  // of [2,3,4]: channels, rows, columns
   const Shape image{2, 3, 4};
-  const float seen = flat.values[24 + (1 * 3 + 2) * 4 + 3];  // [o 1, row 1, column 2, channel 3]
+  const float seen = flat.values[24 + (3 * 2 + 1) * 3 + 2];  // [o 1, channel 3, row 1, column 2]
   const auto to = [&](Framework framework) {
     return ConvertWeights(WeightKind::kConnection, flat, Framework::kNormkit, framework, image);
   };
-  EXPECT_EQ(to(Framework::kPyTorch).values[24 + (3 * 2 + 1) * 3 + 2], seen);
+  EXPECT_EQ(to(Framework::kPyTorch).values, flat.values);
   EXPECT_EQ(to(Framework::kToolbox).values[24 + (3 * 3 + 2) * 2 + 1], seen);
   EXPECT_EQ(to(Framework::kKeras).shape, (Shape{24, 2}));
   EXPECT_EQ(to(Framework::kKeras).values[((1 * 3 + 2) * 4 + 3) * 2 + 1], seen);

@@ -33,8 +33,9 @@ NORMKIT_API BatchNormConvention ConventionOf(Framework framework);
 NORMKIT_API double ConvertMomentum(double momentum, Framework from, Framework to);
 
 // Running variances, in place: those of mini-batches with `count` values behind each statistic. To
-// move them by such mini-batches and to convert them then is the same. Throws Error where count is
-// below 2.
+// move them by such mini-batches and to convert them then is the same, so whoever trains on
+// converts before and back behind it; a network that is to predict what it predicted takes them as
+// they are. Throws Error where count is below 2.
 NORMKIT_API void ConvertVariance(std::span<float> variance, int64_t count, Framework from,
                                  Framework to);
 
@@ -53,8 +54,8 @@ NORMKIT_API void ConvertEpsilon(std::span<float> scale, std::span<const float> v
 //                  gates: input i, forget f, candidate g, output o; reset r, update z, candidate n:
 //                  i f g o and r z n, ONNX i o f g and z r n, Keras i f g o and z r n
 // Of a connection behind a flattened image, `flattened` is its {height, width, channels}: its
-// inputs are in the order of rows, columns, channels (normkit, Keras), channels, rows, columns
-// (PyTorch, ONNX), or channels, columns, rows (the toolbox).
+// inputs are in the order of channels, rows, columns (normkit, PyTorch, ONNX), rows, columns,
+// channels (Keras), or channels, columns, rows (the toolbox).
 enum class WeightKind { kConvolution, kConnection, kLstm, kGru };
 NORMKIT_API std::string_view Name(WeightKind kind);  // "convolution", ...
 NORMKIT_API WeightKind ParseWeightKind(std::string_view name);
