@@ -1,10 +1,12 @@
 """Networks trained in PyTorch and Keras, continued in normkit and back: what the other framework would have done, by
 the converters of momentum, divisor, epsilon and the order of weights."""
 
+import inspect
 import os
 
 import normkit
 import numpy as np
+import onnx
 import pytest
 
 torch = pytest.importorskip("torch", reason="PyTorch is not installed: this judge is not heard")
@@ -227,3 +229,22 @@ def test_gates_of_keras(kind):
     rows = [normkit.convert_weights(row, kind, "keras", "normkit") for row in np.atleast_2d(bias)]
     values |= dict(zip(["bias", "recurrent_bias"], rows))
     np.testing.assert_allclose(recurrent(kind, values), expected, rtol=0, atol=1e-5)
+
+
+def defaults(function):
+    return {name: p.default for name, p in inspect.signature(function).parameters.items()}
+
+
+def test_defaults_are_as_documented():
+    """docs/toolbox.md, and ConventionOf."""
+    theirs = defaults(torch.nn.BatchNorm2d.__init__)
+    assert (theirs["eps"], theirs["momentum"]) == (Torch.epsilon, Torch.momentum)
+    assert not defaults(torch.nn.InstanceNorm2d.__init__)["affine"]
+    assert defaults(torch.nn.RMSNorm.__init__)["eps"] is None
+    theirs = defaults(keras.layers.BatchNormalization.__init__)
+    assert (theirs["epsilon"], theirs["momentum"]) == (Keras.epsilon, Keras.momentum)
+    assert defaults(keras.layers.LayerNormalization.__init__)["epsilon"] == 1e-3
+    assert defaults(keras.layers.GroupNormalization.__init__)["groups"] == 32
+    assert defaults(keras.layers.RMSNormalization.__init__)["epsilon"] == 1e-6
+    schema = {name: value.default_value.f for name, value in onnx.defs.get_schema("BatchNormalization", 15).attributes.items()}
+    assert (schema["epsilon"], schema["momentum"]) == (np.float32(1e-5), np.float32(0.9))
