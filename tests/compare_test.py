@@ -39,19 +39,21 @@ def test_tables_page_and_numbers(normkit, tmp_path):
 def test_the_gaps_of_statistics_are_told(normkit, tmp_path, kind):
     options = ("compare", *SMALL, "--norm", "layer,batch", "--mini-batch-size", "32,8", "--seeds", "2",
                "--batch-normalization-statistics", kind, "--output", tmp_path, "--overwrite")  # fmt: skip
-    told = re.findall(r"^Statistics of batch, mini-batches of (\d+): (.*) the moving estimates differ by up to "
+    which = "moving estimates of training," if kind == "moving" else "moving estimates differ by"
+    told = re.findall(rf"^Statistics of batch, mini-batches of (\d+): (.*) the {which} up to "
                       r"([\d.]+) % in variance \('norm\d'\)", text := normkit(*options).stdout, re.M)  # fmt: skip
-    assert text.count("Statistics of") == len(told) == (0 if kind == "moving" else 2)
-    assert [size for size, *_ in told] == ["32", "8"][: len(told)]
+    assert text.count("Statistics of") == len(told) == 2
+    assert [size for size, *_ in told] == ["32", "8"]
     page = (tmp_path / "compare.html").read_text()
     runs = json.loads(normkit(*options, "--json").stdout)["runs"]
     for size, what, percent in told:
         assert ("from those of what prediction feeds" in what) == (kind == "population")
         assert f"mini-batches of {size}: {kind}: " in page
-        gaps = [gap["variance"] for run in runs if run["norm"] == "batch" and run["mini_batch_size"] == int(size)
+        name = "fed_variance" if kind == "moving" else "variance"
+        gaps = [gap[name] for run in runs if run["norm"] == "batch" and run["mini_batch_size"] == int(size)
                 for gap in run["statistics_gaps"]]  # fmt: skip
         assert max(gaps) * 100 == pytest.approx(float(percent), abs=0.051)
-    assert all("statistics_gaps" not in run for run in runs if run["norm"] == "layer" or not told)
+    assert all("statistics_gaps" not in run for run in runs if run["norm"] == "layer")
 
 
 def interrupt_in_run(program, number, output):

@@ -285,6 +285,11 @@ def test_the_gap_is_told(normkit, tmp_path):
     gaps = json.loads(train(normkit, data, tmp_path / "json", "--json").stdout)["statistics_gaps"]
     assert [gap["layer"] for gap in gaps] == ["norm1", "norm2", "norm3"]
     assert max(gap["variance"] for gap in gaps) * 100 == pytest.approx(float(line[1]), abs=0.051)
+    assert gaps[2]["population_variance"] > 0 and gaps[2]["fed_variance"] == 0
+    assert "Statistics of batch normalizations" in page
+    rows = re.findall(r"<td>(norm\d)</td>\s*<td[^>]*>0 / 0 %</td>\s*<td[^>]*>([\d.e-]+) / ([\d.e-]+) %", page)
+    assert [row[0] for row in rows] == ["norm1", "norm2", "norm3"]
+    assert float(rows[0][2]) == pytest.approx(100 * gaps[0]["variance"], rel=0.01)
     done = train(normkit, data, tmp_path / "layer", "--norm", "layer")
     assert "Statistics" not in done.stdout
     models = []

@@ -27,7 +27,9 @@ nlohmann::json GapsToJson(const std::vector<StatisticsGap>& gaps) {
                     {"mean", gap.mean},
                     {"variance", gap.variance},
                     {"fed_mean", gap.fed_mean},
-                    {"fed_variance", gap.fed_variance}});
+                    {"fed_variance", gap.fed_variance},
+                    {"population_mean", gap.population_mean},
+                    {"population_variance", gap.population_variance}});
   return list;
 }
 

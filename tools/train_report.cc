@@ -99,6 +99,31 @@ std::vector<std::pair<std::string, std::string>> FinalFigures(const TrainingResu
   return figures;
 }
 
+// Of each batch normalization, how far three kinds of statistics are from what prediction feeds it.
+void AddStatistics(const std::vector<StatisticsGap>& gaps, Statistics statistics, HtmlPage& page) {
+  if (gaps.empty()) return;
+  const auto shown = [](double mean, double variance) {
+    return fmt::format("{:.3g} / {:.3g} %", mean, 100 * variance);
+  };
+  Table table{{"layer", "those used", "moving", "population"}, {}};
+  for (const StatisticsGap& gap : gaps) {
+    const bool moving = statistics == Statistics::kMoving;
+    table.rows.push_back(
+        {gap.layer, shown(gap.fed_mean, gap.fed_variance),
+         moving ? shown(gap.fed_mean, gap.fed_variance) : shown(gap.mean, gap.variance),
+         shown(gap.population_mean, gap.population_variance)});
+  }
+  page.Heading("Statistics of batch normalizations");
+  page.Paragraph(fmt::format(
+      "How far they are from those of what prediction feeds each one, in its worst channel: means "
+      "in standard deviations / variances in percent. Those used are {}; moving ones are what "
+      "training ended with{}, population those pooled while layers before normalize with "
+      "mini-batch "
+      "statistics.",
+      Name(statistics), statistics == Statistics::kPopulation ? " (here from those used)" : ""));
+  page.Add(table);
+}
+
 }  // namespace
 
 std::string HistoryCsv(const std::vector<ProgressRow>& history) {
@@ -143,6 +168,7 @@ std::string TrainReport(const TrainingResult& result, const TrainingOptions& opt
       MakePlot(result, "Loss", "loss", &ProgressRow::batch_loss, &ProgressRow::validation_loss));
 
   AddSequencePlots(result.network, facts.validation ? facts.validation : facts.data, page);
+  AddStatistics(result.statistics_gaps, options.batch_normalization_statistics, page);
   page.Heading("Layers");
   page.Add(LayerTable(result.network.graph, result.network.parameters));
   page.Heading("Options");

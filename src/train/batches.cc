@@ -34,6 +34,13 @@ int64_t IterationsPerEpoch(int64_t observations, int64_t mini_batch_size) {
   return static_cast<int64_t>(BatchSizes(observations, mini_batch_size, Single::kDrop).size());
 }
 
+DataPtr EvenSample(const DataPtr& data, int64_t most) {
+  if (data->size() <= most) return data;
+  std::vector<int64_t> indices;
+  for (int64_t i = 0; i < most; ++i) indices.push_back(i * data->size() / most);
+  return Subset(data, std::move(indices));
+}
+
 std::vector<std::span<const int64_t>> Cut(std::span<const int64_t> order,
                                           std::span<const int64_t> sizes) {
   std::vector<std::span<const int64_t>> batches;

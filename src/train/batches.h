@@ -22,6 +22,9 @@ enum class Single { kDrop, kJoin };
 // The sizes of an epoch's mini-batches. The last is smaller where batch_size does not divide count.
 std::vector<int64_t> BatchSizes(int64_t count, int64_t batch_size, Single single);
 
+// At most `most` observations, evenly spread.
+DataPtr EvenSample(const DataPtr& data, int64_t most);
+
 // `order` cut into mini-batches of these sizes.
 std::vector<std::span<const int64_t>> Cut(std::span<const int64_t> order,
                                           std::span<const int64_t> sizes);

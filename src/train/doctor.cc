@@ -8,25 +8,18 @@
 
 #include "src/core/fail.h"
 #include "src/core/glob.h"
+#include "src/train/batches.h"
 #include "src/train/trials.h"
 
 namespace normkit {
 namespace {
-
-// Evenly spread.
-DataPtr Sample(const DataPtr& data, int64_t most) {
-  if (data->size() <= most) return data;
-  std::vector<int64_t> indices;
-  for (int64_t i = 0; i < most; ++i) indices.push_back(i * data->size() / most);
-  return Subset(data, std::move(indices));
-}
 
 class Doctor {
  public:
   Doctor(const Network& network, const DataPtr& data, const DiagnoseOptions& options)
       : options_(options),
         patient_{CopyOf(network), options.form},
-        evidence_{options_, Sample(data, options.observations), {}},
+        evidence_{options_, EvenSample(data, options.observations), {}},
         classification_(data->target_size() == 0) {}
 
   Diagnosis Run() {
@@ -123,7 +116,7 @@ class Doctor {
   // Whether mini-batches of 1, with their own statistics, get one answer.
   bool SilentInTraining() const {
     constexpr int64_t kAsked = 200;
-    const DataPtr some = WithInputForm(Sample(evidence_.data, kAsked), patient_.form);
+    const DataPtr some = WithInputForm(EvenSample(evidence_.data, kAsked), patient_.form);
     Answers answers;
     for (int64_t i = 0; i < some->size(); ++i) {
       const Answers one = Ask(patient_.network, Subset(some, {i}), 1, true);

@@ -183,6 +183,20 @@ std::vector<Level> Levels(const Graph& graph, const std::vector<NormSite>& sites
   return result;
 }
 
+// How far a mean and a variance are from `m`, if that is more.
+void CompareStatistic(double own_mean, double own_variance, const Moments& m, double epsilon,
+                      double& mean, double& variance) {
+  const double scale = m.variance() + epsilon;
+  if (m.n >= 1) mean = std::max(mean, std::abs(own_mean - m.mean) / std::sqrt(scale));
+  if (m.n >= 2) variance = std::max(variance, std::abs(own_variance - m.variance()) / scale);
+}
+
+void CompareMoments(const std::vector<Moments>& own, const std::vector<Moments>& others,
+                    double epsilon, double& mean, double& variance) {
+  for (size_t c = 0; c < own.size(); ++c)
+    CompareStatistic(own[c].mean, own[c].variance(), others[c], epsilon, mean, variance);
+}
+
 // The trained statistics of a batch normalization, and what they are compared with.
 class Trained {
  public:
@@ -193,12 +207,8 @@ class Trained {
 
   // The differences from `moments` of the worst channel.
   void Compare(const std::vector<Moments>& moments, double& mean, double& variance) const {
-    for (size_t c = 0; c < moments.size(); ++c) {
-      const Moments& m = moments[c];
-      const double scale = m.variance() + epsilon_;
-      if (m.n >= 1) mean = std::max(mean, std::abs(mean_[c] - m.mean) / std::sqrt(scale));
-      if (m.n >= 2) variance = std::max(variance, std::abs(variance_[c] - m.variance()) / scale);
-    }
+    for (size_t c = 0; c < moments.size(); ++c)
+      CompareStatistic(mean_[c], variance_[c], moments[c], epsilon_, mean, variance);
   }
 
   void Replace(const std::vector<Moments>& moments, double weight) const {
@@ -277,8 +287,36 @@ std::vector<StatisticsGap> CompareWithFed(const Graph& graph, Parameters& parame
   return gaps;
 }
 
+void AddSampledGaps(const Graph& graph, Parameters& parameters, const std::vector<NormSite>& sites,
+                    const DataPtr& data, int64_t batch_size, Statistics statistics,
+                    std::vector<StatisticsGap>& gaps) {
+  constexpr int64_t kMost = 2000;
+  if (sites.empty()) return;
+  const DataPtr some = EvenSample(data, kMost);
+  const auto pool = [&](Upstream upstream) {
+    return PoolMoments(graph, parameters, sites, *some, batch_size, upstream);
+  };
+  const auto fed = pool(Upstream::kTrained);
+  const auto population = pool(Upstream::kBatch);
+  if (statistics == Statistics::kMoving) gaps.clear();
+  for (size_t i = 0; i < sites.size(); ++i) {
+    if (statistics == Statistics::kMoving) {
+      StatisticsGap& gap = gaps.emplace_back(StatisticsGap{.layer = sites[i].name});
+      Trained(parameters, sites[i]).Compare(fed[i], gap.fed_mean, gap.fed_variance);
+    }
+    const auto gap = std::ranges::find(gaps, sites[i].name, &StatisticsGap::layer);
+    if (gap == gaps.end()) continue;
+    CompareMoments(population[i], fed[i], sites[i].settings.options.epsilon, gap->population_mean,
+                   gap->population_variance);
+  }
+}
+
 std::string DescribeStatistics(Statistics statistics, const std::vector<StatisticsGap>& gaps) {
   if (gaps.empty()) return "";
+  if (statistics == Statistics::kMoving)
+    return "moving: the moving estimates of training, up to " +
+           DescribeWorst(gaps, &StatisticsGap::fed_variance, &StatisticsGap::fed_mean) +
+           " from those of what prediction feeds";
   const std::string what =
       statistics == Statistics::kPopulation
           ? "pooled over the training data, layers before normalizing with mini-batch statistics, "
@@ -291,9 +329,6 @@ std::string DescribeStatistics(Statistics statistics, const std::vector<Statisti
 }
 
 std::string DescribeStatistics(Statistics statistics, const TrainingResult& result) {
-  if (MovingSites(result.network.graph).empty()) return "";
-  if (statistics == Statistics::kMoving)
-    return "moving: the moving estimates of training, not compared with what prediction feeds";
   return DescribeStatistics(statistics, result.statistics_gaps);
 }
 

@@ -55,6 +55,12 @@ std::vector<StatisticsGap> CompareWithFed(const Graph& graph, Parameters& parame
                                           const std::vector<NormSite>& sites,
                                           const DataSource& data, int64_t batch_size);
 
+// What FinishStatistics did not measure: of kMoving fed_mean and fed_variance, of all
+// population_mean and population_variance, on some of the data (TrainingResult::statistics_gaps).
+void AddSampledGaps(const Graph& graph, Parameters& parameters, const std::vector<NormSite>& sites,
+                    const DataPtr& data, int64_t batch_size, Statistics statistics,
+                    std::vector<StatisticsGap>& gaps);
+
 // Fills in what the input layer has to know about the training data.
 void FillInputStatistics(const Graph& graph, Parameters& parameters, const DataSource& data);
 

@@ -363,10 +363,34 @@ TEST(AutoStatistics, SayHowFarTheMovingOnesWere) {
                                      "('bn') and 0.50 standard deviations in mean ('bn')"));
   }
   EXPECT_EQ(DescribeStatistics(Statistics::kAuto, std::vector<StatisticsGap>()), "");
-  TrainingResult without, with;
-  with.network.graph = graph;
-  EXPECT_EQ(DescribeStatistics(Statistics::kMoving, without), "");
-  EXPECT_THAT(DescribeStatistics(Statistics::kMoving, with), ::testing::HasSubstr("not compared"));
+}
+
+// All three kinds, of two normalizations; those of prediction differ from pooled ones behind bn1.
+TEST(SampledGaps, CompareThreeKinds) {
+  const Graph graph = TwoNorms();
+  const auto sites = MovingSites(graph);
+  const DataPtr data = FeatureData(203);
+  const auto measured = [&](Statistics statistics, Parameters& parameters) {
+    auto gaps = FinishStatistics(graph, parameters, sites, *data, 8, statistics);
+    AddSampledGaps(graph, parameters, sites, data, 8, statistics, gaps);
+    EXPECT_EQ(gaps.size(), 2u);
+    return gaps;
+  };
+  Parameters pooled = Initialized(graph), exact = Initialized(graph), moving = Initialized(graph);
+  const auto of_pooled = measured(Statistics::kPopulation, pooled);
+  const auto of_exact = measured(Statistics::kAuto, exact);
+  const auto of_moving = measured(Statistics::kMoving, moving);
+  // What is used there is what was pooled, up to f32.
+  EXPECT_NEAR(of_pooled[1].population_variance, of_pooled[1].fed_variance, 1e-5);
+  EXPECT_NEAR(of_pooled[1].population_mean, of_pooled[1].fed_mean, 1e-5);
+  EXPECT_GT(of_exact[1].population_variance, 0.001);
+  EXPECT_NEAR(of_exact[0].population_variance, 0, 1e-12);  // nothing is normalized before it
+  EXPECT_EQ(of_exact[1].fed_variance, 0);
+  EXPECT_NEAR(of_moving[0].fed_variance, of_exact[0].variance, 1e-5);  // those 0 and 1 still
+  EXPECT_EQ(of_moving[0].variance, 0);
+  EXPECT_THAT(DescribeStatistics(Statistics::kMoving, of_moving),
+              ::testing::StartsWith("moving: the moving estimates of training, up to "));
+  EXPECT_EQ(DescribeStatistics(Statistics::kMoving, std::vector<StatisticsGap>()), "");
 }
 
 TEST(PopulationStatistics, FrozenAndUsedStatisticsStay) {

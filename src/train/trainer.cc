@@ -352,6 +352,8 @@ TrainingResult Trainer::Finish(End end) {
   result.statistics_gaps =
       FinishStatistics(graph_, parameters_, MovingSites(graph_), *data_, options_.mini_batch_size,
                        options_.batch_normalization_statistics);
+  AddSampledGaps(graph_, parameters_, MovingSites(graph_), data_, options_.mini_batch_size,
+                 options_.batch_normalization_statistics, result.statistics_gaps);
   if (validation_) {
     const Score score = validation_->Run(parameters_);
     if (const std::string bad = validation_->BadOutput(score); !bad.empty())

@@ -20,8 +20,11 @@ struct StatisticsGap {
   // The moving ones from those that prediction uses.
   double mean = 0, variance = 0;
   // Those that prediction uses from those of what it feeds, which Statistics::kAuto and
-  // kPopulationExact take: 0, but for Statistics::kPopulation.
+  // kPopulationExact take: 0, but for Statistics::kPopulation and kMoving.
   double fed_mean = 0, fed_variance = 0;
+  // Those pooled while layers before normalize with mini-batch statistics (Statistics::kPopulation)
+  // from those of what prediction feeds, after training.
+  double population_mean = 0, population_variance = 0;
 };
 
 struct RecomputeOptions {

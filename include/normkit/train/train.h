@@ -24,7 +24,9 @@ struct TrainingResult {
   double final_validation_accuracy = 0,
          final_validation_loss = 0;  // after the statistics are final
   int64_t best_iteration = 0;        // that `network` is of; 0: of the last one
-  // Of each batch normalization; none with Statistics::kMoving.
+  // Of each batch normalization. What no statistics were measured for (population_mean and
+  // population_variance, with Statistics::kMoving fed_mean and fed_variance) is of 2000
+  // observations at most, spread over the data.
   std::vector<StatisticsGap> statistics_gaps;
   bool stopped = false;        // by TrainingOptions::stop
   bool checkpointed = false;   // checkpoint_path holds where it ended
