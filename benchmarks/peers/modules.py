@@ -1,4 +1,4 @@
-"""Modules of normkit.torch beside PyTorch's in one process, in turns; the fastest of single calls."""
+"""Modules of normkit.torch beside PyTorch's in one process, in turns; the fastest of calls."""
 
 import argparse
 import copy
@@ -14,6 +14,7 @@ import normkit.torch as nt
 import torch
 
 SMALL_BYTES = 64 << 10
+TURN = 4  # calls
 
 
 def cells():
@@ -46,16 +47,21 @@ def module(library, layer, shape, groups, fmt):
 
 
 def fastest(calls, seconds):
-    """Milliseconds of the fastest of each call, measured in turns: others may use the machine."""
+    """Milliseconds of the fastest of each call, measured in turns: others may use the machine.
+
+    The first call of a turn is not counted, for it finds the caches as the others left them.
+    """
     for call in calls:
         call(), call()
     times = [[] for _ in calls]
     end = time.perf_counter() + seconds
-    while time.perf_counter() < end or len(times[0]) < 5:
+    while time.perf_counter() < end or len(times[0]) < 2 * TURN:
         for call, kept in zip(calls, times):
-            begin = time.perf_counter()
             call()
-            kept.append(time.perf_counter() - begin)
+            for _ in range(TURN):
+                begin = time.perf_counter()
+                call()
+                kept.append(time.perf_counter() - begin)
     return [1e3 * min(kept) for kept in times]
 
 

@@ -73,6 +73,8 @@ def lies(array: Any, name: str, writable: bool = False) -> Lies:
         _refuse_gradients(array, name)
         given = array.detach()
     try:
+        if writable and kind_of(array) == "jax":  # whose arrays never change, though DLPack does not say so
+            raise BufferError
         found = Lies(*(_core.lies_writable if writable else _core.lies)(given))
     except (TypeError, BufferError):
         raise TypeError(
@@ -112,5 +114,6 @@ def as_kind_of(array: Any, result: Any) -> Any:
         return result
     kind = kind_of(array)
     module = sys.modules.get("jax.numpy" if kind == "jax" else kind)
-    from_dlpack = getattr(module, "from_dlpack", None)
-    return from_dlpack(result) if kind != "torch" and from_dlpack else result
+    # NumPy's DLPack knows no bf16.
+    hand_over = getattr(module, "asarray" if result.dtype.kind == "V" else "from_dlpack", None)
+    return hand_over(result) if kind != "torch" and hand_over else result

@@ -80,6 +80,17 @@ struct PlanOptions {
   double negative_slope = 0.01, activation_alpha = 1;
 };
 
+// Mean and rstd of a forward pass for its backward pass: cheaper to make than an array.
+class KeptStatistics {
+ public:
+  explicit KeptStatistics(int64_t count) : values_(2 * static_cast<size_t>(count)) {}
+  double* mean() { return values_.data(); }
+  double* rstd() { return values_.data() + values_.size() / 2; }
+
+ private:
+  std::vector<double> values_;
+};
+
 class NormPlan {
  public:
   NormPlan(const std::string& layer, const std::string& labels, const std::vector<int64_t>& shape,
@@ -109,6 +120,28 @@ class NormPlan {
                          .addend = At(addend),
                          .gate = At(gate),
                          .lengths = At<int64_t>(lengths)});
+  }
+
+  KeptStatistics ForwardKept(Address x, Address gamma, Address beta, Address y, int threads) const {
+    KeptStatistics kept(op_.num_statistics());
+    const CallThreads on(threads);
+    op_.ForwardTraining(At(x), At(gamma), At(beta), At(y), {kept.mean(), kept.rstd()});
+    return kept;
+  }
+
+  void BackwardKept(KeptStatistics& kept, Address x, Address dy, Address gamma, Address beta,
+                    Address dx, Address dgamma, Address dbeta, Address y, int threads) const {
+    const CallThreads on(threads);
+    op_.Backward({.x = At(x),
+                  .dy = At(dy),
+                  .gamma = At(gamma),
+                  .beta = At(beta),
+                  .mean = kept.mean(),
+                  .rstd = kept.rstd(),
+                  .dx = At(dx),
+                  .dgamma = At(dgamma),
+                  .dbeta = At(dbeta),
+                  .y = At(y)});
   }
 
   void Inference(Address x, Address gamma, Address beta, Address y, Address mean, Address variance,
@@ -234,6 +267,7 @@ void AddPlans(nb::module_& m) {
   nb::class_<PythonReducer>(m, "Reducer")
       .def(nb::init<nb::callable, int, int>())
       .def_prop_ro("count", &PythonReducer::count);
+  nb::class_<KeptStatistics>(m, "KeptStatistics");
   nb::class_<NormPlan>(m, "Plan")
       .def(nb::init<const std::string&, const std::string&, const std::vector<int64_t>&,
                     const std::string&, StridesByName, const PlanOptions&, PythonReducer*>(),
@@ -241,6 +275,8 @@ void AddPlans(nb::module_& m) {
            nb::arg("reducer").none() = nb::none(), nb::keep_alive<1, 8>())
       .def("forward", &NormPlan::Forward)
       .def("forward_fused", &NormPlan::ForwardFused)
+      .def("forward_kept", &NormPlan::ForwardKept)
+      .def("backward_kept", &NormPlan::BackwardKept)
       .def("inference", &NormPlan::Inference)
       .def("backward", &NormPlan::Backward)
       .def("describe", &NormPlan::Describe)

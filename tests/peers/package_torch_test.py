@@ -394,15 +394,41 @@ def test_two_ranks_train_as_one():
     assert alone[-1] < 0.9 * alone[0]
 
 
-def test_types_hold():
-    root = pathlib.Path(__file__).resolve().parents[2]
-    command = [sys.executable, "-m", "mypy", "--cache-dir=/dev/null", "python/normkit"]
-    done = subprocess.run(command, cwd=root, capture_output=True, text=True, timeout=300)
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+
+
+def mypy(*arguments, **environment):
+    command = [sys.executable, "-m", "mypy", "--cache-dir=/dev/null", *arguments]
+    done = subprocess.run(
+        command, cwd=ROOT, capture_output=True, text=True, timeout=300, env={**os.environ, **environment}
+    )
     assert done.returncode == 0, done.stdout
 
 
+def test_types_hold():
+    mypy("python/normkit")
+
+
+def test_types_of_the_examples_hold(tmp_path):
+    """The document's code (what has no `import` goes on with what stands before) and the notebooks', strictly."""
+    text = (ROOT / "docs/python.md").read_text()
+    programs = {}
+    for block in (block.partition("\n```")[0] for block in text.split("```python\n")[1:]):
+        name = f"block{len(programs) - ('import' not in block)}"
+        programs[name] = programs.get(name, "") + block + "\n"
+    for notebook in (ROOT / "examples").glob("*.ipynb"):
+        cells = json.loads(notebook.read_text())["cells"]
+        programs[notebook.stem] = "\n".join("".join(c["source"]) for c in cells if c["cell_type"] == "code")
+    assert len(programs) >= 6
+    files = [tmp_path / f"{name}.py" for name in programs]
+    for file, code in zip(files, programs.values()):
+        file.write_text(code)
+    untyped = "--disable-error-code=import-untyped", "--no-warn-unused-ignores"  # scikit-learn has no types
+    mypy("--strict", *untyped, *map(str, files), MYPYPATH=str(ROOT / "python"))
+
+
 def test_the_code_of_the_document_runs():
-    text = pathlib.Path(__file__).resolve().parents[2].joinpath("docs/python.md").read_text()
+    text = (ROOT / "docs/python.md").read_text()
     blocks = [block.partition("\n```")[0] for block in text.split("```python\n")[1:]]
     for block in blocks:
         if "torch" in block:
@@ -410,7 +436,7 @@ def test_the_code_of_the_document_runs():
 
 
 def test_four_networks_with_replace():
-    sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2] / "benchmarks/peers"))
+    sys.path.insert(0, str(ROOT / "benchmarks/peers"))
     import modules_networks
 
     for name, build in modules_networks.NETWORKS.items():
@@ -421,7 +447,7 @@ def test_four_networks_with_replace():
 
 
 def test_the_notebook_runs():
-    text = (pathlib.Path(__file__).resolve().parents[2] / "examples/faster_pytorch.ipynb").read_text()
+    text = (ROOT / "examples/faster_pytorch.ipynb").read_text()
     names = {}
     for cell in json.loads(text)["cells"]:
         if cell["cell_type"] == "code":

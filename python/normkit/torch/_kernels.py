@@ -113,6 +113,31 @@ def plan_of(norm: Norm, x: Tensor, parameter: Optional[Tensor]) -> _core.Plan:
     return found
 
 
+class Pair:
+    """Plans of both passes, of backward for gradients that lie as y does."""
+
+    __slots__ = ("forward", "backward", "strides")
+
+    def __init__(self, norm: Norm, x: Tensor, parameter: Optional[Tensor]) -> None:
+        y = torch.empty_like(x)
+        self.strides = y.stride()
+        self.forward = plan_of(norm, x, parameter)
+        self.backward = _backward_plan(norm, y, x, parameter, y if norm.backward_reads_y(False) else None)
+
+
+_pairs: dict[Any, Pair] = {}
+
+
+def pair_of(norm: Norm, x: Tensor, parameter: Optional[Tensor]) -> Pair:
+    key = (norm, x.shape, x.stride(), x.dtype, None if parameter is None else parameter.dtype)
+    found = _pairs.get(key)
+    if found is None:
+        if len(_pairs) >= MOST_PLANS:
+            _pairs.clear()
+        found = _pairs[key] = Pair(norm, x, parameter)
+    return found
+
+
 def _fused_plan(
     norm: Norm,
     x: Tensor,
@@ -205,12 +230,7 @@ def backward(
     daddend = None if addend is None else torch.empty_like(x)
     parameter = weight if weight is not None else bias
     if plan is None:
-        key = (
-            norm, x.shape, x.stride(), x.dtype, None if parameter is None else parameter.dtype, dy.stride(),
-            None if addend is None else addend.stride(), None if y is None else y.stride(), "backward",
-            lengths is not None,
-        )  # fmt: skip
-        plan = _plans.get(key) or _keep(key, _backward_plan(norm, dy, x, parameter, y, addend, lengths is not None))
+        plan = backward_plan_of(norm, dy, x, parameter, y, addend, lengths is not None)
     dweight = torch.empty_like(weight) if weight is not None and wants_parameters else None
     dbias = torch.empty_like(bias) if bias is not None and wants_parameters else None
     at = statistics.data_ptr()
@@ -221,14 +241,30 @@ def backward(
     return dx, dweight, dbias, daddend
 
 
+def backward_plan_of(
+    norm: Norm,
+    dy: Tensor,
+    x: Tensor,
+    parameter: Optional[Tensor],
+    y: Optional[Tensor],
+    addend: Optional[Tensor] = None,
+    timed: bool = False,
+) -> _core.Plan:
+    key = (
+        norm, x.shape, x.stride(), x.dtype, None if parameter is None else parameter.dtype, dy.stride(),
+        None if addend is None else addend.stride(), None if y is None else y.stride(), "backward", timed,
+    )  # fmt: skip
+    return _plans.get(key) or _keep(key, _backward_plan(norm, dy, x, parameter, y, addend, timed))
+
+
 def _backward_plan(
     norm: Norm,
     dy: Tensor,
     x: Tensor,
     parameter: Optional[Tensor],
     y: Optional[Tensor],
-    addend: Optional[Tensor],
-    timed: bool,
+    addend: Optional[Tensor] = None,
+    timed: bool = False,
 ) -> _core.Plan:
     own = torch.empty_like(x).stride()
     strides = {"x": x.stride(), "dy": dy.stride(), "dx": own}

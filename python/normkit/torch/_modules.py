@@ -125,6 +125,8 @@ def _run(
 
 def _ends_with(x: Tensor, normalized_shape: Any) -> bool:
     rank = len(normalized_shape)
+    if rank == 1 and x.dim() > 0:
+        return bool(x.shape[-1] == normalized_shape[0])
     return 0 < rank <= x.dim() and x.shape[x.dim() - rank :] == tuple(normalized_shape)
 
 
