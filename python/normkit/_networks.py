@@ -98,15 +98,55 @@ def _in_memory_order(x: np.ndarray, format: Optional[str]) -> tuple[np.ndarray, 
     return np.ascontiguousarray(x.transpose(order), np.float32), "".join(format[axis] for axis in order)
 
 
-def data(x: Any, y: Any, *, format: Optional[str] = None, classes: Optional[Sequence[str]] = None) -> Data:
+def _is_sequences(x: Any) -> bool:
+    return isinstance(x, (list, tuple)) and len(x) > 0 and getattr(x[0], "ndim", 0) == 2
+
+
+def _cut(x: Any, lengths: Any, format: Optional[str]) -> list[np.ndarray]:
+    """The sequences [T,F] of a padded array."""
+    x, format = np.asarray(x), format or "BTC"
+    if x.ndim != len(format) or sorted(format) not in (["B", "C", "T"], ["B", "T"]):
+        raise ValueError(f"x has shape {list(x.shape)}, format '{format}', expected a letter an axis: B, T and C, or B and T")
+    x = x.transpose([format.index(label) for label in "BTC" if label in format])
+    x = x if x.ndim == 3 else x[..., None]
+    given = np.asarray(lengths)
+    if given.dtype.kind not in "iu" or given.shape != (len(x),):
+        raise ValueError(f"lengths is {given.dtype} {list(given.shape)}, expected whole numbers [{len(x)}]")
+    if len(x) and not 1 <= given.min() <= given.max() <= x.shape[1]:
+        raise ValueError(f"lengths go from {given.min()} to {given.max()}, expected 1 to {x.shape[1]}, the steps of x")
+    return [one[:length] for one, length in zip(x, given)]
+
+
+def _answers_of_steps(y: Any, x: Sequence[Any]) -> np.ndarray:
+    """Answers to each step, of sequences of them or padded; else y as it is."""
+    if isinstance(y, (list, tuple)) and len(y) == len(x) and all(np.ndim(one) > 0 for one in y):
+        for number, (one, steps) in enumerate(zip(y, x)):
+            if len(one) != len(steps):
+                raise ValueError(f"y[{number}] has {len(one)} answers, expected {len(steps)}, the steps of x[{number}]")
+        y = np.concatenate([np.asarray(one) for one in y])
+    answers: np.ndarray = np.asarray(y)
+    if len(answers) != len(x) or answers.ndim != (3 if answers.dtype.kind == "f" else 2):
+        return answers
+    if answers.shape[1] < max(map(len, x)):
+        raise ValueError(f"y has {answers.shape[1]} steps, expected at least {max(map(len, x))}")
+    rows: np.ndarray = np.concatenate([one[: len(steps)] for one, steps in zip(answers, x)])
+    return rows
+
+
+def data(
+    x: Any, y: Any, *, format: Optional[str] = None, classes: Optional[Sequence[str]] = None, lengths: Any = None
+) -> Data:
     """Observations of arrays, which are copied as f32.
 
-    x: [N,F] features, [N,H,W] or [N,H,W,C] images (0 to 255), another order as `format` says ("BCSS"), or a list of
-    sequences [T,F]. y: floating-point targets [N] or [N,K], or anything else for classes: numbers or names, which are
-    sorted; with `classes`, indices of these.
+    x: [N,F] features, [N,H,W] or [N,H,W,C] images (0 to 255), another order as `format` says ("BCSS"); a list of
+    sequences [T,F], or padded ones [N,T,F] (another order as `format` says, "BCT") with the `lengths` [N] that count. y:
+    floating-point targets [N] or [N,K], or anything else for classes: numbers or names, which are sorted; with
+    `classes`, indices of these. Of sequences also one answer a step: a list of these, or [N,T] classes, [N,T,K] targets.
     """
-    if isinstance(x, (list, tuple)) and len(x) > 0 and getattr(x[0], "ndim", 0) == 2:
-        return _sequences(x, np.asarray(y), classes)
+    if lengths is not None:
+        x = _cut(x, lengths, format)
+    if _is_sequences(x):
+        return _sequences(x, _answers_of_steps(y, x), classes)
     x, format = _in_memory_order(np.asarray(x), format)
     y = np.asarray(y)
     if len(y) != len(x):
@@ -136,6 +176,16 @@ def _sequences(x: Sequence[Any], y: np.ndarray, classes: Optional[Sequence[str]]
             rows, lengths, rows.shape[1], each_row, labels, names, targets, targets.shape[1] if targets.size else 0
         )
     )
+
+
+def _as_data(given: Any) -> Data:
+    """What `train` takes."""
+    if isinstance(given, Data):
+        return given
+    if not isinstance(given, tuple) or len(given) not in (2, 3):
+        raise TypeError(f"data is {type(given).__name__}, expected normkit.Data, (x, y) or (x, y, lengths)")
+    x, y, *lengths = given
+    return data(x, y, lengths=lengths[0] if lengths else None)
 
 
 def open_data(spec: str, *, format: str = "", seed: int = 1) -> Data:
@@ -187,15 +237,17 @@ class Network:
                 raise ValueError(f"parameter '{name}' has shape {list(own[name].shape)}, {list(array.shape)} given")
         return Network(self._held.with_parameters(arrays))
 
-    def predict(self, x: Any, *, format: Optional[str] = None, mini_batch_size: int = 128) -> Any:
-        """What the network gives, [N, ...]: of a classifier probabilities. x as for `data`, or a Data. Of sequences a
-        list: what it gives for each."""
+    def predict(
+        self, x: Any, *, format: Optional[str] = None, mini_batch_size: int = 128, lengths: Any = None
+    ) -> Any:
+        """What the network gives, [N, ...]: of a classifier probabilities. x and lengths as for `data`, or a Data. Of
+        sequences that it answers step by step a list: what it gives for each."""
+        if lengths is not None:
+            x = _cut(x, lengths, format)
         if isinstance(x, Data):
-            given, offsets = self._held.predict_data(x._held, mini_batch_size)
-            if self._held.input_format[0] != "T":
-                return given
-            return [given[a:b] for a, b in zip(offsets, offsets[1:])] if len(given) == offsets[-1] else given
-        if isinstance(x, (list, tuple)) and len(x) > 0 and getattr(x[0], "ndim", 0) == 2:
+            given, offsets, of_steps = self._held.predict_data(x._held, mini_batch_size)
+            return [given[a:b] for a, b in zip(offsets, offsets[1:])] if of_steps else given
+        if _is_sequences(x):
             return self.predict(_sequences(x, np.zeros(len(x)), None), mini_batch_size=mini_batch_size)
         rows, found = _in_memory_order(np.asarray(x), format)
         wanted, shape = self._held.input_format, list(self._held.input_shape)
@@ -203,10 +255,20 @@ class Network:
             raise ValueError(f"x is {found} {list(rows.shape)}, expected {wanted} {['N', *shape[1:]]}")
         return self._held.predict(rows, mini_batch_size)
 
-    def evaluate(self, given: Any, y: Any = None, *, format: Optional[str] = None, mini_batch_size: int = 128) -> Evaluation:
+    def evaluate(
+        self,
+        given: Any,
+        y: Any = None,
+        *,
+        format: Optional[str] = None,
+        mini_batch_size: int = 128,
+        lengths: Any = None,
+    ) -> Evaluation:
         """How well it does on data, or on arrays x and y, whose classes are numbers or names of its own."""
         if not isinstance(given, Data):
-            y = np.asarray(y)
+            if lengths is not None:
+                given, format = _cut(given, lengths, format), None
+            y = _answers_of_steps(y, given) if _is_sequences(given) else np.asarray(y)
             if self.classes and y.dtype.kind != "f":
                 places = {name: place for place, name in enumerate(self.classes)}
                 y = np.array([places.get(str(label), -1) for label in y.tolist()], np.int64)
@@ -273,21 +335,20 @@ def train(
     on_row: Optional[Callback] = None,
     **more: Any,
 ) -> TrainingResult:
-    """Trains a graph, or a network by name or JSON file, on Data or (x, y); a Network is trained on.
+    """Trains a graph, or a network by name or JSON file, on Data, (x, y) or, padded, (x, y, lengths) as for `data`; a
+    Network is trained on.
 
     options: those of docs/options.md by name (solver="adam", max_epochs=5, ...), and checkpoint_path and
     resume_from. Callbacks get a dict of the iteration; True stops the training, an exception too. Ctrl-C stops it
     and is raised as KeyboardInterrupt, when a checkpoint has been written where there is a path for it.
     """
-    training = given if isinstance(given, Data) else data(*given)
-    checked = validation if validation is None or isinstance(validation, Data) else data(*validation)
+    training = _as_data(given)
+    checked = None if validation is None else _as_data(validation)
     start: _core.Graph | _core.Network
     if isinstance(graph, Network):
         start = graph._held
     elif isinstance(graph, Graph):
-        shape = list(training._held.shape)
-        size = shape[1:] if training._held.format == "BSSC" else [0, 0, 0]
-        start = graph.build(size, len(training.classes), norm)
+        start = _core.graph_of_json(training._held, graph.json(), norm)
     else:
         start = _core.graph_for(training._held, graph, norm)
     words = {name: _word(value) for name, value in {**(options or {}), **more}.items()}

@@ -93,6 +93,7 @@ nb::object PredictArrays(const HeldNetwork& held, const Floats& x, int64_t mini_
 }
 
 // (what is given, where the rows of each observation begin)
+// What it gives, where each sequence begins, and whether it gives something for each step.
 nb::tuple PredictData(const HeldNetwork& held, const HeldData& data, int64_t mini_batch_size) {
   Tensor given;
   std::vector<int64_t> offsets;
@@ -100,7 +101,9 @@ nb::tuple PredictData(const HeldNetwork& held, const HeldData& data, int64_t min
     const nb::gil_scoped_release unlocked;
     given = Predict(*held.network, *data.data, mini_batch_size, &offsets);
   }
-  return nb::make_tuple(PredictOf(*held.network, given), offsets);
+  const Graph& graph = held.network->graph;
+  const bool of_steps = graph.layout(graph.output()).packed();
+  return nb::make_tuple(PredictOf(*held.network, given), offsets, of_steps);
 }
 
 HeldData DataFromArrays(const std::string& format, const std::vector<int64_t>& shape,
@@ -198,6 +201,11 @@ void AddNetworks(nb::module_& m) {
     options.format = format;
     return HeldData{OpenData(spec, options)};
   });
+  m.def("graph_of_json",
+        [](const HeldData& held, const std::string& text, const std::string& norm) {
+          return HeldGraph{
+              ParseNetworkJson(text, "graph", PurposeFor(*held.data, ParseNormChoice(norm)))};
+        });
   m.def("graph_for", [](const HeldData& held, const std::string& network, const std::string& norm) {
     return HeldGraph{MakeNetworkFor(*held.data, network, ParseNormChoice(norm))};
   });

@@ -17,12 +17,7 @@ std::string UsualNetwork(const DataSource& data) {
   return data.layout().Has(kS) ? "small-cnn" : "mlp";
 }
 
-Graph MakeNetworkFor(const DataSource& data, const std::string& network, const NormChoice& norm) {
-  if (data.layout().Has(kS) && data.target_size() > 0 && !IsFile(network))
-    Fail(
-        "network '{}' tells classes apart, '{}' has targets (class numbers are an array of whole "
-        "numbers); describe another in a .json file",
-        network, data.Description());
+NetworkPurpose PurposeFor(const DataSource& data, const NormChoice& norm) {
   NetworkPurpose purpose{.norm = norm};
   const std::vector<int64_t> shape = data.layout().shape();
   if (data.layout().format() == "BSSC")
@@ -33,7 +28,16 @@ Graph MakeNetworkFor(const DataSource& data, const std::string& network, const N
   purpose.answers_each_row = data.answers_each_row();
   purpose.num_classes = static_cast<int64_t>(data.classes().size());
   purpose.num_targets = data.target_size();
-  return MakeOrReadNetwork(network, purpose);
+  return purpose;
+}
+
+Graph MakeNetworkFor(const DataSource& data, const std::string& network, const NormChoice& norm) {
+  if (data.layout().Has(kS) && data.target_size() > 0 && !IsFile(network))
+    Fail(
+        "network '{}' tells classes apart, '{}' has targets (class numbers are an array of whole "
+        "numbers); describe another in a .json file",
+        network, data.Description());
+  return MakeOrReadNetwork(network, PurposeFor(data, norm));
 }
 
 }  // namespace normkit

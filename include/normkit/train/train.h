@@ -121,6 +121,8 @@ NORMKIT_API std::string UsualNetwork(const DataSource& data);
 // for observations and classes like those of `data`. Throws Error where they do not fit.
 NORMKIT_API Graph MakeNetworkFor(const DataSource& data, const std::string& network,
                                  const NormChoice& norm);
+// What a network for such data is made for, for MakeNetwork and ParseNetworkJson.
+NORMKIT_API NetworkPurpose PurposeFor(const DataSource& data, const NormChoice& norm);
 // For any purpose.
 NORMKIT_API Graph MakeOrReadNetwork(const std::string& network, const NetworkPurpose& purpose);
 
