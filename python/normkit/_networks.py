@@ -106,7 +106,9 @@ def _cut(x: Any, lengths: Any, format: Optional[str]) -> list[np.ndarray]:
     """The sequences [T,F] of a padded array."""
     x, format = np.asarray(x), format or "BTC"
     if x.ndim != len(format) or sorted(format) not in (["B", "C", "T"], ["B", "T"]):
-        raise ValueError(f"x has shape {list(x.shape)}, format '{format}', expected a letter an axis: B, T and C, or B and T")
+        raise ValueError(
+            f"x has shape {list(x.shape)}, format '{format}', expected a letter an axis: B, T and C, or B and T"
+        )
     x = x.transpose([format.index(label) for label in "BTC" if label in format])
     x = x if x.ndim == 3 else x[..., None]
     given = np.asarray(lengths)
@@ -139,9 +141,9 @@ def data(
     """Observations of arrays, which are copied as f32.
 
     x: [N,F] features, [N,H,W] or [N,H,W,C] images (0 to 255), another order as `format` says ("BCSS"); a list of
-    sequences [T,F], or padded ones [N,T,F] (another order as `format` says, "BCT") with the `lengths` [N] that count. y:
-    floating-point targets [N] or [N,K], or anything else for classes: numbers or names, which are sorted; with
-    `classes`, indices of these. Of sequences also one answer a step: a list of these, or [N,T] classes, [N,T,K] targets.
+    sequences [T,F], or padded ones [N,T,F] (another order as `format` says, "BCT") with the `lengths` [N] that count.
+    y: floating-point targets [N] or [N,K], or anything else for classes: numbers or names, which are sorted; with
+    `classes`, indices of these. Of sequences also one answer a step: a list, or [N,T] classes, [N,T,K] targets.
     """
     if lengths is not None:
         x = _cut(x, lengths, format)
