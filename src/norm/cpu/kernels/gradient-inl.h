@@ -221,7 +221,7 @@ void GradientColumns(const BackwardJob& job, const ColumnTask& task, CellSums su
        FromTable<R>(job, Table::kOffset, cell)},
       Coefficient<R, true>(t)};
   const UnitOf<T> unit_x{job.x, at}, unit_dy{job.dy, at};
-  const int64_t ahead = RowsAhead<T>(unit_x, nest.reduced, width);
+  const int64_t ahead = RowsAhead<T>(job.stream, unit_x, nest.reduced, width);
   std::fill_n(sums.dy, width, 0.0);
   std::fill_n(sums.dy_x, width, 0.0);
   for (int64_t row = task.first_row; row < task.last_row; row += kBlockRows) {

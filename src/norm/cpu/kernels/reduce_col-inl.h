@@ -44,6 +44,7 @@ HWY_INLINE void AddTile(const Op& op, int64_t rows, int64_t column, size_t colum
       for (size_t v = 0; v < kCount; ++v) {
         Vector<T> a, b;
         const int64_t at = column + static_cast<int64_t>(v * kWidth);
+        terms.Fetch(at);
         if (kCount > 1 || whole)
           terms(WholeVector<R>{at}, &a, &b);
         else
@@ -135,12 +136,12 @@ HWY_INLINE void AddColumns(const Op& op, bool from_memory, int64_t rows, int64_t
     AddTiles<T>(op, rows, width, first_sums, second_sums);
 }
 
-// How far ahead rows are fetched from memory, in elements. 1 to 4 KiB ahead is slower than nothing,
-// 8 to 16 twice as fast as 2.
+// How far ahead rows are fetched from memory, in elements; 0: not. 1 to 4 KiB ahead is slower than
+// nothing, 8 to 16 twice as fast as 2.
 template <class T>
-int64_t RowsAhead(const UnitOf<T>& unit, const Loops& rows, int64_t width) {
+int64_t RowsAhead(bool from_memory, const UnitOf<T>& unit, const Loops& rows, int64_t width) {
   constexpr int64_t kBytes = 8192;
-  if (rows.size() < 2) return 0;
+  if (!from_memory || rows.size() < 2) return 0;
   const int64_t stride = unit.At(rows.Offset(1)) - unit.At(rows.Offset(0));
   return stride * std::max<int64_t>(1, kBytes / (width * static_cast<int64_t>(sizeof(T))));
 }
@@ -191,7 +192,7 @@ class ColumnMoments {
         reduced_(job.geometry->reduce.reduced),
         x_{job.x, job.geometry->reduce.kept.Offset(task.unit) + task.first_column},
         width_(task.last_column - task.first_column),
-        ahead_(RowsAhead<T>(x_, reduced_, width_)),
+        ahead_(RowsAhead<T>(from_memory_, x_, reduced_, width_)),
         shift_(Scratch<ColumnShiftTag, R>(kMaxTaskColumns)),  // whole vectors
         scale_(Scratch<ColumnScaleTag, R>(kMaxTaskColumns)),
         sum_(Scratch<ColumnSumsTag, double>(2 * kMaxTaskColumns)),
