@@ -44,7 +44,7 @@ def run_help(*words):
 
 @functools.cache
 def commands():
-    block = run_help().split("\nCommands:\n")[1]
+    block = run_help().split("\nCommands:\n")[1].split("\n\n")[0]
     return re.findall(r"^  (\w+) ", block, re.M)
 
 
@@ -300,12 +300,16 @@ def test_one_thing_has_one_name():
 
 def test_spellings_of_others(run, folder):
     assert run("train", *words_without("train", "--max-epochs"), "--MaxEpochs", "1", "--mini_batch_size=8")[0] == 0
-    for typed, meant in [("--lr", "--initial-learn-rate"), ("--epochs", "--max-epochs"),
-                         ("--batch-size", "--mini-batch-size"), ("--weight-decay", "--l2-regularization"),
-                         ("--optimizer", "--solver")]:  # fmt: skip
-        code, message = run("train", *WHOLE["train"].split(), typed, "1")
-        assert code == 2
-        assert f"unknown option '{typed}', did you mean '{meant}'?" in message
+    for typed, meant, value in [("--lr", "--initial-learn-rate", "0.1"), ("--learning-rate", "--initial-learn-rate", "0.1"),
+                                ("--epochs", "--max-epochs", "1"), ("--batch-size", "--mini-batch-size", "8"),
+                                ("--weight-decay", "--l2-regularization", "0"), ("--optimizer", "--solver", "adam"),
+                                ("--patience", "--validation-patience", "5")]:  # fmt: skip
+        assert run("train", *words_without("train", meant), typed, value)[0] == 0, typed
+        code, message = run("train", *words_without("train", meant), typed, "x")
+        assert code == 2 and message.startswith(f"normkit train: {meant}: 'x' given, expected "), message
+        code, message = run("train", *words_without("train", meant), typed, value, meant, value)
+        assert code == 2 and f"{meant}: given 2 times" in message
+        assert f"also {typed}" in " ".join(run_help("train").split())
     for typed, meant in [("bn", "batch"), ("gn", "group"), ("bacth", "batch")]:
         code, message = run("train", *words_without("train", "--norm"), "--norm", typed)
         assert code == 2 and f"did you mean '{meant}'?" in message

@@ -130,7 +130,7 @@ void AddNetworkBenchOptions(const Command& command, NetworkBenchArgs& args) {
   AddNumbers(command, "--input", args.input, {1, kMostSize}, "Height, width and channels of images",
              {}, 3)
       .Kind("H,W,C");
-  AddNumber(command, "--mini-batch-size,--batch", args.batch_size, {1, kMostSize},
+  AddNumber(command, "--mini-batch-size,--batch-size,--batch", args.batch_size, {1, kMostSize},
             "Images of a step");
   AddNumber(command, "--classes", args.num_classes, {2, kMostSize}, "Outputs of the network");
 }

@@ -9,6 +9,7 @@
 
 #include "normkit/core/error.h"
 #include "src/core/fail.h"
+#include "src/core/suggest.h"
 #include "src/core/text.h"
 
 namespace normkit::tools {
@@ -156,6 +157,15 @@ std::vector<std::string> Command::OptionNames() const {
   std::vector<std::string> names;
   for (const CLI::Option* option : app_->get_options()) names.push_back(option->get_name());
   return names;
+}
+
+std::string Command::FirstNameOf(const std::string& name) const {
+  for (const CLI::Option* option : app_->get_options()) {
+    Words names;
+    for (const std::string& known : option->get_lnames()) names.push_back("--" + known);
+    if (SameLetters(name, names) != "") return option->get_name();
+  }
+  return "";
 }
 
 Option Command::Find(const std::string& name) const { return Option(app_->get_option(name)); }

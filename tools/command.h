@@ -52,6 +52,8 @@ class Command {
 
   // The first name of each option, with dashes.
   std::vector<std::string> OptionNames() const;
+  // The first name of the option that has a name of the same letters; "": there is none.
+  std::string FirstNameOf(const std::string& name) const;
   Option Find(const std::string& name) const;
 
   // Where `option` is given the others need not be.

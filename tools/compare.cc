@@ -247,8 +247,8 @@ void RunCompare(CompareArgs args, const std::string& command) {
 void AddOptions(const Command& command, CompareArgs& args) {
   AddDataOptions(command, args.data);
   AddNormsOption(command, args.norms);
-  AddNumbers(command, "--mini-batch-size,--batch-sizes", args.batch_sizes, kMiniBatchSizes,
-             "Observations an iteration");
+  AddNumbers(command, "--mini-batch-size,--batch-size,--batch-sizes", args.batch_sizes,
+             kMiniBatchSizes, "Observations an iteration");
   AddNumber(command, "--seeds", args.seeds, {1, 1000},
             "Trainings of each, with seeds from --seed on");
   AddNumber(command, "--checkpoints", args.checkpoints, {1, 1000}, "Validations of each training");

@@ -61,7 +61,7 @@ Words WordsOfFile(const Command& command, const std::string& path, const Words& 
   const Words names = command.OptionNames();
   Words result;
   for (const auto& [key, value] : object.items()) {
-    const std::string option = SameLetters("--" + key, names);
+    const std::string option = command.FirstNameOf("--" + key);
     if (option.empty() || option == "--config" || option == "--help")
       Fail("config '{}': unknown option {}{}", path, Quoted(key), DidYouMean("--" + key, names));
     if (sources.contains(option)) Fail("config '{}': {} stands there twice", path, Quoted(key));

@@ -17,6 +17,7 @@
 #include "src/report/report.h"
 #include "src/train/held_out.h"
 #include "src/train/needs.h"
+#include "src/train/objective.h"
 #include "src/train/option_table.h"
 #include "tools/commands.h"
 #include "tools/data_options.h"
@@ -71,10 +72,15 @@ std::string PercentText(const std::optional<double>& percent) {
   return percent ? fmt::format("{:.2f}", *percent) : "-";
 }
 
-void PrintText(const EvalArgs& args, const DataSource& data, const Evaluation& evaluation) {
-  const bool classification = !data.classes().empty();
+void PrintText(const EvalArgs& args, const DataSource& data, const Evaluation& evaluation,
+               bool of_classes) {
   fmt::print("Model     {}\nData      {}\n", args.model, data.Description());
-  if (!classification) {
+  if (data.classes().empty() && of_classes) {
+    fmt::print("Accuracy  {:.2f} % (of the pixels)\nLoss      {:.4f}\n", evaluation.accuracy,
+               evaluation.loss);
+    return;
+  }
+  if (data.classes().empty()) {
     fmt::print("RMSE      {:.6g}\nLoss      {:.6g}\n", evaluation.accuracy, evaluation.loss);
     return;
   }
@@ -91,13 +97,14 @@ void PrintText(const EvalArgs& args, const DataSource& data, const Evaluation& e
              answers, evaluation.loss, ToText(table));
 }
 
-void PrintJson(const EvalArgs& args, const DataSource& data, const Evaluation& evaluation) {
+void PrintJson(const EvalArgs& args, const DataSource& data, const Evaluation& evaluation,
+               bool of_classes) {
   json result{{"model", args.model},
               {"data", data.Description()},
               {"observations", data.size()},
               {"loss", evaluation.loss}};
   if (data.classes().empty()) {
-    result["rmse"] = evaluation.accuracy;
+    result[of_classes ? "accuracy" : "rmse"] = evaluation.accuracy;
   } else {
     result["accuracy"] = evaluation.accuracy;
     result["confusion"] = evaluation.confusion;
@@ -119,10 +126,11 @@ void RunEval(const EvalArgs& args) {
   LogWarning(data->Summary());
   const Evaluation evaluation =
       Evaluate(network, data, BatchSize(args, network), LossOf(network), JobReducer());
+  const bool of_classes = TellsClasses(network.graph, *data, LossOf(network));
   if (args.json)
-    PrintJson(args, *data, evaluation);
+    PrintJson(args, *data, evaluation, of_classes);
   else
-    PrintText(args, *data, evaluation);
+    PrintText(args, *data, evaluation, of_classes);
 }
 
 }  // namespace

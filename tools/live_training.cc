@@ -6,6 +6,7 @@
 #include <ctime>
 
 #include "src/nn/layers/normalization.h"
+#include "src/train/objective.h"
 #include "tools/interrupt.h"
 
 namespace normkit::tools {
@@ -46,7 +47,7 @@ LiveTraining::LiveTraining(const LiveTexts& texts, const DataSource& data, const
     : to_stderr_(texts.to_stderr) {
   const int64_t per_epoch = IterationsPerEpoch(data.size(), options.mini_batch_size);
   LiveFacts facts{.title = texts.title,
-                  .measure = data.classes().empty() ? "RMSE" : "accuracy",
+                  .measure = TellsClasses(graph, data, options.loss) ? "accuracy" : "RMSE",
                   .iterations = options.max_epochs * per_epoch,
                   .per_epoch = per_epoch,
                   .settings = texts.settings};

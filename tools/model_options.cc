@@ -105,7 +105,7 @@ void AddMeasureOptions(const Command& command, MeasureArgs& args) {
   AddReadingOptions(command, args.reading);
   AddFormOptions(command, args.form);
   AddNumber(command, "--seed", args.seed, {}, "Of generated data; auto: the one of the training");
-  AddNumber(command, "--mini-batch-size", args.mini_batch_size, kMiniBatchSizes,
+  AddNumber(command, "--mini-batch-size,--batch-size", args.mini_batch_size, kMiniBatchSizes,
             "Observations at a time; auto: as in training");
   AddThreadsOption(command, args.threads);
 }

@@ -24,6 +24,7 @@
 #include "tools/commands.h"
 #include "tools/json_text.h"
 #include "tools/model_options.h"
+#include "tools/options.h"
 
 namespace normkit::tools {
 namespace {

@@ -212,7 +212,8 @@ void AddTrainingOptions(const Command& command, StyleArgs& args) {
   AddNumber(command, "--width", o.network.width, {1, 256}, "Channels of the first convolution");
   AddNumber(command, "--blocks", o.network.blocks, {0, 64}, "Residual blocks");
   AddNumber(command, "--steps", o.steps, {1, 1'000'000'000}, "Mini-batches to learn on");
-  AddNumber(command, "--mini-batch-size", o.mini_batch_size, {1, 1024}, "Pictures a step");
+  AddNumber(command, "--mini-batch-size,--batch-size", o.mini_batch_size, {1, 1024},
+            "Pictures a step");
   AddNumber(command, "--size", o.size, {kLeastSize, 4096},
             "Side of the pictures that are learned on, a multiple of 4");
   AddNumber(command, "--style-size", args.style_size, {kLeastSize, 8192},

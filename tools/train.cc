@@ -24,6 +24,7 @@
 #include "src/onnx/model.h"
 #include "src/report/progress.h"
 #include "src/train/needs.h"
+#include "src/train/objective.h"
 #include "src/train/option_table.h"
 #include "src/train/progress_table.h"
 #include "tools/commands.h"
@@ -33,6 +34,7 @@
 #include "tools/layer_table.h"
 #include "tools/live_training.h"
 #include "tools/ranks.h"
+#include "tools/tensorboard.h"
 #include "tools/train_files.h"
 #include "tools/train_from.h"
 #include "tools/training_options.h"
@@ -46,7 +48,7 @@ struct TrainArgs {
   DataArgs data;
   NetworkArgs network;
   FromArgs from;
-  std::string output, resume, plots = "none";
+  std::string output, resume, plots = "none", tensorboard;
   int threads = 0;
   bool json = false, overwrite = false;
   bool rates_given = false;  // --initial-learn-rate or --learn-rate-schedule
@@ -91,7 +93,7 @@ void ChooseLearnRate(const Graph& graph, TrainArgs& args) {
 // Options of this run of the program; all others are those of the training, and stand in its
 // checkpoints.
 const std::vector<std::string> kOwnOptions = {"--help", "--output",    "--resume", "--threads",
-                                              "--json", "--overwrite", "--plots"};
+                                              "--json", "--overwrite", "--plots",  "--tensorboard"};
 
 void AddOptions(const Command& command, TrainArgs& args) {
   AddDataOptions(command, args.data);
@@ -114,6 +116,8 @@ void AddOptions(const Command& command, TrainArgs& args) {
   AddChoice(command, "--plots", args.plots, {"none", kTrainingProgress},
             "none or training-progress: a page on this machine that shows the training as it runs, "
             "with a button that stops it");
+  AddText(command, "--tensorboard", args.tensorboard, "DIR",
+          "Folder for an event file that TensorBoard shows");
   AddThreadsOption(command, args.threads);
   AddFlag(command, "--json", args.json, "Print the result as JSON instead of the progress table");
 }
@@ -259,8 +263,9 @@ std::string ConfigText(const TrainArgs& args) {
 // Prints the table to stdout, from the first row on, and a live line to stderr while training.
 class Reporter {
  public:
-  Reporter(const TrainArgs& args, const TrainingData& data, InterruptGuard& interrupt)
-      : table_(!data.first->classes().empty(), data.second != nullptr),
+  Reporter(const TrainArgs& args, const TrainingData& data, const Graph& graph,
+           InterruptGuard& interrupt)
+      : table_(TellsClasses(graph, *data.first, args.options.loss), data.second != nullptr),
         summary_(data.summary),
         interrupt_(interrupt),
         quiet_(args.json || args.options.verbose == Verbose::kOff),
@@ -312,20 +317,44 @@ struct Subject {
   }
 };
 
+// Those who look at a training while it runs.
+struct Viewers {
+  std::optional<LiveTraining> live;
+  std::optional<TensorBoardLog> tensorboard;
+
+  Viewers(const TrainArgs& args, const TrainingData& data, const Subject& subject) {
+    if (!Leads()) return;
+    const Graph& graph = subject.trained();
+    if (!args.tensorboard.empty())
+      tensorboard.emplace(args.tensorboard, TellsClasses(graph, *data.first, args.options.loss));
+    if (args.plots == "none") return;
+    LiveTexts texts{.title = subject.Title(args), .to_stderr = args.json};
+    for (const auto& [name, value] : SettingsOf(args))
+      texts.settings.emplace_back(name, BytesAsUtf8(value));
+    live.emplace(texts, *data.first, graph, args.options);
+  }
+  void Tell(const TrainingInfo& info) {
+    if (live) live->Tell(info);
+    if (tensorboard) tensorboard->Tell(info);
+  }
+  void End(const std::string& state, const std::string& note) {
+    if (live) live->End(state, note);
+  }
+};
+
 TrainingResult Train(const TrainArgs& args, const TrainingData& data, const Subject& subject,
-                     InterruptGuard& interrupt, LiveTraining* live) {
-  Reporter reporter(args, data, interrupt);
+                     InterruptGuard& interrupt, Viewers& viewers) {
+  Reporter reporter(args, data, subject.trained(), interrupt);
   TrainingOptions options = args.options;
   options.stop = &interrupt.flag();
   options.reducer = JobReducer();
   options.verbose = Verbose::kOff;  // it is the program that shows it, beside its line of progress
   options.on_row = [&](const ProgressRow& row) { reporter.OnRow(row); };
   options.on_iteration = [&](const ProgressRow& row) { reporter.OnIteration(row); };
-  if (live)
-    options.output_function = [live](const TrainingInfo& info) {
-      live->Tell(info);
-      return false;  // Stop sets the flag
-    };
+  options.output_function = [&viewers](const TrainingInfo& info) {
+    viewers.Tell(info);
+    return false;  // Stop sets the flag
+  };
   if (subject.beginning) return TrainNetwork(data.first, subject.beginning->network(), options);
   return TrainNetwork(data.first, subject.graph, options);
 }
@@ -360,7 +389,7 @@ void PrintSummary(const TrainArgs& args, const TrainingResult& result, const Dat
     fmt::print("{}\n", JsonText(Summary(args, result, parting), 2));
     return;
   }
-  const bool classification = !result.network.classes.empty();
+  const bool classification = result.of_classes;
   if (result.has_validation)
     fmt::print("Validation {}: {:.2f}{}, loss {:.4f} (final statistics)\n",
                classification ? "accuracy" : "RMSE", result.final_validation_accuracy,
@@ -433,9 +462,9 @@ void Save(const TrainFiles& files, const TrainingResult& result, const TrainingO
 // Where other ranks were lost their work is not, but for what came after the last checkpoint.
 TrainingResult TrainAmongRanks(const TrainArgs& args, const TrainingData& data,
                                const Subject& subject, InterruptGuard& interrupt,
-                               LiveTraining* live) {
+                               Viewers& viewers) {
   try {
-    return Train(args, data, subject, interrupt, live);
+    return Train(args, data, subject, interrupt, viewers);
   } catch (const LostRanksError& error) {
     const std::string& checkpoint = args.options.checkpoint_path;
     if (!std::filesystem::exists(checkpoint)) throw;
@@ -457,16 +486,6 @@ void SaveAll(const TrainArgs& args, const TrainingData& data, const Subject& sub
   files.RemoveCheckpoint();
 }
 
-std::optional<LiveTraining> ShowLive(const TrainArgs& args, const TrainingData& data,
-                                     const Subject& subject) {
-  if (args.plots == "none" || !Leads()) return std::nullopt;
-  LiveTexts texts{.title = subject.Title(args), .to_stderr = args.json};
-  for (const auto& [name, value] : SettingsOf(args))
-    texts.settings.emplace_back(name, BytesAsUtf8(value));
-  return std::optional<LiveTraining>(std::in_place, texts, *data.first, subject.trained(),
-                                     args.options);
-}
-
 // Of the ranks of a job one has files: rank 0.
 void TrainAndSave(TrainArgs& args, const TrainingData& data, const Subject& subject,
                   const TrainFiles* files) {
@@ -477,11 +496,10 @@ void TrainAndSave(TrainArgs& args, const TrainingData& data, const Subject& subj
   args.options.resume_from = args.resume;
   args.options.checkpoint_notes = Notes(args);
   InterruptGuard interrupt;  // until all is written: a terminal is closed with several signals
-  std::optional<LiveTraining> live = ShowLive(args, data, subject);
+  Viewers viewers(args, data, subject);
   bool stopped = false;
   try {
-    TrainingResult result =
-        TrainAmongRanks(args, data, subject, interrupt, live ? &*live : nullptr);
+    TrainingResult result = TrainAmongRanks(args, data, subject, interrupt, viewers);
     stopped = result.stopped;
     if (!files) {
       if (stopped) Fail("training stopped");  // as rank 0 says in more words
@@ -489,11 +507,10 @@ void TrainAndSave(TrainArgs& args, const TrainingData& data, const Subject& subj
     }
     SaveAll(args, data, subject, *files, result);
   } catch (const std::exception& error) {
-    if (live) live->End(stopped ? "stopped" : "failed", error.what());
+    viewers.End(stopped ? "stopped" : "failed", error.what());
     throw;
   }
-  if (live)
-    live->End("done", fmt::format("Model {0}/model.onnx, report {0}/report.html", args.output));
+  viewers.End("done", fmt::format("Model {0}/model.onnx, report {0}/report.html", args.output));
 }
 
 Subject MakeSubject(TrainArgs& args, std::optional<Beginning>& beginning, TrainingData& data) {

@@ -20,7 +20,7 @@ namespace fs = std::filesystem;
 
 constexpr const char *kModel = "model.onnx", *kHistory = "history.csv", *kReport = "report.html",
                      *kConfig = "config.json", *kCheckpoint = "checkpoint", *kEnding = ".npz";
-constexpr uint64_t kFacts = 1 << 14, kPage = 1 << 18;  // bytes of text beside the numbers
+constexpr uint64_t kFacts = 1 << 14, kPage = 1 << 20;  // bytes beside the numbers
 constexpr uint64_t kCell = 64;                         // of the confusion matrix
 constexpr uint64_t kRow = 128;                         // of history.csv
 constexpr int64_t kMostRows = 1 << 20;                 // room is asked for; nobody waits for more

@@ -4,10 +4,12 @@
 
 #include <algorithm>
 #include <cmath>
+#include <numeric>
 
 #include "src/report/progress.h"
 #include "src/report/report.h"
 #include "tools/layer_table.h"
+#include "tools/report_parts.h"
 #include "tools/sequence_plots.h"
 
 namespace normkit::tools {
@@ -59,29 +61,8 @@ Table OptionTable(const TrainingOptions& options) {
   return table;
 }
 
-// Rows are the true classes.
-Table ConfusionTable(const Network& network, const Evaluation& evaluation) {
-  Table table{{"true \\ predicted"}, {}};
-  for (const std::string& name : network.classes) table.header.push_back(name);
-  table.header.push_back("right");
-  for (size_t t = 0; t < evaluation.confusion.size(); ++t) {
-    const std::vector<int64_t>& counts = evaluation.confusion[t];
-    std::vector<std::string> row{network.classes[t]};
-    int64_t all = 0;
-    for (const int64_t count : counts) {
-      row.push_back(count ? std::to_string(count) : "");
-      all += count;
-    }
-    const double right =
-        all ? 100.0 * static_cast<double>(counts[t]) / static_cast<double>(all) : 0;
-    row.push_back(all ? fmt::format("{:.1f} %", right) : "-");
-    table.rows.push_back(std::move(row));
-  }
-  return table;
-}
-
 std::vector<std::pair<std::string, std::string>> FinalFigures(const TrainingResult& result) {
-  const bool classification = !result.network.classes.empty();
+  const bool classification = result.of_classes;
   std::vector<std::pair<std::string, std::string>> figures;
   if (result.has_validation) {
     const double accuracy = result.final_validation_accuracy;
@@ -124,6 +105,26 @@ void AddStatistics(const std::vector<StatisticsGap>& gaps, Statistics statistics
   page.Add(table);
 }
 
+// What the network says of the validation data; of the training data, where there are no others, of
+// the first ones.
+void AddAnswers(const Network& network, const TrainingOptions& options, const ReportFacts& facts,
+                HtmlPage& page) {
+  constexpr int64_t kFew = 64;
+  if (network.classes.empty()) return;
+  DataPtr data = facts.validation;
+  if (!data) {
+    std::vector<int64_t> first(static_cast<size_t>(std::min(kFew, facts.data->size())));
+    std::iota(first.begin(), first.end(), 0);
+    data = Subset(facts.data, first);
+  }
+  const Evaluation evaluation = Evaluate(network, data, options.mini_batch_size, options.loss);
+  if (facts.validation) {
+    page.Heading("Confusion matrix of the validation data");
+    AddConfusion(network, evaluation, page);
+  }
+  AddSamplePictures(network, data, evaluation, page);
+}
+
 }  // namespace
 
 std::string HistoryCsv(const std::vector<ProgressRow>& history) {
@@ -144,7 +145,7 @@ std::string HistoryCsv(const std::vector<ProgressRow>& history) {
 
 std::string TrainReport(const TrainingResult& result, const TrainingOptions& options,
                         const ReportFacts& facts) {
-  const bool classification = !result.network.classes.empty();
+  const bool classification = result.of_classes;
   HtmlPage page(facts.title);
   page.Paragraph(
       fmt::format("Trained on {}{}.", facts.data->Description(),
@@ -167,17 +168,14 @@ std::string TrainReport(const TrainingResult& result, const TrainingOptions& opt
   page.Add(
       MakePlot(result, "Loss", "loss", &ProgressRow::batch_loss, &ProgressRow::validation_loss));
 
+  AddAnswers(result.network, options, facts, page);
   AddSequencePlots(result.network, facts.validation ? facts.validation : facts.data, page);
   AddStatistics(result.statistics_gaps, options.batch_normalization_statistics, page);
+  AddNormPlots(result.network, page);
   page.Heading("Layers");
   page.Add(LayerTable(result.network.graph, result.network.parameters));
   page.Heading("Options");
   page.Add(OptionTable(options));
-  if (classification && facts.validation) {
-    page.Heading("Confusion matrix of the validation data");
-    page.Add(ConfusionTable(result.network, Evaluate(result.network, facts.validation,
-                                                     options.mini_batch_size, options.loss)));
-  }
   return page.ToString();
 }
 

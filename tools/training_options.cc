@@ -14,6 +14,24 @@
 namespace normkit::tools {
 namespace {
 
+// What others call them.
+struct Alias {
+  std::string_view option, names;
+};
+constexpr Alias kAliases[] = {{"solver", "--optimizer"},
+                              {"max_epochs", "--epochs"},
+                              {"mini_batch_size", "--batch-size"},
+                              {"initial_learn_rate", "--lr,--learning-rate"},
+                              {"l2_regularization", "--weight-decay"},
+                              {"validation_patience", "--patience"}};
+
+std::string NamesOf(const TrainingOption& option) {
+  std::string names = "--" + KebabName(option);
+  const auto* alias = std::ranges::find(kAliases, option.name, &Alias::option);
+  if (alias != std::end(kAliases)) names += fmt::format(",{}", alias->names);
+  return names;
+}
+
 constexpr const char* kAuto = "auto";
 constexpr NumberRange<int64_t> kDrawnDigits{1, 100'000'000}, kMadeSequences{1, 1'000'000};
 
@@ -51,7 +69,7 @@ void AddTrainingOptions(const Command& command, TrainingOptions& options,
                         const std::vector<std::string>& except) {
   for (const TrainingOption& option : TrainingOptionTable())
     if (std::ranges::find(except, option.name) == except.end())
-      AddProperty(command, "--" + KebabName(option), option, &options);
+      AddProperty(command, NamesOf(option), option, &options);
 }
 
 Option AddDataOption(const Command& command, std::string& data) {

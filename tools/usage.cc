@@ -10,7 +10,9 @@
 
 #include "src/core/suggest.h"
 #include "src/core/text.h"
+#include "tools/command_facts.h"
 #include "tools/commands.h"
+#include "tools/completions.h"
 #include "tools/config_words.h"
 #include "tools/options.h"
 #include "tools/version.h"
@@ -45,6 +47,9 @@ class HelpFormatter : public CLI::Formatter {
     if (!app->get_footer().empty()) page += "\nExamples:\n" + app->get_footer();
     page += "\n" + make_usage(app, std::move(name));
     page += make_subcommands(app, mode) + make_positionals(app) + make_groups(app, mode);
+    if (app->get_parent()) return page;
+    page += "\nEnvironment:\n";
+    for (const auto& [variable, text] : EnvironmentFacts()) page += Row(variable, text);
     return page;
   }
 
@@ -240,10 +245,27 @@ Command AddCommand(const Command& app, const std::string& name, const std::strin
 }
 
 void AddHelp(const Command& app) {
-  auto name = std::make_shared<std::string>();
-  const Command command = AddCommand(app, "help", "Explain a command", {"normkit help train"});
-  AddText(command, "command", *name, "COMMAND", "The command to explain");
-  command.Run([&program = app.app(), name] { ExplainCommand(program, *name); });
+  struct Args {
+    std::string name, shell;
+    bool manual = false;
+  };
+  auto args = std::make_shared<Args>();
+  const Command command =
+      AddCommand(app, "help", "Explain a command, to people or to a shell",
+                 {"normkit help train", "source <(normkit help --completion bash)"});
+  AddText(command, "command", args->name, "COMMAND", "The command to explain");
+  AddChoice(command, "--completion", args->shell, Shells(),
+            "Print a script with which this shell completes command lines: " + OneOf(Shells()));
+  AddFlag(command, "--man", args->manual, "Print the manual page, as man reads it");
+  command.Run([app, args] {
+    const std::vector<CommandFacts> facts = FactsOfCommands(app);
+    if (!args->shell.empty())
+      std::fputs(CompletionScript(args->shell, facts).c_str(), stdout);
+    else if (args->manual)
+      std::fputs(ManualPage(app.app().get_description(), facts).c_str(), stdout);
+    else
+      ExplainCommand(app.app(), args->name);
+  });
 }
 
 std::vector<std::string> Program::Words(int argc, char** argv) const {
@@ -262,8 +284,11 @@ std::vector<std::string> Program::Words(int argc, char** argv) const {
     const size_t equals = words[i].find('=');
     const std::string name = words[i].substr(0, equals);
     const bool option = name.starts_with("--");
-    const bool known = option && command->get_option_no_throw(name);
-    const std::string same = option && !known ? SameLetters(name, names) : "";
+    // Of the usual words for an option ("--lr") the one that all of the program knows it by.
+    const CLI::Option* found = option ? command->get_option_no_throw(name) : nullptr;
+    const bool known = found != nullptr;
+    if (option && !known) found = command->get_option_no_throw(SameLetters(name, names));
+    const std::string same = found ? found->get_name() : "";
     if (!same.empty()) words[i].replace(0, name.size(), same);
     if (option && equals == words[i].size() - 1 && (known || !same.empty())) {
       // CLI11 would take the next word for the value of "--name=".

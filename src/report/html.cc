@@ -1,3 +1,5 @@
+#include <fmt/format.h>
+
 #include "src/report/report.h"
 #include "src/report/text.h"
 
@@ -44,11 +46,18 @@ std::string Element(const char* tag, const std::string& text) {
   return "<" + std::string(tag) + ">" + EscapeHtml(text) + "</" + tag + ">\n";
 }
 
+// The strongest shade is one that text is read on, light or dark.
+std::string Shade(double part) {
+  return part > 0 ? fmt::format(" style=\"background:rgb(9 105 218 / {:.2f})\"", 0.05 + part / 2)
+                  : "";
+}
+
 std::string TableRow(const char* tag, const std::vector<std::string>& cells,
-                     const std::vector<bool>& numeric) {
+                     const std::vector<bool>& numeric, const std::vector<double>& shades = {}) {
   std::string row = "<tr>";
   for (size_t c = 0; c < numeric.size(); ++c) {
-    row += "<" + std::string(tag) + (numeric[c] ? " class=\"n\">" : ">");
+    row += "<" + std::string(tag) + (numeric[c] ? " class=\"n\"" : "") +
+           Shade(c < shades.size() ? shades[c] : 0) + ">";
     row += EscapeHtml(c < cells.size() ? cells[c] : "") + "</" + tag + ">";
   }
   return row + "</tr>\n";
@@ -126,13 +135,17 @@ void HtmlPage::Figures(const std::vector<std::pair<std::string, std::string>>& f
   Block(html + "</dl>\n");
 }
 
-void HtmlPage::Add(const Table& table) {
+void HtmlPage::Add(const Table& table) { Add(table, {}); }
+
+void HtmlPage::Add(const Table& table, const std::vector<std::vector<double>>& shades) {
   const std::vector<bool> numeric = NumericColumns(table);
   std::string html = "<div class=\"scroll\"><table>\n";
   if (!table.header.empty())
     html += "<thead>" + TableRow("th", table.header, numeric) + "</thead>\n";
   html += "<tbody>\n";
-  for (const auto& row : table.rows) html += TableRow("td", row, numeric);
+  for (size_t r = 0; r < table.rows.size(); ++r)
+    html += TableRow("td", table.rows[r], numeric,
+                     r < shades.size() ? shades[r] : std::vector<double>());
   Block(html + "</tbody>\n</table></div>\n");
 }
 

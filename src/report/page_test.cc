@@ -182,5 +182,15 @@ TEST(HtmlPageTest, PicturesStandInThePage) {
     EXPECT_NE(html.find(part), html.npos) << part;
 }
 
+TEST(HtmlPage, ShadesCells) {
+  HtmlPage page("x");
+  page.Add(Table{{"a", "b"}, {{"1", "2"}, {"3", "4"}}}, {{0, 1}, {0.5}});
+  const std::string html = page.ToString();
+  EXPECT_THAT(html, testing::HasSubstr("<td class=\"n\">1</td>"));
+  EXPECT_THAT(html, testing::HasSubstr("style=\"background:rgb(9 105 218 / 0.55)\">2</td>"));
+  EXPECT_THAT(html, testing::HasSubstr("style=\"background:rgb(9 105 218 / 0.30)\">3</td>"));
+  EXPECT_THAT(html, testing::HasSubstr("<td class=\"n\">4</td>"));
+}
+
 }  // namespace
 }  // namespace normkit

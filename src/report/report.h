@@ -65,6 +65,8 @@ class HtmlPage {
   // A row of labelled values in large letters: {"validation accuracy", "98.7 %"}.
   void Figures(const std::vector<std::pair<std::string, std::string>>& figures);
   void Add(const Table& table);
+  // Cells in the shades, 0 to 1, that stand for them; where there are none: 0.
+  void Add(const Table& table, const std::vector<std::vector<double>>& shades);
   void Add(const Plot& plot);  // plots added in a row stand side by side where there is room
   void Add(const std::vector<PagePicture>& pictures);  // side by side
   std::string ToString() const;

@@ -206,4 +206,8 @@ void Objective::AddClasses(const Piece& piece, Score& score,
   }
 }
 
+bool TellsClasses(const Graph& graph, const DataSource& data, Loss loss) {
+  return Objective(graph, data, {.loss = loss}).of_classes();
+}
+
 }  // namespace normkit

@@ -53,6 +53,7 @@ class Objective {
 
   bool classification() const { return classification_; }  // an answer is one label
   bool of_pixels() const { return pixels_ > 1; }           // it is one for each pixel
+  bool of_classes() const { return classes_ > 0; }         // accuracy is percent, else an RMSE
   Value from() const { return from_; }      // the value whose gradient Evaluate gives
   int64_t width() const { return width_; }  // of that value, for one answer
 
@@ -86,5 +87,9 @@ class Objective {
   int64_t width_ = 0;
   int64_t pixels_ = 1, classes_ = 0;  // classes_ 0: targets
 };
+
+// Whether what such a network gives is right or wrong, of observations or of their pixels: accuracy
+// is percent, else an RMSE.
+bool TellsClasses(const Graph& graph, const DataSource& data, Loss loss);
 
 }  // namespace normkit

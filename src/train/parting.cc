@@ -37,7 +37,7 @@ std::string DescribeParting(const TrainingResult& result, int64_t validation_siz
   constexpr double kPoints = 5, kDeviations = 3, kTimes = 1.5;
   if (!result.has_validation || result.history.empty() || validation_size < 1) return "";
   const double trained = TrainingAccuracy(result), validated = result.final_validation_accuracy;
-  if (result.network.classes.empty()) {
+  if (!result.of_classes) {
     if (validated <= kTimes * trained) return "";
     return fmt::format(
         "Training and validation part: the RMSE is {:.4g} on the training data (last epoch), "

@@ -8,7 +8,7 @@ namespace {
 // Three epochs of two mini-batches; validated at the end of each.
 TrainingResult Result(double trained, double validated, std::vector<double> validation_losses) {
   TrainingResult result;
-  result.network.classes = {"cat", "dog"};
+  result.of_classes = true;
   for (int64_t i = 0; i < 6; ++i) {
     ProgressRow row{.epoch = i / 2 + 1, .iteration = i + 1};
     row.batch_accuracy = i < 4 ? 1 : trained + (i == 4 ? -2 : 2);
@@ -61,7 +61,7 @@ TEST(Parting, SaysHowFarAndSinceWhen) {
 
 TEST(Parting, OfRegression) {
   TrainingResult result = Result(2, 3.5, {2, 1.5, 1.25});  // accuracies are RMSEs
-  result.network.classes.clear();
+  result.of_classes = false;
   EXPECT_EQ(DescribeParting(result, 300),
             "Training and validation part: the RMSE is 2 on the training data (last epoch), 3.5 on "
             "the validation data; more data or fewer epochs help.");

@@ -339,6 +339,7 @@ Trainer::End Trainer::RunIterations() {
 
 TrainingResult Trainer::Finish(End end) {
   TrainingResult result;
+  result.of_classes = objective_.of_classes();
   result.stopped = end == End::kStopped;
   result.stopped_early = end == End::kPatience;
   result.peak_bytes = executor_->arena_bytes();
@@ -378,7 +379,7 @@ TrainingResult Trainer::Run() {
   End end = End::kPatience;
   stopped_ = Tells(TrainingInfo::State::kStart);
   if (IsVerbose(options_)) {
-    table_.emplace(!data_->classes().empty(), validation_ != nullptr);
+    table_.emplace(objective_.of_classes(), validation_ != nullptr);
     Print(table_->Header());
   }
   try {

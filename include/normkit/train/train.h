@@ -20,6 +20,7 @@ namespace normkit {
 struct TrainingResult {
   Network network;
   std::vector<ProgressRow> history;  // every iteration
+  bool of_classes = false;           // accuracies are percent of answers, or of pixels; else RMSEs
   bool has_validation = false;
   double final_validation_accuracy = 0,
          final_validation_loss = 0;  // after the statistics are final
