@@ -146,6 +146,24 @@ def shape_cases():
                    [helper.make_node("Resize", ["x", "", "s"], ["y"], mode="nearest", nearest_mode=rounding)],
                    {"x": normal(*IMAGE)}, {"s": np.array([1, 1, 1.7, 0.6], np.float32)})  # fmt: skip
     yield one("Transpose", perm=[3, 0, 2, 1])
+    for perm in ([0, 3, 1, 2], [0, 2, 3, 1]):
+        yield one("Transpose", name=f"_{perm[1]}", perm=perm)
+    # As TensorFlow's converter writes: channels last outside, and here and there inside.
+    first, last = {"perm": [0, 3, 1, 2]}, {"perm": [0, 2, 3, 1]}
+    for name, nodes in {
+        "conv": [node("Transpose", "x", "t", **first), node("Conv", "t w", "c"), node("Transpose", "c", "y", **last)],
+        "scaled": [node("Sub", "x m", "s"), node("Transpose", "s", "t", **first), node("Conv", "t w", "c"),
+                   node("Relu", "c", "r"), node("ReduceMean", "r", "y", axes=[2, 3], keepdims=0)],
+        "between": [node("Transpose", "x", "t", **first), node("Conv", "t w", "c"), node("Transpose", "c", "l", **last),
+                    node("Add", "l b", "a"), node("Transpose", "a", "f", **first), node("Conv", "f v", "d"),
+                    node("Transpose", "d", "y", **last)],
+        "both": [node("Transpose", "x", "t", **first), node("Conv", "t w", "c"), node("Reshape", "x flat", "r"),
+                 node("ReduceMean", "c", "g", axes=[1, 2, 3], keepdims=0), node("Unsqueeze", "g axes", "u"),
+                 node("Add", "r u", "y")],
+    }.items():
+        yield Case(f"ChannelsLast_{name}", nodes, {"x": normal(2, 9, 7, 6)},
+                   {"w": normal(5, 6, 3, 3), "v": normal(4, 5, 1, 1), "m": normal(6), "b": normal(5),
+                    "flat": ints(2, 378), "axes": ints(1)})  # fmt: skip
     yield one("Flatten", axis=2)
     yield one("Reshape", inputs="x s", constants={"s": ints(0, -1, 7)})
     yield one("Squeeze", inputs="x a", constants={"a": ints(1)}, feeds={"x": normal(3, 1, 4)})

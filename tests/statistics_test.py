@@ -135,3 +135,38 @@ def test_resnet_of_others(normkit, real_data, tmp_path):
     print(f"as it was {own:.2f} %, broken {said['before']['accuracy']:.2f} %, mended {said['after']['accuracy']:.2f} %")
     assert said["before"]["accuracy"] < 30
     assert said["after"]["accuracy"] > own - 1
+
+
+def with_channels_last(source, target):
+    """The same network as TensorFlow's converter writes it: pictures have their channels last."""
+    proto = onnx.load(source)
+    (given,) = proto.graph.input
+    batch, channels, *space = given.type.tensor_type.shape.dim
+    given.name, inner = "pictures", given.name
+    dims = [onnx.TensorShapeProto.Dimension.FromString(d.SerializeToString()) for d in (batch, *space, channels)]
+    given.type.tensor_type.shape.ClearField("dim")
+    given.type.tensor_type.shape.dim.extend(dims)
+    turn = onnx.helper.make_node("Transpose", ["pictures"], [inner], perm=[0, 3, 1, 2])
+    nodes = [turn, *proto.graph.node]
+    del proto.graph.node[:]
+    proto.graph.node.extend(nodes)
+    onnx.save(proto, target)
+    return target
+
+
+def test_files_with_channels_last(normkit, model, tmp_path):
+    """Whatever the order of the file, the same numbers; as pictures they go in, and in another size."""
+    broken = spoil(model, tmp_path / "broken.onnx", True)
+    last = with_channels_last(broken, tmp_path / "last.onnx")
+    mended = []
+    for source in (broken, last):
+        normkit("statistics", source, "--data", "digits:200", "--seed", 3, "-o", tmp_path / f"mended-{source.name}")
+        mended.append(initializers(tmp_path / f"mended-{source.name}"))
+    for name, values in mended[0].items():
+        assert np.array_equal(mended[1][name], values)
+    said = [normkit("eval", tmp_path / f"mended-{source.name}", "--data", "digits:200", "--seed", 3, "--json").stdout
+            for source in (broken, last)]  # fmt: skip
+    assert json.loads(said[0])["accuracy"] == json.loads(said[1])["accuracy"] > 90
+    normkit("train", "--from", last, "--data", "digits:60", "--max-epochs", 1, "--output", tmp_path / "more")
+    shape = onnx.load(tmp_path / "more/model.onnx").graph.input[0].type.tensor_type.shape.dim
+    assert [d.dim_value for d in shape][1:] == [28, 28, 1]

@@ -9,6 +9,7 @@
 #include "src/core/fail.h"
 #include "src/core/glob.h"
 #include "src/onnx/import/constants.h"
+#include "src/onnx/import/imported.h"
 #include "src/onnx/tensors.h"
 
 namespace normkit {
@@ -69,8 +70,9 @@ void SetInputSize(const std::string& file, const NetworkChanges& changes, onnx::
     if (shape->dim_size() != 4)
       Fail("{}: input '{}' has {} axes, expected 4, pictures, to take another size", file,
            input.name(), shape->dim_size());
-    if (changes.height > 0) shape->mutable_dim(2)->set_dim_value(changes.height);
-    if (changes.width > 0) shape->mutable_dim(3)->set_dim_value(changes.width);
+    const int rows = HasChannelsLast(graph, input.name(), shape->dim_size()) ? 1 : 2;
+    if (changes.height > 0) shape->mutable_dim(rows)->set_dim_value(changes.height);
+    if (changes.width > 0) shape->mutable_dim(rows + 1)->set_dim_value(changes.width);
   }
 }
 

@@ -270,8 +270,9 @@ void Importer::AddInput(const onnx::ValueInfoProto& input, const std::set<std::s
     if (shape[i] < 0) shape[i] = i == 0 ? 1 : kUsualSize;
   const int rank = static_cast<int>(shape.size());
   if (rank > 8) Fail("{}: has {} axes, expected at most 8", where, rank);
-  array.channels_last =
-      dtype == DType::kF32 && (rank == 4 || (rank >= 3 && spatial.contains(input.name())));
+  const bool as_here = dtype == DType::kF32 && HasChannelsLast(model_.graph(), input.name(), rank);
+  array.channels_last = !as_here && dtype == DType::kF32 &&
+                        (rank == 4 || (rank >= 3 && spatial.contains(input.name())));
   std::vector<Axis> axes;
   if (array.channels_last) {
     for (const int axis : ChannelsLastOrder(rank)) {
@@ -279,8 +280,10 @@ void Importer::AddInput(const onnx::ValueInfoProto& input, const std::set<std::s
       axes.push_back({label, shape[static_cast<size_t>(axis)]});
     }
   } else {
-    for (const int64_t size : shape)
-      axes.push_back({axes.empty() && rank > 1 ? kB : kNoLabel, size});
+    for (const int64_t size : shape) {
+      const Dim inner = !as_here ? kNoLabel : std::ssize(axes) == rank - 1 ? kC : kS;
+      axes.push_back({axes.empty() && rank > 1 ? kB : inner, size});
+    }
   }
   const ArrayType built{dtype, Layout(std::move(axes))};
   CheckSizes(std::span(&built, 1), false);

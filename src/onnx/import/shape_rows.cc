@@ -3,6 +3,7 @@
 #include <limits>
 #include <numeric>
 
+#include "src/onnx/import/imported.h"
 #include "src/onnx/import/rows.h"
 #include "src/ops/binary.h"
 #include "src/ops/functions.h"
@@ -163,7 +164,18 @@ void ImportTranspose(NodeImport& node) {
   if (sorted != all)
     node.Refuse("attribute 'perm' is [{}], expected an order of {} axes", fmt::join(perm, ","),
                 rank);
-  node.Out(node.Apply(ops::Transpose({perm.begin(), perm.end()}), {node.In(0)})[0]);
+  // Between the order of the file and channels last nothing moves: one is the other's transpose.
+  const ItemPtr x = node.In(0);
+  const std::vector<int> order(perm.begin(), perm.end());
+  for (const Order from : {Order::kFile, Order::kChannelsLast}) {
+    const bool file = from == Order::kFile;
+    const Value value = x->values[file ? 0 : 1];
+    if (rank < 3 || x->fixed || value < 0 ||
+        order != (file ? FileOrder(rank) : ChannelsLastOrder(rank)))
+      continue;
+    return node.Out(node.importer().FromValue(value, file ? Order::kChannelsLast : Order::kFile));
+  }
+  node.Out(node.Apply(ops::Transpose(order), {x})[0]);
 }
 
 void ImportGather(NodeImport& node) {
