@@ -14,7 +14,6 @@ from ctypes_numpy import Normalization, lib  # noqa: E402  the wrapper that exam
 
 EPSILON = 1e-5
 OUTPUTS = ("y", "mean", "rstd", "dx", "dgamma", "dbeta")
-ELEMENTS = 1 << 19  # of x, about
 
 # Name: (format, shape from the number of statistics' parts and the length of runs, reduced axes).
 LAYERS = {
@@ -65,8 +64,9 @@ class Exact:
     def __init__(self, case, x, dy, gamma, beta):
         wide = np.longdouble if case.dtype == np.float64 else np.float64
         self.case = case
-        u = 2.0**-53 if case.dtype == np.float64 else 2.0**-24
         f64 = case.dtype == np.float64
+        u = 2.0**-53 if f64 else 2.0**-24
+        most = (8 if f64 else 4) * u
         x, dy = (case.split(a).astype(wide) for a in (x, dy))
         gamma, beta = (case.split_parameters(a).astype(wide) for a in (gamma, beta))
         axes = case.reduced
@@ -94,13 +94,13 @@ class Exact:
         v = abs(np.where(hidden, w - mean_w, w))
         d = abs(np.where(hidden, dy - mean_dy, dy))
         self.bounds = {
-            "y": 4 * u * (abs(gamma) * (1 + abs(xhat) + of_mean) + abs(beta)),
+            "y": most * (abs(gamma) * (1 + abs(xhat) + of_mean) + abs(beta)),
             # Of y, what an error of the mean or of rstd moves: a part of its bound.
-            "mean": 4 * u * (1 + of_mean) / rstd,
-            "rstd": 4 * u * (1 + of_mean) * rstd,
-            "dx": 4 * u * rstd * (v + v.mean(**over) + s * (v * s).mean(**over)),
-            "dgamma": 4 * u * case.sum_parameters(d * s),
-            "dbeta": 4 * u * case.sum_parameters(d) + u * abs(self.values["dbeta"]),
+            "mean": most * (1 + of_mean) / rstd,
+            "rstd": most * (1 + of_mean) * rstd,
+            "dx": most * rstd * (v + v.mean(**over) + s * (v * s).mean(**over)),
+            "dgamma": most * case.sum_parameters(d * s),
+            "dbeta": most * case.sum_parameters(d) + u * abs(self.values["dbeta"]),
         }
 
     def share(self, name, got):
@@ -117,11 +117,11 @@ class Exact:
 
 
 class Case:
-    def __init__(self, layer, run, dtype):
+    def __init__(self, layer, run, dtype, elements):
         self.layer, self.run, self.dtype = layer, run, np.dtype(dtype)
         self.name, self.format = layer.split()
         make = LAYERS[layer][1]
-        self.shape = make(max(2, ELEMENTS // int(np.prod(make(1, run)))), run)
+        self.shape = make(max(2, elements // int(np.prod(make(1, run)))), run)
         self.group = self.name == "group"
         self.channel = self.format.index("C")
         self.center = self.name != "rms"
@@ -208,7 +208,7 @@ def search(arguments):
         ):
             if time.monotonic() > end:
                 return
-            case, seed = Case(layer, run, dtype), arguments.seed + round_number
+            case, seed = Case(layer, run, dtype, arguments.elements), arguments.seed + round_number
             data = case.data(seed, kind)
             exact = Exact(case, *data)
             results = {"normkit": normkit(case, *data)}
@@ -256,6 +256,7 @@ def parse_arguments():
                         choices=["float32", "float64"], help="(default both)")  # fmt: skip
     parser.add_argument("--runs", nargs="+", type=int, default=[1, 2, 3, 5, 8, 16, 31, 64],
                         help="lengths (default 1 2 3 5 8 16 31 64)")  # fmt: skip
+    parser.add_argument("--elements", type=int, default=1 << 19, help="of x, about (default 524288)")
     parser.add_argument("--layers", nargs="+", default=list(LAYERS), choices=list(LAYERS))
     parser.add_argument("--peers", nargs="+", default=["torch"], choices=["torch", "none"])
     parser.add_argument("--json", metavar="FILE", help="a JSON line a case")

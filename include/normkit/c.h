@@ -217,12 +217,15 @@ typedef struct normkit_forward_args {
                              padding: not read, in no statistic, and y (and sum) is 0 there.
                              Statistics of padded steps, where each has its own, are 0. Not with a
                              tree, y in 8 bits, or parameters with the axes B or T */
+  const float* weights;   /* of normkit_gather alone, without a residual: a weight (or mask), 0 or
+                             more, for each position of x, all its axes but the channels; n of the
+                             moments is their sum, and what has a weight of 0 is not read */
 } normkit_forward_args;
 
 #define NORMKIT_FORWARD_ARGS_DEFAULT                                                          \
   {                                                                                           \
     sizeof(normkit_forward_args), NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, \
-        NULL, NULL, NULL                                                                      \
+        NULL, NULL, NULL, NULL                                                                \
   }
 
 NORMKIT_C_API normkit_status normkit_forward_training_fused(const normkit_plan* plan,

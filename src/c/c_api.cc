@@ -40,7 +40,8 @@ Normalization::ForwardArgs ToForwardArgs(const char* function, const normkit_for
   const normkit_forward_args defaults = NORMKIT_FORWARD_ARGS_DEFAULT;
   const auto args =
       Complete(function, "args", given, "NORMKIT_FORWARD_ARGS_DEFAULT", defaults,
-               {offsetof(normkit_forward_args, gate), offsetof(normkit_forward_args, lengths)});
+               {offsetof(normkit_forward_args, gate), offsetof(normkit_forward_args, lengths),
+                offsetof(normkit_forward_args, weights)});
   return {.x = args.x,
           .gamma = args.gamma,
           .beta = args.beta,
@@ -51,7 +52,8 @@ Normalization::ForwardArgs ToForwardArgs(const char* function, const normkit_for
           .addend = args.addend,
           .gate = args.gate,
           .scales = args.scales,
-          .lengths = args.lengths};
+          .lengths = args.lengths,
+          .weights = args.weights};
 }
 
 Normalization::BackwardArgs ToBackwardArgs(const char* function,

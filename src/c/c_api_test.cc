@@ -297,6 +297,29 @@ TEST(CApi, TakesLengths) {
                "BTC [2,3,4])");
 }
 
+// A mask of steps: what it leaves out is not read.
+TEST(CApi, GathersUnderWeights) {
+  const Plan plan = Create("batch", "BTC", {1, 4, 2}, NORMKIT_OPTIONS_DEFAULT);
+  ASSERT_NE(plan, nullptr) << normkit_last_error();
+  const std::vector<float> x{1, 10, NAN, NAN, 5, 30, 0, 50};
+  float weights[] = {1, 0, 2, 1};
+  normkit_forward_args args = NORMKIT_FORWARD_ARGS_DEFAULT;
+  args.x = x.data();
+  args.weights = weights;
+  normkit_moments moments[2];
+  ASSERT_EQ(normkit_gather(plan.get(), 0, NORMKIT_LEAVES, &args, moments), NORMKIT_OK)
+      << normkit_last_error();
+  EXPECT_EQ(moments[0].n, 4);
+  EXPECT_DOUBLE_EQ(moments[0].mean, 11 / 4.0);
+  EXPECT_DOUBLE_EQ(moments[1].mean, 30);
+  EXPECT_DOUBLE_EQ(moments[1].m2, 800);
+  weights[2] = -1;
+  EXPECT_EQ(normkit_gather(plan.get(), 0, NORMKIT_LEAVES, &args, moments),
+            NORMKIT_INVALID_ARGUMENT);
+  EXPECT_STREQ(normkit_last_error(),
+               "batch normalization of BTC [1,4,2]: Gather: weights[2] is -1, expected 0 or more");
+}
+
 // A gated norm of rows to 8 bits and back: what is left of y.
 TEST(CApi, WritesEightBits) {
   normkit_options options = NORMKIT_OPTIONS_DEFAULT;

@@ -199,6 +199,11 @@ struct Problem {
 // Half of the distance between 1 and the next number of the arithmetic's type.
 inline double UnitRoundoff(DType dtype) { return dtype == DType::kF64 ? 0x1p-53 : 0x1p-24; }
 
+// What every bound of the contract is a multiple of.
+inline double BoundUnit(DType dtype) {
+  return (dtype == DType::kF64 ? 8 : 4) * UnitRoundoff(dtype);
+}
+
 // Half the distance between neighbours in `dtype` around y: what rounding to a narrow type may
 // cost.
 inline double StorageError(DType dtype, double y) {
@@ -229,7 +234,8 @@ inline std::vector<double> XhatUnits(const reference::Inputs& in) {
 }
 
 // The largest |y - exact| as a fraction of the contract's bound,
-// 4 u (|gamma| (1 + |xhat|) + |beta|) plus the rounding of a narrow type, with XhatUnits for 1.
+// 4 u (|gamma| (1 + |xhat|) + |beta|), of f64 8 u, plus the rounding of a narrow type, with
+// XhatUnits for 1.
 inline double WorstForwardFraction(const Problem& problem, const Tensor& y, bool relu = false,
                                    double epsilon = 1e-5) {
   const auto in = problem.inputs(relu, epsilon);
@@ -248,7 +254,7 @@ inline double WorstForwardFraction(const Problem& problem, const Tensor& y, bool
     const double xhat = (problem.x[i] - mean) * rstd;
     // In f64 the mean itself is rounded, to 2^-53 of its size.
     const double of_mean = test.dtype == DType::kF64 ? std::abs(mean) * rstd : 0;
-    const double bound = 4 * UnitRoundoff(test.dtype) *
+    const double bound = BoundUnit(test.dtype) *
                              (std::abs(problem.gamma[p]) * (units[s] + std::abs(xhat) + of_mean) +
                               std::abs(problem.beta[p])) +
                          StorageError(test.dtype, exact[i]);
@@ -260,7 +266,7 @@ inline double WorstForwardFraction(const Problem& problem, const Tensor& y, bool
 }
 
 // The largest errors of gradients as fractions of the contract's bounds, with w = gamma * dy and
-// spread = 1 + |xhat|:
+// spread = 1 + |xhat| (of f64 twice that):
 //   dx      4 u rstd (|w| + E|w| + spread E[|w| spread])   plus the rounding of a narrow type
 //   dgamma  4 u sum(|dy| spread)                           dbeta  4 u sum|dy|
 // In f64 the mean is rounded too, to 2^-53 of its size: spread = (1 + |xhat|) (1 + |mean| rstd).
@@ -297,7 +303,7 @@ inline GradientFractions WorstGradientFractions(const Problem& problem,
   const auto stat = reference::IndexOver(test.layout, static_cast<Dims>(~test.spec.reduce));
   const auto param = reference::IndexOver(test.layout, test.spec.affine);
   const size_t n = problem.x.size(), num_stat = statistics.mean.size();
-  const double unit = 4 * UnitRoundoff(test.dtype);
+  const double unit = BoundUnit(test.dtype);
   std::vector<double> spread(n), w(n), rstd(num_stat), mean_w(num_stat), mean_spread(num_stat);
   std::vector<double> sum_spread(problem.gamma.size()), sum_dy(problem.gamma.size());
   for (size_t s = 0; s < num_stat; ++s)
@@ -337,7 +343,7 @@ inline GradientFractions WorstGradientFractions(const Problem& problem,
   for (size_t p = 0; p < dgamma.size(); ++p) {
     worst.dgamma =
         std::max(worst.dgamma, fraction(dgamma[p], exact.dgamma[p], unit * sum_spread[p]));
-    const double rounded = common == 0 ? 0 : unit / 4 * std::abs(exact.dbeta[p]);
+    const double rounded = common == 0 ? 0 : UnitRoundoff(test.dtype) * std::abs(exact.dbeta[p]);
     worst.dbeta =
         std::max(worst.dbeta, fraction(dbeta[p], exact.dbeta[p], unit * sum_dy[p] + rounded));
   }

@@ -146,6 +146,8 @@ void CheckNotNull(const Problem& problem, std::string_view name, const void* arr
 }
 
 void CheckForward(const Problem& problem, const Normalization::ForwardArgs& args, bool trains) {
+  if (args.weights)
+    Fail("{}: weights in a whole pass, expected them in Gather alone", problem.Title());
   CheckNotNull(problem, "x", args.x);
   CheckNotNull(problem, "y", args.y);
   const Arrays arrays(problem);

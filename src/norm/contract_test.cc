@@ -461,6 +461,23 @@ TEST(Edges, ConstantInputGivesBetaWhateverGamma) {
 }
 
 // A variance that f64 cannot hold is no reason for an output that looks like one.
+// x - mean beyond f32 is an infinity of its sign, and no other element is wrong for it.
+TEST(Edges, DifferencesBeyondF32AreInfinite) {
+  for (const auto& [spec, format, shape] :
+       {std::tuple{kLayerNorm, "BC", std::vector<int64_t>{1, 4}},
+        std::tuple{kBatchNorm, "BC", std::vector<int64_t>{4, 1}},
+        std::tuple{kInstanceNorm, "BCS", std::vector<int64_t>{1, 1, 4}},
+        std::tuple{kLayerNormChannelOnly, "BCS", std::vector<int64_t>{1, 4, 1}}}) {
+    for (const double sign : {1.0, -1.0}) {
+      std::vector<double> values{sign * 3e38, sign * -3e38, sign * -3e38, sign * -3e38};
+      const Tensor x = cases::MakeTensor(Layout::Make(format, shape), DType::kF32, values);
+      const auto y = cases::ToDoubles(ForwardTraining(spec, x, nullptr, nullptr).y);
+      EXPECT_EQ(y[0], sign * HUGE_VAL) << spec.name;
+      for (size_t i = 1; i < 4; ++i) EXPECT_NEAR(y[i], -sign / std::sqrt(3.0), 1e-6) << spec.name;
+    }
+  }
+}
+
 TEST(Edges, VariancesBeyondF64GiveNan) {
   for (const char* format : {"BC", "BCS", "BSC"}) {
     for (const NormSpec& spec : {kBatchNorm, kLayerNorm, kRmsNorm}) {

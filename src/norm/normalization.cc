@@ -168,6 +168,11 @@ void Normalization::Gather(const BatchPart& part, const ForwardArgs& args,
   const int64_t rows = joins() ? num_leaves(part) : 1;
   impl_->CheckPart(part, "Gather", moments.size(), rows * part_statistics(part));
   if (part.size() > 0) CheckNotNull(*impl_, "x", args.x);
+  if (args.weights) {
+    if (args.residual)
+      Fail("{}: Gather: weights with a residual, expected their sum as x", impl_->Title());
+    return impl_->parts().GatherWeighted(part, args, moments.data());
+  }
   if (args.residual && part.size() > 0) CheckNotNull(*impl_, "sum", args.sum);
   impl_->WithArrays(
       args, [&](const ForwardArgs& ready) { impl_->parts().Gather(part, ready, moments.data()); });

@@ -5,6 +5,7 @@
 
 #include "src/core/fail.h"
 #include "src/norm/check.h"
+#include "src/norm/weighted.h"
 
 namespace normkit {
 namespace {
@@ -171,6 +172,24 @@ void Parts::JoinRows(T* rows, int64_t size, const Combine& combine) const {
   if (arrays[0] && arrays[0] != rows) std::copy_n(arrays[0], size, rows);
 }
 
+void Parts::GatherWeighted(const BatchPart& part, const NormForwardArgs& args,
+                           Moments* moments) const {
+  const auto gather = [&](int64_t begin, int64_t rows, Moments* to) {
+    const Layout layout = WithRows(problem_.layout, rows);
+    const int64_t row_weights = NumWeights(WithRows(problem_.layout, 1));
+    normkit::GatherWeighted(problem_, layout, From(args, begin).x,
+                            args.weights + begin * row_weights, to);
+  };
+  if (!problem_.options.tree) return gather(0, part.size(), moments);
+  const int64_t leaves = part.last_leaf - part.first_leaf;
+  for (int64_t leaf = 0; leaf < leaves; ++leaf) {
+    const int index = part.first_leaf + static_cast<int>(leaf);
+    const int64_t begin = part.leaf_begin(index) - part.begin();
+    const int64_t rows = part.leaf_begin(index + 1) - part.leaf_begin(index);
+    gather(begin, rows, moments + (joins_ ? leaf * problem_.plan.num_stat : begin * row_statistics_));
+  }
+}
+
 void Parts::Join(Moments* moments) const {
   if (!joins_) return;
   JoinRows(moments, problem_.plan.num_stat, MergeMoments);
@@ -179,7 +198,9 @@ void Parts::Join(Moments* moments) const {
 void Parts::Join(double* sums) const { JoinRows(sums, num_sums(), AddUp()); }
 
 void Parts::Finish(std::span<const Moments> moments, const SavedStatistics& saved) const {
-  if (!moments.empty()) problem_.WarnOfOneValue(moments[0].n);
+  // Weights that add up to 1 are not one value, which does not deviate.
+  const bool deviates = !moments.empty() && problem_.spec.center && moments[0].m2 != 0;
+  if (!moments.empty() && !deviates) problem_.WarnOfOneValue(moments[0].n);
   for (size_t s = 0; s < moments.size(); ++s) {
     if (moments[s].n == 0) continue;  // an empty batch leaves everything alone
     const double variance = VarianceOf(moments[s], problem_.spec.divisor);

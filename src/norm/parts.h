@@ -29,6 +29,7 @@ class Parts {
   }
 
   void Gather(const BatchPart& part, const NormForwardArgs& args, Moments* moments) const;
+  void GatherWeighted(const BatchPart& part, const NormForwardArgs& args, Moments* moments) const;
   void Join(Moments* moments) const;
   void Finish(std::span<const Moments> moments, const SavedStatistics& saved) const;
   void Apply(const BatchPart& part, const NormForwardArgs& args) const;

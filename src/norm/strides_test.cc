@@ -377,5 +377,51 @@ TEST(Strides, OfLargeArrays) {
   EXPECT_NEAR(squares, 1 << 12, 1);
 }
 
+// The second half of a pass reads what the first one wrote.
+TEST(Strides, HalvesOfCopiedArrays) {
+  const Problem p({kBatchNorm, Layout::Make("BSC", std::vector<int64_t>{4, 5, 6}), DType::kF32});
+  const auto halves = [&](const Lie* lie) {
+    Arrays arrays(p, lie);
+    NormOptions options;
+    ArrayStrides& strides = options.strides;
+    Normalization::ForwardArgs args{.x = arrays.Add("x", p.x_tensor.data(), &strides.x)};
+    args.residual = arrays.Add("residual", p.dy_tensor.data(), &strides.residual);
+    args.sum = arrays.Add("sum", nullptr, &strides.sum);
+    args.y = arrays.Add("y", nullptr, &strides.y);
+    Normalization::BackwardArgs back{.x = args.x};
+    back.dy = arrays.Add("dy", p.dy_tensor.data(), &strides.dy);
+    back.dx = arrays.Add("dx", nullptr, &strides.dx);
+    back.daddend = arrays.Add("daddend", nullptr, &strides.daddend);
+    const Normalization norm(p.test.spec, p.test.layout, p.test.dtype, options);
+    const auto n = static_cast<size_t>(norm.num_statistics());
+    std::vector<double> mean(n), rstd(n), sums(static_cast<size_t>(norm.num_sums()));
+    std::vector<Moments> moments(n);
+    args.saved = {mean.data(), rstd.data()};
+    norm.Gather(norm.whole(), args, moments);
+    norm.Finish(moments, args.saved);
+    norm.Apply(norm.whole(), args);
+    back.mean = mean.data(), back.rstd = rstd.data();
+    norm.GatherGradient(norm.whole(), back, sums);
+    norm.ApplyGradient(norm.whole(), back, sums);
+    return arrays.Results({"y", "sum", "dx", "daddend"});
+  };
+  for (const Lie& lie : kLies) EXPECT_EQ(halves(&lie), halves(nullptr)) << lie.name;
+}
+
+TEST(Strides, ZerosOfOneValueLieApart) {
+  const Problem p(
+      {kInstanceNorm, Layout::Make("BSC", std::vector<int64_t>{3, 1, 4}), DType::kF32});
+  for (const Lie& lie : kLies) {
+    Arrays arrays(p, &lie);
+    NormOptions options;
+    Normalization::BackwardArgs args{.x = p.x_tensor.data(), .dy = p.dy_tensor.data()};
+    args.dx = arrays.Add("dx", p.x_tensor.data(), &options.strides.dx);
+    const std::vector<double> mean(12), rstd(12, 1);
+    args.mean = mean.data(), args.rstd = rstd.data();
+    Normalization(p.test.spec, p.test.layout, p.test.dtype, options).Backward(args);
+    EXPECT_EQ(arrays.Results({"dx"}), std::string(48, 0)) << lie.name;
+  }
+}
+
 }  // namespace
 }  // namespace normkit

@@ -188,6 +188,11 @@ class NORMKIT_API Normalization {
     // where statistics join observations. Statistics of padded steps, where each has its own, are
     // 0. Not with a tree, a reducer, y in 8 bits, or parameters with the axes B or T.
     const int64_t* lengths = nullptr;
+    // Of Gather alone, which then takes no residual: a weight (or mask) for each position of x, all
+    // its axes but the channels, in their order; 0 or more. The moments are weighted,
+    //   n = sum(weight), mean = sum(weight x) / n, m2 = sum(weight (x - mean)^2),
+    // and what has a weight of 0 is not read. Statistics without any weight stay as they are.
+    const float* weights = nullptr;
   };
   void ForwardTraining(const ForwardArgs& args) const;
   void ForwardInference(const ForwardArgs& args, const void* mean, const void* variance) const;

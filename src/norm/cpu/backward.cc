@@ -15,6 +15,7 @@ namespace {
 struct PartialTag;
 struct RanksTag;
 struct RestTag;
+struct StatisticRestTag;
 
 // Sums of dy * (x - hi) of cells [first, last) become those of dy * xhat.
 template <class R>
@@ -35,9 +36,32 @@ void CellsToXhat(const BackwardJob& job, int64_t first, int64_t last) {
   job.f64 ? CellsToXhat<double>(job, first, last) : CellsToXhat<float>(job, first, last);
 }
 
-// Sums of w and w * xhat of statistics from those of their cells; cells [first, last).
-void AddCellsToStatistics(const BackwardJob& job, int64_t first, int64_t last) {
+// AddCellsToStatistics in f64, of statistics from `first_stat` on, with what rounding takes.
+void AddCellsExactly(const BackwardJob& job, int64_t first, int64_t last, int64_t first_stat,
+                     int64_t last_stat) {
   const Geometry& g = *job.geometry;
+  const int64_t n = last_stat - first_stat;
+  double* rest = Scratch<StatisticRestTag, double>(static_cast<size_t>(2 * n));
+  std::fill_n(rest, 2 * n, 0.0);
+  for (int64_t cell = first; cell < last; ++cell) {
+    const int64_t stat = g.StatOf(cell), i = stat - first_stat;
+    const double gamma = GammaOf(job, g.ParamOf(cell));
+    AddExactly(gamma * job.cells.dy[cell], job.means.w[stat], rest[i]);
+    AddExactly(gamma * job.cells.dy_x[cell], job.means.w_xhat[stat], rest[n + i]);
+  }
+  for (int64_t i = 0; i < n; ++i) {
+    double& w = job.means.w[first_stat + i];
+    double& w_xhat = job.means.w_xhat[first_stat + i];
+    w = WithRest(w, rest[i]), w_xhat = WithRest(w_xhat, rest[n + i]);
+  }
+}
+
+// Sums of w and w * xhat of statistics from those of their cells; cells [first, last).
+void AddCellsToStatistics(const BackwardJob& job, int64_t first, int64_t last, int64_t first_stat,
+                          int64_t last_stat) {
+  const Geometry& g = *job.geometry;
+  if (job.f64 && last - first > last_stat - first_stat)
+    return AddCellsExactly(job, first, last, first_stat, last_stat);
   for (int64_t cell = first; cell < last; ++cell) {
     const int64_t stat = g.StatOf(cell);
     const double gamma = GammaOf(job, g.ParamOf(cell));
@@ -52,13 +76,13 @@ void GatherRowCells(const BackwardJob& job, const KernelTable& kernels, int64_t 
                     int64_t last) {
   const int64_t chunks = RowBlocks(job.geometry->cells).num_chunks();
   for (int64_t cell = first; cell < last; ++cell) {
-    job.cells.dy[cell] = job.cells.dy_x[cell] = 0;
+    OrderedSum dy(job.f64), dy_x(job.f64);
     for (int64_t chunk = 0; chunk < chunks; ++chunk) {
       double sums[2];
       kernels.reduce_gradient_rows(job, cell, chunk, sums);
-      job.cells.dy[cell] += sums[0];
-      job.cells.dy_x[cell] += sums[1];
+      dy.Add(sums[0]), dy_x.Add(sums[1]);
     }
+    job.cells.dy[cell] = dy.Get(), job.cells.dy_x[cell] = dy_x.Get();
   }
 }
 
@@ -69,11 +93,11 @@ void GatherLargeRowCells(const BackwardJob& job, const KernelTable& kernels, boo
   ParallelFor(n * chunks, threads, [&](int64_t i) {
     kernels.reduce_gradient_rows(job, i / chunks, i % chunks, partial + 2 * i);
   });
-  std::fill_n(job.cells.dy, n, 0.0);
-  std::fill_n(job.cells.dy_x, n, 0.0);
-  for (int64_t i = 0; i < n * chunks; ++i) {
-    job.cells.dy[i / chunks] += partial[2 * i];
-    job.cells.dy_x[i / chunks] += partial[2 * i + 1];
+  for (int64_t cell = 0; cell < n; ++cell) {
+    OrderedSum dy(job.f64), dy_x(job.f64);
+    for (int64_t i = cell * chunks; i < (cell + 1) * chunks; ++i)
+      dy.Add(partial[2 * i]), dy_x.Add(partial[2 * i + 1]);
+    job.cells.dy[cell] = dy.Get(), job.cells.dy_x[cell] = dy_x.Get();
   }
 }
 
@@ -99,10 +123,16 @@ void GatherColumnCells(const BackwardJob& job, const KernelTable& kernels, bool 
   for (int64_t unit = first; unit < last; ++unit) {
     double* dy = job.cells.dy + unit * width;
     double* dy_x = job.cells.dy_x + unit * width;
-    for (int64_t chunk = 0; chunk < chunks; ++chunk) {
+    for (int64_t chunk = 0; chunk < chunks && !job.f64; ++chunk) {
       const CellSums from = at(unit, chunk);
       for (int64_t c = 0; c < width; ++c) dy[c] = (chunk ? dy[c] : 0) + from.dy[c];
       for (int64_t c = 0; c < width; ++c) dy_x[c] = (chunk ? dy_x[c] : 0) + from.dy_x[c];
+    }
+    for (int64_t c = 0; c < width && job.f64; ++c) {
+      OrderedSum of_dy(true), of_dy_x(true);
+      for (int64_t chunk = 0; chunk < chunks; ++chunk)
+        of_dy.Add(at(unit, chunk).dy[c]), of_dy_x.Add(at(unit, chunk).dy_x[c]);
+      dy[c] = of_dy.Get(), dy_x[c] = of_dy_x.Get();
     }
   }
 }
@@ -127,7 +157,7 @@ void BackwardUnits(const BackwardJob& job, const KernelTable& kernels, int64_t f
   CellsToXhat(job, first_cell, last_cell);
   const XhatMeans means = job.means.From(first_stat);
   means.Clear(last_stat - first_stat);
-  if (!job.fixed) AddCellsToStatistics(job, first_cell, last_cell);
+  if (!job.fixed) AddCellsToStatistics(job, first_cell, last_cell, first_stat, last_stat);
   const auto count = static_cast<double>(g.plan.num_reduced);
   means.Divide(last_stat - first_stat, count, SquaresDivisor(job.divisor, count), job.center);
   if (g.reduce.inner_kept) {
@@ -171,8 +201,8 @@ void AddCellsToParameters(const BackwardJob& job, const ParameterSums& parameter
     AddExactly(job.cells.dy[cell], parameters.dbeta[p], rest[n + p]);
   }
   for (int64_t p = 0; p < n; ++p) {
-    parameters.dgamma[p] += rest[p];
-    parameters.dbeta[p] += rest[n + p];
+    parameters.dgamma[p] = WithRest(parameters.dgamma[p], rest[p]);
+    parameters.dbeta[p] = WithRest(parameters.dbeta[p], rest[n + p]);
   }
 }
 
@@ -208,7 +238,7 @@ void SumCells(const BackwardJob& job, const KernelTable& kernels, bool threads,
   if (g.plan.size == 0) return;
   GatherCells(job, kernels, threads);
   CellsToXhat(job, 0, g.num_cells);
-  if (!job.fixed) AddCellsToStatistics(job, 0, g.num_cells);
+  if (!job.fixed) AddCellsToStatistics(job, 0, g.num_cells, 0, g.plan.num_stat);
   AddCellsToParameters(job, parameters);
 }
 

@@ -3,6 +3,7 @@
 
 #include "src/core/scratch.h"
 #include "src/norm/cpu/backward.h"
+#include "src/norm/cpu/exact_sum.h"
 #include "src/norm/cpu/kernels/row_blocks.h"
 #include "src/norm/cpu/tasks.h"
 
@@ -17,17 +18,20 @@ constexpr int64_t kMaxTasks = 64;  // whose sums of the parameters are merged
 int64_t CeilDivide(int64_t a, int64_t b) { return (a + b - 1) / b; }
 
 // Sums of the parameters, of each task an array of its own; added up pairwise. In order, 64 of them
-// were off by 1.3 times the bound of f64.
+// were off by 1.3 times the bound of f64, whose tasks also keep what rounding takes.
 class TaskSums {
  public:
-  TaskSums(int64_t num_param, int64_t tasks)
-      : n_(num_param),
+  TaskSums(bool f64, int64_t num_param, int64_t tasks)
+      : f64_(f64),
+        n_(num_param),
+        arrays_(f64 ? 4 : 2),
         tasks_(tasks),
-        sums_(Scratch<ParameterTag, double>(static_cast<size_t>(2 * n_ * tasks))) {
-    std::fill_n(sums_, 2 * n_ * tasks, 0.0);
+        sums_(Scratch<ParameterTag, double>(static_cast<size_t>(arrays_ * n_ * tasks))) {
+    std::fill_n(sums_, arrays_ * n_ * tasks, 0.0);
   }
   ParameterSums Of(int64_t task) const {
-    double* dgamma = sums_ + 2 * n_ * task;
+    double* dgamma = sums_ + arrays_ * n_ * task;
+    if (f64_) return {dgamma, dgamma + n_, dgamma + 2 * n_, dgamma + 3 * n_};
     return {dgamma, dgamma + n_};
   }
   void AddTo(const ParameterSums& parameters, bool threads) const {
@@ -36,6 +40,13 @@ class TaskSums {
         for (int64_t p = first; p < last; ++p) to.dgamma[p] += from.dgamma[p];
         for (int64_t p = first; p < last; ++p) to.dbeta[p] += from.dbeta[p];
       };
+      for (int64_t task = 0; task < tasks_ && f64_; ++task) {
+        const ParameterSums of = Of(task);
+        for (int64_t p = first; p < last; ++p) {
+          of.dgamma[p] = WithRest(of.dgamma[p], of.dgamma_rest[p]);
+          of.dbeta[p] = WithRest(of.dbeta[p], of.dbeta_rest[p]);
+        }
+      }
       for (int64_t step = 1; step < tasks_; step *= 2)
         for (int64_t task = 0; task + step < tasks_; task += 2 * step)
           add(Of(task), Of(task + step));
@@ -44,7 +55,8 @@ class TaskSums {
   }
 
  private:
-  int64_t n_, tasks_;
+  bool f64_;
+  int64_t n_, arrays_, tasks_;
   double* sums_;
 };
 
@@ -71,9 +83,10 @@ void SumRuns(const BackwardJob& job, const KernelTable& kernels, bool threads) {
              for (int64_t i = first; i < last; ++i)
                kernels.reduce_element_runs(job, i / chunks, i % chunks, w + i, w_x + i);
            });
-  for (int64_t i = 0; i < n * chunks; ++i) {
-    job.means.w[i / chunks] += w[i];
-    job.means.w_xhat[i / chunks] += w_x[i];
+  for (int64_t s = 0; s < n; ++s) {
+    OrderedSum of_w(job.f64), of_w_x(job.f64);
+    for (int64_t i = s * chunks; i < (s + 1) * chunks; ++i) of_w.Add(w[i]), of_w_x.Add(w_x[i]);
+    job.means.w[s] = of_w.Get(), job.means.w_xhat[s] = of_w_x.Get();
   }
 }
 
@@ -92,7 +105,7 @@ void WriteRuns(const BackwardJob& job, const KernelTable& kernels, RunWalk walk,
   const int64_t part =
       walk == RunWalk::kParts ? std::min(g.run_length, kTaskElements) : g.run_length;
   const int64_t tasks = CeilDivide(g.num_runs, task_runs), parts = CeilDivide(g.run_length, part);
-  const TaskSums sums(g.plan.num_param, tasks);
+  const TaskSums sums(job.f64, g.plan.num_param, tasks);
   ParallelFor(tasks * parts, threads, [&](int64_t i) {
     const int64_t first = i / parts * task_runs, begin = i % parts * part;
     const RunTask task{first, std::min(first + task_runs, g.num_runs), begin,
@@ -128,11 +141,13 @@ void SumColumns(const BackwardJob& job, const KernelTable& kernels, bool threads
       kernels.reduce_element_columns(job, task, w, w + n);
     }
   });
-  for (int64_t chunk = 0; chunk < cut.chunks(); ++chunk) {
-    const double* w = partial + 2 * n * chunk;
-    for (int64_t s = 0; s < n; ++s) job.means.w[s] += w[s];
-    for (int64_t s = 0; s < n; ++s) job.means.w_xhat[s] += w[n + s];
-  }
+  const auto add = [&](int64_t s) {
+    OrderedSum sum(job.f64);
+    for (int64_t chunk = 0; chunk < cut.chunks(); ++chunk) sum.Add(partial[2 * n * chunk + s]);
+    return sum.Get();
+  };
+  for (int64_t s = 0; s < n; ++s) job.means.w[s] = add(s);
+  for (int64_t s = 0; s < n; ++s) job.means.w_xhat[s] = add(n + s);
 }
 
 // The same of columns; `fused`: what passes through the statistics is summed first, strip by strip.
@@ -149,7 +164,7 @@ void WriteColumns(const BackwardJob& job, const KernelTable& kernels, bool fused
   const int64_t strips =
       std::max(CeilDivide(cut.strips(), kMaxTasks), CeilDivide(kMinStripColumns, g.run_length));
   const int64_t tasks = CeilDivide(cut.strips(), strips);
-  const TaskSums sums(g.plan.num_param, tasks);
+  const TaskSums sums(job.f64, g.plan.num_param, tasks);
   ParallelFor(tasks * chunks, threads, [&](int64_t i) {
     const int64_t first = i / chunks * strips, chunk = i % chunks;
     const int64_t last_row = chunks == 1 ? cut.rows() : cut.chunk_begin(chunk + 1);

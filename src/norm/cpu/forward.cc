@@ -1,7 +1,6 @@
 #include "src/norm/cpu/forward.h"
 
 #include <algorithm>
-#include <utility>
 
 #include "src/core/scratch.h"
 #include "src/norm/cpu/exact_sum.h"
@@ -22,37 +21,29 @@ int64_t StatisticOf(const Geometry& g, int64_t gathered) {
 }
 
 // Moments of statistics [first, ...) from those of what was gathered. A statistic may have
-// thousands of cells: what rounding takes at each is kept, or it would add up to many times the
-// rounding of the mean itself.
+// thousands of cells: what rounding takes at each is kept.
 class Folded {
  public:
   Folded(const Geometry& g, int64_t first, int64_t count, Moments* moments)
       : first_(first),
         moments_(moments),
-        rest_(g.folds ? Scratch<RestTag, double>(static_cast<size_t>(2 * count)) : nullptr) {
+        rest_(g.folds ? Scratch<RestTag, MomentsRest>(static_cast<size_t>(count)) : nullptr) {
     std::fill_n(moments, count, Moments{});
-    if (rest_) std::fill_n(rest_, 2 * count, 0.0);
+    if (rest_) std::fill_n(rest_, count, MomentsRest{});
   }
 
   void Add(int64_t stat, const Moments& cell) const {
     Moments& all = moments_[stat - first_];
-    if (!rest_ || all.n == 0) return all.Merge(cell);
-    double& mean_rest = rest_[2 * (stat - first_)];
-    double& m2_rest = rest_[2 * (stat - first_) + 1];
-    // As Moments::Merge.
-    const double total = all.n + cell.n, share = cell.n / total;
-    const double delta = (cell.mean - all.mean) - mean_rest;
-    const double step = delta * share + std::exchange(mean_rest, 0.0);
-    AddExactly(step, all.mean, mean_rest);
-    AddExactly(cell.m2 + delta * delta * (all.n * share) + std::exchange(m2_rest, 0.0), all.m2,
-               m2_rest);
-    all.n = total;
+    if (rest_)
+      MergeExactly(cell, all, rest_[stat - first_]);
+    else
+      all.Merge(cell);
   }
 
  private:
   int64_t first_;
   Moments* moments_;
-  double* rest_;  // of mean and m2 of each; null where there is but one cell a statistic
+  MomentsRest* rest_;  // of each; null where there is but one cell a statistic
 };
 
 void GatherRows(const ForwardJob& job, const KernelTable& kernels, bool threads,
@@ -67,9 +58,9 @@ void GatherRows(const ForwardJob& job, const KernelTable& kernels, bool threads,
       partial[i] = kernels.reduce_rows(job, i / chunks, i % chunks);
   });
   for (int64_t unit = 0; unit < units; ++unit) {
-    Moments cell;
+    OrderedMoments cell(job.f64);
     for (int64_t chunk = 0; chunk < chunks; ++chunk) cell.Merge(partial[unit * chunks + chunk]);
-    moments.Add(StatisticOf(g, unit), cell);
+    moments.Add(StatisticOf(g, unit), cell.Get());
   }
 }
 
@@ -90,14 +81,14 @@ class ChunkMoments {
     kernels.reduce_columns(job, task, mean, mean + size_);
   }
   // Merges the chunks of a unit, in order, into its statistics.
-  void Merge(int64_t unit, const Folded& moments) const {
+  void Merge(const ForwardJob& job, int64_t unit, const Folded& moments) const {
     for (int64_t c = 0; c < cut_.width(); ++c) {
-      Moments column;
+      OrderedMoments column(job.f64);
       for (int64_t chunk = 0; chunk < cut_.chunks(); ++chunk) {
         const double* mean = mean_ + Place(unit, chunk) + c;
         column.Merge({static_cast<double>(cut_.chunk_rows(chunk)), mean[0], mean[size_]});
       }
-      moments.Add(StatisticOf(g_, unit * cut_.width() + c), column);
+      moments.Add(StatisticOf(g_, unit * cut_.width() + c), column.Get());
     }
   }
 
@@ -120,7 +111,7 @@ void GatherColumns(const ForwardJob& job, const KernelTable& kernels, bool threa
            [&](int64_t first, int64_t last) {
              for (int64_t i = first; i < last; ++i) chunks.Gather(job, kernels, i);
            });
-  for (int64_t unit = 0; unit < g.num_units(); ++unit) chunks.Merge(unit, moments);
+  for (int64_t unit = 0; unit < g.num_units(); ++unit) chunks.Merge(job, unit, moments);
 }
 
 void ForwardColumnUnit(const ForwardJob& job, const KernelTable& kernels, int64_t unit) {
@@ -133,7 +124,7 @@ void ForwardColumnUnit(const ForwardJob& job, const KernelTable& kernels, int64_
   for (int64_t i = unit * tasks; i < (unit + 1) * tasks; ++i) chunks.Gather(job, kernels, i);
   Moments* moments = Scratch<CellMomentsTag, Moments>(static_cast<size_t>(g.unit_stats));
   const int64_t first_stat = unit * g.unit_stats;
-  chunks.Merge(unit, Folded(g, first_stat, g.unit_stats, moments));
+  chunks.Merge(job, unit, Folded(g, first_stat, g.unit_stats, moments));
   for (int64_t s = 0; s < g.unit_stats; ++s) FinishStatistic(job, first_stat + s, moments[s]);
   const int64_t filled = job.table.size / g.num_units();
   kernels.fill_table(job, unit * filled, (unit + 1) * filled);

@@ -107,10 +107,13 @@ struct CellSums {
   double* dy_x = nullptr;
 };
 
-// Where the gradients of the parameters go, in f64; never null.
+// Where the gradients of the parameters go, in f64; never null. Of sums over many rows of f64 also
+// what rounding takes of them (exact_sum.h); else those are null.
 struct ParameterSums {
   double* dgamma;
   double* dbeta;
+  double* dgamma_rest = nullptr;
+  double* dbeta_rest = nullptr;
 };
 
 struct BackwardJob : Job {

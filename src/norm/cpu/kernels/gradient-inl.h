@@ -157,7 +157,7 @@ void GradientChunk(const BackwardJob& job, int64_t cell, int64_t chunk, double* 
   const bool packed = blocks.packed();
   HWY_ALIGN T row_x[RowBlocks::kBlock], row_dy[RowBlocks::kBlock];
   int64_t elements = 0;
-  sums[0] = sums[1] = 0;
+  OrderedSum of_dy(std::is_same_v<R, double>), of_dy_x = of_dy;
   for (int64_t b = blocks.chunk_begin(chunk); b < blocks.chunk_begin(chunk + 1); ++b) {
     const Block block = blocks.Get(b);
     int64_t runs = block.runs, n = block.length;
@@ -177,11 +177,25 @@ void GradientChunk(const BackwardJob& job, int64_t cell, int64_t chunk, double* 
     }
     lanes.Flush();
     elements += runs * n;
-    sums[0] += lanes.First();
-    sums[1] += lanes.Second();
+    of_dy.Add(lanes.First());
+    of_dy_x.Add(lanes.Second());
   }
+  sums[0] = of_dy.Get(), sums[1] = of_dy_x.Get();
   AddCommonParts(1, static_cast<double>(elements), &t, job.mean + job.geometry->StatOf(cell),
                  &sums[0], &sums[1]);
+}
+
+// Terms of n neighbouring parameters, from `first` on.
+template <class R>
+HWY_INLINE void AddToParameters(const ParameterSums& sums, int64_t first, int64_t n,
+                                const R* dgamma, const R* dbeta) {
+  if constexpr (std::is_same_v<R, double>) {
+    AddAllExactly(n, dgamma, sums.dgamma + first, sums.dgamma_rest + first);
+    AddAllExactly(n, dbeta, sums.dbeta + first, sums.dbeta_rest + first);
+  } else {
+    AddTo(sums.dgamma + first, dgamma, n);
+    AddTo(sums.dbeta + first, dbeta, n);
+  }
 }
 
 // Sums of dy and dy * (x - hi) over one chunk of one cell.
@@ -222,8 +236,7 @@ void GradientColumns(const BackwardJob& job, const ColumnTask& task, CellSums su
       Coefficient<R, true>(t)};
   const UnitOf<T> unit_x{job.x, at}, unit_dy{job.dy, at};
   const int64_t ahead = RowsAhead<T>(job.stream, unit_x, nest.reduced, width);
-  std::fill_n(sums.dy, width, 0.0);
-  std::fill_n(sums.dy_x, width, 0.0);
+  ColumnTotals<R> totals(width, sums.dy, sums.dy_x);
   for (int64_t row = task.first_row; row < task.last_row; row += kBlockRows) {
     const T* x[kBlockRows];
     const T* dy[kBlockRows];
@@ -232,9 +245,11 @@ void GradientColumns(const BackwardJob& job, const ColumnTask& task, CellSums su
     for (int64_t i = 0; i < count; ++i) offsets[i] = nest.reduced.Offset(row + i);
     unit_x.Rows(offsets, count, x);
     unit_dy.Rows(offsets, count, dy);
-    AddColumns<T>(GradientRows<T, kRelu>{x, dy, form, ahead}, job.stream, count, width, sums.dy,
-                  sums.dy_x);
+    AddColumns<T>(GradientRows<T, kRelu>{x, dy, form, ahead}, job.stream, count, width,
+                  totals.first(), totals.second());
+    totals.EndBlock();
   }
+  totals.Finish();
   if (!job.whole) return;  // the shifts are 0
   AddCommonParts(width, static_cast<double>(task.last_row - task.first_row), t, job.mean + cell,
                  sums.dy, sums.dy_x);  // a cell is a statistic

@@ -90,6 +90,7 @@ class StripBackward {
   static constexpr auto kSumLanes = static_cast<int64_t>(kLanes<R>);
   // To one sum of a row. Of strips of 3 columns 341 went to one: off by 1.6 times the bound.
   static constexpr int64_t kStripAdditions = 16;
+  static constexpr bool kExact = std::is_same_v<R, double>;
 
  public:
   HWY_NOINLINE explicit StripBackward(const BackwardJob& job)
@@ -155,21 +156,23 @@ class StripBackward {
 
   // Sums of w and w * (x - hi) of the columns, over rows [first, last).
   void Sum(int64_t first, int64_t last, double* w, double* w_x) const {
-    std::fill_n(w, width_, 0.0);
-    std::fill_n(w_x, width_, 0.0);
+    ColumnTotals<R> totals(width_, w, w_x);
     for (int64_t row = first; row < last; row += kBlockRows) {
       StripRow<T> rows[kBlockRows];
       const int64_t count = std::min<int64_t>(kBlockRows, last - row);
       for (int64_t i = 0; i < count; ++i) rows[i] = Row(row + i);
-      AddTiles<T>(StripRows<T, kParamVector, kRelu>{table_, rows}, count, width_, w, w_x);
+      AddTiles<T>(StripRows<T, kParamVector, kRelu>{table_, rows}, count, width_, totals.first(),
+                  totals.second());
+      totals.EndBlock();
     }
+    totals.Finish();
   }
 
   // b and e of the columns, from E[w] and E[w * xhat]: those of the job, or summed here.
   void FillThrough(bool fused) const {
     XhatMeans means = job_.means.From(stat_);
     if (fused) {
-      means.w = Scratch<StripSumsTag, double>(4 * kColumns);
+      means.w = Scratch<StripSumsTag, double>(6 * kColumns);
       means.w_xhat = means.w + kColumns;
       Gather(means, means.w + 2 * kColumns);
     }
@@ -188,15 +191,27 @@ class StripBackward {
   // E[w] and E[w * xhat] of the columns, over all rows.
   void Gather(const XhatMeans& means, double* chunk_w) const {
     double* chunk_w_x = chunk_w + kColumns;
+    double* rest = chunk_w_x + kColumns;
+    if (kExact) std::fill_n(rest, 2 * kColumns, 0.0);
     Sum(0, cut_.chunk_begin(1), means.w, means.w_xhat);
     for (int64_t chunk = 1; chunk < cut_.chunks(); ++chunk) {
       Sum(cut_.chunk_begin(chunk), cut_.chunk_begin(chunk + 1), chunk_w, chunk_w_x);
-      for (int64_t c = 0; c < width_; ++c) means.w[c] += chunk_w[c];
-      for (int64_t c = 0; c < width_; ++c) means.w_xhat[c] += chunk_w_x[c];
+      AddChunk(chunk_w, means.w, rest);
+      AddChunk(chunk_w_x, means.w_xhat, rest + kColumns);
     }
+    for (int64_t c = 0; kExact && c < width_; ++c) means.w[c] = WithRest(means.w[c], rest[c]);
+    for (int64_t c = 0; kExact && c < width_; ++c)
+      means.w_xhat[c] = WithRest(means.w_xhat[c], rest[kColumns + c]);
     means.ToXhat<R>(width_, job_.mean + stat_, job_.rstd + stat_);
     const auto count = static_cast<double>(g_.plan.num_reduced);
     means.Divide(width_, count, SquaresDivisor(job_.divisor, count), job_.center);
+  }
+
+  void AddChunk(const double* chunk, double* sums, double* rest) const {
+    if (kExact)
+      AddAllExactly(width_, chunk, sums, rest);
+    else
+      for (int64_t c = 0; c < width_; ++c) sums[c] += chunk[c];
   }
 
   // dx of a row, and its terms added to lanes.
@@ -221,16 +236,20 @@ class StripBackward {
   // What a row whose columns have a parameter each adds to them.
   void AddTerms(int64_t row, const ParameterSums& parameters) const {
     const int64_t param = param_ + g_.reduced_param.Offset(row);
-    AddTo(parameters.dgamma + param, terms_, width_);
-    AddTo(parameters.dbeta + param, terms_ + kColumns, width_);
+    AddToParameters(parameters, param, width_, terms_, terms_ + kColumns);
   }
 
   void FoldRows(const StripTask& task, int64_t first_param, const ParameterSums& parameters) {
     R* lanes = lanes_;
     for (int64_t row = task.first_row; row < task.last_row; ++row) {
       const int64_t param = first_param + g_.reduced_param.Offset(row);
-      parameters.dgamma[param] += FoldLanes(lanes);
-      parameters.dbeta[param] += FoldLanes(lanes + kSumLanes);
+      const double dgamma = FoldLanes(lanes), dbeta = FoldLanes(lanes + kSumLanes);
+      if constexpr (kExact) {
+        AddToParameters(parameters, param, 1, &dgamma, &dbeta);
+      } else {
+        parameters.dgamma[param] += dgamma;
+        parameters.dbeta[param] += dbeta;
+      }
       std::fill_n(lanes, 2 * kSumLanes, R(0));
       lanes += 2 * kSumLanes;
     }

@@ -45,6 +45,7 @@ class RunBackward {
   // That one sum takes: at 32 of them, all near 100, the worst of 500 sums of dy was off by 1.2
   // times its bound.
   static constexpr int64_t kRuns = 16;
+  static constexpr bool kExact = std::is_same_v<R, double>;
   static constexpr int64_t kLanesOfLine = 64 / sizeof(R);
   static constexpr int64_t kUnwanted = 4096;  // elements of results that nobody wants
 
@@ -60,7 +61,7 @@ class RunBackward {
 
   // Sums of w and w * (x - hi) over blocks [first, last) of a unit.
   HWY_NOINLINE void Sum(int64_t unit, int64_t first, int64_t last, double* w, double* w_x) const {
-    *w = *w_x = 0;
+    OrderedSum of_w(kExact), of_w_x(kExact);
     for (int64_t b = first; b < last; ++b) {
       const Block block = blocks_.Get(b);
       HWY_ALIGN R totals[LaneSums<R>::kSize];
@@ -71,9 +72,10 @@ class RunBackward {
         lanes.AddRun(Fetching<decltype(terms)>{terms}, block.length);
       }
       lanes.Flush();
-      *w += lanes.First();
-      *w_x += lanes.Second();
+      of_w.Add(lanes.First());
+      of_w_x.Add(lanes.Second());
     }
+    *w = of_w.Get(), *w_x = of_w_x.Get();
   }
   void SumChunk(int64_t unit, int64_t chunk, double* w, double* w_x) const {
     Sum(unit, blocks_.chunk_begin(chunk), blocks_.chunk_begin(chunk + 1), w, w_x);
@@ -137,15 +139,16 @@ class RunBackward {
   void Gather(int64_t first, int64_t last) const {
     const int64_t count = last - first;
     const XhatMeans means = job_.means.From(first);
-    means.Clear(count);
-    for (int64_t u = 0; u < count; ++u)
+    for (int64_t u = 0; u < count; ++u) {
+      OrderedSum of_w(kExact), of_w_x(kExact);
       for (int64_t chunk = 0; chunk < (rows_ ? 1 : blocks_.num_chunks()); ++chunk) {
         double w, w_x;
         rows_ ? Sum(first + u, 0, blocks_.num_blocks(), &w, &w_x)
               : SumChunk(first + u, chunk, &w, &w_x);
-        means.w[u] += w;
-        means.w_xhat[u] += w_x;
+        of_w.Add(w), of_w_x.Add(w_x);
       }
+      means.w[u] = of_w.Get(), means.w_xhat[u] = of_w_x.Get();
+    }
     means.ToXhat<R>(count, job_.mean + first, job_.rstd + first);
     const auto n = static_cast<double>(g_.plan.num_reduced);
     means.Divide(count, n, SquaresDivisor(job_.divisor, n), job_.center);
@@ -168,10 +171,7 @@ class RunBackward {
 
   void Flush(int64_t slot) {
     R* sums = SumsOf(slot);
-    double* dgamma = parameters_.dgamma + slot * g_.run_length + begin_;
-    double* dbeta = parameters_.dbeta + slot * g_.run_length + begin_;
-    for (int64_t i = 0; i < length_; ++i) dgamma[i] += static_cast<double>(sums[i]);
-    for (int64_t i = 0; i < length_; ++i) dbeta[i] += static_cast<double>(sums[padded_ + i]);
+    AddToParameters(parameters_, slot * g_.run_length + begin_, length_, sums, sums + padded_);
     std::fill_n(sums, 2 * padded_, R(0));
     counts_[slot] = 0;
   }

@@ -8,8 +8,10 @@
 
 #include <algorithm>
 #include <cmath>
+#include <type_traits>
 
 #include "src/core/scratch.h"
+#include "src/norm/cpu/exact_sum.h"
 #include "src/norm/cpu/kernels/column_cut.h"
 #include "src/norm/cpu/kernels/reduce_row-inl.h"
 
@@ -136,6 +138,59 @@ HWY_INLINE void AddColumns(const Op& op, bool from_memory, int64_t rows, int64_t
     AddTiles<T>(op, rows, width, first_sums, second_sums);
 }
 
+// sums += values, and to `rest` what that rounds off.
+HWY_INLINE void AddAllExactly(int64_t n, const double* HWY_RESTRICT values,
+                              double* HWY_RESTRICT sums, double* HWY_RESTRICT rest) {
+  for (int64_t c = 0; c < n; ++c) AddExactly(values[c], sums[c], rest[c]);
+}
+
+struct ColumnTotalsTag;
+
+// Two sums for each of `width` columns over any number of rows, which begin with 0: where blocks
+// are to be added, and of f64 what rounding takes of them, some blocks at a time.
+template <class R>
+class ColumnTotals {
+  static constexpr bool kExact = std::is_same_v<R, double>;
+  static constexpr int64_t kBlocks = 4;  // rounded one after the other
+
+ public:
+  ColumnTotals(int64_t width, double* first, double* second)
+      : width_(width), totals_{first, second}, to_{first, second} {
+    for (double* total : totals_) std::fill_n(total, width, 0.0);
+    if (!kExact) return;
+    double* memory = Scratch<ColumnTotalsTag, double>(static_cast<size_t>(4 * width));
+    std::fill_n(memory, 4 * width, 0.0);
+    for (int64_t k = 0; k < 2; ++k) to_[k] = memory + k * width, rest_[k] = to_[k] + 2 * width;
+  }
+  // Where the next block of rows is added.
+  double* first() const { return to_[0]; }
+  double* second() const { return to_[1]; }
+  void EndBlock() {
+    if (kExact && ++blocks_ == kBlocks) Flush();
+  }
+  void Finish() {
+    if (!kExact) return;
+    Flush();
+    for (int k = 0; k < 2; ++k)
+      for (int64_t c = 0; c < width_; ++c)
+        totals_[k][c] = WithRest(totals_[k][c], rest_[k][c]);
+  }
+
+ private:
+  void Flush() {
+    for (int k = 0; k < 2; ++k) {
+      AddAllExactly(width_, to_[k], totals_[k], rest_[k]);
+      std::fill_n(to_[k], width_, 0.0);
+    }
+    blocks_ = 0;
+  }
+
+  int64_t width_, blocks_ = 0;
+  double* totals_[2];
+  double* to_[2];
+  double* rest_[2] = {};
+};
+
 // How far ahead rows are fetched from memory, in elements; 0: not. 1 to 4 KiB ahead is slower than
 // nothing, 8 to 16 twice as fast as 2.
 template <class T>
@@ -181,10 +236,12 @@ struct ColumnRows {
 struct ColumnShiftTag;
 struct ColumnScaleTag;
 struct ColumnSumsTag;
+struct ColumnRestTag;
 
 template <class T, bool kCenter>
 class ColumnMoments {
   using R = Real<T>;
+  static constexpr bool kExact = std::is_same_v<R, double>;
 
  public:
   ColumnMoments(const ForwardJob& job, const ColumnTask& task)
@@ -196,7 +253,10 @@ class ColumnMoments {
         shift_(Scratch<ColumnShiftTag, R>(kMaxTaskColumns)),  // whole vectors
         scale_(Scratch<ColumnScaleTag, R>(kMaxTaskColumns)),
         sum_(Scratch<ColumnSumsTag, double>(2 * kMaxTaskColumns)),
-        squares_(sum_ + kMaxTaskColumns) {}
+        squares_(sum_ + kMaxTaskColumns),
+        rest_(kExact ? Scratch<ColumnRestTag, MomentsRest>(kMaxTaskColumns) : nullptr) {
+    if (kExact) std::fill_n(rest_, width_, MomentsRest{});
+  }
 
   // Moments of rows [first, last), into mean and m2 of every column.
   void Gather(int64_t first, int64_t last, double* mean, double* m2) {
@@ -306,6 +366,8 @@ class ColumnMoments {
       const double delta = new_mean - mean[c];
       if (before == 0) {
         mean[c] = new_mean, m2[c] = new_m2;
+      } else if (kExact) {
+        MergeExactly(new_mean, new_m2, before, share, mean[c], m2[c], rest_[c]);
       } else {  // as Moments::Merge
         mean[c] += delta * share;
         m2[c] += new_m2 + delta * delta * (before * share);
@@ -321,6 +383,7 @@ class ColumnMoments {
   R* scale_;
   double* sum_;
   double* squares_;
+  MomentsRest* rest_;  // null: not kept
 };
 
 template <class T>

@@ -13,6 +13,7 @@
 #include <limits>
 
 #include "normkit/core/moments.h"
+#include "src/norm/cpu/exact_sum.h"
 #include "src/norm/cpu/job.h"
 #include "src/norm/cpu/kernels/row_blocks.h"
 #include "src/simd/load_store-inl.h"
@@ -296,7 +297,7 @@ class RowMoments {
     unit_ = unit;
     ahead_ = ahead;
     block_ = first_block;
-    total_ = chunk_ = {};
+    total_ = chunk_ = kMerged;
     shifted_ = {};
   }
 
@@ -319,7 +320,7 @@ class RowMoments {
 
   Moments Finish() {
     EndChunk();
-    return total_;
+    return total_.Get();
   }
 
   // The steps for units of one block, so that those of several can go side by side.
@@ -347,8 +348,9 @@ class RowMoments {
  private:
   // Sums around one shift, of as many blocks as it serves.
   struct Shifted {
-    double n = 0, sum = 0, squares = 0;
-    HWY_INLINE void Add(double count, double s, double q) { n += count, sum += s, squares += q; }
+    double n = 0;
+    OrderedSum sum = OrderedSum(kExact), squares = OrderedSum(kExact);
+    HWY_INLINE void Add(double count, double s, double q) { n += count, sum.Add(s), squares.Add(q); }
   };
 
   // Both sums of a block, op.x pointing to nothing yet.
@@ -393,7 +395,7 @@ class RowMoments {
   // it too, or scaled. What is NaN stays it.
   HWY_NOINLINE void AddAnew(const Block& block, double n, double sum, double squares) {
     EndShift();
-    if (std::isnan(chunk_.mean) || std::isnan(total_.mean)) return chunk_.Merge({n, kNan, kNan});
+    if (std::isnan(chunk_.Get().mean) || std::isnan(total_.Get().mean)) return chunk_.Merge({n, kNan, kNan});
     const R scale = ScaleFor<R>(n, squares);
     if (scale != 1) return chunk_.Merge(Scaled(block, n, scale));
     if (kCenter && std::isfinite(squares)) {
@@ -425,7 +427,7 @@ class RowMoments {
   }
 
   HWY_INLINE void EndShift() {
-    const auto [n, sum, squares] = shifted_;
+    const double n = shifted_.n, sum = shifted_.sum.Get(), squares = shifted_.squares.Get();
     if (n == 0) return;
     const double shift = kCenter ? static_cast<double>(shift_) : 0;
     chunk_.Merge({n, shift + sum / n, std::max(0.0, squares - sum * (sum / n))});
@@ -434,11 +436,13 @@ class RowMoments {
 
   HWY_INLINE void EndChunk() {
     EndShift();
-    total_.Merge(chunk_);
-    chunk_ = {};
+    total_.Merge(chunk_.Get());
+    chunk_ = kMerged;
   }
 
   static constexpr double kNan = std::numeric_limits<double>::quiet_NaN();
+  static constexpr bool kExact = std::is_same_v<R, double>;
+  static constexpr OrderedMoments kMerged = OrderedMoments(kExact);
 
   const RowBlocks* blocks_ = nullptr;
   UnitOf<T> unit_ = {};
@@ -446,7 +450,7 @@ class RowMoments {
   int64_t block_ = 0;
   R shift_ = 0;
   Shifted shifted_;
-  Moments chunk_, total_;
+  OrderedMoments chunk_ = kMerged, total_ = kMerged;
 };
 
 }  // namespace HWY_NAMESPACE
