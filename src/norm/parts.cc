@@ -186,7 +186,8 @@ void Parts::GatherWeighted(const BatchPart& part, const NormForwardArgs& args,
     const int index = part.first_leaf + static_cast<int>(leaf);
     const int64_t begin = part.leaf_begin(index) - part.begin();
     const int64_t rows = part.leaf_begin(index + 1) - part.leaf_begin(index);
-    gather(begin, rows, moments + (joins_ ? leaf * problem_.plan.num_stat : begin * row_statistics_));
+    gather(begin, rows,
+           moments + (joins_ ? leaf * problem_.plan.num_stat : begin * row_statistics_));
   }
 }
 

@@ -409,8 +409,7 @@ TEST(Strides, HalvesOfCopiedArrays) {
 }
 
 TEST(Strides, ZerosOfOneValueLieApart) {
-  const Problem p(
-      {kInstanceNorm, Layout::Make("BSC", std::vector<int64_t>{3, 1, 4}), DType::kF32});
+  const Problem p({kInstanceNorm, Layout::Make("BSC", std::vector<int64_t>{3, 1, 4}), DType::kF32});
   for (const Lie& lie : kLies) {
     Arrays arrays(p, &lie);
     NormOptions options;

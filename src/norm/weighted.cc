@@ -83,10 +83,10 @@ class Weighted {
       const double weight = sums[s].weight + sums[s].weight_rest;
       const double first = sums[s].first + sums[s].first_rest;
       const double square = sums[s].square + sums[s].square_rest;
-      moments[s] = weight == 0 ? Moments{}
-                   : center_   ? Moments{weight, Offset(sums[s]),
-                                         KeepNaN(square - first * (first / weight))}
-                               : Moments{weight, 0, square};
+      moments[s] =
+          weight == 0 ? Moments{}
+          : center_   ? Moments{weight, Offset(sums[s]), KeepNaN(square - first * (first / weight))}
+                      : Moments{weight, 0, square};
     }
   }
 

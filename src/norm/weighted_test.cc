@@ -16,8 +16,7 @@ using cases::Problem;
 std::vector<float> SomeWeights(int64_t n, uint64_t seed) {
   Random random(seed);
   std::vector<float> weights(static_cast<size_t>(n));
-  for (float& w : weights)
-    w = random.Uniform() < 0.3 ? 0.0f : static_cast<float>(random.Uniform());
+  for (float& w : weights) w = random.Uniform() < 0.3 ? 0.0f : static_cast<float>(random.Uniform());
   return weights;
 }
 
@@ -157,8 +156,7 @@ TEST(Weighted, MessagesName) {
   };
   const std::string title = "layer normalization of BC [2,3]: ";
   EXPECT_EQ(gather(nullptr), title + "Gather: weights[1] is nan, expected 0 or more");
-  EXPECT_EQ(gather(x.data()),
-            title + "Gather: weights with a residual, expected their sum as x");
+  EXPECT_EQ(gather(x.data()), title + "Gather: weights with a residual, expected their sum as x");
   EXPECT_EQ(ErrorOf([&] {
               norm.ForwardTraining({.x = x.data(), .y = x.data(), .weights = weights.data()});
             }),

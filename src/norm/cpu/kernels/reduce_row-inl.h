@@ -350,7 +350,9 @@ class RowMoments {
   struct Shifted {
     double n = 0;
     OrderedSum sum = OrderedSum(kExact), squares = OrderedSum(kExact);
-    HWY_INLINE void Add(double count, double s, double q) { n += count, sum.Add(s), squares.Add(q); }
+    HWY_INLINE void Add(double count, double s, double q) {
+      n += count, sum.Add(s), squares.Add(q);
+    }
   };
 
   // Both sums of a block, op.x pointing to nothing yet.
@@ -395,7 +397,8 @@ class RowMoments {
   // it too, or scaled. What is NaN stays it.
   HWY_NOINLINE void AddAnew(const Block& block, double n, double sum, double squares) {
     EndShift();
-    if (std::isnan(chunk_.Get().mean) || std::isnan(total_.Get().mean)) return chunk_.Merge({n, kNan, kNan});
+    if (std::isnan(chunk_.Get().mean) || std::isnan(total_.Get().mean))
+      return chunk_.Merge({n, kNan, kNan});
     const R scale = ScaleFor<R>(n, squares);
     if (scale != 1) return chunk_.Merge(Scaled(block, n, scale));
     if (kCenter && std::isfinite(squares)) {
