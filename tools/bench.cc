@@ -15,6 +15,7 @@
 #include "normkit/version.h"
 #include "src/core/fail.h"
 #include "src/core/files.h"
+#include "src/norm/names.h"
 #include "src/report/progress.h"
 #include "src/report/report.h"
 #include "src/simd/bandwidth.h"
@@ -35,7 +36,11 @@ struct BenchArgs {
   std::string history;
   std::vector<int> threads{0};
   double seconds = 0.5, limit = 0;
-  bool table = false, list = false, hot = false, json = false, markdown = false;
+  Activation activation = Activation::kNone;
+  OutputType output = OutputType::kSame;
+  int64_t slices = 1;
+  bool table = false, short_table = false, list = false, hot = false, json = false,
+       markdown = false;
   NetworkBenchArgs network;
 };
 
@@ -47,8 +52,11 @@ bool Wanted(const std::vector<std::string>& wanted, std::string_view name) {
 std::vector<BenchCell> CellsOfTable(const BenchArgs& args) {
   if (args.num_groups || args.operation_dimension)
     FailUsage("--table", "its cells have groups and dimensions of their own, but some are given");
+  if (args.activation != Activation::kNone || args.output != OutputType::kSame || args.slices > 1)
+    FailUsage("--table",
+              "its cells have no --activation, --output-type or --slices, but some are given");
   std::vector<BenchCell> cells;
-  for (const BenchCell& cell : AllBenchCells())
+  for (const BenchCell& cell : args.short_table ? ShortBenchCells() : AllBenchCells())
     if (Wanted(args.ops, Name(cell.op)) && Wanted(args.layers, cell.layer) &&
         Wanted(args.formats, cell.format) && Wanted(args.dtypes, Name(cell.dtype)) &&
         (args.shape.empty() || args.shape == cell.shape))
@@ -73,7 +81,10 @@ std::vector<BenchCell> CellsOfOptions(const BenchArgs& args) {
                      .dtype = ParseDType(dtype),
                      .num_groups = args.num_groups,
                      .operation_dimension = args.operation_dimension,
-                     .hot = args.hot};
+                     .hot = args.hot,
+                     .activation = args.activation,
+                     .output = args.output,
+                     .slices = args.slices};
       cells.push_back(cell);
     }
   return cells;
@@ -98,6 +109,9 @@ nlohmann::ordered_json ToJson(const BenchCell& cell) {
   if (cell.operation_dimension) json["operation_dimension"] = Name(*cell.operation_dimension);
   json["hot"] = cell.hot;
   if (cell.values != "normal") json["values"] = cell.values;
+  if (cell.activation != Activation::kNone) json["activation"] = NameOf(cell.activation);
+  if (cell.output != OutputType::kSame) json["output_type"] = NameOf(cell.output);
+  if (cell.slices != 1) json["slices"] = cell.slices;
   return json;
 }
 
@@ -163,13 +177,12 @@ Table ToTable(const std::vector<BenchResult>& results) {
                "limit GB/s", "fraction"},
               {}};
   for (const BenchResult& r : results)
-    table.rows.push_back(
-        {std::string(Name(r.cell.op)), r.cell.layer,
-         fmt::format("[{}]{}{}", fmt::join(r.cell.shape, ","), r.cell.hot ? " hot" : "",
-                     r.cell.values == "normal" ? "" : " of " + r.cell.values),
-         r.cell.format, std::string(Name(r.cell.dtype)), std::to_string(r.threads), r.plan,
-         r.kernel, fmt::format("{:.4f}", r.ms), fmt::format("{:.1f}", r.gbps),
-         fmt::format("{:.1f}", r.limit_gbps), fmt::format("{:.2f}", r.fraction())});
+    table.rows.push_back({std::string(Name(r.cell.op)), r.cell.layer,
+                          fmt::format("[{}]{}", fmt::join(r.cell.shape, ","), r.cell.Conditions()),
+                          r.cell.format, std::string(Name(r.cell.dtype)), std::to_string(r.threads),
+                          r.plan, r.kernel, fmt::format("{:.4f}", r.ms),
+                          fmt::format("{:.1f}", r.gbps), fmt::format("{:.1f}", r.limit_gbps),
+                          fmt::format("{:.2f}", r.fraction())});
   return table;
 }
 
@@ -202,8 +215,8 @@ void RunBench(const BenchArgs& args) {
     if (n == 0) n = NumThreads();
   if (!args.network.network.empty())
     return RunNetworkBench(args.network, threads, args.seconds, args.json);
-  const std::vector<BenchCell> cells =
-      EachOf(args.values, args.table ? CellsOfTable(args) : CellsOfOptions(args));
+  const std::vector<BenchCell> cells = EachOf(
+      args.values, args.table || args.short_table ? CellsOfTable(args) : CellsOfOptions(args));
   if (cells.empty()) Fail("bench: no cell of the table has all of the properties that were given");
   if (args.list) {
     for (const BenchCell& cell : cells) PrintLine(ToJson(cell));
@@ -233,6 +246,14 @@ void AddBenchLayers(const Command& command, const std::shared_ptr<BenchArgs>& ar
             args->num_groups = layer.num_groups;
             args->operation_dimension = layer.operation_dimension;
           });
+}
+
+Option AddOutputTypeOption(const Command& command, OutputType& output) {
+  const auto& names = EnumNames<OutputType>::kNames;
+  const std::string expected = OneOf({std::begin(names), std::end(names)});
+  return AddValue(command, "--output-type", "TYPE", expected, "Of y: " + expected,
+                  [&output](const std::string& text) { output = ParseNamed<OutputType>(text); })
+      .Default(std::string(NameOf(output)));
 }
 
 }  // namespace
@@ -266,6 +287,13 @@ void AddBench(const Command& app) {
   AddFlag(command, "--table", args->table,
           "The whole table of shapes; --op, --layer, --format, --dtype and --shape choose among "
           "them");
+  AddFlag(command, "--short", args->short_table,
+          "The table of short runs, short statistics and small work, as --table");
+  AddActivationOption(command, args->activation);
+  AddOutputTypeOption(command, args->output);
+  AddNumber(command, "--slices", args->slices, {1, 1000},
+            "x, y and gradients are the first slice of arrays whose outermost axis lies so many "
+            "times as wide apart");
   AddFlag(command, "--list", args->list, "Print the cells as JSON lines and measure nothing");
   AddNumber(command, "--seconds", args->seconds, {0, 3600}, "Measured time of a cell, at least");
   AddNumber(command, "--limit", args->limit, {.low = 0, .open_low = true},

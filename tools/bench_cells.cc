@@ -3,7 +3,9 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
+#include "src/core/strided_loops.h"
 #include "src/norm/choose.h"
+#include "src/norm/names.h"
 
 namespace normkit::tools {
 namespace {
@@ -40,13 +42,29 @@ void AddRows(std::vector<BenchCell>& cells, BenchCell cell, const Shapes& shapes
 
 std::string BenchCell::ToString() const {
   return fmt::format("{} {} {} [{}] {}{}", layer, Name(op), format, fmt::join(shape, ","),
-                     Name(dtype), hot ? " hot" : "");
+                     Name(dtype), Conditions());
+}
+
+std::string BenchCell::Conditions() const {
+  std::string text = hot ? " hot" : "";
+  if (values != "normal") text += " of " + values;
+  if (activation != Activation::kNone) text += fmt::format(", {}", NameOf(activation));
+  if (output != OutputType::kSame) text += fmt::format(", as {}", NameOf(output));
+  if (slices != 1) text += fmt::format(", of {} slices", slices);
+  return text;
 }
 
 Normalization BenchCell::MakeOperation() const {
   const ChosenNorm chosen =
       ChooseNorm(layer, Layout::Make(format, shape), num_groups, operation_dimension);
-  return Normalization(chosen.spec, chosen.layout, dtype);
+  NormOptions options{.activation = activation, .output = output};
+  if (slices > 1 && !shape.empty()) {
+    std::vector<int64_t> strides = DenseStrides(shape);
+    strides[0] *= slices;
+    options.strides = {.x = strides, .dy = strides, .dx = strides};
+    if (output == OutputType::kSame) options.strides.y = strides;
+  }
+  return Normalization(chosen.spec, chosen.layout, dtype, options);
 }
 
 std::string BenchCell::Describe() const {
@@ -57,8 +75,10 @@ std::string BenchCell::Describe() const {
 }
 
 int64_t BenchCell::bytes() const {
-  const int64_t arrays = op == NormPass::kBackward ? 3 : 2;
-  return arrays * Layout::Make(format, shape).size() * static_cast<int64_t>(SizeOf(dtype));
+  const int64_t elements = Layout::Make(format, shape).size();
+  const auto element = static_cast<int64_t>(SizeOf(dtype));
+  if (op == NormPass::kBackward) return 3 * elements * element;
+  return elements * (element + (output == OutputType::kSame ? element : 1));
 }
 
 const std::vector<std::string>& BenchValues() {
@@ -81,6 +101,39 @@ std::vector<BenchCell> AllBenchCells() {
     }
     AddPictures(cells, {.op = NormPass::kInference, .layer = "batch", .dtype = dtype},
                 kBatchShapes);
+  }
+  return cells;
+}
+
+std::vector<BenchCell> ShortBenchCells() {
+  const Shapes layer_rows = {{1'000'000, 2}, {200'000, 3}, {100'000, 16},
+                             {100'000, 25},  {8192, 80},   {8192, 192}};
+  std::vector<BenchCell> cells;
+  for (const DType dtype : {DType::kF32, DType::kBF16}) {
+    for (const NormPass op : {NormPass::kForward, NormPass::kBackward}) {
+      const auto add = [&](const char* layer, const char* format, std::vector<int64_t> shape,
+                           std::optional<int64_t> groups = {}, bool hot = false) {
+        cells.push_back({.op = op,
+                         .layer = layer,
+                         .shape = std::move(shape),
+                         .format = format,
+                         .dtype = dtype,
+                         .num_groups = groups,
+                         .hot = hot});
+      };
+      for (const auto& shape : layer_rows) add("layer", "BC", shape);
+      add("rms", "BC", {200'000, 4});
+      add("batch", "BCS", {20'000, 256, 2});
+      add("batch", "BCSS", {1024, 512, 3, 3});
+      add("batch", "BC", {3, 100'000});
+      add("batch", "BC", {64, 4096});
+      add("instance", "BCSS", {64, 256, 4, 4});
+      add("group", "BCSS", {16, 512, 4, 4}, 32);
+      add("group", "BCSS", {8, 1280, 8, 8}, 32);
+      for (const char* layer : {"rms", "layer"}) add(layer, "BC", {1, 4096}, {}, true);
+      add("layer", "BC", {1, 8192}, {}, true);
+      add("rms", "BC", {64, 128}, {}, true);
+    }
   }
   return cells;
 }

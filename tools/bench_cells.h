@@ -20,9 +20,14 @@ struct BenchCell {
   std::optional<OperationDimension> operation_dimension;
   bool hot = false;  // the same arrays again and again, instead of arrays that are in no cache
   std::string values = "normal";  // what x and dy hold, of BenchValues()
+  Activation activation = Activation::kNone;
+  OutputType output = OutputType::kSame;  // of y
+  int64_t slices = 1;  // of arrays whose outermost axis is so many times as wide, the first
 
   // "batch forward BCSS [8,64,28,28] f32".
   std::string ToString() const;
+  // " hot of nan, gelu, as int8, of 3 slices": what it has beside layer and shape; mostly nothing.
+  std::string Conditions() const;
   // Throws Error where the layer does not fit the shape.
   Normalization MakeOperation() const;
   // What runs (Normalization::Describe) with the current number of threads.
@@ -36,5 +41,7 @@ const std::vector<std::string>& BenchValues();
 
 // Every operation and shape of the table that the speed of normkit is judged by, in f32 and bf16.
 std::vector<BenchCell> AllBenchCells();
+// Short runs, short statistics, few observations, and work as small as a decoder's.
+std::vector<BenchCell> ShortBenchCells();
 
 }  // namespace normkit::tools

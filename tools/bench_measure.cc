@@ -57,12 +57,18 @@ void Fill(Tensor& tensor, uint64_t seed, const std::string& kind = "normal") {
 // The arrays of one call.
 struct Arrays {
   Arrays(const Layout& layout, const BenchCell& cell, uint64_t seed)
-      : x(layout, cell.dtype), y(layout, cell.dtype) {
+      : x(Whole(layout, cell), cell.dtype), y(Whole(layout, cell), cell.dtype) {
     Fill(x, seed, cell.values);
     Fill(y, seed + 1);  // touched: the first write to a page is not what is measured
     if (cell.op != NormPass::kBackward) return;
-    dy = Tensor(layout, cell.dtype);
+    dy = Tensor(Whole(layout, cell), cell.dtype);
     Fill(dy, seed + 2, cell.values);
+  }
+  // Of arrays that the operation's are slices of.
+  static Layout Whole(const Layout& layout, const BenchCell& cell) {
+    std::vector<Axis> axes = layout.axes();
+    if (!axes.empty()) axes[0].size *= cell.slices;
+    return Layout(std::move(axes));
   }
   Tensor x, y, dy;  // y is dx in the backward pass
 };
@@ -74,14 +80,15 @@ class Call {
       : cell_(cell),
         op_(cell.MakeOperation()),
         mean_(static_cast<size_t>(op_.num_statistics())),
-        rstd_(mean_.size()) {
+        rstd_(mean_.size()),
+        scales_(mean_.size()) {
     for (Tensor* parameter : {&gamma_, &beta_, &dgamma_, &dbeta_}) {
       *parameter = Tensor(Layout({{kC, op_.num_parameters()}}), ParameterDType(cell.dtype));
       Fill(*parameter, 7);
     }
     running_ = Tensor(Layout({{kC, op_.num_running()}}), ParameterDType(cell.dtype));
     Arrays first(op_.layout(), cell, 1);
-    op_.ForwardTraining(first.x.data(), gamma_.data(), beta_.data(), first.y.data(), Saved());
+    op_.ForwardTraining(ForwardArgs(first, Saved()));
   }
 
   const Layout& layout() const { return op_.layout(); }
@@ -89,14 +96,15 @@ class Call {
   void operator()(Arrays& arrays) {
     switch (cell_.op) {
       case NormPass::kForward:
-        return op_.ForwardTraining(arrays.x.data(), gamma_.data(), beta_.data(), arrays.y.data(),
-                                   Saved());
+        return op_.ForwardTraining(ForwardArgs(arrays, Saved()));
       case NormPass::kInference: {
         const void* running = op_.num_running() > 0 ? running_.data() : nullptr;
-        return op_.ForwardInference(arrays.x.data(), gamma_.data(), beta_.data(), running, running,
-                                    arrays.y.data());
+        return op_.ForwardInference(ForwardArgs(arrays, {}), running, running);
       }
-      case NormPass::kBackward:
+      case NormPass::kBackward: {
+        // What passes a leaky ReLU is told by the signs of what it wrote.
+        const bool leaky = cell_.activation == Activation::kLeakyRelu;
+        const void* signs = leaky ? arrays.x.data() : nullptr;
         return op_.Backward({.x = arrays.x.data(),
                              .dy = arrays.dy.data(),
                              .gamma = gamma_.data(),
@@ -105,16 +113,27 @@ class Call {
                              .rstd = rstd_.data(),
                              .dx = arrays.y.data(),
                              .dgamma = dgamma_.data(),
-                             .dbeta = dbeta_.data()});
+                             .dbeta = dbeta_.data(),
+                             .y = signs});
+      }
     }
   }
 
  private:
   SavedStatistics Saved() { return {.mean = mean_.data(), .rstd = rstd_.data()}; }
+  Normalization::ForwardArgs ForwardArgs(Arrays& arrays, const SavedStatistics& saved) {
+    return {.x = arrays.x.data(),
+            .gamma = gamma_.data(),
+            .beta = beta_.data(),
+            .y = arrays.y.data(),
+            .saved = saved,
+            .scales = cell_.output == OutputType::kInt8PerStatistic ? scales_.data() : nullptr};
+  }
 
   BenchCell cell_;
   Normalization op_;
   std::vector<double> mean_, rstd_;
+  std::vector<float> scales_;
   Tensor gamma_, beta_, dgamma_, dbeta_, running_;
 };
 

@@ -22,4 +22,11 @@ struct EnumNames<Activation> {
                                                 "elu",       "softplus"};
 };
 
+template <>
+struct EnumNames<OutputType> {
+  static constexpr std::string_view kWhat = "output type";
+  static constexpr std::string_view kNames[] = {"same", "int8", "uint8", "int8-per-statistic",
+                                                "float8-e4m3"};
+};
+
 }  // namespace normkit
