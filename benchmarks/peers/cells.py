@@ -49,8 +49,8 @@ class Cell:
         return arrays * int(np.prod(self.shape)) * DTYPES[self.dtype].itemsize
 
 
-def all_cells():
-    command = [os.environ["NORMKIT_PROGRAM"], "bench", "--table", "--list"]
+def all_cells(short=False):
+    command = [os.environ["NORMKIT_PROGRAM"], "bench", "--short" if short else "--table", "--list"]
     lines = subprocess.run(command, check=True, capture_output=True, text=True).stdout.splitlines()
     return [Cell(**cell | {"shape": tuple(cell["shape"])}) for cell in map(json.loads, lines)]
 

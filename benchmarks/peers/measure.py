@@ -156,6 +156,8 @@ def parse_arguments():
     parser.add_argument("--threads", type=int, nargs="+", default=[1, 2], help="(default 1 2)")
     parser.add_argument("--only", default="", metavar="REGEX",
                         help="cells whose name matches, as '^layer .* f32'")  # fmt: skip
+    parser.add_argument("--short", action="store_true",
+                        help="the table of short runs, short statistics and small work instead")  # fmt: skip
     parser.add_argument("--peers", nargs="+", metavar="NAME", help="these instead of all")
     parser.add_argument("--seconds", type=float, default=0.6,
                         help="of every peer and cell (default 0.6)")  # fmt: skip
@@ -169,7 +171,7 @@ def parse_arguments():
 
 def main():
     arguments = parse_arguments()
-    cells = [cell for cell in all_cells() if re.search(arguments.only, str(cell))]
+    cells = [cell for cell in all_cells(arguments.short) if re.search(arguments.only, str(cell))]
     if arguments.list:
         print("\n".join(map(str, cells)))
         return

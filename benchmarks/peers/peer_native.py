@@ -120,7 +120,8 @@ class OneDnn:
 
 def statistics(cell, x):
     """(mean, variance) of x, as a forward pass would have saved them."""
-    axes = {"layer": (1,), "batch": (0, 1, 2) if cell.channels_last else (0, 2, 3)}[cell.layer]
+    channel = cell.format.index("C")
+    axes = (1,) if cell.layer == "layer" else tuple(i for i in range(x.ndim) if i != channel)
     x = x.astype(np.float32)
     mean, variance = x.mean(axes, dtype=np.float64), x.var(axes, dtype=np.float64)
     return mean.astype(np.float32), variance.astype(np.float32)
