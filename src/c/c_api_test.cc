@@ -179,7 +179,7 @@ TEST(CApi, RefusesBadFusedCalls) {
   forward.size = 12;
   EXPECT_EQ(normkit_forward_training_fused(plain.get(), &forward), NORMKIT_INVALID_ARGUMENT);
   EXPECT_STREQ(normkit_last_error(),
-               "normkit_forward_training_fused: args.size is 12, expected 112: start from "
+               "normkit_forward_training_fused: args.size is 12, expected 120: start from "
                "NORMKIT_FORWARD_ARGS_DEFAULT");
 
   normkit_backward_args backward = NORMKIT_BACKWARD_ARGS_DEFAULT;
