@@ -50,10 +50,11 @@ bool Wanted(const std::vector<std::string>& wanted, std::string_view name) {
 
 // The cells of the design's table that the options leave.
 std::vector<BenchCell> CellsOfTable(const BenchArgs& args) {
+  const char* table = args.short_table ? "--short" : "--table";
   if (args.num_groups || args.operation_dimension)
-    FailUsage("--table", "its cells have groups and dimensions of their own, but some are given");
+    FailUsage(table, "its cells have groups and dimensions of their own, but some are given");
   if (args.activation != Activation::kNone || args.output != OutputType::kSame || args.slices > 1)
-    FailUsage("--table",
+    FailUsage(table,
               "its cells have no --activation, --output-type or --slices, but some are given");
   std::vector<BenchCell> cells;
   for (const BenchCell& cell : args.short_table ? ShortBenchCells() : AllBenchCells())
