@@ -367,7 +367,7 @@ MISTAKES = [
      "'digits' is one argument too many, expected the name of an option before it, such as --data"),
     ("inspect", ["model.onnx", "x"], "'x' is one argument too many"),
     ("bench", ["--short", "--slices", "2"], "--short: its cells have no --activation, --output-type or --slices, but some are given"),
-    ("bench", ["--output-type", "int4"], "--output-type: output type 'int4' is unknown, expected same, int8, uint8, int8-per-statistic, float8-e4m3"),
+    ("bench", ["--output-type", "int4"], "--output-type: output type 'int4' is unknown, expected same, int8, uint8, int8-per-statistic, float8-e4m3, did you mean 'int8'?"),
     ("bench", ["--slices", "0"], "--slices: '0' given, expected a whole number from 1 to 1000"),
     ("bench", ["--shape", "2x3"], "--shape: '2x3' given, expected a whole number from 0 to 1000000000, with commas between them"),
     ("train", ["--data"], "--data: no value given, expected digits[:COUNT], a task (parity, adding, waves), a folder, an IDX pair, an .npz, .ts or .csv"),
