@@ -457,3 +457,27 @@ def test_great_pictures_are_known_from_their_headers(normkit, program, tmp_path)
     done = normkit("train", "--data", tmp_path / "f", *QUICK, "--image-size", "30x40", "--output",
                    tmp_path / "out")
     assert "30 x 40 x 1" in done.stderr and "4 resized (they have 3000 x 4000 to 3000 x 4000)" in done.stderr
+
+
+def test_files_of_keras_and_medmnist(normkit, tmp_path):
+    rng = np.random.default_rng(1)
+    parts = {part: (rng.integers(0, 255, (n, 8, 8), dtype=np.uint8), np.arange(n, dtype=np.uint8) % 3)
+             for part, n in [("train", 60), ("val", 12), ("test", 9)]}
+    np.savez(tmp_path / "keras.npz", **{f"x_{part}": x for part, (x, _) in parts.items()},
+             **{f"y_{part}": y for part, (_, y) in parts.items()})
+    np.savez_compressed(tmp_path / "medmnist.npz", **{f"{part}_images": x for part, (x, _) in parts.items()},
+                        **{f"{part}_labels": y[:, None] for part, (_, y) in parts.items()})
+    np.savez(tmp_path / "onehot.npz", x=parts["train"][0], y=np.eye(3, dtype=bool)[parts["train"][1]])
+    models = {}
+    for name in ["keras", "medmnist"]:
+        few = ["--network", "mlp", "--max-epochs", 1, "--validation-data", f"{name}.npz:val"]
+        done = normkit("train", "--data", f"{name}.npz", *few, "--output", name, cwd=tmp_path)
+        assert f"{name}.npz (60 observations)" in done.stderr and "others: FILE:val, FILE:test" in done.stderr
+        shown = normkit("eval", f"{name}/model.onnx", "--data", f"{name}.npz:test", "--json", cwd=tmp_path).stdout
+        models[name] = shown.replace(name, "")
+        assert '"observations": 9' in shown
+    assert models["keras"] == models["medmnist"]
+    done = normkit("eval", "keras/model.onnx", "--data", "onehot.npz", cwd=tmp_path)
+    assert "y [N,3] taken for one-hot classes" in done.stderr
+    done = normkit("eval", "keras/model.onnx", "--data", "onehot.npz:test", cwd=tmp_path, code=1)
+    assert "has no part 'test', expected arrays x_test and y_test" in done.stderr

@@ -13,14 +13,24 @@ namespace normkit {
 
 // The bytes of a file and what is in them.
 struct NpzFile {
-  explicit NpzFile(const std::string& from);
+  // `part`: train, val or test, of a file that has several; "": the first there is.
+  explicit NpzFile(const std::string& from, const std::string& part = "");
 
-  // The array of this name, in whatever folder of the archive; "" where there is none.
+  // The array of this name, in whatever folder of the archive; "" where there is none. x and y are
+  // also those that others call x_train and y_train, or train_images and train_labels.
   std::string Find(const std::string& name) const;
   bool Has(const std::string& name) const { return !Find(name).empty(); }
 
+  // "x_train and y_train (FILE:test: others)"; "" where they are called x and y.
+  std::string NamesNote() const;
+
   std::string path, bytes;
   NpzReader npz;
+
+ private:
+  std::string FindExactly(const std::string& name) const;
+
+  std::string x_ = "x", y_ = "y";
 };
 
 // Calls read() so that what is wrong with an array names the file and the array.
@@ -44,6 +54,11 @@ struct NpzAnswers {
   std::vector<float> targets;
   int64_t target_size = 0;  // of one answer
 };
+
+// Class numbers in another form: one-hot rows [N,K], which are K classes, and whole floating-point
+// numbers [N] from 0 or 1 on without a gap, of each of which there are two on average. `note` says
+// that they were taken for such. Else `y` as it is.
+NpyArray AsClassNumbers(NpyArray y, std::string& note);
 
 // `y` as `count` answers: class numbers or names, one each, or floating-point numbers.
 NpzAnswers AnswersOf(const NpzFile& file, const NpyArray& y, int64_t count);

@@ -16,11 +16,16 @@ namespace {
 // What an observation is, or the values that belong to it: y is [N] or [N,1] with class numbers or
 // names, or floating-point numbers [N,...].
 NpzAnswers ReadAnswers(const NpzFile& file, int64_t count, const std::string& x_shape) {
-  const NpyArray y = file.npz.Read(file.Find("y"));
+  std::string note;
+  const NpyArray y = NamingArray(
+      file.path + ": y", [&] { return AsClassNumbers(file.npz.Read(file.Find("y")), note); });
   if (y.shape.empty() || y.shape[0] != count)
     Fail("{}: y is [{}], expected {} observations as in x [{}]", file.path, fmt::join(y.shape, ","),
          count, x_shape);
-  return AnswersOf(file, y, count);
+  NpzAnswers answers = AnswersOf(file, y, count);
+  for (const std::string& said : {file.NamesNote(), note})
+    if (!said.empty()) answers.labels.notes.push_back(said);
+  return answers;
 }
 
 // Whole numbers were taken for pictures: they must be those of pictures.
@@ -45,12 +50,12 @@ NpyArray ReadX(const NpzFile& file, const ArrayAxes& axes) {
 }
 
 template <class T, class Convert>
-DataPtr MakeSource(std::shared_ptr<NpzFile> file, const ArrayAxes& axes, NpzAnswers answers,
-                   const Convert& convert) {
+DataPtr MakeSource(std::shared_ptr<NpzFile> file, const std::string& part, const ArrayAxes& axes,
+                   NpzAnswers answers, const Convert& convert) {
   Arrays<T> arrays;
   arrays.layout = axes.observation;
   arrays.count = axes.count;
-  arrays.description = fmt::format("{} ({} observations)", file->path, axes.count);
+  arrays.description = fmt::format("{}{} ({} observations)", file->path, part, axes.count);
   arrays.notes = answers.labels.notes;
   if (axes.format != "BSSC" && axes.format != "BC" && axes.format != "BSS")
     arrays.notes.push_back(fmt::format("read as {}, made channels last", axes.format));
@@ -70,8 +75,8 @@ DataPtr MakeSource(std::shared_ptr<NpzFile> file, const ArrayAxes& axes, NpzAnsw
 
 }  // namespace
 
-DataPtr OpenNpz(const std::string& path, const OpenOptions& options) {
-  auto file = std::make_shared<NpzFile>(path);
+DataPtr OpenNpz(const std::string& path, const OpenOptions& options, const std::string& part) {
+  auto file = std::make_shared<NpzFile>(path, part);
   const std::vector<std::string> names = file->npz.names();
   const auto expect = [&](const char* name) {
     if (!file->Has(name))
@@ -89,12 +94,14 @@ DataPtr OpenNpz(const std::string& path, const OpenOptions& options) {
   const ArrayAxes axes = ReadAxes(info, options.format, path + ": x");
   NpzAnswers answers =
       ReadAnswers(*file, axes.count, fmt::format("{}", fmt::join(info.shape, ",")));
+  const std::string behind = part.empty() ? "" : ":" + part;
   if (IsByte(info.descr))
-    return MakeSource<uint8_t>(std::move(file), axes, std::move(answers), [](const NpyArray& x) {
-      const auto* begin = reinterpret_cast<const uint8_t*>(x.data.data());
-      return std::vector<uint8_t>(begin, begin + x.data.size());
-    });
-  return MakeSource<float>(std::move(file), axes, std::move(answers),
+    return MakeSource<uint8_t>(
+        std::move(file), behind, axes, std::move(answers), [](const NpyArray& x) {
+          const auto* begin = reinterpret_cast<const uint8_t*>(x.data.data());
+          return std::vector<uint8_t>(begin, begin + x.data.size());
+        });
+  return MakeSource<float>(std::move(file), behind, axes, std::move(answers),
                            [](const NpyArray& x) { return x.AsFloats(); });
 }
 

@@ -7,6 +7,7 @@
 
 namespace normkit {
 
-DataPtr OpenNpz(const std::string& path, const OpenOptions& options);
+// `part`: train, val or test, of a file that has several; "": the first there is.
+DataPtr OpenNpz(const std::string& path, const OpenOptions& options, const std::string& part = "");
 
 }  // namespace normkit

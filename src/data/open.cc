@@ -125,10 +125,23 @@ void CheckUses(const DataSource& data, const OpenOptions& options, const std::st
     refuse("sequence_padding_direction");
 }
 
+// "FILE.npz:test" is a part of a file.
+DataPtr OpenPart(const std::string& path, const std::string& part, const OpenOptions& options) {
+  if (!ReadFileStart(path, 2).starts_with("PK"))
+    Fail("data '{0}:{1}': {0} is no .npz, expected one for a part of it", path, part);
+  RefuseLabelColumn(options, path);
+  return OpenNpz(path, options, part);
+}
+
 DataPtr OpenAny(const std::string& spec, const OpenOptions& options) {
   if (IsMade(spec)) return OpenMade(spec, options);
   std::error_code error;  // what cannot be looked at is not there
   if (fs::is_regular_file(spec, error)) return OpenFile(spec, options);
+  for (const std::string part : {"train", "val", "test"})
+    if (const std::string path =
+            spec.substr(0, spec.size() - std::min(spec.size(), part.size() + 1));
+        spec.ends_with(":" + part) && fs::is_regular_file(path, error))
+      return OpenPart(path, part, options);
   RefuseLabelColumn(options, spec);
   const std::string kind = IrregularKind(spec);
   if (kind == "a folder") return OpenFolder(spec, options);
