@@ -1,12 +1,15 @@
 // export_models FOLDER: one model for each layer kind and way to write it, with an input and what
 // normkit makes of it, for onnx_test.py to judge: NAME.onnx, NAME.x.npy, NAME.y.npy. Arrays are
-// [N,C,H,W] or [N,C], as in the file. All come from the network as it is read back from the file.
+// [N,C,H,W] or [N,C], as in the file; of sequences [N,T,C] with NAME.lengths.npy, y 0 in padding
+// and x whatever. All come from the network as it is read back from the file.
+#include <algorithm>
 #include <cstdio>
+#include <iterator>
 #include <string>
 #include <vector>
 
 #include "normkit/normkit.h"
-#include "src/onnx/testing.h"
+#include "src/onnx/sequence_testing.h"
 
 namespace normkit {
 namespace {
@@ -28,10 +31,42 @@ NpyArray ToChannelsFirst(std::span<const float> values, const Layout& layout) {
   return MakeNpy(DType::kF32, shape, moved.data());
 }
 
+constexpr int64_t kLengths[] = {7, 2, 9, 1}, kSequences = std::size(kLengths), kLongest = 9;
+
+// [rows,C] as [N,T,C] with `padding` behind each.
+NpyArray Padded(std::span<const float> rows, int64_t width, float padding) {
+  std::vector<float> all(static_cast<size_t>(kSequences * kLongest * width), padding);
+  const float* from = rows.data();
+  for (int64_t i = 0; i < kSequences; ++i, from += kLengths[i - 1] * width)
+    std::copy_n(from, kLengths[i] * width, all.data() + i * kLongest * width);
+  return MakeNpy(DType::kF32, {kSequences, kLongest, width}, all.data());
+}
+
+void ExportSequences(const Sample& sample, const Network& network, const std::string& path) {
+  std::vector<int64_t> offsets{0};
+  for (const int64_t length : kLengths) offsets.push_back(offsets.back() + length);
+  Executor executor(network.graph);
+  executor.SetBatch({.whole = kSequences}, offsets);
+  Random random(2);
+  for (float& x : executor.input())
+    x = sample.tokens > 0 ? static_cast<float>(random.Below(sample.tokens))
+                          : static_cast<float>(random.Normal() + 0.5);
+  const auto width = [&](Value value) { return network.graph.layout(value).channels(); };
+  WriteNpy(path + ".lengths.npy", MakeNpy(DType::kI64, {kSequences}, kLengths));
+  WriteNpy(path + ".x.npy", Padded(executor.input(), width(network.graph.inputs()[0]), 1e30f));
+  const std::span<const float> y = executor.Forward(network.parameters, {});
+  const Value output = network.graph.output();
+  WriteNpy(path + ".y.npy", network.graph.layout(output).packed()
+                                ? Padded(y, width(output), 0)
+                                : MakeNpy(DType::kF32, {kSequences, width(output)}, y.data()));
+}
+
 void Export(const Sample& sample, const std::string& folder) {
   const std::string path = folder + "/" + sample.name;
   SaveOnnx(sample.network, path + ".onnx");
   Network network = LoadOnnx(path + ".onnx");
+  if (network.graph.layout(network.graph.inputs()[0]).packed())
+    return ExportSequences(sample, network, path);
   const auto layout = [&](Value value) {
     return network.graph.layout(value).WithBatch(kBatchSize);
   };
@@ -53,6 +88,8 @@ int main(int argc, char** argv) {
   }
   try {
     for (const normkit::Sample& sample : normkit::AllSamples()) normkit::Export(sample, argv[1]);
+    for (const normkit::Sample& sample : normkit::SequenceSamples())
+      normkit::Export(sample, argv[1]);
   } catch (const normkit::Error& error) {
     std::fprintf(stderr, "export_models: %s\n", error.what());
     return 1;

@@ -169,7 +169,8 @@ def test_arrays_that_may_be_pictures_are_not_trained_in_silence(normkit, tmp_pat
     assert "4 features a row, 6 rows" in done.stderr
 
 
-def test_speakers_are_told_apart(normkit, tmp_path, real_data):
+@pytest.mark.parametrize("network", ["lstm", "layer-norm-lstm", "transformer-tiny"])
+def test_speakers_are_told_apart(normkit, tmp_path, real_data, network):
     """Japanese Vowels with the defaults: 95 % of the test part and more."""
     vowels = real_data / "vowels"
     if not vowels.is_dir():
@@ -177,7 +178,7 @@ def test_speakers_are_told_apart(normkit, tmp_path, real_data):
     for seed in (1, 2, 3):
         out = tmp_path / str(seed)
         normkit("train", "--data", vowels / "JapaneseVowels_TRAIN.ts", "--validation-data",
-                vowels / "JapaneseVowels_TEST.ts", "--network", "lstm", "--norm", "layer", "--seed", seed, "--output",
+                vowels / "JapaneseVowels_TEST.ts", "--network", network, "--norm", "layer", "--seed", seed, "--output",
                 out)  # fmt: skip
         done = normkit("eval", out / "model.onnx", "--data", vowels / "JapaneseVowels_TEST.ts", "--json")
         assert json.loads(done.stdout)["accuracy"] >= 95

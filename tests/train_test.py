@@ -237,8 +237,8 @@ SEE = " (see normkit train --help)"
      "--shuffle: 'every-epochs' given, expected never, once, every-epoch, did you mean "
      "'every-epoch'?"),
     (["--network", "small-cn"],
-     "--network: 'small-cn' given, expected auto, small-cnn, mlp, lenet, resnet-tiny, lstm, gru, tcn or a .json "
-     "file, did you mean 'small-cnn'?"),
+     "--network: 'small-cn' given, expected auto, small-cnn, mlp, lenet, resnet-tiny, lstm, layer-norm-lstm, gru, tcn, "
+     "transformer-tiny or a .json file, did you mean 'small-cnn'?"),
     (["--norm", "grup"],
      "--norm: norm 'grup' is unknown, expected none, batch, layer[:DIMENSION], instance, group:G "
      "or rms, did you mean 'group'?"),

@@ -1,4 +1,4 @@
-"""LSTM and GRU layers: normkit beside PyTorch, in turns. Milliseconds of a forward pass and of a training pass (forward
+"""LSTM, GRU and self-attention layers: normkit beside PyTorch, in turns. Milliseconds of a forward pass and of a training pass (forward
 and backward to the parameters) over sequences of one length and of many."""
 
 import argparse
@@ -12,6 +12,7 @@ import sys
 from report import RealTime, add_options, keep_row, machine, show
 
 ROUNDS = 5
+LAYERS = ["lstm", "gru", "attention"]
 SIZES = {"T50_B64_C64_H100": (50, 64, 64, 100), "T200_B32_C256_H256": (200, 32, 256, 256),
          "T30_B1_C128_H128": (30, 1, 128, 128)}  # fmt: skip
 
@@ -80,7 +81,7 @@ def to_table(rows):
 
 def parse_arguments():
     parser = argparse.ArgumentParser(prog="benchmarks/peers/recurrent", description=__doc__)
-    parser.add_argument("--layers", nargs="+", default=["lstm", "gru"], choices=["lstm", "gru"])
+    parser.add_argument("--layers", nargs="+", default=LAYERS, choices=LAYERS)
     parser.add_argument("--sizes", nargs="+", default=list(SIZES), choices=list(SIZES))
     add_options(parser, "each peer and cell")
     return parser.parse_args()

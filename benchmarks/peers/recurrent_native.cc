@@ -1,6 +1,6 @@
-// Recurrent layers of normkit, in a process of its own: reads a number of seconds from each line of
-// its input, measures for so long, and prints milliseconds as JSON, forward passes and training
-// passes (forward and backward to the parameters).
+// Recurrent layers and self-attention of normkit, in a process of its own: reads a number of
+// seconds from each line of its input, measures for so long, and prints milliseconds as JSON,
+// forward passes and training passes (forward and backward to the parameters).
 //   recurrent_native LAYER LENGTHS CHANNELS HIDDEN THREADS     (lengths: "50,50,49")
 #include <algorithm>
 #include <chrono>
@@ -43,7 +43,8 @@ int main(int argc, char** argv) {
   std::stringstream lengths(argv[2]);
   for (std::string length; std::getline(lengths, length, ',');)
     offsets.push_back(offsets.back() + std::atoll(length.c_str()));
-  const int64_t channels = std::atoll(argv[3]), hidden = std::atoll(argv[4]);
+  const bool attention = layer == "attention";  // as PyTorch's, as wide as its input
+  const int64_t hidden = std::atoll(argv[4]), channels = attention ? hidden : std::atoll(argv[3]);
   SetNumThreads(std::atoi(argv[5]));
 
   Graph graph;
@@ -51,6 +52,8 @@ int main(int argc, char** argv) {
   if (layer == "gru")  // as PyTorch's, with a second bias
     graph.Add(Gru({.num_hidden_units = hidden,
                    .reset_gate_mode = ResetGateMode::kRecurrentBiasAfterMultiplication}));
+  else if (attention)
+    graph.Add(SelfAttention({.num_heads = 4, .num_key_channels = hidden}));
   else
     graph.Add(Lstm({.num_hidden_units = hidden}));
   Parameters parameters(graph), gradients(graph);

@@ -164,10 +164,15 @@ struct NamedNetwork {
   Graph (*make)(const NetworkPurpose& purpose);
 };
 constexpr NamedNetwork kNetworks[] = {
-    {"small-cnn", Reads::kPictures, SmallCnn}, {"mlp", Reads::kPicturesOrFeatures, Mlp},
-    {"lenet", Reads::kPictures, Lenet},        {"resnet-tiny", Reads::kPictures, ResnetTiny},
-    {"lstm", Reads::kSequences, LstmNetwork},  {"gru", Reads::kSequences, GruNetwork},
+    {"small-cnn", Reads::kPictures, SmallCnn},
+    {"mlp", Reads::kPicturesOrFeatures, Mlp},
+    {"lenet", Reads::kPictures, Lenet},
+    {"resnet-tiny", Reads::kPictures, ResnetTiny},
+    {"lstm", Reads::kSequences, LstmNetwork},
+    {"layer-norm-lstm", Reads::kSequences, LayerNormLstmNetwork},
+    {"gru", Reads::kSequences, GruNetwork},
     {"tcn", Reads::kSequences, TcnNetwork},
+    {"transformer-tiny", Reads::kSequences, TransformerTinyNetwork},
 };
 
 bool Fits(Reads reads, const NetworkPurpose& purpose) {

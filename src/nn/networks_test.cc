@@ -20,7 +20,8 @@ NetworkPurpose Purpose(const std::string& norm) {
 }
 
 bool ForSequences(const std::string& name) {
-  return name == "lstm" || name == "gru" || name == "tcn";
+  return name == "lstm" || name == "gru" || name == "layer-norm-lstm" || name == "tcn" ||
+         name == "transformer-tiny";
 }
 
 NetworkPurpose SequencePurpose(const std::string& norm) {
@@ -83,9 +84,9 @@ TEST(NetworksTest, ForSequencesAnswersOfStepsOrTargets) {
     EXPECT_EQ(targets.layout(targets.output()).ToString(), "TC [1,2]");
     EXPECT_EQ(targets.layers().back().layer->type(), "fully connected");
   }
-  EXPECT_EQ(
-      ErrorOf([] { MakeNetwork("lenet", SequencePurpose("none")); }),
-      "network 'lenet' takes pictures, expected one for sequences: lstm, gru, tcn, a .json file");
+  EXPECT_EQ(ErrorOf([] { MakeNetwork("lenet", SequencePurpose("none")); }),
+            "network 'lenet' takes pictures, expected one for sequences: lstm, layer-norm-lstm, "
+            "gru, tcn, transformer-tiny, a .json file");
   EXPECT_EQ(ErrorOf([] { MakeNetwork("lstm", Purpose("none")); }),
             "network 'lstm' takes sequences, expected one for pictures: small-cnn, mlp, lenet, "
             "resnet-tiny, a .json file");
@@ -167,8 +168,8 @@ TEST(NetworksTest, Errors) {
             "norm 'batch:2': '2' given after the colon, expected nothing");
   EXPECT_EQ(
       ErrorOf([] { MakeNetwork("smal-cnn", Purpose("batch")); }),
-      "network 'smal-cnn' is unknown, expected small-cnn, mlp, lenet, resnet-tiny, lstm, gru, "
-      "tcn or a .json file, did you mean 'small-cnn'?");
+      "network 'smal-cnn' is unknown, expected small-cnn, mlp, lenet, resnet-tiny, lstm, "
+      "layer-norm-lstm, gru, tcn, transformer-tiny or a .json file, did you mean 'small-cnn'?");
   EXPECT_EQ(ErrorOf([] {
               MakeNetwork("mlp", {.input_size = {4, 4, 1}});
             }),

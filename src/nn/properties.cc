@@ -220,6 +220,9 @@ const PropertyTable& TableFor(const LstmOptions&) {
     rows.push_back(Row<&O::output_projection>("output_projection",
                                               "channels it is projected to; 0: it is not",
                                               {.range = kChannels, .structural = true}));
+    rows.push_back(Row<&O::gate_normalization>(
+        "gate_normalization", "what the products of x and of the state, and the state, go through",
+        {.structural = true}));
     return Keep<O>(std::move(rows));
   }();
   return table;

@@ -45,6 +45,12 @@ struct EnumNames<GateActivation> {
 };
 
 template <>
+struct EnumNames<GateNormalization> {
+  static constexpr std::string_view kWhat = "gate normalization";
+  static constexpr std::string_view kNames[] = {"none", "layer"};
+};
+
+template <>
 struct EnumNames<ResetGateMode> {
   static constexpr std::string_view kWhat = "reset gate mode";
   static constexpr std::string_view kNames[] = {"after-multiplication", "before-multiplication",

@@ -24,12 +24,20 @@ Graph BehindRecurrence(Chain chain, const NetworkPurpose& purpose) {
   return chain.Answer("3");
 }
 
+Graph LstmNetworkWith(GateNormalization inside, const NetworkPurpose& purpose) {
+  Chain chain(purpose);
+  chain.graph.Add(Lstm({.name = "lstm1", .num_hidden_units = 100, .gate_normalization = inside}));
+  return BehindRecurrence(std::move(chain), purpose);
+}
+
 }  // namespace
 
 Graph LstmNetwork(const NetworkPurpose& purpose) {
-  Chain chain(purpose);
-  chain.graph.Add(Lstm({.name = "lstm1", .num_hidden_units = 100}));
-  return BehindRecurrence(std::move(chain), purpose);
+  return LstmNetworkWith(GateNormalization::kNone, purpose);
+}
+
+Graph LayerNormLstmNetwork(const NetworkPurpose& purpose) {
+  return LstmNetworkWith(GateNormalization::kLayer, purpose);
 }
 
 Graph GruNetwork(const NetworkPurpose& purpose) {
@@ -42,7 +50,10 @@ Graph GruNetwork(const NetworkPurpose& purpose) {
 Graph TcnNetwork(const NetworkPurpose& purpose) {
   constexpr int64_t kFilters = 48, kSize = 3;
   Chain chain(purpose);
-  Value x = chain.FullyConnectedNorm("0", kFilters);
+  // Layer normalization of w x, one channel that has no bias, would be its sign.
+  const bool bias = chain.NeedsBias() || purpose.norm.kind == NormChoice::kLayer;
+  chain.graph.Add(FullyConnected({.name = "fc0", .output_size = kFilters, .bias = bias}));
+  Value x = chain.Norm("0", chain.graph.output());
   for (int block = 1; block <= 4; ++block) {
     const auto convolution = [&](const std::string& number, Value input) {
       const Value value = chain.graph.Add(Convolution1d({.name = "conv" + number,
@@ -64,6 +75,37 @@ Graph TcnNetwork(const NetworkPurpose& purpose) {
   }
   MeanOfRows(chain, purpose);
   return chain.Answer("");
+}
+
+// Vaswani et al. 2017, with the norms in front of what is added (Xiong et al. 2020) and one behind
+// the last. Where each step is told it sees those up to itself.
+Graph TransformerTinyNetwork(const NetworkPurpose& purpose) {
+  constexpr int64_t kWidth = 64, kHeads = 4, kInner = 128;
+  Chain chain(purpose);
+  Graph& graph = chain.graph;
+  graph.Add(FullyConnected({.name = "fc0", .output_size = kWidth}));
+  Value x = graph.Add(SinusoidalPositionEncoding("positions"));
+  for (int number = 1; number <= 2; ++number) {
+    const std::string block = std::to_string(number);
+    Value y = chain.Norm(block + "a", x);
+    const AttentionMask mask =
+        purpose.answers_each_row ? AttentionMask::kCausal : AttentionMask::kNone;
+    y = graph.Add(SelfAttention({.name = "attention" + block,
+                                 .num_heads = kHeads,
+                                 .num_key_channels = kWidth,
+                                 .attention_mask = mask}),
+                  {y});
+    x = graph.Add(Addition({.name = "add" + block + "a"}), {x, y});
+    y = chain.Norm(block + "b", x);
+    y = graph.Add(FullyConnected({.name = "fc" + block + "a", .output_size = kInner}), {y});
+    y = graph.Add(Gelu("gelu" + block), {y});
+    y = graph.Add(FullyConnected({.name = "fc" + block + "b", .output_size = kWidth}), {y});
+    x = graph.Add(Addition({.name = "add" + block + "b"}), {x, y});
+  }
+  chain.Norm("3", x);
+  graph.Add(Gelu("gelu3"));  // the mean of what an instance normalization gives is its offset
+  MeanOfRows(chain, purpose);
+  return chain.Answer("3");
 }
 
 }  // namespace normkit

@@ -6,7 +6,9 @@
 namespace normkit {
 
 Graph LstmNetwork(const NetworkPurpose& purpose);
+Graph LayerNormLstmNetwork(const NetworkPurpose& purpose);
 Graph GruNetwork(const NetworkPurpose& purpose);
 Graph TcnNetwork(const NetworkPurpose& purpose);
+Graph TransformerTinyNetwork(const NetworkPurpose& purpose);
 
 }  // namespace normkit

@@ -103,7 +103,7 @@ void ReadDropout(GraphReader& reader) {
 
 bool WriteSoftmax(LayerWriter& writer, std::string_view type) {
   if (!WriteNamed(writer, type)) return false;
-  writer.Int("axis", 1);
+  writer.Int("axis", writer.channel_axis());
   return true;
 }
 

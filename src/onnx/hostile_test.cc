@@ -400,7 +400,8 @@ TEST_F(OnnxErrors, MetadataOfTheFile) {
             "(num_groups -1 in the metadata)");
   EXPECT_EQ(Message([](auto& m) { m.mutable_metadata_props(0)->set_key("normkit.other"); }),
             "m.onnx: metadata 'normkit.other': is unknown, expected normkit.format, "
-            "normkit.input_normalization, normkit.classes, normkit.layers or normkit.facts");
+            "normkit.input_normalization, normkit.classes, normkit.layers, normkit.network or "
+            "normkit.facts");
   EXPECT_EQ(Message([](auto& m) { m.mutable_metadata_props(0)->set_key("normkit.facts"); }),
             "m.onnx: metadata 'normkit.facts': is number, expected an object");
 }

@@ -46,7 +46,7 @@ void ReadAddition(GraphReader& reader) {
 bool WriteConcat(LayerWriter& writer, std::string_view type) {
   if (!writer.As<ConcatenationLayer>()) return false;
   writer.set_output(writer.Node(type, "", writer.inputs()));
-  writer.Int("axis", 1);
+  writer.Int("axis", writer.channel_axis());
   return true;
 }
 

@@ -69,12 +69,20 @@ Network Whole(Network network, Metadata metadata, const std::string& file) {
   return network;
 }
 
+Network ReadOfSequences(const onnx::ModelProto& model, Metadata metadata, const std::string& file) {
+  if (!metadata.layers.empty())
+    Fail("{}: has metadata 'normkit.layers' beside 'normkit.network', expected one of them", file);
+  Network network = ReadTimeGraph(model, metadata.network, file);
+  CheckMetadata(metadata, network.graph, file);
+  return Whole(std::move(network), std::move(metadata), file);
+}
+
 Network Read(std::string_view bytes, const std::string& file) {
   const onnx::ModelProto model = ParseModel(bytes, file);
   const int64_t opset = CheckedOpset(model, file);
   CheckGraph(model, file, "f32 tensors");
   Metadata metadata = ReadMetadata(model, file);
-  if (HasTimeGraph(model)) return Whole(ReadTimeGraph(model, file), std::move(metadata), file);
+  if (!metadata.network.is_null()) return ReadOfSequences(model, std::move(metadata), file);
   GraphReader reader(file, model.graph(), metadata.layers);
   for (int i = 0; i < model.graph().node_size(); ++i)
     CheckNode(model.graph().node(i), reader.Node(i), opset);

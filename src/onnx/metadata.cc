@@ -15,8 +15,8 @@ using nlohmann::json;
 
 constexpr std::string_view kPrefix = "normkit.", kFormat = "normkit.format",
                            kClasses = "normkit.classes", kLayers = "normkit.layers",
-                           kFacts = "normkit.facts", kInput = "normkit.input_normalization",
-                           kVersion = "1";
+                           kFacts = "normkit.facts", kNetwork = "normkit.network",
+                           kInput = "normkit.input_normalization", kVersion = "1";
 constexpr int kDeepest = 4;  // a property that is an array, in a layer, in "normkit.layers"
 
 void Add(std::string_view key, std::string value, onnx::ModelProto* model) {
@@ -75,9 +75,9 @@ void ReadEntry(std::string_view key, const std::string& text, const std::string&
     metadata->input_normalization = text;
     return;
   }
-  if (key != kClasses && key != kLayers && key != kFacts)
-    Fail("{}: is unknown, expected {}, {}, {}, {} or {}", where, kFormat, kInput, kClasses, kLayers,
-         kFacts);
+  if (key != kClasses && key != kLayers && key != kNetwork && key != kFacts)
+    Fail("{}: is unknown, expected {}, {}, {}, {}, {} or {}", where, kFormat, kInput, kClasses,
+         kLayers, kNetwork, kFacts);
   const json value = Parse(text, where);
   const bool array = key == kClasses;
   if (array ? !value.is_array() : !value.is_object())
@@ -86,6 +86,8 @@ void ReadEntry(std::string_view key, const std::string& text, const std::string&
     for (const json& name : value) metadata->classes.push_back(Text(name, where));
   } else if (key == kFacts) {
     for (const auto& [name, fact] : value.items()) metadata->facts[name] = Text(fact, where);
+  } else if (key == kNetwork) {
+    metadata->network = value;
   } else {
     for (const auto& [name, properties] : value.items())
       if (!properties.is_object())
@@ -103,6 +105,7 @@ void WriteMetadata(const Metadata& metadata, onnx::ModelProto* model) {
   Add(kInput, metadata.input_normalization, model);
   if (!metadata.classes.empty()) Add(kClasses, json(metadata.classes).dump(), model);
   if (!metadata.layers.empty()) Add(kLayers, metadata.layers.dump(), model);
+  if (!metadata.network.is_null()) Add(kNetwork, metadata.network.dump(), model);
   if (!metadata.facts.empty()) Add(kFacts, json(metadata.facts).dump(), model);
 }
 

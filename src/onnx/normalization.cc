@@ -170,6 +170,7 @@ void ExpectPerm(NodeReader node, const std::array<int64_t, 4>& expected) {
 // What the operator wants where the layer has neither scale nor offset.
 std::string Constants(LayerWriter& writer, std::string_view name, const std::vector<int64_t>& shape,
                       float value) {
+  writer.graph().CountBytes(static_cast<double>(shape[0]) * sizeof(float));
   const std::vector<float> values(static_cast<size_t>(shape[0]), value);  // [C] or [C,1,1]
   return writer.Constant(name, shape, std::span(values));
 }

@@ -9,30 +9,56 @@
 namespace normkit {
 namespace {
 
+// Rows without functions stand within layers of others: of sequences (time/), of input (input.cc).
 constexpr Operator kOperators[] = {
     {"Add", 13, WriteAdd, ReadAddition},
+    {"And", 13, nullptr, nullptr},
     {"AveragePool", 13, WriteAveragePool, ReadAveragePool},
     {"BatchNormalization", 15, WriteNormalization, ReadNormalization},
+    {"Cast", 13, nullptr, nullptr},
     {"Concat", 13, WriteConcat, ReadConcat},
     {"Conv", 13, WriteConv, ReadConv},
-    {"Div", 13, nullptr, nullptr},  // normalizes the input (input.cc), as Mul and Sub
+    {"Div", 13, nullptr, nullptr},
     {"Dropout", 13, WriteDropout, ReadDropout},
+    {"Expand", 13, nullptr, nullptr},
     {"Flatten", 13, WriteFlatten, ReadFlatten},
+    {"GRU", 13, nullptr, nullptr},
+    {"Gather", 13, nullptr, nullptr},
+    {"GatherND", 13, nullptr, nullptr},
     {"Gemm", 13, WriteGemm, ReadGemm},
     {"GlobalAveragePool", 13, WriteNamed, ReadGlobalAverage},
+    {"GlobalMaxPool", 13, nullptr, nullptr},
     {"GroupNormalization", 21, WriteNormalization, ReadNormalization},
+    {"HardSigmoid", 13, nullptr, nullptr},
+    {"Identity", 13, nullptr, nullptr},
     {"InstanceNormalization", 13, WriteNormalization, ReadNormalization},
+    {"LSTM", 13, nullptr, nullptr},
     {"LayerNormalization", 17, WriteNormalization, ReadNormalization},
+    {"Less", 13, nullptr, nullptr},
+    {"LessOrEqual", 13, nullptr, nullptr},
+    {"MatMul", 13, nullptr, nullptr},
     {"MaxPool", 13, WriteMaxPool, ReadMaxPool},
     {"Mul", 13, nullptr, nullptr},
     {"Pad", 13, WritePad, ReadPad},
     {"RMSNormalization", 23, WriteNormalization, ReadNormalization},
+    {"Range", 13, nullptr, nullptr},
+    {"ReduceMax", 13, nullptr, nullptr},
+    {"ReduceSum", 13, nullptr, nullptr},
     {"Reshape", 13, WriteAdaptive, nullptr},  // of scale and offset
     {"Resize", 13, WriteResize, ReadResize},
+    {"Scan", 13, nullptr, nullptr},
+    {"Shape", 13, nullptr, nullptr},
+    {"Sin", 13, nullptr, nullptr},
     {"Softmax", 13, WriteSoftmax, ReadSoftmax},
+    {"Softsign", 13, nullptr, nullptr},
+    {"Split", 13, nullptr, nullptr},
+    {"Sqrt", 13, nullptr, nullptr},
+    {"Squeeze", 13, nullptr, nullptr},
     {"Sub", 13, nullptr, nullptr},
     {"Sum", 13, WriteSum, ReadAddition},
     {"Transpose", 13, nullptr, ReadWrappedNormalization},
+    {"Unsqueeze", 13, nullptr, nullptr},
+    {"Where", 13, nullptr, nullptr},
 };
 
 // Those and the elementwise ones, which say their operators themselves; by name.

@@ -63,6 +63,11 @@ onnx::TensorProto MakeTensor(const std::string& name, std::span<const int64_t> s
   return Make(name, onnx::TensorProto::INT64, shape, values);
 }
 
+onnx::TensorProto MakeTensor(const std::string& name, std::span<const int64_t> shape,
+                             std::span<const double> values) {
+  return Make(name, onnx::TensorProto::DOUBLE, shape, values);
+}
+
 std::vector<float> FloatValues(const onnx::TensorProto& tensor, const std::string& where) {
   return Values<float>(tensor, onnx::TensorProto::FLOAT, tensor.float_data(), where);
 }

@@ -15,6 +15,8 @@ onnx::TensorProto MakeTensor(const std::string& name, std::span<const int64_t> s
                              std::span<const float> values);
 onnx::TensorProto MakeTensor(const std::string& name, std::span<const int64_t> shape,
                              std::span<const int64_t> values);
+onnx::TensorProto MakeTensor(const std::string& name, std::span<const int64_t> shape,
+                             std::span<const double> values);
 
 // The values of an f32 (i64) tensor, however they are stored in it. `where` begins the messages of
 // errors: a type that is not expected, data outside the file, a size that does not fit the shape.

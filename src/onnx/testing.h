@@ -35,6 +35,7 @@ inline Network MakeNetwork(Graph graph, uint64_t seed = 1) {
 struct Sample {
   std::string name;
   Network network;
+  int64_t tokens = 0;  // 0: x are numbers; else whole ones below that
 };
 
 // The layer alone behind an input of 5x7 images with 6 channels, or of 6 features.

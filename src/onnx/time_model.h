@@ -1,24 +1,27 @@
-// Models of networks over time, until their layers are operators of ONNX itself: each layer is a
-// node of the domain "normkit" that holds its properties and reads its parameters.
+// Models of networks over time: nodes that any runtime takes (time/), and in the metadata the
+// network that they were written from, as networks in JSON are, which is what is read back.
 #pragma once
 
 #include <onnx.pb.h>
 
+#include <nlohmann/json_fwd.hpp>
 #include <string>
 
 #include "normkit/nn/network.h"
 
 namespace normkit {
 
-inline constexpr const char* kOwnDomain = "normkit";
-
 // Whether the first layer reads the steps of sequences.
 bool IsOverTime(const Graph& graph);
 
-void WriteTimeGraph(const Network& network, onnx::ModelProto* model);
+// {"layers":[...]}
+nlohmann::json TimeNetworkJson(const Graph& graph);
 
-bool HasTimeGraph(const onnx::ModelProto& model);
-// Graph and parameters, bit for bit. Throws Error where the file does not say them whole.
-Network ReadTimeGraph(const onnx::ModelProto& model, const std::string& file);
+void WriteTimeGraph(const Network& network, onnx::GraphProto* graph);
+
+// Graph and parameters, bit for bit. Throws Error where the nodes are not what `network` is written
+// as.
+Network ReadTimeGraph(const onnx::ModelProto& model, const nlohmann::json& network,
+                      const std::string& file);
 
 }  // namespace normkit

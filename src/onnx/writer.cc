@@ -1,5 +1,6 @@
 #include "src/onnx/writer.h"
 
+#include <numeric>
 #include <utility>
 
 #include "src/core/fail.h"
@@ -7,31 +8,51 @@
 
 namespace normkit {
 
-std::string GraphWriter::UniqueName(std::string wanted) {
-  while (!names_.insert(wanted).second) wanted += "'";
+namespace {
+
+std::string UniqueIn(std::set<std::string>& names, std::string wanted) {
+  while (!names.insert(wanted).second) wanted += "'";
   return wanted;
 }
 
+}  // namespace
+
+std::string GraphWriter::UniqueName(std::string wanted) {
+  return UniqueIn(names_, std::move(wanted));
+}
+
+std::string GraphWriter::AddNode(std::string_view op_type, const std::string& name,
+                                 std::vector<std::string> inputs) {
+  onnx::NodeProto* node = nodes_->add_node();
+  node->set_op_type(std::string(op_type));
+  node->set_name(node_names_unique_ ? UniqueIn(node_names_, name) : name);
+  for (std::string& input : inputs) *node->add_input() = std::move(input);
+  *node->add_output() = UniqueName(name);
+  return node->output(0);
+}
+
+void GraphWriter::CountBytes(double bytes) {
+  bytes_left_ -= bytes;
+  if (bytes_left_ < 0) Fail("its layers have more constants than the file");
+}
+
 LayerWriter::LayerWriter(GraphWriter* graph, const Network& network, const LayerRecord& record,
-                         std::vector<std::string> inputs, std::vector<Layout> layouts)
+                         std::vector<std::string> inputs, std::vector<Layout> layouts,
+                         TimeValues* time)
     : graph_(graph),
       network_(network),
       record_(record),
       inputs_(std::move(inputs)),
-      layouts_(std::move(layouts)) {}
+      layouts_(std::move(layouts)),
+      time_(time) {}
 
 bool LayerWriter::image_input() const { return layouts_.at(0).Has(kS); }
 
 std::string LayerWriter::Node(std::string_view op_type, std::string_view part,
                               std::vector<std::string> inputs) {
-  const std::string name =
-      part.empty() ? layer().name() : fmt::format("{}/{}", layer().name(), part);
-  onnx::NodeProto* node = graph_->graph()->add_node();
-  node->set_op_type(std::string(op_type));
-  node->set_name(name);
-  for (std::string& input : inputs) *node->add_input() = std::move(input);
-  *node->add_output() = graph_->UniqueName(name);
-  return node->output(0);
+  const std::string& name = layer().name();
+  return graph_->AddNode(op_type, part.empty() ? name : fmt::format("{}/{}", name, part),
+                         std::move(inputs));
 }
 
 namespace {
@@ -46,9 +67,11 @@ onnx::AttributeProto* Add(onnx::NodeProto& node, std::string_view name,
 
 }  // namespace
 
-void LayerWriter::Int(std::string_view name, int64_t value) {
-  Add(node(), name, onnx::AttributeProto::INT)->set_i(value);
+void SetInt(onnx::NodeProto& node, std::string_view name, int64_t value) {
+  Add(node, name, onnx::AttributeProto::INT)->set_i(value);
 }
+
+void LayerWriter::Int(std::string_view name, int64_t value) { SetInt(node(), name, value); }
 
 void LayerWriter::Float(std::string_view name, double value) {
   Add(node(), name, onnx::AttributeProto::FLOAT)->set_f(static_cast<float>(value));
@@ -63,32 +86,80 @@ void LayerWriter::Text(std::string_view name, std::string value) {
   Add(node(), name, onnx::AttributeProto::STRING)->set_s(std::move(value));
 }
 
+void LayerWriter::Texts(std::string_view name, const std::vector<std::string>& values) {
+  onnx::AttributeProto* attribute = Add(node(), name, onnx::AttributeProto::STRINGS);
+  for (const std::string& value : values) attribute->add_strings(value);
+}
+
+namespace {
+
+template <class T>
+std::string AddConstant(GraphWriter& graph, const std::string& name,
+                        const std::vector<int64_t>& shape, std::span<const T> values) {
+  const std::string unique = graph.UniqueName(name);
+  *graph.graph()->add_initializer() = MakeTensor(unique, shape, values);
+  return unique;
+}
+
+}  // namespace
+
 std::string LayerWriter::Constant(std::string_view name, std::vector<int64_t> shape,
                                   std::span<const float> values) {
-  const std::string unique = graph_->UniqueName(fmt::format("{}.{}", layer().name(), name));
-  *graph_->graph()->add_initializer() = MakeTensor(unique, shape, values);
-  return unique;
+  return AddConstant(*graph_, fmt::format("{}.{}", layer().name(), name), shape, values);
 }
 
 std::string LayerWriter::Constant(std::string_view name, std::vector<int64_t> shape,
                                   std::span<const int64_t> values) {
-  const std::string unique = graph_->UniqueName(fmt::format("{}.{}", layer().name(), name));
-  *graph_->graph()->add_initializer() = MakeTensor(unique, shape, values);
-  return unique;
+  return AddConstant(*graph_, fmt::format("{}.{}", layer().name(), name), shape, values);
 }
 
-std::span<const float> LayerWriter::Parameter(std::string_view name) const {
+std::string LayerWriter::Constant(std::string_view name, std::vector<int64_t> shape,
+                                  std::span<const double> values) {
+  return AddConstant(*graph_, fmt::format("{}.{}", layer().name(), name), shape, values);
+}
+
+std::string LayerWriter::Number(std::string_view name, float value) {
+  return Constant(name, {}, std::span<const float>(&value, 1));
+}
+
+std::string LayerWriter::Whole(std::string_view name, std::vector<int64_t> values) {
+  return Constant(name, {static_cast<int64_t>(values.size())}, std::span<const int64_t>(values));
+}
+
+const normkit::Parameter& LayerWriter::Find(std::string_view name) const {
   for (const Value value : record_.parameters) {  // which may be those of another layer
     const int index = network_.graph.value(value).parameter;
     const normkit::Parameter& parameter = network_.parameters.list()[static_cast<size_t>(index)];
-    if (parameter.name.ends_with(fmt::format(".{}", name)))
-      return network_.parameters.Get(parameter);
+    if (parameter.name.ends_with(fmt::format(".{}", name))) return parameter;
   }
   Fail("{} '{}': the network has no parameter '{}' for it", layer().type(), layer().name(), name);
 }
 
+std::span<const float> LayerWriter::Parameter(std::string_view name) const {
+  return network_.parameters.Get(Find(name));
+}
+
+int64_t LayerWriter::ParameterBegin(std::string_view name) const { return Find(name).offset; }
+
 std::string LayerWriter::ParameterConstant(std::string_view name, std::vector<int64_t> shape) {
-  return Constant(name, std::move(shape), Parameter(name));
+  const int64_t begin = ParameterBegin(name);
+  return GatheredConstant(name, std::move(shape), [begin](int64_t i) { return begin + i; });
+}
+
+std::string LayerWriter::GatheredConstant(std::string_view name, std::vector<int64_t> shape,
+                                          std::function<int64_t(int64_t)> at) {
+  const std::span<const float> from = network_.parameters.values();
+  const int64_t count =
+      std::accumulate(shape.begin(), shape.end(), int64_t{1}, std::multiplies<>());
+  graph_->CountBytes(static_cast<double>(count) * sizeof(float));
+  std::vector<float> values(static_cast<size_t>(count));
+  for (size_t i = 0; i < values.size(); ++i) {
+    const int64_t place = at(static_cast<int64_t>(i));
+    values[i] = place < 0 ? 0 : from[static_cast<size_t>(place)];
+  }
+  std::string unique = Constant(name, shape, std::span<const float>(values));
+  graph_->parameters().push_back({unique, std::move(shape), std::move(at)});
+  return unique;
 }
 
 }  // namespace normkit

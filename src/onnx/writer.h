@@ -3,6 +3,8 @@
 
 #include <onnx.pb.h>
 
+#include <functional>
+#include <limits>
 #include <nlohmann/json.hpp>
 #include <set>
 #include <span>
@@ -16,26 +18,61 @@
 
 namespace normkit {
 
-// Builds an ONNX graph. Names of values are unique in it; the same calls give the same bytes.
+// A constant that holds parameters: its element i is element at(i) of Parameters::values(), or 0
+// where that is below 0.
+struct ParameterTensor {
+  std::string name;
+  std::vector<int64_t> shape;
+  std::function<int64_t(int64_t)> at;
+};
+
+// Builds an ONNX graph. Names of values are unique in it, those of graphs within it too; the same
+// calls give the same bytes.
 class GraphWriter {
  public:
-  explicit GraphWriter(onnx::GraphProto* graph) : graph_(graph) {}
+  // Constants beyond `most_bytes` are an Error.
+  explicit GraphWriter(onnx::GraphProto* graph,
+                       double most_bytes = std::numeric_limits<double>::infinity())
+      : graph_(graph), nodes_(graph), bytes_left_(most_bytes) {}
 
   onnx::GraphProto* graph() { return graph_; }
+  // Where nodes go: the graph, or one that is the body of a node of it.
+  onnx::GraphProto* nodes() { return nodes_; }
+  void set_nodes(onnx::GraphProto* nodes) { nodes_ = nodes; }
   // `wanted`, with as many primes behind it as make it unique.
   std::string UniqueName(std::string wanted);
+  // A node with one output, whose name it returns; both are called `name`.
+  std::string AddNode(std::string_view op_type, const std::string& name,
+                      std::vector<std::string> inputs);
+  // From here on nodes have primes in their names where another has it: runtimes refuse two of one
+  // name. Who reads layers by the names of nodes wants them as they are.
+  void MakeNodeNamesUnique() { node_names_unique_ = true; }
+  // Before a constant of so many bytes is made.
+  void CountBytes(double bytes);
+
+  std::vector<ParameterTensor>& parameters() { return parameters_; }
 
  private:
   onnx::GraphProto* graph_;
-  std::set<std::string> names_;
+  onnx::GraphProto* nodes_;
+  std::set<std::string> names_, node_names_;
+  bool node_names_unique_ = false;
+  std::vector<ParameterTensor> parameters_;
+  double bytes_left_;
 };
+
+void SetInt(onnx::NodeProto& node, std::string_view name, int64_t value);
+
+class TimeValues;
 
 // One layer of the network on its way into the graph.
 class LayerWriter {
  public:
   // `inputs` and `layouts` are what the layer reads: names of values in the ONNX graph, and shapes.
+  // `time`: of networks of sequences.
   LayerWriter(GraphWriter* graph, const Network& network, const LayerRecord& record,
-              std::vector<std::string> inputs, std::vector<Layout> layouts);
+              std::vector<std::string> inputs, std::vector<Layout> layouts,
+              TimeValues* time = nullptr);
 
   const Layer& layer() const { return *record_.layer; }
   // The layer as a T, or null where it is another kind of layer.
@@ -45,27 +82,41 @@ class LayerWriter {
   }
   const std::vector<std::string>& inputs() const { return inputs_; }
   const std::vector<Layout>& layouts() const { return layouts_; }
-  bool image_input() const;  // [N,C,H,W] in the file, BSSC here
+  bool image_input() const;                                   // [N,C,H,W] in the file, BSSC here
+  bool over_time() const { return layouts_.at(0).packed(); }  // [N,T,C] in the file, TC here
+  int64_t channel_axis() const { return over_time() ? 2 : 1; }
+  TimeValues& time() const { return *time_; }
+  GraphWriter& graph() const { return *graph_; }
 
   // Adds a node with one output, whose name it returns. The node is called as the layer, or
   // LAYER/part where a layer needs several. Attributes are added to node().
   std::string Node(std::string_view op_type, std::string_view part,
                    std::vector<std::string> inputs);
-  onnx::NodeProto& node() { return *graph_->graph()->mutable_node()->rbegin(); }
+  onnx::NodeProto& node() { return *graph_->nodes()->mutable_node()->rbegin(); }
   void Int(std::string_view name, int64_t value);
   void Float(std::string_view name, double value);
   void Ints(std::string_view name, std::vector<int64_t> values);
   void Text(std::string_view name, std::string value);
+  void Texts(std::string_view name, const std::vector<std::string>& values);
 
   // Adds a constant called LAYER.name.
   std::string Constant(std::string_view name, std::vector<int64_t> shape,
                        std::span<const float> values);
   std::string Constant(std::string_view name, std::vector<int64_t> shape,
                        std::span<const int64_t> values);
+  std::string Constant(std::string_view name, std::vector<int64_t> shape,
+                       std::span<const double> values);
+  std::string Number(std::string_view name, float value);                 // of no axes
+  std::string Whole(std::string_view name, std::vector<int64_t> values);  // [values]
 
-  // The layer's parameter `name`; and as a constant in the graph, with another shape if wanted.
+  // The layer's parameter `name`; where it begins in Parameters::values(); and as a constant in the
+  // graph, with another shape if wanted.
   std::span<const float> Parameter(std::string_view name) const;
+  int64_t ParameterBegin(std::string_view name) const;
   std::string ParameterConstant(std::string_view name, std::vector<int64_t> shape);
+  // A constant LAYER.name of elements at(i) of Parameters::values(), 0 where that is below 0.
+  std::string GatheredConstant(std::string_view name, std::vector<int64_t> shape,
+                               std::function<int64_t(int64_t)> at);
 
   // What the nodes of the layer cannot say: where `options` differs from `plain`, what the nodes
   // alone would be read as.
@@ -80,11 +131,14 @@ class LayerWriter {
   const std::string& output() const { return output_; }
 
  private:
+  const normkit::Parameter& Find(std::string_view name) const;
+
   GraphWriter* graph_;
   const Network& network_;
   const LayerRecord& record_;
   std::vector<std::string> inputs_;
   std::vector<Layout> layouts_;
+  TimeValues* time_;
   std::string output_;
   nlohmann::json properties_;
 };

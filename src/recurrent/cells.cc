@@ -21,6 +21,8 @@ namespace normkit::recurrent {
 
 HWY_EXPORT(LstmForwardRows);
 HWY_EXPORT(LstmBackwardRows);
+HWY_EXPORT(LstmOutputRows);
+HWY_EXPORT(LstmOutputGradientRows);
 HWY_EXPORT(GruForwardRows);
 HWY_EXPORT(GruBackwardRows);
 
@@ -28,6 +30,12 @@ void LstmCells::Forward(int64_t rows) const { NORMKIT_CELLS(LstmForwardRows)(*th
 
 void LstmCellGradients::Backward(int64_t rows) const {
   NORMKIT_CELLS(LstmBackwardRows)(*this, rows);
+}
+
+void LstmOutputs::Forward(int64_t rows) const { NORMKIT_CELLS(LstmOutputRows)(*this, rows); }
+
+void LstmOutputGradients::Backward(int64_t rows) const {
+  NORMKIT_CELLS(LstmOutputGradientRows)(*this, rows);
 }
 
 void GruCells::Forward(int64_t rows) const {

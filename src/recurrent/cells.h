@@ -48,6 +48,25 @@ struct LstmCellGradients {
   void Backward(int64_t rows) const;
 };
 
+// Of an LSTM whose state is normalized, behind LstmCells: state_c = state(sums), out = o state_c.
+struct LstmOutputs {
+  CellFunctions functions;
+  int64_t hidden;
+  ConstRows gates, sums;
+  Rows state_c, out;
+  void Forward(int64_t rows) const;
+};
+
+// And back, in front of LstmCellGradients: from dout = dout1 + dout2 to the gradients of what the
+// output gate is of, and of the sums.
+struct LstmOutputGradients {
+  CellFunctions functions;
+  int64_t hidden;
+  ConstRows gates, state_c, dout1, dout2;
+  Rows dgate, dsums;
+  void Backward(int64_t rows) const;
+};
+
 // What resets before the candidate's product is computed in two parts.
 enum class GruPart { kWhole, kReset, kFinish };
 

@@ -23,17 +23,22 @@ RecurrentKept RecurrentKept::In(float* memory, const RecurrentShape& shape, int6
   kept.c = take(shape.hidden);
   kept.state_c = take(shape.hidden);
   if (shape.projects) kept.unprojected = take(shape.hidden);
+  if (!shape.normalizes) return kept;
+  kept.recurrent_norm = take(shape.gates());
+  kept.cell_norm = take(shape.hidden);
+  kept.rstds = take(2);
   return kept;
 }
 
 size_t RecurrentKept::Size(const RecurrentShape& shape, int64_t rows) {
   const int64_t others = !shape.is_lstm() ? 1 : shape.projects ? 3 : 2;
-  return static_cast<size_t>(rows * (shape.gates() + others * shape.hidden));
+  const int64_t norms = shape.normalizes ? shape.gates() + shape.hidden + 2 : 0;
+  return static_cast<size_t>(rows * (shape.gates() + others * shape.hidden + norms));
 }
 
 // The bias of the gates lies in front of the packed weights: of GRU it is a sum.
 size_t RecurrentForward::Scratch(const RecurrentShape& s) {
-  return WholeLines(static_cast<size_t>(s.gates())) + PackedSize(s.gates(), s.inputs) +
+  return WholeLines(static_cast<size_t>(s.gates())) + InputFloats(s) +
          (s.is_lstm() ? LstmForwardScratch(s) : GruForwardScratch(s));
 }
 
@@ -41,12 +46,13 @@ namespace {
 
 // Behind the bias and the packed input weights.
 size_t OwnOffset(const RecurrentShape& s) {
-  return WholeLines(static_cast<size_t>(s.gates())) + PackedSize(s.gates(), s.inputs);
+  return WholeLines(static_cast<size_t>(s.gates())) + InputFloats(s);
 }
 
 }  // namespace
 
 void RecurrentForward::Pack(float* scratch) const {
+  if (shape.normalizes) return PackLstm(*this, scratch + OwnOffset(shape));
   std::copy_n(weights.bias, shape.gates(), scratch);
   if (weights.recurrent_bias && !shape.resets_before)
     for (int64_t i = 0; i < 2 * shape.hidden; ++i) scratch[i] += weights.recurrent_bias[i];
@@ -58,6 +64,7 @@ void RecurrentForward::Pack(float* scratch) const {
 
 void RecurrentForward::Run(const float* scratch, std::span<const Course> group) const {
   if (group.empty()) return;
+  if (shape.normalizes) return RunNormalizedLstm(*this, scratch, group);
   return shape.is_lstm() ? RunLstm(*this, scratch, group) : RunGru(*this, scratch, group);
 }
 
@@ -69,6 +76,7 @@ void RecurrentBackward::Pack(float* scratch) const {
 }
 void RecurrentBackward::Run(const float* scratch, std::span<const Course> group) const {
   if (group.empty()) return;
+  if (shape.normalizes) return RunNormalizedLstm(*this, scratch, group);
   return shape.is_lstm() ? RunLstm(*this, scratch, group) : RunGru(*this, scratch, group);
 }
 
@@ -110,7 +118,7 @@ void ForwardGroup::Run() {
   End();
 }
 
-// Of all rows of steps [begin, end).
+// Of all rows of steps [begin, end), where x is not their sums already.
 void ForwardGroup::MultiplyInputs(int64_t begin, int64_t end) {
   int64_t count = 0;
   for (int64_t t = begin; t < end; ++t)
@@ -120,7 +128,8 @@ void ForwardGroup::MultiplyInputs(int64_t begin, int64_t end) {
                                       : gate_rows_ + count * s_.gates();
       ++count;
     });
-  input_.Run(x_, gates_, count);
+  if (!s_.normalizes) return input_.Run(x_, gates_, count);
+  for (int64_t i = 0; i < count; ++i) std::copy_n(x_[i], s_.gates(), gates_[i]);
 }
 
 void ForwardGroup::End() const {

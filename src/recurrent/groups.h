@@ -123,6 +123,11 @@ class BackwardGroup : protected GroupBase {
   float *dh_, *dc_;
 };
 
+// Floats of the packed input weights.
+inline size_t InputFloats(const RecurrentShape& s) {
+  return s.normalizes ? 0 : PackedSize(s.gates(), s.inputs);
+}
+
 // Of each kind of cell: floats behind the packed input weights, their contents, one group.
 size_t LstmForwardScratch(const RecurrentShape& shape);
 void PackLstm(const RecurrentForward& run, float* scratch);
@@ -130,6 +135,11 @@ void RunLstm(const RecurrentForward& run, const float* scratch, std::span<const 
 size_t LstmBackwardScratch(const RecurrentShape& shape);
 void PackLstm(const RecurrentBackward& run, float* scratch);
 void RunLstm(const RecurrentBackward& run, const float* scratch, std::span<const Course> group);
+// What normalizes packs as an LSTM does.
+void RunNormalizedLstm(const RecurrentForward& run, const float* scratch,
+                       std::span<const Course> group);
+void RunNormalizedLstm(const RecurrentBackward& run, const float* scratch,
+                       std::span<const Course> group);
 size_t GruForwardScratch(const RecurrentShape& shape);
 void PackGru(const RecurrentForward& run, float* scratch);
 void RunGru(const RecurrentForward& run, const float* scratch, std::span<const Course> group);

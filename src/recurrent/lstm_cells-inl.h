@@ -71,6 +71,38 @@ HWY_NOINLINE void LstmBackwardRows(const LstmCellGradients& cells, int64_t rows)
   });
 }
 
+HWY_NOINLINE void LstmOutputRows(const LstmOutputs& cells, int64_t rows) {
+  WithFunctions(cells.functions, [&](auto, auto state) {
+    const D d;
+    for (int64_t row = 0; row < rows; ++row) {
+      const float *o = cells.gates[row] + 3 * cells.hidden, *sums = cells.sums[row];
+      float *state_c = cells.state_c[row], *out = cells.out[row];
+      ForVectors(cells.hidden, [&](auto at) {
+        const V value = decltype(state)::Value(d, at.Load(sums));
+        at.Store(value, state_c);
+        at.Store(hn::Mul(at.Load(o), value), out);
+      });
+    }
+  });
+}
+
+HWY_NOINLINE void LstmOutputGradientRows(const LstmOutputGradients& cells, int64_t rows) {
+  WithFunctions(cells.functions, [&](auto gate, auto state) {
+    const D d;
+    for (int64_t row = 0; row < rows; ++row) {
+      const float *o = cells.gates[row] + 3 * cells.hidden, *state_c = cells.state_c[row],
+                  *dout1 = cells.dout1[row], *dout2 = cells.dout2[row];
+      float *dgate = cells.dgate[row], *dsums = cells.dsums[row];
+      ForVectors(cells.hidden, [&](auto at) {
+        const V dh = hn::Add(at.Load(dout1), at.Load(dout2)), output = at.Load(o),
+                value = at.Load(state_c);
+        at.Store(hn::Mul(hn::Mul(dh, value), decltype(gate)::Slope(d, output)), dgate);
+        at.Store(hn::Mul(hn::Mul(dh, output), decltype(state)::Slope(d, value)), dsums);
+      });
+    }
+  });
+}
+
 }  // namespace HWY_NAMESPACE
 }  // namespace normkit::recurrent
 HWY_AFTER_NAMESPACE();

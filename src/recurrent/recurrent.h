@@ -16,6 +16,9 @@ enum class CellKind { kLstm, kGru };
 // Of every step: gates = W x + R h_before + b, then
 //   LSTM  i, f, o = gate(..), g = state(..), c = f c_before + i g, h = o state(c), or a projection
 //         of that (Sak et al. 2014)
+//   LSTM that `normalizes` (Ba et al. 2016): gates = x + s norm(R h_before), x the sums of the
+//   gates
+//         of whoever computed them, h = o state(s_c norm(c) + b_c), norm(v) = (v - mean) rstd
 //   GRU   r, z = gate(..), n = state(W x + b + r (R h_before + b_R)), or with `resets_before`
 //         state(W x + b + R (r h_before)), h = (1 - z) n + z h_before
 struct RecurrentShape {
@@ -24,6 +27,7 @@ struct RecurrentShape {
   int64_t outputs;  // of h: `hidden`, or what it is projected to
   bool projects = false;
   bool resets_before = false;
+  bool normalizes = false;  // `inputs`: how far rows of x are apart
   CellFunctions functions = {};
   int64_t gates() const { return (is_lstm() ? 4 : 3) * hidden; }
   bool is_lstm() const { return cell == CellKind::kLstm; }
@@ -34,7 +38,11 @@ struct RecurrentShape {
 // it is not null.
 struct RecurrentWeights {
   const float *input, *recurrent, *bias, *projection = nullptr, *recurrent_bias = nullptr;
+  const float *recurrent_scale = nullptr, *cell_scale = nullptr, *cell_offset = nullptr;
 };
+
+// Added to the variances of what normalizes.
+inline constexpr double kNormEpsilon = 1e-5;
 
 // Before the first step and behind the last, [observations, ..] with rows `h_step` and `c_step`
 // apart; null: zeros, and not wanted.
@@ -51,6 +59,9 @@ struct RecurrentKept {
   float* state_c = nullptr;      // [rows, hidden], LSTM: state(c)
   float* unprojected = nullptr;  // [rows, hidden], where it is projected
   float* candidate = nullptr;    // [rows, hidden], GRU: R h_before + b_R of n, or r h_before
+  // Of what normalizes: norms of R h_before [rows, gates] and of c [rows, hidden], and their rstd
+  // [rows, 2].
+  float *recurrent_norm = nullptr, *cell_norm = nullptr, *rstds = nullptr;
   // In memory of so many floats.
   static RecurrentKept In(float* memory, const RecurrentShape& shape, int64_t rows);
   static size_t Size(const RecurrentShape& shape, int64_t rows);
@@ -88,9 +99,13 @@ struct RecurrentBackward {
   bool of_last_row;
   RecurrentState<const float> dend;
   float* dgates;      // [rows, gates], of W x + b
-  float* drecurrent;  // GRU: [rows, gates], of R h + b_R; `resets_before` [rows, 2 hidden]
+  float* drecurrent;  // GRU: [rows, gates], of R h + b_R; `resets_before` [rows, 2 hidden];
+                      // `normalizes`: [rows, gates], of R h
   float* dcandidate;  // GRU that resets before: [rows, hidden], of R (r h)
   float* dprojected;  // [rows, outputs], the whole gradient of h, where it is projected
+  // `normalizes`: [rows, gates] and [rows, hidden], what each row adds to the gradients of the
+  // scales and of the offset.
+  float *drecurrent_scale, *dcell_scale, *dcell_offset;
   RecurrentState<float> dbegin;
   bool add_h = false, add_c = false;  // to what is in dbegin
 

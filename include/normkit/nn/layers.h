@@ -122,6 +122,10 @@ enum class SequenceDirection { kForward, kReverse, kBidirectional };
 enum class GateActivation { kSigmoid, kHardSigmoid };  // hard: 0.2 x + 0.5, between 0 and 1
 enum class StateActivation { kTanh, kSoftsign };       // softsign: x / (1 + |x|)
 
+// Inside the gates: layer, as in Ba et al. 2016, of what x and the last output each add to the
+// gates, over the gates of all units, and of the cell's state before it becomes an output.
+enum class GateNormalization { kNone, kLayer };
+
 // Properties named as in the toolbox; parameters have the gates in its order: input gate, forget
 // gate, cell candidate, output gate.
 struct LstmOptions {
@@ -134,6 +138,7 @@ struct LstmOptions {
   StateActivation state_activation_function = StateActivation::kTanh;
   GateActivation gate_activation_function = GateActivation::kSigmoid;
   int64_t output_projection = 0;  // channels that h is projected to; 0: it is not
+  GateNormalization gate_normalization = GateNormalization::kNone;
   Initializer input_weights_initializer = Initializer::kGlorot;
   Initializer recurrent_weights_initializer = Initializer::kOrthogonal;
   Initializer bias_initializer = Initializer::kUnitForgetGate;
@@ -292,6 +297,9 @@ NORMKIT_API LayerPtr FullyConnected(const FullyConnectedOptions& options);
 //   i, f, o = gate(W x + R h_before + b), g = state(..), c = f c_before + i g, h = o state(c)
 // gives h, TC, or with output mode last BC; a sequence gets to the bit what it gets alone.
 // Projected, h is a product of that with weights [output_projection, hidden] (Sak et al. 2014).
+// With gate normalization gates are of norm(W x) s_x + norm(R h_before) s_h + b and the output is
+// o state(norm(c) s_c + b_c), with norm(v) = (v - mean) / sqrt(variance + 1e-5) over v: parameters
+// input_scale and recurrent_scale [4 hidden], cell_scale and cell_offset [hidden] a direction.
 NORMKIT_API LayerPtr Lstm(const LstmOptions& options);
 // Gated recurrent units, over the same:
 //   r, z = gate(W x + R h_before + b), n = state(W x + b + r R h_before), h = (1 - z) n + z

@@ -23,6 +23,7 @@
 #include "src/ops/functions.h"
 #include "src/ops/normalization.h"
 #include "src/ops/ops.h"
+#include "src/ops/recurrent/recurrent.h"
 #include "src/ops/resize.h"
 #include "src/ops/time_ops.h"
 
@@ -160,6 +161,36 @@ std::vector<Case> OpCases() {
   return cases;
 }
 
+// LSTMs that normalize, from the sums of their gates.
+std::vector<Case> NormalizedLstmCases() {
+  // Statistics of a few units would bend too much for differences.
+  constexpr int64_t kHidden = 17;
+  std::vector<Case> cases;
+  const auto add = [&](const std::string& name, ops::RecurrentSettings settings,
+                       std::vector<Layout> states = {}) {
+    settings.normalizes = true;
+    const int64_t D = settings.directions(), outputs = settings.projects ? 5 : kHidden;
+    std::vector<Layout> inputs{Layout({{kT, 8}, {kC, D * 4 * kHidden}})};
+    inputs.insert(inputs.end(), states.begin(), states.end());
+    std::vector<std::vector<int64_t>> parameters{{D * 4 * kHidden, outputs}};
+    if (settings.projects) parameters.push_back({D * outputs, kHidden});
+    parameters.insert(parameters.end(), {{D * 4 * kHidden}, {D * kHidden}, {D * kHidden}});
+    const auto op = ops::Recurrent(settings);
+    cases.push_back({"NormalizedLstm" + name,
+                     [=] { return std::make_shared<OpLayer>(op, parameters); },
+                     inputs,
+                     false,
+                     {0, 4, 5, 8}});
+  };
+  const Layout state({{kB, 3}, {kC, kHidden}});
+  add("", {});
+  add("Reverse", {.direction = ops::Direction::kReverse});
+  add("BothLast", {.direction = ops::Direction::kBoth, .last = true});
+  add("Projected", {.projects = true});
+  add("OfStates", {.states = true, .end_states = true}, {state, state});
+  return cases;
+}
+
 std::vector<Case> Cases() {
   const Layout image = Image(3, 5, 7, 4), features = Features(5, 7);
   std::vector<Case> cases{
@@ -289,6 +320,7 @@ std::vector<Case> Cases() {
       "RmsNormalization", [] { return RmsNormalization({.epsilon = 0.01}); }, true);
   for (Case& test : TimeCases()) cases.push_back(std::move(test));
   for (Case& test : OpCases()) cases.push_back(std::move(test));
+  for (Case& test : NormalizedLstmCases()) cases.push_back(std::move(test));
   for (Case& test : RecurrentCases()) cases.push_back(std::move(test));
   for (size_t i = 0; i < cases.size(); ++i) {
     std::ranges::replace(cases[i].name, ' ', '_');

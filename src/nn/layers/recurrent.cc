@@ -1,6 +1,7 @@
 #include "src/nn/layers/recurrent.h"
 
 #include "src/nn/properties.h"
+#include "src/ops/normalization.h"
 
 namespace normkit {
 namespace {
@@ -103,13 +104,52 @@ std::vector<Value> LstmLayer::Build(Graph& graph, std::span<const Value> inputs)
                             true,
                             options_.recurrent_weights_learn_rate_factor,
                             options_.recurrent_weights_l2_factor}));
+  settings.normalizes = options_.gate_normalization == GateNormalization::kLayer;
+  if (settings.normalizes) reads = Normalized(graph, std::move(reads), settings);
   return graph.AddNode(ops::Recurrent(settings), std::move(reads));
+}
+
+// From what an LSTM reads to what one that normalizes does: what x adds to the gates is computed of
+// all rows at once, and normalized with the bias as its offset.
+std::vector<Value> LstmLayer::Normalized(Graph& graph, std::vector<Value> reads,
+                                         const ops::RecurrentSettings& settings) const {
+  // Each direction's gates are a group.
+  static constexpr NormSpec kOfGates{"gates", kC, kG | kC};
+  const int64_t directions = settings.directions(), hidden = options_.num_hidden_units;
+  const auto parameter = [&](const char* name, int64_t size, Initializer::Kind begin,
+                             double l2_factor) {
+    return graph.AddParameter({name,
+                               {directions * size},
+                               MakeInitializer(begin, size, size),
+                               true,
+                               options_.bias_learn_rate_factor,
+                               l2_factor});
+  };
+  const auto scale = [&](const char* name, int64_t size) {
+    return parameter(name, size, Initializer::kOnes, options_.input_weights_l2_factor);
+  };
+  const size_t input = settings.states ? 3 : 1, bias = input + 2;
+  const Value product = graph.AddNode(ops::MatrixProduct(), {reads[0], reads[input]})[0];
+  ops::NormalizationSettings norm{.spec = &kOfGates};
+  norm.options.epsilon = recurrent::kNormEpsilon;
+  norm.options.num_groups = directions;
+  norm.options.name = Title(*this);
+  reads[0] = graph.AddNode(ops::MakeNormalization(norm),
+                           {product, scale("input_scale", 4 * hidden), reads[bias]})[0];
+  reads.erase(reads.begin() + static_cast<std::ptrdiff_t>(bias));
+  reads.erase(reads.begin() + static_cast<std::ptrdiff_t>(input));
+  reads.push_back(scale("recurrent_scale", 4 * hidden));
+  reads.push_back(scale("cell_scale", hidden));
+  reads.push_back(parameter("cell_offset", hidden, Initializer::kZeros, options_.bias_l2_factor));
+  return reads;
 }
 
 std::string LstmLayer::Description() const {
   std::string text = DescribeRecurrent(options_);
   if (options_.output_projection > 0)
     text += fmt::format(", projected to {}", options_.output_projection);
+  if (options_.gate_normalization != GateNormalization::kNone)
+    text += fmt::format(", {} normalization inside", NameOf(options_.gate_normalization));
   return text;
 }
 

@@ -7,7 +7,8 @@
 namespace normkit {
 
 // input_weights [D 4 hidden, C], recurrent_weights [D 4 hidden, outputs], bias [D 4 hidden] and,
-// projected, projection [D outputs, hidden].
+// projected, projection [D outputs, hidden]; with gate normalization input_scale, recurrent_scale
+// [D 4 hidden], cell_scale, cell_offset [D hidden].
 class LstmLayer : public Layer {
  public:
   explicit LstmLayer(const LstmOptions& options);
@@ -18,6 +19,9 @@ class LstmLayer : public Layer {
   std::string Description() const override;
 
  private:
+  std::vector<Value> Normalized(Graph& graph, std::vector<Value> reads,
+                                const ops::RecurrentSettings& settings) const;
+
   LstmOptions options_;
 };
 

@@ -20,15 +20,21 @@ using recurrent::RecurrentState;
 
 // Where inputs stand.
 struct RecurrentInputs {
-  size_t h = 1, c = 2, input, recurrent, bias;
-  size_t last;  // the projection, or the second bias
+  static constexpr size_t kNone = 1000;
+  size_t h = 1, c = 2;
+  size_t first;  // of the parameters
+  size_t input, recurrent, bias;
+  size_t last;   // the projection, or the second bias
+  size_t norms;  // scale of the recurrent product, scale and offset of the state
   explicit RecurrentInputs(const RecurrentSettings& s)
-      : input(!s.states     ? 1
+      : first(!s.states     ? 1
               : s.is_lstm() ? 3
                             : 2),
-        recurrent(input + 1),
-        bias(input + 2),
-        last(input + 3) {}
+        input(s.normalizes ? kNone : first),
+        recurrent(s.normalizes ? first : first + 1),
+        bias(s.normalizes ? kNone : first + 2),
+        last(s.normalizes ? first + 1 : first + 3),
+        norms(s.normalizes ? last + size_t{s.projects} : kNone) {}
 };
 
 // Floats that begin a cache line.
@@ -52,7 +58,7 @@ class RecurrentKernel : public Kernel {
   size_t backward_scratch_bytes() const override { return D() * BackwardFloats() * sizeof(float); }
   bool needs_input(size_t i) const override { return i != at_.bias; }
   bool needs_output(size_t i) const override { return i == 0 && !s_.last; }
-  bool adds(size_t i) const override { return i < at_.input; }
+  bool adds(size_t i) const override { return i < at_.first; }
 
   void Forward(const ForwardContext& context) override {
     if (courses_.idle()) return ForwardOfNone(context);
@@ -97,6 +103,7 @@ class RecurrentKernel : public Kernel {
     float* packed;        // for it
     float* packed_input;  // for the gradient of x
     float* h_before;      // [rows, outputs], of which the recurrent products were
+    float* ones;          // [rows], where it normalizes
     float* own;           // the arrays that `run` writes, and how many floats they are
     size_t own_floats;
   };
@@ -119,10 +126,14 @@ class RecurrentKernel : public Kernel {
       const auto* values = i < inputs.size() ? static_cast<const float*>(inputs[i]) : nullptr;
       return values ? values + static_cast<int64_t>(d) * size : nullptr;
     };
-    return {of(at_.input, gates() * shape_.inputs), of(at_.recurrent, gates() * shape_.outputs),
+    return {of(at_.input, gates() * shape_.inputs),
+            of(at_.recurrent, gates() * shape_.outputs),
             of(at_.bias, gates()),
             s_.projects ? of(at_.last, shape_.outputs * shape_.hidden) : nullptr,
-            s_.recurrent_bias ? of(at_.last, gates()) : nullptr};
+            s_.recurrent_bias ? of(at_.last, gates()) : nullptr,
+            of(at_.norms, gates()),
+            of(at_.norms + 1, shape_.hidden),
+            of(at_.norms + 2, shape_.hidden)};
   }
 
   // Of a direction, in arrays [B, directions ..]. `array`(i) is that of the i-th: h, c.
@@ -146,7 +157,7 @@ class RecurrentKernel : public Kernel {
   RecurrentForward ForwardOf(const ForwardContext& context, size_t d, float* scratch) const {
     RecurrentForward run;
     run.shape = shape_;
-    run.x = context.x();
+    run.x = context.x() + (s_.normalizes ? static_cast<int64_t>(d) * gates() : 0);
     run.weights = WeightsOf(context.inputs, d);
     run.begin = BeginOf(context.inputs, d);
     float* h = !s_.last        ? context.y()
@@ -180,20 +191,24 @@ class RecurrentKernel : public Kernel {
     if (run.dbegin.c && !run.add_c) std::fill_n(run.dbegin.c, shape_.hidden, 0.f);
   }
 
-  // Widths of dgates, drecurrent, dcandidate and dprojected.
-  std::array<int64_t, 4> OwnWidths() const {
-    const int64_t hidden = shape_.hidden;
-    if (s_.is_lstm()) return {gates(), 0, 0, s_.projects ? shape_.outputs : 0};
-    return {gates(), (s_.resets_before ? 2 : 3) * hidden, s_.resets_before ? hidden : 0, 0};
+  // Widths of dgates, drecurrent, dcandidate, dprojected and the three of what normalizes.
+  std::array<int64_t, 7> OwnWidths() const {
+    const int64_t hidden = shape_.hidden, projected = s_.projects ? shape_.outputs : 0;
+    if (s_.normalizes) return {gates(), gates(), 0, projected, gates(), hidden, hidden};
+    if (s_.is_lstm()) return {gates(), 0, 0, projected};
+    return {gates(), (s_.resets_before ? 2 : 3) * hidden, s_.resets_before ? hidden : 0};
   }
   size_t OwnFloats() const {
     size_t floats = 0;
     for (const int64_t width : OwnWidths()) floats += Of(width);
     return floats;
   }
+  size_t PackedInputFloats() const {
+    return s_.normalizes ? 0 : RoundUp(products::PackedSize(shape_.inputs, gates()));
+  }
   size_t BackwardFloats() const {
-    return RoundUp(RecurrentBackward::Scratch(shape_)) +
-           RoundUp(products::PackedSize(shape_.inputs, gates())) + OwnFloats() + Of(shape_.outputs);
+    return RoundUp(RecurrentBackward::Scratch(shape_)) + PackedInputFloats() + OwnFloats() +
+           Of(shape_.outputs) + (s_.normalizes ? Of(1) : 0);
   }
 
   BackwardArrays ArraysOf(const BackwardContext& context, size_t d, float* scratch) const {
@@ -201,16 +216,20 @@ class RecurrentKernel : public Kernel {
     const auto take = [&](size_t floats) { return std::exchange(memory, memory + floats); };
     BackwardArrays arrays;
     arrays.packed = take(RoundUp(RecurrentBackward::Scratch(shape_)));
-    arrays.packed_input = take(RoundUp(products::PackedSize(shape_.inputs, gates())));
+    arrays.packed_input = take(PackedInputFloats());
     arrays.h_before = take(Of(shape_.outputs));
+    arrays.ones = take(s_.normalizes ? Of(1) : 0);
     arrays.own = memory;
     arrays.own_floats = OwnFloats();
     RecurrentBackward& run = arrays.run;
-    const std::array<int64_t, 4> widths = OwnWidths();
+    const std::array<int64_t, 7> widths = OwnWidths();
     run.dgates = take(Of(widths[0]));
     run.drecurrent = take(Of(widths[1]));
     run.dcandidate = take(Of(widths[2]));
     run.dprojected = take(Of(widths[3]));
+    run.drecurrent_scale = take(Of(widths[4]));
+    run.dcell_scale = take(Of(widths[5]));
+    run.dcell_offset = take(Of(widths[6]));
     run.shape = shape_;
     run.weights = WeightsOf(context.inputs, d);
     run.begin = BeginOf(context.inputs, d);
@@ -231,14 +250,24 @@ class RecurrentKernel : public Kernel {
     return arrays;
   }
 
-  // dx = dgates W, of both directions.
+  // dx = dgates W, of both directions; or their gates side by side.
   void InputGradient(const BackwardContext& context, size_t d, const BackwardArrays& arrays) const {
+    if (s_.normalizes) return GatesGradient(context, d, arrays.run.dgates);
     products::PackWeights(arrays.run.weights.input,
                           products::WeightOrder::Back(gates(), shape_.inputs), arrays.packed_input);
     const products::RowProduct product{
         arrays.packed_input, shape_.inputs, gates(),
         d > 0 || context.add[0] ? products::Begin::kThere : products::Begin::kZeros};
     product.RunAll(arrays.run.dgates, gates(), context.dx(0), shape_.inputs, rows_);
+  }
+
+  void GatesGradient(const BackwardContext& context, size_t d, const float* dgates) const {
+    float* dx = context.dx(0) + static_cast<int64_t>(d) * gates();
+    for (int64_t row = 0; row < rows_; ++row)
+      for (int64_t k = 0; k < gates(); ++k) {
+        float& to = dx[row * shape_.inputs + k];
+        to = (context.add[0] ? to : 0) + dgates[row * gates() + k];
+      }
   }
 
   void WeightGradients(const BackwardContext& context, size_t d, const BackwardArrays& arrays) {
@@ -260,8 +289,15 @@ class RecurrentKernel : public Kernel {
     const int64_t size = gates() * outputs;
     float* drecurrent = to(at_.recurrent, size);
     if (drecurrent) CopyBefore(d, arrays);
+    if (s_.normalizes) {  // sums over rows, as products with ones
+      std::fill_n(arrays.ones, rows_, 1.f);
+      multiply(arrays.ones, 1, run.drecurrent_scale, gates(), to(at_.norms, gates()));
+      multiply(arrays.ones, 1, run.dcell_scale, hidden, to(at_.norms + 1, hidden));
+      multiply(arrays.ones, 1, run.dcell_offset, hidden, to(at_.norms + 2, hidden));
+    }
     if (s_.is_lstm()) {
-      multiply(arrays.h_before, outputs, run.dgates, gates(), drecurrent);
+      multiply(arrays.h_before, outputs, s_.normalizes ? run.drecurrent : run.dgates, gates(),
+               drecurrent);
       if (s_.projects)
         multiply(run.kept.unprojected, hidden, run.dprojected, outputs,
                  to(at_.last, outputs * hidden));
@@ -332,7 +368,7 @@ class RecurrentOp : public Op {
 
   std::unique_ptr<Kernel> Prepare(std::span<const OpInput> inputs,
                                   const Preparation& how) const override {
-    for (size_t i = at_.h; i < at_.input; ++i)
+    for (size_t i = at_.h; i < at_.first; ++i)
       if (inputs[i].type.shape.axes()[0].size != inputs[0].observations)
         Fail("states are {}, expected those of {} observations", inputs[i].type.shape.ToString(),
              inputs[0].observations);
@@ -348,8 +384,15 @@ class RecurrentOp : public Op {
   }
   void CheckWeights(std::span<const OpInput> inputs, const RecurrentShape& shape) const {
     const int64_t all = s_.directions() * shape.gates();
-    Check(inputs, at_.input, "input weights", {all, shape.inputs});
-    Check(inputs, at_.bias, "biases", {all});
+    if (s_.normalizes) {
+      Check(inputs, 0, "sums of the gates", {inputs[0].type.shape.axes()[0].size, all});
+      Check(inputs, at_.norms, "scales", {all});
+      Check(inputs, at_.norms + 1, "scales of the state", {s_.directions() * shape.hidden});
+      Check(inputs, at_.norms + 2, "offsets of the state", {s_.directions() * shape.hidden});
+    } else {
+      Check(inputs, at_.input, "input weights", {all, shape.inputs});
+      Check(inputs, at_.bias, "biases", {all});
+    }
     if (s_.projects)
       Check(inputs, at_.last, "weights of the projection",
             {s_.directions() * shape.outputs, shape.hidden});
@@ -364,6 +407,7 @@ class RecurrentOp : public Op {
             .outputs = weights[1].size,
             .projects = s_.projects,
             .resets_before = s_.resets_before,
+            .normalizes = s_.normalizes,
             .functions = s_.functions};
   }
 

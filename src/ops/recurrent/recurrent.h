@@ -18,6 +18,7 @@ struct RecurrentSettings {
   bool projects = false;        // LSTM
   bool resets_before = false;   // GRU
   bool recurrent_bias = false;  // GRU
+  bool normalizes = false;      // LSTM
   int64_t directions() const { return direction == Direction::kBoth ? 2 : 1; }
   bool is_lstm() const { return cell == recurrent::CellKind::kLstm; }
   int64_t gates() const { return is_lstm() ? 4 : 3; }  // times hidden
@@ -26,7 +27,10 @@ struct RecurrentSettings {
 // x [rows, C], with `states` h [B, D outputs] and of LSTM c [B, D hidden], then input weights
 // [D gates hidden, C], recurrent weights [D gates hidden, outputs] and bias [D gates hidden], those
 // of a direction together, D directions one behind the other; of an LSTM that is projected a
-// projection [D outputs, hidden], of a GRU with a second bias [D gates hidden]. Gives h of each
+// projection [D outputs, hidden], of a GRU with a second bias [D gates hidden]. An LSTM that
+// normalizes reads the sums of its gates [rows, D gates hidden] in place of x, no input weights and
+// no bias, and behind the others scales [D gates hidden] and [D hidden] and an offset [D hidden].
+// Gives h of each
 // row, the directions side by side; with `end_states` h and c behind the last row.
 // src/recurrent/recurrent.h has the formulas and the order of the gates. What a sequence gives does
 // not depend, to the bit, on the others.

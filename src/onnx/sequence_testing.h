@@ -1,0 +1,164 @@
+// Small networks of sequences with known weights, one for each layer and way to write it.
+#pragma once
+
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "src/onnx/testing.h"
+
+namespace normkit {
+
+// The layers one behind the other, of steps with `channels` channels.
+inline Sample OnSequences(std::string name, const std::vector<LayerPtr>& layers,
+                          int64_t channels = 6) {
+  Graph graph;
+  graph.Add(SequenceInput({.name = "input", .num_features = channels}));
+  for (const LayerPtr& layer : layers) graph.Add(layer);
+  return {"sequence_" + std::move(name), MakeNetwork(std::move(graph))};
+}
+
+inline void AppendRecurrentSamples(std::vector<Sample>& samples) {
+  using enum SequenceDirection;
+  const auto add = [&](const std::string& name, const LayerPtr& layer) {
+    samples.push_back(OnSequences(name, {layer}));
+  };
+  for (const auto& [name, direction] :
+       {std::pair{"", kForward}, {"_reverse", kReverse}, {"_both", kBidirectional}})
+    for (const auto& [end, mode] :
+         {std::pair{"", OutputMode::kSequence}, {"_last", OutputMode::kLast}}) {
+      const std::string kind = std::string(name) + end;
+      add("lstm" + kind,
+          Lstm({.num_hidden_units = 5, .output_mode = mode, .direction = direction}));
+      add("gru" + kind, Gru({.num_hidden_units = 5, .output_mode = mode, .direction = direction}));
+      add("projected" + kind, Lstm({.num_hidden_units = 5,
+                                    .output_mode = mode,
+                                    .direction = direction,
+                                    .output_projection = 3}));
+      add("normalized" + kind, Lstm({.num_hidden_units = 5,
+                                     .output_mode = mode,
+                                     .direction = direction,
+                                     .gate_normalization = GateNormalization::kLayer}));
+    }
+  const auto hard = GateActivation::kHardSigmoid;
+  const auto softsign = StateActivation::kSoftsign;
+  add("lstm_hard", Lstm({.num_hidden_units = 5,
+                         .state_activation_function = softsign,
+                         .gate_activation_function = hard}));
+  add("projected_hard", Lstm({.num_hidden_units = 5,
+                              .state_activation_function = softsign,
+                              .gate_activation_function = hard,
+                              .output_projection = 3}));
+  add("gru_hard", Gru({.num_hidden_units = 5,
+                       .state_activation_function = softsign,
+                       .gate_activation_function = hard}));
+  add("gru_before", Gru({.num_hidden_units = 5,
+                         .direction = kBidirectional,
+                         .reset_gate_mode = ResetGateMode::kBeforeMultiplication}));
+  add("gru_two_biases", Gru({.num_hidden_units = 5,
+                             .direction = kBidirectional,
+                             .reset_gate_mode = ResetGateMode::kRecurrentBiasAfterMultiplication}));
+}
+
+inline void AppendTimeNormalizations(std::vector<Sample>& samples) {
+  for (const bool affine : {true, false}) {
+    const auto add = [&](const std::string& name, const LayerPtr& layer) {
+      samples.push_back(OnSequences(name + (affine ? "" : "_bare"), {layer}));
+    };
+    add("batch", BatchNormalization({.affine = affine}));
+    for (const auto dimension : {OperationDimension::kBatchExcluded, OperationDimension::kAuto})
+      add("layer_" + std::string(Name(dimension)),
+          LayerNormalization({.operation_dimension = dimension, .affine = affine}));
+    add("instance", InstanceNormalization({.affine = affine}));
+    add("group_2", GroupNormalization({.num_groups = 2, .affine = affine}));
+    add("rms", RmsNormalization({.affine = affine}));
+  }
+}
+
+inline void AppendTimeWindows(std::vector<Sample>& samples) {
+  const auto add = [&](const std::string& name, const LayerPtr& layer) {
+    samples.push_back(OnSequences(name, {layer}));
+  };
+  add("convolution", Convolution1d({.filter_size = 4, .num_filters = 5}));
+  add("convolution_causal", Convolution1d({.filter_size = 3,
+                                           .num_filters = 4,
+                                           .dilation = 2,
+                                           .padding = Padding::Causal(),
+                                           .num_groups = 2,
+                                           .bias = false}));
+  for (const auto& [name, padding] :
+       {std::pair{"", Padding::Same()}, {"_causal", Padding::Causal()}}) {
+    add(std::string("max_pooling") + name, MaxPooling1d({.pool_size = 4, .padding = padding}));
+    add(std::string("average_pooling") + name,
+        AveragePooling1d({.pool_size = 3, .padding = padding}));
+  }
+  add("mean", GlobalAveragePooling1d());
+  add("maximum", GlobalMaxPooling1d());
+  add("last", LastStep());
+}
+
+inline void AppendAttentions(std::vector<Sample>& samples) {
+  const auto add = [&](const std::string& name, const LayerPtr& layer) {
+    samples.push_back(OnSequences(name, {layer}));
+  };
+  add("attention", SelfAttention({.num_heads = 2, .num_key_channels = 4}));
+  add("attention_causal", SelfAttention({.num_heads = 3,
+                                         .num_key_channels = 6,
+                                         .num_value_channels = 9,
+                                         .output_size = 5,
+                                         .attention_mask = AttentionMask::kCausal,
+                                         .bias = false}));
+  add("positions", PositionEmbedding({.max_position = 9}));
+  add("waves", SinusoidalPositionEncoding());
+  samples.push_back(OnSequences("embedding", {Embedding({.dimension = 4, .num_words = 7})}, 1));
+  samples.back().tokens = 7;
+}
+
+// Everything behind each other: a sequence that is told once, and one of which each step is.
+inline std::vector<Sample> SequenceNetworks() {
+  const auto block = [](Graph& graph) {
+    const Value x = graph.Add(FullyConnected({.output_size = 6}));
+    graph.Add(LayerNormalization({.operation_dimension = OperationDimension::kAuto}));
+    const Value y = graph.Add(SelfAttention({.num_heads = 2, .num_key_channels = 6}));
+    graph.Add(Addition(), {x, y});
+    graph.Add(InstanceNormalization({.epsilon = 1e-3}));
+    graph.Add(Gelu());
+    const Value z = graph.Add(Dropout({.probability = 0.3}));
+    graph.Add(Concatenation(), {x, z});
+    graph.Add(Lstm({.num_hidden_units = 4, .direction = SequenceDirection::kBidirectional}));
+  };
+  Graph once, each;
+  for (Graph* graph : {&once, &each}) {
+    graph->Add(SequenceInput({.name = "steps",
+                              .num_features = 4,
+                              .normalization = InputNormalization::kRescaleSymmetric}));
+    block(*graph);
+  }
+  once.Add(GlobalAveragePooling1d());
+  once.Add(FullyConnected({.output_size = 5, .weight_l2_factor = 3}));
+  once.Add(BatchNormalization());
+  once.Add(LeakyRelu({.scale = 0.2}));
+  for (Graph* graph : {&once, &each}) {
+    graph->Add(FullyConnected({.output_size = 3, .bias = false}));
+    graph->Add(Softmax());
+  }
+  std::vector<Sample> samples;
+  samples.push_back({"sequence_once", MakeNetwork(std::move(once))});
+  samples.push_back({"sequence_each", MakeNetwork(std::move(each))});
+  for (Sample& sample : samples) sample.network.classes = {"a", "b", "c"};
+  return samples;
+}
+
+inline std::vector<Sample> SequenceSamples() {
+  std::vector<Sample> samples;
+  AppendRecurrentSamples(samples);
+  AppendTimeNormalizations(samples);
+  AppendTimeWindows(samples);
+  AppendAttentions(samples);
+  samples.push_back(OnSequences("fully_connected", {FullyConnected({.output_size = 4})}));
+  samples.push_back(OnSequences("softmax", {Softmax()}));
+  for (Sample& sample : SequenceNetworks()) samples.push_back(std::move(sample));
+  return samples;
+}
+
+}  // namespace normkit

@@ -1,0 +1,151 @@
+#include "src/onnx/write_graph.h"
+
+#include <algorithm>
+#include <map>
+#include <utility>
+
+#include "src/core/fail.h"
+#include "src/core/log.h"
+#include "src/nn/layers/common.h"
+#include "src/onnx/operator_functions.h"
+#include "src/onnx/operators.h"
+#include "src/onnx/time/rows.h"
+#include "src/onnx/time/values.h"
+#include "src/onnx/writer.h"
+
+namespace normkit {
+namespace {
+
+constexpr bool (*kTimeRows[])(LayerWriter&) = {
+    WriteRecurrent,   WriteTimeConvolution, WriteTimeWindowPooling,
+    WriteTimePooling, WriteSelfAttention,   WriteEmbedding,
+    WritePositions,   WriteStepProduct,     WriteTimeNormalization,
+};
+
+// BSSC, as networks run, is [N,C,H,W] in the file; BC is [N,C], TC [N,T,C].
+void DescribeValue(const std::string& name, const Layout& layout, ImageSizes sizes,
+                   onnx::ValueInfoProto* info) {
+  info->set_name(name);
+  onnx::TypeProto::Tensor* tensor = info->mutable_type()->mutable_tensor_type();
+  tensor->set_elem_type(onnx::TensorProto::FLOAT);
+  tensor->mutable_shape()->add_dim()->set_dim_param("N");
+  if (layout.packed()) tensor->mutable_shape()->add_dim()->set_dim_param("T");
+  tensor->mutable_shape()->add_dim()->set_dim_value(layout.channels());
+  const char* any = "H";
+  for (const Axis& axis : layout.axes()) {
+    if (axis.label != kS) continue;
+    onnx::TensorShapeProto::Dimension* dim = tensor->mutable_shape()->add_dim();
+    if (sizes == ImageSizes::kFixed)
+      dim->set_dim_value(axis.size);
+    else
+      dim->set_dim_param(std::exchange(any, "W"));
+  }
+}
+
+void CheckWritable(const Layer& layer, const Layout& output) {
+  if (!IsName(layer.name()))
+    Fail(
+        "{} '{}': the name cannot stand in a model file, expected UTF-8 without control characters",
+        layer.type(), layer.name());
+  const std::string format = output.format();
+  if (format != "BSSC" && format != "BC" && format != "TC")
+    Fail("{} '{}': output is {}, expected BSSC, BC or TC: model files hold no other", layer.type(),
+         layer.name(), output.ToString());
+}
+
+void WriteLayer(LayerWriter& writer) {
+  if (writer.over_time() && std::ranges::any_of(kTimeRows, [&](auto row) { return row(writer); }))
+    return;
+  for (const Operator& row : Operators())
+    if (row.write && row.write(writer, row.type)) return;
+  Fail("{} '{}': has no form in ONNX", writer.layer().type(), writer.layer().name());
+}
+
+// The layer that a layer's parameters were made for: itself, unless they are tied.
+int OwnerOf(const Graph& graph, const LayerRecord& record) {
+  return graph.value(record.parameters.empty() ? record.output() : record.parameters[0]).layer;
+}
+
+// The names of the values that a layer reads.
+std::vector<std::string> NamesOf(const Graph& graph, const LayerRecord& record,
+                                 const std::map<Value, std::string>& names) {
+  std::vector<std::string> inputs;
+  for (const Value input : record.inputs) {
+    const auto name = names.find(input);
+    if (name == names.end())
+      Fail("{} '{}': reads another value of '{}' than its first, expected that one in a model file",
+           record.layer->type(), record.layer->name(),
+           graph.layer(graph.value(input).layer).layer->name());
+    inputs.push_back(name->second);
+  }
+  return inputs;
+}
+
+void DescribeLengths(const std::string& name, onnx::ValueInfoProto* info) {
+  info->set_name(name);
+  onnx::TypeProto::Tensor* tensor = info->mutable_type()->mutable_tensor_type();
+  tensor->set_elem_type(onnx::TensorProto::INT64);
+  tensor->mutable_shape()->add_dim()->set_dim_param("N");
+}
+
+void WarnOfCopies(const Graph& graph, int index) {
+  const LayerRecord& record = graph.layer(index);
+  if (const int owner = OwnerOf(graph, record); owner != index)
+    Warn("model file: {} has the parameters of '{}'; the file holds a copy for each",
+         Title(*record.layer), graph.layer(owner).layer->name());
+}
+
+}  // namespace
+
+std::vector<ParameterTensor> WriteGraph(const Network& network, ImageSizes sizes,
+                                        onnx::GraphProto* graph, Metadata* metadata,
+                                        double most_bytes) {
+  GraphWriter writer(graph, most_bytes);
+  const Graph& from = network.graph;
+  std::optional<TimeValues> time;
+  std::map<Value, std::string> names;
+  for (int index = 0; index < from.num_layers(); ++index) {
+    const LayerRecord& record = from.layer(index);
+    const Layout& output = from.layout(record.output());
+    CheckWritable(*record.layer, output);
+    std::vector<std::string> inputs = NamesOf(from, record, names);
+    std::vector<Layout> layouts = LayoutsOf(from, record.inputs);
+    if (record.layer->is_input()) {  // the graph's own
+      inputs.push_back(writer.UniqueName(record.layer->name()));
+      layouts.push_back(output);
+      DescribeValue(inputs[0], output, sizes, graph->add_input());
+      if (output.packed()) {
+        writer.MakeNodeNamesUnique();
+        time.emplace(&writer, inputs[0], writer.UniqueName("lengths"));
+        DescribeLengths(time->lengths(), graph->add_input());
+      }
+    }
+    WarnOfCopies(from, index);
+    LayerWriter layer(&writer, network, record, std::move(inputs), std::move(layouts),
+                      time ? &*time : nullptr);
+    if (record.layer->is_input())
+      WriteInput(layer);
+    else
+      WriteLayer(layer);
+    names[record.output()] = layer.output();
+    if (!layer.properties().empty()) metadata->layers[record.layer->name()] = layer.properties();
+  }
+  std::string output = names.at(from.output());
+  const Layout& layout = from.layout(from.output());
+  if (layout.packed())  // zeros in padding
+    output = writer.AddNode("Where", output + "/padded", {time->mask(), output, time->zero()});
+  DescribeValue(output, layout, sizes, graph->add_output());
+  return std::move(writer.parameters());
+}
+
+int OpsetFor(const onnx::GraphProto& graph) {
+  int opset = kOldestOpset;
+  for (const onnx::NodeProto& node : graph.node()) {
+    opset = std::max(opset, FindOperator(node.op_type())->opset);
+    for (const onnx::AttributeProto& attribute : node.attribute())
+      if (attribute.has_g()) opset = std::max(opset, OpsetFor(attribute.g()));
+  }
+  return opset;
+}
+
+}  // namespace normkit
