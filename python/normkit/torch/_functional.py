@@ -97,20 +97,21 @@ class _Plain(Function):
             y.data_ptr(),
             torch.get_num_threads(),
         )
-        ctx.norm, ctx.pair = norm, pair
-        if norm.activation == "none":
-            ctx.save_for_backward(x, weight, bias)
+        ctx.norm, ctx.pair, ctx.bias = norm, pair, bias
+        if norm.activation == "none":  # bias is not read again, but for gradients of gradients
+            ctx.save_for_backward(x, weight)
         else:
             ctx.save_for_backward(x, weight, bias, y if norm.backward_reads_y(False) else None)
         return y
 
     @staticmethod
     def backward(ctx, dy):  # type: ignore[no-untyped-def]
-        x, weight, bias, *more = ctx.saved_tensors
+        x, weight, *more = ctx.saved_tensors
+        bias = ctx.bias
         if torch.is_grad_enabled():
             ctx.given = (None, None)
             return None, *_differentiable(ctx, dy, None, x, weight, bias, None)[:3]
-        pair, y = ctx.pair, more[0] if more else None
+        pair, y = ctx.pair, more[1] if more else None
         plan = pair.backward
         if dy.stride() != pair.strides:
             plan = _kernels.backward_plan_of(ctx.norm, dy, x, weight if weight is not None else bias, y)
