@@ -282,6 +282,7 @@ void Padded::Inference(const NormForwardArgs& args, const GivenStatistics& given
     });
   });
   ZeroPadding(args.lengths, NormArray::kY, args.y);
+  if (args.residual) ZeroPadding(args.lengths, NormArray::kSum, args.sum);
 }
 
 void Padded::Backward(const NormBackwardArgs& args) const {
