@@ -276,6 +276,23 @@ TEST(Lengths, AnyNumberOfThreads) {
   }
 }
 
+TEST(Lengths, SumOfAnInferencePass) {
+  const std::vector<int64_t> shape{2, 3, 4};
+  const Normalization norm(FindNormSpec("batch"), Layout::Make("BTC", shape));
+  const std::vector<float> x(24, 1), residual(24, 2), mean(4, 0), variance(4, 1);
+  std::vector<float> y(24, -1), sum(24, -1), expected(24, 3);
+  std::fill_n(expected.end() - 8, 8, 0.0f);  // two steps of padding
+  const int64_t lengths[] = {3, 1};
+  norm.ForwardInference({.x = x.data(),
+                         .y = y.data(),
+                         .residual = residual.data(),
+                         .sum = sum.data(),
+                         .lengths = lengths},
+                        mean.data(), variance.data());
+  EXPECT_EQ(sum, expected);
+  EXPECT_EQ(std::vector(y.end() - 8, y.end()), std::vector<float>(8, 0));
+}
+
 TEST(Lengths, WhatDoesNotFitIsNamed) {
   const std::vector<int64_t> shape{2, 4, 3};
   float x[24] = {}, y[24];

@@ -110,6 +110,16 @@ def test_fused(name):
 
 
 @pytest.mark.parametrize("name", MODULES)
+def test_padding_is_written(name, monkeypatch):
+    module, x, inside = problem(name)
+    empty_like = torch.empty_like
+    monkeypatch.setattr(torch, "empty_like", lambda like, **options: empty_like(like, **options).fill_(-1))
+    with torch.no_grad():
+        for array in module(x, residual=x, lengths=LENGTHS):
+            assert not array[~inside].any()
+
+
+@pytest.mark.parametrize("name", MODULES)
 def test_gradients_of_gradients(name):
     module, x, inside = problem(name)
     module.track_running_stats = False
