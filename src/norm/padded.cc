@@ -281,8 +281,8 @@ void Padded::Inference(const NormForwardArgs& args, const GivenStatistics& given
       one.implementation->Inference(ready, own);
     });
   });
-  ZeroPadding(args.lengths, NormArray::kY, args.y);
   if (args.residual) ZeroPadding(args.lengths, NormArray::kSum, args.sum);
+  ZeroPadding(args.lengths, NormArray::kY, args.y);
 }
 
 void Padded::Backward(const NormBackwardArgs& args) const {
