@@ -240,8 +240,7 @@ void Padded::Forward(const NormForwardArgs& args) const {
             std::pair(own.saved.variance, saved.variance)})
         if (to) statistics.Scatter(from, to);
     });
-  ZeroPadding(args.lengths, NormArray::kY, args.y);
-  if (args.residual) ZeroPadding(args.lengths, NormArray::kSum, args.sum);
+  ZeroPadding(args);
 }
 
 void Padded::ForwardJoined(const NormForwardArgs& args, const Observations& made) const {
@@ -281,8 +280,7 @@ void Padded::Inference(const NormForwardArgs& args, const GivenStatistics& given
       one.implementation->Inference(ready, own);
     });
   });
-  if (args.residual) ZeroPadding(args.lengths, NormArray::kSum, args.sum);
-  ZeroPadding(args.lengths, NormArray::kY, args.y);
+  ZeroPadding(args);
 }
 
 void Padded::Backward(const NormBackwardArgs& args) const {
@@ -353,6 +351,11 @@ void Padded::BackwardJoined(const NormBackwardArgs& args, const Observations& ma
         },
         /*reads_last=*/true);
   });
+}
+
+void Padded::ZeroPadding(const NormForwardArgs& args) const {
+  ZeroPadding(args.lengths, NormArray::kY, args.y);
+  if (args.residual) ZeroPadding(args.lengths, NormArray::kSum, args.sum);
 }
 
 void Padded::ZeroPadding(const int64_t* lengths, NormArray array, void* data) const {

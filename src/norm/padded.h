@@ -51,6 +51,7 @@ class Padded {
   bool joins() const { return whole_.spec.reduce & kB; }
   void ForwardJoined(const NormForwardArgs& args, const Observations& made) const;
   void BackwardJoined(const NormBackwardArgs& args, const Observations& made) const;
+  void ZeroPadding(const NormForwardArgs& args) const;
   void ZeroPadding(const int64_t* lengths, NormArray array, void* data) const;
 
   // Statistics of an observation among those of all, which lie apart where time is kept and does
