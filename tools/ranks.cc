@@ -42,10 +42,10 @@ std::optional<int> FromEnvironment(const char* name) {
 }
 
 // Commands that share their work among ranks; others would write the same files.
-constexpr std::string_view kShared[] = {"train", "eval", "predict", "compare"};
+constexpr std::string_view kShared[] = {"train", "eval", "predict", "compare", "statistics"};
 
-// Seconds without a sign of life after which a rank is given up, and what says others. It may
-// compute as long as it likes.
+// Seconds without a sign of life, or of hanging, after which a rank is given up, and what says
+// others. It may compute as long as it likes.
 constexpr double kPatience = 20;
 constexpr char kPatienceVariable[] = "NORMKIT_PATIENCE";
 // Ranks that fail alike do so within so many seconds; of others the first that is left speaks.
@@ -135,7 +135,9 @@ void JoinRanks(const Ranks& ranks, const std::vector<std::string>& words) {
     MakeMpiReducer();
     return;
   }
-  job.reducer = MakeMpiReducer({.patience = Patience(), .stop = &InterruptFlag()});
+  const double patience = Patience();
+  job.reducer = MakeMpiReducer(
+      {.patience = patience, .patience_with_idle = patience, .stop = &InterruptFlag()});
   if (job.reducer->ranks() != ranks.count)
     Fail(
         "started as {} ranks ({}), but MPI knows {}: the launcher is not of the MPI that normkit "

@@ -25,6 +25,7 @@
 #include "tools/json_text.h"
 #include "tools/model_options.h"
 #include "tools/options.h"
+#include "tools/ranks.h"
 
 namespace normkit::tools {
 namespace {
@@ -75,7 +76,7 @@ struct Outcome {
 // Numbers that overflow are what such a model gives, not an error: nothing is right.
 std::pair<double, double> MetricOf(const Network& network, const DataPtr& data, int64_t batch) {
   try {
-    const Evaluation evaluation = Evaluate(network, data, batch, LossOf(network));
+    const Evaluation evaluation = Evaluate(network, data, batch, LossOf(network), JobReducer());
     return {evaluation.accuracy, evaluation.loss};
   } catch (const DivergedError&) {
     return {std::nan(""), std::nan("")};
@@ -142,21 +143,22 @@ void RunStatistics(StatisticsArgs& args) {
   const DataPtr raw = OpenMeasureData(args.measure, file.network());
   const InputForm form = FormOf(args.measure.form, file);
   const DataPtr data = WithInputForm(raw, form), seen = WithInputForm(SeenData(args, raw), form);
-  CheckWritable(args.output, 0);
+  if (Leads()) CheckWritable(args.output, 0);
   const int64_t batch = BatchSizeOf(args.measure, file.network());
   Outcome outcome;
   Network network = NetworkFor(file, *data);
   std::tie(outcome.metric_before, outcome.loss_before) =
       MetricOf(NetworkFor(before, *data), data, batch);
-  const auto gaps = MeasureStatistics(NetworkFor(before, *data), *seen, batch);
+  const auto gaps = MeasureStatistics(NetworkFor(before, *data), *seen, batch, JobReducer());
   args.options.layers = args.layers;
   args.options.mini_batch_size = batch;
+  args.options.reducer = JobReducer();
   RecomputeStatistics(network, *seen, args.options);
   if (!args.rescale.empty()) RescaleBefore(network, args.rescale);
   std::tie(outcome.metric_after, outcome.loss_after) = MetricOf(network, data, batch);
-  const auto gaps_after = MeasureStatistics(network, *seen, batch);
+  const auto gaps_after = MeasureStatistics(network, *seen, batch, JobReducer());
   for (size_t i = 0; i < gaps.size(); ++i) outcome.layers.push_back({gaps[i], gaps_after[i]});
-  file.Save(network, args.output);
+  if (Leads()) file.Save(network, args.output);
   Print(args, *data, outcome);
 }
 

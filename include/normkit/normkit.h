@@ -11,6 +11,7 @@
 #include "normkit/core/reducer.h"
 #include "normkit/core/tensor.h"
 #include "normkit/core/threads.h"
+#include "normkit/core/transfers.h"
 #include "normkit/data/augment.h"
 #include "normkit/data/batch.h"
 #include "normkit/data/identity.h"

@@ -9,8 +9,9 @@
 
 namespace normkit {
 
-// Merge and Sum from Gather, in rank order.
-class GatheringReducer : public Reducer {
+// Merge and Sum from Gather, in rank order. Base: Reducer, or one that does more.
+template <class Base>
+class GatheringBase : public Base {
  public:
   void Merge(std::span<Moments> moments) override {
     Join(moments, [](Moments& into, const Moments& other) { into.Merge(other); });
@@ -22,11 +23,13 @@ class GatheringReducer : public Reducer {
  private:
   template <class T, class Combine>
   void Join(std::span<T> values, const Combine& combine) {
-    std::vector<T> all(values.size() * static_cast<size_t>(ranks()));
-    Gather(std::as_bytes(values), std::as_writable_bytes(std::span(all)));
+    std::vector<T> all(values.size() * static_cast<size_t>(this->ranks()));
+    this->Gather(std::as_bytes(values), std::as_writable_bytes(std::span(all)));
     std::copy_n(all.begin(), values.size(), values.begin());
     for (size_t i = values.size(); i < all.size(); ++i) combine(values[i % values.size()], all[i]);
   }
 };
+
+using GatheringReducer = GatheringBase<Reducer>;
 
 }  // namespace normkit

@@ -2,11 +2,13 @@
 #include <condition_variable>
 #include <cstring>
 #include <exception>
+#include <memory>
 #include <mutex>
 #include <thread>
 #include <vector>
 
 #include "normkit/core/reducer.h"
+#include "normkit/core/transfers.h"
 #include "src/core/fail.h"
 #include "src/core/gathering_reducer.h"
 
@@ -18,10 +20,12 @@ class Meeting {
  public:
   explicit Meeting(int ranks) : given_(static_cast<size_t>(ranks)) {}
 
-  void Exchange(int rank, std::span<const std::byte> own, std::span<std::byte> all) {
-    if (all.size() != own.size() * given_.size())
+  // Into `all` goes what each rank gives, `bytes` from `at` on.
+  void Exchange(int rank, std::span<const std::byte> own, size_t at, size_t bytes,
+                std::span<std::byte> all) {
+    if (all.size() != bytes * given_.size() || at + bytes > own.size())
       Fail("ranks: rank {} gives {} bytes and has room for {}, expected {} (of {} ranks)", rank,
-           own.size(), all.size(), own.size() * given_.size(), given_.size());
+           bytes, all.size(), bytes * given_.size(), given_.size());
     given_[static_cast<size_t>(rank)] = own;
     Wait();
     // All ranks see the same sizes, so that where they differ nobody reads.
@@ -30,7 +34,7 @@ class Meeting {
         Fail("ranks: rank 0 gives {} bytes and rank {} {}, expected the same of each",
              given_[0].size(), r, given_[r].size());
     for (size_t r = 0; r < given_.size(); ++r)
-      if (!own.empty()) std::memcpy(all.data() + r * own.size(), given_[r].data(), own.size());
+      if (bytes > 0) std::memcpy(all.data() + r * bytes, given_[r].data() + at, bytes);
     Wait();  // nobody writes over what another still reads
   }
 
@@ -62,14 +66,32 @@ class Meeting {
   bool left_ = false;
 };
 
-class ThreadRank : public GatheringReducer {
+// Threads read each other's memory at once: nothing is under way.
+class DoneTransfer : public Transfer {
+ public:
+  bool Done() override { return true; }
+  void Wait() override {}
+};
+
+class ThreadRank : public GatheringBase<TransferReducer> {
  public:
   ThreadRank(Meeting& meeting, int rank, int ranks)
       : meeting_(meeting), rank_(rank), ranks_(ranks) {}
   int ranks() const override { return ranks_; }
   int rank() const override { return rank_; }
   void Gather(std::span<const std::byte> own, std::span<std::byte> all) override {
-    meeting_.Exchange(rank_, own, all);
+    meeting_.Exchange(rank_, own, 0, own.size(), all);
+  }
+  std::unique_ptr<Transfer> StartScatter(std::span<const std::byte> own, size_t bytes,
+                                         std::span<std::byte> all) override {
+    const size_t each = own.size() / static_cast<size_t>(ranks_);
+    meeting_.Exchange(rank_, own, static_cast<size_t>(rank_) * each, bytes, all);
+    return std::make_unique<DoneTransfer>();
+  }
+  std::unique_ptr<Transfer> StartGather(std::span<const std::byte> own,
+                                        std::span<std::byte> all) override {
+    Gather(own, all);
+    return std::make_unique<DoneTransfer>();
   }
 
  private:

@@ -1,5 +1,6 @@
 #include "normkit/data/batch.h"
 
+#include "src/core/at_work.h"
 #include "src/core/fail.h"
 #include "src/core/finite.h"
 #include "src/data/for_each.h"
@@ -55,6 +56,7 @@ void ReadInputs(const DataSource& source, std::span<const int64_t> indices,
     const auto k = static_cast<size_t>(i);
     const auto begin = static_cast<size_t>(offsets[k]), end = static_cast<size_t>(offsets[k + 1]);
     const std::span<float> one = x.subspan(begin * each, (end - begin) * each);
+    const AtWork work;
     source.Read(indices[k], one);
     CheckFinite(source, indices[k], one);
   });

@@ -94,7 +94,7 @@ const MpiModule& Needed(const char* doing) {
 }  // namespace
 
 std::unique_ptr<Reducer> MakeMpiReducer(const MpiOptions& options) {
-  return std::unique_ptr<Reducer>(Needed("making a reducer").make_reducer(options));
+  return std::unique_ptr<Reducer>(Needed("making a reducer").make_reducer(options, work_counts));
 }
 
 int MpiRanksHere() { return Needed("asking who is on this machine").ranks_here(); }

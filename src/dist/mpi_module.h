@@ -7,12 +7,13 @@
 #include <vector>
 
 #include "normkit/dist/reducer.h"
+#include "src/core/at_work.h"
 
 namespace normkit {
 
 struct MpiModule {
   // nullptr: it is not there, or not to be used
-  Reducer* (*make_reducer)(const MpiOptions& options) = nullptr;
+  Reducer* (*make_reducer)(const MpiOptions& options, const WorkCounts& work) = nullptr;
   int (*ranks_here)() = nullptr;
   bool (*meet)(double seconds) = nullptr;
   bool (*speaks)() = nullptr;

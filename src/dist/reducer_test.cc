@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "normkit/core/random.h"
+#include "src/core/late_sums_testing.h"
 
 // Asked by AddressSanitizer: Open MPI leaves memory behind in modules that it unloads.
 extern "C" [[gnu::visibility("default")]] int __lsan_is_turned_off();  // NOLINT: the runtime's name
@@ -87,6 +88,21 @@ TEST_F(ReducerTest, MergesMomentsInRankOrderToTheBit) {
     std::vector<Moments> moments = moments_of(reducer_->rank());
     reducer_->Merge(moments);
     EXPECT_EQ(std::memcmp(moments.data(), expected.data(), count * sizeof(Moments)), 0) << count;
+  }
+}
+
+// Ranks that ask at different times begin gathers at different times; between them stand messages
+// that all wait for.
+TEST_F(ReducerTest, GradientsComeLateInTheBitsOfOneRank) {
+  const Gradients gradients(21);
+  const std::vector<float> expected = gradients.Of(nullptr, nullptr);
+  LateSums late;
+  for (int pass = 0; pass < 4; ++pass) {
+    const int progresses = (reducer_->rank() + pass) % 2 * 1000;
+    EXPECT_TRUE(gradients.Of(reducer_.get(), &late, progresses) == expected) << pass;
+    std::vector<double> values(1, 1);
+    reducer_->Sum(values);
+    EXPECT_EQ(values[0], reducer_->ranks());
   }
 }
 

@@ -4,7 +4,9 @@
 #include <cstring>
 #include <list>
 
+#include "src/core/at_work.h"
 #include "src/core/fail.h"
+#include "src/core/late_sums.h"
 #include "src/core/parallel.h"
 #include "src/graph/fail_layer.h"
 #include "src/graph/plan.h"
@@ -52,6 +54,7 @@ class __attribute__((visibility("hidden"))) Executor::Impl {  // else exported a
   void CheckRanks(const RunContext& run) const;
   void CheckValue(Value value) const;
   void CheckMade(Value value) const;
+  bool AddsToParameter(const Step& step) const;
   bool Prepare(Step& step, const Parameters& parameters, Parameters& gradients);
   void RunBackward(Step& step, const RunContext& run, Parameters& gradients);
   int ParameterOf(Value value) const { return graph_.value(value).parameter; }
@@ -64,6 +67,7 @@ class __attribute__((visibility("hidden"))) Executor::Impl {  // else exported a
   std::shared_ptr<Tensor> arena_;
   bool can_go_back_ = false;            // the last call was a training Forward
   std::vector<char> active_, written_;  // of each value
+  LateSums late_;
 };
 
 // Observations are what the first input has of them. Without offsets packed time is that of one.
@@ -243,6 +247,7 @@ void Executor::Impl::Forward(const Parameters& parameters, const RunContext& run
     context.outputs = step.output_arrays;
     if (run.training) context.saved = plan_->At<std::byte>(step.saved);
     context.scratch = plan_->At<std::byte>(step.forward_scratch);
+    const AtWork work;
     step.kernel->Forward(context);
   }
   can_go_back_ = run.training;
@@ -267,10 +272,19 @@ void Executor::Impl::Backward(const Parameters& parameters, std::span<const floa
   float* gradient = plan_->gradient(from);
   if (gradient) std::memcpy(gradient, doutput.data(), doutput.size_bytes());
   active_[static_cast<size_t>(from)] = gradient != nullptr;
+  RunContext context = run;
+  auto* const transfers = dynamic_cast<TransferReducer*>(run.reducer);
+  const bool late = transfers && transfers->ranks() > 1;
+  if (late) late_.Begin(*transfers, gradients.values());
+  if (late) context.reducer = &late_;
   for (size_t s = plan_->list().size(); s-- > 0;) {
     Step& step = plan_->list()[s];
-    if (Prepare(step, parameters, gradients)) RunBackward(step, run, gradients);
+    if (!Prepare(step, parameters, gradients)) continue;
+    if (late && AddsToParameter(step)) late_.Finish();  // it has to be there
+    RunBackward(step, context, gradients);
+    if (late) late_.Progress();
   }
+  if (late) late_.Finish();
   for (const Parameter& p : gradients.list())
     if (p.trainable && !written_[static_cast<size_t>(p.value)])
       std::ranges::fill(gradients.Get(p), 0.f);
@@ -310,6 +324,13 @@ bool Executor::Impl::Prepare(Step& step, const Parameters& parameters, Parameter
   return true;
 }
 
+// To what another step has given.
+bool Executor::Impl::AddsToParameter(const Step& step) const {
+  for (size_t i = 0; i < step.inputs.size(); ++i)
+    if (step.add[i] && step.dinput_arrays[i] && ParameterOf(step.inputs[i]) >= 0) return true;
+  return false;
+}
+
 void Executor::Impl::RunBackward(Step& step, const RunContext& run, Parameters& gradients) {
   BackwardContext context;
   context.run = run;
@@ -320,6 +341,7 @@ void Executor::Impl::RunBackward(Step& step, const RunContext& run, Parameters& 
   context.add = {step.add.get(), step.inputs.size()};
   context.saved = plan_->At<std::byte>(step.saved);
   context.scratch = plan_->At<std::byte>(step.backward_scratch);
+  const AtWork work;
   step.kernel->Backward(context);
   for (size_t i = 0; i < step.inputs.size(); ++i) {
     const float* apart = plan_->At<float>(step.apart[i]);

@@ -3,8 +3,8 @@
 #include <algorithm>
 #include <optional>
 
-#include "src/core/batch_tree.h"
 #include "src/core/fail.h"
+#include "src/core/late_sums.h"
 #include "src/onednn/primitive.h"
 
 namespace normkit {
@@ -321,7 +321,7 @@ void Convolution::Impl::RunBackwardWeights(const float* x, const float* dy, Redu
   }
   SumPart(weights, part, static_cast<int64_t>(pass.weights.get_size() / sizeof(float)));
   StoreWeights(weights, reducer, dweights, call);
-  if (dbias) std::copy_n(SumLeaves(biases, part, reducer, shape_.filters), shape_.filters, dbias);
+  if (dbias) SumLeavesTo(biases, part, reducer, shape_.filters, dbias);
   call.Check("convolution backward weights");
 }
 
@@ -341,8 +341,7 @@ void Convolution::Impl::StoreWeights(const LeafArrays<float>& sums, Reducer* red
     nodes[leaf] = ordered + static_cast<int64_t>(leaf) * size;
     call.Note(weights_.reorder->Run({sums[leaf], nodes[leaf]}));
   }
-  const auto add = [&](float* into, const float* from) { AddUp()(into, from, size); };
-  std::copy_n(JoinRanks(nodes, cut_.part(), *reducer, size, add), size, dweights);
+  SumNodesTo(nodes, cut_.part(), reducer, size, dweights);
 }
 
 Convolution::Convolution(const ConvolutionShape& shape, bool training, const BatchPart& part) try

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "src/core/late_sums.h"
 #include "src/onednn/engine.h"
 
 namespace normkit {
@@ -205,8 +206,7 @@ void InnerProduct::BackwardWeights(const float* x, const float* dy, Reducer* red
     nodes[static_cast<size_t>(first)] = alone ? dweights : more + first * size;
   });
   SumWeights(cut, x, dy, nodes);
-  const auto add = [&](float* into, const float* from) { AddUp()(into, from, size); };
-  if (!alone) std::copy_n(JoinRanks(nodes, cut.part(), *reducer, size, add), size, dweights);
+  SumNodesTo(nodes, cut.part(), reducer, size, dweights);
   if (!dbias) return;
   const int64_t out = shape_.outputs;
   float* sums = Scratch<BiasTag, float>(static_cast<size_t>(out * BatchPart::kLeaves));
@@ -216,7 +216,7 @@ void InnerProduct::BackwardWeights(const float* x, const float* dy, Reducer* red
     std::fill_n(sum, out, 0.f);
     for (int64_t b = cut.begin(i); b < cut.begin(i + 1); ++b) AddUp()(sum, dy + b * out, out);
   }
-  std::copy_n(SumLeaves(leaves, cut.part(), reducer, out), out, dbias);
+  SumLeavesTo(leaves, cut.part(), reducer, out, dbias);
 }
 
 }  // namespace normkit

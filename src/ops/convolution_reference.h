@@ -3,7 +3,7 @@
 
 #include <vector>
 
-#include "src/core/batch_tree.h"
+#include "src/core/late_sums.h"
 #include "src/onednn/convolution_products.h"
 
 namespace normkit::ops {
@@ -42,9 +42,12 @@ class ReferenceConvolution {
       const auto leaf = static_cast<size_t>(cut_.leaf(i));
       AddLeaf(i, x, dy, arrays[leaf] = sums.data() + leaf * all);
     }
-    const double* sum = SumLeaves(arrays, cut_.part(), reducer, static_cast<int64_t>(all));
-    std::copy_n(sum, weights, dweights);
-    if (dbias) std::copy_n(sum + weights, Filters(), dbias);
+    SumPart(arrays, cut_.part(), static_cast<int64_t>(all));
+    SumNodesTo(arrays, cut_.part(), reducer, static_cast<int64_t>(weights), dweights);
+    if (!dbias) return;
+    for (double*& array : arrays)
+      if (array) array += weights;
+    SumNodesTo(arrays, cut_.part(), reducer, shape_.filters, dbias);
   }
 
  private:

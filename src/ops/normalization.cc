@@ -9,6 +9,7 @@
 #include "src/core/finite.h"
 #include "src/ops/boxes.h"
 #include "src/ops/celled_normalization.h"
+#include "src/ops/parameter_sums.h"
 #include "src/ops/time_normalization.h"
 
 namespace normkit::ops {
@@ -199,7 +200,10 @@ void NormalizationKernel::Backward(const BackwardContext& context) {
   const int64_t n = normalization_.num_sums();
   auto* sums = reinterpret_cast<double*>(context.scratch);
   normalization_.GatherGradient(part(), args, {sums, static_cast<size_t>(leaves() * n)});
-  if (normalization_.joins() && args.dx && context.run.reducer) context.run.reducer->Feeds();
+  if (!normalization_.joins())
+    return SumParameterGradients(OfLeaves(sums, n), part(), context.run.reducer, n / 2, args.dgamma,
+                                 args.dbeta);
+  if (args.dx && context.run.reducer) context.run.reducer->Feeds();
   const double* all = SumLeaves(OfLeaves(sums, n), part(), context.run.reducer, n);
   normalization_.ApplyGradient(part(), args, {all, static_cast<size_t>(n)});
 }

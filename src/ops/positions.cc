@@ -3,8 +3,8 @@
 #include <numeric>
 #include <vector>
 
-#include "src/core/batch_tree.h"
 #include "src/core/fail.h"
+#include "src/core/late_sums.h"
 #include "src/core/scratch.h"
 #include "src/ops/pieces.h"
 #include "src/ops/time_ops.h"
@@ -37,15 +37,10 @@ class TableGradient {
       nodes[static_cast<size_t>(first)] = node;
       SumNode(dy, first, leaves, node);
     });
-    if (!alone) std::copy_n(JoinRanks(nodes, cut_.part(), *reducer, size, Adds{size}), size, to);
+    SumNodesTo(nodes, cut_.part(), reducer, size, to);
   }
 
  private:
-  struct Adds {
-    int64_t size;
-    void operator()(float* into, const float* from) const { AddUp()(into, from, size); }
-  };
-
   void SumNode(const float* dy, int first, int leaves, float* node) const {
     const int64_t begin = cut_.begin_of(first), rows = cut_.begin_of(first + leaves) - begin;
     auto* order = Scratch<OrderTag, int64_t>(static_cast<size_t>(rows));

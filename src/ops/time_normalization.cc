@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "src/core/batch_tree.h"
+#include "src/ops/parameter_sums.h"
 #include "src/ops/pieces.h"
 #include "src/ops/time_rows.h"
 
@@ -140,9 +141,7 @@ void TimeNormalizationKernel::Backward(const BackwardContext& context) {
       leaves[static_cast<size_t>(cut_.leaf(leaf))] = to;
     }
   }
-  const double* sum = SumLeaves(leaves, cut_.part(), context.run.reducer, sums_);
-  if (all.dgamma) std::copy_n(sum, sums_ / 2, static_cast<float*>(all.dgamma));
-  if (all.dbeta) std::copy_n(sum + sums_ / 2, sums_ / 2, static_cast<float*>(all.dbeta));
+  SumParameterGradients(leaves, cut_.part(), context.run.reducer, sums_ / 2, all.dgamma, all.dbeta);
 }
 
 }  // namespace

@@ -1,7 +1,7 @@
 // The transpose of a convolution, through the gradients of one: forward is its gradient of the
 // data.
-#include "src/core/batch_tree.h"
 #include "src/core/fail.h"
+#include "src/core/late_sums.h"
 #include "src/onednn/convolution.h"
 #include "src/ops/pieces.h"
 #include "src/ops/transposed_piece.h"
@@ -72,8 +72,7 @@ class TransposedConvolutionKernel : public Kernel {
            at += channels)
         for (int64_t c = 0; c < channels; ++c) sum[c] += dy[at + c];
     });
-    const double* sum = SumLeaves(arrays, cut_.part(), reducer, channels);
-    for (int64_t c = 0; c < channels; ++c) dbias[c] = static_cast<float>(sum[c]);
+    SumLeavesTo(arrays, cut_.part(), reducer, channels, dbias);
   }
 
   ConvolutionShape shape_;

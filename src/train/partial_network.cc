@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "src/core/at_work.h"
+
 namespace normkit {
 namespace {
 
@@ -144,6 +146,7 @@ void PartialNetwork::RunNode(int node, const Parameters& parameters, bool frees_
   context.outputs = outputs;
   context.saved = static_cast<std::byte*>(made.saved.data());
   context.scratch = static_cast<std::byte*>(scratch.data());
+  const AtWork work;
   made.kernel->Forward(context);
   free_.emplace(scratch.size(), std::move(scratch));
   values[y] = std::move(output);

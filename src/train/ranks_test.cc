@@ -6,6 +6,7 @@
 #include <cstring>
 #include <mutex>
 
+#include "normkit/core/transfers.h"
 #include "normkit/nn/networks.h"
 #include "src/core/testing.h"
 #include "src/train/objective.h"
@@ -170,9 +171,9 @@ TEST(RanksOfOneRun, StatisticsOfTheirOwnWhereAllAreTheSame) {
 }
 
 // Passes on, and adds up what this rank gives.
-class CountingReducer : public Reducer {
+class CountingReducer : public TransferReducer {
  public:
-  explicit CountingReducer(Reducer& reducer) : reducer_(reducer) {}
+  explicit CountingReducer(Reducer& reducer) : reducer_(dynamic_cast<TransferReducer&>(reducer)) {}
   int ranks() const override { return reducer_.ranks(); }
   int rank() const override { return reducer_.rank(); }
   void Merge(std::span<Moments> moments) override {
@@ -187,16 +188,32 @@ class CountingReducer : public Reducer {
     bytes += own.size();
     reducer_.Gather(own, all);
   }
+  std::unique_ptr<Transfer> StartScatter(std::span<const std::byte> own, size_t piece,
+                                         std::span<std::byte> all) override {
+    bytes += piece;
+    return reducer_.StartScatter(own, piece, all);
+  }
+  std::unique_ptr<Transfer> StartGather(std::span<const std::byte> own,
+                                        std::span<std::byte> all) override {
+    bytes += own.size();
+    return reducer_.StartGather(own, all);
+  }
   size_t bytes = 0;
 
  private:
-  Reducer& reducer_;
+  TransferReducer& reducer_;
 };
 
 // docs/distributed.md: what a rank gives in a step, of two ranks, each of which has one node.
 TEST(RanksOfOneRun, SendWhatIsDocumented) {
   constexpr size_t kFilters = 8, kFeatures = 4 * 4 * kFilters, kClasses = 3;
-  constexpr size_t kWeights = 4 * (9 * kFilters + kFilters + kFeatures * kClasses + kClasses),
+  // Half of an array, up to a multiple of 8 bytes, goes to the other rank, and a half of its sums.
+  constexpr auto half = [](size_t values) { return (values + 1) / 2 * 4; };
+  constexpr auto array = [half](size_t values) {
+    return (half(values) + 7) / 8 * 8 + half(values);
+  };
+  constexpr size_t kWeights = array(9 * kFilters) + array(kFilters) + array(kFeatures * kClasses) +
+                              array(kClasses),
                    kNorm = kFilters * (24 + 32), kScore = sizeof(Score), kStop = 8;
   size_t bytes[2] = {};
   for (const int64_t epochs : {1, 2})
@@ -210,6 +227,51 @@ TEST(RanksOfOneRun, SendWhatIsDocumented) {
       if (reducer.rank() == 0) bytes[epochs - 1] = counting.bytes;
     });
   EXPECT_EQ(bytes[1] - bytes[0], 2 * (kWeights + kNorm + kScore + kStop));
+}
+
+// Any reducer will do: without transfers gradients are joined by Gather.
+class PlainReducer : public Reducer {
+ public:
+  explicit PlainReducer(Reducer& reducer) : reducer_(reducer) {}
+  int ranks() const override { return reducer_.ranks(); }
+  int rank() const override { return reducer_.rank(); }
+  void Merge(std::span<Moments> moments) override { reducer_.Merge(moments); }
+  void Sum(std::span<double> values) override { reducer_.Sum(values); }
+  void Gather(std::span<const std::byte> own, std::span<std::byte> all) override {
+    reducer_.Gather(own, all);
+  }
+
+ private:
+  Reducer& reducer_;
+};
+
+TEST(RanksOfOneRun, NeedNoTransfers) {
+  const Graph graph = RankGraph([] { return GroupNormalization({.num_groups = 4}); });
+  const Trained alone = TrainAlone(70, graph, RankOptions());
+  RunRanks(3, [&](Reducer& reducer) {
+    PlainReducer plain(reducer);
+    TrainingOptions own = RankOptions();
+    own.reducer = &plain;
+    EXPECT_EQ(ValuesOf(TrainNetwork(StripeData(70), graph, own).network), alone.values);
+  });
+}
+
+// The gradient of what two layers share is added up at once: one sum is added to the other.
+TEST(RanksOfOneRun, ShareTiedParameters) {
+  Graph graph;
+  graph.Add(ImageInput({.input_size = {8, 8, 1}}));
+  graph.Add(Flatten());
+  graph.Add(FullyConnected({.output_size = 12}));
+  graph.Add(FullyConnected({.name = "a", .output_size = 12}));
+  graph.Add(LayerNormalization({.name = "norm"}));
+  const Value x = graph.Add(Tanh());
+  graph.AddTied(FullyConnected({.name = "b", .output_size = 12}), {x}, "a");
+  const Value y = graph.Add(Tanh());
+  graph.AddTied(LayerNormalization({.name = "again"}), {y}, "norm");
+  graph.Add(FullyConnected({.output_size = 3}));
+  graph.Add(Softmax());
+  const Trained alone = TrainAlone(70, graph, RankOptions());
+  for (const int ranks : {2, 3}) EXPECT_TRUE(Train(ranks, 70, graph, RankOptions()) == alone);
 }
 
 TEST(RanksOfOneRun, RankZeroAloneTells) {

@@ -73,6 +73,27 @@ TEST(RecomputeStatistics, MovesByTheDecayOfTheLayer) {
 }
 
 // What is frozen or used in training is recomputed all the same.
+// 75 mini-batches of 4: the last round of 2 and of 4 ranks is not full.
+TEST(RecomputeStatistics, SharedByRanksToTheBit) {
+  const Network trained = Stripes().network;
+  for (const Statistics method : {Statistics::kAuto, Statistics::kPopulation,
+                                  Statistics::kPopulationExact, Statistics::kMoving}) {
+    Network alone = Copy(trained);
+    const RecomputeOptions options{.method = method, .mini_batch_size = 4};
+    const double gap = RecomputeStatistics(alone, *StripeData(300), options)[0].variance,
+                 fed = MeasureStatistics(alone, *StripeData(300), 4)[0].fed_variance;
+    for (const int ranks : {2, 3, 4})
+      RunRanks(ranks, [&](Reducer& reducer) {
+        Network network = Copy(trained);
+        RecomputeOptions own = options;
+        own.reducer = &reducer;
+        EXPECT_EQ(RecomputeStatistics(network, *StripeData(300), own)[0].variance, gap);
+        EXPECT_EQ(ValuesOf(network), ValuesOf(alone)) << Name(method) << ", " << ranks << " ranks";
+        EXPECT_EQ(MeasureStatistics(network, *StripeData(300), 4, &reducer)[0].fed_variance, fed);
+      });
+  }
+}
+
 TEST(RecomputeStatistics, OfFrozenAndUsedOnes) {
   Network network = ChangeNetwork(Stripes().network, {.use_trained_statistics = {"b?"}});
   const std::vector<float> before = ValuesOf(network);

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <set>
+#include <utility>
 
 #include "normkit/data/batch.h"
 #include "normkit/nn/input_statistics.h"
@@ -63,15 +64,16 @@ namespace {
 // Walks over the mini-batches of a data set, again and again from where it can.
 class Walk {
  public:
-  Walk(const Graph& graph, Parameters& parameters, const DataSource& data, int64_t batch_size,
+  Walk(const Graph& graph, Parameters& parameters, const DataSource& data, const DataPass& pass,
        bool training, double budget)
       : graph_(graph),
         parameters_(parameters),
         data_(data),
+        reducer_(pass.reducer),
         network_(graph, training),
-        budget_(budget),
+        budget_(budget / (reducer_ ? reducer_->ranks() : 1)),
         order_(EpochOrder(data.size(), Shuffle::kNever, 0, 1)),
-        sizes_(BatchSizes(data.size(), batch_size, Single::kJoin)),
+        sizes_(BatchSizes(data.size(), pass.batch_size, Single::kJoin)),
         stored_(sizes_.size()) {}
 
   // The moments of the inputs of `sites`; keeps the values `kept`, which later walks may begin
@@ -79,10 +81,20 @@ class Walk {
   std::vector<std::vector<Moments>> Measure(const std::vector<NormSite>& sites,
                                             const std::set<Value>& kept) {
     std::vector<std::vector<Moments>> moments;
-    for (const NormSite& site : sites)
+    size_t size = 0;
+    for (const NormSite& site : sites) {
       moments.emplace_back(static_cast<size_t>(network_.LayoutOf(site.x).axes().back().size));
+      size += moments.back().size();
+    }
     const auto batches = Cut(order_, sizes_);
-    for (size_t b = 0; b < batches.size(); ++b) MeasureBatch(batches[b], sites, kept, b, moments);
+    const auto measure = [&](size_t b, std::span<Moments> own) {
+      MeasureBatch(batches[b], sites, kept, b, own);
+    };
+    ForTurns<Moments>(reducer_, batches.size(), size, measure, [&](auto of_batch) {
+      const Moments* from = of_batch.data();
+      for (std::vector<Moments>& of_site : moments)
+        for (Moments& into : of_site) into.Merge(*from++);
+    });
     return moments;
   }
 
@@ -95,8 +107,7 @@ class Walk {
   }
 
   void MeasureBatch(std::span<const int64_t> indices, const std::vector<NormSite>& sites,
-                    const std::set<Value>& kept, size_t batch,
-                    std::vector<std::vector<Moments>>& moments) {
+                    const std::set<Value>& kept, size_t batch, std::span<Moments> moments) {
     ReadOffsets(data_, indices, offsets_);
     Values& values = stored_[batch];
     std::set<Value> remain;
@@ -119,8 +130,12 @@ class Walk {
         offsets_, parameters_, remain, seen,
         [&](Value input, const Tensor& array) {
           const auto floats = static_cast<size_t>(network_.SizeOf(input, offsets_));
-          for (size_t i = 0; i < sites.size(); ++i)
-            if (sites[i].x == input) AddMoments(array.values<float>().first(floats), moments[i]);
+          size_t at = 0;
+          for (const NormSite& site : sites) {
+            const auto channels = static_cast<size_t>(network_.LayoutOf(site.x).axes().back().size);
+            const auto of_site = moments.subspan(std::exchange(at, at + channels), channels);
+            if (site.x == input) AddMoments(array.values<float>().first(floats), of_site);
+          }
         },
         values);
     network_.KeepOnly(remain, values);
@@ -129,6 +144,7 @@ class Walk {
   const Graph& graph_;
   Parameters& parameters_;
   const DataSource& data_;
+  Reducer* reducer_;
   PartialNetwork network_;
   double budget_, bytes_ = 0;  // of what is stored
   std::vector<int64_t> order_, sizes_, offsets_;
@@ -239,15 +255,15 @@ std::string DescribeWorst(const std::vector<StatisticsGap>& gaps, double Statist
 
 std::vector<std::vector<Moments>> PoolMoments(const Graph& graph, Parameters& parameters,
                                               const std::vector<NormSite>& sites,
-                                              const DataSource& data, int64_t batch_size,
+                                              const DataSource& data, const DataPass& pass,
                                               Upstream upstream) {
-  Walk walk(graph, parameters, data, batch_size, upstream == Upstream::kBatch, 0);
+  Walk walk(graph, parameters, data, pass, upstream == Upstream::kBatch, 0);
   return walk.Measure(sites, {});
 }
 
 std::vector<StatisticsGap> FinishStatistics(const Graph& graph, Parameters& parameters,
                                             const std::vector<NormSite>& sites,
-                                            const DataSource& data, int64_t batch_size,
+                                            const DataSource& data, const DataPass& pass,
                                             Statistics statistics, double budget, double weight) {
   if (sites.empty() || statistics == Statistics::kMoving) return {};
   std::vector<Level> levels;
@@ -255,7 +271,7 @@ std::vector<StatisticsGap> FinishStatistics(const Graph& graph, Parameters& para
   if (statistics == Statistics::kPopulationExact)  // in topological order
     for (const NormSite& site : sites) levels.push_back({{site}, {}});
   if (statistics == Statistics::kAuto) levels = Levels(graph, sites);
-  Walk walk(graph, parameters, data, batch_size, statistics == Statistics::kPopulation, budget);
+  Walk walk(graph, parameters, data, pass, statistics == Statistics::kPopulation, budget);
   std::vector<StatisticsGap> gaps;
   for (const Level& level : levels) {
     const auto moments = walk.Measure(level.sites, level.kept);
@@ -267,7 +283,7 @@ std::vector<StatisticsGap> FinishStatistics(const Graph& graph, Parameters& para
     }
   }
   if (statistics != Statistics::kPopulation) return gaps;
-  const auto fed = CompareWithFed(graph, parameters, sites, data, batch_size);
+  const auto fed = CompareWithFed(graph, parameters, sites, data, pass);
   for (size_t i = 0; i < gaps.size(); ++i) {
     gaps[i].fed_mean = fed[i].fed_mean;
     gaps[i].fed_variance = fed[i].fed_variance;
@@ -277,8 +293,8 @@ std::vector<StatisticsGap> FinishStatistics(const Graph& graph, Parameters& para
 
 std::vector<StatisticsGap> CompareWithFed(const Graph& graph, Parameters& parameters,
                                           const std::vector<NormSite>& sites,
-                                          const DataSource& data, int64_t batch_size) {
-  const auto fed = PoolMoments(graph, parameters, sites, data, batch_size, Upstream::kTrained);
+                                          const DataSource& data, const DataPass& pass) {
+  const auto fed = PoolMoments(graph, parameters, sites, data, pass, Upstream::kTrained);
   std::vector<StatisticsGap> gaps;
   for (size_t i = 0; i < sites.size(); ++i) {
     StatisticsGap& gap = gaps.emplace_back(StatisticsGap{.layer = sites[i].name});
@@ -288,13 +304,13 @@ std::vector<StatisticsGap> CompareWithFed(const Graph& graph, Parameters& parame
 }
 
 void AddSampledGaps(const Graph& graph, Parameters& parameters, const std::vector<NormSite>& sites,
-                    const DataPtr& data, int64_t batch_size, Statistics statistics,
+                    const DataPtr& data, const DataPass& pass, Statistics statistics,
                     std::vector<StatisticsGap>& gaps) {
   constexpr int64_t kMost = 2000;
   if (sites.empty()) return;
   const DataPtr some = EvenSample(data, kMost);
   const auto pool = [&](Upstream upstream) {
-    return PoolMoments(graph, parameters, sites, *some, batch_size, upstream);
+    return PoolMoments(graph, parameters, sites, *some, pass, upstream);
   };
   const auto fed = pool(Upstream::kTrained);
   const auto population = pool(Upstream::kBatch);

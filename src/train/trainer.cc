@@ -350,10 +350,11 @@ TrainingResult Trainer::Finish(End end) {
     parameters_ = std::move(*state_.best);
   }
   CheckParameters();
-  result.statistics_gaps =
-      FinishStatistics(graph_, parameters_, MovingSites(graph_), *data_, options_.mini_batch_size,
-                       options_.batch_normalization_statistics);
-  AddSampledGaps(graph_, parameters_, MovingSites(graph_), data_, options_.mini_batch_size,
+  result.statistics_gaps = FinishStatistics(graph_, parameters_, MovingSites(graph_), *data_,
+                                            {options_.mini_batch_size, options_.reducer},
+                                            options_.batch_normalization_statistics);
+  AddSampledGaps(graph_, parameters_, MovingSites(graph_), data_,
+                 {options_.mini_batch_size, options_.reducer},
                  options_.batch_normalization_statistics, result.statistics_gaps);
   if (validation_) {
     const Score score = validation_->Run(parameters_);

@@ -3,8 +3,8 @@
 #include <algorithm>
 #include <cstring>
 
-#include "src/core/batch_tree.h"
 #include "src/core/fail.h"
+#include "src/core/late_sums.h"
 #include "src/winograd/kernels.h"
 
 namespace normkit {
@@ -32,6 +32,7 @@ struct InputTag;
 struct ProductTag;
 struct GradientTag;
 struct BiasTag;
+struct OrderedTag;
 
 // Of outputs among those that whole tiles have.
 double Fill(const Space& size) {
@@ -186,8 +187,21 @@ void SumBias(const ConvolutionShape& shape, const LeafCut& cut, bool threads, co
   LeafArrays<double> arrays{};
   for (int64_t i = 0; i < cut.count(); ++i)
     arrays[static_cast<size_t>(cut.leaf(i))] = sums + i * shape.filters;
-  const double* sum = SumLeaves(arrays, cut.part(), reducer, shape.filters);
-  for (int64_t f = 0; f < shape.filters; ++f) dbias[f] = static_cast<float>(sum[f]);
+  SumLeavesTo(arrays, cut.part(), reducer, shape.filters, dbias);
+}
+
+// The sums of this part meet those of other ranks in the order of the weights.
+template <class Order>
+void JoinOrdered(const LeafArrays<float>& sums, const Order& order, const BatchPart& part,
+                 Reducer& reducer, int64_t size, float* dweights) {
+  float* more = Scratch<OrderedTag, float>(static_cast<size_t>(size * BatchPart::kLeaves));
+  LeafArrays<float> nodes{};
+  for (size_t leaf = 0; leaf < sums.size(); ++leaf) {
+    if (!sums[leaf]) continue;
+    nodes[leaf] = more + static_cast<int64_t>(leaf) * size;
+    order(sums[leaf], nodes[leaf]);
+  }
+  SumNodesTo(nodes, part, &reducer, size, dweights);
 }
 
 }  // namespace
@@ -211,12 +225,18 @@ void WinogradConvolution::BackwardWeights(const float* x, const float* dy, Reduc
                          BlockScratch<ProductTag>(job.filters), du);
     kernels.finish_weights(job, du, parts + i * kTaps * size);
   });
-  const float* sum = SumLeaves(arrays, cut.part(), reducer, kTaps * size);
-  ParallelFor(job.channels, threads, [&](int64_t c) {
-    for (int64_t k = 0; k < kTaps; ++k)
-      for (int64_t f = 0; f < job.filters; ++f)
-        dweights[(f * job.channels + c) * kTaps + k] = sum[k * size + c * job.filters + f];
-  });
+  SumPart(arrays, cut.part(), kTaps * size);
+  const auto order = [&](const float* sum, float* weights) {
+    ParallelFor(job.channels, threads, [&](int64_t c) {
+      for (int64_t k = 0; k < kTaps; ++k)
+        for (int64_t f = 0; f < job.filters; ++f)
+          weights[(f * job.channels + c) * kTaps + k] = sum[k * size + c * job.filters + f];
+    });
+  };
+  if (reducer && reducer->ranks() > 1)
+    JoinOrdered(arrays, order, cut.part(), *reducer, kTaps * size, dweights);
+  else
+    order(arrays[0], dweights);
   if (dbias) SumBias(shape_, cut, threads, dy, reducer, dbias);
 }
 

@@ -7,6 +7,7 @@
 
 #include "normkit/core/error.h"
 #include "normkit/core/export.h"
+#include "normkit/core/reducer.h"
 #include "normkit/data/source.h"
 #include "normkit/nn/network.h"
 #include "normkit/train/options.h"
@@ -37,6 +38,7 @@ struct RecomputeOptions {
   double weight = 1;
   int64_t mini_batch_size = 128;
   std::vector<std::string> layers = {"*"};  // by name or pattern: `*` for any letters, `?` for one
+  Reducer* reducer = nullptr;  // whose ranks share the mini-batches; all get all of the result
 };
 
 // Replaces the trained statistics of batch normalizations, whoever trained the network and whether
@@ -48,8 +50,10 @@ NORMKIT_API std::vector<StatisticsGap> RecomputeStatistics(Network& network, con
 
 // How far the trained statistics are from those of what prediction feeds (StatisticsGap::fed_mean
 // and fed_variance), of each batch normalization that has some. Not finite where numbers overflow.
+// Ranks with a reducer share the mini-batches.
 NORMKIT_API std::vector<StatisticsGap> MeasureStatistics(const Network& network,
                                                          const DataSource& data,
-                                                         int64_t mini_batch_size = 128);
+                                                         int64_t mini_batch_size = 128,
+                                                         Reducer* reducer = nullptr);
 
 }  // namespace normkit

@@ -48,6 +48,17 @@ std::vector<std::string> HostNames() {
 
 bool begun = false;
 
+class WithFlag {
+ public:
+  explicit WithFlag(std::atomic<bool>& flag) : flag_(flag) { flag_ = true; }
+  ~WithFlag() { flag_ = false; }
+  WithFlag(const WithFlag&) = delete;
+  WithFlag& operator=(const WithFlag&) = delete;
+
+ private:
+  std::atomic<bool>& flag_;
+};
+
 }  // namespace
 
 void CheckMpi(int code, const char* doing) {
@@ -86,10 +97,10 @@ MpiJob::MpiJob() {
   MPI_Comm_free(&here);
 }
 
-void MpiJob::Watch(const MpiOptions& options) {
+void MpiJob::Watch(const MpiOptions& options, const WorkCounts& work) {
   options_ = options;
   if (options.patience > 0 && several_threads_ && hosts_.size() > 1 && !life_)
-    life_ = std::make_unique<SignsOfLife>(meeting_);
+    life_ = std::make_unique<SignsOfLife>(meeting_, work, waits_);
 }
 
 void MpiJob::CheckOthers(double waited) {
@@ -99,13 +110,22 @@ void MpiJob::CheckOthers(double waited) {
         "waiting for the other ranks: this one was told to end, and they do not answer: one of "
         "them has ended, or is in the middle of something long");
   }
-  const int silent = life_ ? life_->Silent(options_.patience) : -1;
-  if (silent < 0) return;
+  if (!life_) return;
+  if (const int silent = life_->Silent(options_.patience); silent >= 0)
+    GiveUp(silent, fmt::format("has given no sign of life for {:g} s, expected one each second",
+                               options_.patience));
+  const double idle = options_.patience_with_idle;
+  if (const int rank = idle > 0 ? life_->Idle(idle) : -1; rank >= 0)
+    GiveUp(rank,
+           fmt::format("has used no processor time for {:g} s in the middle of an operation or "
+                       "of reading an observation, expected less: it hangs",
+                       idle));
+}
+
+void MpiJob::GiveUp(int rank, const std::string& why) {
   lost_ = true;
-  Fail<LostRanksError>(
-      "waiting for the other ranks: rank {} (on {}) has given no sign of life for {:g} s, expected "
-      "one each second",
-      silent, hosts_[static_cast<size_t>(silent)], options_.patience);
+  Fail<LostRanksError>("waiting for the other ranks: rank {} (on {}) {}", rank,
+                       hosts_[static_cast<size_t>(rank)], why);
 }
 
 bool MpiJob::Test(MPI_Request& request, const char* doing) {
@@ -119,6 +139,7 @@ void MpiJob::Wait(MPI_Request& request, const char* doing) {
     CheckMpi(MPI_Wait(&request, MPI_STATUS_IGNORE), doing);
     return;
   }
+  const WithFlag waits(waits_);
   const Clock::time_point start = Clock::now();
   while (true) {
     for (int i = 0; i < kTests; ++i)

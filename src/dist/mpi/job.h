@@ -3,11 +3,13 @@
 
 #include <mpi.h>
 
+#include <atomic>
 #include <memory>
 #include <string>
 #include <vector>
 
 #include "normkit/dist/reducer.h"
+#include "src/core/at_work.h"
 #include "src/dist/mpi/signs_of_life.h"
 
 namespace normkit {
@@ -22,7 +24,7 @@ class MpiJob {
   static bool started();
 
   // From here on waiting for others ends as the options say. Called by all ranks.
-  void Watch(const MpiOptions& options);
+  void Watch(const MpiOptions& options, const WorkCounts& work);
   // Until the call behind `request` is done; throws LostRanksError where it never will be.
   void Wait(MPI_Request& request, const char* doing);
   // Whether it is done.
@@ -35,6 +37,7 @@ class MpiJob {
  private:
   MpiJob();
   void CheckOthers(double waited);
+  [[noreturn]] void GiveUp(int rank, const std::string& why);
   void End();
 
   bool ours_ = false, several_threads_ = false, lost_ = false;
@@ -42,6 +45,7 @@ class MpiJob {
   MPI_Comm meeting_ = MPI_COMM_NULL;
   std::vector<std::string> hosts_;  // of each rank
   MpiOptions options_;
+  std::atomic<bool> waits_ = false;
   std::unique_ptr<SignsOfLife> life_;
 };
 

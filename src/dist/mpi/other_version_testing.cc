@@ -3,4 +3,6 @@
 
 const char* normkit_mpi_version() { return "0.0.0"; }
 
-normkit::Reducer* normkit_mpi_make_reducer(const normkit::MpiOptions&) { return nullptr; }
+normkit::Reducer* normkit_mpi_make_reducer(const normkit::MpiOptions&, const normkit::WorkCounts&) {
+  return nullptr;
+}

@@ -1,10 +1,14 @@
 #include <mpi.h>
 
 #include <algorithm>
+#include <limits>
+#include <memory>
 #include <numeric>
 #include <vector>
 
+#include "normkit/core/transfers.h"
 #include "normkit/version.h"
+#include "src/core/fail.h"
 #include "src/dist/mpi/job.h"
 #include "src/dist/mpi/module.h"
 
@@ -14,19 +18,40 @@ namespace {
 // Elements that cross at once: bounds the scratch memory and keeps byte counts within MPI's int.
 constexpr size_t kBlock = size_t{1} << 20;
 
-class MpiReducer : public Reducer {
+// In a communicator of its own for each kind, whose collectives all ranks begin in one order.
+class MpiTransfer : public Transfer {
  public:
-  explicit MpiReducer(const MpiOptions& options) {
-    CheckMpi(MPI_Comm_dup(MPI_COMM_WORLD, &comm_), "making a communicator");
-    job_.Watch(options);
-    MPI_Comm_set_errhandler(comm_, MPI_ERRORS_RETURN);
+  explicit MpiTransfer(const char* doing) : doing_(doing) {}
+  bool Done() override { return done_ = done_ || job_.Test(request, doing_); }
+  void Wait() override {
+    if (!done_) job_.Wait(request, doing_);
+    done_ = true;
+  }
+  MPI_Request request = MPI_REQUEST_NULL;
+  std::vector<int> bytes, from, to;  // which MPI reads until it is done
+
+ private:
+  MpiJob& job_ = MpiJob::The();
+  const char* doing_;
+  bool done_ = false;
+};
+
+class MpiReducer : public TransferReducer {
+ public:
+  MpiReducer(const MpiOptions& options, const WorkCounts& work) {
+    for (MPI_Comm* comm : {&comm_, &scatters_, &gathers_}) {
+      CheckMpi(MPI_Comm_dup(MPI_COMM_WORLD, comm), "making a communicator");
+      MPI_Comm_set_errhandler(*comm, MPI_ERRORS_RETURN);
+    }
+    job_.Watch(options, work);
     MPI_Comm_size(comm_, &ranks_);
     MPI_Comm_rank(comm_, &rank_);
   }
   ~MpiReducer() override {
     int ended = 0;
     MPI_Finalized(&ended);
-    if (!ended) MPI_Comm_free(&comm_);
+    if (ended) return;
+    for (MPI_Comm* comm : {&comm_, &scatters_, &gathers_}) MPI_Comm_free(comm);
   }
   MpiReducer(const MpiReducer&) = delete;
   MpiReducer& operator=(const MpiReducer&) = delete;
@@ -57,7 +82,40 @@ class MpiReducer : public Reducer {
     }
   }
 
+  std::unique_ptr<Transfer> StartScatter(std::span<const std::byte> own, size_t bytes,
+                                         std::span<std::byte> all) override {
+    constexpr const char* kDoing = "scattering sums";
+    auto transfer = std::make_unique<MpiTransfer>(kDoing);
+    const size_t ranks = static_cast<size_t>(ranks_), each = own.size() / ranks;
+    transfer->bytes.assign(ranks, Int(bytes, kDoing));
+    for (size_t r = 0; r < ranks; ++r) {
+      transfer->from.push_back(Int(r * each, kDoing));
+      transfer->to.push_back(Int(r * bytes, kDoing));
+    }
+    const int* counts = transfer->bytes.data();
+    CheckMpi(MPI_Ialltoallv(own.data(), counts, transfer->from.data(), MPI_BYTE, all.data(), counts,
+                            transfer->to.data(), MPI_BYTE, scatters_, &transfer->request),
+             kDoing);
+    return transfer;
+  }
+  std::unique_ptr<Transfer> StartGather(std::span<const std::byte> own,
+                                        std::span<std::byte> all) override {
+    constexpr const char* kDoing = "gathering sums";
+    auto transfer = std::make_unique<MpiTransfer>(kDoing);
+    const int bytes = Int(own.size(), kDoing);
+    CheckMpi(MPI_Iallgather(own.data(), bytes, MPI_BYTE, all.data(), bytes, MPI_BYTE, gathers_,
+                            &transfer->request),
+             kDoing);
+    return transfer;
+  }
+
  private:
+  static int Int(size_t bytes, const char* doing) {
+    if (bytes > static_cast<size_t>(std::numeric_limits<int>::max()))
+      Fail("MPI: {}: {} bytes at once, expected fewer than 2^31", doing, bytes);
+    return static_cast<int>(bytes);
+  }
+
   // MPI_Allreduce leaves the order of additions to the library. Here each rank owns a slice, joins
   // what all ranks have there in rank order, and hands the result to all: the same bits on every
   // rank and in every run, at the traffic of two copies of the data.
@@ -95,7 +153,7 @@ class MpiReducer : public Reducer {
   }
 
   MpiJob& job_ = MpiJob::The();
-  MPI_Comm comm_ = MPI_COMM_NULL;
+  MPI_Comm comm_ = MPI_COMM_NULL, scatters_ = MPI_COMM_NULL, gathers_ = MPI_COMM_NULL;
   int ranks_ = 1, rank_ = 0;
 };
 
@@ -104,8 +162,9 @@ class MpiReducer : public Reducer {
 
 const char* normkit_mpi_version() { return NORMKIT_VERSION; }
 
-normkit::Reducer* normkit_mpi_make_reducer(const normkit::MpiOptions& options) {
-  return new normkit::MpiReducer(options);
+normkit::Reducer* normkit_mpi_make_reducer(const normkit::MpiOptions& options,
+                                           const normkit::WorkCounts& work) {
+  return new normkit::MpiReducer(options, work);
 }
 
 int normkit_mpi_ranks_here() { return normkit::MpiJob::The().RanksHere(); }

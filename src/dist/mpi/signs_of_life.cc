@@ -1,14 +1,26 @@
 #include "src/dist/mpi/signs_of_life.h"
 
+#include <ctime>
+#include <utility>
+
 namespace normkit {
 namespace {
 
 constexpr std::chrono::seconds kBetween{1};
-constexpr char kSign = 1, kSpeaks = 2;
+constexpr char kSign = 1, kSpeaks = 2, kIdle = 3;
+// Seconds of a second: more than MPI's and this thread's own, less than those of any computation.
+constexpr double kUsed = 0.01;
+
+double ProcessorSeconds() {
+  timespec used{};
+  clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &used);
+  return static_cast<double>(used.tv_sec) + 1e-9 * static_cast<double>(used.tv_nsec);
+}
 
 }  // namespace
 
-SignsOfLife::SignsOfLife(MPI_Comm comm) {
+SignsOfLife::SignsOfLife(MPI_Comm comm, const WorkCounts& work, const std::atomic<bool>& waits)
+    : work_(work), waits_(waits) {
   MPI_Comm_dup(comm, &comm_);
   MPI_Comm_size(comm_, &ranks_);
   MPI_Comm_rank(comm_, &rank_);
@@ -16,6 +28,7 @@ SignsOfLife::SignsOfLife(MPI_Comm comm) {
   coming_.assign(ranks, MPI_REQUEST_NULL);
   heard_.assign(ranks, 0);
   last_ = std::make_unique<Time[]>(ranks);
+  idle_ = std::make_unique<std::atomic<int>[]>(ranks);
   for (int r = 0; r < ranks_; ++r) {
     last_[static_cast<size_t>(r)] = Clock::now().time_since_epoch().count();
     if (r != rank_) Listen(r);
@@ -57,6 +70,7 @@ void SignsOfLife::Hear() {
     int came = 0;
     while (r != rank_ && (MPI_Test(&coming_[at], &came, MPI_STATUS_IGNORE), came)) {
       others_speak_ |= heard_[at] == kSpeaks;
+      idle_[at] = heard_[at] == kIdle ? idle_[at] + 1 : 0;
       last_[at] = Clock::now().time_since_epoch().count();
       Listen(r);
     }
@@ -70,14 +84,27 @@ bool SignsOfLife::Speaks() {
   return !others_speak_;
 }
 
+bool SignsOfLife::IsIdle() {
+  const uint64_t begun = std::exchange(begun_, work_.begun.load());
+  const double processor = std::exchange(processor_, ProcessorSeconds());
+  return work_.under_way > 0 && !waits_ && begun_ == begun && processor_ - processor < kUsed;
+}
+
 void SignsOfLife::Run() {
   std::unique_lock lock(mutex_);
   while (!ended_) {
-    Send(kSign);
+    Send(IsIdle() ? kIdle : kSign);
     Hear();
     last_[static_cast<size_t>(rank_)] = Clock::now().time_since_epoch().count();
     ends_.wait_for(lock, kBetween, [this] { return ended_; });
   }
+}
+
+int SignsOfLife::Idle(double seconds) const {
+  const double most = seconds / std::chrono::duration<double>(kBetween).count();
+  for (int r = 0; r < ranks_; ++r)
+    if (r != rank_ && idle_[static_cast<size_t>(r)] > most) return r;
+  return -1;
 }
 
 int SignsOfLife::Silent(double seconds) const {

@@ -11,19 +11,25 @@
 #include <thread>
 #include <vector>
 
+#include "src/core/at_work.h"
+
 namespace normkit {
 
-// A thread that sends a byte to every other rank each second, and notes when theirs came. All
-// ranks make one; MPI has to allow several threads.
+// A thread that sends a byte to every other rank each second, and notes when theirs came. The byte
+// says whether the rank hangs: it is at work and waits for no other rank, but has begun nothing new
+// and used no processor time since the one before. All ranks make one; MPI has to allow several
+// threads.
 class SignsOfLife {
  public:
-  explicit SignsOfLife(MPI_Comm comm);
+  SignsOfLife(MPI_Comm comm, const WorkCounts& work, const std::atomic<bool>& waits);
   ~SignsOfLife();
   SignsOfLife(const SignsOfLife&) = delete;
   SignsOfLife& operator=(const SignsOfLife&) = delete;
 
   // A rank that has been silent for so many seconds; -1: none, or this one has slept itself.
   int Silent(double seconds) const;
+  // A rank that has hung for so many seconds; -1: none.
+  int Idle(double seconds) const;
   // Whether this rank is the first that asks: the others are told, and it says why the job ends.
   bool Speaks();
 
@@ -32,6 +38,7 @@ class SignsOfLife {
   using Time = std::atomic<Clock::rep>;  // since the clock's epoch
 
   void Run();
+  bool IsIdle();
   void Listen(int from);
   void Send(const char& sign);  // which outlives this
   void Hear();
@@ -39,8 +46,13 @@ class SignsOfLife {
   MPI_Comm comm_ = MPI_COMM_NULL;
   int ranks_ = 1, rank_ = 0;
   std::vector<MPI_Request> coming_;
-  std::vector<char> heard_;       // what the requests receive
-  std::unique_ptr<Time[]> last_;  // of each rank; of this one: when its thread last ran
+  std::vector<char> heard_;  // what the requests receive
+  const WorkCounts& work_;
+  const std::atomic<bool>& waits_;
+  uint64_t begun_ = 0;                        // when the last byte was sent
+  double processor_ = 0;                      // seconds that this process had used then
+  std::unique_ptr<std::atomic<int>[]> idle_;  // bytes in a row that say so, of each rank
+  std::unique_ptr<Time[]> last_;              // of each rank; of this one: when its thread last ran
   std::mutex mutex_;
   std::condition_variable ends_;
   bool ended_ = false, others_speak_ = false;

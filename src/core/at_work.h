@@ -1,0 +1,28 @@
+// Whether this process is in the middle of something that other ranks wait for: one that hangs
+// there is told from one that does other things (src/dist/mpi).
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+
+namespace normkit {
+
+struct WorkCounts {
+  std::atomic<uint64_t> begun = 0;
+  std::atomic<int> under_way = 0;
+};
+inline WorkCounts work_counts;
+
+// As long as it lives: an operation of a network, or the reading of an observation.
+class AtWork {
+ public:
+  AtWork() {
+    work_counts.begun.fetch_add(1, std::memory_order_relaxed);
+    work_counts.under_way.fetch_add(1, std::memory_order_relaxed);
+  }
+  ~AtWork() { work_counts.under_way.fetch_sub(1, std::memory_order_relaxed); }
+  AtWork(const AtWork&) = delete;
+  AtWork& operator=(const AtWork&) = delete;
+};
+
+}  // namespace normkit
