@@ -1,10 +1,12 @@
 """What mpirun starts: the same files as of one process, one report, one line of errors; ranks that die."""
 
+import ctypes
 import json
 import os
 import shutil
 import signal
 import subprocess
+import tempfile
 import time
 
 import numpy as np
@@ -19,9 +21,9 @@ TRAIN = ["train", "--data", "digits:150", "--network", "small-cnn", "--norm", "b
 
 @pytest.fixture
 def start(program, tmp_path):
-    def run(ranks, *words, **environment):
-        command = ["mpirun", "--quiet", "-n", str(ranks), str(program), *map(str, words)]
-        return subprocess.Popen(command, cwd=tmp_path, env=os.environ | MPI | environment, text=True,
+    def run(ranks, *words, before=(), env=None, cwd=tmp_path, **environment):
+        command = [*before, "mpirun", "--quiet", "-n", str(ranks), str(program), *map(str, words)]
+        return subprocess.Popen(command, cwd=cwd, env=env or os.environ | MPI | environment, text=True,
                                 stdout=subprocess.PIPE, stderr=subprocess.PIPE)  # fmt: skip
 
     return run
@@ -73,6 +75,15 @@ def test_other_commands_share_their_work(mpirun, normkit, tmp_path):
     assert out == alone.stdout and len(json.loads(out)) == 15
     assert err == alone.stderr
 
+    for method in ("auto", "population", "moving"):
+        statistics = ["statistics", model, "--data", "digits:333", "--mini-batch-size", "32", "--method", method,
+                      "--output", tmp_path / "mended.onnx"]  # fmt: skip
+        alone = normkit(*statistics).stdout
+        mended = (tmp_path / "mended.onnx").read_bytes()
+        (tmp_path / "mended.onnx").unlink()
+        assert mpirun(3, *statistics)[0] == alone
+        assert (tmp_path / "mended.onnx").read_bytes() == mended
+
     compare = ["compare", "--data", "digits:60", "--network", "mlp", "--norm", "none,batch", "--max-epochs", "1",
                "--mini-batch-size", "20", "--output"]  # fmt: skip
     normkit(*compare, tmp_path / "alone")
@@ -119,10 +130,36 @@ def pid_of(rank, output):
     raise AssertionError(f"rank {rank} does not run")
 
 
+class Trace:
+    """Holds the first thread of a process, the one that computes: it hangs, and the others live."""
+
+    SEIZE, INTERRUPT, ALL = 0x4206, 0x4207, 0x40000000
+
+    def __init__(self):
+        self.libc = ctypes.CDLL(None, use_errno=True)
+        self.libc.ptrace.argtypes = [ctypes.c_long, ctypes.c_int, ctypes.c_void_p, ctypes.c_void_p]
+        self.pid = None
+
+    def hold(self, pid):
+        if self.libc.ptrace(self.SEIZE, pid, None, None):
+            pytest.skip(f"processes may not be traced here: {os.strerror(ctypes.get_errno())}")
+        self.pid = pid
+        self.libc.ptrace(self.INTERRUPT, pid, None, None)
+
+    def wait(self, job):
+        """Until the job ends: what is traced ends when its tracer has heard so."""
+        end = time.monotonic() + 300
+        while job.poll() is None and time.monotonic() < end:
+            if self.pid:
+                self.libc.waitpid(self.pid, None, os.WNOHANG | self.ALL)
+            time.sleep(0.01)
+
+
 @pytest.mark.parametrize("sent, rank, line", [
     (signal.SIGKILL, 1, "waiting for the other ranks"),
     (signal.SIGSTOP, 1, "rank 1 (on "),
     (signal.SIGSTOP, 0, "rank 0 (on "),
+    (None, 1, "has used no processor time"),
 ])  # fmt: skip
 def test_rank_that_is_lost(start, mpirun, normkit, tmp_path, sent, rank, line):
     """One line, a checkpoint, and with another number of ranks the bytes of a run that nothing happened to."""
@@ -136,7 +173,12 @@ def test_rank_that_is_lost(start, mpirun, normkit, tmp_path, sent, rank, line):
         if checkpoint.exists():
             seen.add(checkpoint.stat().st_mtime_ns)
         time.sleep(0.001)
-    os.kill(pid_of(rank, "lost"), sent)
+    trace = Trace()
+    if sent:
+        os.kill(pid_of(rank, "lost"), sent)
+    else:
+        trace.hold(pid_of(rank, "lost"))
+    trace.wait(job)
     _, err = job.communicate(timeout=300)
     assert job.returncode != 0
     own = [text for text in err.splitlines() if text.startswith("normkit: ") and "digits" not in text]
@@ -145,3 +187,20 @@ def test_rank_that_is_lost(start, mpirun, normkit, tmp_path, sent, rank, line):
     mpirun(3, "train", "--resume", "lost/checkpoint.npz")
     normkit(*train, tmp_path / "whole")
     assert (tmp_path / "lost/model.onnx").read_bytes() == (tmp_path / "whole/model.onnx").read_bytes()
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="who is not root runs all other tests here as a user")
+def test_as_a_user(start, normkit, program, tmp_path):
+    """What root does with two variables of Open MPI, anybody else does without."""
+    user = ["setpriv", "--reuid=nobody", "--regid=nogroup", "--clear-groups"]
+    if not shutil.which("setpriv") or subprocess.run([*user, program, "--version"], capture_output=True).returncode:
+        pytest.skip("nobody cannot run the program where it lies, or there is no setpriv")
+    with tempfile.TemporaryDirectory() as folder:  # tmp_path lies in one of root's
+        shutil.chown(folder, "nobody")
+        environment = {name: value for name, value in os.environ.items() if not name.startswith("OMPI_")}
+        environment |= {"HOME": folder, "TMPDIR": folder, "OMPI_MCA_rmaps_base_oversubscribe": "1"}
+        job = start(2, *TRAIN, "--output", f"{folder}/out", before=user, env=environment, cwd=folder)
+        _, err = job.communicate(timeout=300)
+        assert job.returncode == 0, err
+        normkit(*TRAIN, "--output", tmp_path / "root")
+        assert open(f"{folder}/out/model.onnx", "rb").read() == (tmp_path / "root/model.onnx").read_bytes()

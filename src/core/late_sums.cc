@@ -7,7 +7,7 @@ namespace {
 
 // What a bucket has room for: the messages of many layers become few, and the first are under way
 // early (docs/decisions.md has how the size was found).
-constexpr size_t kBucketBytes = size_t{256} << 10;
+constexpr size_t kBucketBytes = size_t{512} << 10;
 
 size_t RoundUp(size_t bytes) {
   return (bytes + sizeof(double) - 1) / sizeof(double) * sizeof(double);
