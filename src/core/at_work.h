@@ -13,7 +13,7 @@ struct WorkCounts {
 };
 inline WorkCounts work_counts;
 
-// As long as it lives: an operation of a network, or the reading of an observation.
+// As long as it lives: a part of a mini-batch, an operation of a network, an observation read.
 class AtWork {
  public:
   AtWork() {

@@ -10,6 +10,7 @@
 #include "normkit/data/augment.h"
 #include "normkit/data/identity.h"
 #include "normkit/nn/batch_statistics.h"
+#include "src/core/at_work.h"
 #include "src/core/fail.h"
 #include "src/core/hash.h"
 #include "src/core/log.h"
@@ -152,6 +153,7 @@ double Trainer::Seconds() const {
 
 // This rank's part of a mini-batch; the score and the gradients are those of all of it.
 Score Trainer::ForwardBackward(const Part& part) {
+  const AtWork work;
   Executor& executor = *executor_;
   const int rank = part.reducer ? part.reducer->rank() : 0,
             ranks = part.reducer ? part.reducer->ranks() : 1;

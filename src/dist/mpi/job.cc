@@ -100,7 +100,7 @@ MpiJob::MpiJob() {
 void MpiJob::Watch(const MpiOptions& options, const WorkCounts& work) {
   options_ = options;
   if (options.patience > 0 && several_threads_ && hosts_.size() > 1 && !life_)
-    life_ = std::make_unique<SignsOfLife>(meeting_, work, waits_);
+    life_ = std::make_unique<SignsOfLife>(meeting_, work, wait_);
 }
 
 void MpiJob::CheckOthers(double waited) {
@@ -116,10 +116,9 @@ void MpiJob::CheckOthers(double waited) {
                                options_.patience));
   const double idle = options_.patience_with_idle;
   if (const int rank = idle > 0 ? life_->Idle(idle) : -1; rank >= 0)
-    GiveUp(rank,
-           fmt::format("has used no processor time for {:g} s in the middle of an operation or "
-                       "of reading an observation, expected less: it hangs",
-                       idle));
+    GiveUp(rank, fmt::format("has used no processor time for {:g} s in the middle of its work, "
+                             "expected less: it hangs",
+                             idle));
 }
 
 void MpiJob::GiveUp(int rank, const std::string& why) {
@@ -139,11 +138,12 @@ void MpiJob::Wait(MPI_Request& request, const char* doing) {
     CheckMpi(MPI_Wait(&request, MPI_STATUS_IGNORE), doing);
     return;
   }
-  const WithFlag waits(waits_);
+  const WithFlag waits(wait_.waits);
   const Clock::time_point start = Clock::now();
   while (true) {
     for (int i = 0; i < kTests; ++i)
       if (Test(request, doing)) return;
+    wait_.rounds.fetch_add(1, std::memory_order_relaxed);
     const double waited = SecondsSince(start);
     CheckOthers(waited);
     if (waited > kBusy)

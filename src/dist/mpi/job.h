@@ -3,7 +3,6 @@
 
 #include <mpi.h>
 
-#include <atomic>
 #include <memory>
 #include <string>
 #include <vector>
@@ -45,7 +44,7 @@ class MpiJob {
   MPI_Comm meeting_ = MPI_COMM_NULL;
   std::vector<std::string> hosts_;  // of each rank
   MpiOptions options_;
-  std::atomic<bool> waits_ = false;
+  WaitCounts wait_;
   std::unique_ptr<SignsOfLife> life_;
 };
 

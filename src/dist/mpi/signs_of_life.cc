@@ -19,8 +19,8 @@ double ProcessorSeconds() {
 
 }  // namespace
 
-SignsOfLife::SignsOfLife(MPI_Comm comm, const WorkCounts& work, const std::atomic<bool>& waits)
-    : work_(work), waits_(waits) {
+SignsOfLife::SignsOfLife(MPI_Comm comm, const WorkCounts& work, const WaitCounts& wait)
+    : work_(work), wait_(wait) {
   MPI_Comm_dup(comm, &comm_);
   MPI_Comm_size(comm_, &ranks_);
   MPI_Comm_rank(comm_, &rank_);
@@ -85,9 +85,9 @@ bool SignsOfLife::Speaks() {
 }
 
 bool SignsOfLife::IsIdle() {
-  const uint64_t begun = std::exchange(begun_, work_.begun.load());
+  const uint64_t begun = std::exchange(begun_, work_.begun + wait_.rounds);
   const double processor = std::exchange(processor_, ProcessorSeconds());
-  return work_.under_way > 0 && !waits_ && begun_ == begun && processor_ - processor < kUsed;
+  return (work_.under_way > 0 || wait_.waits) && begun_ == begun && processor_ - processor < kUsed;
 }
 
 void SignsOfLife::Run() {

@@ -15,13 +15,19 @@
 
 namespace normkit {
 
+// Whether a rank waits for others in a loop, and how often it went around.
+struct WaitCounts {
+  std::atomic<bool> waits = false;
+  std::atomic<uint64_t> rounds = 0;
+};
+
 // A thread that sends a byte to every other rank each second, and notes when theirs came. The byte
-// says whether the rank hangs: it is at work and waits for no other rank, but has begun nothing new
-// and used no processor time since the one before. All ranks make one; MPI has to allow several
-// threads.
+// says whether the rank hangs: it is at work or waits, but has begun nothing new, not looked whom
+// it waits for, and used no processor time since the one before. All ranks make one; MPI has to
+// allow several threads.
 class SignsOfLife {
  public:
-  SignsOfLife(MPI_Comm comm, const WorkCounts& work, const std::atomic<bool>& waits);
+  SignsOfLife(MPI_Comm comm, const WorkCounts& work, const WaitCounts& wait);
   ~SignsOfLife();
   SignsOfLife(const SignsOfLife&) = delete;
   SignsOfLife& operator=(const SignsOfLife&) = delete;
@@ -48,7 +54,7 @@ class SignsOfLife {
   std::vector<MPI_Request> coming_;
   std::vector<char> heard_;  // what the requests receive
   const WorkCounts& work_;
-  const std::atomic<bool>& waits_;
+  const WaitCounts& wait_;
   uint64_t begun_ = 0;                        // when the last byte was sent
   double processor_ = 0;                      // seconds that this process had used then
   std::unique_ptr<std::atomic<int>[]> idle_;  // bytes in a row that say so, of each rank
