@@ -71,6 +71,8 @@ MemoryNeeds TrainingNeeds(const Graph& graph, const TrainingOptions& options,
   auto at_once = sizes;
   for (int64_t& size : at_once) size = (size + parts - 1) / parts;
   double activations = ArenaBytes(graph, training, at_once, true);
+  if (o.reducer && o.reducer->ranks() > 1)  // handed out and gathered, twice each
+    needs.Add("gradients between ranks", 4 * parameters);
   if (parts > 1) needs.Add("gradients of the parts of a mini-batch", parts * parameters);
   // The pass for the statistics follows when they are gone. It takes less, unless it keeps what
   // training would have saved.
