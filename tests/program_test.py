@@ -66,8 +66,8 @@ def test_reader_that_leaves_ends_the_program_quietly(program):
     assert done.stderr == ""
 
 
-REFUSED = ("normkit: {1}: started as 2 ranks ({0}), expected one process (train, eval, predict, compare share their "
-           "work among ranks); start it without a launcher, or unset {0}\n")  # fmt: skip
+REFUSED = ("normkit: {1}: started as 2 ranks ({0}), expected one process (train, eval, predict, compare, statistics "
+           "share their work among ranks); start it without a launcher, or unset {0}\n")  # fmt: skip
 
 
 RANKS = [  # what launchers set, and who of them is refused
