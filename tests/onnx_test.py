@@ -17,6 +17,12 @@ from conftest import ROOT
 TOLERANCE = 2 * 4 * 54**0.5 * 2**-24
 
 
+FORMS = ["prelu", "layer_scale", "dynamic_tanh", "cross_channel", "cross_channel_even"]
+OF_VOLUMES = ["batch", "instance", "group", "layer", "layer_channels", "rms", "convolution", "convolution_same"]
+OF_VOLUMES += ["transposed_convolution", "max_pooling", "average_pooling", "global_average_pooling", "flatten"]
+OF_VOLUMES += ["softmax", "resize"]
+
+
 def names():
     kinds = ["images", "features"]
     norms = ["batch", "group_2", "group_all", "rms", "batch_bare", "layer_bare", "rms_bare"]
@@ -26,6 +32,14 @@ def names():
     assert "leaky_relu" in maps
     inputs = ["none", "zerocenter", "zscore", "rescale-zero-one", "rescale-symmetric"]
     return [f"{n}_{k}" for n in norms + maps + ["input_" + i for i in inputs] for k in kinds] + [
+        *[f"{n}_{k}" for n in FORMS for k in ["images", "features", "volumes"]],
+        *[f"{n}_volumes" for n in OF_VOLUMES],
+        "transposed_convolution",
+        "transposed_convolution_same",
+        "resize",
+        "resize_linear",
+        "multiplication_2",
+        "multiplication_3",
         "instance_images",  # one value a statistic on features
         "instance_bare_images",
         "group_each_images",

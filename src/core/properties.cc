@@ -156,10 +156,10 @@ class SizesKind : public PropertyKind {
     return std::nullopt;
   }
   std::optional<Misfit> Check(const void* value, const NumberRange<double>& range) const override {
-    constexpr std::array kParts{" height", " width", " channels"};
+    constexpr std::array kParts{" depth", " height", " width", " channels"};
     for (size_t i = 0; i < kCount; ++i)
       if (auto misfit = CheckNumber(static_cast<double>(As<Type>(value)[i]), true, range,
-                                    kCount == 3 ? kParts[i] : ""))
+                                    kCount > 2 ? kParts[kParts.size() - kCount + i] : ""))
         return misfit;
     return std::nullopt;
   }
@@ -168,8 +168,9 @@ class SizesKind : public PropertyKind {
   }
 
  private:
-  static constexpr const char* kShape =
-      kCount == 2 ? "a number or [height, width]" : "[height, width, channels]";
+  static constexpr const char* kShape = kCount == 2   ? "a number or [height, width]"
+                                        : kCount == 3 ? "[height, width, channels]"
+                                                      : "[depth, height, width, channels]";
 };
 
 // A number for each dimension of space, or one for all.
@@ -289,6 +290,10 @@ const PropertyKind& KindOf<std::array<int64_t, 2>>() {
 template <>
 const PropertyKind& KindOf<std::array<int64_t, 3>>() {
   return Only<SizesKind<3>>();
+}
+template <>
+const PropertyKind& KindOf<std::array<int64_t, 4>>() {
+  return Only<SizesKind<4>>();
 }
 template <>
 const PropertyKind& KindOf<std::vector<int64_t>>() {

@@ -61,6 +61,8 @@ const PropertyKind& KindOf<std::array<int64_t, 2>>();  // [height, width], or a 
 template <>
 const PropertyKind& KindOf<std::array<int64_t, 3>>();  // [height, width, channels]
 template <>
+const PropertyKind& KindOf<std::array<int64_t, 4>>();  // [depth, height, width, channels]
+template <>
 const PropertyKind& KindOf<std::vector<int64_t>>();  // a number for each dimension, or one for all
 template <>
 const PropertyKind& KindOf<std::vector<float>>();

@@ -4,12 +4,17 @@
 
 #include "src/core/fail.h"
 #include "src/nn/layers/attention.h"
+#include "src/nn/layers/borders.h"
+#include "src/nn/layers/channels.h"
+#include "src/nn/layers/convolution.h"
 #include "src/nn/layers/fully_connected.h"
 #include "src/nn/layers/input.h"
 #include "src/nn/layers/normalization.h"
 #include "src/nn/layers/plain.h"
+#include "src/nn/layers/pooling.h"
 #include "src/nn/layers/recurrent.h"
 #include "src/nn/layers/time_windows.h"
+#include "src/nn/layers/transposed_convolution.h"
 #include "src/nn/properties.h"
 
 namespace normkit {
@@ -36,7 +41,8 @@ bool AddIf(const Layer& layer, json& out, unsigned of = ~0u) {
 
 bool HasNone(const Layer& layer) {
   return dynamic_cast<const NamedLayer*>(&layer) || dynamic_cast<const AdditionLayer*>(&layer) ||
-         dynamic_cast<const ConcatenationLayer*>(&layer);
+         dynamic_cast<const ConcatenationLayer*>(&layer) ||
+         dynamic_cast<const MultiplicationLayer*>(&layer);
 }
 
 }  // namespace
@@ -53,6 +59,10 @@ json LayerToJson(const Layer& layer) {
       AddIf<GruLayer>(layer, out) || AddIf<Convolution1dLayer>(layer, out) ||
       AddIf<Pooling1dLayer>(layer, out) || AddIf<SelfAttentionLayer>(layer, out) ||
       AddIf<EmbeddingLayer>(layer, out) || AddIf<PositionEmbeddingLayer>(layer, out) ||
+      AddIf<ConvolutionLayer>(layer, out) || AddIf<TransposedConvolutionLayer>(layer, out) ||
+      AddIf<PoolingLayer>(layer, out) || AddIf<ResizeLayer>(layer, out) ||
+      AddIf<PreluLayer>(layer, out) || AddIf<LayerScaleLayer>(layer, out) ||
+      AddIf<DynamicTanhLayer>(layer, out) || AddIf<CrossChannelLayer>(layer, out) ||
       dynamic_cast<const SinusoidalLayer*>(&layer) || AddIf<DropoutLayer>(layer, out) ||
       HasNone(layer))
     return out;

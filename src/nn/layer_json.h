@@ -2,14 +2,18 @@
 #pragma once
 
 #include <nlohmann/json.hpp>
+#include <string>
 
-#include "normkit/graph/layer.h"
+#include "normkit/nn/layers.h"
 
 namespace normkit {
 
 // {"type":"lstm","num_hidden_units":100}: its type and the properties that are not the defaults,
-// without name and inputs. For the layers that networks over time are made of; throws Error that
-// names the layer for others.
+// without name and inputs. Throws Error that names the layer where it has no form in JSON.
 nlohmann::json LayerToJson(const Layer& layer);
+
+// The layer that such an object is, called `name`, of so many inputs. Errors begin with "WHERE: ".
+LayerPtr LayerFromJson(const nlohmann::json& object, const std::string& name, size_t inputs,
+                       const std::string& where);
 
 }  // namespace normkit

@@ -8,6 +8,7 @@
 #include "src/core/fail.h"
 #include "src/core/files.h"
 #include "src/core/suggest.h"
+#include "src/nn/layer_json.h"
 #include "src/nn/layers/normalization.h"
 #include "src/nn/layers/plain.h"
 #include "src/nn/properties.h"
@@ -37,6 +38,12 @@ LayerPtr MakeWithOptions(JsonProperties& p, const NetworkPurpose&) {
 
 LayerPtr MakeImageInput(JsonProperties& p, const NetworkPurpose& purpose) {
   return ImageInput(ReadOptions<ImageInputOptions>(p, {.input_size = purpose.input_size}));
+}
+
+LayerPtr MakeImage3dInput(JsonProperties& p, const NetworkPurpose& purpose) {
+  const auto& [height, width, channels] = purpose.input_size;
+  return Image3dInput(ReadOptions<Image3dInputOptions>(
+      p, {.input_size = {purpose.input_depth, height, width, channels}}));
 }
 
 template <class Options, LayerPtr (*kMake)(const Options&)>
@@ -80,15 +87,23 @@ LayerPtr MakeElementwise(const ops::Elementwise& row, JsonProperties& p) {
 std::map<std::string, Make> MakeTypes() {
   std::map<std::string, Make> types{
       {"image_input", MakeImageInput},
+      {"image3d_input", MakeImage3dInput},
       {"feature_input", MakeFeatures<FeatureInputOptions, FeatureInput>},
       {"sequence_input", MakeFeatures<SequenceInputOptions, SequenceInput>},
       {"convolution2d", MakeWithOptions<Convolution2dOptions, Convolution2d>},
+      {"convolution3d", MakeWithOptions<Convolution3dOptions, Convolution3d>},
+      {"transposed_convolution2d",
+       MakeWithOptions<TransposedConvolutionOptions, TransposedConvolution2d>},
+      {"transposed_convolution3d",
+       MakeWithOptions<TransposedConvolutionOptions, TransposedConvolution3d>},
       {"convolution1d", MakeWithOptions<Convolution1dOptions, Convolution1d>},
       {"fully_connected", MakeFullyConnected},
       {"lstm", MakeWithOptions<LstmOptions, Lstm>},
       {"gru", MakeWithOptions<GruOptions, Gru>},
       {"max_pooling2d", MakeWithOptions<Pooling2dOptions, MaxPooling2d>},
       {"average_pooling2d", MakeWithOptions<Pooling2dOptions, AveragePooling2d>},
+      {"max_pooling3d", MakeWithOptions<Pooling3dOptions, MaxPooling3d>},
+      {"average_pooling3d", MakeWithOptions<Pooling3dOptions, AveragePooling3d>},
       {"max_pooling1d", MakeWithOptions<Pooling1dOptions, MaxPooling1d>},
       {"average_pooling1d", MakeWithOptions<Pooling1dOptions, AveragePooling1d>},
       {"reflection_padding2d", MakeWithOptions<ReflectionPadding2dOptions, ReflectionPadding2d>},
@@ -98,6 +113,13 @@ std::map<std::string, Make> MakeTypes() {
       {"conditional_instance_normalization",
        MakeWithOptions<ConditionalNormalizationOptions, ConditionalInstanceNormalization>},
       {"global_average_pooling2d", MakePlain<GlobalAveragePooling2d>},
+      {"global_average_pooling3d", MakePlain<GlobalAveragePooling3d>},
+      {"resize", MakeWithOptions<ResizeOptions, Resize>},
+      {"prelu", MakeWithOptions<PreluOptions, Prelu>},
+      {"layer_scale", MakeWithOptions<LayerScaleOptions, LayerScale>},
+      {"dynamic_tanh", MakeWithOptions<DynamicTanhOptions, DynamicTanh>},
+      {"cross_channel_normalization",
+       MakeWithOptions<CrossChannelNormalizationOptions, CrossChannelNormalization>},
       {"global_average_pooling1d", MakePlain<GlobalAveragePooling1d>},
       {"self_attention", MakeWithOptions<SelfAttentionOptions, SelfAttention>},
       {"embedding", MakeWithOptions<EmbeddingOptions, Embedding>},
@@ -107,6 +129,7 @@ std::map<std::string, Make> MakeTypes() {
       {"last_step", MakePlain<LastStep>},
       {"dropout", MakeWithOptions<DropoutOptions, Dropout>},
       {"addition", MakeJoin<AdditionOptions, Addition>},
+      {"multiplication", MakeJoin<MultiplicationOptions, Multiplication>},
       {"concatenation", MakeJoin<ConcatenationOptions, Concatenation>},
       {"flatten", MakePlain<Flatten>},
       {"softmax", MakePlain<Softmax>},
@@ -128,12 +151,30 @@ const std::map<std::string, Make>& Types() {
   return types;
 }
 
+// What the toolbox calls otherwise.
+constexpr std::pair<std::string_view, std::string_view> kToolboxNames[] = {
+    {"depthConcatenation", "concatenation"},
+    {"transposedConv2d", "transposed_convolution2d"},
+    {"transposedConv3d", "transposed_convolution3d"},
+    {"resize2d", "resize"},
+    {"resize3d", "resize"}};
+
 // By its name, or by what the toolbox calls it: "fullyConnectedLayer".
 Make FindType(const std::string& type) {
   if (const auto found = Types().find(type); found != Types().end()) return found->second;
   for (const auto& [name, make] : Types())
     if (SameStem(type, name)) return make;
-  return SameStem(type, "depthConcatenation") ? Types().at("concatenation") : nullptr;
+  for (const auto& [given, name] : kToolboxNames)
+    if (SameStem(type, given)) return Types().at(std::string(name));
+  return nullptr;
+}
+
+[[noreturn]] void FailType(const std::string& where, const std::string& type) {
+  std::vector<std::string> known;
+  for (const auto& [name, make] : Types()) known.push_back(name);
+  const std::string nearest = DidYouMean(type, known);
+  Fail("{}: type '{}' is unknown{}", where, type,
+       nearest.empty() ? fmt::format(", expected one of {}", fmt::join(known, ", ")) : nearest);
 }
 
 // Builds the graph layer by layer; names may also stand for a `norm` that came to nothing.
@@ -199,14 +240,6 @@ class Builder {
          DidYouMean(input, known));
   }
 
-  [[noreturn]] static void FailType(const std::string& where, const std::string& type) {
-    std::vector<std::string> known;
-    for (const auto& [name, make] : Types()) known.push_back(name);
-    const std::string nearest = DidYouMean(type, known);
-    Fail("{}: type '{}' is unknown{}", where, type,
-         nearest.empty() ? fmt::format(", expected one of {}", fmt::join(known, ", ")) : nearest);
-  }
-
   std::string where_;
   const NetworkPurpose& purpose_;
   Graph graph_;
@@ -244,6 +277,22 @@ json Parse(std::string_view text, const std::string& where) {
 }
 
 }  // namespace
+
+LayerPtr LayerFromJson(const json& object, const std::string& name, size_t inputs,
+                       const std::string& where) {
+  json named = object;
+  named["name"] = name;
+  if (inputs > 1) named["inputs"] = std::vector<std::string>(inputs);  // joins count them
+  JsonProperties properties(named, where);
+  const std::string type = properties.RequiredText("type");
+  const Make make = FindType(type);
+  if (!make) FailType(where, type);
+  const LayerPtr layer = make(properties, {});
+  properties.Texts("inputs");
+  properties.CheckAllKnown();
+  if (!layer) Fail("{}: type '{}' is no layer", where, type);
+  return layer;
+}
 
 Graph ParseNetworkJson(std::string_view text, const std::string& where,
                        const NetworkPurpose& purpose) {

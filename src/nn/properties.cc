@@ -16,7 +16,8 @@ using nlohmann::json;
 constexpr NumberRange<double> kSize{.low = 1, .high = kMaxSize}, kWindow{.low = 1, .high = 1 << 12},
     kBorder{.low = 0, .high = 1 << 12}, kTimeBorder{.low = 0, .high = 1 << 24},
     kInputs{.low = 2, .high = 1 << 10}, kFactor{.low = 0}, kChannels{.low = 0, .high = kMaxSize},
-    kAboveZero{.low = 0, .open_low = true}, kZeroToOne{.low = 0, .high = 1};
+    kAboveZero{.low = 0, .open_low = true}, kZeroToOne{.low = 0, .high = 1},
+    kScale{.low = 0, .high = 1 << 12, .open_low = true};
 
 // The rows that convolution and fully connected share.
 template <class O>
@@ -150,6 +151,16 @@ const PropertyTable& TableFor(const ImageInputOptions&) {
   return table;
 }
 
+const PropertyTable& TableFor(const Image3dInputOptions&) {
+  using O = Image3dInputOptions;
+  static const PropertyTable table =
+      Keep<O>({Row<&O::input_size>("input_size", "of an observation",
+                                   {.range = kSize, .required = true, .structural = true}),
+               Row<&O::normalization>("normalization", "how each channel is changed first",
+                                      {.structural = true})});
+  return table;
+}
+
 const PropertyTable& TableFor(const FeatureInputOptions&) {
   using O = FeatureInputOptions;
   static const PropertyTable table =
@@ -174,6 +185,19 @@ const PropertyTable& TableFor(const ConvolutionOptions&) {
        Row<&O::padding>("padding", "zeros around the image", {.range = kBorder}),
        Row<&O::num_groups>("num_groups", "groups of channels that see only themselves",
                            {.range = kSize, .structural = true})}));
+  return table;
+}
+
+const PropertyTable& TableFor(const TransposedConvolutionOptions&) {
+  using O = TransposedConvolutionOptions;
+  static const PropertyTable table = Keep<O>(WithWeights<O>(
+      {Row<&O::filter_size>("filter_size", "of the window",
+                            {.range = kWindow, .required = true, .structural = true}),
+       Row<&O::num_filters>("num_filters", "channels of the output",
+                            {.range = kSize, .required = true, .structural = true}),
+       Row<&O::stride>("stride", "from window to window", {.range = kWindow, .structural = true}),
+       Row<&O::cropping>("cropping", "cut off the output; same: to stride times the input",
+                         {.range = kBorder})}));
   return table;
 }
 
@@ -239,8 +263,8 @@ const PropertyTable& TableFor(const GruOptions&) {
   return table;
 }
 
-const PropertyTable& TableFor(const Pooling2dOptions&) {
-  using O = Pooling2dOptions;
+const PropertyTable& TableFor(const PoolingOptions&) {
+  using O = PoolingOptions;
   static const PropertyTable table = Keep<O>(
       {Row<&O::pool_size>("pool_size", "of the window",
                           {.range = kWindow, .required = true, .structural = true}),
@@ -281,6 +305,13 @@ const PropertyTable& TableFor(const AdditionOptions&) {
   using O = AdditionOptions;
   static const PropertyTable table = Keep<O>({Row<&O::num_inputs>(
       "num_inputs", "how many are added", {.range = kInputs, .structural = true})});
+  return table;
+}
+
+const PropertyTable& TableFor(const MultiplicationOptions&) {
+  using O = MultiplicationOptions;
+  static const PropertyTable table = Keep<O>({Row<&O::num_inputs>(
+      "num_inputs", "how many are multiplied", {.range = kInputs, .structural = true})});
   return table;
 }
 
@@ -357,6 +388,71 @@ const PropertyTable& TableFor(const Upsampling2dOptions&) {
   return table;
 }
 
+const PropertyTable& TableFor(const ResizeOptions&) {
+  using O = ResizeOptions;
+  static const PropertyTable table =
+      Keep<O>({Row<&O::output_size>("output_size", "of each dimension; 0: scale times the input",
+                                    {.range = kChannels, .structural = true}),
+               Row<&O::scale>("scale", "times the input, where output_size is 0",
+                              {.range = kScale, .structural = true}),
+               Row<&O::method>("method", "what stands between the elements of the input",
+                               {.structural = true})});
+  return table;
+}
+
+const PropertyTable& TableFor(const PreluOptions&) {
+  using O = PreluOptions;
+  static const PropertyTable table =
+      Keep<O>({Row<&O::alpha>("alpha", "slope of what is below zero, at first"),
+               Row<&O::alpha_learn_rate_factor>("alpha_learn_rate_factor",
+                                                "times the learning rate", {.range = kFactor}),
+               Row<&O::alpha_l2_factor>("alpha_l2_factor", "times the L2 regularization",
+                                        {.range = kFactor})});
+  return table;
+}
+
+const PropertyTable& TableFor(const LayerScaleOptions&) {
+  using O = LayerScaleOptions;
+  static const PropertyTable table =
+      Keep<O>({Row<&O::scale>("scale", "of each channel, at first"),
+               Row<&O::scale_learn_rate_factor>("scale_learn_rate_factor",
+                                                "times the learning rate", {.range = kFactor}),
+               Row<&O::scale_l2_factor>("scale_l2_factor", "times the L2 regularization",
+                                        {.range = kFactor})});
+  return table;
+}
+
+const PropertyTable& TableFor(const DynamicTanhOptions&) {
+  using O = DynamicTanhOptions;
+  static const PropertyTable table = Keep<O>(
+      {Row<&O::alpha>("alpha", "times the input, at first"),
+       Row<&O::alpha_learn_rate_factor>("alpha_learn_rate_factor",
+                                        "times the learning rate, for alpha", {.range = kFactor}),
+       Row<&O::scale_learn_rate_factor>(
+           "scale_learn_rate_factor", "times the learning rate, for the scale", {.range = kFactor}),
+       Row<&O::offset_learn_rate_factor>("offset_learn_rate_factor",
+                                         "times the learning rate, for the offset",
+                                         {.range = kFactor}),
+       Row<&O::alpha_l2_factor>("alpha_l2_factor", "times the L2 regularization, for alpha",
+                                {.range = kFactor}),
+       Row<&O::scale_l2_factor>("scale_l2_factor", "times the L2 regularization, for the scale",
+                                {.range = kFactor}),
+       Row<&O::offset_l2_factor>("offset_l2_factor", "times the L2 regularization, for the offset",
+                                 {.range = kFactor})});
+  return table;
+}
+
+const PropertyTable& TableFor(const CrossChannelNormalizationOptions&) {
+  using O = CrossChannelNormalizationOptions;
+  static const PropertyTable table = Keep<O>(
+      {Row<&O::window_channel_size>("window_channel_size", "channels that are summed over",
+                                    {.range = kWindow, .required = true, .structural = true}),
+       Row<&O::alpha>("alpha", "times the mean of squares", {.range = kFactor}),
+       Row<&O::beta>("beta", "the power of what is divided by", {.range = kFactor}),
+       Row<&O::k>("k", "added to that", {.range = kAboveZero})});
+  return table;
+}
+
 const PropertyTable& TableFor(const AdaptiveNormalizationOptions&) {
   using O = AdaptiveNormalizationOptions;
   static const PropertyTable table =
@@ -416,24 +512,34 @@ std::string DocumentProperties() {
                       &fully_connected = TableFor(FullyConnectedOptions());
   const size_t shared = fully_connected.rows.size() - 1;  // WithWeights
   add("`image_input`", TableFor(ImageInputOptions()));
+  add("`image3d_input`", TableFor(Image3dInputOptions()));
   add("`feature_input`, `sequence_input`", TableFor(FeatureInputOptions()));
-  add("`convolution2d`", convolution, 0, convolution.rows.size() - shared);
+  add("`convolution2d`, `convolution3d`", convolution, 0, convolution.rows.size() - shared);
   const PropertyTable& over_time = TableFor(Convolution1dOptions());
   add("`convolution1d`", over_time, 0, over_time.rows.size() - shared);
+  const PropertyTable& transposed = TableFor(TransposedConvolutionOptions());
+  add("`transposed_convolution2d`, `transposed_convolution3d`", transposed, 0,
+      transposed.rows.size() - shared);
   add("`fully_connected`", fully_connected, 0, 1);
   const PropertyTable& attention = TableFor(SelfAttentionOptions());
   add("`self_attention`", attention, 0, attention.rows.size() - shared);
-  add("`convolution2d`, `convolution1d`, `fully_connected`, `self_attention`", fully_connected, 1);
+  add("every convolution, `fully_connected`, `self_attention`", fully_connected, 1);
   add("`embedding`", TableFor(EmbeddingOptions()));
   add("`position_embedding`", TableFor(PositionEmbeddingOptions()));
   add("`lstm`", TableFor(LstmOptions()));
   add("`gru`", TableFor(GruOptions()));
-  add("`max_pooling2d`, `average_pooling2d`", TableFor(Pooling2dOptions()));
+  add("`max_pooling2d`, `average_pooling2d`, `max_pooling3d`, `average_pooling3d`",
+      TableFor(PoolingOptions()));
   add("`max_pooling1d`, `average_pooling1d`", TableFor(Pooling1dOptions()));
   add("`reflection_padding2d`", TableFor(ReflectionPadding2dOptions()));
   add("`upsampling2d`", TableFor(Upsampling2dOptions()));
   for (const ops::Elementwise& row : ops::ElementwiseTable())
     add(fmt::format("`{}`", row.json), TableFor(ElementwiseOptions{&row}));
+  add("`prelu`", TableFor(PreluOptions()));
+  add("`layer_scale`", TableFor(LayerScaleOptions()));
+  add("`dynamic_tanh`", TableFor(DynamicTanhOptions()));
+  add("`cross_channel_normalization`", TableFor(CrossChannelNormalizationOptions()));
+  add("`resize`", TableFor(ResizeOptions()));
   add("`dropout`", TableFor(DropoutOptions()));
   add("`adaptive_instance_normalization`", TableFor(AdaptiveNormalizationOptions()));
   add("`conditional_instance_normalization`", TableFor(ConditionalNormalizationOptions()));

@@ -70,9 +70,16 @@ struct EnumNames<AttentionMask> {
 };
 
 template <>
+struct EnumNames<ResizeMethod> {
+  static constexpr std::string_view kWhat = "method";
+  static constexpr std::string_view kNames[] = {"nearest", "linear"};
+};
+
+template <>
 const PropertyKind& KindOf<Initializer>();  // by name; a function has none
 template <>
-const PropertyKind& KindOf<Padding>();  // "same", a number, or [top, bottom, left, right]
+const PropertyKind& KindOf<Padding>();  // "same", a number, or [top, bottom, left, right]; of
+                                        // volumes front and back first
 
 // Upper bound of every size property: products of a few of them still fit in 64 bits.
 inline constexpr int64_t kMaxSize = 1 << 20;
@@ -80,12 +87,20 @@ inline constexpr int64_t kMaxSize = 1 << 20;
 // The table of a structure, whatever stands in it.
 const PropertyTable& TableFor(const ImageInputOptions&);
 const PropertyTable& TableFor(const FeatureInputOptions&);
+const PropertyTable& TableFor(const Image3dInputOptions&);
+const PropertyTable& TableFor(const TransposedConvolutionOptions&);
+const PropertyTable& TableFor(const ResizeOptions&);
+const PropertyTable& TableFor(const PreluOptions&);
+const PropertyTable& TableFor(const LayerScaleOptions&);
+const PropertyTable& TableFor(const DynamicTanhOptions&);
+const PropertyTable& TableFor(const CrossChannelNormalizationOptions&);
+const PropertyTable& TableFor(const MultiplicationOptions&);
 const PropertyTable& TableFor(const ConvolutionOptions&);
 const PropertyTable& TableFor(const Convolution1dOptions&);
 const PropertyTable& TableFor(const FullyConnectedOptions&);
 const PropertyTable& TableFor(const LstmOptions&);
 const PropertyTable& TableFor(const GruOptions&);
-const PropertyTable& TableFor(const Pooling2dOptions&);
+const PropertyTable& TableFor(const PoolingOptions&);
 const PropertyTable& TableFor(const Pooling1dOptions&);
 const PropertyTable& TableFor(const SelfAttentionOptions&);
 const PropertyTable& TableFor(const EmbeddingOptions&);

@@ -46,8 +46,11 @@ class PaddingKind : public PropertyKind {
         *static_cast<const Padding*>(value);
     if (same) return "same";
     if (causal) return "causal";
-    if (top == bottom && top == left && top == right) return top;
-    return {top, bottom, left, right};
+    const bool flat = front == 0 && back == 0;
+    if (top == bottom && top == left && top == right && (flat || (front == top && back == top)))
+      return top;
+    if (flat) return {top, bottom, left, right};
+    return {front, back, top, bottom, left, right};
   }
   std::optional<Misfit> FromJson(const json& given, void* value) const override {
     Padding& padding = *static_cast<Padding*>(value);
@@ -55,7 +58,7 @@ class PaddingKind : public PropertyKind {
       padding = Padding::Same();
       return std::nullopt;
     }
-    if (!given.is_number() && (!given.is_array() || given.size() != 4))
+    if (!given.is_number() && (!given.is_array() || (given.size() != 4 && given.size() != 6)))
       return Misfit{"", Shown(given), "\"same\", a number or [top, bottom, left, right]"};
     if (given.is_number()) {
       const std::optional<int64_t> number = ToInteger(given);
@@ -63,14 +66,13 @@ class PaddingKind : public PropertyKind {
       padding = Padding::All(*number);
       return std::nullopt;
     }
-    int64_t sides[4];
-    for (size_t i = 0; i < 4; ++i) {
-      const json& side = given[i];
-      const std::optional<int64_t> number = ToInteger(side);
-      if (!number) return Misfit{"", Shown(side), "an integer"};
-      sides[i] = *number;
+    int64_t sides[6] = {};  // front and back, which images have not, first
+    for (size_t i = 0; i < given.size(); ++i) {
+      const std::optional<int64_t> number = ToInteger(given[i]);
+      if (!number) return Misfit{"", Shown(given[i]), "an integer"};
+      sides[6 - given.size() + i] = *number;
     }
-    padding = {false, sides[0], sides[1], sides[2], sides[3]};
+    padding = {false, sides[2], sides[3], sides[4], sides[5], sides[0], sides[1]};
     return std::nullopt;
   }
   std::optional<Misfit> Check(const void* value, const NumberRange<double>& range) const override {

@@ -64,7 +64,9 @@ bool WriteNamed(LayerWriter& writer, std::string_view type) {
 
 void ReadGlobalAverage(GraphReader& reader) {
   const NodeReader node = reader.Node();
-  AddOnly(reader, node, GlobalAveragePooling2d(node.name()));
+  AddOnly(reader, node,
+          reader.InputLayout(node, 0).format() == "BSSSC" ? GlobalAveragePooling3d(node.name())
+                                                          : GlobalAveragePooling2d(node.name()));
 }
 
 namespace {

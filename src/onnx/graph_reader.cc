@@ -60,6 +60,23 @@ const Layout& GraphReader::InputLayout(const NodeReader& node, int index) const 
   return LayoutOf(Input(node, index));
 }
 
+std::string GraphReader::FormOfNode(const std::string& node_name) const {
+  if (HasForm(node_name)) return node_name;
+  const size_t slash = node_name.rfind('/');
+  const std::string before = slash == node_name.npos ? "" : node_name.substr(0, slash);
+  return HasForm(before) ? before : "";
+}
+
+std::string GraphReader::NameOf(Value value) const {
+  const auto found = std::ranges::find(values_, value, [](const auto& one) { return one.second; });
+  return found == values_.end() ? "" : found->first;
+}
+
+const onnx::TensorProto* GraphReader::FindConstant(const std::string& name) const {
+  const auto found = constants_.find(name);
+  return found == constants_.end() ? nullptr : found->second;
+}
+
 const onnx::TensorProto& GraphReader::Constant(const NodeReader& node, int index) const {
   const std::string name = index < node.inputs() ? node.input(index) : "";
   const auto found = constants_.find(name);

@@ -45,6 +45,20 @@ class GraphReader {
     properties.CheckAllKnown();
   }
 
+  int left() const { return graph_.node_size() - next_; }
+  const onnx::NodeProto& proto(int ahead) const { return graph_.node(next_ + ahead); }
+
+  // What the metadata say a layer is, where they do (forms.h).
+  bool HasForm(const std::string& layer_name) const {
+    return Properties(layer_name).contains("type");
+  }
+  // The layer of such a name that a node is a part of, being called so, or LAYER/part; "": none.
+  std::string FormOfNode(const std::string& node_name) const;
+  const nlohmann::json& Form(const std::string& layer_name) const { return Properties(layer_name); }
+  const Graph& network() const { return network_; }
+  std::string NameOf(Value value) const;                                 // in the file
+  const onnx::TensorProto* FindConstant(const std::string& name) const;  // null: is none
+
   // The values of the network that a node reads; refuses names that no layer before it gave.
   Value Input(const NodeReader& node, int index) const;
   const Layout& InputLayout(const NodeReader& node, int index) const;

@@ -219,8 +219,8 @@ TEST_F(OnnxErrors, Inputs) {
   EXPECT_EQ(Message([&](auto& m) { type(m)->mutable_shape()->mutable_dim(2)->set_dim_param("H"); }),
             "m.onnx: input 'image': the size of axis 2 is not given, expected a number (only axis "
             "0 is dynamic)");
-  EXPECT_EQ(Message([&](auto& m) { type(m)->mutable_shape()->add_dim()->set_dim_value(3); }),
-            "m.onnx: input 'image': has 5 axes, expected 4 (N,C,H,W) or 2 (N,C)");
+  EXPECT_EQ(Message([&](auto& m) { type(m)->mutable_shape()->mutable_dim()->RemoveLast(); }),
+            "m.onnx: input 'image': has 3 axes, expected 5 (N,C,D,H,W), 4 (N,C,H,W) or 2 (N,C)");
   EXPECT_EQ(Message([&](auto& m) { Node(m, "image/center")->set_op_type("Div"); }),
             "m.onnx: input 'image': is normalized by Div, expected nothing, Sub, Sub and Div, or "
             "what rescales");

@@ -16,10 +16,11 @@ namespace {
 
 constexpr float kOne = 1, kTwo = 2;
 
-// A statistic of the input, as a constant that broadcasts over [N,C,H,W] or [N,C].
+// A statistic of the input, as a constant that broadcasts over [N,C,H,W], [N,C,D,H,W] or [N,C].
 std::vector<int64_t> StatisticShape(const Layout& observation) {
-  return observation.Has(kS) ? std::vector<int64_t>{1, observation.channels(), 1, 1}
-                             : std::vector<int64_t>{1, observation.channels()};
+  std::vector<int64_t> shape(static_cast<size_t>(observation.rank()), 1);
+  shape[1] = observation.channels();
+  return shape;
 }
 
 std::string WriteInputNormalization(LayerWriter& writer, InputNormalization normalization) {
@@ -68,8 +69,13 @@ LayerPtr InputLayerOf(const std::string& where, const onnx::ValueInfoProto& inpu
   if (sizes.size() == 1)
     return FeatureInput(
         {.name = input.name(), .num_features = sizes[0], .normalization = normalization});
+  if (sizes.size() == 4)
+    return Image3dInput({.name = input.name(),
+                         .input_size = {sizes[1], sizes[2], sizes[3], sizes[0]},
+                         .normalization = normalization});
   if (sizes.size() != 3)
-    Fail("{}: has {} axes, expected 4 (N,C,H,W) or 2 (N,C)", where, tensor.shape().dim_size());
+    Fail("{}: has {} axes, expected 5 (N,C,D,H,W), 4 (N,C,H,W) or 2 (N,C)", where,
+         tensor.shape().dim_size());
   return ImageInput({.name = input.name(),
                      .input_size = {sizes[1], sizes[2], sizes[0]},
                      .normalization = normalization});
@@ -99,7 +105,8 @@ std::vector<std::string_view> Chain(const GraphReader& reader, int skip, std::st
     const onnx::NodeProto& node = reader.proto().node(i);
     const std::string& type = node.op_type();
     if ((type != "Sub" && type != "Div" && type != "Mul") || node.input_size() != 2 ||
-        node.output_size() != 1 || node.input(0) != value || reader.Readers(value) != 1)
+        node.output_size() != 1 || node.input(0) != value || reader.Readers(value) != 1 ||
+        !reader.FormOfNode(node.name()).empty())
       break;
     operators.push_back(type);
     value = node.output(0);

@@ -6,6 +6,7 @@
 #include "src/core/fail.h"
 #include "src/core/suggest.h"
 #include "src/nn/finite_parameters.h"
+#include "src/onnx/forms.h"
 #include "src/onnx/metadata.h"
 #include "src/onnx/model.h"
 #include "src/onnx/model_proto.h"
@@ -88,6 +89,7 @@ Network Read(std::string_view bytes, const std::string& file) {
     CheckNode(model.graph().node(i), reader.Node(i), opset);
   ReadInput(reader);
   while (!reader.AtEnd()) {
+    if (ReadForm(reader)) continue;
     const NodeReader node = reader.Node();
     const Operator* row = FindOperator(node.op_type());
     if (!row->read) RefuseOperator(node, "");

@@ -2,7 +2,6 @@
 #include "normkit/norm/normalization.h"
 
 #include <algorithm>
-#include <array>
 #include <memory>
 #include <utility>
 
@@ -20,10 +19,22 @@ using Options = NormalizationProperties;
 struct Wrapping {
   std::string_view before, after;  // operators
   std::string_view before_part, after_part;
-  std::array<int64_t, 4> before_perm, after_perm;
 };
-constexpr Wrapping kChannelsLast{"Transpose",      "Transpose",  "channels_last",
-                                 "channels_first", {0, 2, 3, 1}, {0, 3, 1, 2}};
+constexpr Wrapping kChannelsLast{"Transpose", "Transpose", "channels_last", "channels_first"};
+
+// Of so many axes: the channels behind space, and in front of it.
+using Perm = std::vector<int64_t>;
+Perm ChannelsBehind(int rank) {
+  Perm perm{0};
+  for (int64_t axis = 2; axis < rank; ++axis) perm.push_back(axis);
+  perm.push_back(1);
+  return perm;
+}
+Perm ChannelsInFront(int rank) {
+  Perm perm{0, rank - 1};
+  for (int64_t axis = 1; axis < rank - 1; ++axis) perm.push_back(axis);
+  return perm;
+}
 
 const Wrapping* WrappingOf(const NormalizationLayer& layer, const Layout& x) {
   const bool over_channels = layer.kind() == Kind::kLayer || layer.kind() == Kind::kRms;
@@ -32,8 +43,9 @@ const Wrapping* WrappingOf(const NormalizationLayer& layer, const Layout& x) {
 
 // Scale and offset of layer normalization over [C,H,W] broadcast over it; all others are [C].
 std::vector<int64_t> ScaleShape(Kind kind, const Wrapping* wrapping, const Layout& x) {
-  if (kind == Kind::kLayer && !wrapping && x.Has(kS)) return {x.channels(), 1, 1};
-  return {x.channels()};
+  std::vector<int64_t> shape{x.channels()};
+  if (kind == Kind::kLayer && !wrapping) shape.resize(static_cast<size_t>(x.rank()) - 1, 1);
+  return shape;
 }
 
 // Attributes of the operator; f32, as the node has them.
@@ -158,11 +170,11 @@ bool IsWrapped(const GraphReader& reader, const Wrapping& wrapping,
                      [&](Kind kind) { return reader.PeekChain(1, RowOf(kind).onnx); });
 }
 
-void ExpectPerm(NodeReader node, const std::array<int64_t, 4>& expected) {
+void ExpectPerm(NodeReader node, const Perm& expected) {
   node.ExpectInputs(1, 1);
-  const std::vector<int64_t> perm = node.Ints("perm", {3, 2, 1, 0});
+  const Perm perm = node.Ints("perm", Perm(expected.size()));
   node.Done();
-  if (!std::equal(perm.begin(), perm.end(), expected.begin()))
+  if (perm != expected)
     node.Refuse("attribute 'perm' is [{}], expected [{}]", fmt::join(perm, ","),
                 fmt::join(expected, ","));
 }
@@ -188,11 +200,11 @@ bool WriteNormalization(LayerWriter& writer, std::string_view type) {
                               static_cast<float>(1 - options.mean_decay), layer->GroupsFor(x)};
 
   std::string value = writer.inputs().at(0);
-  const auto wrap = [&](std::string_view op, std::string_view part, const auto& perm) {
+  const auto wrap = [&](std::string_view op, std::string_view part, const Perm& perm) {
     value = writer.Node(op, part, {value});
-    writer.Ints("perm", {perm.begin(), perm.end()});
+    writer.Ints("perm", perm);
   };
-  if (wrapping) wrap(wrapping->before, wrapping->before_part, wrapping->before_perm);
+  if (wrapping) wrap(wrapping->before, wrapping->before_part, ChannelsBehind(x.rank()));
   const std::vector<int64_t> shape = ScaleShape(kind, wrapping, x);
   const bool affine = options.affine;
   std::vector<std::string> inputs{value, affine ? writer.ParameterConstant("scale", shape)
@@ -206,7 +218,7 @@ bool WriteNormalization(LayerWriter& writer, std::string_view type) {
   }
   value = writer.Node(type, "", inputs);
   WriteAttributes(writer, *layer, wrapping, attributes);
-  if (wrapping) wrap(wrapping->after, wrapping->after_part, wrapping->after_perm);
+  if (wrapping) wrap(wrapping->after, wrapping->after_part, ChannelsInFront(x.rank()));
   writer.set_output(value);
   writer.SetProperties(options, PlainOptions(kind, wrapping, attributes));
   return true;
@@ -217,8 +229,9 @@ void ReadNormalization(GraphReader& reader) { Read(reader, nullptr); }
 void ReadWrappedNormalization(GraphReader& reader) {
   const NodeReader first = reader.Node();
   if (IsWrapped(reader, kChannelsLast, {Kind::kLayer, Kind::kRms})) {
-    ExpectPerm(first, kChannelsLast.before_perm);
-    ExpectPerm(reader.Node(2), kChannelsLast.after_perm);
+    const int rank = reader.InputLayout(first, 0).rank();
+    ExpectPerm(first, ChannelsBehind(rank));
+    ExpectPerm(reader.Node(2), ChannelsInFront(rank));
     Read(reader, &kChannelsLast);
   } else {
     first.Refuse("is supported only before a normalization, expected {} and its inverse",

@@ -9,15 +9,18 @@
 namespace normkit {
 namespace {
 
-// Rows without functions stand within layers of others: of sequences (time/), of input (input.cc).
+// Rows without functions stand within layers of others: of sequences (time/), of input (input.cc),
+// of forms (forms.h).
 constexpr Operator kOperators[] = {
     {"Add", 13, WriteAdd, ReadAddition},
     {"And", 13, nullptr, nullptr},
     {"AveragePool", 13, WriteAveragePool, ReadAveragePool},
     {"BatchNormalization", 15, WriteNormalization, ReadNormalization},
     {"Cast", 13, nullptr, nullptr},
+    {"Clip", 13, nullptr, nullptr},
     {"Concat", 13, WriteConcat, ReadConcat},
     {"Conv", 13, WriteConv, ReadConv},
+    {"ConvTranspose", 13, nullptr, nullptr},
     {"Div", 13, nullptr, nullptr},
     {"Dropout", 13, WriteDropout, ReadDropout},
     {"Expand", 13, nullptr, nullptr},
@@ -32,6 +35,7 @@ constexpr Operator kOperators[] = {
     {"HardSigmoid", 13, nullptr, nullptr},
     {"Identity", 13, nullptr, nullptr},
     {"InstanceNormalization", 13, WriteNormalization, ReadNormalization},
+    {"LRN", 13, nullptr, nullptr},
     {"LSTM", 13, nullptr, nullptr},
     {"LayerNormalization", 17, WriteNormalization, ReadNormalization},
     {"Less", 13, nullptr, nullptr},
@@ -39,7 +43,9 @@ constexpr Operator kOperators[] = {
     {"MatMul", 13, nullptr, nullptr},
     {"MaxPool", 13, WriteMaxPool, ReadMaxPool},
     {"Mul", 13, nullptr, nullptr},
+    {"PRelu", 13, nullptr, nullptr},
     {"Pad", 13, WritePad, ReadPad},
+    {"Pow", 13, nullptr, nullptr},
     {"RMSNormalization", 23, WriteNormalization, ReadNormalization},
     {"Range", 13, nullptr, nullptr},
     {"ReduceMax", 13, nullptr, nullptr},
@@ -65,7 +71,8 @@ constexpr Operator kOperators[] = {
 std::vector<Operator> MakeOperators() {
   std::vector<Operator> operators(std::begin(kOperators), std::end(kOperators));
   for (const ops::Elementwise& row : ops::ElementwiseTable())
-    operators.push_back({row.onnx.type, row.onnx.opset, WriteElementwise, ReadElementwise});
+    if (!row.onnx.type.empty())
+      operators.push_back({row.onnx.type, row.onnx.opset, WriteElementwise, ReadElementwise});
   std::ranges::sort(operators, {}, &Operator::type);
   return operators;
 }

@@ -112,6 +112,76 @@ inline std::vector<Sample> WindowSamples() {
   return samples;
 }
 
+// Behind an input of volumes of 4x5x3 with 6 channels.
+inline Sample OnVolumes(std::string name, LayerPtr layer) {
+  Graph graph;
+  graph.Add(Image3dInput({.name = "input", .input_size = {4, 5, 3, 6}}));
+  graph.Add(std::move(layer));
+  return {std::move(name), MakeNetwork(std::move(graph))};
+}
+
+inline std::vector<Sample> VolumeSamples() {
+  std::vector<Sample> samples;
+  const auto add = [&](std::string name, LayerPtr layer) {
+    samples.push_back(OnVolumes(std::move(name) + "_volumes", std::move(layer)));
+  };
+  add("batch", BatchNormalization());
+  add("instance", InstanceNormalization());
+  add("group", GroupNormalization({.num_groups = 2}));
+  add("layer", LayerNormalization());
+  add("layer_channels",
+      LayerNormalization({.operation_dimension = OperationDimension::kChannelOnly}));
+  add("rms", RmsNormalization());
+  add("convolution", Convolution3d({.filter_size = {3, 2, 1},
+                                    .num_filters = 4,
+                                    .stride = {1, 2, 1},
+                                    .padding = {false, 1, 0, 0, 0, 1, 2},
+                                    .num_groups = 2}));
+  add("convolution_same",
+      Convolution3d(
+          {.filter_size = {3}, .num_filters = 2, .padding = Padding::Same(), .bias = false}));
+  add("transposed_convolution",
+      TransposedConvolution3d({.filter_size = {2}, .num_filters = 3, .stride = {2}}));
+  add("max_pooling", MaxPooling3d({.pool_size = {2}, .stride = {2}, .padding = Padding::Same()}));
+  add("average_pooling", AveragePooling3d({.pool_size = {2, 3, 1}, .padding = Padding::Same()}));
+  add("global_average_pooling", GlobalAveragePooling3d());
+  add("flatten", Flatten());
+  add("softmax", Softmax());
+  add("resize", Resize({.method = ResizeMethod::kLinear}));
+  return samples;
+}
+
+inline std::vector<Sample> FormSamples() {
+  std::vector<Sample> samples;
+  const auto all = [&](const std::string& name, const auto& make) {
+    samples.push_back(OnImages(name + "_images", make()));
+    samples.push_back(OnFeatures(name + "_features", make()));
+    samples.push_back(OnVolumes(name + "_volumes", make()));
+  };
+  all("prelu", [] { return Prelu({.alpha_l2_factor = 0}); });
+  all("layer_scale", [] { return LayerScale(); });
+  all("dynamic_tanh", [] { return DynamicTanh({.alpha = 0.3}); });
+  for (const int64_t size : {3, 4})
+    all(size == 3 ? "cross_channel" : "cross_channel_even", [size] {
+      return CrossChannelNormalization({.window_channel_size = size, .alpha = 0.5, .beta = 0.6});
+    });
+  samples.push_back(OnImages("transposed_convolution",
+                             TransposedConvolution2d({.filter_size = {3, 4},
+                                                      .num_filters = 4,
+                                                      .stride = {2, 3},
+                                                      .cropping = {false, 1, 0, 2, 1}})));
+  samples.push_back(
+      OnImages("transposed_convolution_same", TransposedConvolution2d({.filter_size = {3, 2},
+                                                                       .num_filters = 4,
+                                                                       .stride = {2, 3},
+                                                                       .cropping = Padding::Same(),
+                                                                       .bias = false})));
+  samples.push_back(OnImages("resize", Resize({.scale = 1.5})));
+  samples.push_back(
+      OnImages("resize_linear", Resize({.output_size = {8, 4}, .method = ResizeMethod::kLinear})));
+  return samples;
+}
+
 inline std::vector<Sample> ElementwiseSamples() {
   std::vector<Sample> samples;
   const auto both = [&](const std::string& name, const auto& make) {
@@ -146,6 +216,8 @@ inline std::vector<Sample> JoinSamples() {
   std::vector<Sample> samples;
   samples.push_back(Joined("addition_2", 2, Addition()));
   samples.push_back(Joined("addition_3", 3, Addition({.num_inputs = 3})));
+  samples.push_back(Joined("multiplication_2", 2, Multiplication()));
+  samples.push_back(Joined("multiplication_3", 3, Multiplication({.num_inputs = 3})));
   samples.push_back(Joined("concatenation_2", 2, Concatenation()));
   samples.push_back(Joined("concatenation_3", 3, Concatenation({.num_inputs = 3})));
   return samples;
@@ -198,6 +270,8 @@ inline std::vector<Sample> AllSamples() {
   append(NormalizationSamples());
   append(WindowSamples());
   append(ElementwiseSamples());
+  append(VolumeSamples());
+  append(FormSamples());
   append(JoinSamples());
   append(InputSamples());
   samples.push_back({"residual", ResidualNetwork()});

@@ -127,9 +127,9 @@ class InTime : public Layer {
 };
 
 TEST_F(Unsupported, NetworksThatNoFileCanSay) {
-  EXPECT_ERROR(
-      OnnxBytes(OnFeatures("", std::make_shared<InTime>("time")).network),
-      "own 'time': output is BTC [1,6,1], expected BSSC, BC or TC: model files hold no other");
+  EXPECT_ERROR(OnnxBytes(OnFeatures("", std::make_shared<InTime>("time")).network),
+               "own 'time': output is BTC [1,6,1], expected BSSC, BSSSC, BC or TC: model files "
+               "hold no other");
   Network network = OnFeatures("", Relu("r")).network;
   network.classes = {"caf\xe9"};
   EXPECT_ERROR(OnnxBytes(network),

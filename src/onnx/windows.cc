@@ -3,6 +3,7 @@
 
 #include "src/nn/layers/convolution.h"
 #include "src/nn/layers/pooling.h"
+#include "src/nn/layers/window.h"
 #include "src/onnx/operator_functions.h"
 #include "src/ops/window.h"
 
@@ -15,7 +16,7 @@ using ops::Window;
 // understands that. That it was "same" stands in the metadata.
 Padding AsNumbers(const Window& window, const Layout& x) {
   const ops::PlacedWindow placed = ops::Place(window, x);
-  return {false, placed.before[0], placed.after[0], placed.before[1], placed.after[1]};
+  return FlatPadding({false, placed.before[0], placed.after[0], placed.before[1], placed.after[1]});
 }
 
 std::vector<int64_t> PadsOf(const Padding& p) { return {p.top, p.left, p.bottom, p.right}; }
@@ -34,7 +35,7 @@ Window ReadWindow(NodeReader& node, const Space& size) {
   const std::vector<int64_t> pads = node.Ints("pads", {0, 0, 0, 0});
   const std::string automatic = node.Text("auto_pad", "NOTSET");
   if (automatic == "NOTSET")
-    window.padding = {false, pads[0], pads[2], pads[1], pads[3]};
+    window.padding = FlatPadding({false, pads[0], pads[2], pads[1], pads[3]});
   else if (automatic == "SAME_UPPER")
     window.padding = Padding::Same();
   else if (automatic != "VALID")
@@ -66,7 +67,7 @@ using Conv = Convolution2dOptions;
 
 bool WriteConv(LayerWriter& writer, std::string_view type) {
   const auto* layer = writer.As<ConvolutionLayer>();
-  if (!layer) return false;
+  if (!layer || layer->options().filter_size.size() != 2) return false;
   const Conv& options = layer->options();
   const Window window = layer->window();
   const Layout& x = writer.layouts().at(0);
@@ -119,8 +120,8 @@ namespace {
 using Pooling = Pooling2dOptions;
 
 bool WritePooling(LayerWriter& writer, std::string_view type, ops::Pool pool) {
-  const auto* layer = writer.As<Pooling2dLayer>();
-  if (!layer || layer->pool() != pool) return false;
+  const auto* layer = writer.As<PoolingLayer>();
+  if (!layer || layer->pool() != pool || layer->options().pool_size.size() != 2) return false;
   const Pooling& options = layer->options();
   const Window window = layer->window();
   writer.set_output(writer.Node(type, "", writer.inputs()));

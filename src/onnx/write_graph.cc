@@ -7,6 +7,7 @@
 #include "src/core/fail.h"
 #include "src/core/log.h"
 #include "src/nn/layers/common.h"
+#include "src/onnx/forms.h"
 #include "src/onnx/operator_functions.h"
 #include "src/onnx/operators.h"
 #include "src/onnx/time/rows.h"
@@ -22,7 +23,7 @@ constexpr bool (*kTimeRows[])(LayerWriter&) = {
     WritePositions,   WriteStepProduct,     WriteTimeNormalization,
 };
 
-// BSSC, as networks run, is [N,C,H,W] in the file; BC is [N,C], TC [N,T,C].
+// BSSC, as networks run, is [N,C,H,W] in the file, BSSSC [N,C,D,H,W]; BC is [N,C], TC [N,T,C].
 void DescribeValue(const std::string& name, const Layout& layout, ImageSizes sizes,
                    onnx::ValueInfoProto* info) {
   info->set_name(name);
@@ -31,14 +32,14 @@ void DescribeValue(const std::string& name, const Layout& layout, ImageSizes siz
   tensor->mutable_shape()->add_dim()->set_dim_param("N");
   if (layout.packed()) tensor->mutable_shape()->add_dim()->set_dim_param("T");
   tensor->mutable_shape()->add_dim()->set_dim_value(layout.channels());
-  const char* any = "H";
+  const char* any = layout.format() == "BSSSC" ? "D" : "H";
   for (const Axis& axis : layout.axes()) {
     if (axis.label != kS) continue;
     onnx::TensorShapeProto::Dimension* dim = tensor->mutable_shape()->add_dim();
     if (sizes == ImageSizes::kFixed)
       dim->set_dim_value(axis.size);
     else
-      dim->set_dim_param(std::exchange(any, "W"));
+      dim->set_dim_param(std::exchange(any, *any == 'D' ? "H" : "W"));
   }
 }
 
@@ -48,16 +49,17 @@ void CheckWritable(const Layer& layer, const Layout& output) {
         "{} '{}': the name cannot stand in a model file, expected UTF-8 without control characters",
         layer.type(), layer.name());
   const std::string format = output.format();
-  if (format != "BSSC" && format != "BC" && format != "TC")
-    Fail("{} '{}': output is {}, expected BSSC, BC or TC: model files hold no other", layer.type(),
-         layer.name(), output.ToString());
+  if (format != "BSSC" && format != "BSSSC" && format != "BC" && format != "TC")
+    Fail("{} '{}': output is {}, expected BSSC, BSSSC, BC or TC: model files hold no other",
+         layer.type(), layer.name(), output.ToString());
 }
 
-void WriteLayer(LayerWriter& writer) {
+void WriteLayer(LayerWriter& writer, const std::vector<std::string>& input_layers) {
   if (writer.over_time() && std::ranges::any_of(kTimeRows, [&](auto row) { return row(writer); }))
     return;
   for (const Operator& row : Operators())
     if (row.write && row.write(writer, row.type)) return;
+  if (WriteForm(writer, input_layers)) return;
   Fail("{} '{}': has no form in ONNX", writer.layer().type(), writer.layer().name());
 }
 
@@ -79,6 +81,15 @@ std::vector<std::string> NamesOf(const Graph& graph, const LayerRecord& record,
     inputs.push_back(name->second);
   }
   return inputs;
+}
+
+// The names of the layers whose values those are, inputs of the graph left out.
+std::vector<std::string> LayersOf(const Graph& graph, const LayerRecord& record) {
+  std::vector<std::string> layers;
+  for (const Value input : record.inputs)
+    if (const int read = graph.value(input).layer; read >= 0)
+      layers.push_back(graph.layer(read).layer->name());
+  return layers;
 }
 
 void DescribeLengths(const std::string& name, onnx::ValueInfoProto* info) {
@@ -126,7 +137,7 @@ std::vector<ParameterTensor> WriteGraph(const Network& network, ImageSizes sizes
     if (record.layer->is_input())
       WriteInput(layer);
     else
-      WriteLayer(layer);
+      WriteLayer(layer, LayersOf(from, record));
     names[record.output()] = layer.output();
     if (!layer.properties().empty()) metadata->layers[record.layer->name()] = layer.properties();
   }
@@ -138,12 +149,18 @@ std::vector<ParameterTensor> WriteGraph(const Network& network, ImageSizes sizes
   return std::move(writer.parameters());
 }
 
+// Where a node says by an attribute what its operator says only later.
+int OpsetOfAttribute(const onnx::NodeProto& node, const onnx::AttributeProto& attribute) {
+  if (attribute.has_g()) return OpsetFor(attribute.g());
+  return node.op_type() == "Resize" && attribute.name() == "axes" ? 18 : 0;
+}
+
 int OpsetFor(const onnx::GraphProto& graph) {
   int opset = kOldestOpset;
   for (const onnx::NodeProto& node : graph.node()) {
     opset = std::max(opset, FindOperator(node.op_type())->opset);
     for (const onnx::AttributeProto& attribute : node.attribute())
-      if (attribute.has_g()) opset = std::max(opset, OpsetFor(attribute.g()));
+      opset = std::max(opset, OpsetOfAttribute(node, attribute));
   }
   return opset;
 }

@@ -36,11 +36,12 @@ void GraphWriter::CountBytes(double bytes) {
   if (bytes_left_ < 0) Fail("its layers have more constants than the file");
 }
 
-LayerWriter::LayerWriter(GraphWriter* graph, const Network& network, const LayerRecord& record,
-                         std::vector<std::string> inputs, std::vector<Layout> layouts,
-                         TimeValues* time)
+LayerWriter::LayerWriter(GraphWriter* graph, const Graph& network, const Parameters* parameters,
+                         const LayerRecord& record, std::vector<std::string> inputs,
+                         std::vector<Layout> layouts, TimeValues* time)
     : graph_(graph),
       network_(network),
+      parameters_(parameters),
       record_(record),
       inputs_(std::move(inputs)),
       layouts_(std::move(layouts)),
@@ -128,27 +129,43 @@ std::string LayerWriter::Whole(std::string_view name, std::vector<int64_t> value
 
 const normkit::Parameter& LayerWriter::Find(std::string_view name) const {
   for (const Value value : record_.parameters) {  // which may be those of another layer
-    const int index = network_.graph.value(value).parameter;
-    const normkit::Parameter& parameter = network_.parameters.list()[static_cast<size_t>(index)];
+    const int index = network_.value(value).parameter;
+    const normkit::Parameter& parameter = parameters_->list()[static_cast<size_t>(index)];
     if (parameter.name.ends_with(fmt::format(".{}", name))) return parameter;
   }
   Fail("{} '{}': the network has no parameter '{}' for it", layer().type(), layer().name(), name);
 }
 
 std::span<const float> LayerWriter::Parameter(std::string_view name) const {
-  return network_.parameters.Get(Find(name));
+  return parameters_->Get(Find(name));
 }
 
 int64_t LayerWriter::ParameterBegin(std::string_view name) const { return Find(name).offset; }
 
 std::string LayerWriter::ParameterConstant(std::string_view name, std::vector<int64_t> shape) {
-  const int64_t begin = ParameterBegin(name);
-  return GatheredConstant(name, std::move(shape), [begin](int64_t i) { return begin + i; });
+  std::string constant;
+  if (parameters_) {
+    const int64_t begin = ParameterBegin(name);
+    constant = GatheredConstant(name, std::move(shape), [begin](int64_t i) { return begin + i; });
+  } else {
+    constant = graph_->UniqueName(fmt::format("{}.{}", layer().name(), name));
+    onnx::TensorProto* tensor = graph_->graph()->add_initializer();
+    tensor->set_name(constant);
+    tensor->set_data_type(onnx::TensorProto::FLOAT);
+    for (const int64_t size : shape) tensor->add_dims(size);
+  }
+  parameter_constants_.emplace_back(name, constant);
+  return constant;
+}
+
+bool LayerWriter::IsParameterConstant(const std::string& constant) const {
+  return std::ranges::any_of(parameter_constants_,
+                             [&](const auto& one) { return one.second == constant; });
 }
 
 std::string LayerWriter::GatheredConstant(std::string_view name, std::vector<int64_t> shape,
                                           std::function<int64_t(int64_t)> at) {
-  const std::span<const float> from = network_.parameters.values();
+  const std::span<const float> from = parameters_->values();
   const int64_t count =
       std::accumulate(shape.begin(), shape.end(), int64_t{1}, std::multiplies<>());
   graph_->CountBytes(static_cast<double>(count) * sizeof(float));

@@ -3,6 +3,7 @@
 
 #include <onnx.pb.h>
 
+#include <algorithm>
 #include <functional>
 #include <limits>
 #include <nlohmann/json.hpp>
@@ -72,7 +73,13 @@ class LayerWriter {
   // `time`: of networks of sequences.
   LayerWriter(GraphWriter* graph, const Network& network, const LayerRecord& record,
               std::vector<std::string> inputs, std::vector<Layout> layouts,
-              TimeValues* time = nullptr);
+              TimeValues* time = nullptr)
+      : LayerWriter(graph, network.graph, &network.parameters, record, std::move(inputs),
+                    std::move(layouts), time) {}
+  // Without parameters their constants have shapes alone.
+  LayerWriter(GraphWriter* graph, const Graph& network, const Parameters* parameters,
+              const LayerRecord& record, std::vector<std::string> inputs,
+              std::vector<Layout> layouts, TimeValues* time = nullptr);
 
   const Layer& layer() const { return *record_.layer; }
   // The layer as a T, or null where it is another kind of layer.
@@ -117,6 +124,11 @@ class LayerWriter {
   // A constant LAYER.name of elements at(i) of Parameters::values(), 0 where that is below 0.
   std::string GatheredConstant(std::string_view name, std::vector<int64_t> shape,
                                std::function<int64_t(int64_t)> at);
+  // Those that were added: parameter and constant.
+  const std::vector<std::pair<std::string, std::string>>& parameter_constants() const {
+    return parameter_constants_;
+  }
+  bool IsParameterConstant(const std::string& constant) const;
 
   // What the nodes of the layer cannot say: where `options` differs from `plain`, what the nodes
   // alone would be read as.
@@ -124,6 +136,7 @@ class LayerWriter {
   void SetProperties(const Options& options, const Options& plain) {
     properties_ = WriteDifferences(TableFor(options), &options, &plain);
   }
+  void set_properties(nlohmann::json properties) { properties_ = std::move(properties); }
   const nlohmann::json& properties() const { return properties_; }
 
   // What the layer gives: a name of a value in the ONNX graph.
@@ -134,13 +147,15 @@ class LayerWriter {
   const normkit::Parameter& Find(std::string_view name) const;
 
   GraphWriter* graph_;
-  const Network& network_;
+  const Graph& network_;
+  const Parameters* parameters_;
   const LayerRecord& record_;
   std::vector<std::string> inputs_;
   std::vector<Layout> layouts_;
   TimeValues* time_;
   std::string output_;
   nlohmann::json properties_;
+  std::vector<std::pair<std::string, std::string>> parameter_constants_;
 };
 
 }  // namespace normkit

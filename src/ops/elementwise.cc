@@ -53,6 +53,36 @@ struct GeluRow {
   }
 };
 
+struct EluRow {  // x where x > 0, p (exp(x) - 1) elsewhere
+  static constexpr bool kReadsOutput = false;
+  static float Map(float x, float p) { return x > 0 ? x : p * std::expm1(x); }
+  static float Gradient(float dy, float x, float p) { return dy * (x > 0 ? 1 : p * std::exp(x)); }
+};
+
+struct SoftplusRow {  // log(1 + exp(x))
+  static constexpr bool kReadsOutput = false;
+  static float Map(float x, float) { return std::max(x, 0.f) + std::log1p(std::exp(-std::abs(x))); }
+  static float Gradient(float dy, float x, float) { return dy / (1 + std::exp(-x)); }
+};
+
+struct SwishRow {  // x / (1 + exp(-x))
+  static constexpr bool kReadsOutput = false;
+  static float Map(float x, float) { return x / (1 + std::exp(-x)); }
+  static float Gradient(float dy, float x, float) {
+    const float s = 1 / (1 + std::exp(-x));
+    return dy * (s + x * s * (1 - s));
+  }
+};
+
+struct ClippedReluRow {  // between 0 and p; NaN stays
+  static constexpr bool kReadsOutput = false;
+  static float Map(float x, float p) {
+    x = x < 0 ? 0 : x;
+    return x > p ? p : x;
+  }
+  static float Gradient(float dy, float x, float p) { return x > 0 && x < p ? dy : 0; }
+};
+
 template <class F>
 void Map(const float* x, float* y, int64_t begin, int64_t end, float p) {
   Store(y, begin, end, false, [=](int64_t i) { return F::Map(x[i], p); });
@@ -78,6 +108,12 @@ constexpr Elementwise kTable[] = {
     Row<TanhRow>("tanh", "tanh", "tanh", {"Tanh"}),
     Row<SigmoidRow>("sigmoid", "sigmoid", "sigmoid", {"Sigmoid"}),
     Row<GeluRow>("GELU", "gelu", "gelu", {"Gelu", 20, "", "approximate", "none"}),
+    Row<EluRow>("ELU", "elu", "elu", {"Elu", 13, "alpha"}, true,
+                {"alpha", "what it goes to far below zero", 1}),
+    Row<SoftplusRow>("softplus", "softplus", "softplus", {"Softplus"}),
+    Row<SwishRow>("swish", "swish", "swish", {""}),
+    Row<ClippedReluRow>("clipped ReLU", "clippedrelu", "clipped_relu", {""}, true,
+                        {"ceiling", "the most that comes out", 6}),
 };
 
 class ElementwiseKernel : public Kernel {

@@ -19,7 +19,7 @@ struct ElementwiseNumber {
 
 // How ONNX says it.
 struct ElementwiseOnnx {
-  std::string_view type;            // the operator
+  std::string_view type;            // the operator; "": several (src/onnx/forms.cc)
   int opset = 13;                   // the oldest in which it means this
   std::string_view attribute = "";  // that holds the number
   std::string_view text = "";       // an attribute that has to be

@@ -53,6 +53,24 @@ OpPtr MatrixProducts();
 OpPtr Addition(bool relu = false);
 OpPtr Concatenation(int64_t axis = -1);
 
+// x [.., C] and numbers of each channel, [C]: x where x > 0, alpha x elsewhere (He et al. 2015);
+// scale x; and of alpha [1], scale and offset, scale tanh(alpha x) + offset (Zhu et al. 2025).
+OpPtr ParametricRelu();
+OpPtr ChannelScale();
+OpPtr DynamicTanh();
+
+// x [.., C] / (bias + alpha / size * the sum of x^2 over `size` channels around)^beta, of an even
+// size one more behind (Krizhevsky et al. 2012).
+struct CrossChannelSettings {
+  int64_t size = 5;
+  double alpha = 1e-4, beta = 0.75, bias = 1;
+};
+OpPtr CrossChannelNormalization(const CrossChannelSettings& settings);
+
+// Weights [O, ..] less their mean over each output's, divided by their deviation (Qiao et al.
+// 2019).
+OpPtr WeightStandardization(double epsilon);
+
 // [B,H,W,C] -> [B, C H W], channel by channel as ONNX flattens.
 OpPtr Flatten();
 

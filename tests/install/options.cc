@@ -9,12 +9,21 @@ using namespace normkit;  // NOLINT: as the examples do
 
 std::string NamesOfOptions() {
   const ImageInputOptions image{.input_size = {28, 28, 1}};
+  const Image3dInputOptions volumes{.input_size = {8, 8, 8, 1}};
   const FeatureInputOptions features{.num_features = 4};
   const SequenceInputOptions steps{.num_features = 4};
   const Sequences sequences{.lengths = {2, 3}};
   const Padding padding{.same = true};
   const ConvolutionOptions lines{.filter_size = {3}};
   const Convolution2dOptions convolution{.filter_size = {3, 3}, .padding = padding};
+  const Convolution3dOptions volume_convolution{.filter_size = {3}};
+  const TransposedConvolutionOptions transposed{.filter_size = {2}, .num_filters = 4};
+  const ResizeOptions resize{.scale = 1.5};
+  const PreluOptions prelu{.alpha = 0.1};
+  const LayerScaleOptions layer_scale{.scale = 1e-6};
+  const DynamicTanhOptions dynamic_tanh{.alpha = 0.8};
+  const CrossChannelNormalizationOptions across{.window_channel_size = 5};
+  const MultiplicationOptions multiplication{.num_inputs = 2};
   const Convolution1dOptions steps_convolution{.filter_size = 3};
   const Pooling1dOptions steps_pooling{.pool_size = 2};
   const SelfAttentionOptions attention{.num_heads = 2, .num_key_channels = 8};
@@ -23,7 +32,9 @@ std::string NamesOfOptions() {
   const FullyConnectedOptions connected{.output_size = 10};
   const LstmOptions lstm{.num_hidden_units = 10};
   const GruOptions gru{.num_hidden_units = 10};
+  const PoolingOptions any_pooling{.pool_size = {2}};
   const Pooling2dOptions pooling{.pool_size = {2, 2}};
+  const Pooling3dOptions volume_pooling{.pool_size = {2}};
   const ReflectionPadding2dOptions border{.padding = Padding::All(2)};
   const Upsampling2dOptions larger{.scale = {2, 2}};
   const LeakyReluOptions leaky{.scale = 0.1};
@@ -53,7 +64,10 @@ std::string NamesOfOptions() {
   const Normalization::BackwardArgs backward{.x = nullptr};
   const OpenOptions open{.count = 100};
   const MpiOptions ranks{.patience = 5};
-  const std::string finished = Name(form) + changes.freeze[0] +
+  const std::string finished = volumes.name + volume_convolution.name + transposed.name +
+                               resize.name + prelu.name + layer_scale.name + dynamic_tanh.name +
+                               across.name + multiplication.name + any_pooling.name +
+                               volume_pooling.name + Name(form) + changes.freeze[0] +
                                std::to_string(moves.shift + diagnose.observations) +
                                std::to_string(recompute.weight);
   return image.name + features.name + steps.name + sequences.description + lines.name +

@@ -64,6 +64,11 @@ struct ImageInputOptions {
   std::array<int64_t, 3> input_size{};  // height, width, channels
   InputNormalization normalization = InputNormalization::kZerocenter;
 };
+struct Image3dInputOptions {
+  std::string name = {};
+  std::array<int64_t, 4> input_size{};  // depth, height, width, channels
+  InputNormalization normalization = InputNormalization::kZerocenter;
+};
 struct FeatureInputOptions {
   std::string name = {};
   int64_t num_features = 0;
@@ -90,6 +95,20 @@ struct ConvolutionOptions {
          bias_l2_factor = 0;
 };
 using Convolution2dOptions = ConvolutionOptions;
+using Convolution3dOptions = ConvolutionOptions;
+// Sizes as in ConvolutionOptions.
+struct TransposedConvolutionOptions {
+  std::string name = {};
+  std::vector<int64_t> filter_size = {};
+  int64_t num_filters = 0;
+  std::vector<int64_t> stride = {1};
+  Padding cropping{};  // cut off the output; same: which is stride times as large as the input
+  bool bias = true;
+  Initializer weights_initializer = Initializer::kGlorot;
+  Initializer bias_initializer = Initializer::kZeros;
+  double weight_learn_rate_factor = 1, bias_learn_rate_factor = 1, weight_l2_factor = 1,
+         bias_l2_factor = 0;
+};
 // Over the steps of each sequence. `padding` keeps its length: same, causal, or two numbers (left
 // and right) that add up to (filter_size - 1) dilation.
 struct Convolution1dOptions {
@@ -171,12 +190,15 @@ struct GruOptions {
          bias_learn_rate_factor = 1, input_weights_l2_factor = 1, recurrent_weights_l2_factor = 1,
          bias_l2_factor = 0;
 };
-struct Pooling2dOptions {
+// Sizes as in ConvolutionOptions.
+struct PoolingOptions {
   std::string name = {};
-  std::array<int64_t, 2> pool_size{};
-  std::array<int64_t, 2> stride{1, 1};
+  std::vector<int64_t> pool_size = {};
+  std::vector<int64_t> stride = {1};
   Padding padding{};
 };
+using Pooling2dOptions = PoolingOptions;
+using Pooling3dOptions = PoolingOptions;
 // Over the steps of each sequence, whose length is kept as by Convolution1dOptions.
 struct Pooling1dOptions {
   std::string name = {};
@@ -222,6 +244,36 @@ struct Upsampling2dOptions {
   std::string name = {};
   std::array<int64_t, 2> scale{2, 2};  // height, width
 };
+enum class ResizeMethod { kNearest, kLinear };
+// "nearest", "linear".
+NORMKIT_API std::string_view Name(ResizeMethod method);
+struct ResizeOptions {
+  std::string name = {};
+  std::vector<int64_t> output_size = {0};  // of each dimension of space; 0: scale times the input
+  double scale = 2;
+  ResizeMethod method = ResizeMethod::kNearest;
+};
+struct PreluOptions {
+  std::string name = {};
+  double alpha = 0.25;  // at first
+  double alpha_learn_rate_factor = 1, alpha_l2_factor = 1;
+};
+struct LayerScaleOptions {
+  std::string name = {};
+  double scale = 1e-4;  // at first
+  double scale_learn_rate_factor = 1, scale_l2_factor = 1;
+};
+struct DynamicTanhOptions {
+  std::string name = {};
+  double alpha = 0.5;  // at first
+  double alpha_learn_rate_factor = 1, scale_learn_rate_factor = 1, offset_learn_rate_factor = 1,
+         alpha_l2_factor = 1, scale_l2_factor = 1, offset_l2_factor = 1;
+};
+struct CrossChannelNormalizationOptions {
+  std::string name = {};
+  int64_t window_channel_size = 0;
+  double alpha = 1e-4, beta = 0.75, k = 2;
+};
 struct LeakyReluOptions {
   std::string name = {};
   double scale = 0.01;
@@ -231,6 +283,10 @@ struct DropoutOptions {
   double probability = 0.5;
 };
 struct AdditionOptions {
+  std::string name = {};
+  int num_inputs = 2;
+};
+struct MultiplicationOptions {
   std::string name = {};
   int num_inputs = 2;
 };
@@ -285,11 +341,18 @@ struct ConditionalNormalizationOptions {
 // (src/nn/layers/normalization.h). Each function checks its properties and throws Error that names
 // the layer, what was given and what was expected.
 NORMKIT_API LayerPtr ImageInput(const ImageInputOptions& options);
+NORMKIT_API LayerPtr Image3dInput(const Image3dInputOptions& options);  // volumes, BSSSC
 NORMKIT_API LayerPtr FeatureInput(const FeatureInputOptions& options);
 NORMKIT_API LayerPtr SequenceInput(const SequenceInputOptions& options);
 // Over as many dimensions of space (or time: BTC) as filter_size has numbers, 1 to 3.
 NORMKIT_API LayerPtr Convolution(const ConvolutionOptions& options);
 NORMKIT_API LayerPtr Convolution2d(const Convolution2dOptions& options);  // over images
+NORMKIT_API LayerPtr Convolution3d(const Convolution3dOptions& options);  // over volumes
+// The transpose of such a convolution, which gives (size - 1) stride + filter_size less what is
+// cropped: weights [C, num_filters, filter_size].
+NORMKIT_API LayerPtr TransposedConvolution(const TransposedConvolutionOptions& options);
+NORMKIT_API LayerPtr TransposedConvolution2d(const TransposedConvolutionOptions& options);
+NORMKIT_API LayerPtr TransposedConvolution3d(const TransposedConvolutionOptions& options);
 // Over the steps of each sequence, TC: no window reads over its ends.
 NORMKIT_API LayerPtr Convolution1d(const Convolution1dOptions& options);
 NORMKIT_API LayerPtr FullyConnected(const FullyConnectedOptions& options);
@@ -315,13 +378,34 @@ NORMKIT_API LayerPtr LeakyRelu(const LeakyReluOptions& options = {});
 NORMKIT_API LayerPtr Tanh(const std::string& name = "");
 NORMKIT_API LayerPtr Sigmoid(const std::string& name = "");
 NORMKIT_API LayerPtr Gelu(const std::string& name = "");
+NORMKIT_API LayerPtr Softplus(const std::string& name = "");
+NORMKIT_API LayerPtr Swish(const std::string& name = "");
+NORMKIT_API LayerPtr Elu(const std::string& name = "", double alpha = 1);
+NORMKIT_API LayerPtr ClippedRelu(const std::string& name = "", double ceiling = 6);
+// x where x > 0, else alpha x, an alpha a channel, which is trained (He et al. 2015).
+NORMKIT_API LayerPtr Prelu(const PreluOptions& options = {});
+// scale x, a scale a channel, which is trained: behind a branch that is added to its shortcut
+// (Touvron et al. 2021).
+NORMKIT_API LayerPtr LayerScale(const LayerScaleOptions& options = {});
+// scale tanh(alpha x) + offset, in place of a layer normalization: alpha one number, scale and
+// offset of each channel (Zhu et al. 2025).
+NORMKIT_API LayerPtr DynamicTanh(const DynamicTanhOptions& options = {});
+// x / (k + alpha / n * the sum of x^2 over n channels around)^beta: local response normalization
+// (Krizhevsky et al. 2012); of an even n one more behind.
+NORMKIT_API LayerPtr CrossChannelNormalization(const CrossChannelNormalizationOptions& options);
 NORMKIT_API LayerPtr MaxPooling2d(const Pooling2dOptions& options);
 NORMKIT_API LayerPtr AveragePooling2d(const Pooling2dOptions& options);
+NORMKIT_API LayerPtr MaxPooling3d(const Pooling3dOptions& options);
+NORMKIT_API LayerPtr AveragePooling3d(const Pooling3dOptions& options);
+// To another size, of images or volumes; centers of elements are where they are, and beyond the
+// outermost ones is what they are.
+NORMKIT_API LayerPtr Resize(const ResizeOptions& options = {});
 // Rows and columns around an image that are the mirror of those inside, the edge not repeated.
 NORMKIT_API LayerPtr ReflectionPadding2d(const ReflectionPadding2dOptions& options = {});
 // Each element `scale` times along height and width.
 NORMKIT_API LayerPtr Upsampling2d(const Upsampling2dOptions& options = {});
 NORMKIT_API LayerPtr GlobalAveragePooling2d(const std::string& name = "");
+NORMKIT_API LayerPtr GlobalAveragePooling3d(const std::string& name = "");
 NORMKIT_API LayerPtr MaxPooling1d(const Pooling1dOptions& options);
 NORMKIT_API LayerPtr AveragePooling1d(const Pooling1dOptions& options);
 // From the rows of each sequence, TC, to one, BC: their mean, the largest of each channel, or the
@@ -344,9 +428,12 @@ NORMKIT_API LayerPtr PositionEmbedding(const PositionEmbeddingOptions& options);
 NORMKIT_API LayerPtr SinusoidalPositionEncoding(const std::string& name = "");
 NORMKIT_API LayerPtr Dropout(const DropoutOptions& options = {});
 NORMKIT_API LayerPtr Addition(const AdditionOptions& options = {});
+// Element by element; one element stands for all along an axis: [B,1,1,C] scales the channels of
+// images (squeeze and excitation, Hu et al. 2018).
+NORMKIT_API LayerPtr Multiplication(const MultiplicationOptions& options = {});
 NORMKIT_API LayerPtr Concatenation(const ConcatenationOptions& options = {});
 NORMKIT_API LayerPtr
-Flatten(const std::string& name = "");  // BSSC -> BC in the order C, S, S (as ONNX)
+Flatten(const std::string& name = "");  // BSSC -> BC in the order C, S, S (as ONNX); BSSSC too
 // Over the channels of each position, at least 2: of one it would be 1 whatever the input.
 NORMKIT_API LayerPtr Softmax(const std::string& name = "");
 // A graph refuses a normalization each of whose statistics is of one value whatever the batch

@@ -36,6 +36,7 @@ NORMKIT_API LayerPtr MakeNorm(const NormChoice& norm, const std::string& name,
 // What a network is made for. Networks from files may leave these open, see docs/network-json.md.
 struct NetworkPurpose {
   std::array<int64_t, 3> input_size{};  // height, width, channels
+  int64_t input_depth = 0;              // of volumes, which have height and width too; 0: pictures
   // Instead of pictures: features of an observation, or of each step of a sequence, of which one
   // thing is told or one of each step.
   int64_t num_features = 0;

@@ -1,5 +1,6 @@
 #include "src/nn/layers/borders.h"
 
+#include "src/nn/layers/window.h"
 #include "src/nn/properties.h"
 #include "src/ops/ops.h"
 #include "src/ops/resize.h"
@@ -58,6 +59,46 @@ std::vector<Value> Upsampling2dLayer::Build(Graph& graph, std::span<const Value>
 std::string Upsampling2dLayer::Description() const {
   return fmt::format("{}x{}, nearest", options_.scale[0], options_.scale[1]);
 }
+
+std::string_view Name(ResizeMethod method) { return NameOf(method); }
+
+ResizeLayer::ResizeLayer(const ResizeOptions& options) : Layer(options.name), options_(options) {
+  CheckProperties(*this, options);
+}
+
+std::vector<int64_t> ResizeLayer::SizesFor(const Layout& x) const {
+  std::vector<int64_t> sizes = options_.output_size;
+  if (std::ranges::count(sizes, 0) == std::ssize(sizes)) return {};
+  SpreadSizes(*this, "output_size", static_cast<size_t>(x.rank()) - 2, sizes);
+  for (const int64_t size : sizes)
+    if (size == 0) FailLayer(*this, "output_size has 0 and others, expected 1 or more for all");
+  return sizes;
+}
+
+std::vector<Value> ResizeLayer::Build(Graph& graph, std::span<const Value> inputs) const {
+  const Layout x = OnlyInput(*this, graph, inputs);
+  if (x.format() != "BSSC" && x.format() != "BSSSC")
+    FailLayer(*this, "input is {}, expected images or volumes, channels last", x.ToString());
+  ops::ResizeSettings settings{.mode = options_.method == ResizeMethod::kLinear
+                                           ? ops::ResizeSettings::kLinear
+                                           : ops::ResizeSettings::kNearest};
+  for (int axis = 1; axis < x.rank() - 1; ++axis) settings.axes.push_back(axis);
+  const std::vector<int64_t> sizes = SizesFor(x);
+  const Value to =
+      sizes.empty()
+          ? AddVector(graph, DType::kF32,
+                      std::vector(settings.axes.size(), static_cast<float>(options_.scale)))
+          : AddVector(graph, DType::kI64, sizes);
+  return graph.AddNode(ops::Resize(settings), {inputs[0], to});
+}
+
+std::string ResizeLayer::Description() const {
+  if (std::ranges::count(options_.output_size, 0) == std::ssize(options_.output_size))
+    return fmt::format("times {}, {}", options_.scale, Name(options_.method));
+  return fmt::format("to {}, {}", DescribeSizes(options_.output_size), Name(options_.method));
+}
+
+LayerPtr Resize(const ResizeOptions& options) { return std::make_shared<ResizeLayer>(options); }
 
 LayerPtr ReflectionPadding2d(const ReflectionPadding2dOptions& options) {
   return std::make_shared<ReflectionPadding2dLayer>(options);

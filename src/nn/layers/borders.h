@@ -31,4 +31,19 @@ class Upsampling2dLayer : public Layer {
   Upsampling2dOptions options_;
 };
 
+// Of images and volumes, to sizes or times a number.
+class ResizeLayer : public Layer {
+ public:
+  explicit ResizeLayer(const ResizeOptions& options);
+  const ResizeOptions& options() const { return options_; }
+  std::string_view type() const override { return "resize"; }
+  std::string_view short_name() const override { return "resize"; }
+  std::vector<int64_t> SizesFor(const Layout& x) const;  // of space; empty: by scale
+  std::vector<Value> Build(Graph& graph, std::span<const Value> inputs) const override;
+  std::string Description() const override;
+
+ private:
+  ResizeOptions options_;
+};
+
 }  // namespace normkit

@@ -5,30 +5,13 @@
 
 namespace normkit {
 
-namespace {
-
-// One number stands for every dimension.
-void Spread(const Layer& layer, std::string_view property, size_t dims,
-            std::vector<int64_t>& sizes) {
-  if (sizes.size() == 1) sizes.resize(dims, sizes[0]);
-  if (sizes.size() != dims)
-    FailLayer(layer, "{} has {} numbers, expected {} or one for all", property, sizes.size(), dims);
-}
-
-// By the number of dimensions of space.
-constexpr std::string_view kFormats[] = {"", "BSC", "BSSC", "BSSSC"};
-constexpr std::string_view kInputs[] = {"", "lines, BSC [batch,length,channels]",
-                                        "images, BSSC [batch,height,width,channels]",
-                                        "volumes, BSSSC [batch,depth,height,width,channels]"};
-
-}  // namespace
-
 ConvolutionLayer::ConvolutionLayer(const ConvolutionOptions& options)
     : Layer(options.name), options_(options) {
   CheckProperties(*this, options);
   const size_t dims = options_.filter_size.size();
-  Spread(*this, "stride", dims, options_.stride);
-  Spread(*this, "dilation", dims, options_.dilation);
+  if (dims < 3) options_.padding = FlatPadding(options.padding);
+  SpreadSizes(*this, "stride", dims, options_.stride);
+  SpreadSizes(*this, "dilation", dims, options_.dilation);
   if (options.num_filters % options.num_groups != 0)
     FailLayer(*this, "num_groups is {}, expected a divisor of num_filters {}", options.num_groups,
               options.num_filters);
@@ -46,10 +29,7 @@ ops::Window ConvolutionLayer::window() const {
 }
 
 std::vector<Value> ConvolutionLayer::Build(Graph& graph, std::span<const Value> inputs) const {
-  const Layout& x = OnlyInput(*this, graph, inputs);
-  const size_t dims = options_.filter_size.size();
-  if (x.format() != kFormats[dims] && !(dims == 1 && x.format() == "BTC"))
-    FailLayer(*this, "input is {}, expected {}", x.ToString(), kInputs[dims]);
+  const Layout x = OnlySpace(*this, graph, inputs, options_.filter_size.size());
   const int64_t in = x.channels();
   if (in % options_.num_groups != 0)
     FailLayer(*this, "num_groups is {}, expected a divisor of the {} channels of x ({})",
@@ -87,15 +67,18 @@ LayerPtr Convolution(const ConvolutionOptions& options) {
   return std::make_shared<ConvolutionLayer>(options);
 }
 
-LayerPtr Convolution2d(const Convolution2dOptions& options) {
-  ConvolutionOptions of_images = options;
-  if (of_images.filter_size.size() <= 1)
-    of_images.filter_size.resize(2, options.filter_size.empty() ? 0 : options.filter_size[0]);
-  const auto layer = std::make_shared<ConvolutionLayer>(of_images);
-  if (of_images.filter_size.size() != 2)
-    FailLayer(*layer, "filter_size has {} numbers, expected 2 (height, width)",
-              of_images.filter_size.size());
+namespace {
+
+template <size_t kDims>
+LayerPtr WithWindowOf(const ConvolutionOptions& options) {
+  const auto layer = std::make_shared<ConvolutionLayer>(WithDims<kDims>(options));
+  CheckDims(*layer, "filter_size", layer->options().filter_size.size(), kDims);
   return layer;
 }
+
+}  // namespace
+
+LayerPtr Convolution2d(const Convolution2dOptions& options) { return WithWindowOf<2>(options); }
+LayerPtr Convolution3d(const Convolution3dOptions& options) { return WithWindowOf<3>(options); }
 
 }  // namespace normkit

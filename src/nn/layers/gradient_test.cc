@@ -18,6 +18,7 @@
 #include "normkit/graph/graph.h"
 #include "src/graph/plan.h"
 #include "src/nn/layers/recurrent_cases.h"
+#include "src/nn/layers/space_cases.h"
 #include "src/ops/binary.h"
 #include "src/ops/elementwise.h"
 #include "src/ops/functions.h"
@@ -137,12 +138,15 @@ std::vector<Case> OpCases() {
     add("ResizeLarger" + std::to_string(mode), ops::Resize(settings), {image}, {{7, 11}});
     add("ResizeSmaller" + std::to_string(mode), ops::Resize(settings), {image}, {{2, 3}});
   }
+  add("ResizeOfVolumes", ops::Resize({.mode = ops::ResizeSettings::kLinear, .axes = {1, 2, 3}}),
+      {Layout::Make("BSSSC", std::vector<int64_t>{2, 4, 3, 5, 2})}, {{6, 2, 5}});
   add("ReduceMean", ops::Reduce(ops::Reduction::kMean, {1, 2}), {image});
   add("ReduceSum", ops::Reduce(ops::Reduction::kSum, {0, -1}), {image});
   add("ReduceSumOfSquares", ops::Reduce(ops::Reduction::kSumOfSquares, {3}), {image});
   for (const NormSpec* spec : {&kInstanceNorm, &kLayerNorm})
     add("AdaptiveNormalization", ops::AdaptiveNormalization(*spec, {.epsilon = 0.01}),
         {Image(3, 2, 5, 6)}, {}, false, {{3, 6}, {3, 6}});
+  add("WeightStandardization", ops::WeightStandardization(0.01), {Image(4, 2, 3, 5)});
   add("Gram", ops::GramMatrix(), {Image(2, 4, 3, 5)});
   add("MatrixProducts", ops::MatrixProducts(), {Image(2, 3, 4, 5), Image(2, 3, 5, 2)});
   const ops::Window window{.size = {3, 2}, .stride = {2, 1}, .padding = {false, 1, 0, 0, 1}};
@@ -266,6 +270,7 @@ std::vector<Case> Cases() {
        },
        {image}},
   };
+  for (Case& test : SpaceCases(image, features)) cases.push_back(std::move(test));
   // Every normalization on images and, where it makes sense, on features.
   for (const ops::Elementwise& row : ops::ElementwiseTable()) {
     const auto make = [&row](std::optional<double> number) {

@@ -61,6 +61,19 @@ Layout ImageInputLayer::Observation() const {
                  {kC, options_.input_size[2]}});
 }
 
+Image3dInputLayer::Image3dInputLayer(const Image3dInputOptions& options)
+    : InputLayer(options.name, options.normalization), options_(options) {
+  CheckProperties(*this, options);
+}
+
+Layout Image3dInputLayer::Observation() const {
+  return Layout({{kB, 1},
+                 {kS, options_.input_size[0]},
+                 {kS, options_.input_size[1]},
+                 {kS, options_.input_size[2]},
+                 {kC, options_.input_size[3]}});
+}
+
 FeatureInputLayer::FeatureInputLayer(const FeatureInputOptions& options)
     : InputLayer(options.name, options.normalization), options_(options) {
   CheckProperties(*this, options);
@@ -76,6 +89,10 @@ Layout SequenceInputLayer::Observation() const {
 
 LayerPtr ImageInput(const ImageInputOptions& options) {
   return std::make_shared<ImageInputLayer>(options);
+}
+
+LayerPtr Image3dInput(const Image3dInputOptions& options) {
+  return std::make_shared<Image3dInputLayer>(options);
 }
 
 LayerPtr FeatureInput(const FeatureInputOptions& options) {

@@ -36,6 +36,19 @@ class ImageInputLayer : public InputLayer {
   ImageInputOptions options_;
 };
 
+class Image3dInputLayer : public InputLayer {
+ public:
+  explicit Image3dInputLayer(const Image3dInputOptions& options);
+  const Image3dInputOptions& options() const { return options_; }
+  std::string_view type() const override { return "image input 3-D"; }
+  std::string_view short_name() const override { return "image3dinput"; }
+
+  Layout Observation() const override;
+
+ private:
+  Image3dInputOptions options_;
+};
+
 class FeatureInputLayer : public InputLayer {
  public:
   explicit FeatureInputLayer(const FeatureInputOptions& options);

@@ -1,7 +1,9 @@
 #include "src/nn/layers/plain.h"
 
 #include "src/core/suggest.h"
+#include "src/nn/layers/window.h"
 #include "src/nn/properties.h"
+#include "src/ops/binary.h"
 #include "src/ops/ops.h"
 
 namespace normkit {
@@ -51,13 +53,19 @@ std::vector<Value> BuildSoftmax(const Layer& layer, Graph& graph, std::span<cons
 }
 
 std::vector<Value> BuildFlatten(const Layer& layer, Graph& graph, std::span<const Value> inputs) {
-  OnlyImage(layer, graph, inputs);
+  if (OnlyInput(layer, graph, inputs).format() != "BSSSC") OnlyImage(layer, graph, inputs);
   return graph.AddNode(ops::Flatten(), {inputs[0]});
 }
 
 std::vector<Value> BuildGlobalAverage(const Layer& layer, Graph& graph,
                                       std::span<const Value> inputs) {
   OnlyImage(layer, graph, inputs);
+  return graph.AddNode(ops::GlobalAverage(), {inputs[0]});
+}
+
+std::vector<Value> BuildGlobalAverage3d(const Layer& layer, Graph& graph,
+                                        std::span<const Value> inputs) {
+  OnlySpace(layer, graph, inputs, 3);
   return graph.AddNode(ops::GlobalAverage(), {inputs[0]});
 }
 
@@ -72,6 +80,8 @@ constexpr NamedLayer::Kind kSoftmax{"softmax", "softmax", "Softmax", BuildSoftma
 constexpr NamedLayer::Kind kFlatten{"flatten", "flatten", "Flatten", BuildFlatten};
 constexpr NamedLayer::Kind kGlobalAverage{"global average pooling 2-D", "gap", "GlobalAveragePool",
                                           BuildGlobalAverage};
+constexpr NamedLayer::Kind kGlobalAverage3d{"global average pooling 3-D", "gap3d",
+                                            "GlobalAveragePool", BuildGlobalAverage3d};
 constexpr NamedLayer::Kind kTimeAverage{"global average pooling 1-D", "gap1d", "",
                                         BuildTimePooling<ops::TimePool::kMean>};
 constexpr NamedLayer::Kind kTimeMaximum{"global max pooling 1-D", "gmp1d", "",
@@ -108,6 +118,35 @@ std::string AdditionLayer::Description() const {
   return fmt::format("{} inputs", options_.num_inputs);
 }
 
+MultiplicationLayer::MultiplicationLayer(const MultiplicationOptions& options)
+    : Layer(options.name), options_(options) {
+  CheckProperties(*this, options);
+}
+
+std::vector<Value> MultiplicationLayer::Build(Graph& graph, std::span<const Value> inputs) const {
+  CheckInputCount(*this, inputs, options_.num_inputs);
+  const std::vector<Layout> layouts = LayoutsOf(graph, inputs);
+  for (const Layout& x : layouts) CheckFits(layouts[0], x);
+  Value product = inputs[0];
+  for (size_t i = 1; i < inputs.size(); ++i)
+    product =
+        graph.AddNode(ops::MakeBinary(ops::FindBinary("multiply")), {product, inputs[i]}).front();
+  return {product};
+}
+
+void MultiplicationLayer::CheckFits(const Layout& first, const Layout& x) const {
+  bool fits = x.format() == first.format();
+  for (size_t i = 0; fits && i < x.axes().size(); ++i)
+    fits = x.axes()[i].size == first.axes()[i].size || x.axes()[i].size == 1;
+  if (!fits)
+    FailLayer(*this, "inputs are {} and {}, expected equal sizes, or 1 behind the first",
+              first.ToString(), x.ToString());
+}
+
+std::string MultiplicationLayer::Description() const {
+  return fmt::format("{} inputs", options_.num_inputs);
+}
+
 ConcatenationLayer::ConcatenationLayer(const ConcatenationOptions& options)
     : Layer(options.name), options_(options) {
   CheckProperties(*this, options);
@@ -132,10 +171,19 @@ LayerPtr LeakyRelu(const LeakyReluOptions& options) {
 LayerPtr Tanh(const std::string& name) { return Elementwise("tanh", name); }
 LayerPtr Sigmoid(const std::string& name) { return Elementwise("sigmoid", name); }
 LayerPtr Gelu(const std::string& name) { return Elementwise("gelu", name); }
+LayerPtr Softplus(const std::string& name) { return Elementwise("softplus", name); }
+LayerPtr Swish(const std::string& name) { return Elementwise("swish", name); }
+LayerPtr Elu(const std::string& name, double alpha) { return Elementwise("elu", name, alpha); }
+LayerPtr ClippedRelu(const std::string& name, double ceiling) {
+  return Elementwise("clipped_relu", name, ceiling);
+}
 LayerPtr Softmax(const std::string& name) { return std::make_shared<NamedLayer>(kSoftmax, name); }
 LayerPtr Flatten(const std::string& name) { return std::make_shared<NamedLayer>(kFlatten, name); }
 LayerPtr GlobalAveragePooling2d(const std::string& name) {
   return std::make_shared<NamedLayer>(kGlobalAverage, name);
+}
+LayerPtr GlobalAveragePooling3d(const std::string& name) {
+  return std::make_shared<NamedLayer>(kGlobalAverage3d, name);
 }
 LayerPtr GlobalAveragePooling1d(const std::string& name) {
   return std::make_shared<NamedLayer>(kTimeAverage, name);
@@ -147,6 +195,9 @@ LayerPtr LastStep(const std::string& name) { return std::make_shared<NamedLayer>
 LayerPtr Dropout(const DropoutOptions& options) { return std::make_shared<DropoutLayer>(options); }
 LayerPtr Addition(const AdditionOptions& options) {
   return std::make_shared<AdditionLayer>(options);
+}
+LayerPtr Multiplication(const MultiplicationOptions& options) {
+  return std::make_shared<MultiplicationLayer>(options);
 }
 LayerPtr Concatenation(const ConcatenationOptions& options) {
   return std::make_shared<ConcatenationLayer>(options);

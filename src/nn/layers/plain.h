@@ -65,6 +65,21 @@ class AdditionLayer : public Layer {
   AdditionOptions options_;
 };
 
+// Element by element, later inputs broadcast over the first.
+class MultiplicationLayer : public Layer {
+ public:
+  explicit MultiplicationLayer(const MultiplicationOptions& options);
+  std::string_view type() const override { return "multiplication"; }
+  std::string_view short_name() const override { return "multiplication"; }
+  std::vector<Value> Build(Graph& graph, std::span<const Value> inputs) const override;
+  std::string Description() const override;
+
+ private:
+  void CheckFits(const Layout& first, const Layout& x) const;
+
+  MultiplicationOptions options_;
+};
+
 // Along channels, which have to be last.
 class ConcatenationLayer : public Layer {
  public:

@@ -4,47 +4,70 @@
 #include "src/nn/properties.h"
 
 namespace normkit {
-Pooling2dLayer::Pooling2dLayer(ops::Pool pool, const Pooling2dOptions& options)
+
+PoolingLayer::PoolingLayer(ops::Pool pool, const PoolingOptions& options)
     : Layer(options.name), pool_(pool), options_(options) {
   CheckProperties(*this, options);
+  const size_t dims = options_.pool_size.size();
+  if (dims < 3) options_.padding = FlatPadding(options.padding);
+  SpreadSizes(*this, "stride", dims, options_.stride);
   const Padding& p = options.padding;
   if (p.same) return;
-  for (const auto& [padding, size] :
-       {std::pair{p.top, options.pool_size[0]}, std::pair{p.bottom, options.pool_size[0]},
-        std::pair{p.left, options.pool_size[1]}, std::pair{p.right, options.pool_size[1]}})
-    if (padding >= size)
-      FailLayer(*this, "padding is {}, expected less than pool_size {}: a window would see nothing",
-                padding, size);
+  const int64_t sides[3][2] = {{p.front, p.back}, {p.top, p.bottom}, {p.left, p.right}};
+  for (size_t i = 0; i < dims; ++i)
+    for (const int64_t padding : sides[3 - dims + i])
+      if (padding >= options_.pool_size[i])
+        FailLayer(*this,
+                  "padding is {}, expected less than pool_size {}: a window would see nothing",
+                  padding, options_.pool_size[i]);
 }
 
-std::string_view Pooling2dLayer::type() const {
-  return pool_ == ops::Pool::kMax ? "max pooling 2-D" : "average pooling 2-D";
+std::string_view PoolingLayer::type() const {
+  const bool max = pool_ == ops::Pool::kMax;
+  if (options_.pool_size.size() == 3) return max ? "max pooling 3-D" : "average pooling 3-D";
+  return max ? "max pooling 2-D" : "average pooling 2-D";
 }
 
-std::string_view Pooling2dLayer::short_name() const {
+std::string_view PoolingLayer::short_name() const {
   return pool_ == ops::Pool::kMax ? "maxpool" : "avgpool";
 }
 
-ops::Window Pooling2dLayer::window() const {
-  const auto& [height, width] = options_.pool_size;
-  return {{height, width}, {options_.stride[0], options_.stride[1]}, {}, options_.padding};
+ops::Window PoolingLayer::window() const {
+  return {options_.pool_size, options_.stride, {}, options_.padding};
 }
 
-std::vector<Value> Pooling2dLayer::Build(Graph& graph, std::span<const Value> inputs) const {
-  OnlyImage(*this, graph, inputs);
+std::vector<Value> PoolingLayer::Build(Graph& graph, std::span<const Value> inputs) const {
+  OnlySpace(*this, graph, inputs, options_.pool_size.size());
   return graph.AddNode(ops::Pooling(pool_, window()), {inputs[0]});
 }
 
-std::string Pooling2dLayer::Description() const {
+std::string PoolingLayer::Description() const {
   return DescribeWindow(options_.pool_size, options_.stride, options_.padding);
 }
 
-LayerPtr MaxPooling2d(const Pooling2dOptions& options) {
-  return std::make_shared<Pooling2dLayer>(ops::Pool::kMax, options);
+namespace {
+
+template <size_t kDims>
+LayerPtr MakePooling(ops::Pool pool, const PoolingOptions& options) {
+  const auto layer =
+      std::make_shared<PoolingLayer>(pool, WithDims<kDims>(options, &PoolingOptions::pool_size));
+  CheckDims(*layer, "pool_size", layer->options().pool_size.size(), kDims);
+  return layer;
 }
 
+}  // namespace
+
+LayerPtr MaxPooling2d(const Pooling2dOptions& options) {
+  return MakePooling<2>(ops::Pool::kMax, options);
+}
 LayerPtr AveragePooling2d(const Pooling2dOptions& options) {
-  return std::make_shared<Pooling2dLayer>(ops::Pool::kAverage, options);
+  return MakePooling<2>(ops::Pool::kAverage, options);
+}
+LayerPtr MaxPooling3d(const Pooling3dOptions& options) {
+  return MakePooling<3>(ops::Pool::kMax, options);
+}
+LayerPtr AveragePooling3d(const Pooling3dOptions& options) {
+  return MakePooling<3>(ops::Pool::kAverage, options);
 }
 
 }  // namespace normkit

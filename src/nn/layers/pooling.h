@@ -1,4 +1,4 @@
-// Maximum and average pooling 2-D.
+// Maximum and average pooling over images or volumes.
 #pragma once
 
 #include "src/nn/layers/common.h"
@@ -7,11 +7,11 @@
 namespace normkit {
 
 // Padding never wins a maximum, and counts as zeros in an average (as in the toolbox).
-class Pooling2dLayer : public Layer {
+class PoolingLayer : public Layer {
  public:
-  Pooling2dLayer(ops::Pool pool, const Pooling2dOptions& options);
+  PoolingLayer(ops::Pool pool, const PoolingOptions& options);
   ops::Pool pool() const { return pool_; }
-  const Pooling2dOptions& options() const { return options_; }
+  const PoolingOptions& options() const { return options_; }
   ops::Window window() const;
   std::string_view type() const override;
   std::string_view short_name() const override;
@@ -20,7 +20,7 @@ class Pooling2dLayer : public Layer {
 
  private:
   ops::Pool pool_;
-  Pooling2dOptions options_;
+  PoolingOptions options_;
 };
 
 }  // namespace normkit

@@ -4,8 +4,11 @@
 #include <fmt/ranges.h>
 
 #include <algorithm>
+#include <array>
 #include <functional>
 #include <vector>
+
+#include "src/nn/layers/common.h"
 
 namespace normkit {
 
@@ -34,6 +37,45 @@ std::string DescribeWindow(std::span<const int64_t> size, std::span<const int64_
   return text + fmt::format(", padding {}", AreAlike(sides)
                                                 ? fmt::format("{}", sides[0])
                                                 : fmt::format("{}", fmt::join(sides, " ")));
+}
+
+namespace {
+
+// By the number of dimensions of space.
+constexpr std::string_view kFormats[] = {"", "BSC", "BSSC", "BSSSC"};
+constexpr std::string_view kSpaces[] = {"", "lines, BSC [batch,length,channels]",
+                                        "images, BSSC [batch,height,width,channels]",
+                                        "volumes, BSSSC [batch,depth,height,width,channels]"};
+
+}  // namespace
+
+void SpreadSizes(const Layer& layer, std::string_view property, size_t dims,
+                 std::vector<int64_t>& sizes) {
+  if (sizes.size() == 1) sizes.resize(dims, sizes[0]);
+  if (sizes.size() != dims)
+    FailLayer(layer, "{} has {} numbers, expected {} or one for all", property, sizes.size(), dims);
+}
+
+Padding FlatPadding(const Padding& padding) {
+  if (padding.same || padding.causal) return padding;
+  Padding flat{false, padding.top, padding.bottom, padding.left, padding.right};
+  if (AreAlike(std::array{flat.top, flat.bottom, flat.left, flat.right}))
+    flat = Padding::All(flat.top);
+  return flat;
+}
+
+void CheckDims(const Layer& layer, std::string_view property, size_t dims, size_t expected) {
+  if (dims != expected)
+    FailLayer(layer, "{} has {} numbers, expected {} ({}height, width)", property, dims, expected,
+              expected == 3 ? "depth, " : "");
+}
+
+const Layout& OnlySpace(const Layer& layer, const Graph& graph, std::span<const Value> inputs,
+                        size_t dims) {
+  const Layout& x = OnlyInput(layer, graph, inputs);
+  if (x.format() != kFormats[dims] && !(dims == 1 && x.format() == "BTC"))
+    FailLayer(layer, "input is {}, expected {}", x.ToString(), kSpaces[dims]);
+  return x;
 }
 
 }  // namespace normkit

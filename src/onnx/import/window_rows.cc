@@ -113,6 +113,18 @@ void ImportGlobalAveragePool(NodeImport& node) {
       node.Add(ops::GlobalAverage(), {node.In(0, Order::kChannelsLast)}, Order::kChannelsLast));
 }
 
+void ImportLrn(NodeImport& node) {
+  SpaceOf(node);
+  const ops::CrossChannelSettings settings{.size = node.Int("size", 0),
+                                           .alpha = node.Float("alpha", 1e-4f),
+                                           .beta = node.Float("beta", 0.75f),
+                                           .bias = node.Float("bias", 1)};
+  if (settings.size < 1 || settings.size > 1 << 12)
+    node.Refuse("attribute 'size' is {}, expected 1 to 4096", settings.size);
+  node.Out(node.Add(ops::CrossChannelNormalization(settings), {node.In(0, Order::kChannelsLast)},
+                    Order::kChannelsLast));
+}
+
 void ImportGlobalMaxPool(NodeImport& node) {
   std::vector<int64_t> space;
   for (size_t i = 0; i < SpaceOf(node); ++i) space.push_back(static_cast<int64_t>(i) + 1);
@@ -130,6 +142,7 @@ std::vector<ImportRow> WindowRows() {
       {"AveragePool", 7, kNewestImported, ImportAveragePool, true},
       {"GlobalAveragePool", 1, kNewestImported, ImportGlobalAveragePool, true},
       {"GlobalMaxPool", 1, kNewestImported, ImportGlobalMaxPool, true},
+      {"LRN", 1, kNewestImported, ImportLrn},
   };
 }
 
