@@ -36,6 +36,8 @@ def names():
         *[f"{n}_volumes" for n in OF_VOLUMES],
         "transposed_convolution",
         "transposed_convolution_same",
+        "unet_images",
+        "unet_volumes",
         "resize",
         "resize_linear",
         "multiplication_2",

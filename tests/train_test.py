@@ -238,7 +238,7 @@ SEE = " (see normkit train --help)"
      "'every-epoch'?"),
     (["--network", "small-cn"],
      "--network: 'small-cn' given, expected auto, small-cnn, mlp, lenet, resnet-tiny, lstm, layer-norm-lstm, gru, tcn, "
-     "transformer-tiny or a .json file, did you mean 'small-cnn'?"),
+     "transformer-tiny, unet or a .json file, did you mean 'small-cnn'?"),
     (["--norm", "grup"],
      "--norm: norm 'grup' is unknown, expected none, batch, layer[:DIMENSION], instance, group:G "
      "or rms, did you mean 'group'?"),

@@ -36,7 +36,9 @@ constexpr int64_t kMostSize = 1 << 20;
 Graph MakeGraph(const NetworkBenchArgs& args) {
   Graph graph =
       MakeOrReadNetwork(args.network, {.input_size = {args.input[0], args.input[1], args.input[2]},
+                                       .input_depth = args.depth,
                                        .num_classes = args.num_classes,
+                                       .answers_each_position = args.network == "unet",
                                        .norm = ParseNormChoice(args.norm)});
   const LayerRecord& last = graph.layers().back();
   if (last.layer->type() != "softmax")
@@ -61,7 +63,8 @@ class TrainingStep {
     const Layout scores = graph.layout(logits_).WithBatch(batch_size);
     num_classes_ = scores.channels();
     dlogits_.resize(static_cast<size_t>(scores.size()));
-    for (int64_t b = 0; b < batch_size; ++b) labels_.push_back(b % num_classes_);
+    for (int64_t b = 0; b < scores.size() / num_classes_; ++b)  // or positions
+      labels_.push_back(b % num_classes_);
   }
 
   void Run() {
@@ -130,6 +133,7 @@ void AddNetworkBenchOptions(const Command& command, NetworkBenchArgs& args) {
   AddNumbers(command, "--input", args.input, {1, kMostSize}, "Height, width and channels of images",
              {}, 3)
       .Kind("H,W,C");
+  AddNumber(command, "--depth", args.depth, {0, kMostSize}, "Depth of volumes; 0: images");
   AddNumber(command, "--mini-batch-size,--batch-size,--batch", args.batch_size, {1, kMostSize},
             "Images of a step");
   AddNumber(command, "--classes", args.num_classes, {2, kMostSize}, "Outputs of the network");

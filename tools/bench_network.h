@@ -12,10 +12,11 @@ namespace normkit::tools {
 struct NetworkBenchArgs {
   std::string network, norm = "batch";
   std::vector<int64_t> input{32, 32, 3};  // height, width, channels
+  int64_t depth = 0;                      // in front of them, of volumes
   int64_t batch_size = 64, num_classes = 10;
 };
 
-// --network, --norm, --input, --mini-batch-size, --classes.
+// --network, --norm, --input, --depth, --mini-batch-size, --classes.
 void AddNetworkBenchOptions(const Command& command, NetworkBenchArgs& args);
 
 // A step is forward, cross-entropy, backward and the update of sgdm, on random images that stay

@@ -74,20 +74,27 @@ std::string PercentText(const std::optional<double>& percent) {
 
 void PrintText(const EvalArgs& args, const DataSource& data, const Evaluation& evaluation,
                bool of_classes) {
+  const bool positions = !data.position_classes().empty();
   fmt::print("Model     {}\nData      {}\n", args.model, data.Description());
-  if (data.classes().empty() && of_classes) {
+  if (!positions && data.classes().empty() && of_classes) {
     fmt::print("Accuracy  {:.2f} % (of the pixels)\nLoss      {:.4f}\n", evaluation.accuracy,
                evaluation.loss);
     return;
   }
-  if (data.classes().empty()) {
+  if (!positions && data.classes().empty()) {
     fmt::print("RMSE      {:.6g}\nLoss      {:.6g}\n", evaluation.accuracy, evaluation.loss);
     return;
   }
   Table table{{"class", "observations", "correct", "recall %", "precision %"}, {}};
   int64_t correct = 0, answers = 0;
-  for (int64_t i = 0; i < data.size(); ++i) answers += data.Answers(i);
-  for (const ClassScore& score : ClassScores(evaluation, data.classes())) {
+  for (int64_t i = 0; i < data.size(); ++i)
+    answers += positions ? data.target_size() : data.Answers(i);
+  const auto& classes = positions ? data.position_classes() : data.classes();
+  if (positions) {
+    fmt::print("Dice      {:.2f} % (mean over {} classes)\n", evaluation.dice, classes.size());
+    table.header[1] = "positions";
+  }
+  for (const ClassScore& score : ClassScores(evaluation, classes)) {
     correct += score.correct;
     table.rows.push_back({score.name, std::to_string(score.observations),
                           std::to_string(score.correct), PercentText(score.Recall()),
@@ -103,13 +110,16 @@ void PrintJson(const EvalArgs& args, const DataSource& data, const Evaluation& e
               {"data", data.Description()},
               {"observations", data.size()},
               {"loss", evaluation.loss}};
-  if (data.classes().empty()) {
+  const bool positions = !data.position_classes().empty();
+  if (positions) result["dice"] = evaluation.dice;
+  if (!positions && data.classes().empty()) {
     result[of_classes ? "accuracy" : "rmse"] = evaluation.accuracy;
   } else {
     result["accuracy"] = evaluation.accuracy;
     result["confusion"] = evaluation.confusion;
     result["classes"] = json::array();
-    for (const ClassScore& score : ClassScores(evaluation, data.classes()))
+    for (const ClassScore& score :
+         ClassScores(evaluation, positions ? data.position_classes() : data.classes()))
       result["classes"].push_back({{"name", score.name},
                                    {"observations", score.observations},
                                    {"correct", score.correct},

@@ -52,6 +52,7 @@ struct TrainArgs {
   int threads = 0;
   bool json = false, overwrite = false;
   bool rates_given = false;  // --initial-learn-rate or --learn-rate-schedule
+  bool norm_given = false;
   TrainingOptions options = DefaultTrainingOptions();
   TrainArgs() { options.checkpoint_frequency = 1; }
 };
@@ -516,6 +517,9 @@ void TrainAndSave(TrainArgs& args, const TrainingData& data, const Subject& subj
 Subject MakeSubject(TrainArgs& args, std::optional<Beginning>& beginning, TrainingData& data) {
   if (!beginning) {
     args.network.network = ChosenNetwork(args.network.network, *data.first);
+    // Volumes come few at a time, and statistics of few observations tell little.
+    if (args.network.network == "unet" && !args.norm_given && args.resume.empty())
+      args.network.norm = "instance";
     return {MakeNetworkFor(*data.first, args.network.network, ParseNormChoice(args.network.norm))};
   }
   beginning->Fit(args.from, args.data.reading, args.options.seed, data);
@@ -567,6 +571,7 @@ void AddTrain(const Command& app) {
     const std::vector<std::string> given = command.GivenOptions(kOwnOptions);
     for (const char* option : {"--initial-learn-rate", "--learn-rate-schedule"})
       args->rates_given |= std::ranges::find(given, option) != given.end();
+    args->norm_given = std::ranges::find(given, "--norm") != given.end();
     RunTrain(*args);
   });
 }

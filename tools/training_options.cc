@@ -39,7 +39,8 @@ constexpr NumberRange<int64_t> kDrawnDigits{1, 100'000'000}, kMadeSequences{1, 1
 Option AddSource(const Command& command, const std::string& name, std::string& data,
                  const std::string& description) {
   return AddValue(command, name, "SOURCE",
-                  "digits[:COUNT], a task (parity, adding, waves), a folder, an IDX pair, an .npz, "
+                  "digits[:COUNT], a task (parity, adding, waves, blobs, blobs3d), a folder, an "
+                  "IDX pair, an .npz, "
                   ".ts or .csv",
                   description, [&data](const std::string& text) {
                     const size_t colon = std::min(text.find(':'), text.size());
@@ -81,7 +82,9 @@ Option AddDataOption(const Command& command, std::string& data) {
       "file), "
       "an .npz with x and y (and classes, their names; lengths, of sequences), a .ts of sequences, "
       "a "
-      ".csv (a table), or sequences that are made: parity, adding or waves, or one with :COUNT");
+      ".csv (a table), or sequences that are made: parity, adding or waves, or pictures and "
+      "volumes with a class for "
+      "each position: blobs, blobs3d; or one with :COUNT");
 }
 
 void AddDataOptions(const Command& command, DataArgs& args) {
@@ -106,7 +109,9 @@ void AddNetworkOption(const Command& command, std::string& network) {
   names.insert(names.begin(), kAuto);
   const std::string expected = fmt::format("{} or a .json file", fmt::join(names, ", "));
   AddValue(command, "--network", "NAME", expected,
-           expected + "; auto: small-cnn for pictures, mlp for features, lstm for sequences",
+           expected +
+               "; auto: small-cnn for pictures, mlp for features, lstm for sequences, unet for a "
+               "class each position",
            [&network, expected, names](const std::string& name) {
              if (!name.ends_with(".json") && std::ranges::find(names, name) == names.end())
                Fail("{} given, expected {}{}", Quoted(name), expected, DidYouMean(name, names));

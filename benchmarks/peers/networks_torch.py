@@ -1,6 +1,7 @@
 """normkit's networks in PyTorch, layer by layer, with PyTorch's own initialization. The input layer of
 normkit's networks, and its weight decay of convolution biases, have no counterpart here."""
 
+import torch
 from torch import nn
 from torch.nn import functional as F
 
@@ -66,4 +67,45 @@ class SmallCnn(nn.Sequential):
         super().__init__(*layers, nn.Flatten(), nn.LazyLinear(classes))
 
 
-MODELS = {"resnet-tiny": ResnetTiny, "small-cnn": SmallCnn}
+class Unet(nn.Module):
+    """Of pictures (dims 2) or volumes (3), three sizes, instance normalization."""
+
+    def __init__(self, channels, classes, dims, width=16):
+        super().__init__()
+        convolution, transposed, pool, normalization = {
+            2: (nn.Conv2d, nn.ConvTranspose2d, nn.MaxPool2d, nn.InstanceNorm2d),
+            3: (nn.Conv3d, nn.ConvTranspose3d, nn.MaxPool3d, nn.InstanceNorm3d),
+        }[dims]
+
+        def block(before, filters):
+            layers = []
+            for channels in (before, filters):
+                layers += [convolution(channels, filters, 3, padding=1, bias=False),
+                           normalization(filters, affine=True), nn.ReLU(inplace=True)]  # fmt: skip
+            return nn.Sequential(*layers)
+
+        self.pool = pool(2)
+        self.down = nn.ModuleList([block(channels, width), block(width, 2 * width)])
+        self.middle = block(2 * width, 4 * width)
+        self.grow = nn.ModuleList([transposed(4 * width, 2 * width, 2, 2), transposed(2 * width, width, 2, 2)])
+        self.up = nn.ModuleList([block(4 * width, 2 * width), block(2 * width, width)])
+        self.last = convolution(width, classes, 1)
+
+    def forward(self, x):
+        seen = []
+        for block in self.down:
+            x = block(x)
+            seen.append(x)
+            x = self.pool(x)
+        x = self.middle(x)
+        for grow, block in zip(self.grow, self.up, strict=True):
+            x = block(torch.cat([seen.pop(), grow(x)], 1))
+        return self.last(x)
+
+
+MODELS = {
+    "resnet-tiny": ResnetTiny,
+    "small-cnn": SmallCnn,
+    "unet": lambda channels, classes: Unet(channels, classes, 2),
+    "unet-3d": lambda channels, classes: Unet(channels, classes, 3),
+}

@@ -10,7 +10,7 @@ import subprocess
 import sys
 
 from report import RealTime, add_options, keep_row, machine, show
-from training_networks import CLASSES, NETWORKS, SETTINGS
+from training_networks import CLASSES, DEPTH, NETWORKS, SETTINGS
 
 ROUNDS = 3  # every peer is measured this many times in turn, against a machine that changes
 
@@ -44,8 +44,9 @@ class Torch:
 
 def normkit(network, batch, threads, seconds):
     size = ",".join(map(str, NETWORKS[network]))
-    command = [os.environ["NORMKIT_PROGRAM"], "bench", "--network", network, "--input", size, "--mini-batch-size",
-               str(batch), "--classes", str(CLASSES), "--threads", str(threads), "--seconds",
+    unet, depth = network.startswith("unet"), DEPTH if network.endswith("-3d") else 0
+    command = [os.environ["NORMKIT_PROGRAM"], "bench", "--network", network.removesuffix("-3d"), "--input", size,
+               "--norm", "instance" if unet else "batch", "--depth", str(depth), "--mini-batch-size", str(batch), "--classes", str(CLASSES), "--threads", str(threads), "--seconds",
                str(seconds), "--json"]  # fmt: skip
     done = subprocess.run(command, check=True, capture_output=True, text=True, env=untuned())
     return json.loads(done.stdout)

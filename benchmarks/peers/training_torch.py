@@ -5,6 +5,7 @@ its input, measures for so long, and prints the times as JSON.
 """
 
 import json
+import math
 import sys
 import time
 
@@ -12,7 +13,7 @@ import torch
 from torch.nn import functional as F
 
 from networks_torch import MODELS
-from training_networks import CLASSES, NETWORKS
+from training_networks import CLASSES, DEPTH, NETWORKS
 
 LEARN_RATE, MOMENTUM, WEIGHT_DECAY = 1e-3, 0.9, 1e-4
 
@@ -27,10 +28,13 @@ class TrainingStep:
     def __init__(self, network, setting, batch):
         torch.manual_seed(1)
         height, width, channels = NETWORKS[network]
-        order = torch.channels_last if "channels last" in setting else torch.contiguous_format
+        space = (DEPTH, height, width) if network.endswith("-3d") else (height, width)
+        last = torch.channels_last_3d if len(space) == 3 else torch.channels_last
+        order = last if "channels last" in setting else torch.contiguous_format
         self.model = MODELS[network](channels, CLASSES)
-        self.x = torch.randn(batch, channels, height, width).to(memory_format=order)
-        self.labels = torch.arange(batch) % CLASSES
+        self.x = torch.randn(batch, channels, *space).to(memory_format=order)
+        answers = (batch, *space) if network.startswith("unet") else (batch,)
+        self.labels = torch.arange(math.prod(answers)).reshape(answers) % CLASSES
         self.model.eval()(self.x[:1])  # lazy layers learn their size
         self.model.train().to(memory_format=order)
         self.run = torch.compile(self.model, dynamic=False) if "compiled" in setting else self.model

@@ -50,10 +50,12 @@ void CheckFormat(const std::string& format, const NpyInfo& array, const std::str
     Fail("{} is {}, format '{}' has {} letters, expected one an axis", where, Shape(array), format,
          format.size());
   const bool features = count('S') == 0 && count('C') == 1,
-             pictures = count('S') == 2 && count('C') <= 1;
+             pictures = (count('S') == 2 || count('S') == 3) && count('C') <= 1;
   if (count('B') != 1 || !(features || pictures))
-    Fail("{}: format '{}' is given, expected B once, and C (features) or SS or SSC (pictures)",
-         where, format);
+    Fail(
+        "{}: format '{}' is given, expected B once, and C (features), SS or SSC (pictures), "
+        "SSS or SSSC (volumes)",
+        where, format);
 }
 
 }  // namespace
@@ -79,7 +81,7 @@ ArrayAxes ReadAxes(const NpyInfo& array, const std::string& format, const std::s
       shape.push_back(array.shape[i]);
     }
   axes.count = std::exchange(shape[0], 1);
-  axes.add_channel = labels == "BSS";
+  axes.add_channel = labels == "BSS" || labels == "BSSS";
   if (axes.add_channel) {
     labels += 'C';
     shape.push_back(1);

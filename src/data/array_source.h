@@ -27,6 +27,7 @@ struct Arrays {
   std::vector<std::string> classes;  // classification
   std::vector<float> targets;        // regression: [answers, target_size]
   int64_t target_size = 0;
+  std::vector<std::string> position_classes = {};  // of targets that are class numbers
   std::string description;
   // Where x comes from something that is cheaper to tell apart; else of x.
   std::optional<uint64_t> fingerprint = {};
@@ -66,6 +67,9 @@ class ArraySource : public DataSource {
     const int64_t width = arrays_.target_size;
     std::copy_n(arrays_.targets.begin() + AnswerOf(index) * width, Answers(index) * width,
                 out.begin());
+  }
+  const std::vector<std::string>& position_classes() const override {
+    return arrays_.position_classes;
   }
   bool answers_each_row() const override { return arrays_.answers_each_row; }
   void ReadLabels(int64_t index, std::span<int64_t> labels) const override {

@@ -63,6 +63,9 @@ class FormedSource : public DataSource {
   const std::vector<std::string>& classes() const override { return source_->classes(); }
   int64_t label(int64_t index) const override { return source_->label(index); }
   int64_t target_size() const override { return source_->target_size(); }
+  const std::vector<std::string>& position_classes() const override {
+    return source_->position_classes();
+  }
   void ReadTarget(int64_t index, std::span<float> out) const override {
     source_->ReadTarget(index, out);
   }

@@ -156,6 +156,30 @@ bool IsTextArray(const NpyArray& array, const std::string& where) {
   return kind == 'S' || kind == 'U';
 }
 
+NpzAnswers PositionAnswers(const NpzFile& file, const NpyArray& y, int64_t count) {
+  constexpr int64_t kMostClasses = 1 << 10;
+  const std::string where = file.path + ": y", names = file.Find("classes");
+  NpzAnswers answers;
+  int64_t most = 0;
+  for (const int64_t label : NamingArray(where, [&] { return y.AsIntegers(); })) {
+    if (label < 0 || label >= kMostClasses)
+      Fail("{} holds {}, expected class numbers of positions, 0 to {}", where, label,
+           kMostClasses - 1);
+    most = std::max(most, label);
+    answers.targets.push_back(static_cast<float>(label));
+  }
+  answers.target_size = y.size() / count;
+  if (!names.empty())
+    answers.position_classes = ReadClassNames(file.npz.Read(names), file.path + ": classes");
+  else
+    for (int64_t i = 0; i <= std::max<int64_t>(1, most); ++i)
+      answers.position_classes.push_back(std::to_string(i));
+  if (most >= std::ssize(answers.position_classes))
+    Fail("{} holds {}, expected the numbers of {} classes, from 0", where, most,
+         answers.position_classes.size());
+  return answers;
+}
+
 NpzAnswers AnswersOf(const NpzFile& file, const NpyArray& y, int64_t count) {
   const std::string where = file.path + ": y";
   const std::string names = file.Find("classes");

@@ -53,12 +53,16 @@ struct NpzAnswers {
   Labels labels;
   std::vector<float> targets;
   int64_t target_size = 0;  // of one answer
+  std::vector<std::string> position_classes = {};
 };
 
 // Class numbers in another form: one-hot rows [N,K], which are K classes, and whole floating-point
 // numbers [N] from 0 or 1 on without a gap, of each of which there are two on average. `note` says
 // that they were taken for such. Else `y` as it is.
 NpyArray AsClassNumbers(NpyArray y, std::string& note);
+
+// Of `y`, class numbers of the positions of `count` observations, as targets.
+NpzAnswers PositionAnswers(const NpzFile& file, const NpyArray& y, int64_t count);
 
 // `y` as `count` answers: class numbers or names, one each, or floating-point numbers.
 NpzAnswers AnswersOf(const NpzFile& file, const NpyArray& y, int64_t count);

@@ -13,12 +13,24 @@
 namespace normkit {
 namespace {
 
+// [N] and the space of x, or that and 1.
+bool IsOfPositions(std::vector<int64_t> shape, const ArrayAxes& axes) {
+  std::vector<int64_t> positions = axes.observation.shape();
+  if (positions.size() < 4) return false;
+  positions[0] = axes.count;
+  if (shape.size() == positions.size() && shape.back() == 1) shape.pop_back();
+  positions.pop_back();
+  return shape == positions;
+}
+
 // What an observation is, or the values that belong to it: y is [N] or [N,1] with class numbers or
-// names, or floating-point numbers [N,...].
-NpzAnswers ReadAnswers(const NpzFile& file, int64_t count, const std::string& x_shape) {
+// names, or floating-point numbers [N,...], or class numbers of the positions of x.
+NpzAnswers ReadAnswers(const NpzFile& file, const ArrayAxes& axes, const std::string& x_shape) {
+  const int64_t count = axes.count;
   std::string note;
   const NpyArray y = NamingArray(
       file.path + ": y", [&] { return AsClassNumbers(file.npz.Read(file.Find("y")), note); });
+  if (y.IsIntegral() && IsOfPositions(y.shape, axes)) return PositionAnswers(file, y, count);
   if (y.shape.empty() || y.shape[0] != count)
     Fail("{}: y is [{}], expected {} observations as in x [{}]", file.path, fmt::join(y.shape, ","),
          count, x_shape);
@@ -57,7 +69,7 @@ DataPtr MakeSource(std::shared_ptr<NpzFile> file, const std::string& part, const
   arrays.count = axes.count;
   arrays.description = fmt::format("{}{} ({} observations)", file->path, part, axes.count);
   arrays.notes = answers.labels.notes;
-  if (axes.format != "BSSC" && axes.format != "BC" && axes.format != "BSS")
+  if (!std::is_sorted(axes.order.begin(), axes.order.end()))
     arrays.notes.push_back(fmt::format("read as {}, made channels last", axes.format));
   if (axes.bytes_only)
     arrays.notes.push_back("x [N,H,W] taken for grey pictures (--format BTC: for sequences)");
@@ -65,6 +77,7 @@ DataPtr MakeSource(std::shared_ptr<NpzFile> file, const std::string& part, const
   arrays.classes = std::move(answers.labels.classes);
   arrays.targets = std::move(answers.targets);
   arrays.target_size = answers.target_size;
+  arrays.position_classes = std::move(answers.position_classes);
   arrays.decode = [file = std::move(file), axes, convert]() mutable {
     const NpyArray x = ReadX(*file, axes);
     file.reset();  // before the values are there a second time
@@ -92,8 +105,7 @@ DataPtr OpenNpz(const std::string& path, const OpenOptions& options, const std::
   if (!sequences || (options.answers && !options.forecast)) expect("y");
   if (sequences) return OpenNpzSequences(*file, info, options);
   const ArrayAxes axes = ReadAxes(info, options.format, path + ": x");
-  NpzAnswers answers =
-      ReadAnswers(*file, axes.count, fmt::format("{}", fmt::join(info.shape, ",")));
+  NpzAnswers answers = ReadAnswers(*file, axes, fmt::format("{}", fmt::join(info.shape, ",")));
   const std::string behind = part.empty() ? "" : ":" + part;
   if (IsByte(info.descr))
     return MakeSource<uint8_t>(

@@ -24,29 +24,41 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr const char* kExpected =
-    "expected digits[:COUNT], a task (parity, adding, waves), a folder with a folder a class, an "
+    "expected digits[:COUNT], a task (parity, adding, waves, blobs, blobs3d), a folder with a "
+    "folder a class, an "
     "IDX "
     "pair, an .npz, .ts or .csv";
 
 constexpr int64_t kTaskCount = 2000;  // sequences of a task where nobody says how many
+constexpr int64_t kBlobCount = 200;   // pictures and volumes with classes of positions
+
+bool IsBlobs(const std::string& name) {
+  return std::ranges::find(BlobNames(), name) != BlobNames().end();
+}
 
 // "digits", "parity:100": what is made here.
 bool IsMade(const std::string& spec) {
   const std::string name = spec.substr(0, spec.find(':'));
-  return name == "digits" || std::ranges::find(TaskNames(), name) != TaskNames().end();
+  return name == "digits" || IsBlobs(name) ||
+         std::ranges::find(TaskNames(), name) != TaskNames().end();
 }
 
 DataPtr OpenMade(const std::string& spec, const OpenOptions& options) {
   const size_t colon = spec.find(':');
   const std::string name = spec.substr(0, colon);
   const bool digits = name == "digits";
-  int64_t count = digits ? options.count : kTaskCount;
+  const bool blobs = IsBlobs(name);
+  int64_t count = digits ? options.count : blobs ? kBlobCount : kTaskCount;
   std::error_code error;  // what cannot be looked at is not there
   if (fs::exists(fs::symlink_status(spec, error)))
     Fail(
         "data '{0}': means {1} that are {2}, but there is a file or folder of that name; "
         "expected ./{0} for that one, or {0}:{3} for the {2} ones",
-        spec, digits ? "digits" : "sequences", digits ? "drawn" : "made", count);
+        spec,
+        digits  ? "digits"
+        : blobs ? "pictures or volumes"
+                : "sequences",
+        digits ? "drawn" : "made", count);
   if (colon != spec.npos) {
     const std::string number = spec.substr(colon + 1);
     const auto given = ParseNumber<int64_t>(number);
@@ -56,6 +68,7 @@ DataPtr OpenMade(const std::string& spec, const OpenOptions& options) {
   RefuseFormat(options, spec);
   RefuseLabelColumn(options, spec);
   if (digits) return GenerateDigits(count, options.seed);
+  if (blobs) return GenerateBlobs(name, count, options.seed);
   return MakeSequences(MakeTask(name, count, options.seed), options);
 }
 
@@ -63,6 +76,7 @@ DataPtr OpenMade(const std::string& spec, const OpenOptions& options) {
 std::vector<std::string> Neighbours(const std::string& spec) {
   std::vector<std::string> names = TaskNames();
   names.push_back("digits");
+  names.insert(names.end(), BlobNames().begin(), BlobNames().end());
   const fs::path parent = fs::path(spec).parent_path();
   std::error_code error;
   for (fs::directory_iterator at(parent.empty() ? "." : parent, error), end;

@@ -38,6 +38,9 @@ class SubsetSource : public DataSource {
   void ReadTarget(int64_t index, std::span<float> out) const override {
     source_->ReadTarget(At(index), out);
   }
+  const std::vector<std::string>& position_classes() const override {
+    return source_->position_classes();
+  }
   int64_t origin(int64_t index) const override { return source_->origin(At(index)); }
   bool answers_each_row() const override { return source_->answers_each_row(); }
   void ReadLabels(int64_t index, std::span<int64_t> labels) const override {
@@ -174,6 +177,11 @@ std::vector<int64_t> SecondCounts(const std::vector<std::vector<int64_t>>& group
 }
 
 }  // namespace
+
+const std::vector<std::string>& DataSource::position_classes() const {
+  static const std::vector<std::string> none;
+  return none;
+}
 
 std::string DataSource::ObservationName(int64_t index) const {
   return fmt::format("observation {} of {}", index, Description());

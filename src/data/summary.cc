@@ -54,6 +54,9 @@ std::string SizeText(const Layout& observation) {
   const std::vector<int64_t> shape = observation.shape();
   if (observation.format() == "BSSC")
     return fmt::format("{} x {} x {} (height x width x channels)", shape[1], shape[2], shape[3]);
+  if (observation.format() == "BSSSC")
+    return fmt::format("{} x {} x {} x {} (depth x height x width x channels)", shape[1], shape[2],
+                       shape[3], shape[4]);
   if (observation.format() == "BC")
     return fmt::format("{} feature{}", shape[1], shape[1] == 1 ? "" : "s");
   if (observation.format() == "TC")
@@ -70,6 +73,9 @@ std::string Summarize(const DataSource& source, const std::vector<std::string>& 
   std::string text = source.Description() + ": ";
   if (!source.classes().empty())
     text += ClassText(source);
+  else if (!source.position_classes().empty())
+    text += fmt::format("{} classes ({}) of each position", source.position_classes().size(),
+                        fmt::join(source.position_classes(), ", "));
   else
     text += fmt::format("{} target value{} each", source.target_size(),
                         source.target_size() == 1 ? "" : "s");

@@ -14,6 +14,12 @@ LayerPtr InputFor(const NetworkPurpose& purpose) {
   if (purpose.num_features > 0)
     return FeatureInput(
         {.name = "input", .num_features = purpose.num_features, .normalization = kZscore});
+  if (purpose.input_depth > 0) {
+    const auto& [height, width, channels] = purpose.input_size;
+    return Image3dInput({.name = "input",
+                         .input_size = {purpose.input_depth, height, width, channels},
+                         .normalization = kZscore});
+  }
   return ImageInput({.name = "input", .input_size = purpose.input_size, .normalization = kZscore});
 }
 

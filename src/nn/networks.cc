@@ -14,6 +14,7 @@
 #include "src/nn/layers/normalization.h"
 #include "src/nn/network_chain.h"
 #include "src/nn/sequence_networks.h"
+#include "src/nn/unet.h"
 
 namespace normkit {
 namespace {
@@ -156,7 +157,7 @@ LayerPtr MakeNorm(const NormChoice& norm, const std::string& name, const Initial
 namespace {
 
 // What a network reads.
-enum class Reads { kPictures, kSequences, kPicturesOrFeatures };
+enum class Reads { kPictures, kSequences, kPicturesOrFeatures, kPositions };
 
 struct NamedNetwork {
   const char* name;
@@ -173,10 +174,14 @@ constexpr NamedNetwork kNetworks[] = {
     {"gru", Reads::kSequences, GruNetwork},
     {"tcn", Reads::kSequences, TcnNetwork},
     {"transformer-tiny", Reads::kSequences, TransformerTinyNetwork},
+    {"unet", Reads::kPositions, UnetNetwork},
 };
 
 bool Fits(Reads reads, const NetworkPurpose& purpose) {
   if (purpose.sequences) return reads == Reads::kSequences;
+  if (purpose.answers_each_position || reads == Reads::kPositions)
+    return purpose.answers_each_position && reads == Reads::kPositions;
+  if (purpose.input_depth > 0) return false;
   return purpose.num_features > 0 ? reads == Reads::kPicturesOrFeatures
                                   : reads != Reads::kSequences;
 }
@@ -186,13 +191,17 @@ bool Fits(Reads reads, const NetworkPurpose& purpose) {
   for (const NamedNetwork& other : kNetworks)
     if (Fits(other.reads, purpose)) names.emplace_back(other.name);
   names.emplace_back("a .json file");
-  const char* reads = network.reads == Reads::kPictures    ? "pictures"
+  const char* reads = network.reads == Reads::kPictures ? "pictures"
+                      : network.reads == Reads::kPositions
+                          ? "pictures or volumes with a class for each position"
                       : network.reads == Reads::kSequences ? "sequences"
                                                            : "pictures or features";
   Fail("network '{}' takes {}, expected one for {}: {}", network.name, reads,
-       purpose.sequences          ? "sequences"
-       : purpose.num_features > 0 ? "features"
-                                  : "pictures",
+       purpose.answers_each_position ? "a class for each position"
+       : purpose.input_depth > 0     ? "volumes"
+       : purpose.sequences           ? "sequences"
+       : purpose.num_features > 0    ? "features"
+                                     : "pictures",
        fmt::join(names, ", "));
 }
 

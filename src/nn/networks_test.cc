@@ -1,5 +1,6 @@
 #include "normkit/nn/networks.h"
 
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -30,6 +31,7 @@ NetworkPurpose SequencePurpose(const std::string& norm) {
 
 TEST(NetworksTest, EveryNetworkWithEveryNormRunsForwardAndBackward) {
   for (const std::string& name : NetworkNames()) {
+    if (name == "unet") continue;  // below
     for (const char* norm :
          {"none", "batch", "layer", "layer:auto", "instance", "group:2", "rms"}) {
       if (name == "mlp" && norm == std::string("instance")) continue;
@@ -90,6 +92,47 @@ TEST(NetworksTest, ForSequencesAnswersOfStepsOrTargets) {
   EXPECT_EQ(ErrorOf([] { MakeNetwork("lstm", Purpose("none")); }),
             "network 'lstm' takes sequences, expected one for pictures: small-cnn, mlp, lenet, "
             "resnet-tiny, a .json file");
+}
+
+TEST(NetworksTest, UnetIsOfPicturesAndVolumes) {
+  for (const int64_t depth : {int64_t{0}, int64_t{4}}) {
+    for (const char* norm : {"none", "batch", "layer", "instance", "group:2", "rms"}) {
+      SCOPED_TRACE(fmt::format("{} {}", depth, norm));
+      const Graph graph = MakeNetwork("unet", {.input_size = {8, 12, 2},
+                                               .input_depth = depth,
+                                               .num_classes = 3,
+                                               .answers_each_position = true,
+                                               .norm = ParseNormChoice(norm),
+                                               .width = 2});
+      EXPECT_EQ(graph.layout(graph.output()).ToString(),
+                depth > 0 ? "BSSSC [1,4,8,12,3]" : "BSSC [1,8,12,3]");
+      Parameters parameters(graph), gradients(graph);
+      parameters.Initialize(graph, 1);
+      Executor executor(graph, 2, /*training=*/true);
+      Random random(1);
+      for (float& x : executor.input()) x = static_cast<float>(random.Normal());
+      const RunContext mode{.training = true};
+      const std::span<const float> y = executor.Forward(parameters, mode);
+      std::vector<float> dy(y.size());
+      for (float& value : dy) value = static_cast<float>(random.Normal());
+      executor.Backward(parameters, dy, graph.output(), mode, gradients);
+      for (const Parameter& parameter : gradients.list()) {
+        if (!parameter.trainable) continue;
+        double sum = 0;
+        for (const float g : gradients.Get(parameter)) sum += std::abs(g);
+        EXPECT_GT(sum, 0) << parameter.name;
+      }
+    }
+  }
+  EXPECT_EQ(ErrorOf([] {
+              MakeNetwork(
+                  "unet",
+                  {.input_size = {8, 10, 1}, .num_classes = 2, .answers_each_position = true});
+            }),
+            "network 'unet': observations are 8 x 10, expected multiples of 4 (2 halvings)");
+  EXPECT_EQ(ErrorOf([] { MakeNetwork("unet", Purpose("none")); }),
+            "network 'unet' takes pictures or volumes with a class for each position, expected "
+            "one for pictures: small-cnn, mlp, lenet, resnet-tiny, a .json file");
 }
 
 // Each step by itself, unless another is asked for.
@@ -166,10 +209,10 @@ TEST(NetworksTest, Errors) {
             "1000000000");
   EXPECT_EQ(ErrorOf([] { ParseNormChoice("batch:2"); }),
             "norm 'batch:2': '2' given after the colon, expected nothing");
-  EXPECT_EQ(
-      ErrorOf([] { MakeNetwork("smal-cnn", Purpose("batch")); }),
-      "network 'smal-cnn' is unknown, expected small-cnn, mlp, lenet, resnet-tiny, lstm, "
-      "layer-norm-lstm, gru, tcn, transformer-tiny or a .json file, did you mean 'small-cnn'?");
+  EXPECT_EQ(ErrorOf([] { MakeNetwork("smal-cnn", Purpose("batch")); }),
+            "network 'smal-cnn' is unknown, expected small-cnn, mlp, lenet, resnet-tiny, lstm, "
+            "layer-norm-lstm, gru, tcn, transformer-tiny, unet or a .json file, did you mean "
+            "'small-cnn'?");
   EXPECT_EQ(ErrorOf([] {
               MakeNetwork("mlp", {.input_size = {4, 4, 1}});
             }),

@@ -10,6 +10,7 @@
 
 #include "normkit/nn/layers.h"
 #include "normkit/nn/network.h"
+#include "normkit/nn/networks.h"
 #include "src/ops/elementwise.h"
 
 namespace normkit {
@@ -262,6 +263,17 @@ inline Network ResidualNetwork() {
   return network;
 }
 
+// A network that tells the classes of positions, of pictures or volumes.
+inline Sample UnetSample(int64_t depth) {
+  Graph graph = MakeNetwork("unet", {.input_size = {8, 8, 1},
+                                     .input_depth = depth,
+                                     .num_classes = 3,
+                                     .answers_each_position = true,
+                                     .norm = {.kind = NormChoice::kInstance},
+                                     .width = 1});
+  return {depth > 0 ? "unet_volumes" : "unet_images", MakeNetwork(std::move(graph))};
+}
+
 inline std::vector<Sample> AllSamples() {
   std::vector<Sample> samples;
   const auto append = [&](std::vector<Sample> more) {
@@ -272,6 +284,8 @@ inline std::vector<Sample> AllSamples() {
   append(ElementwiseSamples());
   append(VolumeSamples());
   append(FormSamples());
+  samples.push_back(UnetSample(0));
+  samples.push_back(UnetSample(8));
   append(JoinSamples());
   append(InputSamples());
   samples.push_back({"residual", ResidualNetwork()});

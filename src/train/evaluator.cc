@@ -1,6 +1,7 @@
 #include "src/train/evaluator.h"
 
 #include <algorithm>
+#include <cmath>
 
 #include "normkit/train/train.h"
 #include "src/core/fail.h"
@@ -77,6 +78,8 @@ Evaluator::Part Evaluator::RunBatch(const Parameters& parameters, std::span<cons
   if (!predicts) return part;
   predictions.outputs.assign(outputs.begin(), outputs.end());
   predictions.labels.assign(batch.labels.begin(), batch.labels.end());
+  if (objective_.of_pixels())
+    for (const float target : batch.targets) predictions.labels.push_back(std::llround(target));
   predictions.targets.assign(batch.targets.begin(), batch.targets.end());
   return part;
 }
@@ -129,14 +132,17 @@ double Evaluator::MetricOf(const TrainingOptions& options, const Score& score,
   const Metric metric = options.objective_metric;
   if (metric == Metric::kLoss) return score.mean_loss();
   const bool targets = score.target_values > 0;
-  const bool labels = metric == Metric::kFScore || metric == Metric::kAuc;
+  const bool labels =
+      metric == Metric::kFScore || metric == Metric::kAuc || metric == Metric::kDice;
   if ((metric == Metric::kRmse) != targets || (labels && predictions.labels.empty()))
     Fail("validating on '{}': the objective metric {}, expected one of {}", data_->Description(),
          Name(metric), targets ? "targets, loss or rmse" : "such labels, loss or accuracy");
   if (metric == Metric::kFScore)
-    return FScore(predictions.labels, predictions.predicted, predictions.width);
+    return FScore(predictions.labels, predictions.predicted, objective_.classes());
+  if (metric == Metric::kDice)  // the same of sets of positions, averaged over classes
+    return FScore(predictions.labels, predictions.predicted, objective_.classes());
   if (metric == Metric::kAuc)
-    return AreaUnderCurve(predictions.labels, predictions.outputs, predictions.width);
+    return AreaUnderCurve(predictions.labels, predictions.outputs, objective_.classes());
   return score.accuracy();
 }
 
@@ -189,8 +195,11 @@ Evaluation Evaluate(const Network& network, const DataPtr& data, int64_t mini_ba
   evaluation.accuracy = score.accuracy();
   evaluation.loss = score.mean_loss();
   evaluation.predicted = std::move(predictions.predicted);
-  const size_t classes = data->classes().size();
-  if (classes > 0) {
+  const size_t classes = data->classes().size() + data->position_classes().size();
+  if (!data->position_classes().empty()) {
+    evaluation.dice =
+        FScore(predictions.labels, evaluation.predicted, static_cast<int64_t>(classes));
+  } else if (classes > 0) {
     evaluation.f_score =
         FScore(predictions.labels, evaluation.predicted, static_cast<int64_t>(classes));
     evaluation.area_under_curve =

@@ -14,6 +14,7 @@ Graph MakeOrReadNetwork(const std::string& network, const NetworkPurpose& purpos
 
 std::string UsualNetwork(const DataSource& data) {
   if (data.layout().packed()) return "lstm";
+  if (!data.position_classes().empty()) return "unet";
   return data.layout().Has(kS) ? "small-cnn" : "mlp";
 }
 
@@ -22,17 +23,24 @@ NetworkPurpose PurposeFor(const DataSource& data, const NormChoice& norm) {
   const std::vector<int64_t> shape = data.layout().shape();
   if (data.layout().format() == "BSSC")
     purpose.input_size = {shape[1], shape[2], shape[3]};
+  else if (data.layout().format() == "BSSSC")
+    purpose.input_depth = shape[1], purpose.input_size = {shape[2], shape[3], shape[4]};
   else
     purpose.num_features = data.layout().channels();
   purpose.sequences = data.layout().packed();
   purpose.answers_each_row = data.answers_each_row();
   purpose.num_classes = static_cast<int64_t>(data.classes().size());
-  purpose.num_targets = data.target_size();
+  purpose.answers_each_position = !data.position_classes().empty();
+  if (purpose.answers_each_position)
+    purpose.num_classes = std::ssize(data.position_classes());
+  else
+    purpose.num_targets = data.target_size();
   return purpose;
 }
 
 Graph MakeNetworkFor(const DataSource& data, const std::string& network, const NormChoice& norm) {
-  if (data.layout().Has(kS) && data.target_size() > 0 && !IsFile(network))
+  if (data.layout().Has(kS) && data.target_size() > 0 && data.position_classes().empty() &&
+      !IsFile(network))
     Fail(
         "network '{}' tells classes apart, '{}' has targets (class numbers are an array of whole "
         "numbers); describe another in a .json file",

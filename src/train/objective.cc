@@ -45,7 +45,10 @@ Objective::Objective(const Graph& graph, const DataSource& data, const Objective
   const int last = graph.value(from_).node;
   const bool softmax = last >= 0 && graph.node(last).op->name() == "softmax";
   Loss& loss = options_.loss;
-  if (loss == Loss::kAuto) loss = softmax ? Loss::kCrossEntropy : Loss::kMeanSquaredError;
+  if (loss == Loss::kAuto)
+    loss = !softmax                          ? Loss::kMeanSquaredError
+           : data.position_classes().empty() ? Loss::kCrossEntropy
+                                             : Loss::kDice;
   const bool of_classes = loss == Loss::kCrossEntropy || loss == Loss::kDice;
   width_ = graph.layout(from_).size();
   if (classification_ || (of_classes && !options_.function))

@@ -54,6 +54,7 @@ class Objective {
   bool classification() const { return classification_; }  // an answer is one label
   bool of_pixels() const { return pixels_ > 1; }           // it is one for each pixel
   bool of_classes() const { return classes_ > 0; }         // accuracy is percent, else an RMSE
+  int64_t classes() const { return classes_; }             // 0: targets
   Value from() const { return from_; }      // the value whose gradient Evaluate gives
   int64_t width() const { return width_; }  // of that value, for one answer
 

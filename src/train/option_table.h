@@ -44,7 +44,8 @@ struct EnumNames<Loss> {
 template <>
 struct EnumNames<Metric> {
   static constexpr std::string_view kWhat = "metric";
-  static constexpr std::string_view kNames[] = {"loss", "accuracy", "f-score", "auc", "rmse"};
+  static constexpr std::string_view kNames[] = {"loss", "accuracy", "f-score",
+                                                "auc",  "rmse",     "dice"};
 };
 template <>
 struct EnumNames<OutputNetwork> {

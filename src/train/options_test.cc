@@ -23,7 +23,8 @@ TEST(Names, RoundTrip) {
   ExpectRoundTrip({Schedule::kNone, Schedule::kPiecewise, Schedule::kCosine, Schedule::kExponential,
                    Schedule::kPolynomial, Schedule::kCyclical},
                   ParseSchedule);
-  ExpectRoundTrip({Metric::kLoss, Metric::kAccuracy, Metric::kFScore, Metric::kAuc, Metric::kRmse},
+  ExpectRoundTrip({Metric::kLoss, Metric::kAccuracy, Metric::kFScore, Metric::kAuc, Metric::kRmse,
+                   Metric::kDice},
                   ParseMetric);
   ExpectRoundTrip({OutputNetwork::kAuto, OutputNetwork::kLast, OutputNetwork::kBest},
                   ParseOutputNetwork);

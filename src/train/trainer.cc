@@ -218,6 +218,7 @@ bool Trainer::Validates(int64_t iteration) const {
 
 void Trainer::Validate(ProgressRow& row) {
   const bool answers = options_.metric_function || options_.objective_metric == Metric::kFScore ||
+                       options_.objective_metric == Metric::kDice ||
                        options_.objective_metric == Metric::kAuc;
   const Score score = validation_->Run(parameters_, answers ? &predictions_ : nullptr);
   row.has_validation = true;

@@ -37,6 +37,9 @@ class NORMKIT_API DataSource {
   // Regression: the target of an observation, target_size() values. Classification: 0.
   virtual int64_t target_size() const { return 0; }
   virtual void ReadTarget(int64_t, std::span<float>) const {}
+  // Targets that are class numbers of positions, in the order of the axes of space: the names of
+  // those classes; none: targets are values.
+  virtual const std::vector<std::string>& position_classes() const;
   // Whether what is to be told of a sequence is told of each of its rows: length() labels or
   // targets, one after the other. Else of the whole of it, as of all other observations.
   virtual bool answers_each_row() const { return false; }
@@ -115,6 +118,13 @@ NORMKIT_API DataPtr GenerateDigits(int64_t count, uint64_t seed);
 NORMKIT_API const std::vector<std::string>& TaskNames();
 NORMKIT_API DataPtr GenerateTask(std::string_view name, int64_t count, uint64_t seed);
 
+// Pictures and volumes of balls and boxes in noise, with a class (background, ball, box) for each
+// position; observation i depends on (seed, i) only.
+//   blobs    32x32 grey pictures
+//   blobs3d  16x16x16 volumes of one channel
+NORMKIT_API const std::vector<std::string>& BlobNames();
+NORMKIT_API DataPtr GenerateBlobs(std::string_view name, int64_t count, uint64_t seed);
+
 // What padding does to sequences that are shorter than others, where they stand in an array
 // [N,T,C]: it follows them, or goes before them.
 enum class PaddingDirection { kRight, kLeft };
@@ -131,10 +141,12 @@ enum class PaddingDirection { kRight, kLeft };
 //   the like, with or without .gz);
 // - an .npz of sequences: x [N,T,C] with `lengths` [N] (or none, and `format` BTC), or packed, x
 //   [sum,C] with `lengths` or `offsets` [N+1]; y one an observation or one a step;
+// - "blobs", "blobs3d" and with :COUNT, what GenerateBlobs knows;
 // - an .npz with x ([N,F], [N,H,W] of whole numbers 0 to 255, or [N,H,W,C] with 1 or 3 channels;
 //   all else needs `format`) and y (class numbers or names [N], or floating-point targets [N] or
-//   [N,K]), and where wanted the names of the classes, `classes` [K] of texts, that numbers count
-//   from 0. Without names the numbers that occur are the classes.
+//   [N,K], or whole numbers of the space of x, a class for each position; x of volumes has
+//   `format` BSSSC, BCSSS or BSSS), and where wanted the names of the classes, `classes` [K] of
+//   texts, that numbers count from 0. Without names the numbers that occur are the classes.
 // Files are known by what is in them, whatever their endings.
 struct OpenOptions {
   int64_t count = 5000;  // digits

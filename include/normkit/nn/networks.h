@@ -42,9 +42,10 @@ struct NetworkPurpose {
   int64_t num_features = 0;
   bool sequences = false, answers_each_row = false;
   int64_t num_classes = 0;
-  int64_t num_targets = 0;  // instead of classes: values
+  bool answers_each_position = false;  // a class for each position of pictures or volumes
+  int64_t num_targets = 0;             // instead of classes: values
   NormChoice norm = {};
-  int64_t width = 16;  // resnet-tiny: filters of the first stage
+  int64_t width = 16;  // resnet-tiny, unet: filters of the first stage
   int64_t blocks = 3;  // resnet-tiny: residual blocks a stage; 6 * blocks + 2 layers
 };
 
@@ -57,6 +58,8 @@ NORMKIT_API NormChoice NormFor(const NetworkPurpose& purpose);
 //                pictures or features
 //   lenet        LeCun et al. 1998 with ReLU and max pooling, norm after the convolutions
 //   resnet-tiny  He et al. 2016 for CIFAR (20 layers, 16 to 64 filters), projection shortcuts
+//   unet         Ronneberger et al. 2015 with 3 sizes (16 to 64 filters), of pictures or volumes,
+//                whose positions it tells the classes of
 // The input is normalized to mean 0 and deviation 1 by channel; the last layer is a softmax, or for
 // targets fully connected. A layer
 // in front of a norm has no bias, unless the norm has no offset (rms). Convolutions begin

@@ -40,7 +40,7 @@ enum class Loss { kAuto, kCrossEntropy, kMeanSquaredError, kMeanAbsoluteError, k
 // objective_metric: what tells validations apart. Less is better of loss and rmse, more of the
 // others: percent of the answers right; the mean over classes of the F1 score; the mean over
 // classes of the area under the curve of one against the rest (both in percent).
-enum class Metric { kLoss, kAccuracy, kFScore, kAuc, kRmse };
+enum class Metric { kLoss, kAccuracy, kFScore, kAuc, kRmse, kDice };
 // output_network. auto: best where there are validation data, else last.
 enum class OutputNetwork { kAuto, kLast, kBest };
 enum class FrequencyUnit { kEpoch, kIteration };

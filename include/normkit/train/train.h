@@ -86,6 +86,9 @@ struct Evaluation {
   // Of classes, in percent: the means over them of the F1 score, and of the area under the curve of
   // one against the rest.
   double f_score = 0, area_under_curve = 0;
+  // Of classes of positions, in percent: the mean over those that occur of 2 |A and B| / (|A| +
+  // |B|), A the positions of the class and B those predicted to be it, of all observations.
+  double dice = 0;
   std::vector<int64_t> predicted;  // class indices, of observations or, where those have, rows
   std::vector<std::vector<int64_t>> confusion;  // [true][predicted]
 };
@@ -115,7 +118,7 @@ NORMKIT_API std::vector<ClassScore> ClassScores(const Evaluation& evaluation,
                                                 const std::vector<std::string>& classes);
 
 // The network that suits the data where nobody says which: "small-cnn" for pictures, "mlp" for
-// features, "lstm" for sequences.
+// features, "lstm" for sequences, "unet" for classes of positions.
 NORMKIT_API std::string UsualNetwork(const DataSource& data);
 
 // The network called `network` (normkit/nn/networks.h), or that of a file whose name ends in .json,

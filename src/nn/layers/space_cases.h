@@ -58,7 +58,9 @@ inline std::vector<LayerCase> SpaceCases(const Layout& image, const Layout& feat
   }
   const auto multiply = [] { return Multiplication(); };
   cases.push_back({"Multiplication", multiply, {image, image}});
-  cases.push_back({"MultiplicationOfChannels", multiply, {image, Layout::Make("BSSC", std::vector<int64_t>{3, 1, 1, 4})}});
+  cases.push_back({"MultiplicationOfChannels",
+                   multiply,
+                   {image, Layout::Make("BSSC", std::vector<int64_t>{3, 1, 1, 4})}});
   return cases;
 }
 
