@@ -316,7 +316,8 @@ TEST(OpenNpzTest, AxesThatMayMeanSeveralThingsAreRefused) {
   const std::string channels =
       ", whose channels may be first or last: --format says which, BCSS (first) or BSSC (last; B "
       "observations, S space, C channels)";
-  const std::string letters = "expected B once, and C (features) or SS or SSC (pictures)";
+  const std::string letters =
+      "expected B once, and C (features), SS or SSC (pictures), SSS or SSSC (volumes)";
   const struct {
     std::vector<int64_t> shape;
     bool bytes;
@@ -350,7 +351,7 @@ TEST(OpenNpzTest, AxesThatMayMeanSeveralThingsAreRefused) {
       {{2, 4, 5}, false, "BSC", " format 'BSC' is given, " + letters},
       {{2, 4}, false, "BS", " format 'BS' is given, " + letters},
       {{2, 4, 5}, false, "BBC", " format 'BBC' is given, " + letters},
-      {{2, 4, 5, 6}, false, "BSSS", " format 'BSSS' is given, " + letters},
+      {{2, 4, 5, 6}, false, "SSSS", " format 'SSSS' is given, " + letters},
   };
   for (const auto& [shape, bytes, format, says] : kCases) {
     const std::string where = (folder / "a.npz") + ": x" + (says.starts_with(" is") ? "" : ":");
