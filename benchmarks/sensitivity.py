@@ -75,6 +75,7 @@ def drawn(all_curves, epochs):
         f'<text x="{10 + 90 * i}" y="16" font-size="12" fill="{colour}">{norm}</text>'
         for i, (norm, colour) in enumerate(COLOURS.items())
     )
+    legend += f'<text x="520" y="16" font-size="12">up: accuracy, 0 to 100 %; right: epochs 1 to {epochs}</text>'
     return ('<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 1000 270" font-family="sans-serif">'
             f'<rect width="1000" height="270" fill="white"/>{legend}{"".join(parts)}</svg>\n')  # fmt: skip
 
