@@ -270,7 +270,7 @@ inline Sample UnetSample(int64_t depth) {
                                      .num_classes = 3,
                                      .answers_each_position = true,
                                      .norm = {.kind = NormChoice::kInstance},
-                                     .width = 1});
+                                     .width = 4});
   return {depth > 0 ? "unet_volumes" : "unet_images", MakeNetwork(std::move(graph))};
 }
 
