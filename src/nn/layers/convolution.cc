@@ -1,5 +1,6 @@
 #include "src/nn/layers/convolution.h"
 
+#include "src/nn/layers/weights.h"
 #include "src/nn/layers/window.h"
 #include "src/nn/properties.h"
 
@@ -39,17 +40,8 @@ std::vector<Value> ConvolutionLayer::Build(Graph& graph, std::span<const Value> 
   const int64_t fan_out = taps * (options_.num_filters / options_.num_groups);
   std::vector<int64_t> shape{options_.num_filters, channels};
   shape.insert(shape.end(), options_.filter_size.begin(), options_.filter_size.end());
-  std::vector<Value> reads{inputs[0]};
-  reads.push_back(graph.AddParameter(
-      {"weights", shape, MakeInitializer(options_.weights_initializer, fan_in, fan_out), true,
-       options_.weight_learn_rate_factor, options_.weight_l2_factor}));
-  if (options_.bias)
-    reads.push_back(graph.AddParameter({"bias",
-                                        {options_.num_filters},
-                                        MakeInitializer(options_.bias_initializer, fan_in, fan_out),
-                                        true,
-                                        options_.bias_learn_rate_factor,
-                                        options_.bias_l2_factor}));
+  std::vector<Value> reads = WithWeights(graph, inputs[0], options_, std::move(shape),
+                                         options_.num_filters, fan_in, fan_out);
   return graph.AddNode(ops::Convolution(window(), options_.num_groups), std::move(reads));
 }
 

@@ -1,5 +1,6 @@
 #include "src/nn/layers/fully_connected.h"
 
+#include "src/nn/layers/weights.h"
 #include "src/nn/properties.h"
 #include "src/ops/ops.h"
 
@@ -18,20 +19,7 @@ std::vector<Value> FullyConnectedLayer::Build(Graph& graph, std::span<const Valu
               "images first",
               x.ToString());
   const int64_t in = x.channels(), out = options_.output_size;
-  std::vector<Value> reads{inputs[0]};
-  reads.push_back(graph.AddParameter({"weights",
-                                      {out, in},
-                                      MakeInitializer(options_.weights_initializer, in, out),
-                                      true,
-                                      options_.weight_learn_rate_factor,
-                                      options_.weight_l2_factor}));
-  if (options_.bias)
-    reads.push_back(graph.AddParameter({"bias",
-                                        {out},
-                                        MakeInitializer(options_.bias_initializer, in, out),
-                                        true,
-                                        options_.bias_learn_rate_factor,
-                                        options_.bias_l2_factor}));
+  std::vector<Value> reads = WithWeights(graph, inputs[0], options_, {out, in}, out, in, out);
   return graph.AddNode(ops::MatrixProduct(), std::move(reads));
 }
 

@@ -1,5 +1,6 @@
 #include "src/nn/layers/time_windows.h"
 
+#include "src/nn/layers/weights.h"
 #include "src/nn/layers/window.h"
 #include "src/nn/properties.h"
 #include "src/ops/time_ops.h"
@@ -46,20 +47,9 @@ std::vector<Value> Convolution1dLayer::Build(Graph& graph, std::span<const Value
               o.num_groups, x.channels(), x.ToString());
   const int64_t channels = x.channels() / o.num_groups, fan_in = o.filter_size * channels,
                 fan_out = o.filter_size * (o.num_filters / o.num_groups);
-  std::vector<Value> reads{inputs[0]};
-  reads.push_back(graph.AddParameter({"weights",
-                                      {o.num_filters, channels, o.filter_size},
-                                      MakeInitializer(o.weights_initializer, fan_in, fan_out),
-                                      true,
-                                      o.weight_learn_rate_factor,
-                                      o.weight_l2_factor}));
-  if (o.bias)
-    reads.push_back(graph.AddParameter({"bias",
-                                        {o.num_filters},
-                                        MakeInitializer(o.bias_initializer, fan_in, fan_out),
-                                        true,
-                                        o.bias_learn_rate_factor,
-                                        o.bias_l2_factor}));
+  std::vector<Value> reads =
+      WithWeights(graph, inputs[0], o, {o.num_filters, channels, o.filter_size}, o.num_filters,
+                  fan_in, fan_out);
   const int64_t before = ZerosInFront(o.padding, (o.filter_size - 1) * o.dilation);
   return graph.AddNode(ops::TimeConvolution(o.dilation, before, o.num_groups), std::move(reads));
 }

@@ -1,5 +1,6 @@
 #include "src/nn/layers/transposed_convolution.h"
 
+#include "src/nn/layers/weights.h"
 #include "src/nn/layers/window.h"
 #include "src/nn/properties.h"
 
@@ -34,17 +35,8 @@ std::vector<Value> TransposedConvolutionLayer::Build(Graph& graph,
                 fan_out = taps * o.num_filters;
   std::vector<int64_t> shape{in, o.num_filters};
   shape.insert(shape.end(), o.filter_size.begin(), o.filter_size.end());
-  std::vector<Value> reads{inputs[0]};
-  reads.push_back(
-      graph.AddParameter({"weights", shape, MakeInitializer(o.weights_initializer, fan_in, fan_out),
-                          true, o.weight_learn_rate_factor, o.weight_l2_factor}));
-  if (o.bias)
-    reads.push_back(graph.AddParameter({"bias",
-                                        {o.num_filters},
-                                        MakeInitializer(o.bias_initializer, fan_in, fan_out),
-                                        true,
-                                        o.bias_learn_rate_factor,
-                                        o.bias_l2_factor}));
+  std::vector<Value> reads =
+      WithWeights(graph, inputs[0], o, std::move(shape), o.num_filters, fan_in, fan_out);
   return graph.AddNode(ops::TransposedConvolution(window(), 1), std::move(reads));
 }
 
