@@ -200,7 +200,9 @@ std::string ManualPage(const std::string& description, const std::vector<Command
   page += ".SH ENVIRONMENT\n";
   for (const auto& [name, text] : EnvironmentFacts())
     page += ".TP\n.B " + Troff(name) + "\n" + Troff(text) + "\n";
-  return page + ".SH EXIT STATUS\n0: done; 1: the work failed; 2: the command line was wrong.\n";
+  return page +
+         ".SH EXIT STATUS\n0: done; 1: the work failed; 2: the command line was wrong; 3: doctor "
+         "found something.\n";
 }
 
 }  // namespace normkit::tools

@@ -129,4 +129,8 @@ Words WordsOfConfig(const Command& command, const Words& words,
   return result;
 }
 
+std::string ForShell(const std::string& value) {
+  return value.find_first_of("*?[ ") == value.npos ? value : "'" + value + "'";
+}
+
 }  // namespace normkit::tools

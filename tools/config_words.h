@@ -23,4 +23,7 @@ std::vector<std::string> WordsOfConfig(const Command& command,
                                        const std::vector<std::string>& words,
                                        std::map<std::string, std::string>& sources);
 
+// A value as a shell takes it, which has uses of its own for * and blanks.
+std::string ForShell(const std::string& value);
+
 }  // namespace normkit::tools

@@ -10,6 +10,7 @@
 #include "normkit/core/threads.h"
 #include "src/core/files.h"
 #include "tools/commands.h"
+#include "tools/config_words.h"
 #include "tools/doctor_report.h"
 #include "tools/json_text.h"
 #include "tools/model_options.h"
@@ -32,8 +33,8 @@ std::string Filled(std::string command, const MeasureArgs& args) {
     if (const size_t at = command.find(word); at != std::string::npos)
       command.replace(at, word.size(), value);
   };
-  put("MODEL.onnx", args.model);
-  put("SOURCE", args.data);
+  put("MODEL.onnx", ForShell(args.model));
+  put("SOURCE", ForShell(args.data));
   return command;
 }
 

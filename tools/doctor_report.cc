@@ -20,10 +20,10 @@ std::string Shown(double x, double factor, const char* unit) {
 
 std::string Share(double x) { return x == 0 ? "-" : Shown(x, 100, " %"); }
 
-std::string Metric(const DataSource& data, double metric) {
+std::string Metric(const Diagnosis& of, double metric) {
   if (!std::isfinite(metric)) return "numbers overflow";
-  return data.classes().empty() ? fmt::format("RMSE {:.4g}", metric)
-                                : fmt::format("{:.2f} % right", metric);
+  return of.classification ? fmt::format("{:.2f} % right", metric)
+                           : fmt::format("RMSE {:.4g}", metric);
 }
 
 Table HealthTable(const Diagnosis& diagnosis) {
@@ -39,10 +39,10 @@ Table HealthTable(const Diagnosis& diagnosis) {
   return table;
 }
 
-Table SensitivityTable(const DataSource& data, const Diagnosis& diagnosis) {
+Table SensitivityTable(const Diagnosis& diagnosis) {
   Table table{{"statistics of mini-batches of", "result"}, {}};
   for (const BatchSensitivity& one : diagnosis.sensitivity)
-    table.rows.push_back({fmt::format("{}", one.mini_batch_size), Metric(data, one.metric)});
+    table.rows.push_back({fmt::format("{}", one.mini_batch_size), Metric(diagnosis, one.metric)});
   return table;
 }
 
@@ -74,7 +74,7 @@ json DiagnosisToJson(const std::string& model, const DataSource& data, const Dia
   json result{{"model", model},
               {"data", data.Description()},
               {"observations", diagnosis.observations},
-              {data.classes().empty() ? "rmse" : "accuracy", Number(diagnosis.metric)},
+              {diagnosis.classification ? "accuracy" : "rmse", Number(diagnosis.metric)},
               {"healthy", diagnosis.findings.empty()},
               {"findings", json::array()},
               {"layers", json::array()},
@@ -110,7 +110,7 @@ std::string DiagnosisText(const std::string& model, const DataSource& data,
                           const Diagnosis& diagnosis) {
   std::string text =
       fmt::format("Model     {}\nData      {}\nResult    {} ({} observations)\n\n", model,
-                  data.Description(), Metric(data, diagnosis.metric), diagnosis.observations);
+                  data.Description(), Metric(diagnosis, diagnosis.metric), diagnosis.observations);
   if (diagnosis.findings.empty()) text += "Healthy: nothing that was tried makes it better.\n\n";
   for (size_t i = 0; i < diagnosis.findings.size(); ++i) {
     const Finding& of = diagnosis.findings[i];
@@ -118,7 +118,7 @@ std::string DiagnosisText(const std::string& model, const DataSource& data,
                         of.layer, of.finding, of.effect, of.cure, of.command);
   }
   text += ToText(HealthTable(diagnosis)) + "\n";
-  if (!diagnosis.sensitivity.empty()) text += ToText(SensitivityTable(data, diagnosis));
+  if (!diagnosis.sensitivity.empty()) text += ToText(SensitivityTable(diagnosis));
   return text;
 }
 
@@ -127,7 +127,7 @@ std::string DiagnosisPage(const std::string& model, const DataSource& data,
   HtmlPage page("The normalizations of " + model);
   page.Paragraph(fmt::format("Measured on {} observations of {}.", diagnosis.observations,
                              data.Description()));
-  page.Figures({{"result", Metric(data, diagnosis.metric)},
+  page.Figures({{"result", Metric(diagnosis, diagnosis.metric)},
                 {"findings", fmt::format("{}", diagnosis.findings.size())}});
   if (diagnosis.findings.empty())
     page.Paragraph("Healthy: nothing that was tried makes it better.");
@@ -144,7 +144,7 @@ std::string DiagnosisPage(const std::string& model, const DataSource& data,
   for (const NormHealth& of : diagnosis.layers) page.Add(LayerPlot(of));
   if (!diagnosis.sensitivity.empty()) {
     page.Heading("With statistics of mini-batches in place of its own");
-    page.Add(SensitivityTable(data, diagnosis));
+    page.Add(SensitivityTable(diagnosis));
   }
   return page.ToString();
 }

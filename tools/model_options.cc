@@ -76,22 +76,6 @@ InputForm FormOf(const FormArgs& args, const ModelFile& file) {
   return form;
 }
 
-std::string WordsFor(const InputForm& form) {
-  std::string words = fmt::format(" --range {}", form.white);
-  if (form.white != 1 && form.white != 255) {  // what no choice says, a divisor does
-    InputForm other = form;
-    other.white = 255;
-    if (other.mean.empty() && other.std.empty()) {
-      other.std = {255 / form.white};
-      return WordsFor(other);
-    }
-  }
-  words += fmt::format(" --channel-order {}", form.bgr ? "bgr" : "rgb");
-  if (!form.mean.empty()) words += fmt::format(" --input-mean {}", fmt::join(form.mean, ","));
-  if (!form.std.empty()) words += fmt::format(" --input-std {}", fmt::join(form.std, ","));
-  return words;
-}
-
 Network NetworkFor(const ModelFile& file, const DataSource& data) {
   const Network& from = file.network();
   Network network{from.graph, from.parameters.Clone(), from.classes, from.facts};
@@ -134,9 +118,8 @@ DataPtr OpenMeasureData(const MeasureArgs& args, const Network& network) {
   return WithClasses(data, network.classes);
 }
 
-std::string MetricText(const DataSource& data, double metric) {
-  return data.classes().empty() ? fmt::format("RMSE {:.6g}", metric)
-                                : fmt::format("accuracy {:.2f} %", metric);
+std::string MetricText(bool of_classes, double metric) {
+  return of_classes ? fmt::format("accuracy {:.2f} %", metric) : fmt::format("RMSE {:.6g}", metric);
 }
 
 }  // namespace normkit::tools

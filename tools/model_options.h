@@ -25,8 +25,6 @@ void AddFormOptions(const Command& command, FormArgs& args);
 // metadata and the first node tell. Where nothing does, pictures go in as they are, which is
 // warned of for those of others.
 InputForm FormOf(const FormArgs& args, const ModelFile& file);
-// The words of a command line that ask for a form: " --range 1 --channel-order bgr".
-std::string WordsFor(const InputForm& form);
 
 // The network of the file as data of classes, or targets, want it.
 Network NetworkFor(const ModelFile& file, const DataSource& data);
@@ -52,6 +50,6 @@ Loss LossOf(const Network& network);
 DataPtr OpenMeasureData(const MeasureArgs& args, const Network& network);
 
 // "accuracy 81.30 %" or "RMSE 0.0123".
-std::string MetricText(const DataSource& data, double metric);
+std::string MetricText(bool of_classes, double metric);
 
 }  // namespace normkit::tools

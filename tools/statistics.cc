@@ -21,6 +21,7 @@
 #include "src/core/numbers.h"
 #include "src/core/suggest.h"
 #include "src/report/report.h"
+#include "src/train/objective.h"
 #include "tools/commands.h"
 #include "tools/json_text.h"
 #include "tools/model_options.h"
@@ -69,6 +70,7 @@ struct Change {
 };
 
 struct Outcome {
+  bool of_classes = true;
   double metric_before = 0, metric_after = 0, loss_before = 0, loss_after = 0;
   std::vector<Change> layers;
 };
@@ -86,7 +88,7 @@ std::pair<double, double> MetricOf(const Network& network, const DataPtr& data, 
 json Number(double x) { return std::isfinite(x) ? json(x) : json(); }
 
 json ToJson(const StatisticsArgs& args, const DataSource& data, const Outcome& outcome) {
-  const char* metric = data.classes().empty() ? "rmse" : "accuracy";
+  const char* metric = outcome.of_classes ? "accuracy" : "rmse";
   json result{{"model", args.measure.model},
               {"data", data.Description()},
               {"observations", data.size()},
@@ -112,7 +114,8 @@ std::string Shown(double x, const char* unit, double factor) {
 void Print(const StatisticsArgs& args, const DataSource& data, const Outcome& outcome) {
   if (args.measure.json) return fmt::print("{}\n", JsonText(ToJson(args, data, outcome), 2));
   const auto metric = [&](double value) {
-    return std::isfinite(value) ? MetricText(data, value) : std::string("numbers overflow");
+    return std::isfinite(value) ? MetricText(outcome.of_classes, value)
+                                : std::string("numbers overflow");
   };
   fmt::print("Model     {}\nData      {}\nMethod    {}\nBefore    {}\nAfter     {}\n\n",
              args.measure.model, data.Description(), args.method, metric(outcome.metric_before),
@@ -147,6 +150,7 @@ void RunStatistics(StatisticsArgs& args) {
   const int64_t batch = BatchSizeOf(args.measure, file.network());
   Outcome outcome;
   Network network = NetworkFor(file, *data);
+  outcome.of_classes = TellsClasses(network.graph, *data, LossOf(network));
   std::tie(outcome.metric_before, outcome.loss_before) =
       MetricOf(NetworkFor(before, *data), data, batch);
   const auto gaps = MeasureStatistics(NetworkFor(before, *data), *seen, batch, JobReducer());

@@ -145,6 +145,8 @@ void EnterFolderOf(const std::filesystem::path& started_in, TrainArgs& args) {
         args.resume, started_in.string());
   args.output = fs::absolute(args.output).lexically_normal().string();
   args.resume = fs::absolute(checkpoint).lexically_normal().string();
+  if (!args.tensorboard.empty())
+    args.tensorboard = fs::absolute(args.tensorboard).lexically_normal().string();
   fs::current_path(started_in);
 }
 
@@ -225,11 +227,6 @@ Settings SettingsOf(const TrainArgs& args) {
   for (const TrainingOption& option : TrainingOptionTable())
     settings.emplace_back(KebabName(option), ToText(option, &resolved));
   return settings;
-}
-
-// A shell takes * and blanks for its own.
-std::string ForShell(const std::string& value) {
-  return value.find_first_of("*?[ ") == value.npos ? value : "'" + value + "'";
 }
 
 // The command line that begins such a training.

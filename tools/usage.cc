@@ -253,10 +253,14 @@ void AddHelp(const Command& app) {
   const Command command =
       AddCommand(app, "help", "Explain a command, to people or to a shell",
                  {"normkit help train", "source <(normkit help --completion bash)"});
-  AddText(command, "command", args->name, "COMMAND", "The command to explain");
-  AddChoice(command, "--completion", args->shell, Shells(),
-            "Print a script with which this shell completes command lines: " + OneOf(Shells()));
-  AddFlag(command, "--man", args->manual, "Print the manual page, as man reads it");
+  const Option name = AddText(command, "command", args->name, "COMMAND", "The command to explain");
+  const Option shell =
+      AddChoice(command, "--completion", args->shell, Shells(),
+                "Print a script with which this shell completes command lines: " + OneOf(Shells()));
+  shell.Excludes(name);
+  AddFlag(command, "--man", args->manual, "Print the manual page, as man reads it")
+      .Excludes(name)
+      .Excludes(shell);
   command.Run([app, args] {
     const std::vector<CommandFacts> facts = FactsOfCommands(app);
     if (!args->shell.empty())

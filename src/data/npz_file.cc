@@ -142,6 +142,8 @@ NpyArray AsClassNumbers(NpyArray y, std::string& note) {
     const std::vector<int64_t> places = PlacesOfOnes(y.AsFloats(), y.shape[1]);
     if (places.empty()) return y;
     note = fmt::format("y [N,{}] taken for one-hot classes", y.shape[1]);
+    const auto occur = std::ssize(std::set<int64_t>(places.begin(), places.end()));
+    if (occur < y.shape[1]) note += fmt::format(", of which {} occur", occur);
     return Integers(places);
   }
   if (!floats || y.shape.size() != 1) return y;

@@ -21,7 +21,7 @@ struct NpzFile {
   std::string Find(const std::string& name) const;
   bool Has(const std::string& name) const { return !Find(name).empty(); }
 
-  // "x_train and y_train (FILE:test: others)"; "" where they are called x and y.
+  // "x_train and y_train of the file; others: FILE:test"; "" where they are called x and y.
   std::string NamesNote() const;
 
   std::string path, bytes;
@@ -56,9 +56,9 @@ struct NpzAnswers {
   std::vector<std::string> position_classes = {};
 };
 
-// Class numbers in another form: one-hot rows [N,K], which are K classes, and whole floating-point
-// numbers [N] from 0 or 1 on without a gap, of each of which there are two on average. `note` says
-// that they were taken for such. Else `y` as it is.
+// Class numbers in another form: one-hot rows [N,K], of which those that occur are the classes
+// (all, with `classes`), and whole floating-point numbers [N] from 0 or 1 on without a gap, of each
+// of which there are two on average. `note` says that they were taken for such. Else `y` as it is.
 NpyArray AsClassNumbers(NpyArray y, std::string& note);
 
 // Of `y`, class numbers of the positions of `count` observations, as targets.

@@ -52,6 +52,7 @@ class NpzSequences {
     CheckMemory();
     if (options_.answers && !options_.forecast) ReadAnswers(data);
     data.x = ReadX();
+    if (std::string said = file_.NamesNote(); !said.empty()) data.notes.push_back(std::move(said));
     if (options_.format.empty() || format_ != "BTC")
       data.notes.push_back(fmt::format("read as {}", format_));
     return MakeSequences(std::move(data), options_);

@@ -30,11 +30,11 @@ NpzAnswers ReadAnswers(const NpzFile& file, const ArrayAxes& axes, const std::st
   std::string note;
   const NpyArray y = NamingArray(
       file.path + ": y", [&] { return AsClassNumbers(file.npz.Read(file.Find("y")), note); });
-  if (y.IsIntegral() && IsOfPositions(y.shape, axes)) return PositionAnswers(file, y, count);
-  if (y.shape.empty() || y.shape[0] != count)
+  const bool positions = y.IsIntegral() && IsOfPositions(y.shape, axes);
+  if (!positions && (y.shape.empty() || y.shape[0] != count))
     Fail("{}: y is [{}], expected {} observations as in x [{}]", file.path, fmt::join(y.shape, ","),
          count, x_shape);
-  NpzAnswers answers = AnswersOf(file, y, count);
+  NpzAnswers answers = positions ? PositionAnswers(file, y, count) : AnswersOf(file, y, count);
   for (const std::string& said : {file.NamesNote(), note})
     if (!said.empty()) answers.labels.notes.push_back(said);
   return answers;

@@ -46,10 +46,8 @@ class PaddingKind : public PropertyKind {
         *static_cast<const Padding*>(value);
     if (same) return "same";
     if (causal) return "causal";
-    const bool flat = front == 0 && back == 0;
-    if (top == bottom && top == left && top == right && (flat || (front == top && back == top)))
-      return top;
-    if (flat) return {top, bottom, left, right};
+    if (top == bottom && top == left && top == right && front == top && back == top) return top;
+    if (front == 0 && back == 0) return {top, bottom, left, right};
     return {front, back, top, bottom, left, right};
   }
   std::optional<Misfit> FromJson(const json& given, void* value) const override {

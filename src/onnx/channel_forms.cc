@@ -66,8 +66,7 @@ namespace {
 // Puts `value` into other axes, of which 0 is as many observations.
 std::string Reshaped(LayerWriter& writer, std::string_view part, const std::string& value,
                      const std::vector<int64_t>& shape) {
-  const std::string to =
-      writer.Constant(part, {std::ssize(shape)}, std::span<const int64_t>(shape));
+  const std::string to = writer.Whole(part, shape);
   return writer.Node("Reshape", part, {value, to});
 }
 

@@ -38,6 +38,7 @@ class FormMatcher {
       : reader_(reader), writer_(writer), expected_(expected), layer_(layer) {
     for (const onnx::TensorProto& tensor : expected.initializer())
       constants_.emplace(tensor.name(), &tensor);
+    names_[""] = "";  // an input left out
   }
 
   // What the layer reads is called so in the file.

@@ -2,7 +2,6 @@
 // network files have it. They are read back by writing them again: the nodes have to be the same.
 #pragma once
 
-#include <functional>
 #include <string>
 #include <vector>
 

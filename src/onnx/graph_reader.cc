@@ -64,7 +64,8 @@ std::string GraphReader::FormOfNode(const std::string& node_name) const {
   if (HasForm(node_name)) return node_name;
   const size_t slash = node_name.rfind('/');
   const std::string before = slash == node_name.npos ? "" : node_name.substr(0, slash);
-  return HasForm(before) ? before : "";
+  // A form is read whole: what comes later and is called like a part of it is a layer of its own.
+  return HasForm(before) && network_.Find(before) < 0 ? before : "";
 }
 
 std::string GraphReader::NameOf(Value value) const {

@@ -25,6 +25,10 @@ int64_t CheckedOpset(const onnx::ModelProto& model, const std::string& file) {
 }
 
 [[noreturn]] void RefuseOperator(const NodeReader& node, const std::string& domain) {
+  if (domain == "normkit")
+    node.Refuse(
+        "is of domain 'normkit', as versions before this one wrote sequences, expected standard "
+        "operators: train and save the network again");
   std::vector<std::string> known;
   for (const Operator& row : Operators())
     if (row.read) known.emplace_back(row.type);

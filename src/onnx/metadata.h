@@ -4,8 +4,8 @@
 //   normkit.input_normalization  "zscore"            what the first nodes do to the input
 //   normkit.layers    {"bn1":{"epsilon":1e-05,...}}  properties that nodes cannot carry, where they
 //                                                    differ from what the nodes alone say
-//   normkit.network   {"layers":[{...},...]}         of sequences: the network, as JSON files have
-//   it normkit.facts     {"epochs":"5",...}             how the network was trained
+//   normkit.network   {"layers":[{...},...]}         of sequences: the network, as in JSON
+//   normkit.facts     {"epochs":"5",...}             how the network was trained
 #pragma once
 
 #include <onnx.pb.h>

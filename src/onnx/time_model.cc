@@ -64,7 +64,7 @@ void CopyParameters(const std::vector<ParameterTensor>& from, const Tensors& ten
 [[noreturn]] void RefuseChanged(const std::string& what, const std::string& file) {
   Fail(
       "{}: {} is not what the network of metadata 'normkit.network' is written as: the file was "
-      "changed behind normkit's back",
+      "changed, or another version of normkit wrote it",
       file, what);
 }
 

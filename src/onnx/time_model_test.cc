@@ -148,8 +148,8 @@ TEST_F(TimeErrors, OfTheNetwork) {
 
 TEST_F(TimeErrors, OfNodesAndTensors) {
   const std::string changed =
-      " is not what the network of metadata 'normkit.network' is written as: the file was changed "
-      "behind normkit's back";
+      " is not what the network of metadata 'normkit.network' is written as: the file was changed, "
+      "or another version of normkit wrote it";
   EXPECT_EQ(Message([](auto& m) { Attribute(m, "lstm1", "direction")->set_s("reverse"); }),
             "m.onnx: node 'lstm1'" + changed);
   EXPECT_EQ(Message([](auto& m) { Node(m, "lstm1")->set_input(0, "input"); }),

@@ -91,8 +91,7 @@ bool WriteResizeForm(LayerWriter& writer) {
   } else {  // by axes, or the number of observations would have to be given too
     for (int64_t axis = 2; axis < x.rank(); ++axis) axes.push_back(axis);
     inputs.emplace_back();
-    inputs.push_back(
-        writer.Constant("sizes", {std::ssize(sizes)}, std::span<const int64_t>(sizes)));
+    inputs.push_back(writer.Whole("sizes", sizes));
   }
   writer.set_output(writer.Node("Resize", "", inputs));
   writer.Text("mode", std::string(Name(layer->options().method)));

@@ -47,8 +47,6 @@ LayerWriter::LayerWriter(GraphWriter* graph, const Graph& network, const Paramet
       layouts_(std::move(layouts)),
       time_(time) {}
 
-bool LayerWriter::image_input() const { return layouts_.at(0).Has(kS); }
-
 std::string LayerWriter::Node(std::string_view op_type, std::string_view part,
                               std::vector<std::string> inputs) {
   const std::string& name = layer().name();
@@ -134,10 +132,6 @@ const normkit::Parameter& LayerWriter::Find(std::string_view name) const {
     if (parameter.name.ends_with(fmt::format(".{}", name))) return parameter;
   }
   Fail("{} '{}': the network has no parameter '{}' for it", layer().type(), layer().name(), name);
-}
-
-std::span<const float> LayerWriter::Parameter(std::string_view name) const {
-  return parameters_->Get(Find(name));
 }
 
 int64_t LayerWriter::ParameterBegin(std::string_view name) const { return Find(name).offset; }

@@ -89,7 +89,6 @@ class LayerWriter {
   }
   const std::vector<std::string>& inputs() const { return inputs_; }
   const std::vector<Layout>& layouts() const { return layouts_; }
-  bool image_input() const;                                   // [N,C,H,W] in the file, BSSC here
   bool over_time() const { return layouts_.at(0).packed(); }  // [N,T,C] in the file, TC here
   int64_t channel_axis() const { return over_time() ? 2 : 1; }
   TimeValues& time() const { return *time_; }
@@ -116,9 +115,8 @@ class LayerWriter {
   std::string Number(std::string_view name, float value);                 // of no axes
   std::string Whole(std::string_view name, std::vector<int64_t> values);  // [values]
 
-  // The layer's parameter `name`; where it begins in Parameters::values(); and as a constant in the
+  // Where the layer's parameter `name` begins in Parameters::values(); and it as a constant in the
   // graph, with another shape if wanted.
-  std::span<const float> Parameter(std::string_view name) const;
   int64_t ParameterBegin(std::string_view name) const;
   std::string ParameterConstant(std::string_view name, std::vector<int64_t> shape);
   // A constant LAYER.name of elements at(i) of Parameters::values(), 0 where that is below 0.

@@ -9,6 +9,7 @@
 #include "src/core/fail.h"
 #include "src/core/glob.h"
 #include "src/train/batches.h"
+#include "src/train/objective.h"
 #include "src/train/trials.h"
 
 namespace normkit {
@@ -20,10 +21,11 @@ class Doctor {
       : options_(options),
         patient_{CopyOf(network), options.form},
         evidence_{options_, EvenSample(data, options.observations), {}},
-        classification_(data->target_size() == 0) {}
+        classification_(TellsClasses(network.graph, *data, Loss::kAuto)) {}
 
   Diagnosis Run() {
     diagnosis_.observations = evidence_.data->size();
+    diagnosis_.classification = classification_;
     Answers now = AskPatient(patient_);
     diagnosis_.metric = now.metric;
     constexpr size_t kMost = 4;

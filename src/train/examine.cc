@@ -67,7 +67,7 @@ class Examination {
 
   std::vector<NormHealth> Run(int64_t mini_batch_size) {
     for (size_t i = 0; i < sites_.size(); ++i) ReadScales(i);
-    LookAtValues();
+    LookAtValues(mini_batch_size);
     MeasureMoments(mini_batch_size);
     return std::move(layers_);
   }
@@ -85,14 +85,15 @@ class Examination {
       layers_[i].dead = static_cast<double>(dead) / static_cast<double>(scale.size());
   }
 
-  void LookAtValues() {
+  void LookAtValues(int64_t mini_batch_size) {
+    const int64_t at_once = std::min(kAtOnce, mini_batch_size);
     const int64_t count = std::min(data_.size(), kLooked);
     Executor executor(network_.graph, ExecutorOptions{.keep_all = true});
     BatchReader reader;
     std::vector<int64_t> indices;
-    for (int64_t begin = 0; begin < count; begin += kAtOnce) {
+    for (int64_t begin = 0; begin < count; begin += at_once) {
       indices.clear();
-      for (int64_t i = begin; i < std::min(begin + kAtOnce, count); ++i)
+      for (int64_t i = begin; i < std::min(begin + at_once, count); ++i)
         indices.push_back(i * data_.size() / count);
       reader.ReadInputs(data_, indices, executor);
       executor.Forward(network_.parameters, {});
@@ -156,6 +157,30 @@ Network CopyOf(const Network& network) {
   return {network.graph, network.parameters.Clone(), network.classes, network.facts};
 }
 
+namespace {
+
+void AddWrong(std::span<const int64_t> labels, std::span<const int64_t> predicted,
+              std::vector<double>& loss) {
+  for (size_t i = 0; i < labels.size() && i < predicted.size(); ++i)
+    loss.push_back(predicted[i] == labels[i] ? 0 : 1);
+}
+
+// Of each observation the share of its positions.
+void AddWrongShares(const DataSource& data, std::span<const int64_t> order,
+                    std::span<const int64_t> predicted, std::vector<double>& loss) {
+  std::vector<float> target(static_cast<size_t>(data.target_size()));
+  size_t at = 0;
+  for (const int64_t i : order) {
+    if (at + target.size() > predicted.size()) return;
+    data.ReadTarget(i, target);
+    double wrong = 0;
+    for (const float expected : target) wrong += predicted[at++] != std::llround(expected);
+    loss.push_back(wrong / static_cast<double>(target.size()));
+  }
+}
+
+}  // namespace
+
 Answers Ask(const Network& network, const DataPtr& data, int64_t mini_batch_size,
             bool batch_statistics) {
   const Objective objective(network.graph, *data, {});
@@ -171,13 +196,14 @@ Answers Ask(const Network& network, const DataPtr& data, int64_t mini_batch_size
     const auto y =
         executor.Forward(network.parameters, {.training = batch_statistics, .dropout = false});
     score.Add(objective.Evaluate(executor, batch, nullptr, {}, &predicted));
-    if (data->target_size() > 0) AddErrors(y, batch, answers.loss);
+    if (!objective.of_classes()) AddErrors(y, batch, answers.loss);
   }
   answers.metric = score.first_bad < 0 ? score.accuracy() : kOverflows;
-  if (data->target_size() > 0) return answers;
-  const std::vector<int64_t> labels = LabelsOf(*Subset(data, order));
-  for (size_t i = 0; i < labels.size() && i < predicted.size(); ++i)
-    answers.loss.push_back(predicted[i] == labels[i] ? 0 : 1);
+  if (!objective.of_classes()) return answers;
+  if (objective.of_pixels())
+    AddWrongShares(*data, order, predicted, answers.loss);
+  else
+    AddWrong(LabelsOf(*Subset(data, order)), predicted, answers.loss);
   if (!predicted.empty()) answers.first = predicted.front();
   answers.kinds = std::ssize(std::set<int64_t>(predicted.begin(), predicted.end()));
   return answers;

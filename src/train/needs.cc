@@ -8,6 +8,7 @@
 
 #include "normkit/graph/executor.h"
 #include "src/graph/memory.h"
+#include "src/nn/norm_sites.h"
 #include "src/train/batches.h"
 #include "src/train/micro_batches.h"
 #include "src/train/option_table.h"
@@ -74,9 +75,9 @@ MemoryNeeds TrainingNeeds(const Graph& graph, const TrainingOptions& options,
   if (o.reducer && o.reducer->ranks() > 1)  // handed out and gathered, twice each
     needs.Add("gradients between ranks", 4 * parameters);
   if (parts > 1) needs.Add("gradients of the parts of a mini-batch", parts * parameters);
-  // The pass for the statistics follows when they are gone. It takes less, unless it keeps what
-  // training would have saved.
-  if (o.batch_normalization_statistics == Statistics::kPopulation)
+  // The passes for the statistics follow when they are gone, and keep what training would have
+  // saved, of whole mini-batches.
+  if (!MovingSites(graph).empty())
     activations =
         std::max(activations, ArenaBytes(graph, training,
                                          SizesOf(training.count, o.mini_batch_size, Single::kJoin),

@@ -72,7 +72,6 @@ TEST(RecomputeStatistics, MovesByTheDecayOfTheLayer) {
   EXPECT_NEAR(of(network), (1 - kept) * of(exact) + kept, 0.05 * of(exact));
 }
 
-// What is frozen or used in training is recomputed all the same.
 // 75 mini-batches of 4: the last round of 2 and of 4 ranks is not full.
 TEST(RecomputeStatistics, SharedByRanksToTheBit) {
   const Network trained = Stripes().network;
@@ -94,6 +93,7 @@ TEST(RecomputeStatistics, SharedByRanksToTheBit) {
   }
 }
 
+// What is frozen or used in training is recomputed all the same.
 TEST(RecomputeStatistics, OfFrozenAndUsedOnes) {
   Network network = ChangeNetwork(Stripes().network, {.use_trained_statistics = {"b?"}});
   const std::vector<float> before = ValuesOf(network);

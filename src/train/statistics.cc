@@ -308,13 +308,19 @@ void AddSampledGaps(const Graph& graph, Parameters& parameters, const std::vecto
                     std::vector<StatisticsGap>& gaps) {
   constexpr int64_t kMost = 2000;
   if (sites.empty()) return;
+  if (statistics == Statistics::kPopulation) {  // which are those used
+    for (StatisticsGap& gap : gaps) {
+      gap.population_mean = gap.fed_mean;
+      gap.population_variance = gap.fed_variance;
+    }
+    return;
+  }
   const DataPtr some = EvenSample(data, kMost);
   const auto pool = [&](Upstream upstream) {
     return PoolMoments(graph, parameters, sites, *some, pass, upstream);
   };
   const auto fed = pool(Upstream::kTrained);
   const auto population = pool(Upstream::kBatch);
-  if (statistics == Statistics::kMoving) gaps.clear();
   for (size_t i = 0; i < sites.size(); ++i) {
     if (statistics == Statistics::kMoving) {
       StatisticsGap& gap = gaps.emplace_back(StatisticsGap{.layer = sites[i].name});

@@ -283,9 +283,8 @@ std::optional<Finding> CauseOfSilence(const Patient& patient, const Evidence& ev
 }
 
 std::string FormWords(const InputForm& form) {
-  std::string words;
-  if (form == InputForm()) return " --range 255 --channel-order rgb";
-  words += fmt::format(" --range {} --channel-order {}", form.white, form.bgr ? "bgr" : "rgb");
+  std::string words =
+      fmt::format(" --range {} --channel-order {}", form.white, form.bgr ? "bgr" : "rgb");
   if (!form.mean.empty()) words += fmt::format(" --input-mean {}", fmt::join(form.mean, ","));
   if (!form.std.empty()) words += fmt::format(" --input-std {}", fmt::join(form.std, ","));
   return words;

@@ -37,7 +37,7 @@ std::vector<Trial> TrialsFor(const Patient& patient, const Evidence& evidence);
 // nothing through. Nothing can be tried then, but training.
 std::optional<Finding> CauseOfSilence(const Patient& patient, const Evidence& evidence);
 
-// The words of a command line behind "--data SOURCE" that ask for a form; "" for none.
+// The words of a command line behind "--data SOURCE" that ask for a form.
 std::string FormWords(const InputForm& form);
 
 }  // namespace normkit

@@ -49,8 +49,7 @@ NORMKIT_API void ConvertEpsilon(std::span<float> scale, std::span<const float> v
 // the filter, the outermost first.
 //   convolution    [O,I,K..]; Keras and the toolbox [K..,I,O]
 //   connection     [O,I], of a fully connected layer; Keras [I,O]
-//   lstm, gru      [gates H,I], input or recurrent weights, or [gates H], biases; Keras [I,gates
-//   H].
+//   lstm, gru      [gates H,I], input or recurrent weights, or biases [gates H]; Keras [I,gates H].
 //                  gates: input i, forget f, candidate g, output o; reset r, update z, candidate n:
 //                  i f g o and r z n, ONNX i o f g and z r n, Keras i f g o and z r n
 // Of a connection behind a flattened image, `flattened` is its {height, width, channels}: its

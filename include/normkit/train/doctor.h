@@ -43,7 +43,8 @@ struct Finding {
 };
 
 struct Diagnosis {
-  double metric = 0;  // percent; RMSE for regression; NaN: numbers overflow
+  double metric = 0;           // percent; RMSE for regression; NaN: numbers overflow
+  bool classification = true;  // of observations, steps or positions
   int64_t observations = 0;
   std::vector<NormHealth> layers;
   std::vector<BatchSensitivity> sensitivity;  // 128, 32, 8, 2; none without batch normalization

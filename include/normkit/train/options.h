@@ -39,7 +39,8 @@ enum class Statistics { kAuto, kMoving, kPopulation, kPopulationExact };
 enum class Loss { kAuto, kCrossEntropy, kMeanSquaredError, kMeanAbsoluteError, kHuber, kDice };
 // objective_metric: what tells validations apart. Less is better of loss and rmse, more of the
 // others: percent of the answers right; the mean over classes of the F1 score; the mean over
-// classes of the area under the curve of one against the rest (both in percent).
+// classes of the area under the curve of one against the rest (both in percent). dice: the mean
+// over classes of 2 |A and B| / (|A| + |B|) of positions; of other labels it is the F1 score.
 enum class Metric { kLoss, kAccuracy, kFScore, kAuc, kRmse, kDice };
 // output_network. auto: best where there are validation data, else last.
 enum class OutputNetwork { kAuto, kLast, kBest };
