@@ -39,12 +39,12 @@ def accuracies(arguments, network, norm, rate, factor):
         if row.get("validation_accuracy") is not None:
             found.append(row["validation_accuracy"])
 
-    iterations = -(-round(len(data)) // 60)
+    iterations = -(-len(data) // 60)
     try:
         normkit.train(data, scaled(data, network, norm, factor), validation=rest, on_row=note, solver="sgdm",
                       initial_learn_rate=rate, learn_rate_schedule="none", max_epochs=arguments.epochs,
                       mini_batch_size=60, validation_frequency=iterations, seed=1, verbose="off")  # fmt: skip
-    except normkit.Error:  # training has diverged
+    except normkit.DivergedError:
         pass
     return [found[i] if i < len(found) else float("nan") for i in range(arguments.epochs)]
 

@@ -19,6 +19,7 @@ TOLERANCE = 2 * 4 * 54**0.5 * 2**-24
 
 FORMS = ["prelu", "layer_scale", "dynamic_tanh", "cross_channel", "cross_channel_even"]
 OF_VOLUMES = ["batch", "instance", "group", "layer", "layer_channels", "rms", "convolution", "convolution_same"]
+OF_VOLUMES += ["convolution_sides"]
 OF_VOLUMES += ["transposed_convolution", "max_pooling", "average_pooling", "global_average_pooling", "flatten"]
 OF_VOLUMES += ["softmax", "resize"]
 

@@ -32,7 +32,7 @@ WHOLE = {
     "doctor": "bn.onnx --data digits:60",
     "statistics": "bn.onnx --data digits:20 --output mended.onnx",
     "image": "photo.png --output photo.npy",
-    "help": "train",
+    "help": "",
 }
 
 
@@ -112,7 +112,7 @@ def run(program, folder):
             shutil.rmtree(folder / output, ignore_errors=True)
         done = subprocess.run([program, command, *arguments], cwd=folder, capture_output=True, timeout=120)
         stdout, stderr = done.stdout.decode(), done.stderr.decode()
-        assert done.returncode in (0, 1, 2) or command == "doctor", stderr
+        assert done.returncode in ((0, 1, 2, 3) if command == "doctor" else (0, 1, 2)), stderr
         assert "internal error" not in stderr
         if command == "doctor" and done.returncode == 3:  # that there are findings is no failure
             return 0, stderr

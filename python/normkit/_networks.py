@@ -135,6 +135,16 @@ def _answers_of_steps(y: Any, x: Sequence[Any]) -> np.ndarray:
     return rows
 
 
+def _expect_no_format(format: Optional[str]) -> None:
+    if format is not None:
+        raise ValueError(f"format '{format}' given for a list of sequences [T,F], expected none")
+
+
+def _expect_arrays(*given: Any) -> None:
+    if any(one is not None for one in given):
+        raise ValueError("y, format or lengths given with Data, expected them with arrays alone")
+
+
 def data(
     x: Any, y: Any, *, format: Optional[str] = None, classes: Optional[Sequence[str]] = None, lengths: Any = None
 ) -> Data:
@@ -146,8 +156,9 @@ def data(
     `classes`, indices of these. Of sequences also one answer a step: a list, or [N,T] classes, [N,T,K] targets.
     """
     if lengths is not None:
-        x = _cut(x, lengths, format)
+        x, format = _cut(x, lengths, format), None
     if _is_sequences(x):
+        _expect_no_format(format)
         return _sequences(x, _answers_of_steps(y, x), classes)
     x, format = _in_memory_order(np.asarray(x), format)
     y = np.asarray(y)
@@ -244,12 +255,15 @@ class Network:
     ) -> Any:
         """What the network gives, [N, ...]: of a classifier probabilities. x and lengths as for `data`, or a Data. Of
         sequences that it answers step by step a list: what it gives for each."""
+        if isinstance(x, Data):
+            _expect_arrays(format, lengths)
         if lengths is not None:
-            x = _cut(x, lengths, format)
+            x, format = _cut(x, lengths, format), None
         if isinstance(x, Data):
             given, offsets, of_steps = self._held.predict_data(x._held, mini_batch_size)
             return [given[a:b] for a, b in zip(offsets, offsets[1:])] if of_steps else given
         if _is_sequences(x):
+            _expect_no_format(format)
             return self.predict(_sequences(x, np.zeros(len(x)), None), mini_batch_size=mini_batch_size)
         rows, found = _in_memory_order(np.asarray(x), format)
         wanted, shape = self._held.input_format, list(self._held.input_shape)
@@ -267,7 +281,9 @@ class Network:
         lengths: Any = None,
     ) -> Evaluation:
         """How well it does on data, or on arrays x and y, whose classes are numbers or names of its own."""
-        if not isinstance(given, Data):
+        if isinstance(given, Data):
+            _expect_arrays(y, format, lengths)
+        else:
             if lengths is not None:
                 given, format = _cut(given, lengths, format), None
             y = _answers_of_steps(y, given) if _is_sequences(given) else np.asarray(y)
@@ -332,7 +348,7 @@ def train(
     options: Optional[dict[str, Any]] = None,
     *,
     validation: Any = None,
-    norm: str = "batch",
+    norm: Optional[str] = None,
     on_iteration: Optional[Callback] = None,
     on_row: Optional[Callback] = None,
     **more: Any,
@@ -340,7 +356,7 @@ def train(
     """Trains a graph, or a network by name or JSON file, on Data, (x, y) or, padded, (x, y, lengths) as for `data`; a
     Network is trained on.
 
-    options: those of docs/options.md by name (solver="adam", max_epochs=5, ...), and checkpoint_path and
+    norm: of a graph from JSON or by name, where its layers do not say (None: batch). options: those of docs/options.md by name (solver="adam", max_epochs=5, ...), and checkpoint_path and
     resume_from. Callbacks get a dict of the iteration; True stops the training, an exception too. Ctrl-C stops it
     and is raised as KeyboardInterrupt, when a checkpoint has been written where there is a path for it.
     """
@@ -348,11 +364,13 @@ def train(
     checked = None if validation is None else _as_data(validation)
     start: _core.Graph | _core.Network
     if isinstance(graph, Network):
+        if norm is not None:
+            raise ValueError(f"norm '{norm}' given with a Network, expected none: it has its own")
         start = graph._held
     elif isinstance(graph, Graph):
-        start = _core.graph_of_json(training._held, graph.json(), norm)
+        start = _core.graph_of_json(training._held, graph.json(), norm or "batch")
     else:
-        start = _core.graph_for(training._held, graph, norm)
+        start = _core.graph_for(training._held, graph, norm or "batch")
     words = {name: _word(value) for name, value in {**(options or {}), **more}.items()}
     held = None if checked is None else checked._held
     result = _core.train(training._held, start, words, held, on_iteration, on_row)

@@ -92,7 +92,6 @@ nb::object PredictArrays(const HeldNetwork& held, const Floats& x, int64_t mini_
   return PredictOf(*held.network, given);
 }
 
-// (what is given, where the rows of each observation begin)
 // What it gives, where each sequence begins, and whether it gives something for each step.
 nb::tuple PredictData(const HeldNetwork& held, const HeldData& data, int64_t mini_batch_size) {
   Tensor given;
@@ -139,8 +138,9 @@ HeldNetwork WithParameters(const HeldNetwork& held, const std::map<std::string, 
   Network network{from.graph, from.parameters.Clone(), from.classes, from.facts};
   for (const auto& [name, array] : values) {
     const Parameter* parameter = network.parameters.Find(name);
-    if (parameter && parameter->size == static_cast<int64_t>(array.size()))
-      std::copy_n(array.data(), array.size(), network.parameters.Get(*parameter).data());
+    if (!parameter || parameter->size != static_cast<int64_t>(array.size()))
+      throw Error("parameter '" + name + "' is not one of the network, or of another size");
+    std::copy_n(array.data(), array.size(), network.parameters.Get(*parameter).data());
   }
   return {std::make_shared<const Network>(std::move(network))};
 }

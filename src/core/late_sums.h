@@ -13,10 +13,10 @@
 
 namespace normkit {
 
-// A rank's reducer in the backward pass. What kernels give to SumLeavesTo for
-// one of the gradients fills a bucket. A full one is handed out, a slice of its sums to each rank,
-// which adds up what it gets by the tree and gives the result to all: the bits that each would
-// make of all of it, for 2 (R - 1) / R values that come for each one instead of R - 1.
+// A rank's reducer in the backward pass. What kernels give to SumLeavesTo for one of the gradients
+// fills a bucket. A full one is handed out, a slice of its sums to each rank, which adds up what it
+// gets by the tree and gives the result to all: the bits that each would make of all of it, for 2
+// (R - 1) / R values that come for each one instead of R - 1.
 class LateSums : public Reducer {
  public:
   LateSums() = default;

@@ -266,7 +266,7 @@ inline double WorstForwardFraction(const Problem& problem, const Tensor& y, bool
 }
 
 // The largest errors of gradients as fractions of the contract's bounds, with w = gamma * dy and
-// spread = 1 + |xhat| (of f64 twice that):
+// spread = 1 + |xhat|; 4 u are 8 u of f64:
 //   dx      4 u rstd (|w| + E|w| + spread E[|w| spread])   plus the rounding of a narrow type
 //   dgamma  4 u sum(|dy| spread)                           dbeta  4 u sum|dy|
 // In f64 the mean is rounded too, to 2^-53 of its size: spread = (1 + |xhat|) (1 + |mean| rstd).

@@ -460,7 +460,6 @@ TEST(Edges, ConstantInputGivesBetaWhateverGamma) {
   }
 }
 
-// A variance that f64 cannot hold is no reason for an output that looks like one.
 // x - mean beyond f32 is an infinity of its sign, and no other element is wrong for it.
 TEST(Edges, DifferencesBeyondF32AreInfinite) {
   for (const auto& [spec, format, shape] :
@@ -478,6 +477,7 @@ TEST(Edges, DifferencesBeyondF32AreInfinite) {
   }
 }
 
+// A variance that f64 cannot hold is no reason for an output that looks like one.
 TEST(Edges, VariancesBeyondF64GiveNan) {
   for (const char* format : {"BC", "BCS", "BSC"}) {
     for (const NormSpec& spec : {kBatchNorm, kLayerNorm, kRmsNorm}) {

@@ -163,10 +163,20 @@ int64_t Normalization::part_statistics(const BatchPart& part) const {
 }
 int64_t Normalization::num_sums() const { return impl_->parts().num_sums(); }
 
+namespace {
+template <class Impl>
+void ExpectNoLengths(const Impl& impl, const char* call, const int64_t* lengths) {
+  if (lengths)
+    Fail("{}: {}: lengths of a part, expected none (weights of 0 in Gather leave padding out)",
+         impl.Title(), call);
+}
+}  // namespace
+
 void Normalization::Gather(const BatchPart& part, const ForwardArgs& args,
                            std::span<Moments> moments) const {
   const int64_t rows = joins() ? num_leaves(part) : 1;
   impl_->CheckPart(part, "Gather", moments.size(), rows * part_statistics(part));
+  ExpectNoLengths(*impl_, "Gather", args.lengths);
   if (part.size() > 0) CheckNotNull(*impl_, "x", args.x);
   if (args.weights) {
     if (args.residual)
@@ -194,6 +204,7 @@ void Normalization::Finish(std::span<const Moments> moments, const SavedStatisti
 
 void Normalization::Apply(const BatchPart& part, const ForwardArgs& args) const {
   impl_->CheckPart(part, "Apply", 0, 0);
+  ExpectNoLengths(*impl_, "Apply", args.lengths);
   if (part.size() > 0) {
     CheckNotNull(*impl_, args.residual ? "sum" : "x", args.residual ? args.sum : args.x);
     CheckNotNull(*impl_, "y", args.y);
@@ -209,6 +220,7 @@ void Normalization::Apply(const BatchPart& part, const ForwardArgs& args) const 
 void Normalization::GatherGradient(const BatchPart& part, const BackwardArgs& args,
                                    std::span<double> sums) const {
   impl_->CheckPart(part, "GatherGradient", sums.size(), num_leaves(part) * num_sums());
+  ExpectNoLengths(*impl_, "GatherGradient", args.lengths);
   const ReadyParameters parameters(*impl_, args.gamma, args.beta);
   if (part.size() > 0) CheckBackwardOfPart(*impl_, args, parameters, part_statistics(part));
   impl_->WithArrays(parameters.In(args), [&](const BackwardArgs& ready) {

@@ -69,8 +69,8 @@ TEST(Weighted, MomentsAreTheirDefinition) {
         if (n == 0) continue;
         const auto mean = static_cast<double>(exact[s].mean);
         ASSERT_NEAR(moments[s].mean, mean, 1e-15 * std::abs(mean)) << test.ToString();
-        // Around a mean that is off by u of itself.
-        ASSERT_NEAR(moments[s].m2, m2, 1e-13 * m2 + 1e-23 * n) << test.ToString();
+        // Two products and a difference, 4 u; around a mean that is off by u of itself.
+        ASSERT_NEAR(moments[s].m2, m2, 1e-15 * m2 + 1e-23 * n) << test.ToString();
       }
     }
   }
@@ -157,6 +157,13 @@ TEST(Weighted, MessagesName) {
   const std::string title = "layer normalization of BC [2,3]: ";
   EXPECT_EQ(gather(nullptr), title + "Gather: weights[1] is nan, expected 0 or more");
   EXPECT_EQ(gather(x.data()), title + "Gather: weights with a residual, expected their sum as x");
+  const std::vector<int64_t> lengths{1, 1};
+  EXPECT_EQ(ErrorOf([&] {
+              norm.Gather(norm.whole(), {.x = x.data(), .lengths = lengths.data()}, moments);
+            }),
+            title +
+                "Gather: lengths of a part, expected none (weights of 0 in Gather leave padding "
+                "out)");
   EXPECT_EQ(ErrorOf([&] {
               norm.ForwardTraining({.x = x.data(), .y = x.data(), .weights = weights.data()});
             }),

@@ -138,6 +138,8 @@ inline std::vector<Sample> VolumeSamples() {
                                     .stride = {1, 2, 1},
                                     .padding = {false, 1, 0, 0, 0, 1, 2},
                                     .num_groups = 2}));
+  add("convolution_sides",  // no padding in front and behind
+      Convolution3d({.filter_size = {3}, .num_filters = 2, .padding = {false, 1, 1, 1, 1}}));
   add("convolution_same",
       Convolution3d(
           {.filter_size = {3}, .num_filters = 2, .padding = Padding::Same(), .bias = false}));

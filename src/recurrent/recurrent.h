@@ -16,9 +16,9 @@ enum class CellKind { kLstm, kGru };
 // Of every step: gates = W x + R h_before + b, then
 //   LSTM  i, f, o = gate(..), g = state(..), c = f c_before + i g, h = o state(c), or a projection
 //         of that (Sak et al. 2014)
-//   LSTM that `normalizes` (Ba et al. 2016): gates = x + s norm(R h_before), x the sums of the
-//   gates
-//         of whoever computed them, h = o state(s_c norm(c) + b_c), norm(v) = (v - mean) rstd
+//   LSTM that `normalizes` (Ba et al. 2016): gates = x + s norm(R h_before), x the sums of
+//         the gates of whoever computed them, h = o state(s_c norm(c) + b_c),
+//         norm(v) = (v - mean) rstd
 //   GRU   r, z = gate(..), n = state(W x + b + r (R h_before + b_R)), or with `resets_before`
 //         state(W x + b + R (r h_before)), h = (1 - z) n + z h_before
 struct RecurrentShape {

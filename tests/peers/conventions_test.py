@@ -196,7 +196,7 @@ def recurrent(kind, values):
     """What normkit's layer of this kind gives for every step."""
     graph = normkit.Graph().add("sequence_input", num_features=FEATURES)
     graph.add(kind, name="cells", num_hidden_units=UNITS, **(RESET if kind == "gru" else {}))
-    given = normkit._networks._sequences(list(SEQUENCES), np.zeros((4 * STEPS, UNITS), np.float32), None)
+    given = normkit.data(list(SEQUENCES), np.zeros((4, STEPS, UNITS), np.float32))
     network = normkit.train(given, graph, max_epochs=1, verbose="off").network
     network = network.with_parameters({f"cells.{name}": value for name, value in values.items()})
     return np.stack(network.predict(list(SEQUENCES)))

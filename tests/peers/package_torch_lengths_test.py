@@ -123,14 +123,12 @@ def test_padding_is_written(name, monkeypatch):
 def test_gradients_of_gradients(name):
     module, x, inside = problem(name)
     module.track_running_stats = False
-    if "eval" in name:
-        module.register_buffer("running_mean", module.running_mean), module.eval()
     names = [n for n, _ in module.named_parameters()]
 
     def call(x, *parameters):
         return torch.func.functional_call(module, dict(zip(names, parameters)), (x,), {"lengths": LENGTHS})
 
-    inputs = (x.masked_fill(~inside, 0)[:, :, :7].requires_grad_(), *module.parameters())
+    inputs = (x.masked_fill(~inside, 0).requires_grad_(), *module.parameters())
     assert torch.autograd.gradcheck(call, inputs)
     assert torch.autograd.gradgradcheck(call, inputs)
 

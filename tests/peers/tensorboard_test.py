@@ -1,6 +1,8 @@
 """--tensorboard DIR, read back by TensorBoard itself."""
 
 import csv
+import signal
+import subprocess
 
 import numpy as np
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
@@ -30,21 +32,19 @@ def test_tensorboard_reads_it(normkit, tmp_path):
 
 def test_a_resumed_run_goes_on(program, normkit, tmp_path):
     """Of iterations that were trained twice the second ones count, as in the history."""
-    import signal
-    import subprocess
-
-    words = [*SMALL, "--max-epochs", "400", "--checkpoint-frequency-unit", "iteration", "--checkpoint-frequency", "50"]
-    command = [program, "train", *[w for i, w in enumerate(words) if words[i - 1 : i + 1] != ["--max-epochs", "4"] and
-                                   words[i : i + 2] != ["--max-epochs", "4"]], "--output", "out", "--tensorboard", "logs"]
+    words = [*SMALL, "--checkpoint-frequency-unit", "iteration", "--checkpoint-frequency", "50"]
+    words[words.index("--max-epochs") + 1] = "400"
+    command = [program, "train", *words, "--output", "out", "--tensorboard", "logs"]
     process = subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.PIPE, text=True)
     for line in process.stdout:
         if "|           100 |" in line:
             break
     process.send_signal(signal.SIGKILL)
     process.communicate()
+    assert process.returncode == -signal.SIGKILL
     normkit("train", "--resume", "out/checkpoint.npz", "--tensorboard", "logs", cwd=tmp_path)
     found, wanted = scalars(tmp_path / "logs"), history(tmp_path / "out/history.csv")
     for tag in ("loss", "learn_rate"):
         steps = [step for step, _ in found[tag]]
-        assert steps == sorted(set(steps))
+        assert steps == sorted(set(steps)) and steps[-1] == max(dict(wanted[tag]))
         assert dict(found[tag]).items() <= dict(wanted[tag]).items()

@@ -123,13 +123,8 @@ void GatherColumnCells(const BackwardJob& job, const KernelTable& kernels, bool 
   for (int64_t unit = first; unit < last; ++unit) {
     double* dy = job.cells.dy + unit * width;
     double* dy_x = job.cells.dy_x + unit * width;
-    for (int64_t chunk = 0; chunk < chunks && !job.f64; ++chunk) {
-      const CellSums from = at(unit, chunk);
-      for (int64_t c = 0; c < width; ++c) dy[c] = (chunk ? dy[c] : 0) + from.dy[c];
-      for (int64_t c = 0; c < width; ++c) dy_x[c] = (chunk ? dy_x[c] : 0) + from.dy_x[c];
-    }
-    for (int64_t c = 0; c < width && job.f64; ++c) {
-      OrderedSum of_dy(true), of_dy_x(true);
+    for (int64_t c = 0; c < width; ++c) {
+      OrderedSum of_dy(job.f64), of_dy_x(job.f64);
       for (int64_t chunk = 0; chunk < chunks; ++chunk)
         of_dy.Add(at(unit, chunk).dy[c]), of_dy_x.Add(at(unit, chunk).dy_x[c]);
       dy[c] = of_dy.Get(), dy_x[c] = of_dy_x.Get();

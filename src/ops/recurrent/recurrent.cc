@@ -5,6 +5,7 @@
 
 #include "src/core/fail.h"
 #include "src/onednn/inner_product.h"
+#include "src/ops/pieces.h"
 #include "src/ops/recurrent/directions.h"
 #include "src/products/row_product.h"
 
@@ -56,7 +57,8 @@ class RecurrentKernel : public Kernel {
     return (D() * PackedFloats() + OwnH()) * sizeof(float);
   }
   size_t backward_scratch_bytes() const override { return D() * BackwardFloats() * sizeof(float); }
-  bool needs_input(size_t i) const override { return i != at_.bias; }
+  // The sums of an LSTM that normalizes are kept as its gates.
+  bool needs_input(size_t i) const override { return i != at_.bias && !(s_.normalizes && i == 0); }
   bool needs_output(size_t i) const override { return i == 0 && !s_.last; }
   bool adds(size_t i) const override { return i < at_.first; }
 
@@ -263,11 +265,11 @@ class RecurrentKernel : public Kernel {
 
   void GatesGradient(const BackwardContext& context, size_t d, const float* dgates) const {
     float* dx = context.dx(0) + static_cast<int64_t>(d) * gates();
-    for (int64_t row = 0; row < rows_; ++row)
-      for (int64_t k = 0; k < gates(); ++k) {
-        float& to = dx[row * shape_.inputs + k];
-        to = (context.add[0] ? to : 0) + dgates[row * gates() + k];
-      }
+    ForRowPieces(rows_, gates(), [&](int64_t row) {
+      const float* from = dgates + row * gates();
+      Store(dx + row * shape_.inputs, 0, gates(), context.add[0],
+            [=](int64_t k) { return from[k]; });
+    });
   }
 
   void WeightGradients(const BackwardContext& context, size_t d, const BackwardArrays& arrays) {

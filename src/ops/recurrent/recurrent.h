@@ -30,8 +30,7 @@ struct RecurrentSettings {
 // projection [D outputs, hidden], of a GRU with a second bias [D gates hidden]. An LSTM that
 // normalizes reads the sums of its gates [rows, D gates hidden] in place of x, no input weights and
 // no bias, and behind the others scales [D gates hidden] and [D hidden] and an offset [D hidden].
-// Gives h of each
-// row, the directions side by side; with `end_states` h and c behind the last row.
+// Gives h of each row, the directions side by side; with `end_states` h and c behind the last row.
 // src/recurrent/recurrent.h has the formulas and the order of the gates. What a sequence gives does
 // not depend, to the bit, on the others.
 OpPtr Recurrent(const RecurrentSettings& settings);
