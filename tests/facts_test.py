@@ -234,7 +234,7 @@ def test_observations_are_named(normkit, of_arrays, tmp_path, bad):
         assert f"observation 5 of {message}" in done.stderr and "Accuracy" not in done.stdout
     np.save(tmp_path / "bad.npy", x)
     done = normkit("predict", model, tmp_path / "bad.npy", code=1)
-    assert f"{tmp_path}/bad.npy[5]: value 28 of the observation is {str(bad)}, expected finite" in done.stderr
+    assert f"{tmp_path}/bad.npy[5]: value [3,4,0] is {str(bad)}, expected finite" in done.stderr
     assert done.stdout == ""
 
 

@@ -72,7 +72,15 @@ def test_batch_normalization_is_of_all_real_steps(normalize, tmp_path):
     ([4, 0, 1], "lengths.npy: --lengths: number 1 is 0, expected 1 to 4 (steps of x.npy, BTC [3,4,6])"),
     ([4, 1, -2], "lengths.npy: --lengths: number 2 is -2, expected 1 to 4 (steps of x.npy, BTC [3,4,6])"),
     ([4, 1], "lengths.npy: --lengths has 2 values, expected 3 (observations of x.npy, BTC [3,4,6])"),
-    ([4.0, 1, 1], "lengths.npy: --lengths is <f8, expected whole numbers (int64)"),
+    ([4.0, 1, 1], "lengths.npy: --lengths is <f8 [3], expected a row of whole numbers (int64)"),
+    ([4, np.nan, 1], "lengths.npy: --lengths is <f8 [3], expected a row of whole numbers (int64)"),
+    ([True] * 3, "lengths.npy: --lengths is |b1 [3], expected a row of whole numbers (int64)"),
+    ([[4, 1, 1]], "lengths.npy: --lengths is <i8 [1,3], expected a row of whole numbers (int64)"),
+    (4, "lengths.npy: --lengths is <i8 [], expected a row of whole numbers (int64)"),
+    ([], "lengths.npy: --lengths is <f8 [0], expected a row of whole numbers (int64)"),
+    (["4", "1", "1"], "lengths.npy: --lengths is <U1 [3], expected a row of whole numbers (int64)"),
+    ([2**63 - 1, 1, 1], "lengths.npy: --lengths: number 0 is 9223372036854775807, expected 1 to 4 "
+                        "(steps of x.npy, BTC [3,4,6])"),
 ])  # fmt: skip
 def test_lengths_that_do_not_fit(normkit, tmp_path, lengths, text):
     np.save(tmp_path / "x.npy", np.zeros((3, 4, 6), np.float32))
@@ -81,6 +89,24 @@ def test_lengths_that_do_not_fit(normkit, tmp_path, lengths, text):
                    "-o", "y.npy", code=1, cwd=tmp_path)  # fmt: skip
     assert done.stderr == f"normkit: {text}\n"
     assert not (tmp_path / "y.npy").exists()
+
+
+def test_files_of_no_lengths_and_arrays_of_no_steps(normkit, tmp_path):
+    def fails(x, bytes_or_lengths):
+        np.save(tmp_path / "x.npy", x)
+        if isinstance(bytes_or_lengths, bytes):
+            (tmp_path / "l.npy").write_bytes(bytes_or_lengths)
+        else:
+            np.save(tmp_path / "l.npy", bytes_or_lengths)
+        done = normkit("normalize", "x.npy", "--layer", "layer", "--format", "BTC", "--lengths", "l.npy", "-o", "y.npy",
+                       code=1, cwd=tmp_path)  # fmt: skip
+        assert done.stderr.count("\n") == 1 and not (tmp_path / "y.npy").exists()
+        return done.stderr
+
+    x = np.zeros((3, 4, 6), np.float32)
+    assert "l.npy: is empty, expected an .npy file" in fails(x, b"")
+    assert "l.npy: is not an .npy file" in fails(x, b"\x93NUMPY")
+    assert "has no steps (BTC [3,0,6]), expected some where there are --lengths" in fails(x[:, :0], np.array([1, 1, 1]))
 
 
 def test_lengths_want_time(normkit, tmp_path):

@@ -17,6 +17,7 @@
 #include "src/core/fail.h"
 #include "src/core/files.h"
 #include "src/core/memory_needs.h"
+#include "src/data/npy_format.h"
 #include "src/norm/choose.h"
 #include "tools/commands.h"
 #include "tools/layer_options.h"
@@ -144,10 +145,13 @@ class Application {
 
   void ReadLengths() {
     const NpyArray array = ReadNpy(args_.lengths);
-    if (!array.IsIntegral())
-      Fail("{}: --lengths is {}, expected whole numbers (int64)", args_.lengths, array.descr);
+    if (!IsRowOfNumbers(array))
+      Fail("{}: --lengths is {} [{}], expected a row of whole numbers (int64)", args_.lengths,
+           array.descr, fmt::join(array.shape, ","));
     lengths_ = OfFile(args_.lengths, [&] { return array.AsIntegers(); });
     const Layout& x = op_.layout();
+    if (x.SizeOf(kT) == 0)
+      Fail("{}: has no steps ({}), expected some where there are --lengths", args_.x, x.ToString());
     if (std::ssize(lengths_) != x.SizeOf(kB))
       Fail("{}: --lengths has {} values, expected {} (observations of {}, {})", args_.lengths,
            lengths_.size(), x.SizeOf(kB), args_.x, x.ToString());

@@ -4,28 +4,16 @@
 #include "src/core/fail.h"
 #include "src/core/finite.h"
 #include "src/data/for_each.h"
+#include "src/data/place.h"
 
 namespace normkit {
 namespace {
-
-// "[3,4,0]": where in an observation a value lies; of a sequence, its row first.
-std::string Place(const Layout& layout, size_t index) {
-  std::vector<size_t> place;
-  const std::vector<int64_t> shape = layout.shape();
-  for (size_t axis = shape.size(); axis-- > 1;) {
-    const auto size = static_cast<size_t>(shape[axis]);
-    place.insert(place.begin(), index % size);
-    index /= size;
-  }
-  if (layout.packed()) place.insert(place.begin(), index);
-  return fmt::format("[{}]", fmt::join(place, ","));
-}
 
 void CheckFinite(const DataSource& source, int64_t index, std::span<const float> x) {
   const size_t bad = FirstNonFinite(x);
   if (bad < x.size())
     Fail("reading {}: value {} is {}, expected finite numbers", source.ObservationName(index),
-         Place(source.layout(), bad), x[bad]);
+         PlaceOf(source.layout(), bad), x[bad]);
 }
 
 void CheckLength(const DataSource& source, int64_t index, int64_t length) {

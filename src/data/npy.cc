@@ -109,6 +109,10 @@ std::vector<float> NpyArray::AsFloats() const {
 
 bool NpyArray::IsIntegral() const { return IsInteger(ParseElementType(descr, Describe(*this))); }
 
+bool IsRowOfNumbers(const NpyArray& array) {
+  return array.shape.size() == 1 && array.IsIntegral() && !array.descr.ends_with("b1");
+}
+
 std::vector<int64_t> NpyArray::AsIntegers() const {
   const std::string name = Describe(*this);
   const ElementType type = ParseElementType(descr, name);

@@ -22,6 +22,9 @@ struct NpyInfo {
 };
 NpyInfo ParseNpyInfo(std::string_view bytes, std::string_view where);
 
+// [N] of whole numbers, none of which are booleans: what lengths are.
+bool IsRowOfNumbers(const NpyArray& array);
+
 // The same array with its axes in another order: axis i of the result is axis order[i] of `array`.
 NpyArray Transposed(const NpyArray& array, const std::vector<size_t>& order);
 

@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "src/core/memory_needs.h"
+#include "src/data/npy_format.h"
 #include "src/data/sequence_data.h"
 
 namespace normkit {
@@ -63,7 +64,7 @@ class NpzSequences {
   std::vector<int64_t> ReadNumbers(const std::string& name) const {
     const std::string where = file_.path + ": " + name;
     const NpyArray array = file_.npz.Read(file_.Find(name));
-    if (array.shape.size() != 1 || !array.IsIntegral() || array.size() == 0)
+    if (!IsRowOfNumbers(array) || array.size() == 0)
       Fail("{} is {}, expected a row of whole numbers", where,
            TypeAndShape({array.descr, array.shape}));
     return NamingArray(where, [&] { return array.AsIntegers(); });
@@ -108,6 +109,9 @@ class NpzSequences {
     const bool padded = !packed_only_ && std::ssize(lengths) == x_.shape[0] &&
                         std::ranges::max(lengths) <= x_.shape[1];
     if (x_.shape.size() == 2 && packed != padded) return packed ? "TC" : "BT";
+    // Of as many observations as lengths, or packed: FindRows says which length is wrong.
+    if (x_.shape.size() == 2 && !packed)
+      return !packed_only_ && std::ssize(lengths) == x_.shape[0] ? "BT" : "TC";
     Fail(
         "{} is {} with {} {}, which may be {}: --format says what its axes are (BTC padded, TC "
         "packed; BT and T of one channel)",

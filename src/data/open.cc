@@ -102,6 +102,7 @@ bool LooksLikeCsv(const std::string& path, std::string_view start) {
 DataPtr OpenFile(const std::string& path, const OpenOptions& options) {
   constexpr uint64_t kStart = 1 << 16;  // comments may stand first
   const std::string start = ReadFileStart(path, kStart);
+  if (start.empty()) Fail("data '{}': is empty, {}", path, kExpected);
   if (LooksLikeCsv(path, start)) return OpenCsv(path, options);
   RefuseLabelColumn(options, path);
   if (start.starts_with("PK")) return OpenNpz(path, options);

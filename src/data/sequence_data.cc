@@ -7,7 +7,9 @@
 #include <utility>
 
 #include "src/core/fail.h"
+#include "src/core/finite.h"
 #include "src/data/array_source.h"
+#include "src/data/place.h"
 
 namespace normkit {
 namespace {
@@ -60,6 +62,20 @@ void TakePieces(SequenceData& data, const std::vector<Piece>& pieces) {
 
 std::string NameOf(const SequenceData& data, size_t i) {
   return data.names.empty() ? fmt::format("sequence {} of {}", i, data.description) : data.names[i];
+}
+
+// All are in memory: what a training would come upon in some mini-batch is said before it.
+void CheckFinite(const SequenceData& data) {
+  const size_t bad = FirstNonFinite(data.x);
+  if (bad == data.x.size()) return;
+  size_t i = 0, begin = 0;
+  for (;; ++i) {
+    const auto size = static_cast<size_t>(data.lengths[i] * data.layout.size());
+    if (bad < begin + size) break;
+    begin += size;
+  }
+  Fail("{}: value {} is {}, expected finite numbers", NameOf(data, i),
+       PlaceOf(data.layout, bad - begin), data.x[bad]);
 }
 
 // The target of each row is the next one; the last has none and goes.
@@ -128,6 +144,7 @@ Layout RowLayout(int64_t channels) {
 
 DataPtr MakeSequences(SequenceData data, const OpenOptions& options) {
   if (data.lengths.empty()) Fail("data '{}': has no sequences, expected some", data.description);
+  CheckFinite(data);
   if (options.forecast) Forecast(data);
   if (!options.answers && !data.has_answers()) {
     data.classes = {""};

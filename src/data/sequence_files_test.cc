@@ -281,8 +281,18 @@ TEST(NpzSequencesTest, WhatIsWrongIsNamed) {
        "lengths add up to 5, expected 4 (rows of x <f4 [4,2], packed)"},
       {{{"x", kPacked}, {"lengths", lengths({3, 2})}, {"y", kClasses}},
        "",
-       "x is <f4 [4,2] with 2 lengths, which may be neither padded nor packed: --format says what "
-       "its axes are (BTC padded, TC packed; BT and T of one channel)"},
+       "lengths add up to 5, expected 4 (rows of x <f4 [4,2], packed)"},
+      {{{"x", kPacked}, {"lengths", lengths({3, 1, 1, 1})}, {"y", kClasses}},
+       "",
+       "lengths[0] is 3, expected 1 to 2 (steps of x <f4 [4,2], BT)"},
+      {{{"x", kPadded},
+        {"lengths", {"|b1", {2}, std::vector<std::byte>(2, std::byte{1})}},
+        {"y", kClasses}},
+       "BTC",
+       "lengths is |b1 [2], expected a row of whole numbers"},
+      {{{"x", kPadded}, {"lengths", WholeNumbers({0}, {})}, {"y", kClasses}},
+       "BTC",
+       "lengths is <i8 [0], expected a row of whole numbers"},
       {{{"x", FloatArray({2, 2}, {1, 2, 3, 4})}, {"lengths", lengths({1, 1})}, {"y", kClasses}},
        "",
        "x is <f4 [2,2] with 2 lengths, which may be rows of channels or sequences of one: --format "
@@ -333,11 +343,9 @@ TEST(NpzSequencesTest, WhatIsWrongIsNamed) {
 
 TEST(NpzSequencesTest, NanOfAStepIsNamed) {
   const TestFolder folder;
-  const DataPtr data =
-      OpenArrays(folder, {{"x", kPadded}, {"lengths", WholeNumbers({2}, {3, 2})}, {"y", kClasses}});
-  Floats x(10);
-  EXPECT_ERROR(ReadBatch(*data, Indices{0, 1}, x),
-               "reading observation 1 of " + (folder / "a.npz") +
+  const Arrays3 arrays = {{"x", kPadded}, {"lengths", WholeNumbers({2}, {3, 2})}, {"y", kClasses}};
+  EXPECT_ERROR(OpenArrays(folder, arrays),
+               "sequence 1 of " + (folder / "a.npz") +
                    " (2 sequences): value [1,0] is nan, expected finite numbers");
 }
 

@@ -10,6 +10,7 @@
 #include "src/core/fail.h"
 #include "src/core/finite.h"
 #include "src/core/memory_needs.h"
+#include "src/data/place.h"
 #include "src/train/batches.h"
 
 namespace normkit {
@@ -21,9 +22,9 @@ void CheckMemory(const Graph& graph, int64_t batch_size) {
   needs.Check("predicting", "a model of smaller pictures takes less");
 }
 
-void CheckInput(std::span<const float> x, const std::string& name) {
+void CheckInput(std::span<const float> x, const Layout& layout, const std::string& name) {
   if (const size_t bad = FirstNonFinite(x); bad < x.size())
-    Fail("{}: value {} of the observation is {}, expected finite numbers", name, bad, x[bad]);
+    Fail("{}: value {} is {}, expected finite numbers", name, PlaceOf(layout, bad), x[bad]);
 }
 
 void CheckOutput(std::span<const float> y, const std::string& name) {
@@ -113,7 +114,7 @@ std::span<const float> Predictor::Predict(std::span<const float> x, const std::s
   } else if (std::ssize(x) != width) {
     Fail("{}: has {} values, expected {} ({})", name, x.size(), width, impl_->input.ToString());
   }
-  CheckInput(x, name);
+  CheckInput(x, impl_->input, name);
   std::ranges::copy(x, impl_->executor.input().begin());
   const std::span<const float> y = impl_->executor.Forward(impl_->network.parameters, {});
   CheckOutput(y, name);
@@ -137,7 +138,7 @@ Tensor Predict(const Network& network, std::span<const float> x, int64_t mini_ba
     const std::span<float> into = executor.input();
     for (int64_t i = begin; i < begin + size; ++i) {
       const auto one = x.subspan(static_cast<size_t>(i * width), static_cast<size_t>(width));
-      CheckInput(one, name(i));
+      CheckInput(one, input, name(i));
       std::ranges::copy(one, into.begin() + (i - begin) * width);
     }
   };

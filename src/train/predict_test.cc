@@ -82,12 +82,11 @@ TEST(PredictTest, Errors) {
                "predicting: 5 values given, expected a multiple of 3 (BC [1,3])");
   EXPECT_ERROR(Predict(network, x, 0), "predicting: mini_batch_size is 0, expected 1 or more");
   x[4] = std::numeric_limits<float>::quiet_NaN();
-  EXPECT_ERROR(Predict(network, x),
-               "observation 1: value 1 of the observation is nan, expected finite numbers");
+  EXPECT_ERROR(Predict(network, x), "observation 1: value [1] is nan, expected finite numbers");
   Predictor predictor(SmallNetwork());
   EXPECT_ERROR(predictor.Predict(x, "x.npy"), "x.npy: has 6 values, expected 3 (BC [1,3])");
   EXPECT_ERROR(predictor.Predict(std::span(x).last(3)),
-               "the observation: value 1 of the observation is nan, expected finite numbers");
+               "the observation: value [1] is nan, expected finite numbers");
   const DataPtr data = FromArrays(Layout({{kB, 1}, {kC, 2}}), {1, 2}, {0}, {"a", "b"}, "one");
   EXPECT_ERROR(Predict(network, *data),
                "predicting 'one': observations are BC [1,2], expected BC [1,3]");
