@@ -9,8 +9,11 @@ from torch import Tensor
 from torch.autograd.function import Function
 
 from . import _kernels, _native, _ops
-from ._kernels import DTYPES, Norm
+from ._kernels import DTYPES, Norm, Pair
 
+_empty_like, _records, _threads = torch.empty_like, torch.is_grad_enabled, torch.get_num_threads
+_strided = torch.strided
+_compiles = torch.compiler.is_compiling
 _transforms = torch._C._functorch.peek_interpreter_stack
 _dispatch_modes = torch._C._len_torch_dispatch_stack
 _function_modes = torch._C._len_torch_function_stack
@@ -18,8 +21,12 @@ _tracing_state = torch._C._get_tracing_state
 SMALLEST_EPS = 2.0**-126
 
 
-def takes(x: Any, weight: Optional[Tensor], bias: Optional[Tensor], eps: float) -> bool:
-    """Whether the operation computes it; else PyTorch's own does."""
+# Whose elements lie where they say.
+_OWN = (torch.nn.Parameter, Tensor)
+
+
+def takes(x: Any, weight: Optional[Tensor], bias: Optional[Tensor], eps: float, count: int) -> bool:
+    """Whether the operation computes it; else PyTorch's own does. count: elements of weight and bias."""
     if not isinstance(x, Tensor) or not x.is_cpu or x.dtype not in DTYPES or eps < SMALLEST_EPS:
         return False
     if x.layout is not torch.strided or _tracing_state() is not None:
@@ -29,23 +36,35 @@ def takes(x: Any, weight: Optional[Tensor], bias: Optional[Tensor], eps: float) 
             return False
         if not torch.compiler.is_compiling() and _transforms() is not None:  # vmap, grad, jvp: PyTorch has rules
             return False
-    if weight is not None:
-        if weight.dtype not in DTYPES or not weight.is_contiguous() or not weight.is_cpu:
-            return False
-        if bias is not None and bias.dtype != weight.dtype:
-            return False
-    return bias is None or (bias.dtype in DTYPES and bias.is_contiguous() and bias.is_cpu)
+    if weight is not None and bias is not None and bias.dtype != weight.dtype:
+        return False
+    return is_fit(weight, count) and is_fit(bias, count)
 
 
-def is_eager(x: Tensor) -> bool:
-    """Whether nothing looks on: then kernels are called without a way through PyTorch's dispatcher."""
+def is_fit(parameter: Optional[Tensor], count: int) -> bool:
+    """Whether so many elements lie one behind the other."""
+    return parameter is None or (
+        parameter.dtype in DTYPES
+        and parameter.is_cpu
+        and parameter.numel() == count
+        and parameter.layout is torch.strided
+        and parameter.is_contiguous()
+    )
+
+
+def _nothing_looks_on() -> bool:
     return (
-        type(x) is Tensor
-        and not torch.compiler.is_compiling()
+        not _compiles()
         and _transforms() is None
         and _dispatch_modes() == 0
         and _function_modes() == 0
+        and _tracing_state() is None
     )
+
+
+def is_eager(*tensors: Optional[Tensor]) -> bool:
+    """Whether nothing looks on: then kernels are called without a way through PyTorch's dispatcher."""
+    return all(t is None or type(t) in _OWN for t in tensors) and _nothing_looks_on()
 
 
 class _Recorded(Function):
@@ -87,40 +106,39 @@ class _Plain(Function):
     microseconds of Python, so nothing is done twice here: plans come in pairs, statistics stay in C++."""
 
     @staticmethod
-    def forward(ctx, norm, x, weight, bias):  # type: ignore[no-untyped-def]
-        pair = _kernels.pair_of(norm, x, weight if weight is not None else bias)
-        y = torch.empty_like(x)
-        ctx.kept = pair.forward.forward_kept(
+    def forward(ctx, pair, x, weight, bias):  # type: ignore[no-untyped-def]
+        y = _empty_like(x)
+        kept = pair.forward.forward_kept(
             x.data_ptr(),
             0 if weight is None else weight.data_ptr(),
             0 if bias is None else bias.data_ptr(),
             y.data_ptr(),
-            torch.get_num_threads(),
+            _threads(),
         )
-        ctx.norm, ctx.pair, ctx.bias = norm, pair, bias
-        if norm.activation == "none":  # bias is not read again, but for gradients of gradients
+        ctx.state = pair, kept, bias
+        if pair.reads_bias:
+            ctx.save_for_backward(x, weight, bias, y if pair.reads_y else None)
+        else:  # but for gradients of gradients
             ctx.save_for_backward(x, weight)
-        else:
-            ctx.save_for_backward(x, weight, bias, y if norm.backward_reads_y(False) else None)
         return y
 
     @staticmethod
     def backward(ctx, dy):  # type: ignore[no-untyped-def]
         x, weight, *more = ctx.saved_tensors
-        bias = ctx.bias
-        if torch.is_grad_enabled():
-            ctx.given = (None, None)
+        pair, kept, bias = ctx.state
+        if _records():
+            ctx.norm, ctx.given = pair.norm, (None, None)
             return None, *_differentiable(ctx, dy, None, x, weight, bias, None)[:3]
-        pair, y = ctx.pair, more[1] if more else None
+        y = more[1] if more else None
         plan = pair.backward
         if dy.stride() != pair.strides:
-            plan = _kernels.backward_plan_of(ctx.norm, dy, x, weight if weight is not None else bias, y)
-        needed = ctx.needs_input_grad
-        dx = torch.empty_like(x)
-        dweight = None if weight is None or not needed[2] else torch.empty_like(weight)
-        dbias = None if bias is None or not needed[3] else torch.empty_like(bias)
+            plan = _kernels.backward_plan_of(pair.norm, dy, x, weight if weight is not None else bias, y)
+        _, _, wants_weight, wants_bias = ctx.needs_input_grad
+        dx = _empty_like(x)
+        dweight = _empty_like(weight) if wants_weight else None
+        dbias = _empty_like(bias) if wants_bias else None
         plan.backward_kept(
-            ctx.kept,
+            kept,
             x.data_ptr(),
             dy.data_ptr(),
             0 if weight is None else weight.data_ptr(),
@@ -129,15 +147,72 @@ class _Plain(Function):
             0 if dweight is None else dweight.data_ptr(),
             0 if dbias is None else dbias.data_ptr(),
             0 if y is None else y.data_ptr(),
-            torch.get_num_threads(),
+            _threads(),
         )
         return None, dx, dweight, dbias
 
 
-def plain(norm: Norm, x: Tensor, weight: Optional[Tensor], bias: Optional[Tensor]) -> Tensor:
-    """y of an eager call whose gradients are wanted."""
-    result: Tensor = _Plain.apply(norm, x, weight, bias)
-    return result
+def plain(pair: Pair, x: Tensor, weight: Optional[Tensor], bias: Optional[Tensor]) -> Tensor:
+    """y of an eager call with nothing beside x."""
+    if _records() and (
+        x.requires_grad
+        or (weight is not None and weight.requires_grad)
+        or (bias is not None and bias.requires_grad)
+    ):
+        result: Tensor = _Plain.apply(pair, x, weight, bias)
+        return result
+    y = _empty_like(x)  # nothing is kept: the shortest way
+    pair.forward.forward(
+        x.data_ptr(),
+        0 if weight is None else weight.data_ptr(),
+        0 if bias is None else bias.data_ptr(),
+        y.data_ptr(),
+        0, 0, 0,
+        _threads(),
+    )  # fmt: skip
+    return y
+
+
+# Calls that were taken, by what `again` compares.
+_known: dict[Any, Pair] = {}
+
+
+def again(module: Any, sizes: Any, x: Any, weight: Optional[Tensor], bias: Optional[Tensor]) -> Optional[Tensor]:
+    """y of an eager call like one that `remember` was told of; None: it has to be looked at. `sizes`: what the
+    constructor of the module was given of these."""
+    if type(x) is not Tensor or not _nothing_looks_on() or not x.is_cpu or x.layout is not _strided:
+        return None
+    of_weight = of_bias = None
+    if weight is not None:
+        if type(weight) not in _OWN or not weight.is_cpu or not weight.is_contiguous():
+            return None
+        of_weight = weight.dtype, weight.numel()
+    if bias is not None:
+        if type(bias) not in _OWN or not bias.is_cpu or not bias.is_contiguous():
+            return None
+        of_bias = bias.dtype, bias.numel()
+    pair = _known.get(
+        (
+            type(module), sizes, module.eps, module.activation, module.negative_slope,
+            x.shape, x.stride(), x.dtype, of_weight, of_bias,
+        )
+    )  # fmt: skip
+    return None if pair is None else plain(pair, x, weight, bias)
+
+
+def remember(
+    module: Any, sizes: Any, norm: Norm, x: Tensor, weight: Optional[Tensor], bias: Optional[Tensor]
+) -> Pair:
+    """The plans of an eager call that was found to be taken."""
+    of_parameters = (None if p is None else (p.dtype, p.numel()) for p in (weight, bias))
+    key = (
+        type(module), sizes, module.eps, module.activation, module.negative_slope,
+        x.shape, x.stride(), x.dtype, *of_parameters,
+    )  # fmt: skip
+    if len(_known) >= _kernels.MOST_PLANS:
+        _known.clear()
+    pair = _known[key] = Pair(norm, x, weight if weight is not None else bias)
+    return pair
 
 
 def _differentiable(
@@ -165,7 +240,7 @@ def normalize(
     lengths: Optional[Tensor] = None,
 ) -> tuple[Tensor, Optional[Tensor], Optional[Tensor]]:
     """(y, statistics, sum). Statistics are None where they are given."""
-    if is_eager(x):
+    if is_eager(x, weight, bias, residual, addend, lengths):
         return _eager(norm, x, weight, bias, residual, addend, mean, variance, lengths)
     if mean is not None and variance is not None:
         y, total = _ops.inference(x, weight, bias, mean, variance, residual, addend, lengths, *norm)

@@ -116,26 +116,16 @@ def plan_of(norm: Norm, x: Tensor, parameter: Optional[Tensor]) -> _core.Plan:
 class Pair:
     """Plans of both passes, of backward for gradients that lie as y does."""
 
-    __slots__ = ("forward", "backward", "strides")
+    __slots__ = ("norm", "forward", "backward", "strides", "reads_bias", "reads_y")
 
     def __init__(self, norm: Norm, x: Tensor, parameter: Optional[Tensor]) -> None:
         y = torch.empty_like(x)
+        self.norm = norm
         self.strides = y.stride()
+        self.reads_bias = norm.activation != "none"
+        self.reads_y = norm.backward_reads_y(False)
         self.forward = plan_of(norm, x, parameter)
-        self.backward = _backward_plan(norm, y, x, parameter, y if norm.backward_reads_y(False) else None)
-
-
-_pairs: dict[Any, Pair] = {}
-
-
-def pair_of(norm: Norm, x: Tensor, parameter: Optional[Tensor]) -> Pair:
-    key = (norm, x.shape, x.stride(), x.dtype, None if parameter is None else parameter.dtype)
-    found = _pairs.get(key)
-    if found is None:
-        if len(_pairs) >= MOST_PLANS:
-            _pairs.clear()
-        found = _pairs[key] = Pair(norm, x, parameter)
-    return found
+        self.backward = _backward_plan(norm, y, x, parameter, y if self.reads_y else None)
 
 
 def _fused_plan(
@@ -288,6 +278,11 @@ def update_running(
     if lengths is not None:
         count *= int(lengths.sum())
     n = statistics.shape[1]
+    if any(r.numel() != n or not r.is_contiguous() for r in (running_mean, running_var)):
+        raise ValueError(
+            f"running_mean is {list(running_mean.shape)} and running_var {list(running_var.shape)}, expected [{n}] "
+            "without gaps"
+        )
     at = statistics.data_ptr()
     wide = [r if r.dtype in (torch.float32, torch.float64) else r.float() for r in (running_mean, running_var)]
     _core.update_running(

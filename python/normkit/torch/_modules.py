@@ -6,13 +6,14 @@ types, `torch.jit`) goes to PyTorch's.
 
 from __future__ import annotations
 
+import math
 from typing import Any, Optional
 
 import torch
 from torch import Tensor, nn
 
 from . import _kernels, _native
-from ._functional import is_eager, normalize, plain, takes
+from ._functional import again, is_eager, is_fit, normalize, plain, remember, takes
 from ._kernels import Norm
 
 
@@ -22,6 +23,12 @@ def _num_elements(x: Tensor) -> int:
     for size in x.shape[2:]:
         count *= size
     return count
+
+
+def _of(module: Any, tensors: Any, name: str) -> Optional[Tensor]:
+    """module.NAME, quickly; parametrizations and pruning keep it elsewhere than in its place."""
+    found: Optional[Tensor] = tensors[name] if name in tensors else getattr(module, name)
+    return found
 
 
 class _Fused:
@@ -89,6 +96,7 @@ def _check(
 
 def _run(
     module: Any,
+    sizes: Any,
     norm: Norm,
     x: Tensor,
     weight: Optional[Tensor],
@@ -99,24 +107,8 @@ def _run(
 ) -> Any:
     """y, with a residual (y, sum): of everything but batch normalization."""
     if residual is None and addend is None and lengths is None:
-        if is_eager(x):
-            if torch.is_grad_enabled() and (
-                x.requires_grad
-                or (weight is not None and weight.requires_grad)
-                or (bias is not None and bias.requires_grad)
-            ):
-                return plain(norm, x, weight, bias)
-            y = torch.empty_like(x)  # nothing is kept: the shortest way
-            plan = _kernels.plan_of(norm, x, weight if weight is not None else bias)
-            plan.forward(
-                x.data_ptr(),
-                0 if weight is None else weight.data_ptr(),
-                0 if bias is None else bias.data_ptr(),
-                y.data_ptr(),
-                0, 0, 0,
-                torch.get_num_threads(),
-            )  # fmt: skip
-            return y
+        if is_eager(x, weight, bias):
+            return plain(remember(module, sizes, norm, x, weight, bias), x, weight, bias)
     else:
         lengths = _check(norm, x, residual, addend, lengths)
     y, _, total = normalize(norm, x, weight, bias, residual, addend, lengths=lengths)
@@ -134,12 +126,15 @@ class LayerNorm(_Fused, nn.LayerNorm):
     def forward(
         self, input: Tensor, residual: Optional[Tensor] = None, addend: Optional[Tensor] = None, lengths: Any = None
     ) -> Any:
-        parameters = self._parameters
-        weight, bias = parameters.get("weight"), parameters.get("bias")
-        shape = self.normalized_shape
+        weight, bias = _of(self, self._parameters, "weight"), _of(self, self._parameters, "bias")
+        shape = tuple(self.normalized_shape)
+        if residual is None and addend is None and lengths is None:
+            y = again(self, shape, input, weight, bias)
+            if y is not None:
+                return y
         norm = Norm("layer", 0, len(shape), self.eps, self.activation, self.negative_slope)
-        if takes(input, weight, bias, self.eps) and _ends_with(input, shape):
-            return _run(self, norm, input, weight, bias, residual, addend, lengths)
+        if takes(input, weight, bias, self.eps, math.prod(shape)) and _ends_with(input, shape):
+            return _run(self, shape, norm, input, weight, bias, residual, addend, lengths)
         if self._is_plain(residual, addend, lengths):
             return super().forward(input)
         return self._native(norm, input, weight, bias, residual, addend, lengths)
@@ -149,14 +144,18 @@ class RMSNorm(_Fused, nn.RMSNorm):
     def forward(
         self, x: Tensor, residual: Optional[Tensor] = None, addend: Optional[Tensor] = None, lengths: Any = None
     ) -> Any:
-        weight = self._parameters.get("weight")
+        weight = _of(self, self._parameters, "weight")
+        shape = tuple(self.normalized_shape)
+        if residual is None and addend is None and lengths is None:
+            y = again(self, shape, x, weight, None)
+            if y is not None:
+                return y
         eps = self.eps
         if eps is None:
             eps = torch.finfo(torch.float64 if x.dtype == torch.float64 else torch.float32).eps
-        shape = self.normalized_shape
         norm = Norm("rms", 0, len(shape), eps, self.activation, self.negative_slope)
-        if takes(x, weight, None, eps) and _ends_with(x, shape):
-            return _run(self, norm, x, weight, None, residual, addend, lengths)
+        if takes(x, weight, None, eps, math.prod(shape)) and _ends_with(x, shape):
+            return _run(self, shape, norm, x, weight, None, residual, addend, lengths)
         if self._is_plain(residual, addend, lengths):
             return super().forward(x)
         return self._native(norm, x, weight, None, residual, addend, lengths)
@@ -166,12 +165,16 @@ class GroupNorm(_Fused, nn.GroupNorm):
     def forward(
         self, input: Tensor, residual: Optional[Tensor] = None, addend: Optional[Tensor] = None, lengths: Any = None
     ) -> Any:
-        parameters = self._parameters
-        weight, bias = parameters.get("weight"), parameters.get("bias")
+        weight, bias = _of(self, self._parameters, "weight"), _of(self, self._parameters, "bias")
+        sizes = self.num_groups, self.num_channels
+        if residual is None and addend is None and lengths is None:
+            y = again(self, sizes, input, weight, bias)
+            if y is not None:
+                return y
         norm = Norm("group", self.num_groups, 0, self.eps, self.activation, self.negative_slope)
-        if takes(input, weight, bias, self.eps) and input.dim() >= 2 and input.shape[1] == self.num_channels:
+        if takes(input, weight, bias, self.eps, self.num_channels) and input.dim() >= 2 and input.shape[1] == self.num_channels:
             if input.numel() != input.shape[0] * self.num_groups:  # else an error of PyTorch's
-                return _run(self, norm, input, weight, bias, residual, addend, lengths)
+                return _run(self, sizes, norm, input, weight, bias, residual, addend, lengths)
         if self._is_plain(residual, addend, lengths):
             return super().forward(input)
         return self._native(norm, input, weight, bias, residual, addend, lengths)
@@ -182,14 +185,18 @@ class _InstanceNorm(_Fused):
         self, input: Tensor, residual: Optional[Tensor] = None, addend: Optional[Tensor] = None, lengths: Any = None
     ) -> Any:
         me: Any = self
-        weight, bias = me._parameters.get("weight"), me._parameters.get("bias")
+        weight, bias = _of(me, me._parameters, "weight"), _of(me, me._parameters, "bias")
+        if residual is None and addend is None and lengths is None and me.running_mean is None:
+            y = again(self, me.num_features, input, weight, bias)
+            if y is not None:
+                return y
         norm = Norm("instance", 0, 0, me.eps, self.activation, self.negative_slope)
         batched = isinstance(input, Tensor) and input.dim() > me._get_no_batch_dim()
-        takes_it = batched and takes(input, weight, bias, me.eps) and me.running_mean is None
+        takes_it = batched and takes(input, weight, bias, me.eps, me.num_features) and me.running_mean is None
         if takes_it and input.shape[1] == me.num_features:
             me._check_input_dim(input)
             nn.functional._verify_spatial_size(input.size())  # type: ignore[attr-defined]
-            return _run(self, norm, input, weight, bias, residual, addend, lengths)
+            return _run(self, me.num_features, norm, input, weight, bias, residual, addend, lengths)
         if self._is_plain(residual, addend, lengths):
             return super().forward(input)  # type: ignore[misc]
         if me.running_mean is not None or not batched:
@@ -219,10 +226,11 @@ class _BatchNorm(_Fused):
     ) -> Any:
         me: Any = self
         me._check_input_dim(input)
-        weight, bias = me._parameters.get("weight"), me._parameters.get("bias")
-        running_mean, running_var = me._buffers.get("running_mean"), me._buffers.get("running_var")
+        weight, bias = _of(me, me._parameters, "weight"), _of(me, me._parameters, "bias")
+        running_mean, running_var = _of(me, me._buffers, "running_mean"), _of(me, me._buffers, "running_var")
         norm = Norm("batch", 0, 0, me.eps, self.activation, self.negative_slope)
-        takes_it = takes(input, weight, bias, me.eps) and input.shape[1] == me.num_features
+        takes_it = takes(input, weight, bias, me.eps, me.num_features) and input.shape[1] == me.num_features
+        takes_it = takes_it and all(is_fit(running, me.num_features) for running in (running_mean, running_var))
         if not takes_it or (running_mean is None) != (running_var is None):
             if self._is_plain(residual, addend, lengths):
                 return super().forward(input)  # type: ignore[misc]

@@ -128,8 +128,8 @@ class SyncBatchNorm(_BatchNorm, nn.modules.batchnorm._BatchNorm):
             return _native.ACTIVATIONS[self.activation](y, self.negative_slope)
         self._check_input_dim(input)
         self._check_non_zero_input_channels(input)
-        weight, bias = self._parameters.get("weight"), self._parameters.get("bias")
-        if not takes(input, weight, bias, self.eps) or not is_eager(input):
+        weight, bias = self.weight, self.bias
+        if not takes(input, weight, bias, self.eps, self.num_features) or not is_eager(input, weight, bias):
             raise ValueError(
                 f"SyncBatchNorm over ranks of {input.dtype} on {input.device}, expected f32, f64, f16 or bf16 tensors of "
                 "one's own, outside of torch.compile, torch.func and torch.jit"
