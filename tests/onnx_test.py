@@ -35,6 +35,7 @@ def names():
     return [f"{n}_{k}" for n in norms + maps + ["input_" + i for i in inputs] for k in kinds] + [
         *[f"{n}_{k}" for n in FORMS for k in ["images", "features", "volumes"]],
         *[f"{n}_volumes" for n in OF_VOLUMES],
+        "convolution_standardized",
         "transposed_convolution",
         "transposed_convolution_same",
         "unet_images",
@@ -99,7 +100,11 @@ def run(path, *inputs):
 
 def tolerance(model):
     """The same of each layer that adds up products: what one rounds, the next ones bring along."""
-    weights = {tensor.name: tensor.dims for tensor in model.graph.initializer}
+    constants = {tensor.name: tensor for tensor in model.graph.initializer}
+    weights = {name: tensor.dims for name, tensor in constants.items()}
+    for node in model.graph.node:  # standardized ones are computed, and get their shape last
+        if node.op_type == "Reshape" and node.input[1] in constants:
+            weights[node.output[0]] = onnx.numpy_helper.to_array(constants[node.input[1]])
     sums = [weights[node.input[1]] for node in model.graph.node if node.op_type in ("Conv", "ConvTranspose")]
     return max(TOLERANCE, 2 * 4 * 2**-24 * sum(np.prod(dims[1:]) ** 0.5 for dims in sums))
 

@@ -33,6 +33,7 @@
 #include "normkit/nn/network.h"
 #include "normkit/nn/network_changes.h"
 #include "normkit/nn/networks.h"
+#include "normkit/nn/own_layer.h"
 #include "normkit/norm/normalization.h"
 #include "normkit/norm/spec.h"
 #include "normkit/onnx/import.h"

@@ -61,6 +61,16 @@ std::vector<std::string> JsonProperties::Texts(std::string_view name) {
   return texts;
 }
 
+json JsonProperties::Others(std::span<const char* const> names) {
+  json others = json::object();
+  for (const auto& [name, value] : object_.items()) {
+    if (std::ranges::find(names, name) != names.end()) continue;
+    others[name] = value;
+    asked_.insert(name);
+  }
+  return others;
+}
+
 void JsonProperties::Read(const Property& property, const PropertyTable& table, void* options) {
   if (!ReadIfThere(property, options) && property.facts.required &&
       SameValue(property, options, table.defaults))

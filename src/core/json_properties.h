@@ -3,6 +3,7 @@
 
 #include <nlohmann/json.hpp>
 #include <set>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -23,6 +24,9 @@ class JsonProperties {
   std::string RequiredText(std::string_view name);
   // One text or a list; empty where none.
   std::vector<std::string> Texts(std::string_view name);
+
+  // All but these, which are known then.
+  nlohmann::json Others(std::span<const char* const> names);
 
   // Puts what stands here into the member. Throws where nothing does and the property is required,
   // unless the member has another value than the default.

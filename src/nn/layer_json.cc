@@ -15,6 +15,7 @@
 #include "src/nn/layers/recurrent.h"
 #include "src/nn/layers/time_windows.h"
 #include "src/nn/layers/transposed_convolution.h"
+#include "src/nn/own_layers.h"
 #include "src/nn/properties.h"
 
 namespace normkit {
@@ -69,6 +70,17 @@ json LayerToJson(const Layer& layer) {
   if (const auto* elementwise = dynamic_cast<const ElementwiseLayer*>(&layer)) {
     out["type"] = elementwise->options().row->json;
     AddIf<ElementwiseLayer>(layer, out);
+    return out;
+  }
+  if (const OwnLayer* own = FindOwnLayer(layer.type())) {
+    const json properties = json::parse(own->write(layer), nullptr, /*allow_exceptions=*/false);
+    if (!properties.is_object())
+      Fail("{} '{}': is written as no JSON object, expected one", layer.type(), layer.name());
+    for (const char* taken : kLayerWords)
+      if (properties.contains(taken))
+        Fail("{} '{}': is written with a property '{}', which every layer has", layer.type(),
+             layer.name(), taken);
+    out.update(properties);
     return out;
   }
   Fail("{} '{}': has no form in JSON", layer.type(), layer.name());

@@ -11,6 +11,7 @@
 #include "src/nn/layer_json.h"
 #include "src/nn/layers/normalization.h"
 #include "src/nn/layers/plain.h"
+#include "src/nn/own_layers.h"
 #include "src/nn/properties.h"
 
 namespace normkit {
@@ -169,9 +170,34 @@ Make FindType(const std::string& type) {
   return nullptr;
 }
 
+// Of a layer that a program has registered: what it throws is an error of the file.
+Make MakeOwn(const OwnLayer& own) {
+  return [&own](JsonProperties& p, const NetworkPurpose&) {
+    const std::string name = p.Text("name", ""), properties = p.Others(kLayerWords).dump();
+    LayerPtr layer;
+    try {
+      layer = own.read(name, properties);
+    } catch (const std::exception& error) {
+      Fail("{}: {}", p.where(), error.what());
+    }
+    if (!layer) Fail("{}: no layer is made of {}", p.where(), properties);
+    if (layer->type() != own.type || layer->name() != name)
+      Fail("{}: is read as {} '{}', expected {} '{}'", p.where(), layer->type(), layer->name(),
+           own.type, name);
+    return layer;
+  };
+}
+
+Make FindAnyType(const std::string& type) {
+  if (const Make make = FindType(type)) return make;
+  const OwnLayer* own = FindOwnLayer(type);
+  return own ? MakeOwn(*own) : nullptr;
+}
+
 [[noreturn]] void FailType(const std::string& where, const std::string& type) {
   std::vector<std::string> known;
   for (const auto& [name, make] : Types()) known.push_back(name);
+  for (const OwnLayer& own : OwnLayers()) known.push_back(own.type);
   const std::string nearest = DidYouMean(type, known);
   Fail("{}: type '{}' is unknown{}", where, type,
        nearest.empty() ? fmt::format(", expected one of {}", fmt::join(known, ", ")) : nearest);
@@ -203,7 +229,7 @@ class Builder {
  private:
   void AddLayer(JsonProperties& properties, size_t index) {
     const std::string type = properties.RequiredText("type");
-    const Make make = FindType(type);
+    const Make make = FindAnyType(type);
     if (!make) FailType(properties.where(), type);
     const LayerPtr layer = make(properties, purpose_);
     const std::vector<Value> inputs =
@@ -278,6 +304,8 @@ json Parse(std::string_view text, const std::string& where) {
 
 }  // namespace
 
+bool IsLayerType(const std::string& type) { return FindType(type) != nullptr; }
+
 LayerPtr LayerFromJson(const json& object, const std::string& name, size_t inputs,
                        const std::string& where) {
   json named = object;
@@ -285,7 +313,7 @@ LayerPtr LayerFromJson(const json& object, const std::string& name, size_t input
   if (inputs > 1) named["inputs"] = std::vector<std::string>(inputs);  // joins count them
   JsonProperties properties(named, where);
   const std::string type = properties.RequiredText("type");
-  const Make make = FindType(type);
+  const Make make = FindAnyType(type);
   if (!make) FailType(where, type);
   const LayerPtr layer = make(properties, {});
   properties.Texts("inputs");

@@ -135,6 +135,40 @@ TEST(NetworksTest, UnetIsOfPicturesAndVolumes) {
             "one for pictures: small-cnn, mlp, lenet, resnet-tiny, a .json file");
 }
 
+// What is trained may be any multiple of, and have any number added to, what convolves: along
+// neither does the loss change.
+TEST(NetworksTest, StandardizedWeightsHaveGradientsAcrossMeanAndScale) {
+  Graph graph;
+  graph.Add(ImageInput({.input_size = {6, 6, 2}}));
+  graph.Add(Convolution2d(
+      {.name = "c", .filter_size = {3, 3}, .num_filters = 4, .weight_standardization = true}));
+  graph.Add(Relu());
+  Parameters parameters(graph), gradients(graph);
+  parameters.Initialize(graph, 1);
+  Executor executor(graph, 2, /*training=*/true);
+  Random random(1);
+  for (float& x : executor.input()) x = static_cast<float>(random.Normal());
+  const RunContext mode{.training = true};
+  std::vector<float> dy(executor.Forward(parameters, mode).size());
+  for (float& value : dy) value = static_cast<float>(random.Normal());
+  executor.Backward(parameters, dy, graph.output(), mode, gradients);
+  const auto weights = parameters.Get(*parameters.Find("c.weights")),
+             gradient = gradients.Get(*gradients.Find("c.weights"));
+  for (size_t filter = 0; filter < 4; ++filter) {
+    double sum = 0, along = 0, size = 0, deviation = 0;
+    for (size_t i = filter * 18; i < (filter + 1) * 18; ++i) {
+      sum += gradient[i];
+      along += gradient[i] * weights[i];
+      size += std::abs(gradient[i]);
+      deviation = std::max<double>(deviation, std::abs(weights[i]));
+    }
+    EXPECT_GT(size, 0);
+    EXPECT_LT(std::abs(sum), 1e-5 * size);
+    // Epsilon, 1e-5 beside a variance of glorot's 0.04, leaves as much of the scale.
+    EXPECT_LT(std::abs(along), 1e-2 * size * deviation);
+  }
+}
+
 // Each step by itself, unless another is asked for.
 TEST(NetworksTest, LayerNormOfSequencesIsOfSteps) {
   EXPECT_EQ(NormFor(SequencePurpose("layer")).operation_dimension, OperationDimension::kAuto);

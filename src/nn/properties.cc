@@ -184,7 +184,10 @@ const PropertyTable& TableFor(const ConvolutionOptions&) {
                          {.range = kWindow, .structural = true, .toolbox = "dilation_factor"}),
        Row<&O::padding>("padding", "zeros around the image", {.range = kBorder}),
        Row<&O::num_groups>("num_groups", "groups of channels that see only themselves",
-                           {.range = kSize, .structural = true})}));
+                           {.range = kSize, .structural = true}),
+       Row<&O::weight_standardization>("weight_standardization",
+                                       "each filter less its mean, divided by its deviation",
+                                       {.structural = true})}));
   return table;
 }
 

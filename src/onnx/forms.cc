@@ -5,8 +5,10 @@
 #include <utility>
 
 #include "src/nn/layer_json.h"
+#include "src/nn/own_layers.h"
 #include "src/onnx/layer_forms.h"
 #include "src/onnx/tensors.h"
+#include "src/onnx/write_graph.h"
 
 namespace normkit {
 namespace {
@@ -19,7 +21,14 @@ constexpr bool (*kForms[])(LayerWriter&) = {
     WriteCrossChannelForm, WriteMultiplicationForm};
 
 bool WriteNodes(LayerWriter& writer) {
-  return std::ranges::any_of(kForms, [&](auto* write) { return write(writer); });
+  if (std::ranges::any_of(kForms, [&](auto* write) { return write(writer); })) return true;
+  const OwnLayer* own = FindOwnLayer(writer.layer().type());
+  if (!own || !own->write_onnx) return false;
+  own->write_onnx(writer.layer(), writer);
+  if (writer.output().empty())
+    Fail("{} '{}': its nodes give nothing, expected a call of set_output", writer.layer().type(),
+         writer.layer().name());
+  return true;
 }
 
 std::vector<std::string> AttributesOf(const onnx::NodeProto& node) {
@@ -140,7 +149,7 @@ bool WriteForm(LayerWriter& writer, const std::vector<std::string>& input_layers
   return true;
 }
 
-bool ReadForm(GraphReader& reader) {
+bool ReadForm(GraphReader& reader, int64_t opset) {
   const std::string name = reader.FormOfNode(reader.Node().name());
   if (name.empty()) return false;
   const NodeReader first = reader.Node();
@@ -166,6 +175,8 @@ bool ReadForm(GraphReader& reader) {
   FormMatcher matcher(reader, writer, expected, name);
   for (size_t i = 0; i < inputs.size(); ++i) matcher.Bind(names[i], reader.NameOf(inputs[i]));
   matcher.Match();
+  if (const int oldest = OpsetFor(expected, graph); oldest > opset)
+    first.Refuse("begins a layer in a model of opset {}, expected at least {}", opset, oldest);
   reader.Add(first, layer, inputs, matcher.NameOf(writer.output()), matcher.Values());
   reader.Consume(expected.node_size());
   return true;

@@ -14,7 +14,8 @@ namespace normkit {
 bool WriteForm(LayerWriter& writer, const std::vector<std::string>& input_layers);
 
 // Reads the layer that the next node begins, if the metadata have one of its name; false: it has
-// none. Throws Error where the nodes are not those of the layer.
-bool ReadForm(GraphReader& reader);
+// none. Throws Error where the nodes are not those of the layer, or need a newer opset than the
+// model's.
+bool ReadForm(GraphReader& reader, int64_t opset);
 
 }  // namespace normkit

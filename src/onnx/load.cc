@@ -39,9 +39,12 @@ int64_t CheckedOpset(const onnx::ModelProto& model, const std::string& file) {
               DidYouMean(node.op_type(), known), fmt::join(known, ", "));
 }
 
-void CheckNode(const onnx::NodeProto& proto, const NodeReader& node, int64_t opset) {
+// A node `in_form` is one of what its layer is written as (forms.h), which may be a layer of the
+// program's own, of any operators.
+void CheckNode(const onnx::NodeProto& proto, const NodeReader& node, bool in_form, int64_t opset) {
   if (!IsName(proto.name()))
     node.Refuse("the name is not one, expected UTF-8 without control characters");
+  if (in_form) return;
   const Operator* row = FindOperator(proto.op_type());
   if (!row || !proto.domain().empty()) RefuseOperator(node, proto.domain());
   if (row->opset > opset)
@@ -89,12 +92,15 @@ Network Read(std::string_view bytes, const std::string& file) {
   Metadata metadata = ReadMetadata(model, file);
   if (!metadata.network.is_null()) return ReadOfSequences(model, std::move(metadata), file);
   GraphReader reader(file, model.graph(), metadata.layers);
-  for (int i = 0; i < model.graph().node_size(); ++i)
-    CheckNode(model.graph().node(i), reader.Node(i), opset);
+  for (int i = 0; i < model.graph().node_size(); ++i) {
+    const onnx::NodeProto& node = model.graph().node(i);
+    CheckNode(node, reader.Node(i), !reader.FormOfNode(node.name()).empty(), opset);
+  }
   ReadInput(reader);
   while (!reader.AtEnd()) {
-    if (ReadForm(reader)) continue;
+    if (ReadForm(reader, opset)) continue;
     const NodeReader node = reader.Node();
+    CheckNode(reader.proto(0), node, /*in_form=*/false, opset);
     const Operator* row = FindOperator(node.op_type());
     if (!row->read) RefuseOperator(node, "");
     row->read(reader);

@@ -50,18 +50,18 @@ std::string OnnxBytes(const Network& network, ImageSizes sizes) {
   onnx::ModelProto model;
   Metadata metadata{.classes = network.classes, .facts = network.facts};
   model.mutable_graph()->set_name("normkit");
+  int opset = 0;
   if (IsOverTime(network.graph)) {
-    WriteTimeGraph(network, model.mutable_graph());
+    opset = WriteTimeGraph(network, model.mutable_graph());
     metadata.network = TimeNetworkJson(network.graph);
   } else {
-    WriteGraph(network, sizes, model.mutable_graph(), &metadata);
+    opset = WriteGraph(network, sizes, model.mutable_graph(), &metadata).opset;
   }
   if (model.graph().node_size() > kMostNodes)
     Fail(
         "model file: the network takes {} nodes, expected at most {}: files with more are not read",
         model.graph().node_size(), kMostNodes);
   metadata.input_normalization = InputNormalizationOf(network.graph);
-  const int opset = OpsetFor(model.graph());
   model.set_ir_version(IrVersionFor(opset));
   model.add_opset_import()->set_version(opset);
   model.set_producer_name("normkit");

@@ -168,6 +168,11 @@ inline std::vector<Sample> FormSamples() {
     all(size == 3 ? "cross_channel" : "cross_channel_even", [size] {
       return CrossChannelNormalization({.window_channel_size = size, .alpha = 0.5, .beta = 0.6});
     });
+  samples.push_back(
+      OnImages("convolution_standardized", Convolution2d({.filter_size = {3, 2},
+                                                          .num_filters = 4,
+                                                          .num_groups = 2,
+                                                          .weight_standardization = true})));
   samples.push_back(OnImages("transposed_convolution",
                              TransposedConvolution2d({.filter_size = {3, 4},
                                                       .num_filters = 4,

@@ -17,7 +17,8 @@ bool IsOverTime(const Graph& graph);
 // {"layers":[...]}
 nlohmann::json TimeNetworkJson(const Graph& graph);
 
-void WriteTimeGraph(const Network& network, onnx::GraphProto* graph);
+// Gives the opset that the graph needs.
+int WriteTimeGraph(const Network& network, onnx::GraphProto* graph);
 
 // Graph and parameters, bit for bit. Throws Error where the nodes are not what `network` is written
 // as.

@@ -21,17 +21,32 @@ void WriteSlidingWindow(LayerWriter& writer, const ops::Window& window) {
   writer.Ints("pads", Joined(placed.before, placed.after));
 }
 
+// Filters as observations of one channel, which instance normalization makes mean 0, deviation 1.
+std::string StandardizedWeights(LayerWriter& writer, const Space& shape) {
+  constexpr float kOne = 1, kZero = 0;
+  const std::string weights =
+      writer.ParameterConstant("weights", {shape[0], 1, Product(shape) / shape[0]});
+  const std::string one = writer.Constant("one", {1}, std::span(&kOne, 1)),
+                    zero = writer.Constant("zero", {1}, std::span(&kZero, 1));
+  const std::string standardized =
+      writer.Node("InstanceNormalization", "standardized", {weights, one, zero});
+  writer.Float("epsilon", kStandardizationEpsilon);
+  const std::string to = writer.Constant("shape", {std::ssize(shape)}, std::span(shape));
+  return writer.Node("Reshape", "weights", {standardized, to});
+}
+
 }  // namespace
 
 bool WriteConvolutionForm(LayerWriter& writer) {
   const auto* layer = writer.As<ConvolutionLayer>();
   if (!layer) return false;
   const ConvolutionOptions& options = layer->options();
-  std::vector<std::string> inputs = writer.inputs();
-  inputs.push_back(writer.ParameterConstant(
-      "weights",
+  const Space shape =
       Joined({options.num_filters, writer.layouts().at(0).channels() / options.num_groups},
-             options.filter_size)));
+             options.filter_size);
+  std::vector<std::string> inputs = writer.inputs();
+  inputs.push_back(options.weight_standardization ? StandardizedWeights(writer, shape)
+                                                  : writer.ParameterConstant("weights", shape));
   if (options.bias) inputs.push_back(writer.ParameterConstant("bias", {options.num_filters}));
   writer.set_output(writer.Node("Conv", "", inputs));
   WriteSlidingWindow(writer, layer->window());

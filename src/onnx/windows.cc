@@ -67,7 +67,8 @@ using Conv = Convolution2dOptions;
 
 bool WriteConv(LayerWriter& writer, std::string_view type) {
   const auto* layer = writer.As<ConvolutionLayer>();
-  if (!layer || layer->options().filter_size.size() != 2) return false;
+  if (!layer || layer->options().filter_size.size() != 2 || layer->options().weight_standardization)
+    return false;
   const Conv& options = layer->options();
   const Window window = layer->window();
   const Layout& x = writer.layouts().at(0);

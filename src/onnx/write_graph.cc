@@ -107,11 +107,32 @@ void WarnOfCopies(const Graph& graph, int index) {
          Title(*record.layer), graph.layer(owner).layer->name());
 }
 
+int OpsetOfNodes(const onnx::GraphProto& graph);
+
+// Where a node says by an attribute what its operator says only later.
+int OpsetOfAttribute(const onnx::NodeProto& node, const onnx::AttributeProto& attribute) {
+  if (attribute.has_g()) return OpsetOfNodes(attribute.g());
+  return node.op_type() == "Resize" && attribute.name() == "axes" ? 18 : 0;
+}
+
+int OpsetOfNodes(const onnx::GraphProto& graph) {
+  int opset = kOldestOpset;
+  for (const onnx::NodeProto& node : graph.node()) {
+    if (const Operator* row = FindOperator(node.op_type())) opset = std::max(opset, row->opset);
+    for (const onnx::AttributeProto& attribute : node.attribute())
+      opset = std::max(opset, OpsetOfAttribute(node, attribute));
+  }
+  return opset;
+}
+
 }  // namespace
 
-std::vector<ParameterTensor> WriteGraph(const Network& network, ImageSizes sizes,
-                                        onnx::GraphProto* graph, Metadata* metadata,
-                                        double most_bytes) {
+int OpsetFor(const onnx::GraphProto& graph, const GraphWriter& writer) {
+  return std::max(OpsetOfNodes(graph), writer.opset());
+}
+
+WrittenGraph WriteGraph(const Network& network, ImageSizes sizes, onnx::GraphProto* graph,
+                        Metadata* metadata, double most_bytes) {
   GraphWriter writer(graph, most_bytes);
   const Graph& from = network.graph;
   std::optional<TimeValues> time;
@@ -147,23 +168,7 @@ std::vector<ParameterTensor> WriteGraph(const Network& network, ImageSizes sizes
   if (layout.packed())  // zeros in padding
     output = writer.AddNode("Where", output + "/padded", {time->mask(), output, time->zero()});
   DescribeValue(output, layout, sizes, graph->add_output());
-  return std::move(writer.parameters());
-}
-
-// Where a node says by an attribute what its operator says only later.
-int OpsetOfAttribute(const onnx::NodeProto& node, const onnx::AttributeProto& attribute) {
-  if (attribute.has_g()) return OpsetFor(attribute.g());
-  return node.op_type() == "Resize" && attribute.name() == "axes" ? 18 : 0;
-}
-
-int OpsetFor(const onnx::GraphProto& graph) {
-  int opset = kOldestOpset;
-  for (const onnx::NodeProto& node : graph.node()) {
-    opset = std::max(opset, FindOperator(node.op_type())->opset);
-    for (const onnx::AttributeProto& attribute : node.attribute())
-      opset = std::max(opset, OpsetOfAttribute(node, attribute));
-  }
-  return opset;
+  return {std::move(writer.parameters()), OpsetFor(*graph, writer)};
 }
 
 }  // namespace normkit

@@ -13,13 +13,18 @@
 
 namespace normkit {
 
-// Properties of layers that nodes cannot say go to `metadata`. Gives which constants hold which
-// parameters. Constants beyond `most_bytes` are an Error.
-std::vector<ParameterTensor> WriteGraph(
-    const Network& network, ImageSizes sizes, onnx::GraphProto* graph, Metadata* metadata,
-    double most_bytes = std::numeric_limits<double>::infinity());
+struct WrittenGraph {
+  std::vector<ParameterTensor> parameters;  // which constants hold which parameters
+  int opset;  // the oldest version of the operator set in which the nodes mean what is written here
+};
 
-// The oldest version of the operator set in which the nodes mean what is written here.
-int OpsetFor(const onnx::GraphProto& graph);
+// Properties of layers that nodes cannot say go to `metadata`. Constants beyond `most_bytes` are an
+// Error.
+WrittenGraph WriteGraph(const Network& network, ImageSizes sizes, onnx::GraphProto* graph,
+                        Metadata* metadata,
+                        double most_bytes = std::numeric_limits<double>::infinity());
+
+// What the nodes written so far need, and what their layers have asked for.
+int OpsetFor(const onnx::GraphProto& graph, const GraphWriter& writer);
 
 }  // namespace normkit

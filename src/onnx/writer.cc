@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "src/core/fail.h"
+#include "src/onnx/operators.h"
 #include "src/onnx/tensors.h"
 
 namespace normkit {
@@ -155,6 +156,13 @@ std::string LayerWriter::ParameterConstant(std::string_view name, std::vector<in
 bool LayerWriter::IsParameterConstant(const std::string& constant) const {
   return std::ranges::any_of(parameter_constants_,
                              [&](const auto& one) { return one.second == constant; });
+}
+
+void LayerWriter::NeedOpset(int opset) {
+  if (opset > kNewestOpset)
+    Fail("{} '{}': asks for opset {}, expected at most {}", layer().type(), layer().name(), opset,
+         kNewestOpset);
+  graph_->NeedOpset(opset);
 }
 
 std::string LayerWriter::GatheredConstant(std::string_view name, std::vector<int64_t> shape,

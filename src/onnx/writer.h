@@ -15,6 +15,7 @@
 #include <vector>
 
 #include "normkit/nn/network.h"
+#include "normkit/nn/own_layer.h"
 #include "src/nn/properties.h"
 
 namespace normkit {
@@ -53,11 +54,16 @@ class GraphWriter {
 
   std::vector<ParameterTensor>& parameters() { return parameters_; }
 
+  // The oldest version of the operator set that a layer has asked for; 0: none has.
+  void NeedOpset(int opset) { opset_ = std::max(opset_, opset); }
+  int opset() const { return opset_; }
+
  private:
   onnx::GraphProto* graph_;
   onnx::GraphProto* nodes_;
   std::set<std::string> names_, node_names_;
   bool node_names_unique_ = false;
+  int opset_ = 0;
   std::vector<ParameterTensor> parameters_;
   double bytes_left_;
 };
@@ -67,7 +73,7 @@ void SetInt(onnx::NodeProto& node, std::string_view name, int64_t value);
 class TimeValues;
 
 // One layer of the network on its way into the graph.
-class LayerWriter {
+class LayerWriter : public OnnxLayerNodes {
  public:
   // `inputs` and `layouts` are what the layer reads: names of values in the ONNX graph, and shapes.
   // `time`: of networks of sequences.
@@ -87,8 +93,8 @@ class LayerWriter {
   const T* As() const {
     return dynamic_cast<const T*>(&layer());
   }
-  const std::vector<std::string>& inputs() const { return inputs_; }
-  const std::vector<Layout>& layouts() const { return layouts_; }
+  const std::vector<std::string>& inputs() const override { return inputs_; }
+  const std::vector<Layout>& layouts() const override { return layouts_; }
   bool over_time() const { return layouts_.at(0).packed(); }  // [N,T,C] in the file, TC here
   int64_t channel_axis() const { return over_time() ? 2 : 1; }
   TimeValues& time() const { return *time_; }
@@ -97,19 +103,19 @@ class LayerWriter {
   // Adds a node with one output, whose name it returns. The node is called as the layer, or
   // LAYER/part where a layer needs several. Attributes are added to node().
   std::string Node(std::string_view op_type, std::string_view part,
-                   std::vector<std::string> inputs);
+                   std::vector<std::string> inputs) override;
   onnx::NodeProto& node() { return *graph_->nodes()->mutable_node()->rbegin(); }
-  void Int(std::string_view name, int64_t value);
-  void Float(std::string_view name, double value);
-  void Ints(std::string_view name, std::vector<int64_t> values);
-  void Text(std::string_view name, std::string value);
+  void Int(std::string_view name, int64_t value) override;
+  void Float(std::string_view name, double value) override;
+  void Ints(std::string_view name, std::vector<int64_t> values) override;
+  void Text(std::string_view name, std::string value) override;
   void Texts(std::string_view name, const std::vector<std::string>& values);
 
   // Adds a constant called LAYER.name.
   std::string Constant(std::string_view name, std::vector<int64_t> shape,
-                       std::span<const float> values);
+                       std::span<const float> values) override;
   std::string Constant(std::string_view name, std::vector<int64_t> shape,
-                       std::span<const int64_t> values);
+                       std::span<const int64_t> values) override;
   std::string Constant(std::string_view name, std::vector<int64_t> shape,
                        std::span<const double> values);
   std::string Number(std::string_view name, float value);                 // of no axes
@@ -118,7 +124,7 @@ class LayerWriter {
   // Where the layer's parameter `name` begins in Parameters::values(); and it as a constant in the
   // graph, with another shape if wanted.
   int64_t ParameterBegin(std::string_view name) const;
-  std::string ParameterConstant(std::string_view name, std::vector<int64_t> shape);
+  std::string ParameterConstant(std::string_view name, std::vector<int64_t> shape) override;
   // A constant LAYER.name of elements at(i) of Parameters::values(), 0 where that is below 0.
   std::string GatheredConstant(std::string_view name, std::vector<int64_t> shape,
                                std::function<int64_t(int64_t)> at);
@@ -127,6 +133,7 @@ class LayerWriter {
     return parameter_constants_;
   }
   bool IsParameterConstant(const std::string& constant) const;
+  void NeedOpset(int opset) override;  // where operators or attributes are newer than the oldest
 
   // What the nodes of the layer cannot say: where `options` differs from `plain`, what the nodes
   // alone would be read as.
@@ -138,7 +145,7 @@ class LayerWriter {
   const nlohmann::json& properties() const { return properties_; }
 
   // What the layer gives: a name of a value in the ONNX graph.
-  void set_output(std::string name) { output_ = std::move(name); }
+  void set_output(std::string name) override { output_ = std::move(name); }
   const std::string& output() const { return output_; }
 
  private:

@@ -6,7 +6,13 @@
 #include <cstdio>
 #include <numeric>
 
+bool OwnLayerStandsInFiles();  // own_layer.cc
+
 int main() {
+  if (!OwnLayerStandsInFiles()) {
+    std::fprintf(stderr, "a network with a layer of its own is another after it was a model\n");
+    return 1;
+  }
   const int64_t shape[] = {2, 3, 2, 2};
   normkit::Tensor x(normkit::Layout::Make("BCSS", shape));
   auto values = x.values<float>();

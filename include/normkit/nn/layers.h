@@ -88,6 +88,9 @@ struct ConvolutionOptions {
   std::vector<int64_t> dilation = {1};
   Padding padding{};
   int64_t num_groups = 1;
+  // Each filter less its mean and divided by its deviation (Qiao et al. 2019); the weights that are
+  // trained are those before it.
+  bool weight_standardization = false;
   bool bias = true;
   Initializer weights_initializer = Initializer::kGlorot;
   Initializer bias_initializer = Initializer::kZeros;

@@ -42,6 +42,8 @@ std::vector<Value> ConvolutionLayer::Build(Graph& graph, std::span<const Value> 
   shape.insert(shape.end(), options_.filter_size.begin(), options_.filter_size.end());
   std::vector<Value> reads = WithWeights(graph, inputs[0], options_, std::move(shape),
                                          options_.num_filters, fan_in, fan_out);
+  if (options_.weight_standardization)
+    reads[1] = graph.AddNode(ops::WeightStandardization(kStandardizationEpsilon), {reads[1]})[0];
   return graph.AddNode(ops::Convolution(window(), options_.num_groups), std::move(reads));
 }
 
@@ -52,6 +54,7 @@ std::string ConvolutionLayer::Description() const {
   if (Product(options_.dilation) != 1)
     text += fmt::format(", dilation {}", DescribeSizes(options_.dilation));
   if (options_.num_groups != 1) text += fmt::format(", {} groups", options_.num_groups);
+  if (options_.weight_standardization) text += ", standardized weights";
   return options_.bias ? text : text + ", no bias";
 }
 

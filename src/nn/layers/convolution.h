@@ -6,6 +6,9 @@
 
 namespace normkit {
 
+// Added to the variance of a filter.
+inline constexpr double kStandardizationEpsilon = 1e-5;
+
 // weights [num_filters, C / num_groups, filter size], bias [num_filters].
 class ConvolutionLayer : public Layer {
  public:
