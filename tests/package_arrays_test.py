@@ -107,19 +107,109 @@ def test_layer_and_rms_over_any_axes(axes):
     spread = [x.shape[a] if a in own else 1 for a in range(4)]
     mean, variance = x.mean(own, keepdims=True), x.var(own, keepdims=True)
     wanted = (x - mean) / np.sqrt(variance + 1e-5) * gamma.reshape(spread) + beta.reshape(spread)
-    for given in (x, in_order(x, "transposed"), in_order(x, "gaps")):
-        assert np.allclose(normkit.layer_norm(given, gamma, beta, axes=axes), wanted, rtol=0, atol=1e-13)
+    orders = [x, *(in_order(x, how) for how in ("transposed", "gaps", "channels_last"))]
+    for given in orders:
+        r = normkit.layer_norm(given, gamma, beta, axes=axes, return_statistics=True)
+        assert np.allclose(r.y, wanted, rtol=0, atol=1e-13)
+        dy = RNG.standard_normal(x.shape)
+        g = normkit.layer_norm_backward(dy, given, gamma, beta, axes=axes, mean=r.mean, rstd=r.rstd)
+        others = tuple(a for a in range(4) if a not in own)
+        xhat = (x - mean) / np.sqrt(variance + 1e-5)
+        assert g.scale.shape == gamma.shape
+        assert np.allclose(g.scale, (dy * xhat).sum(others), rtol=0, atol=1e-11)
+        assert np.allclose(g.offset, dy.sum(others), rtol=0, atol=1e-11)
     wanted = x / np.sqrt((x**2).mean(own, keepdims=True) + 1e-6) * gamma.reshape(spread)
     assert np.allclose(normkit.rms_norm(x, gamma, axes=axes, epsilon=1e-6), wanted, rtol=0, atol=1e-13)
 
 
-def test_nothing_is_copied_of_transposed_arrays():
-    x = np.zeros((4, 8, 6, 5), np.float32)
-    for layer in ("batch", "instance", "layer"):
-        norm = normkit.Normalization(layer, "BC*", x.shape)
-        for view in (x, in_order(x, "channels_last")):
-            plan, _ = norm._plan_for(x=tuple(s // 4 for s in view.strides), y=tuple(s // 4 for s in view.strides))
-            assert "copied" not in plan.describe("forward")
+def copied(monkeypatch, call):
+    """The arrays of which `call` makes dense copies, by what its plans say."""
+    made = []
+    make = normkit._plans.make_plan
+
+    def kept(*arguments, **options):
+        made.append((make(*arguments, **options), "backward" if "dy" in arguments[4] else "forward"))
+        return made[-1][0]
+
+    monkeypatch.setattr(normkit._plans, "make_plan", kept)
+    normkit._functions._plan.cache_clear()
+    call()
+    monkeypatch.undo()
+    (plan, _), what = made[-1]
+    return plan.describe(what).partition("copied for their strides: ")[2].rstrip()
+
+
+X = np.zeros((4, 8, 6, 10), np.float32)
+LAST = np.moveaxis(np.zeros((4, 6, 10, 16), np.float32), -1, 1)
+AS_IT_LIES = {
+    "transposed": in_order(X, "transposed"),
+    "channels last": in_order(X, "channels_last"),
+    "rows and columns exchanged": np.zeros((4, 8, 10, 6), np.float32).swapaxes(2, 3),
+    "observations and channels exchanged": np.zeros((8, 4, 6, 10), np.float32).swapaxes(0, 1),
+    "every second observation": np.zeros((8, 8, 6, 10), np.float32)[::2],
+    "some channels": np.zeros((4, 24, 6, 10), np.float32)[:, 8:16],
+    "one observation again and again": np.broadcast_to(X[:1], X.shape),
+}
+BROKEN = {
+    "some rows": np.zeros((4, 8, 12, 10), np.float32)[:, :, 2:8],
+    "some columns": np.zeros((4, 8, 6, 20), np.float32)[..., 10:],
+    "every second column": np.zeros((4, 8, 6, 20), np.float32)[..., ::2],
+    "one channel again and again": np.broadcast_to(X[:, :1], X.shape),
+    "one column again and again": np.broadcast_to(X[..., :1], X.shape),
+    "some channels, channels last": LAST[:, :8],
+}
+ONES = np.ones(8, np.float32)
+CALLS = {
+    "batch": lambda x: normkit.batch_norm(x, ONES, ONES),
+    "instance": lambda x: normkit.instance_norm(x, ONES, ONES),
+    "group": lambda x: normkit.group_norm(x, 2, ONES, ONES),
+    "layer over the last": lambda x: normkit.layer_norm(x, np.ones(10, np.float32)),
+    "layer over channels": lambda x: normkit.layer_norm(x, ONES, ONES, axes=1),
+    "layer over three": lambda x: normkit.layer_norm(x, np.ones(X.shape[1:], np.float32), axes=(1, 2, 3)),
+    "rms": lambda x: normkit.rms_norm(x, np.ones((6, 10), np.float32), axes=(2, 3)),
+}
+# What docs/python.md says is copied: where elements that are reduced, or kept, together are no run any more.
+COPIED = {
+    ("batch", "some columns"), ("instance", "some columns"), ("layer over channels", "some columns"),
+    ("rms", "some columns"), ("group", "some rows"), ("group", "some columns"), ("layer over three", "some rows"),
+    ("layer over three", "some columns"), ("layer over three", "some channels, channels last"),
+    ("layer over three", "one channel again and again"), ("group", "one channel again and again"),
+    *((name, how) for name in CALLS for how in ("every second column", "one column again and again")),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", CALLS)
+def test_what_is_copied(name, monkeypatch):
+    for how, x in {**AS_IT_LIES, **BROKEN}.items():
+        assert copied(monkeypatch, lambda: CALLS[name](x)) == ("x" if (name, how) in COPIED else ""), how
+
+
+def test_results_of_repeated_arrays_lie_as_others():
+    for x in (np.broadcast_to(X[:1], X.shape), np.broadcast_to(X[:1], X.shape).transpose(0, 3, 1, 2)):
+        y = normkit.layer_norm(x)
+        assert y.shape == x.shape and y.strides[1:] == x.strides[1:] and y.strides[0] == 4 * y[0].size
+
+
+def test_axes_of_groups():
+    x, dy = RNG.standard_normal((2, 5, 12, 4, 3))
+    gamma, beta = RNG.standard_normal((2, 12))
+    last = np.ascontiguousarray(np.moveaxis(x, 1, -1))
+    wanted = normkit.group_norm(x, 3, gamma, beta, return_statistics=True)
+    got = normkit.group_norm(last, 3, gamma, beta, axes=(3, 1, 2), return_statistics=True)
+    assert np.allclose(np.moveaxis(got.y, -1, 1), wanted.y, rtol=0, atol=1e-13)
+    assert np.allclose(got.mean, wanted.mean, rtol=0, atol=1e-13)
+    g = normkit.group_norm_backward(dy, x, 3, gamma, beta, axes=(1, 2, 3), mean=wanted.mean, rstd=wanted.rstd)
+    h = normkit.group_norm_backward(
+        np.moveaxis(dy, 1, -1), last, 3, gamma, beta, axes=(-1, 2, 1), mean=got.mean, rstd=got.rstd
+    )
+    assert np.allclose(np.moveaxis(h.x, -1, 1), g.x, rtol=0, atol=1e-12)
+    assert np.allclose(h.scale, g.scale, rtol=0, atol=1e-12)
+    two = x.reshape(5, 1, 12, 4, 3)  # observations are two axes
+    assert np.allclose(normkit.group_norm(two, 3, gamma, beta, axes=(2, 3, 4)).reshape(x.shape), wanted.y, atol=1e-13)
+    steps = normkit.group_norm(last, 3, axes=(3, 1, 2), lengths=[4, 2, 1, 4, 3])
+    assert not steps[1, 2:].any() and steps[1, :2].any()
+    with pytest.raises(ValueError, match="the channels first and some left for group"):
+        normkit.group_norm(x, 3, axes=(1, 0, 2, 3))
 
 
 def test_fused():

@@ -152,6 +152,7 @@ def group_norm(
     offset: Any = None,
     *,
     format: Optional[str] = None,
+    axes: Axes = None,
     epsilon: float = 1e-5,
     out: Any = None,
     activation: Optional[str] = None,
@@ -161,10 +162,11 @@ def group_norm(
     lengths: Any = None,
     return_statistics: bool = False,
 ) -> Any:
-    """Statistics over space and the channels of each group; num_groups may be "all-channels" or "channel-wise"."""
+    """Statistics over space and the channels of each group; num_groups may be "all-channels" or "channel-wise".
+    `axes`: that of the channels first, then those of space."""
     options = {"epsilon": epsilon, "activation": activation, "num_groups": num_groups}
     return _forward(
-        "group", x, scale, offset, format, None, options, out, residual, addend, gate, lengths, return_statistics
+        "group", x, scale, offset, format, axes, options, out, residual, addend, gate, lengths, return_statistics
     )
 
 
@@ -290,6 +292,7 @@ def group_norm_backward(
     mean: Any,
     rstd: Any,
     format: Optional[str] = None,
+    axes: Axes = None,
     epsilon: float = 1e-5,
     activation: Optional[str] = None,
     y: Any = None,
@@ -300,7 +303,7 @@ def group_norm_backward(
     """Gradients of `group_norm`."""
     options = {"epsilon": epsilon, "activation": activation, "num_groups": num_groups}
     calls = {"mean": mean, "rstd": rstd, "y": y, "addend": addend, "gate": gate, "lengths": lengths}
-    return _backward("group", dy, x, scale, offset, format, None, options, calls)
+    return _backward("group", dy, x, scale, offset, format, axes, options, calls)
 
 
 def rms_norm_backward(

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import ctypes
 import sys
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Sequence
 
 import numpy as np
 
@@ -37,6 +38,23 @@ class Lies(NamedTuple):
         for size in self.shape:
             result *= size
         return result
+
+
+def memory_order(shape: Sequence[int], strides: Sequence[int]) -> list[int]:
+    """The axes from the outermost in memory to the innermost. Those of one element, or that repeat theirs, stay."""
+    order = list(range(len(shape)))
+    moved = [axis for axis in order if shape[axis] > 1 and strides[axis] != 0]
+    for place, axis in zip(moved, sorted(moved, key=lambda axis: -strides[axis])):
+        order[place] = axis
+    return order
+
+
+def elements(found: Lies) -> np.ndarray:
+    """Of a dense array of any kind and type, as whole numbers of their size."""
+    size = ITEM_BYTES[found.dtype]
+    memory = memoryview((ctypes.c_uint8 * (size * found.size())).from_address(found.address))
+    result: np.ndarray = np.frombuffer(memory, np.dtype(f"u{size}"))
+    return result
 
 
 def kind_of(array: object) -> str:
@@ -102,7 +120,11 @@ def numpy_dtype(name: str) -> Any:
 def empty_like(array: Any, found: Lies) -> Any:
     """One of the same kind, shape, type and, where the kind has it, order of axes."""
     if isinstance(array, np.ndarray):
-        return np.empty_like(array, subok=False)
+        if all(size < 2 or stride != 0 for size, stride in zip(found.shape, found.strides)):
+            return np.empty_like(array, subok=False)
+        order = memory_order(found.shape, found.strides)  # NumPy would make repeated axes the innermost
+        made = np.empty([found.shape[axis] for axis in order], array.dtype)
+        return made.transpose(np.argsort(order, kind="stable"))
     if kind_of(array) == "torch":
         return sys.modules["torch"].empty_like(array.detach())
     return np.empty(found.shape, numpy_dtype(found.dtype))

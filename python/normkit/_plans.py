@@ -7,7 +7,7 @@ from typing import Any, NamedTuple, Optional, Sequence
 import numpy as np
 
 from . import _core
-from ._lies import Lies, as_kind_of, empty_like, lies
+from ._lies import Lies, as_kind_of, elements, empty_like, lies, memory_order
 
 GROUPS = {"all-channels": -1, "channel-wise": -2}
 
@@ -65,25 +65,20 @@ def labels_of_axes(layer: str, axes: int | Sequence[int], rank: int, timed: bool
         labels = {**_labels(sorted(reduced), "BT" if timed else "", "S"), kept[0]: "C"}
     elif layer == "instance" and len(kept) == 2:
         labels = {**_labels(kept, "BC", ""), **_labels(sorted(reduced), "T" if timed else "", "S")}
+    elif layer == "group" and kept:
+        channels, *space = (axis % rank for axis in given)
+        labels = {**_labels(kept, "", "B"), channels: "C", **_labels(sorted(space), "T" if timed else "", "S")}
     if labels:
         return "".join(labels[axis] for axis in range(rank))
     raise ValueError(
         f"axes {given} of {rank} given for {layer} normalization, expected all but the channels for batch, all but "
-        "observations and channels for instance, any for layer and rms, and a format for group"
+        "observations and channels for instance, the channels first and some left for group, any for layer and rms"
     )
 
 
-def memory_order(labels: str, shape: Sequence[int], strides: Sequence[int], of_parameters: str) -> list[int]:
-    """The axes from the outermost in memory to the innermost, where parameters keep their order."""
-    plain = list(range(len(shape)))
-    long = [axis for axis in plain if shape[axis] > 1]
-    if any(strides[axis] <= 0 for axis in long):
-        return plain
-    order = list(plain)
-    for place, axis in zip(long, sorted(long, key=lambda axis: -strides[axis])):
-        order[place] = axis
-    parameters = [axis for axis in order if labels[axis] in of_parameters and shape[axis] > 1]
-    return order if parameters == sorted(parameters) else plain
+def parameters_of(labels: str, shape: Sequence[int], order: Sequence[int], axes: str) -> list[int]:
+    """The axes that scale and offset have more than one element along, as `order` has them."""
+    return [axis for axis in order if labels[axis] in (axes or "C") and shape[axis] > 1]
 
 
 def make_plan(
@@ -94,9 +89,14 @@ def make_plan(
     strides: dict[str, tuple[int, ...]],
     options: _core.PlanOptions,
     reducer: Optional[_core.Reducer] = None,
+    turns: bool = False,
 ) -> tuple[_core.Plan, list[int]]:
-    """The plan, and the order in which it has the axes of the arrays."""
-    order = memory_order(labels, shape, strides["x"], options.parameter_axes or "C")
+    """The plan, and the order in which it has the axes of the arrays. `turns`: scale and offset may be wanted in the
+    order of memory as well."""
+    order = memory_order(shape, strides["x"])
+    own = parameters_of(labels, shape, order, options.parameter_axes)
+    if own != sorted(own) and not (turns and layer not in ("group", "group-rms")):
+        order = sorted(order)
     in_order = {name: [lie[axis] for axis in order] for name, lie in strides.items() if lie}
     plan = _core.Plan(
         layer,
@@ -108,6 +108,25 @@ def make_plan(
         reducer,
     )
     return plan, order
+
+
+class _Turn(NamedTuple):
+    """Scale and offset have their axes in another order than the plan."""
+
+    sizes: list[int]
+    axes: list[int]  # of these, as the plan has them
+
+    def to_plan(self, parameter: Lies) -> Lies:
+        values = np.ascontiguousarray(elements(parameter).reshape(self.sizes).transpose(self.axes))
+        return parameter._replace(address=values.ctypes.data, owner=values)
+
+    def from_plan(self, values: Lies, parameter: Lies) -> None:
+        turned = elements(values).reshape([self.sizes[axis] for axis in self.axes])
+        elements(parameter).reshape(self.sizes)[...] = turned.transpose(np.argsort(self.axes))
+
+
+def _to_plan(turn: Optional[_Turn], parameters: Sequence[Optional[Lies]]) -> list[Optional[Lies]]:
+    return [p if p is None or turn is None else turn.to_plan(p) for p in parameters]
 
 
 class Normalization:
@@ -169,7 +188,9 @@ class Normalization:
         if found is None:
             if len(self._plans) > 64:
                 self._plans.clear()
-            found = make_plan(self.layer, self.labels, self.shape, self.dtype, strides, self._options)
+            found = make_plan(
+                self.layer, self.labels, self.shape, self.dtype, strides, self._options, turns=True
+            )
             self._plans[key] = found
         return found
 
@@ -197,8 +218,18 @@ class Normalization:
             )
         return found
 
-    def _parameter(self, array: Any, name: str) -> Optional[Lies]:
-        return self._dense_one(array, name, self.num_parameters, self.parameter_dtype)
+    def _parameters(self, scale: Any, offset: Any) -> list[Optional[Lies]]:
+        return [
+            self._dense_one(array, name, self.num_parameters, self.parameter_dtype)
+            for array, name in ((scale, "scale"), (offset, "offset"))
+        ]
+
+    def _turn(self, order: list[int]) -> Optional[_Turn]:
+        axes = parameters_of(self.labels, self.shape, order, self._options.parameter_axes)
+        own = sorted(axes)
+        if own == axes or self.num_parameters < 2:
+            return None
+        return _Turn([self.shape[axis] for axis in own], [own.index(axis) for axis in axes])
 
     def _lengths(self, lengths: Any) -> Optional[np.ndarray]:
         """Of each observation, as int64; which numbers there may be the operation says."""
@@ -259,7 +290,7 @@ class Normalization:
             self._optional(gate, "gate"),
         ]
         plan, order = self._plan_for(**_strides(("y", "residual", "sum", "addend", "gate"), arrays, x=x_lies))
-        gamma, beta = self._parameter(scale, "scale"), self._parameter(offset, "offset")
+        gamma, beta = _to_plan(self._turn(order), self._parameters(scale, offset))
         saved = np.empty((3, self.num_statistics))
         at = saved.ctypes.data
         step = 8 * self.num_statistics
@@ -301,9 +332,10 @@ class Normalization:
             self._dense_one(mean, "mean", count, dtype),
             self._dense_one(variance, "variance", count, dtype),
         ]
-        if any(given) and plan.num_running == 0 and order != sorted(order):
+        kept = [order[axis] for axis, _ in plan.kept]
+        if any(given) and plan.num_running == 0 and kept != sorted(kept):
             raise ValueError("statistics are given for axes in another order of memory, expected a dense x")
-        gamma, beta = self._parameter(scale, "scale"), self._parameter(offset, "offset")
+        gamma, beta = _to_plan(self._turn(order), self._parameters(scale, offset))
         plan.inference(
             x_lies.address, _at(gamma), _at(beta), _at(arrays[0]), _at(given[0]), _at(given[1]),
             _at(arrays[1]), 0, _at(arrays[2]), _at(arrays[3]), _at_array(steps), 0,
@@ -342,15 +374,20 @@ class Normalization:
         ]
         names = ("dy", "dx", "y", "addend", "daddend", "gate", "dgate")
         plan, order = self._plan_for(**_strides(names, arrays, x=x_lies))
-        gamma, beta = self._parameter(scale, "scale"), self._parameter(offset, "offset")
+        turn = self._turn(order)
+        gamma, beta = _to_plan(turn, self._parameters(scale, offset))
         dscale = None if gamma is None else empty_like(scale, gamma)
         doffset = None if beta is None else empty_like(offset, beta)
+        gradients = self._parameters(dscale, doffset)
+        written = _to_plan(turn, gradients)
         saved = [self._in_axes_of_plan(plan, order, mean, "mean"), self._in_axes_of_plan(plan, order, rstd, "rstd")]
         plan.backward(
             x_lies.address, _at(arrays[0]), _at(gamma), _at(beta), saved[0].ctypes.data, saved[1].ctypes.data,
-            _at(arrays[1]), _at(self._parameter(dscale, "dscale")), _at(self._parameter(doffset, "doffset")),
-            *map(_at, arrays[2:]), _at_array(steps), fixed_statistics, 0,
+            _at(arrays[1]), *map(_at, written), *map(_at, arrays[2:]), _at_array(steps), fixed_statistics, 0,
         )  # fmt: skip
+        for values, gradient in zip(written, gradients):
+            if turn is not None and values is not None and gradient is not None:
+                turn.from_plan(values, gradient)
         return Gradients(*(None if a is None else _given(x, a, None) for a in (dx, dscale, doffset, daddend, dgate)))
 
 

@@ -143,6 +143,38 @@ def test_orders_of_axes_and_strides(name, args, shape, memory_format):
     y.sum().backward()  # a gradient of strides 0
 
 
+@pytest.mark.parametrize("name, args", [
+    ("BatchNorm2d", (8,)), ("InstanceNorm2d", (8, 1e-5, 0.1, True)), ("GroupNorm", (2, 8)), ("LayerNorm", (10,)),
+    ("LayerNorm", ((8, 6, 10),)), ("RMSNorm", ((6, 10),)),
+])  # fmt: skip
+def test_nothing_is_copied_of_other_orders_and_slices(name, args, monkeypatch):
+    made = []
+    make = nt._kernels.make_plan
+
+    def kept(*arguments, **options):
+        made.append((make(*arguments, **options)[0], "backward" if "dy" in arguments[4] else "forward"))
+        return made[-1][0], None
+
+    monkeypatch.setattr(nt._kernels, "make_plan", kept)
+    monkeypatch.setattr(nt._kernels, "_plans", {})
+    monkeypatch.setattr(nt._functional, "_known", {})
+    ours, theirs = pair(name, args, {}, torch.float32, True)
+    x = torch.randn(4, 8, 6, 10)
+    for view in (
+        x.contiguous(memory_format=torch.channels_last),
+        x.transpose(2, 3).contiguous().transpose(2, 3),
+        x.transpose(0, 1).contiguous().transpose(0, 1),
+        torch.cat([x, x], 1)[:, 4:12],
+        torch.cat([x, x])[::2],
+        x[:1].clone().expand(4, -1, -1, -1),
+    ):
+        close(ours(view), theirs(view), torch.float32)
+        made.clear(), nt._kernels._plans.clear(), nt._functional._known.clear()
+        y = ours(view.detach().requires_grad_())
+        y.backward(torch.randn_like(y))
+        assert len(made) >= 2 and all("copied" not in plan.describe(what) for plan, what in made), view.stride()
+
+
 def test_momentum_none_is_the_mean_of_all():
     ours, theirs = pair("BatchNorm1d", (5,), {"momentum": None}, torch.float32, True)
     for seed in range(4):

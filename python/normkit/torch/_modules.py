@@ -7,11 +7,12 @@ types, `torch.jit`) goes to PyTorch's.
 from __future__ import annotations
 
 import math
-from typing import Any, Optional
+from typing import Any, Optional, Sequence
 
 import torch
 from torch import Tensor, nn
 
+from .._lies import memory_order
 from . import _kernels, _native
 from ._functional import again, is_eager, is_fit, normalize, plain, remember, takes
 from ._kernels import Norm
@@ -94,6 +95,27 @@ def _check(
     return None if lengths is None else _check_lengths(norm, x, lengths)
 
 
+def _in_memory_order(rank: int, x: Tensor) -> Optional[list[int]]:
+    """The axes of x with the last ones, as many as rank, in the order of memory; None: they are."""
+    first = x.dim() - rank
+    order = memory_order(x.shape[first:], x.stride()[first:])
+    return None if order == sorted(order) else [*range(first), *(first + axis for axis in order)]
+
+
+def _run_turned(
+    norm: Norm, order: list[int], x: Tensor, parameters: Sequence[Optional[Tensor]], *more: Optional[Tensor]
+) -> Any:
+    """Scale and offset are few beside x: these are copied."""
+    first = x.dim() - norm.rank
+    weight, bias = (
+        None if p is None else p.permute([axis - first for axis in order[first:]]).contiguous() for p in parameters
+    )
+    residual, addend = (None if t is None else t.permute(order) for t in more[:2])
+    y, _, total = normalize(norm, x.permute(order), weight, bias, residual, addend, lengths=more[2])
+    back = [order.index(axis) for axis in range(x.dim())]
+    return y.permute(back) if total is None else (y.permute(back), total.permute(back))
+
+
 def _run(
     module: Any,
     sizes: Any,
@@ -106,11 +128,13 @@ def _run(
     lengths: Any,
 ) -> Any:
     """y, with a residual (y, sum): of everything but batch normalization."""
-    if residual is None and addend is None and lengths is None:
-        if is_eager(x, weight, bias):
-            return plain(remember(module, sizes, norm, x, weight, bias), x, weight, bias)
-    else:
+    eager = is_eager(x, weight, bias)
+    if residual is not None or addend is not None or lengths is not None:
         lengths = _check(norm, x, residual, addend, lengths)
+    if norm.rank > 1 and eager and (order := _in_memory_order(norm.rank, x)) is not None:
+        return _run_turned(norm, order, x, (weight, bias), residual, addend, lengths)
+    if residual is None and addend is None and lengths is None and eager:
+        return plain(remember(module, sizes, norm, x, weight, bias), x, weight, bias)
     y, _, total = normalize(norm, x, weight, bias, residual, addend, lengths=lengths)
     return y if residual is None else (y, total)
 
