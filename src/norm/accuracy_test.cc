@@ -3,7 +3,7 @@
 
 #include <cstdio>
 
-#include "src/norm/cases.h"
+#include "src/norm/case_bounds.h"
 #include "src/norm/choose.h"
 #include "src/simd/target.h"
 

@@ -23,6 +23,17 @@ inline NormOptions WithActivation(Activation activation) {
   return {.activation = activation, .negative_slope = kSlope, .activation_alpha = kAlpha};
 }
 
+// The largest error of the kernels' over u (1 + |z|), as docs/numerics.md states it; of slopes over
+// u. By Activation.
+struct ActivationBound {
+  double value, slope;
+};
+inline constexpr ActivationBound kActivationBounds[] = {
+    {0, 0}, {0, 0}, {1, 0}, {3, 6}, {4, 10}, {3.2, 6}, {2.2, 2.6}, {3, 3}, {2, 4}, {5, 2.2}};
+inline const ActivationBound& BoundOf(Activation activation) {
+  return kActivationBounds[static_cast<size_t>(activation)];
+}
+
 template <class Real>
 Real ExactTanhArgument(Real z) {
   return std::sqrt(2 / std::numbers::pi_v<Real>) * (z + Real(0.044715L) * z * z * z);

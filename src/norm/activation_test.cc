@@ -11,7 +11,7 @@
 #include "normkit/core/threads.h"
 #include "src/core/testing.h"
 #include "src/norm/activation_cases.h"
-#include "src/norm/cases.h"
+#include "src/norm/case_bounds.h"
 #include "src/norm/made_norm.h"
 #include "src/simd/target.h"
 
@@ -96,16 +96,6 @@ std::vector<double> Range() {
   return z;
 }
 
-// The largest error over u (1 + |z|), as docs/numerics.md states it; slopes over u.
-struct Bound {
-  Activation activation;
-  double value, slope;
-};
-constexpr Bound kBounds[] = {{Activation::kGelu, 3, 6},      {Activation::kGeluTanh, 4, 10},
-                             {Activation::kSilu, 3.2, 6},    {Activation::kSigmoid, 2.2, 2.6},
-                             {Activation::kHardSwish, 3, 3}, {Activation::kElu, 2, 4},
-                             {Activation::kSoftplus, 5, 2.2}};
-
 double Worst(const Tensor& got, const std::vector<double>& z, bool scaled,
              const std::function<long double(long double)>& exact) {
   const auto values = cases::ToDoubles(got);
@@ -125,8 +115,8 @@ TEST_P(ActivationTest, EachKeepsItsBoundOnEveryTarget) {
   const Layout layout({{kB, static_cast<int64_t>(z.size())}, {kC, 1}});
   const Tensor z_tensor = cases::MakeTensor(layout, GetParam(), z);
   const Tensor ones = Ones(layout, GetParam());
-  for (const Bound& bound : kBounds) {
-    const Activation activation = bound.activation;
+  for (const Activation activation : kSmoothActivations) {
+    const cases::ActivationBound& bound = cases::BoundOf(activation);
     const Alone alone(activation, layout, GetParam());
     const Tensor y = alone.Forward(z_tensor), slope = alone.Backward(z_tensor, ones);
     const double value_error =
@@ -278,32 +268,6 @@ TEST_P(ActivationTest, FusedWithLargeArrays) {
                turn % 5 == 0);
     ++turn;
     if (HasFatalFailure()) return;
-  }
-}
-
-TEST_P(ActivationTest, TheSameBitsOnEveryTargetAndForAnyNumberOfThreads) {
-  std::vector<Case> all = cases::AllCases(GetParam(), {.b = 3, .t = 2, .s = 7, .c = 34});
-  all.push_back({kLayerNorm, Layout::Make("BC", std::vector<int64_t>{200, 513}), GetParam()});
-  all.push_back({kBatchNorm, Layout::Make("BSC", std::vector<int64_t>{8, 300, 41}), GetParam()});
-  size_t turn = 0;
-  for (const Case& test : all) {
-    const Activation activation = kSmoothActivations[turn++ % std::size(kSmoothActivations)];
-    const Problem p(test);
-    Fused fused(p, cases::WithActivation(activation));
-    SetNumThreads(1);
-    const Tensor y = fused.Forward(p.dy_tensor.data());
-    const auto gradients = fused.Backward(p.dy_tensor, p.dy_tensor.data(), true);
-    for (const std::string& target : simd::AvailableTargets()) {
-      simd::ForceTarget(target);
-      for (const int threads : {1, 2}) {
-        SetNumThreads(threads);
-        ASSERT_TRUE(SameBits(fused.Forward(p.dy_tensor.data()), y))
-            << test.ToString() << " on " << target << ", " << threads << " threads";
-        ASSERT_TRUE(Same(fused.Backward(p.dy_tensor, p.dy_tensor.data(), true), gradients))
-            << test.ToString() << " on " << target << ", " << threads << " threads";
-      }
-    }
-    simd::ForceTarget(simd::AvailableTargets().front());
   }
 }
 

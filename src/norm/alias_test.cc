@@ -8,7 +8,7 @@
 #include <set>
 
 #include "src/core/testing.h"
-#include "src/norm/cases.h"
+#include "src/norm/case_data.h"
 
 namespace normkit {
 namespace {

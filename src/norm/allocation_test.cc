@@ -9,7 +9,7 @@
 #include "normkit/core/threads.h"
 #include "src/core/count_allocations.h"
 #include "src/core/parallel.h"
-#include "src/norm/cases.h"
+#include "src/norm/case_data.h"
 #include "src/norm/choose.h"
 
 namespace normkit {

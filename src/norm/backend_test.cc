@@ -11,7 +11,7 @@
 #include "src/core/testing.h"
 #include "src/norm/activation.h"
 #include "src/norm/activation_cases.h"
-#include "src/norm/cases.h"
+#include "src/norm/case_bounds.h"
 
 namespace normkit {
 namespace {

@@ -8,7 +8,7 @@
 
 #include "normkit/core/threads.h"
 #include "src/core/testing.h"
-#include "src/norm/cases.h"
+#include "src/norm/case_data.h"
 #include "src/norm/cpu/geometry.h"
 #include "src/norm/cpu/wanted_schedule.h"
 #include "src/norm/test_reducers.h"

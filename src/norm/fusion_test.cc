@@ -7,7 +7,7 @@
 #include "normkit/core/threads.h"
 #include "src/core/testing.h"
 #include "src/norm/activation_cases.h"
-#include "src/norm/cases.h"
+#include "src/norm/case_bounds.h"
 #include "src/norm/made_norm.h"
 
 namespace normkit {

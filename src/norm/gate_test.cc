@@ -5,7 +5,7 @@
 #include "src/core/elements.h"
 #include "src/core/testing.h"
 #include "src/norm/activation.h"
-#include "src/norm/cases.h"
+#include "src/norm/case_data.h"
 #include "src/simd/target.h"
 
 namespace normkit {

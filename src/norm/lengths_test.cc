@@ -10,7 +10,7 @@
 #include "normkit/core/threads.h"
 #include "src/core/strided_loops.h"
 #include "src/core/testing.h"
-#include "src/norm/cases.h"
+#include "src/norm/case_data.h"
 
 namespace normkit::cases {
 namespace {

@@ -4,7 +4,7 @@
 
 #include <vector>
 
-#include "src/norm/cases.h"
+#include "src/norm/case_data.h"
 
 namespace normkit::cases {
 

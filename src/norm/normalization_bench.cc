@@ -1,51 +1,19 @@
 // The operation over the shapes of the design, as a fraction of what the machine can stream.
-//   norm_bench --benchmark_filter=layer/forward
+//   norm_bench --benchmark_filter="layer f32.*forward"
 #include <benchmark/benchmark.h>
 #include <fmt/format.h>
-#include <fmt/ranges.h>
 
 #include <algorithm>
 #include <map>
 
 #include "normkit/core/threads.h"
-#include "src/norm/cases.h"
+#include "src/norm/case_data.h"
 #include "src/simd/bandwidth.h"
 
 namespace normkit {
 namespace {
 
 enum class Direction { kForward, kInference, kBackward };
-
-struct Row {
-  const NormSpec& spec;
-  const char* format;
-  std::vector<int64_t> shape;
-  int64_t slices = 1;  // of an array so many times as wide the first part of each row
-};
-
-const std::vector<Row>& Rows() {
-  static const std::vector<Row> rows = {
-      {kLayerNorm, "BC", {8192, 768}},
-      {kLayerNorm, "BC", {4096, 4096}},
-      {kLayerNorm, "BC", {4096, 4096}, 3},
-      {kRmsNorm, "BC", {131072, 128}},
-      {kRmsNorm, "BC", {131072, 128}, 3},
-      {kLayerNorm, "BC", {512, 50257}},
-      {kLayerNorm, "BC", {64, 512}},
-      {kRmsNorm, "BC", {4096, 4096}},
-      {kBatchNorm, "BCSS", {32, 64, 56, 56}},
-      {kBatchNorm, "BCSS", {8, 64, 224, 224}},
-      {kBatchNorm, "BCSS", {32, 256, 14, 14}},
-      {kBatchNorm, "BSSC", {32, 56, 56, 64}},
-      {kBatchNorm, "BSSC", {8, 224, 224, 64}},
-      {kBatchNorm, "BSSC", {32, 14, 14, 256}},
-      {kInstanceNorm, "BCSS", {8, 64, 224, 224}},
-      {kInstanceNorm, "BCSS", {1, 32, 720, 1280}},
-      {kGroupNorm, "BCSS", {8, 256, 56, 56}},
-      {kGroupNorm, "BSSC", {8, 56, 56, 256}},
-  };
-  return rows;
-}
 
 // Measured once for each number of threads, beside what it is compared with.
 double Limit(int threads) {
@@ -54,10 +22,11 @@ double Limit(int threads) {
   return limits[threads];
 }
 
-// Enough copies of the arrays that none of them is in a cache when its turn comes.
-class Arrays {
+// Enough copies of the arrays that none of them is in a cache when its turn comes; a case whose
+// rows lie apart has arrays that are as much larger.
+class BenchArrays {
  public:
-  Arrays(const Layout& layout, DType dtype) {
+  BenchArrays(const Layout& layout, DType dtype) {
     const int64_t bytes = layout.size() * static_cast<int64_t>(SizeOf(dtype));
     const int64_t copies = bytes < (1 << 20) ? 1 : std::max<int64_t>(2, (int64_t{1} << 29) / bytes);
     auto values = cases::Normals(layout.size(), 1, 1, 2);
@@ -75,27 +44,34 @@ class Arrays {
   size_t at_ = 0;
 };
 
-void Measure(benchmark::State& state, const Row& row, DType dtype, Direction direction,
-             int threads) {
+void Measure(benchmark::State& state, const cases::Case& test, Direction direction, int threads) {
   SetNumThreads(threads);
-  Layout layout = Layout::Make(row.format, row.shape);
-  if (IsGrouped(row.spec)) layout = layout.SplitChannels(32);
-  NormOptions options;
-  std::vector<int64_t> memory = row.shape;
-  memory.back() *= row.slices;
-  if (row.slices > 1)  // of two axes
-    options.strides.x = options.strides.y = options.strides.dy = options.strides.dx =
-        std::vector<int64_t>{memory.back(), 1};
-  const Normalization norm(row.spec, layout, dtype, options);
-  Arrays arrays(Layout::Make(row.format, memory), dtype);
+  const Layout& layout = test.layout;
+  const bool narrow = test.output != OutputType::kSame;
+  NormOptions options = test.Options();
+  int64_t elements = layout.size();
+  if (test.lie) {
+    const cases::Strides strides = test.lie->strides(layout, /*seed=*/1);
+    options.strides.x = options.strides.dy = options.strides.dx = options.strides.y = strides;
+    elements = std::max(elements, strides[0] * layout.axes()[0].size);
+  }
+  const Normalization norm(test.spec, layout, test.dtype, options);
+  BenchArrays arrays(Layout({{kB, elements}}), test.dtype);
   const auto n = static_cast<size_t>(norm.num_statistics());
   std::vector<double> mean(n), rstd(n), ones(n, 1.0);
   std::vector<float> given(2 * n, 1.0f);
   std::vector<double> dgamma(static_cast<size_t>(norm.num_parameters())), dbeta(dgamma);
-  norm.ForwardTraining(arrays.x(), nullptr, nullptr, arrays.y(), {mean.data(), rstd.data()});
+  std::vector<float> scales(n);
+  const auto forward = [&] {
+    norm.ForwardTraining({.x = arrays.x(),
+                          .y = arrays.y(),
+                          .saved = {mean.data(), rstd.data()},
+                          .scales = scales.data()});
+  };
+  forward();
   for (auto _ : state) {
     if (direction == Direction::kForward)
-      norm.ForwardTraining(arrays.x(), nullptr, nullptr, arrays.y(), {mean.data(), rstd.data()});
+      forward();
     else if (direction == Direction::kInference)
       norm.ForwardInference(arrays.x(), nullptr, nullptr, given.data(), given.data(), arrays.y());
     else
@@ -108,9 +84,10 @@ void Measure(benchmark::State& state, const Row& row, DType dtype, Direction dir
                      .dbeta = dbeta.data()});
     arrays.Next();
   }
-  const double crossings = direction == Direction::kBackward ? 3 : 2;
-  const double bytes = crossings * static_cast<double>(layout.size()) *
-                       static_cast<double>(SizeOf(dtype) * state.iterations());
+  const size_t element = SizeOf(test.dtype), written = narrow ? 1 : element;
+  const size_t crossings = direction == Direction::kBackward ? 3 * element : element + written;
+  const double bytes = static_cast<double>(layout.size()) *
+                       static_cast<double>(crossings * static_cast<size_t>(state.iterations()));
   using benchmark::Counter;
   state.counters["GB/s"] = Counter(bytes / 1e9, Counter::kIsRate);
   state.counters["fraction"] = Counter(bytes / 1e9 / Limit(threads), Counter::kIsRate);
@@ -118,26 +95,25 @@ void Measure(benchmark::State& state, const Row& row, DType dtype, Direction dir
   SetNumThreads(0);
 }
 
-void Register(const Row& row, DType dtype, Direction direction, int threads) {
+void Register(const cases::Case& test, Direction direction, int threads) {
   const char* directions[] = {"forward", "inference", "backward"};
-  const std::string name =
-      fmt::format("{}/{}/{} {}{}/{}/threads:{}", row.spec.name,
-                  directions[static_cast<int>(direction)], row.format, fmt::join(row.shape, "x"),
-                  row.slices > 1 ? fmt::format(" of {}", row.slices) : "", Name(dtype), threads);
+  const std::string name = fmt::format("{}/{}/threads:{}", test.ToString(),
+                                       directions[static_cast<int>(direction)], threads);
   benchmark::RegisterBenchmark(
-      name.c_str(),
-      [=](benchmark::State& state) { Measure(state, row, dtype, direction, threads); })
+      name.c_str(), [=](benchmark::State& state) { Measure(state, test, direction, threads); })
       ->UseRealTime()
       ->MinTime(0.3);
 }
 
 const bool kRegistered = [] {
-  for (const Row& row : Rows())
-    for (DType dtype : {DType::kF32, DType::kBF16, DType::kF16, DType::kF64})
+  for (DType dtype : {DType::kF32, DType::kBF16, DType::kF16, DType::kF64})
+    for (const cases::Case& test : cases::BenchCases(dtype))
       for (Direction direction : {Direction::kForward, Direction::kInference, Direction::kBackward})
         for (int threads : {1, 2})
-          if (direction != Direction::kInference || row.spec.running)
-            Register(row, dtype, direction, threads);
+          if (direction == Direction::kForward ||
+              (direction == Direction::kInference ? test.spec.running != 0
+                                                  : test.output == OutputType::kSame))
+            Register(test, direction, threads);
   return true;
 }();
 

@@ -4,7 +4,7 @@
 
 #include "normkit/core/threads.h"
 #include "src/core/elements.h"
-#include "src/norm/cases.h"
+#include "src/norm/case_bounds.h"
 #include "src/simd/target.h"
 
 namespace normkit {
@@ -12,76 +12,6 @@ namespace {
 
 using cases::Case;
 using cases::Problem;
-
-// Every layer and format with gamma and beta over these axes, of those that the format has.
-std::vector<Case> CasesOver(Dims axes, DType dtype, const cases::Sizes& sizes) {
-  std::vector<Case> result;
-  for (Case test : cases::AllCases(dtype, sizes)) {
-    test.spec.affine = static_cast<Dims>(axes | (axes & kC ? kG : 0));
-    result.push_back(test);
-  }
-  return result;
-}
-
-constexpr Dims kAxes[] = {kC | kS, kB | kC, kB | kT | kC, kS, kT | kS, kB, kB | kT | kS | kC};
-
-class ParameterAxes : public testing::TestWithParam<DType> {
- protected:
-  void TearDown() override {
-    simd::ForceTarget(simd::AvailableTargets().front());
-    SetNumThreads(0);
-  }
-};
-INSTANTIATE_TEST_SUITE_P(Norm, ParameterAxes, testing::ValuesIn(cases::kDTypes),
-                         [](const auto& dtype) { return std::string(Name(dtype.param)); });
-
-NormResult Forward(const Problem& p, const NormOptions& options = {}) {
-  return ForwardTraining(p.test.spec, p.x_tensor, &p.gamma_tensor, &p.beta_tensor, options);
-}
-NormGradients Gradients(const Problem& p, const NormResult& forward,
-                        const NormOptions& options = {}) {
-  return Backward(p.test.spec, p.x_tensor, &p.gamma_tensor, &p.beta_tensor, p.dy_tensor, forward,
-                  options);
-}
-
-TEST_P(ParameterAxes, ErrorsStayWithinTheContract) {
-  for (const Dims axes : kAxes)
-    for (const cases::Sizes& sizes : {cases::Sizes{.b = 3, .t = 5, .s = 7, .c = 6, .groups = 2},
-                                      {.b = 2, .t = 3, .s = 9, .c = 36, .groups = 4},
-                                      {.b = 5, .t = 1, .s = 2, .c = 4, .groups = 2}})
-      for (const Case& test : CasesOver(axes, GetParam(), sizes)) {
-        if (test.layout.size() > 8'000) continue;
-        const Problem p(test);
-        const NormResult forward = Forward(p);
-        EXPECT_LE(cases::WorstForwardFraction(p, forward.y), 1) << test.ToString();
-        EXPECT_LE(cases::WorstGradientFractions(p, Gradients(p, forward)).Largest(), 1)
-            << test.ToString() << " over " << int{axes};
-      }
-}
-
-// All results of both passes, as doubles: what they are, and which bits.
-std::vector<double> Everything(const Problem& p) {
-  const NormResult forward = Forward(p);
-  const NormGradients gradients = Gradients(p, forward);
-  std::vector<double> all = cases::ToDoubles(forward.y);
-  for (const Tensor* tensor : {&gradients.dx, &gradients.dgamma, &gradients.dbeta})
-    std::ranges::copy(cases::ToDoubles(*tensor), std::back_inserter(all));
-  return all;
-}
-
-TEST_P(ParameterAxes, AllTargetsAndThreadsGiveTheSameBits) {
-  for (const Dims axes : kAxes)
-    for (const Case& test : CasesOver(axes, GetParam(), {.b = 4, .t = 3, .s = 10, .c = 32})) {
-      const Problem p(test);
-      SetNumThreads(1);
-      simd::ForceTarget(simd::AvailableTargets().front());
-      const std::vector<double> expected = Everything(p);
-      SetNumThreads(3);
-      ASSERT_EQ(Everything(p), expected) << test.ToString() << ", 3 threads";
-      simd::ForceTarget("SCALAR");
-      ASSERT_EQ(Everything(p), expected) << test.ToString() << " on SCALAR";
-    }
-}
 
 // The option is what a spec of one's own says; group normalization keeps its groups.
 TEST(Parameters, AxesAreThoseOfTheOptions) {

@@ -177,8 +177,8 @@ void Parts::GatherWeighted(const BatchPart& part, const NormForwardArgs& args,
   const auto gather = [&](int64_t begin, int64_t rows, Moments* to) {
     const Layout layout = WithRows(problem_.layout, rows);
     const int64_t row_weights = NumWeights(WithRows(problem_.layout, 1));
-    normkit::GatherWeighted(problem_, layout, From(args, begin).x,
-                            args.weights + begin * row_weights, to);
+    normkit::GatherWeighted(problem_, layout, From(args, begin).x, args.weights,
+                            begin * row_weights, to);
   };
   if (!problem_.options.tree) return gather(0, part.size(), moments);
   const int64_t leaves = part.last_leaf - part.first_leaf;

@@ -7,7 +7,7 @@
 
 #include "src/core/batch_tree.h"
 #include "src/core/testing.h"
-#include "src/norm/cases.h"
+#include "src/norm/case_bounds.h"
 
 namespace normkit {
 namespace {

@@ -4,6 +4,7 @@
 
 #include "normkit/norm/spec.h"
 #include "src/norm/cases.h"
+#include "src/norm/reference.h"
 
 namespace normkit {
 namespace {

@@ -7,11 +7,9 @@
 #include <cfenv>
 #include <cmath>
 
-#include "normkit/core/threads.h"
 #include "src/core/testing.h"
-#include "src/norm/cases.h"
+#include "src/norm/case_data.h"
 #include "src/norm/plan.h"
-#include "src/simd/target.h"
 
 namespace normkit {
 namespace {
@@ -89,17 +87,6 @@ std::vector<int> Quantized(const std::vector<double>& y, const NormOptions& opti
   return result;
 }
 
-constexpr OutputType kTypes[] = {OutputType::kInt8, OutputType::kUint8, OutputType::kFloat8E4M3,
-                                 OutputType::kInt8PerStatistic};
-
-NormOptions OptionsFor(OutputType type) {
-  NormOptions options{.output = type};
-  if (type != OutputType::kInt8PerStatistic) options.output_scale = 0.0171875;
-  if (type == OutputType::kInt8) options.output_zero_point = -3;
-  if (type == OutputType::kUint8) options.output_zero_point = 121;
-  return options;
-}
-
 // What a call gives: y, as whole numbers, and what it sums up.
 struct Result {
   std::vector<double> y, sum;
@@ -157,48 +144,33 @@ std::vector<Case> CasesFor(DType dtype) {
   return cases;
 }
 
-class QuantizeTest : public testing::TestWithParam<DType> {
- protected:
-  void TearDown() override {
-    simd::ForceTarget(simd::AvailableTargets().front());
-    SetNumThreads(0);
-  }
-  // The same on another target with more threads.
-  static void Elsewhere() {
-    simd::ForceTarget("SCALAR");
-    SetNumThreads(3);
-  }
-};
+class QuantizeTest : public testing::TestWithParam<DType> {};
 INSTANTIATE_TEST_SUITE_P(Norm, QuantizeTest, testing::ValuesIn(cases::kDTypes),
                          [](const auto& dtype) { return std::string(Name(dtype.param)); });
 
+// On other targets and threads: table_test.cc.
 TEST_P(QuantizeTest, GivesWhatTheSeparateOperationsGive) {
   int with_scales = 0;
-  for (const Case& test : CasesFor(GetParam())) {
-    const Problem p(test);
-    const auto stat = reference::IndexOver(test.layout, static_cast<Dims>(~test.spec.reduce));
+  for (const Case& row : CasesFor(GetParam())) {
+    const Problem p(row);
+    const auto stat = reference::IndexOver(row.layout, static_cast<Dims>(~row.spec.reduce));
     for (const bool given : {false, true}) {
-      TearDown();
       const Result plain = Call(p, {}, given);
-      for (const OutputType type : kTypes) {
-        const NormOptions options = OptionsFor(type);
+      for (const Case& test : cases::EachOutput(row)) {
+        const NormOptions options = test.Options();
+        const bool own = test.output == OutputType::kInt8PerStatistic;
         const Plan plan = MakePlan(test.layout, static_cast<Dims>(~test.spec.reduce), 0);
-        if (type == OutputType::kInt8PerStatistic && !plan.StatisticsAreRuns()) continue;
-        with_scales += type == OutputType::kInt8PerStatistic;
         std::vector<float> scales(static_cast<size_t>(plan.num_stat));
         const std::vector<int> expected = GetParam() == DType::kF64
                                               ? Quantized<double>(plain.y, options, stat, &scales)
                                               : Quantized<float>(plain.y, options, stat, &scales);
-        for (const bool elsewhere : {false, true}) {
-          elsewhere ? Elsewhere() : TearDown();
-          const Result got = Call(p, options, given);
-          ASSERT_EQ(got.quantized, expected)
-              << test.ToString() << " to " << static_cast<int>(type) << ", given " << given;
-          ASSERT_EQ(got.sum, plain.sum) << test.ToString();
-          if (type == OutputType::kInt8PerStatistic) {
-            ASSERT_EQ(got.scales, scales);
-          }
+        const Result got = Call(p, options, given);
+        ASSERT_EQ(got.quantized, expected) << test.ToString() << ", given " << given;
+        ASSERT_EQ(got.sum, plain.sum) << test.ToString();
+        if (own) {
+          ASSERT_EQ(got.scales, scales) << test.ToString();
         }
+        with_scales += own;
       }
     }
   }

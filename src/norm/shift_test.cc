@@ -2,7 +2,7 @@
 // lie far from 0, nor where that number may not be used, because x - mean does not add up to 0.
 #include <gtest/gtest.h>
 
-#include "src/norm/cases.h"
+#include "src/norm/case_bounds.h"
 #include "src/norm/test_reducers.h"
 
 namespace normkit {

@@ -51,10 +51,12 @@ Strides StridesOver(const Layout& layout, Dims labels) {
   return strides;
 }
 
-void CheckWeights(const Problem& problem, const Layout& layout, const float* weights) {
+void CheckWeights(const Problem& problem, const Layout& layout, const float* weights,
+                  int64_t first) {
   for (int64_t i = 0; i < NumWeights(layout); ++i)
     if (!(weights[i] >= 0) || !std::isfinite(weights[i]))
-      Fail("{}: Gather: weights[{}] is {}, expected 0 or more", problem.Title(), i, weights[i]);
+      Fail("{}: Gather: weights[{}] is {}, expected 0 or more", problem.Title(), first + i,
+           weights[i]);
 }
 
 template <class T>
@@ -135,8 +137,9 @@ class Weighted {
 int64_t NumWeights(const Layout& layout) { return layout.SizeOf(Dims(~kChannels)); }
 
 void GatherWeighted(const Problem& problem, const Layout& layout, const void* x,
-                    const float* weights, Moments* moments) {
-  CheckWeights(problem, layout, weights);
+                    const float* weights, int64_t first, Moments* moments) {
+  weights += first;
+  CheckWeights(problem, layout, weights, first);
   const int64_t n = layout.SizeOf(Dims(~problem.spec.reduce));
   switch (problem.dtype) {
     case DType::kF64:

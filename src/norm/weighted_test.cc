@@ -5,7 +5,7 @@
 #include <cstring>
 
 #include "src/core/testing.h"
-#include "src/norm/cases.h"
+#include "src/norm/case_data.h"
 
 namespace normkit {
 namespace {
@@ -156,6 +156,17 @@ TEST(Weighted, MessagesName) {
   };
   const std::string title = "layer normalization of BC [2,3]: ";
   EXPECT_EQ(gather(nullptr), title + "Gather: weights[1] is nan, expected 0 or more");
+  // In a leaf behind others: counted from where the call's weights begin.
+  const Layout rows = Layout::Make("BC", std::vector<int64_t>{40, 3});
+  const Normalization of_leaves(kBatchNorm, rows, DType::kF32, {.tree = true});
+  std::vector<float> many(40 * 3), all(40, 1);
+  all[33] = -2;
+  std::vector<Moments> by_leaf(16 * 3);
+  EXPECT_EQ(ErrorOf([&] {
+              of_leaves.Gather(of_leaves.whole(), {.x = many.data(), .weights = all.data()},
+                               by_leaf);
+            }),
+            "batch normalization of BC [40,3]: Gather: weights[33] is -2, expected 0 or more");
   EXPECT_EQ(gather(x.data()), title + "Gather: weights with a residual, expected their sum as x");
   const std::vector<int64_t> lengths{1, 1};
   EXPECT_EQ(ErrorOf([&] {

@@ -183,18 +183,19 @@ struct Buffered {
 
 // Runs [first, last), some elements of each in turn: what belongs to a position of the run rather
 // than to the run (parameters) is used again while it is in the L1 cache. Pieces end with cache
-// lines.
+// lines, none behind that of the run before: wherever the array begins, what belongs to a position
+// meets the runs in their order, as sums of parameters have to.
 template <class T, class Part>
 HWY_INLINE void TileRuns(int64_t length, int64_t first, int64_t last, const Part& part,
                          RunWriter<T>& writer) {
-  constexpr int64_t kTile = 1024;
-  constexpr uintptr_t kLine = 64;
+  constexpr int64_t kTile = 1024, kLine = 64 / sizeof(T);
   for (int64_t begin = 0; begin < length; begin += kTile) {
+    int64_t end = begin + kTile;
     for (int64_t run = first; run < last; ++run) {
-      const auto run_start = reinterpret_cast<uintptr_t>(part.Out(run * length));
-      const auto beyond = static_cast<int64_t>(run_start % kLine / sizeof(T));
-      const int64_t from = begin == 0 ? 0 : begin - beyond;
-      const int64_t to = begin + kTile >= length ? length : begin + kTile - beyond;
+      const auto run_start = reinterpret_cast<uintptr_t>(part.Out(run * length)) / sizeof(T);
+      end -= (end + static_cast<int64_t>(run_start % kLine)) % kLine;
+      const int64_t from = begin == 0 ? 0 : end - kTile;
+      const int64_t to = begin + kTile >= length ? length : end;
       part(run, from, to, writer);
     }
   }

@@ -1,0 +1,106 @@
+// The whole table of cases: errors within the contract's bounds, and the same bits wherever, on
+// however many threads and whichever way arrays lie.
+#include <gtest/gtest.h>
+
+#include "normkit/core/threads.h"
+#include "src/norm/case_bounds.h"
+#include "src/norm/case_testing.h"
+#include "src/simd/target.h"
+
+namespace normkit {
+namespace {
+
+using cases::Case;
+using cases::Problem;
+
+class TableTest : public testing::TestWithParam<DType> {
+ protected:
+  void TearDown() override {
+    simd::ForceTarget(simd::AvailableTargets().front());
+    SetNumThreads(0);
+  }
+};
+INSTANTIATE_TEST_SUITE_P(Norm, TableTest, testing::ValuesIn(cases::kDTypes),
+                         [](const auto& dtype) { return std::string(Name(dtype.param)); });
+
+TEST_P(TableTest, ErrorsStayWithinTheContract) {
+  for (const cases::Sizes& sizes : {cases::Sizes{.b = 3, .t = 5, .s = 7, .c = 6, .groups = 2},
+                                    {.b = 2, .t = 3, .s = 9, .c = 36, .groups = 4},
+                                    {.b = 5, .t = 1, .s = 2, .c = 4, .groups = 2}})
+    for (const Case& test : cases::Table(GetParam(), sizes)) {
+      if (!test.DenseAndWhole() || test.layout.size() > 4'000) continue;
+      const Problem p(test);
+      const NormResult forward =
+          ForwardTraining(test.spec, p.x_tensor, &p.gamma_tensor, &p.beta_tensor, test.Options());
+      EXPECT_LE(cases::WorstForwardFraction(p, forward.y), 1) << test.ToString();
+      EXPECT_LE(cases::WorstGradientFractions(p, cases::GradientsOf(p, forward)).Largest(), 1)
+          << test.ToString();
+    }
+}
+
+// Sizes around the widths of vectors, virtual lanes, blocks and groups of rows.
+const cases::Sizes kWidths[] = {{.b = 1, .t = 2, .s = 16, .c = 32, .groups = 4},
+                                {.b = 3, .t = 1, .s = 33, .c = 17, .groups = 1},
+                                {.b = 2, .t = 17, .s = 5, .c = 65, .groups = 5},
+                                {.b = 5, .t = 2, .s = 2, .c = 130, .groups = 10}};
+
+std::vector<Case> CasesOfAllWidths(DType dtype) {
+  std::vector<Case> result = cases::Table(dtype, {.b = 3, .t = 4, .s = 5, .c = 8});
+  if (dtype == DType::kF32)
+    for (const cases::Sizes& sizes : kWidths)
+      for (Case& test : cases::AllCases(dtype, sizes)) result.push_back(std::move(test));
+  for (const int64_t n : {1, 2, 15, 16, 31, 63, 1023, 1024, 1025, 4097})
+    for (const char* format : {"BC", "CT"})
+      for (const NormSpec& spec : {kLayerNorm, kBatchNorm, kRmsNorm})
+        result.push_back({spec, cases::MakeLayout(format, {.b = 3, .t = n, .c = n}), dtype});
+  result.push_back({kBatchNorm, Layout::Make("BSC", std::vector<int64_t>{8, 300, 41}), dtype});
+  std::erase_if(result, [](const Case& test) {
+    return test.layout.size() > (test.spec.reduce & kB ? 100'000 : 13'000);
+  });
+  // Those that say none go round, each with ReLU as well.
+  const size_t plain = result.size();
+  for (size_t i = 0; i < plain; ++i)
+    if (result[i].activation == Activation::kNone)
+      result.emplace_back(result[i]).activation =
+          cases::kActivations[1 + i % (std::size(cases::kActivations) - 1)];
+  return result;
+}
+
+TEST_P(TableTest, AllTargetsAndThreadsGiveTheSameBits) {
+  for (const Case& test : CasesOfAllWidths(GetParam())) {
+    const Problem p(test);
+    SetNumThreads(1);
+    const std::string expected = cases::ResultsOf(p);
+    SetNumThreads(3);
+    for (const std::string& target : simd::AvailableTargets()) {
+      ASSERT_TRUE(simd::ForceTarget(target));
+      ASSERT_TRUE(cases::ResultsOf(p) == expected) << test.ToString() << " on " << target;
+    }
+    simd::ForceTarget(simd::AvailableTargets().front());
+  }
+}
+
+TEST_P(TableTest, BitsAreThoseOfDenseArrays) {
+  std::vector<Case> all = cases::Table(GetParam(), {.b = 3, .t = 4, .s = 5, .c = 8});
+  for (const cases::Lie& lie : cases::kLies) {
+    const auto add = [&](const NormSpec& spec, const char* format, std::vector<int64_t> shape) {
+      all.push_back(
+          {.spec = spec, .layout = Layout::Make(format, shape), .dtype = GetParam(), .lie = &lie});
+    };
+    add(kLayerNorm, "BC", {40, 700});
+    add(kBatchNorm, "BSC", {20, 30, 40});
+    add(kInstanceNorm, "BCS", {3, 4, 2500});
+  }
+  for (const Case& test : all) {
+    if (!test.lie) continue;
+    Case dense = test;
+    dense.lie = nullptr;
+    SetNumThreads(1);
+    const std::string expected = cases::ResultsOf(Problem(dense));
+    SetNumThreads(3);
+    ASSERT_TRUE(cases::ResultsOf(Problem(test)) == expected) << test.ToString();
+  }
+}
+
+}  // namespace
+}  // namespace normkit
