@@ -61,7 +61,7 @@ def test_defaults_of_the_toolbox(normkit, config, tmp_path):
     ('{"max-epochs": null}', 1, "config 'FILE': 'max-epochs' is null, expected a text, a number or a list of them"),
     ('{"json": 1}', 1, "config 'FILE': 'json' is 1, expected true or false"),
     ('{"max-epochs": 0}', 2, "--max-epochs: '0' given, expected a whole number from 1 to 1000000 (in FILE)"),
-    ('{"solver": "adm"}', 2, "expected sgdm, adam, rmsprop, adamw, did you mean 'adam'? (in FILE)"),
+    ('{"solver": "adm"}', 2, "expected sgdm, adam, rmsprop, adamw, lbfgs, did you mean 'adam'? (in FILE)"),
 ])  # fmt: skip
 def test_what_is_wrong_in_a_file_is_said(normkit, config, tmp_path, text, code, message):
     file = config(text)

@@ -34,7 +34,7 @@ def complete(scripts, *words):
 def test_bash_completes(scripts):
     assert complete(scripts, "") == [*commands(), "--help", "--version"]
     assert complete(scripts, "pre") == ["predict"]
-    assert complete(scripts, "train", "--solver", "") == ["sgdm", "adam", "rmsprop", "adamw"]
+    assert complete(scripts, "train", "--solver", "") == ["sgdm", "adam", "rmsprop", "adamw", "lbfgs"]
     assert complete(scripts, "train", "--solver", "ada") == ["adam", "adamw"]
     assert complete(scripts, "train", "--plo") == ["--plots"]
     assert "resnet-tiny" in complete(scripts, "train", "--network", "res")

@@ -131,6 +131,29 @@ def test_interrupted_and_resumed(normkit, program, tmp_path):
     assert (output / "model.onnx").read_bytes() == (tmp_path / "whole/model.onnx").read_bytes()
 
 
+def test_lbfgs(normkit, program, tmp_path):
+    options = ["--data", "digits:200", "--solver", "lbfgs", "--max-iterations", "12", "--momentum", "0.5"]
+    done = normkit("train", *options, "--output", tmp_path / "whole")
+    assert "normkit: --momentum: of the solver sgdm, changes nothing with lbfgs\n" in done.stderr
+    rows = [line.split("|")[1:-1] for line in done.stdout.splitlines() if re.match(r"\| +\d", line)]
+    assert [int(row[1]) for row in rows] == [1, 12] and rows[0][0] != rows[1][0]
+    assert float(rows[1][5]) < float(rows[0][5]) / 2  # the loss
+    for line in ('"solver": "lbfgs"', '"max-iterations": 12'):
+        assert line in (tmp_path / "whole/config.json").read_text()
+    output = tmp_path / "out"
+    code, messages = interrupt_after_first_row(program, output, options)
+    if code == 1:  # it was not faster
+        assert "go on with: normkit train --resume" in messages
+        normkit("train", "--resume", output / "checkpoint.npz", "--threads", "1")
+    assert (output / "model.onnx").read_bytes() == (tmp_path / "whole/model.onnx").read_bytes()
+    again = normkit("train", "--config", output / "config.json", "--output", tmp_path / "again")
+    assert again.stderr.count("changes nothing") == 1
+    assert (tmp_path / "again/model.onnx").read_bytes() == (tmp_path / "whole/model.onnx").read_bytes()
+    done = normkit("train", "--data", "digits:200", "--solver", "lbfgs", "--gradient-threshold", "1", "--output",
+                   tmp_path / "no", code=1)
+    assert "a gradient_threshold with the solver lbfgs, expected none" in done.stderr
+
+
 def test_damaged_checkpoints(normkit, program, tmp_path):
     options = ["--data", "digits:1000", "--mini-batch-size", "16"]
     interrupt_after_first_row(program, tmp_path, options)
@@ -163,7 +186,7 @@ def test_checkpoints_of_other_programs(normkit, program, tmp_path):
     assert message(notes=notes | {"validation-fraction": "2"}).startswith("not made by normkit train ('2' given, ")
     assert message(options=1) == "'metadata' has no 'options'"
     assert message(options=options | {"solver": "adm"}) == (
-        "property 'solver' is \"adm\", expected sgdm, adam, rmsprop, adamw, did you mean 'adam'?")
+        "property 'solver' is \"adm\", expected sgdm, adam, rmsprop, adamw, lbfgs, did you mean 'adam'?")
     assert message(options=options | {"seed": -1}) == "property 'seed' is -1, expected an integer"
     assert message(options=options | {"nonsense": 1}).startswith("property 'nonsense' is unknown, expected ")
 
@@ -232,7 +255,7 @@ SEE = " (see normkit train --help)"
      "--initial-learn-rate: '-1' given, expected a number above 0, or auto"),
     (["--momentum", "2"], "--momentum: '2' given, expected a number from 0 to 1 (less than 1)"),
     (["--solver", "adm"],
-     "--solver: 'adm' given, expected sgdm, adam, rmsprop, adamw, did you mean 'adam'?"),
+     "--solver: 'adm' given, expected sgdm, adam, rmsprop, adamw, lbfgs, did you mean 'adam'?"),
     (["--shuffle", "every-epochs"],
      "--shuffle: 'every-epochs' given, expected never, once, every-epoch, did you mean "
      "'every-epoch'?"),

@@ -153,6 +153,8 @@ void CheckArgs(const CompareArgs& args) {
     FailUsage("--validation-fraction",
               "0 given, expected more: runs are compared "
               "on validation data");
+  if (args.options.solver == Solver::kLbfgs)
+    FailUsage("--solver", "'lbfgs' given, expected one of mini-batches, which are compared");
   const std::set<std::string> norms(args.norms.begin(), args.norms.end());
   if (norms.size() != args.norms.size())
     FailUsage("--norm", "one stands twice, expected each once");
@@ -268,10 +270,13 @@ void AddCompare(const Command& app) {
        "60 --seeds 3"});
   AddOptions(command, *args);
   AddNetworkOption(command, args->network);
-  AddTrainingOptions(command, args->options,
-                     {"mini_batch_size", "micro_batch_size", "validation_frequency",
-                      "validation_patience", "objective_metric", "output_network", "verbose",
-                      "verbose_frequency", "checkpoint_frequency", "checkpoint_frequency_unit"});
+  AddTrainingOptions(
+      command, args->options,
+      {"mini_batch_size", "micro_batch_size", "max_iterations", "history_size",
+       "initial_inverse_hessian_factor", "initial_step_size", "line_search_method",
+       "max_num_line_search_iterations", "gradient_tolerance", "step_tolerance",
+       "validation_frequency", "validation_patience", "objective_metric", "output_network",
+       "verbose", "verbose_frequency", "checkpoint_frequency", "checkpoint_frequency_unit"});
   AddText(command, "--output", args->output, "DIR",
           "Folder for compare.html, compare.csv and final.csv");
   AddOverwriteFlag(command, args->overwrite);

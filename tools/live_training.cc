@@ -6,6 +6,7 @@
 #include <ctime>
 
 #include "src/nn/layers/normalization.h"
+#include "src/train/batches.h"
 #include "src/train/objective.h"
 #include "tools/interrupt.h"
 
@@ -45,10 +46,10 @@ Clock::duration TimeOfThread() {
 LiveTraining::LiveTraining(const LiveTexts& texts, const DataSource& data, const Graph& graph,
                            const TrainingOptions& options)
     : to_stderr_(texts.to_stderr) {
-  const int64_t per_epoch = IterationsPerEpoch(data.size(), options.mini_batch_size);
+  const int64_t per_epoch = IterationsPerEpoch(options, data.size());
   LiveFacts facts{.title = texts.title,
                   .measure = TellsClasses(graph, data, options.loss) ? "accuracy" : "RMSE",
-                  .iterations = options.max_epochs * per_epoch,
+                  .iterations = TotalIterations(options, data.size()),
                   .per_epoch = per_epoch,
                   .settings = texts.settings};
   const Parameters parameters(graph);

@@ -23,6 +23,7 @@
 #include "src/nn/layers/normalization.h"
 #include "src/onnx/model.h"
 #include "src/report/progress.h"
+#include "src/train/batches.h"
 #include "src/train/needs.h"
 #include "src/train/objective.h"
 #include "src/train/option_table.h"
@@ -267,9 +268,9 @@ class Reporter {
         summary_(data.summary),
         interrupt_(interrupt),
         quiet_(args.json || args.options.verbose == Verbose::kOff),
-        epochs_(args.options.max_epochs),
-        line_(args.options.max_epochs *
-              IterationsPerEpoch(data.first->size(), args.options.mini_batch_size)) {}
+        epochs_(TotalIterations(args.options, data.first->size()) /
+                IterationsPerEpoch(args.options, data.first->size())),
+        line_(TotalIterations(args.options, data.first->size())) {}
   ~Reporter() {
     if (begun_) Print(table_.Rule());
   }
@@ -396,6 +397,7 @@ void PrintSummary(const TrainArgs& args, const TrainingResult& result, const Dat
       DescribeStatistics(args.options.batch_normalization_statistics, result);
   if (!statistics.empty()) fmt::print("Statistics {}\n", statistics);
   if (!parting.empty()) fmt::print("{}\n", parting);
+  if (!result.converged.empty()) fmt::print("Ended    {}\n", result.converged);
   fmt::print("Trained {} iterations in {}; activations and gradients take {:.1f} MB\n",
              result.history.size(), FormatDuration(result.seconds),
              static_cast<double>(result.peak_bytes) / 1e6);
@@ -431,11 +433,12 @@ void CheckCanSave(const TrainFiles& files, const TrainArgs& args, const Split& d
   untrained.facts["training-data"] = OneLine(data.first->Description());
   if (data.second) untrained.facts["validation-data"] = OneLine(data.second->Description());
   constexpr int64_t kMost = 1 << 20;  // epochs; nobody waits for more
+  const int64_t per_epoch = IterationsPerEpoch(args.options, data.first->size());
   TrainingOptions options = args.options;
   options.validation_data = data.second;
-  files.CheckCanSave(untrained, options,
-                     std::min(args.options.max_epochs, kMost) *
-                         IterationsPerEpoch(data.first->size(), args.options.mini_batch_size));
+  files.CheckCanSave(
+      untrained, options,
+      std::min(TotalIterations(args.options, data.first->size()) / per_epoch, kMost) * per_epoch);
 }
 
 // Throws Error where the training was stopped: there is more to do.
@@ -568,6 +571,7 @@ void AddTrain(const Command& app) {
     const std::vector<std::string> given = command.GivenOptions(kOwnOptions);
     for (const char* option : {"--initial-learn-rate", "--learn-rate-schedule"})
       args->rates_given |= std::ranges::find(given, option) != given.end();
+    if (args->resume.empty()) WarnOfOtherSolvers(args->options, given);
     args->norm_given = std::ranges::find(given, "--norm") != given.end();
     RunTrain(*args);
   });

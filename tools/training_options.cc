@@ -8,6 +8,7 @@
 #include "normkit/nn/networks.h"
 #include "normkit/train/train.h"
 #include "src/core/fail.h"
+#include "src/core/log.h"
 #include "src/core/suggest.h"
 #include "src/train/option_table.h"
 
@@ -63,6 +64,7 @@ TrainingOptions DefaultTrainingOptions() {
   options.learn_rate_schedule = Schedule::kCosine;
   options.shuffle = Shuffle::kEveryEpoch;
   options.verbose = Verbose::kOn;
+  options.max_iterations = 100;
   return options;
 }
 
@@ -71,6 +73,28 @@ void AddTrainingOptions(const Command& command, TrainingOptions& options,
   for (const TrainingOption& option : TrainingOptionTable())
     if (std::ranges::find(except, option.name) == except.end())
       AddProperty(command, NamesOf(option), option, &options);
+}
+
+void WarnOfOtherSolvers(const TrainingOptions& options, const std::vector<std::string>& given) {
+  const TrainingOptions ours = DefaultTrainingOptions(), library, resolved = Resolve(library);
+  for (const TrainingOption& option : TrainingOptionTable()) {
+    const std::string name = "--" + KebabName(option), value = ToText(option, &options);
+    if (!option.counts || option.counts(options) || std::ranges::find(given, name) == given.end())
+      continue;
+    // A file of options (--config) has all of them.
+    if (value == ToText(option, &ours) || value == ToText(option, &library) ||
+        value == ToText(option, &resolved))
+      continue;
+    std::vector<std::string_view> solvers;
+    TrainingOptions other = options;
+    for (size_t i = 0; i < std::size(EnumNames<Solver>::kNames); ++i) {
+      other.solver = Solver(i);
+      if (option.counts(other)) solvers.push_back(Name(other.solver));
+    }
+    if (!solvers.empty())
+      LogWarning(fmt::format("{}: of the solver {}, changes nothing with {}", name,
+                             fmt::join(solvers, ", "), Name(options.solver)));
+  }
 }
 
 Option AddDataOption(const Command& command, std::string& data) {

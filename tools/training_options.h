@@ -24,6 +24,9 @@ TrainingOptions DefaultTrainingOptions();
 void AddTrainingOptions(const Command& command, TrainingOptions& options,
                         const std::vector<std::string>& except = {});
 
+// A line for each of these that the solver does not read.
+void WarnOfOtherSolvers(const TrainingOptions& options, const std::vector<std::string>& given);
+
 // What may be held out of data.
 inline constexpr NumberRange<double> kHeldOut{.low = 0, .high = 0.9};
 

@@ -42,6 +42,7 @@
 #include "normkit/ops/op.h"
 #include "normkit/ops/padding.h"
 #include "normkit/train/doctor.h"
+#include "normkit/train/lbfgs.h"
 #include "normkit/train/optimizer.h"
 #include "normkit/train/options.h"
 #include "normkit/train/predict.h"

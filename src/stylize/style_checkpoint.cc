@@ -55,11 +55,13 @@ RunIdentity StyleTrainer::Identity() const {
 void StyleTrainer::Save(const std::string& checkpoint) {
   RunState state;
   for (const StyleRow& row : history_) state.history.push_back(ToProgress(row));
-  WriteCheckpoint(checkpoint, Identity(), SolverOptions(), parameters_, optimizer_, state);
+  WriteCheckpoint(checkpoint, Identity(), SolverOptions(), parameters_, optimizer_.State(), state);
 }
 
 void StyleTrainer::Resume(const std::string& checkpoint) {
-  const RunState state = ReadCheckpoint(checkpoint, Identity(), graph_, parameters_, optimizer_);
+  const RunState state =
+      ReadCheckpoint(checkpoint, Identity(), graph_, parameters_, optimizer_.State());
+  optimizer_.set_steps(state.iteration());
   history_.clear();
   for (const ProgressRow& row : state.history) history_.push_back(FromProgress(row));
   seconds_before_ = state.seconds();

@@ -64,6 +64,27 @@ TEST(TrainingAllocation, NothingAfterTheFirstIteration) {
   SetNumThreads(0);
 }
 
+// Steps differ in how many points of a line they try, which is nothing to allocate for.
+TEST(LbfgsAllocation, NothingOnceWarm) {
+  SetNumThreads(1);
+  Graph graph;
+  graph.Add(ImageInput({.input_size = {8, 8, 1}}));
+  graph.Add(Flatten());
+  graph.Add(FullyConnected({.output_size = 20}));
+  graph.Add(BatchNormalization());
+  graph.Add(Relu());
+  graph.Add(FullyConnected({.output_size = 3}));
+  graph.Add(Softmax());
+  TrainingOptions options{.solver = Solver::kLbfgs, .max_iterations = 20};
+  std::vector<int64_t> bytes;
+  bytes.reserve(20);
+  options.on_iteration = [&](const ProgressRow&) { bytes.push_back(allocated_bytes); };
+  TrainNetwork(StripeData(100), graph, options);
+  SetNumThreads(0);
+  ASSERT_EQ(bytes.size(), 20u);
+  for (size_t i = 2; i < bytes.size(); ++i) EXPECT_EQ(bytes[i], bytes[1]) << i;
+}
+
 TEST(TrainingAllocation, OnlyTablesOfArgumentsWithConvolutions) {
   SetNumThreads(1);
   const std::vector<int64_t> bytes = BytesOfIterations(StripeGraph(), {});

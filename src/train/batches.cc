@@ -34,6 +34,20 @@ int64_t IterationsPerEpoch(int64_t observations, int64_t mini_batch_size) {
   return static_cast<int64_t>(BatchSizes(observations, mini_batch_size, Single::kDrop).size());
 }
 
+int64_t ObservationsAStep(const TrainingOptions& options, int64_t observations) {
+  return options.solver == Solver::kLbfgs ? std::max<int64_t>(observations, 1)
+                                          : options.mini_batch_size;
+}
+
+int64_t IterationsPerEpoch(const TrainingOptions& options, int64_t observations) {
+  return IterationsPerEpoch(observations, ObservationsAStep(options, observations));
+}
+
+int64_t TotalIterations(const TrainingOptions& options, int64_t observations) {
+  if (options.solver == Solver::kLbfgs) return options.max_iterations;
+  return options.max_epochs * IterationsPerEpoch(options, observations);
+}
+
 DataPtr EvenSample(const DataPtr& data, int64_t most) {
   if (data->size() <= most) return data;
   std::vector<int64_t> indices;

@@ -22,6 +22,13 @@ enum class Single { kDrop, kJoin };
 // The sizes of an epoch's mini-batches. The last is smaller where batch_size does not divide count.
 std::vector<int64_t> BatchSizes(int64_t count, int64_t batch_size, Single single);
 
+// Observations of a step, of so many: mini_batch_size, of lbfgs all.
+int64_t ObservationsAStep(const TrainingOptions& options, int64_t observations);
+
+// Steps of an epoch, and of a training at most. An epoch of lbfgs is a step.
+int64_t IterationsPerEpoch(const TrainingOptions& options, int64_t observations);
+int64_t TotalIterations(const TrainingOptions& options, int64_t observations);
+
 // At most `most` observations, evenly spread.
 DataPtr EvenSample(const DataPtr& data, int64_t most);
 

@@ -223,7 +223,7 @@ RunIdentity IdentifyRun(const DataSource& data, const Graph& graph,
 
 void WriteCheckpoint(const std::string& path, const RunIdentity& identity,
                      const TrainingOptions& options, const Parameters& parameters,
-                     Optimizer& optimizer, const RunState& state) {
+                     const SolverArrays& solver, const RunState& state) {
   json metadata{{"format", kFormat},
                 {"version", kVersion},
                 {"options", WriteAll(TableFor(options), &options)},
@@ -239,7 +239,7 @@ void WriteCheckpoint(const std::string& path, const RunIdentity& identity,
   arrays["history"] = HistoryArray(state.history);
   AddArrays("parameters", parameters, parameters.values(), arrays);
   if (state.best) AddArrays(kBest, *state.best, state.best->values(), arrays);
-  for (const auto& [kind, arena] : optimizer.State()) AddArrays(kind, parameters, arena, arrays);
+  for (const auto& [kind, arena] : solver) AddArrays(kind, parameters, arena, arrays);
   WriteNpz(path, arrays);
 }
 
@@ -247,7 +247,7 @@ uint64_t CheckpointBytes(const Parameters& parameters, const TrainingOptions& op
                          int64_t iterations) {
   constexpr uint64_t kHeaders = 512;       // of a member, in the file and in its directory
   constexpr uint64_t kMetadata = 1 << 16;  // options and layers
-  const auto arrays = static_cast<uint64_t>(1 + SolverStates(options.solver) + KeepsBest(options));
+  const auto arrays = static_cast<uint64_t>(1 + SolverStates(options) + KeepsBest(options));
   uint64_t bytes = kMetadata + static_cast<uint64_t>(iterations) * kColumns * sizeof(double);
   for (const Parameter& p : parameters.list())
     bytes +=
@@ -256,18 +256,16 @@ uint64_t CheckpointBytes(const Parameters& parameters, const TrainingOptions& op
 }
 
 RunState ReadCheckpoint(const std::string& path, const RunIdentity& identity, const Graph& graph,
-                        Parameters& parameters, Optimizer& optimizer) {
+                        Parameters& parameters, const SolverArrays& solver) {
   const Reader reader(path);
   reader.CheckIdentity(identity);
   reader.FillArrays("parameters", graph, parameters, parameters.values());
-  for (const auto& [kind, arena] : optimizer.State())
-    reader.FillArrays(kind, graph, parameters, arena);
+  for (const auto& [kind, arena] : solver) reader.FillArrays(kind, graph, parameters, arena);
   RunState state = reader.State();
   if (reader.Has(kBest, parameters)) {
     state.best.emplace(graph);
     reader.FillArrays(kBest, graph, *state.best, state.best->values());
   }
-  optimizer.set_steps(state.iteration());
   return state;
 }
 

@@ -4,13 +4,13 @@
 #include <cstdint>
 #include <map>
 #include <optional>
+#include <span>
 #include <string>
 #include <utility>
 #include <vector>
 
 #include "normkit/data/identity.h"
 #include "normkit/nn/network.h"
-#include "normkit/train/optimizer.h"
 #include "normkit/train/options.h"
 
 namespace normkit {
@@ -23,6 +23,9 @@ struct RunIdentity {
 };
 RunIdentity IdentifyRun(const DataSource& data, const Graph& graph, const TrainingOptions& options);
 
+// What a solver keeps, by name, in the layout of the parameters.
+using SolverArrays = std::map<std::string, std::span<float>>;
+
 // Where a run stands. Everything else (the order of an epoch, dropout) follows from the seed.
 struct RunState {
   std::vector<ProgressRow> history;  // one row a finished iteration
@@ -32,20 +35,21 @@ struct RunState {
 };
 
 // An .npz file: "parameters/NAME", where there is one "best/NAME", and the solver's "average/NAME",
-// "squared_average/NAME" (f4, in the shapes of the parameters), "history" (f8, a row an iteration)
-// and "metadata" (u1, JSON: the identity, the rows of the table of options, and the caller's
-// notes).
+// "squared_average/NAME", ... (f4, in the shapes of the parameters), "history" (f8, a row an
+// iteration) and "metadata" (u1, JSON: the identity, the rows of the table of options, and the
+// caller's notes).
 void WriteCheckpoint(const std::string& path, const RunIdentity& identity,
                      const TrainingOptions& options, const Parameters& parameters,
-                     Optimizer& optimizer, const RunState& state);
+                     const SolverArrays& solver, const RunState& state);
 
 // About the size of that file after so many iterations, a little above.
 uint64_t CheckpointBytes(const Parameters& parameters, const TrainingOptions& options,
                          int64_t iterations);
 
-// The inverse: fills parameters and optimizer. Throws Error "checkpoint 'PATH': ..." where the file
-// is damaged, holds values that are not finite, or its run is another than `identity`.
+// The inverse: fills parameters and the solver's arrays. Throws Error "checkpoint 'PATH': ..."
+// where the file is damaged, holds values that are not finite, or its run is another than
+// `identity`.
 RunState ReadCheckpoint(const std::string& path, const RunIdentity& identity, const Graph& graph,
-                        Parameters& parameters, Optimizer& optimizer);
+                        Parameters& parameters, const SolverArrays& solver);
 
 }  // namespace normkit

@@ -9,16 +9,14 @@
 
 namespace normkit {
 
-int MicroBatches(const TrainingOptions& options) {
+int MicroBatches(const TrainingOptions& options, int64_t observations) {
   if (options.micro_batch_size == 0) return 1;
   for (int parts = 1; parts <= BatchPart::kLeaves; parts *= 2)
-    if ((options.mini_batch_size + parts - 1) / parts <= options.micro_batch_size) return parts;
-  const int64_t least = (options.mini_batch_size + BatchPart::kLeaves - 1) / BatchPart::kLeaves;
-  Fail(
-      "training options: micro_batch_size is {} with a mini_batch_size of {}, expected {} or more "
-      "(a "
-      "sixteenth)",
-      options.micro_batch_size, options.mini_batch_size, least);
+    if ((observations + parts - 1) / parts <= options.micro_batch_size) return parts;
+  const int64_t least = (observations + BatchPart::kLeaves - 1) / BatchPart::kLeaves;
+  Fail("training options: micro_batch_size is {} with {} of {}, expected {} or more (a sixteenth)",
+       options.micro_batch_size, options.solver == Solver::kLbfgs ? "a step" : "a mini_batch_size",
+       observations, least);
 }
 
 void MicroReducer::BeginPart(int part) {

@@ -11,9 +11,9 @@
 
 namespace normkit {
 
-// In how many parts a mini-batch goes: the fewest, of 1, 2, 4, 8 and 16, that have micro_batch_size
-// observations at most. Throws Error where a sixteenth has more.
-int MicroBatches(const TrainingOptions& options);
+// In how many parts `observations` of a step go: the fewest, of 1, 2, 4, 8 and 16, that have
+// micro_batch_size of them at most. Throws Error where a sixteenth has more.
+int MicroBatches(const TrainingOptions& options, int64_t observations);
 
 // Joins the parts as ranks that run one after the other. What goes into gradients of parameters
 // alone waits until the last part comes; what other values follow from (Feeds: the statistics of

@@ -10,7 +10,7 @@ namespace {
 
 TEST(MicroBatchesTest, PartsOfAMiniBatch) {
   const auto parts = [](int64_t micro, int64_t mini) {
-    return MicroBatches({.mini_batch_size = mini, .micro_batch_size = micro});
+    return MicroBatches({.micro_batch_size = micro}, mini);
   };
   EXPECT_EQ(parts(0, 128), 1);
   EXPECT_EQ(parts(128, 128), 1);

@@ -59,16 +59,19 @@ std::string OfMiniBatch(const char* what, const std::vector<int64_t>& sizes) {
 MemoryNeeds TrainingNeeds(const Graph& graph, const TrainingOptions& options,
                           const Observations& training, const Observations& validating) {
   const TrainingOptions o = Resolve(options);
-  const double parameters = ParameterBytes(graph), states = SolverStates(o.solver) + KeepsBest(o);
+  const double parameters = ParameterBytes(graph),
+               states = static_cast<double>(SolverStates(o) + KeepsBest(o));
   MemoryNeeds needs;
   needs.Add("the program itself", kProgram);
-  needs.Add("parameters, their gradients and the solver's state", (2 + states) * parameters);
+  needs.Add("parameters, their gradients and the solver's state",
+            (2 + states + (o.solver == Solver::kLbfgs ? 3 : 0)) * parameters);
   // As arrays and as the bytes of the file, which double where they grow.
   if (!o.checkpoint_path.empty())
     needs.Add("a checkpoint while it is written", 3 * (1 + states) * parameters);
 
-  const auto sizes = SizesOf(training.count, o.mini_batch_size, Single::kDrop);
-  const int parts = MicroBatches(o);
+  const int64_t step = ObservationsAStep(o, training.count);
+  const auto sizes = SizesOf(training.count, step, Single::kDrop);
+  const int parts = MicroBatches(o, step);
   auto at_once = sizes;
   for (int64_t& size : at_once) size = (size + parts - 1) / parts;
   double activations = ArenaBytes(graph, training, at_once, true);

@@ -1,35 +1,13 @@
 #include "normkit/train/optimizer.h"
 
 #include <algorithm>
-#include <array>
 #include <cmath>
 
-#include "src/core/parallel.h"
+#include "src/core/fail.h"
+#include "src/train/parameter_chunks.h"
 
 namespace normkit {
 namespace {
-
-constexpr int64_t kChunk = 1 << 14;  // floats a task: 64 KB of each array
-// From here on (2 MB over the arrays of a step) threads are woken; for less that takes longer than
-// the step.
-constexpr int64_t kWorthThreads = 1 << 17;
-
-// Sum of squares in f64 over a fixed number of lanes, so that it vectorizes with the same bits
-// everywhere.
-double SquaredNorm(std::span<const float> values) {
-  constexpr size_t kLanes = 8;
-  std::array<double, kLanes> sums{};
-  size_t i = 0;
-  for (; i + kLanes <= values.size(); i += kLanes)
-    for (size_t lane = 0; lane < kLanes; ++lane) {
-      const double value = values[i + lane];
-      sums[lane] += value * value;
-    }
-  for (; i < values.size(); ++i) sums[0] += double{values[i]} * values[i];
-  double total = 0;
-  for (const double sum : sums) total += sum;
-  return total;
-}
 
 void Sgdm(std::span<float> w, std::span<const float> g, std::span<float> velocity, float momentum,
           float alpha) {
@@ -67,39 +45,19 @@ void Adam(std::span<float> w, std::span<const float> g, std::span<float> average
 }  // namespace
 
 Optimizer::Optimizer(const TrainingOptions& options, const Parameters& parameters)
-    : options_(options) {
-  const std::vector<Parameter>& list = parameters.list();
-  for (size_t p = 0; p < list.size(); ++p) {
-    if (!list[p].trainable) continue;
-    for (int64_t begin = 0; begin < list[p].size; begin += kChunk)
-      chunks_.push_back({p, list[p].offset + begin,
-                         list[p].offset + std::min(begin + kChunk, list[p].size),
-                         static_cast<float>(list[p].learn_rate_factor),
-                         static_cast<float>(options_.l2_regularization * list[p].l2_factor)});
-  }
+    : options_(options), chunks_(CutParameters(parameters, options.l2_regularization)) {
+  if (options.solver == Solver::kLbfgs)
+    Fail("Optimizer: solver lbfgs, expected one of mini-batches (lbfgs is the class Lbfgs)");
   const size_t size = parameters.values().size();
   squares_of_chunk_.resize(chunks_.size());
-  squares_of_parameter_.resize(list.size());
+  squares_of_parameter_.resize(parameters.list().size());
   if (options_.solver != Solver::kRmsProp) average_.resize(size);
   if (options_.solver != Solver::kSgdm) squared_average_.resize(size);
 }
 
-template <class Body>
-void Optimizer::ForEachChunk(const Body& body) const {
-  const auto count = static_cast<int64_t>(chunks_.size());
-  ParallelFor(count, count * kChunk >= kWorthThreads, [&](int64_t i) {
-    const Chunk& chunk = chunks_[static_cast<size_t>(i)];
-    const auto of = [&](auto values) {
-      return values.subspan(static_cast<size_t>(chunk.begin),
-                            static_cast<size_t>(chunk.end - chunk.begin));
-    };
-    body(static_cast<size_t>(i), chunk, of);
-  });
-}
-
 double Optimizer::SumOfSquares(std::span<const float> gradients) {
-  ForEachChunk([&](size_t i, const Chunk&, const auto& of) {
-    squares_of_chunk_[i] = SquaredNorm(of(gradients));
+  ForEachChunk(chunks_, [&](size_t i, const ParameterChunk&, const auto& of) {
+    squares_of_chunk_[i] = Dot(of(gradients), of(gradients));
   });
   std::ranges::fill(squares_of_parameter_, 0);
   double total = 0;
@@ -114,7 +72,7 @@ void Optimizer::Clip(std::span<float> gradients) {
   const double threshold = options_.gradient_threshold;
   if (options_.gradient_threshold_method == GradientThresholdMethod::kAbsoluteValue) {
     const auto bound = static_cast<float>(threshold);
-    ForEachChunk([&](size_t, const Chunk&, const auto& of) {
+    ForEachChunk(chunks_, [&](size_t, const ParameterChunk&, const auto& of) {
       for (float& g : of(gradients)) g = std::clamp(g, -bound, bound);
     });
     return;
@@ -122,7 +80,7 @@ void Optimizer::Clip(std::span<float> gradients) {
   const double total = SumOfSquares(gradients);
   if (options_.gradient_threshold_method == GradientThresholdMethod::kGlobalL2Norm)
     std::ranges::fill(squares_of_parameter_, total);
-  ForEachChunk([&](size_t, const Chunk& chunk, const auto& of) {
+  ForEachChunk(chunks_, [&](size_t, const ParameterChunk& chunk, const auto& of) {
     const double norm = std::sqrt(squares_of_parameter_[chunk.parameter]);
     if (norm <= threshold) return;
     const auto shrink = static_cast<float>(threshold / norm);
@@ -132,7 +90,7 @@ void Optimizer::Clip(std::span<float> gradients) {
 
 void Optimizer::Step(Parameters& parameters, Parameters& gradients, double learn_rate) {
   const std::span<float> w = parameters.values(), g = gradients.values();
-  ForEachChunk([&](size_t, const Chunk& chunk, const auto& of) {
+  ForEachChunk(chunks_, [&](size_t, const ParameterChunk& chunk, const auto& of) {
     if (chunk.lambda == 0 || options_.solver == Solver::kAdamW) return;
     const auto chunk_w = of(w), chunk_g = of(g);
     for (size_t i = 0; i < chunk_w.size(); ++i) chunk_g[i] += chunk.lambda * chunk_w[i];
@@ -151,7 +109,7 @@ void Optimizer::Step(Parameters& parameters, Parameters& gradients, double learn
                       static_cast<float>(1 / (1 - std::pow(beta1, t))),
                       static_cast<float>(1 / std::sqrt(1 - std::pow(beta2, t)))};
   const std::span<float> average(average_), squared(squared_average_);
-  ForEachChunk([&](size_t, const Chunk& chunk, const auto& of) {
+  ForEachChunk(chunks_, [&](size_t, const ParameterChunk& chunk, const auto& of) {
     const float alpha = static_cast<float>(learn_rate) * chunk.alpha_factor;
     switch (options_.solver) {
       case Solver::kSgdm:
@@ -164,6 +122,8 @@ void Optimizer::Step(Parameters& parameters, Parameters& gradients, double learn
         [[fallthrough]];
       case Solver::kAdam:
         return Adam(of(w), of(g), of(average), of(squared), adam, alpha);
+      case Solver::kLbfgs:
+        break;
     }
   });
 }

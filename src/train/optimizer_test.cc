@@ -106,6 +106,8 @@ class Reference {
         w[i] -= alpha * (average_[i] / (1 - std::pow(beta1, t_))) /
                 (std::sqrt(squared_[i] / (1 - std::pow(beta2, t_))) + o_.solver_epsilon);
         break;
+      case Solver::kLbfgs:  // lbfgs_test.cc
+        break;
     }
   }
 

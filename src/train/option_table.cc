@@ -12,24 +12,28 @@ using O = TrainingOptions;
 
 constexpr NumberRange<double> kEpochs{.low = 1, .high = kMostEpochs},
     kCount{.low = 1, .high = kMostCount}, kCountOrNone{.low = 0, .high = kMostCount},
+    kHistory{.low = 1, .high = 1000}, kTries{.low = 1, .high = 1000},
     kAboveZero{.low = 0, .open_low = true}, kZeroOrMore{.low = 0}, kZeroToOne{.low = 0, .high = 1},
     kBelowOne{.low = 0, .high = 1, .open_high = true},
     kBetween{.low = 0, .high = 1, .open_low = true, .open_high = true};
 
 bool Always(const O&) { return true; }
+bool IsLbfgs(const O& o) { return o.solver == Solver::kLbfgs; }
+bool HasEpochs(const O& o) { return !IsLbfgs(o); }
 // Whether one of these schedules is in force at some time.
 template <Schedule... kSchedules>
 bool Follows(const O& o) {
   const auto is = [](Schedule schedule) { return ((schedule == kSchedules) || ...); };
+  if (IsLbfgs(o)) return false;
   if (o.learn_rate_chain.empty()) return is(o.learn_rate_schedule);
   return std::ranges::any_of(o.learn_rate_chain, is, &ScheduleStretch::schedule);
 }
 constexpr auto kDrops = Follows<Schedule::kPiecewise, Schedule::kExponential, Schedule::kCyclical>;
-bool IsChained(const O& o) { return !o.learn_rate_chain.empty(); }
-bool WarmsUp(const O& o) { return o.learn_rate_warmup > 0; }
+bool IsChained(const O& o) { return HasEpochs(o) && !o.learn_rate_chain.empty(); }
+bool WarmsUp(const O& o) { return HasEpochs(o) && o.learn_rate_warmup > 0; }
 bool IsSgdm(const O& o) { return o.solver == Solver::kSgdm; }
 bool IsAdam(const O& o) { return o.solver == Solver::kAdam || o.solver == Solver::kAdamW; }
-bool HasSquares(const O& o) { return o.solver != Solver::kSgdm; }
+bool HasSquares(const O& o) { return o.solver != Solver::kSgdm && !IsLbfgs(o); }
 bool Clips(const O& o) { return o.gradient_threshold > 0; }
 bool Validates(const O& o) { return o.validation_data != nullptr; }
 bool IsApart(const O& o) { return o.batch_norm_sync == BatchNormSync::kOff; }
@@ -43,8 +47,10 @@ const std::vector<TrainingOption>& OptionRows() {
   static const std::vector<TrainingOption> rows{
       {Row<&O::solver>("solver", ""), Always},
       {Row<&O::max_epochs>("max_epochs", "Passes over the training data", {.range = kEpochs}),
-       Always},
-      {Row<&O::mini_batch_size>("mini_batch_size", "Observations an iteration", {.range = kCount}),
+       HasEpochs},
+      {Row<&O::mini_batch_size>("mini_batch_size",
+                                "Observations an iteration; lbfgs: of validation and statistics",
+                                {.range = kCount}),
        Always},
       {Row<&O::micro_batch_size>("micro_batch_size",
                                  "Observations at a time, whose gradients are added up: the same "
@@ -54,8 +60,8 @@ const std::vector<TrainingOption>& OptionRows() {
       {Row<&O::initial_learn_rate>(
            "initial_learn_rate", "Learning rate at the start; auto: 0.01 for sgdm, else 0.001",
            {.range = kAboveZero, .zero = "auto", .meaning = "the solver's default"}),
-       Always},
-      {Row<&O::learn_rate_schedule>("learn_rate_schedule", ""), Always},
+       HasEpochs},
+      {Row<&O::learn_rate_schedule>("learn_rate_schedule", ""), HasEpochs},
       {Row<&O::learn_rate_chain>("learn_rate_chain", "in place of the one schedule"), IsChained},
       {Row<&O::learn_rate_drop_period>(
            "learn_rate_drop_period",
@@ -84,13 +90,45 @@ const std::vector<TrainingOption>& OptionRows() {
        IsAdam},
       {Row<&O::squared_gradient_decay_factor>(
            "squared_gradient_decay_factor",
-           "all but sgdm: decay of the squared gradient's moving average; auto: 0.9 for rmsprop, "
+           "adam, adamw, rmsprop: decay of the squared gradient's moving average; auto: 0.9 for "
+           "rmsprop, "
            "else 0.999",
            {.range = kBetween, .zero = "auto", .meaning = "the solver's default"}),
        HasSquares},
-      {Row<&O::solver_epsilon>("solver_epsilon", "all but sgdm: added to the denominator",
+      {Row<&O::solver_epsilon>("solver_epsilon", "adam, adamw, rmsprop: added to the denominator",
                                {.range = kAboveZero}),
        HasSquares},
+      {Row<&O::max_iterations>("max_iterations", "lbfgs: steps at most, each of all the data",
+                               {.range = kEpochs}),
+       IsLbfgs},
+      {Row<&O::history_size>("history_size", "lbfgs: steps that the curvature is learned from",
+                             {.range = kHistory}),
+       IsLbfgs},
+      {Row<&O::initial_inverse_hessian_factor>(
+           "initial_inverse_hessian_factor",
+           "lbfgs: the first step as a multiple of the gradient, before a line is searched",
+           {.range = kAboveZero}),
+       IsLbfgs},
+      {Row<&O::initial_step_size>(
+           "initial_step_size",
+           "lbfgs: the largest change of a parameter in the first step, in place of that multiple",
+           {.range = kAboveZero, .zero = "none", .meaning = "by the factor"}),
+       IsLbfgs},
+      {Row<&O::line_search_method>("line_search_method", "lbfgs: what a step has to fulfil"),
+       IsLbfgs},
+      {Row<&O::max_num_line_search_iterations>("max_num_line_search_iterations",
+                                               "lbfgs: points of a line that are tried at most",
+                                               {.range = kTries}),
+       IsLbfgs},
+      {Row<&O::gradient_tolerance>(
+           "gradient_tolerance",
+           "lbfgs: ends where no gradient is larger, times the loss where that is above 1",
+           {.range = kZeroOrMore}),
+       IsLbfgs},
+      {Row<&O::step_tolerance>("step_tolerance",
+                               "lbfgs: ends behind a step that changed no parameter by more",
+                               {.range = kZeroOrMore}),
+       IsLbfgs},
       {Row<&O::l2_regularization>("l2_regularization",
                                   "Weight decay in the gradient; adamw: beside it",
                                   {.range = kZeroOrMore}),
@@ -98,11 +136,11 @@ const std::vector<TrainingOption>& OptionRows() {
       {Row<&O::gradient_threshold>("gradient_threshold",
                                    "Gradients are clipped to this; inf: they are not",
                                    {.range = kAboveZero, .zero = "inf", .meaning = "none"}),
-       Always},
+       HasEpochs},
       {Row<&O::gradient_threshold_method>("gradient_threshold_method",
                                           "what is clipped: l2norm is that of each parameter"),
        Clips},
-      {Row<&O::shuffle>("shuffle", ""), Always},
+      {Row<&O::shuffle>("shuffle", ""), HasEpochs},
       {Row<&O::augment>("augment", "how pictures are changed anew in each epoch"), Augments},
       {Row<&O::batch_normalization_statistics>("batch_normalization_statistics",
                                                "what prediction uses"),
@@ -151,8 +189,18 @@ const std::vector<TrainingOption>& OptionRows() {
 
 std::span<const TrainingOption> TrainingOptionTable() { return OptionRows(); }
 
-int SolverStates(Solver solver) {
-  return solver == Solver::kAdam || solver == Solver::kAdamW ? 2 : 1;
+int64_t SolverStates(const TrainingOptions& options) {
+  switch (options.solver) {
+    case Solver::kLbfgs:
+      return 2 * options.history_size + 1;
+    case Solver::kAdam:
+    case Solver::kAdamW:
+      return 2;
+    case Solver::kSgdm:
+    case Solver::kRmsProp:
+      break;
+  }
+  return 1;
 }
 
 bool KeepsBest(const TrainingOptions& options) {

@@ -12,7 +12,12 @@ namespace normkit {
 template <>
 struct EnumNames<Solver> {
   static constexpr std::string_view kWhat = "solver";
-  static constexpr std::string_view kNames[] = {"sgdm", "adam", "rmsprop", "adamw"};
+  static constexpr std::string_view kNames[] = {"sgdm", "adam", "rmsprop", "adamw", "lbfgs"};
+};
+template <>
+struct EnumNames<LineSearchMethod> {
+  static constexpr std::string_view kWhat = "line search method";
+  static constexpr std::string_view kNames[] = {"weak-wolfe", "strong-wolfe", "backtracking"};
 };
 template <>
 struct EnumNames<Shuffle> {
@@ -96,7 +101,7 @@ const TrainingOption& FindTrainingOption(std::string_view name);
 std::string KebabName(const Property& property);
 
 // Arrays of the shape of the parameters that a solver keeps.
-int SolverStates(Solver solver);
+int64_t SolverStates(const TrainingOptions& options);
 
 // Whether the best network of the validations is the result.
 bool KeepsBest(const TrainingOptions& options);

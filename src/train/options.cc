@@ -15,13 +15,30 @@ Property InNumbers(Property property) {
   return property;
 }
 
+// What would make the loss of all data another one from evaluation to evaluation, or its gradient
+// another than that.
+void CheckWholeData(const TrainingOptions& o) {
+  const char* given = o.gradient_threshold > 0 ? "a gradient_threshold"
+                      : o.augment.any()        ? "augmentation"
+                      : o.learn_rate_function  ? "a learn_rate_function"
+                                               : nullptr;
+  if (given)
+    Fail(
+        "training options: {} with the solver lbfgs, expected none (it searches for steps by the "
+        "loss of all data)",
+        given);
+}
+
 void Check(const TrainingOptions& o) {
   const std::string wrong = FindWrong(TableFor(o), &o);
   if (!wrong.empty()) Fail("training options: {}", wrong);
   if (o.checkpoint_frequency > 0 && o.checkpoint_path.empty())
     Fail("training options: checkpoint_frequency is {} without a checkpoint_path, expected a path",
          o.checkpoint_frequency);
-  if (MicroBatches(o) > 1 && o.reducer && o.reducer->ranks() > 1)
+  const bool whole = o.solver == Solver::kLbfgs;
+  if (whole) CheckWholeData(o);
+  const bool parts = whole ? o.micro_batch_size > 0 : MicroBatches(o, o.mini_batch_size) > 1;
+  if (parts && o.reducer && o.reducer->ranks() > 1)
     Fail("training options: micro_batch_size is {} on {} ranks, expected one of them",
          o.micro_batch_size, o.reducer->ranks());
   if (o.output_network == OutputNetwork::kBest && !o.validation_data)
@@ -31,6 +48,7 @@ void Check(const TrainingOptions& o) {
 }  // namespace
 
 std::string_view Name(Solver value) { return NameOf(value); }
+std::string_view Name(LineSearchMethod value) { return NameOf(value); }
 std::string_view Name(Shuffle value) { return NameOf(value); }
 std::string_view Name(Schedule value) { return NameOf(value); }
 std::string_view Name(GradientThresholdMethod value) { return NameOf(value); }
@@ -43,6 +61,9 @@ std::string_view Name(Verbose value) { return NameOf(value); }
 std::string_view Name(BatchNormSync value) { return NameOf(value); }
 
 Solver ParseSolver(std::string_view name) { return ParseNamed<Solver>(name); }
+LineSearchMethod ParseLineSearchMethod(std::string_view name) {
+  return ParseNamed<LineSearchMethod>(name);
+}
 Shuffle ParseShuffle(std::string_view name) { return ParseNamed<Shuffle>(name); }
 Schedule ParseSchedule(std::string_view name) { return ParseNamed<Schedule>(name); }
 GradientThresholdMethod ParseGradientThresholdMethod(std::string_view name) {

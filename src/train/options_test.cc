@@ -18,7 +18,11 @@ void ExpectRoundTrip(std::initializer_list<E> values, Parse parse) {
 }
 
 TEST(Names, RoundTrip) {
-  ExpectRoundTrip({Solver::kSgdm, Solver::kAdam, Solver::kRmsProp, Solver::kAdamW}, ParseSolver);
+  ExpectRoundTrip({Solver::kSgdm, Solver::kAdam, Solver::kRmsProp, Solver::kAdamW, Solver::kLbfgs},
+                  ParseSolver);
+  ExpectRoundTrip({LineSearchMethod::kWeakWolfe, LineSearchMethod::kStrongWolfe,
+                   LineSearchMethod::kBacktracking},
+                  ParseLineSearchMethod);
   ExpectRoundTrip({Shuffle::kNever, Shuffle::kOnce, Shuffle::kEveryEpoch}, ParseShuffle);
   ExpectRoundTrip({Schedule::kNone, Schedule::kPiecewise, Schedule::kCosine, Schedule::kExponential,
                    Schedule::kPolynomial, Schedule::kCyclical},
@@ -45,7 +49,7 @@ TEST(Names, RoundTrip) {
 TEST(Names, UnknownOnesAreSuggested) {
   EXPECT_ERROR(
       ParseSolver("adm"),
-      "solver 'adm' is unknown, expected sgdm, adam, rmsprop, adamw, did you mean 'adam'?");
+      "solver 'adm' is unknown, expected sgdm, adam, rmsprop, adamw, lbfgs, did you mean 'adam'?");
   EXPECT_ERROR(ParseShuffle("sometimes"),
                "shuffle 'sometimes' is unknown, expected never, once, every-epoch");
   EXPECT_ERROR(
@@ -169,7 +173,7 @@ TEST(TrainingOptions, WordsAndTextsOfEachOption) {
   EXPECT_ERROR(ParseInto(FindTrainingOption("initial_learn_rate"), "0", &options),
                "'0' given, expected a number above 0, or auto");
   EXPECT_ERROR(ParseInto(FindTrainingOption("solver"), "adm", &options),
-               "'adm' given, expected sgdm, adam, rmsprop, adamw, did you mean 'adam'?");
+               "'adm' given, expected sgdm, adam, rmsprop, adamw, lbfgs, did you mean 'adam'?");
   EXPECT_ERROR(FindTrainingOption("rate"), "training options: 'rate' is none");
 }
 

@@ -125,6 +125,25 @@ INSTANTIATE_TEST_SUITE_P(
                          }}),
     [](const auto& test) { return test.param.name; });
 
+TEST(RanksOfOneRun, OfTheWholeData) {
+  Graph graph;
+  graph.Add(ImageInput({.input_size = {8, 8, 1}}));
+  graph.Add(Convolution2d({.filter_size = {3, 3}, .num_filters = 4}));
+  graph.Add(BatchNormalization());
+  graph.Add(Relu());
+  graph.Add(Flatten());
+  graph.Add(FullyConnected({.output_size = 3}));
+  graph.Add(Softmax());
+  const TrainingOptions options{.solver = Solver::kLbfgs,
+                                .max_iterations = 8,
+                                .initial_step_size = 0.1,
+                                .validation_data = StripeData(30, 2),
+                                .validation_frequency = 3};
+  const Trained alone = TrainAlone(70, graph, options);
+  for (const int ranks : {1, 2, 4, 20})
+    EXPECT_TRUE(Train(ranks, 70, graph, options) == alone) << ranks << " ranks";
+}
+
 // Each rank by itself: the bytes are of so many ranks, the same on each.
 TEST(RanksOfOneRun, WithStatisticsOfTheirOwn) {
   const Graph graph = RankGraph([] { return BatchNormalization(); });

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cmath>
 #include <cstdio>
+#include <functional>
 #include <limits>
 
 #include "normkit/data/augment.h"
@@ -68,6 +69,7 @@ std::map<std::string, std::string> Facts(const TrainingOptions& options, const D
     facts["validation-loss"] = fmt::format("{}", result.final_validation_loss);
   }
   if (result.stopped) facts["stopped"] = "before the end";
+  if (!result.converged.empty()) facts["stopped"] = result.converged;
   if (result.stopped_early) facts["stopped"] = "validation loss no longer fell";
   return facts;
 }
@@ -82,6 +84,28 @@ bool IsVerbose(const TrainingOptions& options) {
 void Print(const std::string& text) {
   std::fputs(text.c_str(), stdout);
   std::fflush(stdout);
+}
+
+// A line is searched by losses of one function.
+void CheckNothingRandom(const Graph& graph) {
+  for (const Node& node : graph.nodes())
+    if (node.op->name() == "dropout")
+      Fail("training: {} with the solver lbfgs, expected a network without anything random",
+           graph.TitleOf(node.outputs.front()));
+}
+
+const char* Describe(Lbfgs::Status status) {
+  switch (status) {
+    case Lbfgs::Status::kGradientTolerance:
+      return "the gradient is within gradient_tolerance";
+    case Lbfgs::Status::kStepTolerance:
+      return "the last step was within step_tolerance";
+    case Lbfgs::Status::kNoDescent:
+      return "no step lowers the loss any more";
+    case Lbfgs::Status::kStepped:
+      break;
+  }
+  return "";
 }
 
 // Whether a checkpoint is due after so many of a unit.
@@ -99,11 +123,11 @@ Trainer::Trainer(DataPtr data, const Graph& graph, const TrainingOptions& option
       options_(Resolve(options)),
       identity_(IdentifyRun(*data_, graph_, options_)),
       objective_(graph_, *data_, ObjectiveOptions::Training(options_)),
-      batch_sizes_(BatchSizes(data_->size(), options_.mini_batch_size, Single::kDrop)),
+      batch_sizes_(
+          BatchSizes(data_->size(), ObservationsAStep(options_, data_->size()), Single::kDrop)),
       parameters_(graph_),
       gradients_(graph_),
-      optimizer_(options_, parameters_),
-      micro_(MicroBatches(options_)),
+      micro_(MicroBatches(options_, ObservationsAStep(options_, data_->size()))),
       executor_(std::in_place, graph_, ExecutorOptions{.training = true}),
       start_(std::chrono::steady_clock::now()) {
   if (options_.validation_data) {
@@ -117,6 +141,12 @@ Trainer::Trainer(DataPtr data, const Graph& graph, const TrainingOptions& option
                                               options_.mini_batch_size, options_.reducer);
   }
   CheckAugments();
+  if (options_.solver == Solver::kLbfgs) {
+    CheckNothingRandom(graph_);
+    lbfgs_.emplace(options_, parameters_);
+  } else {
+    optimizer_.emplace(options_, parameters_);
+  }
   parameters_.Initialize(graph_, options_.seed);
   if (begin) {
     identity_.options.emplace_back("begins-with", Fingerprint(begin->values()));
@@ -126,10 +156,12 @@ Trainer::Trainer(DataPtr data, const Graph& graph, const TrainingOptions& option
     if (!begin) FillInputStatistics(graph_, parameters_, *data_);
     return;
   }
-  state_ = ReadCheckpoint(options_.resume_from, identity_, graph_, parameters_, optimizer_);
+  state_ = ReadCheckpoint(options_.resume_from, identity_, graph_, parameters_, SolverState());
+  if (lbfgs_) lbfgs_->set_steps(state_.iteration());
+  if (optimizer_) optimizer_->set_steps(state_.iteration());
   if (state_.iteration() > total())
     Fail("checkpoint '{}': stands at iteration {}, expected at most {} ({} epochs of {})",
-         options_.resume_from, state_.iteration(), total(), options_.max_epochs, per_epoch());
+         options_.resume_from, state_.iteration(), total(), total() / per_epoch(), per_epoch());
   seconds_before_ = state_.seconds();
 }
 
@@ -250,35 +282,95 @@ bool Trainer::OutOfPatience() const {
   return since >= options_.validation_patience;
 }
 
-void Trainer::RunIteration(int64_t epoch, std::span<const int64_t> indices) {
-  const int64_t iteration = state_.iteration() + 1;
-  ProgressRow row{.epoch = epoch, .iteration = iteration};
-  row.learn_rate = LearnRate(options_, iteration, per_epoch());
+Score Trainer::RunAll(const Part& part) {
+  return micro_.ranks() > 1 ? RunMicroBatches(part) : ForwardBackward(part);
+}
+
+void Trainer::Step(const Part& part, ProgressRow& row) {
+  row.learn_rate = LearnRate(options_, row.iteration, per_epoch());
   if (!(row.learn_rate >= 0) || !std::isfinite(row.learn_rate))  // a function may give anything
     Fail("training: the learning rate is {} at iteration {}, expected a finite number, 0 or more",
-         row.learn_rate, iteration);
-  const Part part{indices, epoch, iteration, options_.reducer, true};
-  const Score score = micro_.ranks() > 1 ? RunMicroBatches(part) : ForwardBackward(part);
+         row.learn_rate, row.iteration);
+  const Score score = RunAll(part);
   row.batch_accuracy = score.accuracy();
   row.batch_loss = score.mean_loss();
-  CheckLoss(row.batch_loss, epoch, iteration);
-  optimizer_.Step(parameters_, gradients_, row.learn_rate);
-  if (Validates(iteration)) Validate(row);
+  CheckLoss(row.batch_loss, row.epoch, row.iteration);
+  optimizer_->Step(parameters_, gradients_, row.learn_rate);
+}
+
+// What is no solver's, running statistics.
+void Trainer::CopyState(std::span<const float> from, std::span<float> to) const {
+  for (const Parameter& p : parameters_.list())
+    if (!p.trainable) std::copy_n(from.begin() + p.offset, p.size, to.begin() + p.offset);
+}
+
+// A step of lbfgs, of which the row says where it ends; false: there is none to take. Running
+// statistics move by what the observations are there, not by what was tried on the way.
+bool Trainer::StepOfAll(const Part& part, ProgressRow& row) {
+  std::optional<Score> first;
+  Score score;
+  state_before_.resize(parameters_.values().size());
+  CopyState(parameters_.values(), state_before_);
+  const auto loss = [&](const Parameters&, Parameters&) {
+    CopyState(state_before_, parameters_.values());
+    score = RunAll(part);
+    if (!first) first = score;
+    return score.mean_loss();
+  };
+  lbfgs_end_ = lbfgs_->Step(parameters_, gradients_, std::cref(loss));  // which allocates nothing
+  if (lbfgs_end_ == Lbfgs::Status::kStepped) {
+    row.learn_rate = lbfgs_->step_size();
+  } else {
+    CopyState(state_before_, parameters_.values());
+    if (!state_.history.empty() || !first) return false;
+    score = *first;  // a run of no step has a row, too
+  }
+  row.batch_accuracy = score.accuracy();
+  row.batch_loss = score.mean_loss();
+  return true;
+}
+
+// false: there is nothing to gain any more.
+bool Trainer::RunIteration(int64_t epoch, std::span<const int64_t> indices) {
+  ProgressRow row{.epoch = epoch, .iteration = state_.iteration() + 1};
+  const Part part{indices, epoch, row.iteration, options_.reducer, true};
+  if (!lbfgs_)
+    Step(part, row);
+  else if (!StepOfAll(part, row))
+    return false;
+  if (Validates(row.iteration)) Validate(row);
   row.seconds = Seconds();
   state_.history.push_back(row);
-
-  if (row.has_validation && KeepsBest(options_) && BestRow() == &state_.history.back())
-    state_.best = parameters_.Clone();
+  KeepIfBest();
   if (rank() == 0) Report(row);
+  return true;
+}
+
+void Trainer::KeepIfBest() {
+  if (state_.history.back().has_validation && KeepsBest(options_) &&
+      BestRow() == &state_.history.back())
+    state_.best = parameters_.Clone();
+}
+
+// What converges ends between validations, and may be the best.
+void Trainer::ValidateLast() {
+  if (!validation_ || state_.history.back().has_validation) return;
+  Validate(state_.history.back());
+  KeepIfBest();
+  if (rank() == 0) Show(state_.history.back());
 }
 
 void Trainer::Report(const ProgressRow& row) {
   if (options_.on_iteration) options_.on_iteration(row);
   const bool shown = row.has_validation || row.iteration == 1 || row.iteration == total() ||
                      row.iteration % options_.verbose_frequency == 0;
-  if (shown && options_.on_row) options_.on_row(row);
-  if (shown && table_) Print(table_->Row(row));
+  if (shown) Show(row);
   if (Tells(TrainingInfo::State::kIteration)) stopped_ = true;
+}
+
+void Trainer::Show(const ProgressRow& row) {
+  if (options_.on_row) options_.on_row(row);
+  if (table_) Print(table_->Row(row));
 }
 
 // What the output function says: whether to stop.
@@ -303,11 +395,14 @@ void Trainer::CheckParameters() const {
       state_.iteration(), bad, options_.initial_learn_rate);
 }
 
+SolverArrays Trainer::SolverState() { return lbfgs_ ? lbfgs_->State() : optimizer_->State(); }
+
 void Trainer::SaveCheckpoint() {
   if (options_.checkpoint_path.empty()) return;
   CheckParameters();  // the checkpoint before is worth more
   if (rank() == 0)
-    WriteCheckpoint(options_.checkpoint_path, identity_, options_, parameters_, optimizer_, state_);
+    WriteCheckpoint(options_.checkpoint_path, identity_, options_, parameters_, SolverState(),
+                    state_);
   saved_ = state_.iteration();
 }
 
@@ -325,13 +420,21 @@ void Trainer::TrySaveCheckpoint() {
 
 Trainer::End Trainer::RunIterations() {
   state_.history.reserve(static_cast<size_t>(std::min(total(), kReservedRows)));
+  std::vector<int64_t> order;
+  std::vector<std::span<const int64_t>> batches;
   while (state_.iteration() < total()) {
     const int64_t epoch = state_.iteration() / per_epoch() + 1;
-    const auto order = EpochOrder(data_->size(), options_.shuffle, options_.seed, epoch);
-    const auto batches = Cut(order, batch_sizes_);
+    if (order.empty() || (!lbfgs_ && options_.shuffle == Shuffle::kEveryEpoch)) {
+      order = EpochOrder(data_->size(), lbfgs_ ? Shuffle::kNever : options_.shuffle, options_.seed,
+                         epoch);
+      batches = Cut(order, batch_sizes_);
+    }
     for (int64_t i = state_.iteration() % per_epoch(); i < per_epoch(); ++i) {
       if (Stops()) return End::kStopped;
-      RunIteration(epoch, batches[static_cast<size_t>(i)]);
+      if (!RunIteration(epoch, batches[static_cast<size_t>(i)])) {
+        ValidateLast();
+        return End::kConverged;
+      }
       if (state_.history.back().has_validation && OutOfPatience()) return End::kPatience;
       if (SavesAfter(options_, FrequencyUnit::kIteration, state_.iteration())) TrySaveCheckpoint();
     }
@@ -345,6 +448,7 @@ TrainingResult Trainer::Finish(End end) {
   result.of_classes = objective_.of_classes();
   result.stopped = end == End::kStopped;
   result.stopped_early = end == End::kPatience;
+  if (end == End::kConverged) result.converged = Describe(lbfgs_end_);
   result.peak_bytes = executor_->arena_bytes();
   executor_.reset();
   // A stopped run goes on from where it is, and ends with the best one.

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "normkit/graph/executor.h"
+#include "normkit/train/lbfgs.h"
 #include "normkit/train/optimizer.h"
 #include "normkit/train/train.h"
 #include "src/train/batches.h"
@@ -28,17 +29,19 @@ class Trainer {
   TrainingResult Run();
 
  private:
-  enum class End { kDone, kStopped, kPatience };
+  enum class End { kDone, kStopped, kPatience, kConverged };
 
   int64_t per_epoch() const { return static_cast<int64_t>(batch_sizes_.size()); }
-  int64_t total() const { return options_.max_epochs * per_epoch(); }
+  int64_t total() const {
+    return lbfgs_ ? options_.max_iterations : options_.max_epochs * per_epoch();
+  }
   int ranks() const { return options_.reducer ? options_.reducer->ranks() : 1; }
   int rank() const { return options_.reducer ? options_.reducer->rank() : 0; }
   void CheckAugments() const;
   double Seconds() const;
   bool Stops() const;
   End RunIterations();
-  void RunIteration(int64_t epoch, std::span<const int64_t> indices);
+  bool RunIteration(int64_t epoch, std::span<const int64_t> indices);
   struct Part {                        // of a mini-batch
     std::span<const int64_t> indices;  // all of it
     int64_t epoch, iteration;
@@ -47,6 +50,13 @@ class Trainer {
   };
   Score ForwardBackward(const Part& part);
   Score RunMicroBatches(Part part);
+  Score RunAll(const Part& part);
+  void Step(const Part& part, ProgressRow& row);
+  void CopyState(std::span<const float> from, std::span<float> to) const;
+  bool StepOfAll(const Part& part, ProgressRow& row);
+  SolverArrays SolverState();
+  void ValidateLast();
+  void KeepIfBest();
   void CheckLoss(double loss, int64_t epoch, int64_t iteration) const;
   void CheckParameters() const;
   bool Validates(int64_t iteration) const;
@@ -54,6 +64,7 @@ class Trainer {
   bool OutOfPatience() const;
   void Validate(ProgressRow& row);
   void Report(const ProgressRow& row);
+  void Show(const ProgressRow& row);
   bool Tells(TrainingInfo::State state) const;
   void SaveCheckpoint();
   void TrySaveCheckpoint();
@@ -66,7 +77,10 @@ class Trainer {
   Objective objective_;
   std::vector<int64_t> batch_sizes_;
   Parameters parameters_, gradients_;
-  Optimizer optimizer_;
+  std::optional<Optimizer> optimizer_;  // one of these two
+  std::optional<Lbfgs> lbfgs_;
+  std::vector<float> state_before_;  // a step of lbfgs: running statistics
+  Lbfgs::Status lbfgs_end_ = Lbfgs::Status::kStepped;
   MicroReducer micro_;
   std::optional<Executor> executor_;  // until training ends
   BatchReader reader_;                // these two: kept so that none is made in an iteration

@@ -28,6 +28,14 @@ namespace normkit {
 // end.
 NORMKIT_API double LearnRate(const TrainingOptions& options, int64_t iteration, int64_t per_epoch);
 
+// A part of the parameters' array, inside one parameter, with that parameter's factor of the
+// learning rate and its lambda (below).
+struct ParameterChunk {
+  size_t parameter;
+  int64_t begin, end;
+  float alpha_factor, lambda;
+};
+
 // Holds the solver's state, arrays of the parameters' shape that begin with zeros. With g the
 // gradient, alpha = learn_rate * learn_rate_factor and lambda = l2_regularization * l2_factor of a
 // parameter w (the formulas as the toolbox documents them):
@@ -42,7 +50,7 @@ NORMKIT_API double LearnRate(const TrainingOptions& options, int64_t iteration, 
 // Work is cut by the parameters' shapes: the same bits for any number of threads.
 class NORMKIT_API Optimizer {
  public:
-  // `options` as Resolve gives them.
+  // `options` as Resolve gives them. Throws Error for lbfgs, which is a class of its own.
   Optimizer(const TrainingOptions& options, const Parameters& parameters);
 
   // One step. Overwrites `gradients` with what was applied (regularized and clipped).
@@ -54,18 +62,11 @@ class NORMKIT_API Optimizer {
   void set_steps(int64_t steps) { steps_ = steps; }
 
  private:
-  struct Chunk {  // of the arena, inside one parameter
-    size_t parameter;
-    int64_t begin, end;
-    float alpha_factor, lambda;
-  };
-  template <class Body>
-  void ForEachChunk(const Body& body) const;
   void Clip(std::span<float> gradients);
   double SumOfSquares(std::span<const float> gradients);  // also into squares_of_parameter_
 
   TrainingOptions options_;
-  std::vector<Chunk> chunks_;
+  std::vector<ParameterChunk> chunks_;
   std::vector<double> squares_of_chunk_, squares_of_parameter_;
   std::vector<float> average_, squared_average_;  // velocity of sgdm is average_
   int64_t steps_ = 0;

@@ -19,7 +19,11 @@
 
 namespace normkit {
 
-enum class Solver { kSgdm, kAdam, kRmsProp, kAdamW };
+// lbfgs: one step takes all observations and searches along a line (normkit/train/lbfgs.h); the
+// others take a mini-batch and a learning rate (normkit/train/optimizer.h).
+enum class Solver { kSgdm, kAdam, kRmsProp, kAdamW, kLbfgs };
+// line_search_method, of lbfgs; the conditions stand in normkit/train/lbfgs.h.
+enum class LineSearchMethod { kWeakWolfe, kStrongWolfe, kBacktracking };
 enum class Shuffle { kNever, kOnce, kEveryEpoch };
 // learn_rate_schedule; the formulas stand with LearnRate (normkit/train/optimizer.h).
 enum class Schedule { kNone, kPiecewise, kCosine, kExponential, kPolynomial, kCyclical };
@@ -54,6 +58,7 @@ enum class BatchNormSync { kOn, kOff };
 
 // The names that the command line and files use: "every-epoch", "global-l2norm", ...
 NORMKIT_API std::string_view Name(Solver value);
+NORMKIT_API std::string_view Name(LineSearchMethod value);
 NORMKIT_API std::string_view Name(Shuffle value);
 NORMKIT_API std::string_view Name(Schedule value);
 NORMKIT_API std::string_view Name(GradientThresholdMethod value);
@@ -67,6 +72,7 @@ NORMKIT_API std::string_view Name(BatchNormSync value);
 
 // The inverses. Throw Error that lists the names, the nearest one first.
 NORMKIT_API Solver ParseSolver(std::string_view name);
+NORMKIT_API LineSearchMethod ParseLineSearchMethod(std::string_view name);
 NORMKIT_API Shuffle ParseShuffle(std::string_view name);
 NORMKIT_API Schedule ParseSchedule(std::string_view name);
 NORMKIT_API GradientThresholdMethod ParseGradientThresholdMethod(std::string_view name);
@@ -100,7 +106,7 @@ struct ProgressRow {
   double batch_accuracy = 0, batch_loss = 0;  // accuracy in percent; RMSE for regression
   bool has_validation = false;
   double validation_accuracy = 0, validation_loss = 0;
-  double learn_rate = 0;
+  double learn_rate = 0;         // lbfgs: how far along its direction the step went
   double validation_metric = 0;  // the objective metric
 };
 
@@ -172,6 +178,16 @@ struct TrainingOptions {
   double gradient_decay_factor = 0.9;        // adam, adamw
   double squared_gradient_decay_factor = 0;  // 0: 0.999 (adam, adamw), 0.9 (rmsprop)
   double solver_epsilon = 1e-8;
+  // The rows of lbfgs, which has no epochs, no learning rate and no order of the data: it refuses
+  // gradient_threshold, augment and learn_rate_function, and leaves the other rows of theirs alone.
+  // mini_batch_size is that of validation and statistics there.
+  int64_t max_iterations = 1000;
+  int64_t history_size = 10;  // steps that the curvature is learned from
+  double initial_inverse_hessian_factor = 1;
+  double initial_step_size = 0;  // the largest change of a parameter at first; 0: by the factor
+  LineSearchMethod line_search_method = LineSearchMethod::kWeakWolfe;
+  int64_t max_num_line_search_iterations = 20;
+  double gradient_tolerance = 1e-5, step_tolerance = 1e-5;  // 0: it does not end by that
   double l2_regularization = 1e-4;
   double gradient_threshold = 0;  // 0 or infinite: none
   GradientThresholdMethod gradient_threshold_method = GradientThresholdMethod::kL2Norm;

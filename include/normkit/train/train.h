@@ -32,6 +32,7 @@ struct TrainingResult {
   bool stopped = false;        // by TrainingOptions::stop
   bool checkpointed = false;   // checkpoint_path holds where it ended
   bool stopped_early = false;  // by validation_patience
+  std::string converged;       // of lbfgs: why it ended before max_iterations; empty: it did not
   double seconds = 0;          // of training, over all resumed parts
   size_t peak_bytes = 0;       // arena of the training step
 };
