@@ -166,7 +166,7 @@ def test_wrong_values(run, command, option, kind):
         if (is_text(kind) or option == "--label-column") and text:
             continue  # a name, whatever it is
         real = option in ("--input-mean", "--input-std")  # lists of such numbers
-        legal = (text == "1.5" and real) or (text == "-1" and option == "--input-mean") or (text == "inf" and "inf" in row) or (text == "1.5" and kind == "X") or (
+        legal = (text == "1.5" and real) or (text == "-1" and option in ("--input-mean", "--sequence-padding-value")) or (text == "inf" and "inf" in row) or (text == "1.5" and kind == "X") or (
             text.isdecimal() and text.isascii() and int(text) < 2**64 and not text.startswith("0")) or (
             option == "--values" and text == "nan")
         # Numbers of which nothing may come: too large ones, and those of an input whose network is made here.

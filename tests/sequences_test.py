@@ -182,3 +182,86 @@ def test_speakers_are_told_apart(normkit, tmp_path, real_data, network):
                 out)  # fmt: skip
         done = normkit("eval", out / "model.onnx", "--data", vowels / "JapaneseVowels_TEST.ts", "--json")
         assert json.loads(done.stdout)["accuracy"] >= 95
+
+
+PADDING = {"longest": [], "shortest": ["--sequence-length", "shortest"], "pieces": ["--sequence-length", "4"],
+           "left": ["--sequence-padding-direction", "left", "--sequence-padding-value", "-1.5"]}  # fmt: skip
+
+
+def pieces_of(sequences, kind):
+    """The padded array and its lengths by the rules of docs/data.md."""
+    if kind == "shortest":
+        cut = [s[: min(map(len, sequences))] for s in sequences]
+    elif kind == "pieces":
+        cut = [s[at : at + 4] for s in sequences for at in range(0, len(s), 4)]
+    else:
+        cut = sequences
+    steps = 4 if kind == "pieces" else max(map(len, cut))
+    array = np.full((len(cut), steps, cut[0].shape[1]), -1.5 if kind == "left" else 0, np.float32)
+    for out, rows in zip(array, cut):
+        out[slice(steps - len(rows), None) if kind == "left" else slice(len(rows))] = rows
+    return array, [len(rows) for rows in cut]
+
+
+@pytest.mark.parametrize("kind", PADDING)
+def test_what_is_told_leaves_as_padded_arrays(normkit, tmp_path, kind):
+    data = walks(tmp_path / "walks.ts", 12, labels=False)
+    normkit("train", "--data", data, "--forecast", *QUICK, "--output", tmp_path / "out")
+    model = tmp_path / "out/model.onnx"
+    done = normkit("predict", model, data, "-o", tmp_path / "told.npz", *PADDING[kind])
+    assert done.stdout == "" and "told.npz: lengths [" in done.stderr
+    told = np.load(tmp_path / "told.npz")
+    rows = json.loads(normkit("predict", model, data, "--json").stdout)
+    by_file = {}
+    for row in rows:
+        by_file.setdefault(row["file"], []).append(row["values"])
+    y, lengths = pieces_of([np.array(values, np.float32) for values in by_file.values()], kind)
+    assert (told["y"] == y).all() and told["lengths"].tolist() == lengths and told["lengths"].dtype == np.int64
+    x, _ = pieces_of([np.array([[float(v) for v in dim.split(",")] for dim in line.split(":")], np.float32).T
+                      for line in data.read_text().splitlines()[5:]], kind)  # fmt: skip
+    assert (told["x"] == x).all()
+    assert ("sequence" in told) == (kind == "pieces")
+    if kind in ("longest", "left"):  # what left is read again, and the same is told of it
+        again = normkit("predict", model, tmp_path / "told.npz", "--json", *PADDING[kind][:2]).stdout
+        assert [row["values"] for row in json.loads(again)] == [row["values"] for row in rows]
+    if kind == "longest":  # and it is what the ONNX file takes and gives
+        runtime = pytest.importorskip("onnxruntime").InferenceSession(model)
+        inputs = [one.name for one in runtime.get_inputs()]
+        given, = runtime.run(None, dict(zip(inputs, (told["x"], told["lengths"]))))
+        assert np.allclose(given, told["y"], atol=1e-5)
+
+
+def test_what_is_told_once_leaves_as_rows(trained, normkit, tmp_path):
+    folder, data, _, _ = trained
+    model = folder / "out/model.onnx"
+    done = normkit("predict", model, data, "--output", tmp_path / "told.npz", "--json", "--top", 2)
+    told = np.load(tmp_path / "told.npz")
+    assert told["y"].shape == (60, 2) and told["x"].shape == (60, 12, 2)
+    for row, one in zip(told["y"], json.loads(done.stdout)):
+        best = one["predictions"][0]
+        assert np.float32(best["probability"]) == row[["down", "up"].index(best["class"])] == row.max()
+
+
+def test_arrays_that_are_not_written(trained, normkit, tmp_path):
+    folder, data, _, _ = trained
+    model, file = folder / "out/model.onnx", tmp_path / "told.npz"
+    refused = [(["-o", tmp_path / "told.npy"], 2, "told.npy' given, expected a file that ends in .npz"),
+               (["--sequence-length", "4"], 2, "--sequence-length: '4' given, expected --output, whose arrays"),
+               (["--sequence-padding-value", "1"], 2, "--sequence-padding-value: '1' given, expected --output"),
+               (["-o", file, "--sequence-padding-value", "nan"], 2, "expected"),
+               (["-o", file, "--sequence-length", "0"], 2, "expected a whole number from 1"),
+               (["-o", file, tmp_path / "none.ts"], 1, f"1 of 2 files could not be used, {file} is not written")]  # fmt: skip
+    for options, code, text in refused:
+        assert text in normkit("predict", model, data, *options, code=code).stderr
+    assert not file.exists()
+    file.write_text("a letter")
+    done = normkit("predict", model, data, "-o", file, code=1)
+    assert "holds something else than arrays (.npz), expected a new file" in done.stderr
+    assert file.read_text() == "a letter"
+    normkit("train", "--data", "digits:60", "--network", "mlp", "--max-epochs", 1, "--output", tmp_path / "digits")
+    np.save(tmp_path / "x.npy", np.zeros((3, 28, 28), np.float32))
+    arguments = ["predict", tmp_path / "digits/model.onnx", tmp_path / "x.npy", "-o", tmp_path / "y.npz"]
+    done = normkit(*arguments, "--sequence-length", "4", code=2)
+    assert "--sequence-length: '4' given, expected a model of sequences" in done.stderr
+    normkit(*arguments)
+    assert np.load(tmp_path / "y.npz")["y"].shape == (3, 10)

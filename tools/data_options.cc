@@ -34,22 +34,15 @@ void ParseChannels(const std::string& text, ReadingArgs& args) {
 
 constexpr NumberRange<int64_t> kSteps{1, 1'000'000'000};
 
-void ParseSequenceLength(const std::string& text, ReadingArgs& args) {
+int64_t ParseSequenceLength(const std::string& text) {
   const std::vector<std::string> words{"longest", "shortest"};
-  if (const std::string word = SameLetters(text, words); !word.empty()) {
-    args.sequence_length = word == words[0] ? OpenOptions::kLongest : OpenOptions::kShortest;
-    return;
-  }
+  if (const std::string word = SameLetters(text, words); !word.empty())
+    return word == words[0] ? OpenOptions::kLongest : OpenOptions::kShortest;
   const std::optional<int64_t> number = ParseNumber<int64_t>(text);
   if (!number || !kSteps.Contains(*number))
     Fail("{} given, expected {}, {}{}", Quoted(text), kSteps.ToString(), OneOf(words),
          DidYouMean(text, words));
-  args.sequence_length = *number;
-}
-
-std::string SequenceLengthText(int64_t length) {
-  if (length == OpenOptions::kLongest) return "longest";
-  return length == OpenOptions::kShortest ? "shortest" : std::to_string(length);
+  return *number;
 }
 
 const std::vector<std::string> kDirections{"right", "left"};  // as PaddingDirection counts
@@ -71,15 +64,26 @@ void AddSequenceOptions(const Command& command, ReadingArgs& args) {
       "the one called label, class, target or y, else the last");
   AddFlag(command, "--forecast", args.forecast,
           "Sequences: the target of each step is the next one, instead of what the data say");
-  AddValue(command, "--sequence-length", "N", "a whole number, longest or shortest",
-           "Sequences: longest leaves them as they are, shortest cuts all to the shortest, N cuts "
-           "each into pieces of up to N steps",
-           [&args](const std::string& text) { ParseSequenceLength(text, args); })
-      .Default("longest");
+  AddSequenceLengthOption(
+      command, args.sequence_length,
+      "Sequences: longest leaves them as they are, shortest cuts all to the shortest, N cuts "
+      "each into pieces of up to N steps");
   AddPaddingDirectionOption(command, args.sequence_padding_direction);
 }
 
 }  // namespace
+
+std::string SequenceLengthText(int64_t length) {
+  if (length == OpenOptions::kLongest) return "longest";
+  return length == OpenOptions::kShortest ? "shortest" : std::to_string(length);
+}
+
+void AddSequenceLengthOption(const Command& command, int64_t& length,
+                             const std::string& description) {
+  AddValue(command, "--sequence-length", "N", "a whole number, longest or shortest", description,
+           [&length](const std::string& text) { length = ParseSequenceLength(text); })
+      .Default("longest");
+}
 
 void AddPaddingDirectionOption(const Command& command, PaddingDirection& direction) {
   AddValue(
@@ -118,7 +122,8 @@ ReadingArgs ReadingOf(const std::map<std::string, std::string>& described) {
   take("format", [&](const std::string& text) { args.format = text; });
   take("label-column", [&](const std::string& text) { args.label_column = text; });
   take("forecast", [&](const std::string&) { args.forecast = true; });
-  take("sequence-length", [&](const std::string& text) { ParseSequenceLength(text, args); });
+  take("sequence-length",
+       [&](const std::string& text) { args.sequence_length = ParseSequenceLength(text); });
   take("sequence-padding-direction",
        [&](const std::string& text) { args.sequence_padding_direction = ParseDirection(text); });
   return args;

@@ -24,6 +24,9 @@ struct ReadingArgs {
 };
 void AddReadingOptions(const Command& command, ReadingArgs& args);
 void AddFormatOption(const Command& command, std::string& format);  // --format alone
+std::string SequenceLengthText(int64_t length);
+void AddSequenceLengthOption(const Command& command, int64_t& length,
+                             const std::string& description);
 void AddPaddingDirectionOption(const Command& command, PaddingDirection& direction);
 
 // The options that differ from the defaults, as (name, value), in the order of help; a flag has the

@@ -4,6 +4,7 @@
 
 #include <fmt/format.h>
 
+#include <limits>
 #include <memory>
 #include <nlohmann/json.hpp>
 #include <string>
@@ -13,6 +14,7 @@
 #include "normkit/core/threads.h"
 #include "normkit/data/image.h"
 #include "normkit/data/npy.h"
+#include "normkit/data/padding.h"
 #include "normkit/onnx/onnx.h"
 #include "src/core/fail.h"
 #include "src/core/files.h"
@@ -30,6 +32,7 @@
 #include "tools/model_facts.h"
 #include "tools/options.h"
 #include "tools/picture_options.h"
+#include "tools/predict_arrays.h"
 #include "tools/ranks.h"
 
 namespace normkit::tools {
@@ -39,11 +42,24 @@ using nlohmann::json;
 
 struct PredictArgs {
   std::string model, format;
-  PaddingDirection padding = PaddingDirection::kRight;
+  std::string output;         // the arrays, an .npz
+  SequencePadding padding;    // of the arrays; its direction, of those that are read, too
+  std::string padding_value;  // as it was given
   std::vector<std::string> files;
   int64_t top = 1;
   int threads = 0;
   bool json = false, csv = false;
+
+  // Options that say something of padding, and what: nothing may come of them in silence.
+  void RefusePadding(const std::string& expected) const {
+    if (padding.sequence_length != OpenOptions::kLongest)
+      FailUsage("--sequence-length",
+                fmt::format("'{}' given, expected {}", SequenceLengthText(padding.sequence_length),
+                            expected));
+    if (!padding_value.empty())
+      FailUsage("--sequence-padding-value",
+                fmt::format("'{}' given, expected {}", padding_value, expected));
+  }
 };
 
 // What the network gives for one observation.
@@ -53,11 +69,21 @@ struct Prediction {
   int64_t step = -1;  // of a sequence, where each is told of; else -1
 };
 
+// What became of a file.
+struct FileResult {
+  std::vector<Prediction> predictions;
+  std::string error;                          // "": none
+  std::vector<std::vector<float>> sequences;  // that were told of, where arrays are wanted
+};
+
 // Predicts what files hold.
 class FilePredictor {
  public:
-  FilePredictor(Network network, std::string format, PaddingDirection padding)
-      : predictor_(std::move(network)), format_(std::move(format)), padding_(padding) {
+  FilePredictor(Network network, const PredictArgs& args)
+      : predictor_(std::move(network)),
+        format_(args.format),
+        padding_(args.padding.direction),
+        keeps_sequences_(!args.output.empty()) {
     const Layout& output = predictor_.output();
     if (output.size() != output.channels())
       Fail("the model gives images, {}, expected classes or values to print", output.ToString());
@@ -73,13 +99,16 @@ class FilePredictor {
     return graph.layers().back().layer->type() == "softmax" ? "probability" : "score";
   }
 
-  std::vector<Prediction> Predict(const std::string& file) {
+  const Layout& input() const { return predictor_.input(); }
+  const Layout& output() const { return predictor_.output(); }
+
+  FileResult Predict(const std::string& file) {
     if (predictor_.input().packed()) return PredictSequences(file);
-    if (ReadFileStart(file, 6) == "\x93NUMPY") return PredictArray(file);
+    if (ReadFileStart(file, 6) == "\x93NUMPY") return {PredictArray(file), "", {}};
     const std::vector<float> pixels = ReadPixels(file);
     if (!std::exchange(warned_of_pictures_, true))
       WarnOfRange(predictor_.network(), {0, 255}, file + ", as all pictures");
-    return {Run(file, pixels)};
+    return {{Run(file, pixels)}, "", {}};
   }
 
  private:
@@ -89,7 +118,7 @@ class FilePredictor {
   }
 
   // A sequence a file (.csv, .npy), or all of one that holds several.
-  std::vector<Prediction> PredictSequences(const std::string& file) {
+  FileResult PredictSequences(const std::string& file) {
     const std::string start = ReadFileStart(file, 6);
     const bool one = Ending(file) == ".csv" || Ending(file) == ".tsv" ||
                      (start == "\x93NUMPY" && format_.find('B') == format_.npos);
@@ -98,13 +127,13 @@ class FilePredictor {
           "{}: format '{}' is given, expected TC, CT or T: an .npy is one sequence (an .npz may "
           "hold several)",
           file, format_);
-    std::vector<Prediction> predictions;
+    FileResult result;
     if (one) {
       const SequenceFile sequence = ReadSequenceFile(file, format_);
       CheckChannels(file, sequence.channels);
       WarnOfRange(predictor_.network(), RangeOf(sequence.x), file);
-      AddSteps(file, sequence.x, predictions);
-      return predictions;
+      AddSteps(file, sequence.x, result);
+      return result;
     }
     const DataPtr data = OpenData(
         file, {.format = format_, .answers = false, .sequence_padding_direction = padding_});
@@ -116,9 +145,9 @@ class FilePredictor {
     for (int64_t i = 0; i < data->size(); ++i) {
       x.resize(static_cast<size_t>(data->length(i) * data->layout().size()));
       data->Read(i, x);
-      AddSteps(fmt::format("{}[{}]", file, i), x, predictions);
+      AddSteps(fmt::format("{}[{}]", file, i), x, result);
     }
-    return predictions;
+    return result;
   }
 
   void CheckChannels(const std::string& file, int64_t channels) const {
@@ -128,17 +157,18 @@ class FilePredictor {
   }
 
   // What is told of a sequence, or of each of its steps.
-  void AddSteps(const std::string& name, std::span<const float> x,
-                std::vector<Prediction>& predictions) {
+  void AddSteps(const std::string& name, std::span<const float> x, FileResult& result) {
     const std::span<const float> y = predictor_.Predict(x, name);
+    if (keeps_sequences_) result.sequences.emplace_back(x.begin(), x.end());
     if (!predictor_.output().packed()) {
-      predictions.push_back({name, {y.begin(), y.end()}});
+      result.predictions.push_back({name, {y.begin(), y.end()}});
       return;
     }
     const auto width = static_cast<size_t>(predictor_.output().size());
     for (size_t at = 0; at < y.size(); at += width) {
       const auto row = y.subspan(at, width);
-      predictions.push_back({name, {row.begin(), row.end()}, static_cast<int64_t>(at / width)});
+      result.predictions.push_back(
+          {name, {row.begin(), row.end()}, static_cast<int64_t>(at / width)});
     }
   }
 
@@ -183,6 +213,7 @@ class FilePredictor {
   Predictor predictor_;
   std::string format_;  // of arrays, or ""
   PaddingDirection padding_;
+  bool keeps_sequences_;
   bool warned_of_pictures_ = false;
 };
 
@@ -227,17 +258,11 @@ json ToJson(const std::vector<Prediction>& predictions, const FilePredictor& pre
   return all;
 }
 
-// What became of a file.
-struct FileResult {
-  std::vector<Prediction> predictions;
-  std::string error;  // "": none
-};
-
 FileResult PredictFile(FilePredictor& predictor, const std::string& file) {
   try {
-    return {predictor.Predict(file), ""};
+    return predictor.Predict(file);
   } catch (const Error& error) {  // one bad picture does not cost the others
-    return {{}, error.what()};
+    return {{}, error.what(), {}};
   }
 }
 
@@ -247,7 +272,7 @@ std::string ToBytes(const std::vector<FileResult>& results) {
     json predictions = json::array();
     for (const Prediction& p : result.predictions)
       predictions.push_back({BytesAsUtf8(p.observation), p.output, p.step});
-    all.push_back({predictions, BytesAsUtf8(result.error)});
+    all.push_back({predictions, BytesAsUtf8(result.error), result.sequences});
   }
   std::string bytes;
   json::to_cbor(all, bytes);
@@ -261,6 +286,7 @@ std::vector<FileResult> FromBytes(const std::string& bytes) {
     for (const json& p : one[0])
       result.predictions.push_back({Utf8AsBytes(p[0].get<std::string>()), p[1], p[2]});
     result.error = Utf8AsBytes(one[1].get<std::string>());
+    one[2].get_to(result.sequences);
   }
   return results;
 }
@@ -283,26 +309,75 @@ std::vector<FileResult> PredictFiles(FilePredictor& predictor,
   return all;
 }
 
+// Of all files, in their order.
+void WriteArrays(const PredictArgs& args, const FilePredictor& predictor,
+                 const std::vector<FileResult>& results) {
+  if (!Leads()) return;
+  PredictedArrays arrays(predictor.input(), predictor.output());
+  for (const FileResult& result : results) {
+    for (const Prediction& p : result.predictions) arrays.AddOutput(p.output);
+    for (const std::vector<float>& x : result.sequences) arrays.AddSequence(x);
+  }
+  arrays.Write(args.output, args.padding);
+}
+
+void Print(const PredictArgs& args, const FilePredictor& predictor,
+           const std::vector<Prediction>& predictions) {
+  const auto top = static_cast<size_t>(args.top);
+  if (args.csv)
+    fmt::print("{}", ToCsv(ToTable(predictions, predictor, top)));
+  else if (args.json)
+    fmt::print("{}\n", JsonText(ToJson(predictions, predictor, top), 2));
+  else if (!predictions.empty() && args.output.empty())
+    fmt::print("{}", ToText(ToTable(predictions, predictor, top)));
+}
+
 void RunPredict(const PredictArgs& args) {
   SetNumThreads(args.threads);
-  FilePredictor predictor(LoadOnnx(args.model), args.format, args.padding);
+  if (!args.output.empty()) CheckArraysFile(args.output);
+  FilePredictor predictor(LoadOnnx(args.model), args);
+  if (!predictor.input().packed())
+    args.RefusePadding(
+        fmt::format("a model of sequences ({} takes {})", args.model, SizeText(predictor.input())));
   size_t failed = 0;
   const std::vector<std::string> files = PictureFiles(args.files, failed);
   const size_t total = files.size() + failed;
+  const std::vector<FileResult> results = PredictFiles(predictor, files);
   std::vector<Prediction> predictions;
-  for (FileResult& result : PredictFiles(predictor, files)) {
-    for (Prediction& p : result.predictions) predictions.push_back(std::move(p));
+  for (const FileResult& result : results) {
+    predictions.insert(predictions.end(), result.predictions.begin(), result.predictions.end());
     if (result.error.empty()) continue;
     LogWarning(result.error);
     ++failed;
   }
-  if (args.csv)
-    fmt::print("{}", ToCsv(ToTable(predictions, predictor, static_cast<size_t>(args.top))));
-  else if (args.json)
-    fmt::print("{}\n", JsonText(ToJson(predictions, predictor, static_cast<size_t>(args.top)), 2));
-  else if (!predictions.empty())
-    fmt::print("{}", ToText(ToTable(predictions, predictor, static_cast<size_t>(args.top))));
-  if (failed > 0) Fail("{} of {} files could not be used", failed, total);
+  Print(args, predictor, predictions);
+  // A row of an array has no name: one that is missing would move the others.
+  if (!args.output.empty() && failed == 0) WriteArrays(args, predictor, results);
+  if (failed > 0)
+    Fail("{} of {} files could not be used{}", failed, total,
+         args.output.empty() ? "" : fmt::format(", {} is not written", args.output));
+}
+
+// What arrays leave by, and how sequences are padded in them.
+void AddArrayOptions(const Command& command, PredictArgs& args) {
+  AddText(command, "--output,-o", args.output, "FILE",
+          "Write what is told as arrays (.npz), y [N,K] or, where each step is told, [N,T,K]; of "
+          "sequences x and lengths beside it, as the ONNX file takes them");
+  AddSequenceLengthOption(
+      command, args.padding.sequence_length,
+      "Sequences in --output: longest pads to the longest, shortest cuts all to the shortest, N "
+      "cuts each into pieces of N steps");
+  AddPaddingDirectionOption(command, args.padding.direction);
+  const NumberRange<double> range{-std::numeric_limits<float>::max(),
+                                  std::numeric_limits<float>::max()};
+  AddValue(command, "--sequence-padding-value", "X", range.ToString(),
+           "What stands behind the end of shorter sequences in --output",
+           [&args, range](const std::string& text) {
+             args.padding.value =
+                 static_cast<float>(options_internal::Parse<double>(text, range, {}));
+             args.padding_value = text;
+           })
+      .Default("0");
 }
 
 }  // namespace
@@ -325,10 +400,13 @@ void AddPredict(const Command& app) {
   AddNumber(command, "--top", args->top, {1, 1'000'000},
             "Classes to name, the most probable first");
   AddThreadsOption(command, args->threads);
-  AddPaddingDirectionOption(command, args->padding);
+  AddArrayOptions(command, *args);
   const Option json = AddFlag(command, "--json", args->json, "Print JSON instead of a table");
   AddFlag(command, "--csv", args->csv, "Print CSV instead of a table").Excludes(json);
-  command.Run([args] { RunPredict(*args); });
+  command.Run([args] {
+    if (args->output.empty()) args->RefusePadding("--output, whose arrays are padded");
+    RunPredict(*args);
+  });
 }
 
 }  // namespace normkit::tools

@@ -19,6 +19,7 @@
 #include "normkit/data/input_form.h"
 #include "normkit/data/moved_pictures.h"
 #include "normkit/data/npy.h"
+#include "normkit/data/padding.h"
 #include "normkit/data/source.h"
 #include "normkit/dist/reducer.h"
 #include "normkit/graph/executor.h"

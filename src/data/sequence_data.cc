@@ -9,16 +9,11 @@
 #include "src/core/fail.h"
 #include "src/core/finite.h"
 #include "src/data/array_source.h"
+#include "src/data/pieces.h"
 #include "src/data/place.h"
 
 namespace normkit {
 namespace {
-
-// What of a sequence becomes an observation: some of its rows.
-struct Piece {
-  size_t sequence;
-  int64_t begin, length;  // rows of the sequence
-};
 
 // Where each sequence begins among the rows of all.
 std::vector<int64_t> Begins(const std::vector<int64_t>& lengths) {
@@ -104,15 +99,11 @@ void Forecast(SequenceData& data) {
   data.answers_each_row = true;
 }
 
-// Padding on the right: sequences begin where they begin, and what is too much goes at the end.
 void CutToShortest(SequenceData& data, PaddingDirection direction) {
   const auto [least, most] = std::ranges::minmax_element(data.lengths);
   if (*least == *most) return;
+  const std::vector<Piece> pieces = PiecesOf(data.lengths, OpenOptions::kShortest, direction);
   const int64_t length = *least, all = std::reduce(data.lengths.begin(), data.lengths.end());
-  std::vector<Piece> pieces;
-  for (size_t i = 0; i < data.lengths.size(); ++i)
-    pieces.push_back(
-        {i, direction == PaddingDirection::kRight ? 0 : data.lengths[i] - length, length});
   const int64_t kept = length * std::ssize(pieces);
   data.notes.push_back(fmt::format("cut to the {} step{} of the shortest, {} of {} left out at {}",
                                    length, length == 1 ? "" : "s", all - kept, all,
@@ -122,14 +113,7 @@ void CutToShortest(SequenceData& data, PaddingDirection direction) {
 
 void CutToPieces(SequenceData& data, int64_t length, PaddingDirection direction) {
   if (std::ranges::max(data.lengths) <= length) return;
-  std::vector<Piece> pieces;
-  for (size_t i = 0; i < data.lengths.size(); ++i) {
-    const int64_t whole = data.lengths[i], rest = whole % length;
-    const bool short_first = direction == PaddingDirection::kLeft && rest > 0;
-    if (short_first) pieces.push_back({i, 0, rest});
-    for (int64_t at = short_first ? rest : 0; at < whole; at += length)
-      pieces.push_back({i, at, std::min(length, whole - at)});
-  }
+  const std::vector<Piece> pieces = PiecesOf(data.lengths, length, direction);
   data.notes.push_back(fmt::format("{} sequence{} in {} pieces of up to {} step{}",
                                    data.lengths.size(), data.lengths.size() == 1 ? "" : "s",
                                    pieces.size(), length, length == 1 ? "" : "s"));

@@ -13,6 +13,7 @@ std::string NamesOfOptions() {
   const FeatureInputOptions features{.num_features = 4};
   const SequenceInputOptions steps{.num_features = 4};
   const Sequences sequences{.lengths = {2, 3}};
+  const SequencePadding behind{.value = -1};
   const Padding padding{.same = true};
   const ConvolutionOptions lines{.filter_size = {3}};
   const Convolution2dOptions convolution{.filter_size = {3, 3}, .padding = padding};
@@ -64,11 +65,12 @@ std::string NamesOfOptions() {
   const Normalization::BackwardArgs backward{.x = nullptr};
   const OpenOptions open{.count = 100};
   const MpiOptions ranks{.patience = 5};
-  const std::string finished =
-      volumes.name + volume_convolution.name + transposed.name + resize.name + prelu.name +
-      layer_scale.name + dynamic_tanh.name + across.name + multiplication.name + any_pooling.name +
-      volume_pooling.name + Name(form) + changes.freeze[0] +
-      std::to_string(moves.shift + diagnose.observations) + std::to_string(recompute.weight);
+  const std::string finished = volumes.name + volume_convolution.name + transposed.name +
+                               resize.name + prelu.name + layer_scale.name + dynamic_tanh.name +
+                               across.name + multiplication.name + any_pooling.name +
+                               volume_pooling.name + Name(form) + changes.freeze[0] +
+                               std::to_string(moves.shift + diagnose.observations) +
+                               std::to_string(recompute.weight + behind.value);
   return image.name + features.name + steps.name + sequences.description + lines.name +
          convolution.name + steps_convolution.name + steps_pooling.name + attention.name +
          embedding.name + positions.name + connected.name + lstm.name + gru.name + pooling.name +
