@@ -72,6 +72,23 @@ def test_the_three_switches(normkit, model, letters, tmp_path, whose):
     assert trained - some == set(norms[0].input[3:])
 
 
+@pytest.mark.parametrize("whose", ["ours", "others"])
+def test_takes_the_input_anew(normkit, model, letters, tmp_path, whose):
+    source = model if whose == "ours" else others(model, tmp_path / "others.onnx")
+    words = ["--overwrite", "--freeze", "*", "--freeze-statistics", "*"]
+    train(normkit, source, letters, tmp_path / "out", *words)
+    assert changed(source, tmp_path / "out/model.onnx") == set()
+    said = normkit("train", "--from", source, "--data", letters, "--max-epochs", 1, "--output", tmp_path / "out",
+                   *words, "--reset-input-normalization", "on")  # fmt: skip
+    new = changed(source, tmp_path / "out/model.onnx")
+    warned = "the network's input layer normalizes nothing" in said.stderr
+    assert warned == (whose == "others")  # whose files have no input layer
+    assert new == (set() if warned else {"input.mean", "input.std"})
+    if new:
+        after = initializers(tmp_path / "out/model.onnx")["input.mean"]
+        assert after.reshape(-1) == pytest.approx([np.load(letters)["x"].mean()], rel=0.05)  # a part is held out
+
+
 def test_other_classes_and_sizes(normkit, model, letters, tmp_path):
     large = np.kron(np.load(letters)["x"][:160], np.ones((1, 2, 2), np.uint8))
     large[::2] = large[::2].transpose(0, 2, 1)  # bars that stand, and bars that lie

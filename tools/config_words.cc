@@ -88,6 +88,7 @@ Words WordsOfToolbox(const Command& command, const Words& words) {
   TrainingOptions options;
   options.batch_normalization_statistics = Statistics::kPopulation;
   options.verbose = Verbose::kOn;
+  options.reset_input_normalization = ResetInputNormalization::kOn;
   options.checkpoint_frequency = 1;
   const Words names = command.OptionNames();
   Words result;

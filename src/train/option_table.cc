@@ -37,6 +37,7 @@ bool HasSquares(const O& o) { return o.solver != Solver::kSgdm && !IsLbfgs(o); }
 bool Clips(const O& o) { return o.gradient_threshold > 0; }
 bool Validates(const O& o) { return o.validation_data != nullptr; }
 bool IsApart(const O& o) { return o.batch_norm_sync == BatchNormSync::kOff; }
+bool ResetsInput(const O& o) { return o.reset_input_normalization == ResetInputNormalization::kOn; }
 bool Augments(const O& o) { return o.augment.any(); }
 bool IsHuber(const O& o) { return o.loss == Loss::kHuber; }
 bool IsWeighted(const O& o) { return o.class_weights != ClassWeights{}; }
@@ -145,6 +146,11 @@ const std::vector<TrainingOption>& OptionRows() {
       {Row<&O::batch_normalization_statistics>("batch_normalization_statistics",
                                                "what prediction uses"),
        Always},
+      {Row<&O::reset_input_normalization>(
+           "reset_input_normalization",
+           "a network that is trained on (--from): its input layer's statistics are those of the "
+           "new data"),
+       ResetsInput},
       {Row<&O::loss>("loss", ""), Always},
       {Row<&O::huber_transition>("huber_transition",
                                  "huber: the error from which its absolute value counts",

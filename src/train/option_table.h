@@ -72,6 +72,11 @@ struct EnumNames<BatchNormSync> {
   static constexpr std::string_view kWhat = "batch norm sync";
   static constexpr std::string_view kNames[] = {"on", "off"};
 };
+template <>
+struct EnumNames<ResetInputNormalization> {
+  static constexpr std::string_view kWhat = "reset input normalization";
+  static constexpr std::string_view kNames[] = {"off", "on"};
+};
 
 // Texts: "none:2,cosine:8" and "none"; "none", "balanced" and "1,2,0.5"; "none" and
 // "flip,rotate:15".

@@ -59,6 +59,7 @@ std::string_view Name(OutputNetwork value) { return NameOf(value); }
 std::string_view Name(FrequencyUnit value) { return NameOf(value); }
 std::string_view Name(Verbose value) { return NameOf(value); }
 std::string_view Name(BatchNormSync value) { return NameOf(value); }
+std::string_view Name(ResetInputNormalization value) { return NameOf(value); }
 
 Solver ParseSolver(std::string_view name) { return ParseNamed<Solver>(name); }
 LineSearchMethod ParseLineSearchMethod(std::string_view name) {
@@ -76,6 +77,9 @@ OutputNetwork ParseOutputNetwork(std::string_view name) { return ParseNamed<Outp
 FrequencyUnit ParseFrequencyUnit(std::string_view name) { return ParseNamed<FrequencyUnit>(name); }
 Verbose ParseVerbose(std::string_view name) { return ParseNamed<Verbose>(name); }
 BatchNormSync ParseBatchNormSync(std::string_view name) { return ParseNamed<BatchNormSync>(name); }
+ResetInputNormalization ParseResetInputNormalization(std::string_view name) {
+  return ParseNamed<ResetInputNormalization>(name);
+}
 
 TrainingOptions Resolve(const TrainingOptions& options) {
   TrainingOptions resolved = options;

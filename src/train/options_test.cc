@@ -35,6 +35,8 @@ TEST(Names, RoundTrip) {
   ExpectRoundTrip({FrequencyUnit::kEpoch, FrequencyUnit::kIteration}, ParseFrequencyUnit);
   ExpectRoundTrip({Verbose::kAuto, Verbose::kOn, Verbose::kOff}, ParseVerbose);
   ExpectRoundTrip({BatchNormSync::kOn, BatchNormSync::kOff}, ParseBatchNormSync);
+  ExpectRoundTrip({ResetInputNormalization::kOff, ResetInputNormalization::kOn},
+                  ParseResetInputNormalization);
   ExpectRoundTrip({GradientThresholdMethod::kL2Norm, GradientThresholdMethod::kGlobalL2Norm,
                    GradientThresholdMethod::kAbsoluteValue},
                   ParseGradientThresholdMethod);

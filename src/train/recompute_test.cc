@@ -4,7 +4,9 @@
 
 #include <algorithm>
 #include <cmath>
+#include <numeric>
 
+#include "normkit/data/batch.h"
 #include "normkit/nn/network_changes.h"
 #include "normkit/train/statistics.h"
 #include "src/core/testing.h"
@@ -133,6 +135,47 @@ TEST(FineTuning, GoesOnFromTheNetwork) {
   for (size_t i = 0; i < before.size(); ++i) EXPECT_NEAR(before[i], after[i], 1e-4);
   EXPECT_EQ(ValuesOf(TrainNetwork(StripeData(300), first, options).network),
             ValuesOf(result.network));
+}
+
+// The network has learned of other pictures, and sees these as it saw those.
+TEST(FineTuning, TakesTheInputAnew) {
+  const Network first = Stripes().network;
+  const DataPtr plain = StripeData(300);
+  std::vector<float> x(300 * 64);
+  std::vector<int64_t> labels(300), indices(300);
+  std::iota(indices.begin(), indices.end(), 0);
+  ReadBatch(*plain, indices, x);
+  for (size_t i = 0; i < labels.size(); ++i)
+    plain->ReadLabels(static_cast<int64_t>(i), {&labels[i], 1});
+  for (float& value : x) value = 3 * value + 500;
+  const DataPtr bright =
+      FromArrays(plain->layout(), std::move(x), std::move(labels), plain->classes(), "bright");
+  TrainingOptions options{.max_epochs = 1, .mini_batch_size = 50, .initial_learn_rate = 1e-6};
+  options.batch_normalization_statistics = Statistics::kMoving;
+  const auto mean = [](const Network& network) {
+    return network.parameters.Get(network.parameters.list()[0])[0];
+  };
+  const TrainingResult kept = TrainNetwork(bright, first, options);
+  EXPECT_EQ(mean(kept.network), mean(first));
+  EXPECT_FALSE(kept.network.facts.contains("reset-input-normalization"));
+  options.reset_input_normalization = ResetInputNormalization::kOn;
+  const TrainingResult reset = TrainNetwork(bright, first, options);
+  EXPECT_NEAR(mean(reset.network), 3 * mean(first) + 500, 0.01);
+  EXPECT_EQ(reset.network.facts.at("reset-input-normalization"), "on");
+  EXPECT_GT(Evaluate(reset.network, bright).accuracy, 95);
+  EXPECT_LT(Evaluate(kept.network, bright).accuracy, 70);
+
+  Graph graph;  // whose input layer has none
+  graph.Add(ImageInput({.input_size = {8, 8, 1}, .normalization = InputNormalization::kNone}));
+  graph.Add(Flatten());
+  graph.Add(FullyConnected({.output_size = 3}));
+  graph.Add(Softmax());
+  const Network plainly = TrainNetwork(plain, graph, options).network;
+  testing::internal::CaptureStderr();
+  TrainNetwork(plain, plainly, options);
+  EXPECT_NE(
+      testing::internal::GetCapturedStderr().find("the network's input layer normalizes nothing"),
+      std::string::npos);
 }
 
 // The three switches are three.

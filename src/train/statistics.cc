@@ -354,9 +354,9 @@ std::string DescribeStatistics(Statistics statistics, const TrainingResult& resu
   return DescribeStatistics(statistics, result.statistics_gaps);
 }
 
-void FillInputStatistics(const Graph& graph, Parameters& parameters, const DataSource& data) {
+bool FillInputStatistics(const Graph& graph, Parameters& parameters, const DataSource& data) {
   InputStatistics statistics(graph);
-  if (!statistics.needed()) return;
+  if (!statistics.needed()) return false;
   constexpr int64_t kBatch = 256, kFloats = 1 << 26;  // large observations a few at a time
   int64_t longest = 1;
   for (int64_t i = 0; i < data.size(); ++i) longest = std::max(longest, data.length(i));
@@ -372,6 +372,7 @@ void FillInputStatistics(const Graph& graph, Parameters& parameters, const DataS
     statistics.Add(x);
   }
   statistics.WriteTo(parameters);
+  return true;
 }
 
 }  // namespace normkit

@@ -65,6 +65,6 @@ void AddSampledGaps(const Graph& graph, Parameters& parameters, const std::vecto
                     std::vector<StatisticsGap>& gaps);
 
 // Fills in what the input layer has to know about the training data.
-void FillInputStatistics(const Graph& graph, Parameters& parameters, const DataSource& data);
+bool FillInputStatistics(const Graph& graph, Parameters& parameters, const DataSource& data);
 
 }  // namespace normkit

@@ -153,7 +153,12 @@ Trainer::Trainer(DataPtr data, const Graph& graph, const TrainingOptions& option
     std::ranges::copy(begin->values(), parameters_.values().begin());
   }
   if (options_.resume_from.empty()) {
-    if (!begin) FillInputStatistics(graph_, parameters_, *data_);
+    const bool resets = options_.reset_input_normalization == ResetInputNormalization::kOn;
+    if (!begin || resets)
+      if (!FillInputStatistics(graph_, parameters_, *data_) && begin && rank() == 0)
+        Warn(
+            "training: reset_input_normalization is on, and the network's input layer normalizes "
+            "nothing");
     return;
   }
   state_ = ReadCheckpoint(options_.resume_from, identity_, graph_, parameters_, SolverState());

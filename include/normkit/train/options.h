@@ -55,6 +55,9 @@ enum class Verbose { kAuto, kOn, kOff };
 // batch_norm_sync, of several ranks: batch normalization takes the statistics of the whole
 // mini-batch; off: of a rank's part of it.
 enum class BatchNormSync { kOn, kOff };
+// reset_input_normalization, of a network that is trained on: whether its input layer takes its
+// statistics from the new data.
+enum class ResetInputNormalization { kOff, kOn };
 
 // The names that the command line and files use: "every-epoch", "global-l2norm", ...
 NORMKIT_API std::string_view Name(Solver value);
@@ -69,6 +72,7 @@ NORMKIT_API std::string_view Name(OutputNetwork value);
 NORMKIT_API std::string_view Name(FrequencyUnit value);
 NORMKIT_API std::string_view Name(Verbose value);
 NORMKIT_API std::string_view Name(BatchNormSync value);
+NORMKIT_API std::string_view Name(ResetInputNormalization value);
 
 // The inverses. Throw Error that lists the names, the nearest one first.
 NORMKIT_API Solver ParseSolver(std::string_view name);
@@ -83,6 +87,7 @@ NORMKIT_API OutputNetwork ParseOutputNetwork(std::string_view name);
 NORMKIT_API FrequencyUnit ParseFrequencyUnit(std::string_view name);
 NORMKIT_API Verbose ParseVerbose(std::string_view name);
 NORMKIT_API BatchNormSync ParseBatchNormSync(std::string_view name);
+NORMKIT_API ResetInputNormalization ParseResetInputNormalization(std::string_view name);
 
 // A part of learn_rate_chain: a schedule for so many epochs.
 struct ScheduleStretch {
@@ -194,6 +199,8 @@ struct TrainingOptions {
   Shuffle shuffle = Shuffle::kOnce;
   Augmentation augment = Augmentation();
   Statistics batch_normalization_statistics = Statistics::kAuto;
+  // A graph gets statistics of the data in any case.
+  ResetInputNormalization reset_input_normalization = ResetInputNormalization::kOff;
   Loss loss = Loss::kAuto;
   double huber_transition = 1;  // where huber goes from squares to absolute values
   ClassWeights class_weights = ClassWeights();
