@@ -12,6 +12,8 @@ import urllib.error
 import urllib.parse
 import urllib.request
 
+import numpy as np
+import onnx
 import pytest
 
 SMALL = ["--data", "digits:400", "--network", "mlp", "--mini-batch-size", "16", "--validation-frequency", "5"]
@@ -82,6 +84,42 @@ def test_the_address_comes_first_and_at_once(program, tmp_path):
         plots = {curve["plot"] for curve in about["curves"]}
         assert plots == {"Norm of the gradient", "Scale", "Offset", "Trained mean", "Trained standard deviation"}
         assert len(data["samples"][0]) == 1 + sum(3 if curve["band"] else 1 for curve in about["curves"])
+
+
+def deep(norms):
+    """A network file of so many normalizations in a row."""
+    layers = [{"type": "feature-input", "num_features": 4}]
+    for _ in range(norms):
+        layers += [{"type": "fully-connected", "output_size": 4}, {"type": "batch-normalization"}]
+    return json.dumps({"layers": [*layers, {"type": "fully-connected", "output_size": 2}, {"type": "softmax"}]})
+
+
+def test_what_does_not_fit_on_the_page_is_said(program, tmp_path):
+    np.savez(tmp_path / "rows.npz", x=np.random.default_rng(1).normal(size=(40, 4)), y=np.arange(40) % 2)
+    for norms, left_out in [(20, ""), (60, "Shown are gradients of layers of the first 99 of 121; normalizations of the first 25 of 60.")]:
+        (tmp_path / "deep.json").write_text(deep(norms))
+        with training(program, tmp_path, "--data", "rows.npz", "--network", "deep.json", "--mini-batch-size", "8", *LONG,
+                      *PLOTS, "--output", "out", "--overwrite") as run:  # fmt: skip
+            run.wait_for(2)
+            about = json.loads(run.get("/about"))
+            assert about["left_out"] == left_out
+            bands = [curve["layer"] for curve in about["curves"] if curve["band"]]
+            assert len(bands) == 4 * len(set(bands)) and len(about["curves"]) <= 200
+
+
+def test_normalizations_of_networks_of_others(normkit, program, tmp_path):
+    normkit("train", *SMALL, "--max-epochs", 1, "--output", "first", cwd=tmp_path)
+    proto = onnx.load(tmp_path / "first/model.onnx")
+    del proto.metadata_props[:]
+    onnx.save(proto, tmp_path / "others.onnx")
+    words = ["--data", "digits:400", "--from", "others.onnx", "--mini-batch-size", "16", *PLOTS]
+    with training(program, tmp_path, *words, *LONG, "--output", "out") as run:
+        run.wait_for(2)
+        plots = {curve["plot"] for curve in json.loads(run.get("/about"))["curves"]}
+        assert plots == {"Norm of the gradient", "Scale", "Offset", "Trained mean", "Trained standard deviation"}
+    normkit("train", *words, "--max-epochs", 1, "--output", "done", cwd=tmp_path)
+    page = (tmp_path / "done/report.html").read_text()
+    assert "Normalization layers" in page and page.count("trained standard deviation") >= 3
 
 
 def test_stop_ends_as_an_interrupt_does(program, normkit, tmp_path):

@@ -1,11 +1,13 @@
 #include "tools/live_training.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <cmath>
 #include <cstdio>
 #include <ctime>
 
-#include "src/nn/layers/normalization.h"
+#include "src/nn/norm_sites.h"
 #include "src/train/batches.h"
 #include "src/train/objective.h"
 #include "tools/interrupt.h"
@@ -19,14 +21,26 @@ constexpr auto kBetweenSamples = std::chrono::milliseconds(250);
 constexpr int kShareOfTime = 100;  // one part of so many
 constexpr size_t kMostCurves = 200;
 
-// What a normalization learned and gathered: the parameter, what the plot is called.
+// What a normalization learned and gathered: where it is, what the plot is called.
 struct NormPlot {
-  const char *parameter, *title;
+  int NormSite::*place;
+  const char* title;
 };
-constexpr NormPlot kNormPlots[] = {{"scale", "Scale"},
-                                   {"offset", "Offset"},
-                                   {"trained_mean", "Trained mean"},
-                                   {"trained_variance", "Trained standard deviation"}};
+constexpr NormPlot kNormPlots[] = {{&NormSite::scale, "Scale"},
+                                   {&NormSite::offset, "Offset"},
+                                   {&NormSite::mean, "Trained mean"},
+                                   {&NormSite::variance, "Trained standard deviation"}};
+
+size_t CurvesOf(const NormSite& site) {
+  return static_cast<size_t>(std::ranges::count_if(
+      kNormPlots, [&](const NormPlot& plot) { return site.*plot.place >= 0; }));
+}
+
+void SayLeftOut(size_t shown, size_t all, const char* of, LiveFacts& facts) {
+  if (shown == all) return;
+  facts.left_out +=
+      fmt::format("{}{} of the first {} of {}", facts.left_out.empty() ? "" : "; ", of, shown, all);
+}
 
 double SumOfSquares(std::span<const float> values) {
   double sum = 0;
@@ -54,7 +68,7 @@ LiveTraining::LiveTraining(const LiveTexts& texts, const DataSource& data, const
                   .settings = texts.settings};
   const Parameters parameters(graph);
   AddGradients(graph, parameters, facts);
-  AddNorms(graph, parameters, facts);
+  AddNorms(graph, facts);
   sample_.reserve(SampleWidth(facts));
   page_.emplace(std::move(facts), [] { Interrupt(); });
 }
@@ -67,30 +81,40 @@ void LiveTraining::AddGradients(const Graph& graph, const Parameters& parameters
     if (parameters.list()[i].trainable) all.parameters.push_back(i);
   facts.curves.push_back({.plot = plot, .layer = "all", .log = true});
   probes_.push_back(std::move(all));
+  size_t shown = 0, learning = 0;
   for (int layer = 0; layer < graph.num_layers(); ++layer) {
     Probe probe{Probe::What::kGradients, {}};
     for (size_t i = 0; i < parameters.list().size(); ++i)
       if (parameters.list()[i].layer == layer && parameters.list()[i].trainable)
         probe.parameters.push_back(i);
-    if (probe.parameters.empty() || probes_.size() >= kMostCurves / 2) continue;
+    if (probe.parameters.empty()) continue;
+    ++learning;
+    if (probes_.size() >= kMostCurves / 2) continue;
+    ++shown;
     facts.curves.push_back({.plot = plot, .layer = graph.layer(layer).layer->name(), .log = true});
     probes_.push_back(std::move(probe));
   }
+  SayLeftOut(shown, learning, "gradients of layers", facts);
 }
 
-void LiveTraining::AddNorms(const Graph& graph, const Parameters& parameters, LiveFacts& facts) {
-  for (const auto& [parameter, title] : kNormPlots)
-    for (int layer = 0; layer < graph.num_layers(); ++layer) {
-      const Layer& of = *graph.layer(layer).layer;
-      if (!dynamic_cast<const NormalizationLayer*>(&of) || probes_.size() >= kMostCurves) continue;
-      for (size_t i = 0; i < parameters.list().size(); ++i) {
-        const Parameter& p = parameters.list()[i];
-        if (p.layer != layer || p.name != of.name() + "." + parameter) continue;
-        const bool variance = std::string_view(parameter) == "trained_variance";
-        facts.curves.push_back({.plot = title, .layer = of.name(), .band = true});
-        probes_.push_back({variance ? Probe::What::kRoots : Probe::What::kValues, {i}});
-      }
+// All curves of the first normalizations, rather than some of all.
+void LiveTraining::AddNorms(const Graph& graph, LiveFacts& facts) {
+  std::vector<NormSite> sites = NormSites(graph);
+  std::erase_if(sites, [](const NormSite& site) { return CurvesOf(site) == 0; });
+  const size_t all = sites.size();
+  size_t shown = 0, curves = probes_.size();
+  while (shown < all && curves + CurvesOf(sites[shown]) <= kMostCurves)
+    curves += CurvesOf(sites[shown++]);
+  sites.resize(shown);
+  SayLeftOut(shown, all, "normalizations", facts);
+  for (const auto& [place, title] : kNormPlots)
+    for (const NormSite& site : sites) {
+      if (site.*place < 0) continue;
+      facts.curves.push_back({.plot = title, .layer = site.name, .band = true});
+      probes_.push_back({place == &NormSite::variance ? Probe::What::kRoots : Probe::What::kValues,
+                         {static_cast<size_t>(site.*place)}});
     }
+  if (!facts.left_out.empty()) facts.left_out = "Shown are " + facts.left_out + ".";
 }
 
 void LiveTraining::Put(const Probe& probe, const TrainingInfo& info) {

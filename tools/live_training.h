@@ -38,7 +38,7 @@ class LiveTraining {
     enum class What { kValues, kRoots, kGradients, kAllGradients } what;
     std::vector<size_t> parameters;  // in the list
   };
-  void AddNorms(const Graph& graph, const Parameters& parameters, LiveFacts& facts);
+  void AddNorms(const Graph& graph, LiveFacts& facts);
   void AddGradients(const Graph& graph, const Parameters& parameters, LiveFacts& facts);
   void Say() const;
   bool IsTime();

@@ -9,7 +9,7 @@
 #include <vector>
 
 #include "src/data/image_codec.h"
-#include "src/nn/layers/normalization.h"
+#include "src/nn/norm_sites.h"
 
 namespace normkit::tools {
 namespace {
@@ -26,19 +26,17 @@ Series ChannelCurve(std::string name, std::span<const float> values, bool roots,
   return series;
 }
 
-Plot NormPlot(const Layer& layer, const Parameters& parameters) {
-  Plot plot{.title = layer.name(), .x_label = "channel", .height = 300};
-  const std::pair<const char*, const char*> curves[] = {
-      {"scale", "scale"},
-      {"offset", "offset"},
-      {"trained_mean", "trained mean"},
-      {"trained_variance", "trained standard deviation"}};
+Plot NormPlot(const NormSite& site, const Parameters& parameters) {
+  Plot plot{.title = site.name, .x_label = "channel", .height = 300};
+  const std::pair<int, const char*> curves[] = {{site.scale, "scale"},
+                                                {site.offset, "offset"},
+                                                {site.mean, "trained mean"},
+                                                {site.variance, "trained standard deviation"}};
   int color = 0;
-  for (const auto& [name, title] : curves) {
-    const Parameter* p = parameters.Find(layer.name() + "." + name);
-    if (p)
-      plot.series.push_back(ChannelCurve(title, parameters.Get(*p),
-                                         std::string_view(name) == "trained_variance", color));
+  for (const auto& [place, title] : curves) {
+    if (place >= 0)
+      plot.series.push_back(
+          ChannelCurve(title, SiteArray(parameters, place), place == site.variance, color));
     ++color;
   }
   return plot;
@@ -78,9 +76,8 @@ PagePicture Picture(const DataSource& data, int64_t index, int64_t predicted,
 
 void AddNormPlots(const Network& network, HtmlPage& page) {
   int drawn = 0, norms = 0;
-  for (const LayerRecord& record : network.graph.layers()) {
-    if (!dynamic_cast<const NormalizationLayer*>(record.layer.get())) continue;
-    const Plot plot = NormPlot(*record.layer, network.parameters);
+  for (const NormSite& site : NormSites(network.graph)) {
+    const Plot plot = NormPlot(site, network.parameters);
     if (plot.series.empty()) continue;
     if (norms++ == 0) page.Heading("Normalization layers");
     if (drawn < kMostNorms) page.Add(plot), ++drawn;

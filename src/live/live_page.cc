@@ -87,9 +87,13 @@ std::string MakeToken() {
 }
 
 std::string FactsJson(const LiveFacts& facts) {
-  nlohmann::json json{{"title", facts.title},           {"measure", facts.measure},
-                      {"iterations", facts.iterations}, {"per_epoch", facts.per_epoch},
-                      {"settings", facts.settings},     {"curves", nlohmann::json::array()}};
+  nlohmann::json json{{"title", facts.title},
+                      {"measure", facts.measure},
+                      {"iterations", facts.iterations},
+                      {"per_epoch", facts.per_epoch},
+                      {"settings", facts.settings},
+                      {"left_out", facts.left_out},
+                      {"curves", nlohmann::json::array()}};
   for (const LiveCurve& curve : facts.curves)
     json["curves"].push_back(
         {{"plot", curve.plot}, {"layer", curve.layer}, {"band", curve.band}, {"log", curve.log}});

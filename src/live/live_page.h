@@ -26,6 +26,7 @@ struct LiveFacts {
   int64_t iterations = 0, per_epoch = 0;
   std::vector<std::pair<std::string, std::string>> settings = {};
   std::vector<LiveCurve> curves = {};
+  std::string left_out = {};  // which curves there would be beside these; empty: none
 };
 // Of a row of kSamples.
 size_t SampleWidth(const LiveFacts& facts);

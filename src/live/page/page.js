@@ -186,6 +186,8 @@ function arrange() {
   element("norms").hidden = norms.length === 0;
   make(element("layer"), "option", {value: ""}, "all, the means over their channels");
   for (const layer of new Set(norms.map(curve => curve.layer))) make(element("layer"), "option", {value: layer}, layer);
+  element("left-out").hidden = !about.left_out;
+  element("left-out").textContent = about.left_out;
   element("layer").addEventListener("change", draw);
   for (const [name, value] of about.settings) {
     const row = make(element("settings"), "tr");
