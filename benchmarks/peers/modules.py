@@ -132,12 +132,14 @@ def calls(args):
 
 def networks(args):
     """Outputs, gradients and time of a step before and after replace."""
-    print("| network | swapped | outputs | gradients, f64 | f32 from f64: PyTorch | normkit | PyTorch ms | normkit ms | ratio |")
-    print("|---" * 9 + "|")
+    print("| network | swapped | outputs | gradients, f64 | f32 from f64: PyTorch | normkit | the same elements through ReLUs: "
+          "PyTorch | normkit | PyTorch ms | normkit ms | ratio |")  # fmt: skip
+    print("|---" * 11 + "|")
     for name, build in modules_networks.NETWORKS.items():
         c = modules_networks.compare(build)
         theirs, own = fastest(c.steps, args.seconds * 4)
-        print(f"| {name} | {c.swapped} | {c.output:.1e} | {c.gradient:.1e} | {c.theirs_from_f64:.1e} | {c.own_from_f64:.1e} | "
+        errors = (c.output, c.gradient, c.theirs_from_f64, c.own_from_f64, c.theirs_alike, c.own_alike)
+        print(f"| {name} | {c.swapped} | {' | '.join(f'{e:.1e}' for e in errors)} | "
               f"{theirs:.1f} | {own:.1f} | {theirs / own:.2f} |", flush=True)  # fmt: skip
 
 

@@ -531,10 +531,14 @@ def test_four_networks_with_replace():
     import modules_networks
 
     for name, build in modules_networks.NETWORKS.items():
-        found = modules_networks.compare(build, small=True)
-        assert found.swapped > 0 and found.output < 1e-5, name
-        assert found.gradient < 1e-10, name
-        assert found.own_from_f64 < max(1e-4, 2 * found.theirs_from_f64), name
+        for seed in range(3):
+            found = modules_networks.compare(build, small=True, seed=seed)
+            assert found.swapped > 0 and found.output < 1e-5, name
+            assert found.gradient < 1e-10, name
+            # Where a rounding switches an element of a ReLU, PyTorch's own f32 gradients are 1e-2 from those of f64 (seed
+            # 2 of the ResNet) as well as these (seed 1): with the same elements switched on they have to agree.
+            assert found.own_alike < 1e-5, name
+        assert found.own_from_f64 < max(1e-4, 1.1 * found.theirs_from_f64), name
 
 
 def test_the_notebook_runs():
