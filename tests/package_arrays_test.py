@@ -1,9 +1,11 @@
 """The functions of the Python package on arrays of every kind and order, against the oracle."""
 
 import array
+import copy
 import gc
 import multiprocessing
 import pathlib
+import pickle
 import subprocess
 import sys
 import threading
@@ -265,6 +267,8 @@ UNFIT = [
     (np.zeros((2, 3), ">f4"), TypeError, r"^x is numpy.ndarray of >f4 \[2, 3\], expected .* byte order"),
     (np.zeros((2, 3), np.int64), TypeError, r"^x is numpy.ndarray of int64 \[2, 3\], expected f32, f64, f16 or bf16"),
     (np.zeros((2, 3), np.complex64), TypeError, r"^x is numpy.ndarray of complex64"),
+    (np.zeros((2, 3), np.longdouble), TypeError, r"^x is numpy.ndarray of float128 \[2, 3\], expected f32, f64, f16 or bf16"),
+    (np.zeros((2, 3), ml_dtypes.float8_e4m3fn), TypeError, r"^x is .*float8_e4m3fn \[2, 3\], expected f32"),
     (np.zeros((2, 3), object), TypeError, r"^x is numpy.ndarray of object"),
     (np.ma.masked_array(np.zeros((2, 3))), TypeError, "^x is a masked array"),
     (unaligned(2, 3), ValueError, "^x lies at 0x[0-9a-f]*, expected a multiple"),
@@ -290,14 +294,36 @@ def test_misuse():
         (dict(axes=2), "axes .2,. given, expected numbers from -2 to 1"),
         (dict(axes=(0, 0)), "expected at least one axis, and each once"),
         (dict(format="BC", axes=1), "expected one of them"),
-        (dict(format="BXC"), "3 letters|letter"),
+        (dict(format="BXC"), "format 'BXC' given for 2 axes"),
+        (dict(format="BX"), "letter 'X' is unknown"),
         (dict(format="B**"), r"expected one \*"),
+        (dict(format="NCHW"), "format 'NCHW' given for 2 axes, expected a letter for each"),
         (dict(epsilon=0), "epsilon"),
         (dict(activation="rleu"), "did you mean 'relu'"),
     ]
     for wrong, message in cases:
         with pytest.raises(ValueError, match=message):
             normkit.layer_norm(x, **wrong)
+    of_wrong_types = [
+        (dict(epsilon="1e-5"), "epsilon is '1e-5', expected a number"),
+        (dict(activation=3), "activation is 3, expected a name or None"),
+        (dict(axes=1.0), "axes is 1.0, expected whole numbers"),
+        (dict(axes="1"), "axes is '1', expected whole numbers"),
+        (dict(format=3), "format is int, expected letters"),
+    ]
+    for wrong, message in of_wrong_types:
+        with pytest.raises(TypeError, match=message):
+            normkit.layer_norm(x, **wrong)
+    for groups, message in [(0, "num_groups is 0, expected 1 or more"), (-1, "num_groups is -1"), (4, "4 groups do not"),
+                            ("all", "num_groups is 'all', expected a number or one of all-channels")]:  # fmt: skip
+        with pytest.raises(ValueError, match=message):
+            normkit.group_norm(x, groups)
+    with pytest.raises(TypeError, match="num_groups is 2.0, expected a whole number"):
+        normkit.group_norm(x, 2.0)
+    with pytest.raises(ValueError, match="count is -4, expected 0 or more"):
+        normkit.update_running(np.zeros(3), np.ones(3), np.zeros(3), np.ones(3), -4)
+    with pytest.raises(ValueError, match="dtype is 'f8', expected f32"):
+        normkit.Normalization("layer", "BC", (4, 6), "f8")
     with pytest.raises(TypeError, match="out is .*, expected a writable array"):
         normkit.layer_norm(x, out=read_only(4, 6))
     with pytest.raises(TypeError, match="scale and offset are f32 and f64, expected one type"):
@@ -310,6 +336,14 @@ def test_misuse():
     with pytest.raises(ValueError, match="threads: 2000 given"):
         normkit.set_num_threads(2000)
     assert normkit.layer_norm(np.zeros((0, 6), np.float32)).shape == (0, 6)
+
+
+def test_plans_are_copied_and_pickled():
+    norm = normkit.Normalization("group", "BC*", (4, 6, 5), np.float32, num_groups=3, epsilon=1e-3, activation="relu")
+    assert norm.labels == "BCS" and "num_groups=3" in repr(norm) and "activation='relu'" in repr(norm)
+    x = RNG.standard_normal(norm.shape, np.float32)
+    for again in (pickle.loads(pickle.dumps(norm)), copy.deepcopy(norm), eval(repr(norm))):
+        assert np.array_equal(again.forward(x).y, norm.forward(x).y)
 
 
 def test_eight_threads_share_a_plan():

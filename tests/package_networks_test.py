@@ -132,7 +132,7 @@ def test_ctrl_c_stops():
     thread.join()
 
 
-def test_misuse():
+def test_misuse(trained):
     x, y = blobs()
     cases = [
         ((x, y[:5]), perceptron(), {}, "x has 120 observations and y 5"),
@@ -148,6 +148,16 @@ def test_misuse():
     for data, graph, options, message in cases:
         with pytest.raises(ValueError, match=message):
             normkit.train(data, graph, options)
+    for given, message in [({"max_epoch": 1}, "'max_epoch' is none, did you mean 'max_epochs'"),
+                           ({"max_epochs": "many"}, "training options: max_epochs: 'many' given, expected a whole")]:  # fmt: skip
+        with pytest.raises(ValueError, match=message):
+            normkit.train(blobs(), perceptron(), given)
+    for call in (lambda: normkit.data(blobs()[0], None), lambda: trained[0].network.evaluate(blobs())):
+        with pytest.raises(TypeError, match="y is None, expected the answers to x"):
+            call()
+    assert repr(normkit.data(*blobs(30))).startswith("<normkit.Data: arrays")
+    assert repr(perceptron()) == "<normkit.Graph of 6 layers: feature_input, fully_connected, norm, relu, fully_connected, softmax>"
+    assert repr(trained[0].network).startswith("<normkit.Network of 6 layers, ")
     with pytest.raises(normkit.DivergedError):
         normkit.train((x, y), perceptron(), {**OPTIONS, "solver": "sgdm", "initial_learn_rate": 1e30})
     network = normkit.train((x, y), perceptron(), {"max_epochs": 1}).network

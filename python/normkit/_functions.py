@@ -350,6 +350,8 @@ def update_running(
     ]
     new = [np.ascontiguousarray(values, np.float64).reshape(-1) for values in (mean, variance)]
     size = running[0].size()
+    if count < 0:
+        raise ValueError(f"count is {count}, expected 0 or more elements behind each new value")
     if any(r.size() != size or not r.dense() or r.dtype != running[0].dtype for r in running):
         raise ValueError("running_mean and running_variance differ in size or type or have gaps, expected two alike")
     if any(n.size != size for n in new):

@@ -95,6 +95,8 @@ def lies(array: Any, name: str, writable: bool = False) -> Lies:
             raise BufferError
         found = Lies(*(_core.lies_writable if writable else _core.lies)(given))
     except (TypeError, BufferError):
+        if isinstance(array, np.ndarray) and array.dtype.isnative and not writable:
+            raise TypeError(f"{name} is {_described(array)}, expected f32, f64, f16 or bf16") from None
         raise TypeError(
             f"{name} is {_described(array)}, expected {'a writable' if writable else 'an'} array in this "
             "machine's memory and byte order, by DLPack or the buffer protocol"
@@ -105,6 +107,17 @@ def lies(array: Any, name: str, writable: bool = False) -> Lies:
         raise TypeError(f"{name} is {_described(array)}, expected f32, f64, f16 or bf16")
     if found.address % ITEM_BYTES[found.dtype]:
         raise ValueError(f"{name} lies at {found.address:#x}, expected a multiple of the element's size")
+    return found
+
+
+def dtype_name(dtype: Any) -> str:
+    """ "f32" of that, of numpy.float32, torch.float32 and their names."""
+    if dtype in ITEM_BYTES:
+        return str(dtype)
+    name = str(getattr(dtype, "__name__", dtype)).rpartition(".")[2]
+    found = {"float32": "f32", "float64": "f64", "float16": "f16", "bfloat16": "bf16"}.get(name)
+    if found is None:
+        raise ValueError(f"dtype is {dtype!r}, expected f32, f64, f16 or bf16")
     return found
 
 

@@ -39,6 +39,9 @@ class Graph:
         self._layers.append(layer)
         return self
 
+    def __repr__(self) -> str:
+        return f"<normkit.Graph of {len(self._layers)} layers: {', '.join(str(layer['type']) for layer in self._layers)}>"
+
     def json(self) -> str:
         """As a file of `normkit train --network` has it."""
         return json.dumps({"layers": self._layers})
@@ -61,6 +64,9 @@ class Data:
 
     def __len__(self) -> int:
         return len(self._held)
+
+    def __repr__(self) -> str:
+        return f"<normkit.Data: {self.summary()}>"
 
     @property
     def classes(self) -> list[str]:
@@ -140,6 +146,11 @@ def _expect_no_format(format: Optional[str]) -> None:
         raise ValueError(f"format '{format}' given for a list of sequences [T,F], expected none")
 
 
+def _expect_answers(y: Any) -> None:
+    if y is None:
+        raise TypeError("y is None, expected the answers to x: classes or targets")
+
+
 def _expect_arrays(*given: Any) -> None:
     if any(one is not None for one in given):
         raise ValueError("y, format or lengths given with Data, expected them with arrays alone")
@@ -155,6 +166,7 @@ def data(
     y: floating-point targets [N] or [N,K], or anything else for classes: numbers or names, which are sorted; with
     `classes`, indices of these. Of sequences also one answer a step: a list, or [N,T] classes, [N,T,K] targets.
     """
+    _expect_answers(y)
     if lengths is not None:
         x, format = _cut(x, lengths, format), None
     if _is_sequences(x):
@@ -221,6 +233,10 @@ class Network:
     def __init__(self, held: _core.Network) -> None:
         self._held = held
 
+    def __repr__(self) -> str:
+        count = sum(values.size for values in self.parameters.values())
+        return f"<normkit.Network of {len(self.layers)} layers, {count} parameters>"
+
     @property
     def classes(self) -> list[str]:
         return list(self._held.classes)
@@ -284,6 +300,7 @@ class Network:
         if isinstance(given, Data):
             _expect_arrays(y, format, lengths)
         else:
+            _expect_answers(y)
             if lengths is not None:
                 given, format = _cut(given, lengths, format), None
             y = _answers_of_steps(y, given) if _is_sequences(given) else np.asarray(y)

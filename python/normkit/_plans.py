@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple, Optional, Sequence
+import functools
+import operator
+from types import NoneType
+from typing import Any, Iterable, NamedTuple, Optional, Sequence, SupportsFloat
 
 import numpy as np
 
 from . import _core
-from ._lies import Lies, as_kind_of, elements, empty_like, lies, memory_order
+from ._lies import Lies, as_kind_of, dtype_name, elements, empty_like, lies, memory_order
 
 GROUPS = {"all-channels": -1, "channel-wise": -2}
 
@@ -34,7 +37,11 @@ class Gradients(NamedTuple):
 
 def labels_of(format: str, rank: int, timed: bool = False) -> str:
     """ "BCSS" of "BC*" and 4 axes; "BCTS" where observations have lengths."""
+    if not isinstance(format, str):
+        raise TypeError(f"format is {type(format).__name__}, expected letters, one an axis")
     if "*" not in format:
+        if len(format) != rank:
+            raise ValueError(f"format '{format}' given for {rank} axes, expected a letter for each")
         return format
     if format.count("*") > 1 or rank < len(format) - 1:
         raise ValueError(f"format '{format}' given for {rank} axes, expected one * that stands for axes of space")
@@ -44,6 +51,20 @@ def labels_of(format: str, rank: int, timed: bool = False) -> str:
     return format.replace("*", space)
 
 
+def _groups(num_groups: Any, layer: str) -> int:
+    if isinstance(num_groups, str):
+        if num_groups not in GROUPS:
+            raise ValueError(f"num_groups is '{num_groups}', expected a number or one of {', '.join(GROUPS)}")
+        return GROUPS[num_groups]
+    try:
+        found = operator.index(num_groups)
+    except TypeError:
+        raise TypeError(f"num_groups is {num_groups!r}, expected a whole number or one of {', '.join(GROUPS)}") from None
+    if found < (1 if layer.startswith("group") else 0):
+        raise ValueError(f"num_groups is {found}, expected 1 or more, or one of {', '.join(GROUPS)}")
+    return found
+
+
 def _labels(wanted: Sequence[int], names: str, others: str) -> dict[int, str]:
     """A label for each axis that is wanted: names in turn, then others."""
     return {axis: names[place] if place < len(names) else others for place, axis in enumerate(wanted)}
@@ -51,7 +72,10 @@ def _labels(wanted: Sequence[int], names: str, others: str) -> dict[int, str]:
 
 def labels_of_axes(layer: str, axes: int | Sequence[int], rank: int, timed: bool = False) -> str:
     """Labels where a statistic is taken over `axes`; timed: steps are the second of those that are no channels."""
-    given = (axes,) if isinstance(axes, int) else tuple(axes)
+    try:
+        given = tuple(map(operator.index, axes if isinstance(axes, Iterable) else (axes,)))
+    except TypeError:
+        raise TypeError(f"axes is {axes!r}, expected whole numbers") from None
     if any(not -rank <= axis < rank for axis in given):
         raise ValueError(f"axes {given} given, expected numbers from {-rank} to {rank - 1} for {rank} axes")
     reduced = {axis % rank for axis in given}
@@ -97,6 +121,8 @@ def make_plan(
     own = parameters_of(labels, shape, order, options.parameter_axes)
     if own != sorted(own) and not (turns and layer not in ("group", "group-rms")):
         order = sorted(order)
+    if min(strides["x"], default=0) < 0:  # which is an error, of the axes as they are given
+        order = sorted(order)
     in_order = {name: [lie[axis] for axis in order] for name, lie in strides.items() if lie}
     plan = _core.Plan(
         layer,
@@ -141,34 +167,45 @@ class Normalization:
         layer: str,
         format: str,
         shape: Sequence[int],
-        dtype: str = "f32",
+        dtype: Any = "f32",
         *,
         epsilon: float = 1e-5,
         num_groups: int | str = 0,
         operation_dimension: str = "",
         parameter_axes: str = "",
-        parameter_dtype: str = "",
+        parameter_dtype: Any = "",
         scale_plus_one: bool = False,
         activation: Optional[str] = None,
         negative_slope: float = 0.01,
         activation_alpha: float = 1.0,
     ) -> None:
         self.layer = layer
-        self.shape = tuple(shape)
+        self.shape = tuple(map(operator.index, shape))
         self.labels = labels_of(format, len(self.shape))
-        self.dtype = dtype
-        if isinstance(num_groups, str) and num_groups not in GROUPS:
-            raise ValueError(f"num_groups is '{num_groups}', expected a number or one of {', '.join(GROUPS)}")
+        self.dtype = dtype = dtype_name(dtype)
+        parameter_dtype = parameter_dtype and dtype_name(parameter_dtype)
+        self._given = {
+            "epsilon": epsilon, "num_groups": num_groups, "operation_dimension": operation_dimension,
+            "parameter_axes": parameter_axes, "parameter_dtype": parameter_dtype, "scale_plus_one": scale_plus_one,
+            "activation": activation, "negative_slope": negative_slope, "activation_alpha": activation_alpha,
+        }  # fmt: skip
+        for name, numbers in (
+            ("epsilon", epsilon), ("negative_slope", negative_slope), ("activation_alpha", activation_alpha)
+        ):  # fmt: skip
+            if not isinstance(numbers, SupportsFloat):
+                raise TypeError(f"{name} is {numbers!r}, expected a number")
+        if not isinstance(activation, (str, NoneType)):
+            raise TypeError(f"activation is {activation!r}, expected a name or None")
         options = _core.PlanOptions()
-        options.epsilon = epsilon
-        options.num_groups = GROUPS[num_groups] if isinstance(num_groups, str) else num_groups
+        options.epsilon = float(epsilon)
+        options.num_groups = _groups(num_groups, layer)
         options.operation_dimension = operation_dimension
         options.parameter_axes = parameter_axes
         options.parameter_dtype = parameter_dtype
         options.scale_plus_one = scale_plus_one
         options.activation = activation or "none"
-        options.negative_slope = negative_slope
-        options.activation_alpha = activation_alpha
+        options.negative_slope = float(negative_slope)
+        options.activation_alpha = float(activation_alpha)
         self._options = options
         self._plans: dict[tuple[Any, ...], tuple[_core.Plan, list[int]]] = {}
         dense = tuple(int(np.prod(self.shape[axis + 1 :], dtype=np.int64)) for axis in range(len(self.shape)))
@@ -177,6 +214,14 @@ class Normalization:
         self.num_parameters: int = self._dense.num_parameters
         self.reduced_count: int = self._dense.reduced_count
         self.parameter_dtype: str = parameter_dtype or ("f64" if dtype == "f64" else "f32")
+
+    def __repr__(self) -> str:
+        given = "".join(f", {name}={value!r}" for name, value in self._given.items() if value not in (None, "", 0))
+        return f"normkit.Normalization({self.layer!r}, {self.labels!r}, {self.shape}, {self.dtype!r}{given})"
+
+    def __reduce__(self) -> Any:
+        made = functools.partial(Normalization, self.layer, self.labels, self.shape, self.dtype, **self._given)
+        return made, ()
 
     def describe(self, what: str = "forward") -> str:
         """What runs for dense arrays: "forward", "inference" or "backward"."""

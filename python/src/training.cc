@@ -12,6 +12,7 @@
 #include "normkit/train/train.h"
 #include "python/src/module.h"
 #include "python/src/networks.h"
+#include "src/core/fail.h"
 #include "src/train/option_table.h"
 
 namespace normkit::python {
@@ -70,6 +71,16 @@ class Watch {
 
 using Words = std::map<std::string, std::string>;
 
+// What is wrong with a word, and whose it is.
+void ParseWord(const std::string& name, const std::string& word, TrainingOptions* options) {
+  const TrainingOption& option = FindTrainingOption(name);
+  try {
+    ParseInto(option, word, options);
+  } catch (const Error& error) {
+    Fail("training options: {}: {}", name, error.what());
+  }
+}
+
 TrainingOptions ToOptions(const Words& words) {
   TrainingOptions options;
   for (const auto& [name, word] : words) {
@@ -78,7 +89,7 @@ TrainingOptions ToOptions(const Words& words) {
     else if (name == "resume_from")
       options.resume_from = word;
     else
-      ParseInto(FindTrainingOption(name), word, &options);
+      ParseWord(name, word, &options);
   }
   return options;
 }

@@ -4,6 +4,7 @@
 #include <vector>
 
 #include "src/core/fail.h"
+#include "src/core/suggest.h"
 
 namespace normkit {
 namespace {
@@ -221,7 +222,11 @@ const PropertyTable& TableFor(const TrainingOptions&) {
 
 const TrainingOption& FindTrainingOption(std::string_view name) {
   const auto found = std::ranges::find(OptionRows(), name, &TrainingOption::name);
-  if (found == OptionRows().end()) Fail("training options: '{}' is none", name);
+  if (found == OptionRows().end()) {
+    std::vector<std::string> names;
+    for (const TrainingOption& option : OptionRows()) names.emplace_back(option.name);
+    Fail("training options: '{}' is none{}", name, DidYouMean(name, names));
+  }
   return *found;
 }
 

@@ -176,7 +176,9 @@ TEST(TrainingOptions, WordsAndTextsOfEachOption) {
                "'0' given, expected a number above 0, or auto");
   EXPECT_ERROR(ParseInto(FindTrainingOption("solver"), "adm", &options),
                "'adm' given, expected sgdm, adam, rmsprop, adamw, lbfgs, did you mean 'adam'?");
-  EXPECT_ERROR(FindTrainingOption("rate"), "training options: 'rate' is none");
+  EXPECT_ERROR(FindTrainingOption("xyzzy"), "training options: 'xyzzy' is none");
+  EXPECT_ERROR(FindTrainingOption("max_epoch"),
+               "training options: 'max_epoch' is none, did you mean 'max_epochs'?");
 }
 
 TEST(TrainingOptions, TextsOfChainsAndWeights) {

@@ -108,6 +108,28 @@ def test_gradients_and_gradients_of_gradients(name):
         assert torch.autograd.gradgradcheck(call_with, inputs)
 
 
+@pytest.mark.parametrize("build", [
+    lambda: nt.LayerNorm(5), lambda: nt.RMSNorm(5), lambda: nt.GroupNorm(1, 5),
+    lambda: nt.BatchNorm1d(5, track_running_stats=False), lambda: nt.BatchNorm1d(5).eval(),
+])  # fmt: skip
+def test_gradients_of_gradients_where_x_is_of_the_same_parameters(build):
+    """Of a sum, which the call itself makes, and of a module that is called twice."""
+    module, (x, r) = build().double(), torch.randn(2, 4, 5, dtype=torch.float64, requires_grad=True)
+    names = [n for n, _ in module.named_parameters()]
+
+    def call(x, r, *parameters):
+        def run(*args, **more):
+            return torch.func.functional_call(module, dict(zip(names, parameters)), args, more)
+
+        y, total = run(x, residual=r)
+        return run(run(y).sin()) + total.cos()
+
+    assert torch.autograd.gradcheck(call, (x, r, *module.parameters()))
+    assert torch.autograd.gradgradcheck(call, (x, r, *module.parameters()))
+    module.fuse("silu")
+    assert torch.autograd.gradgradcheck(call, (x, r, *module.parameters()))
+
+
 @pytest.mark.parametrize("name", COMMON)
 def test_state_and_copies_go_both_ways(name):
     for _, args, kwargs, call, _ in samples(name, torch.float32, True):
@@ -343,6 +365,16 @@ def test_transforms_of_functions(name):
     torch.testing.assert_close(gradient, leaf.grad, rtol=0, atol=1e-9)
 
 
+def test_dual_tensors():
+    with torch.autograd.forward_ad.dual_level():
+        for name, (module, shape) in CALLS.items():
+            dual = torch.autograd.forward_ad.make_dual(torch.randn(shape), torch.randn(shape))
+            theirs = copy.deepcopy(module)
+            nt.restore(theirs)
+            got, wanted = (torch.autograd.forward_ad.unpack_dual(m(dual)).tangent for m in (copy.deepcopy(module), theirs))
+            torch.testing.assert_close(got, wanted)
+
+
 @pytest.mark.parametrize("name", CALLS)
 def test_autocast_gives_what_pytorch_gives(name):
     ours, shape = copy.deepcopy(CALLS[name][0]), CALLS[name][1]
@@ -410,6 +442,14 @@ def test_replace_and_restore():
     assert len(nt.restore(model).swapped) == 2 and type(model.norms[1]) is torch.nn.BatchNorm1d
     nt.replace(model)
     model.norms[2].fuse("relu")
+    assert repr(model.norms[2]).endswith(", activation=relu)")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        scripted = torch.jit.script(torch.nn.Sequential(torch.nn.LayerNorm(8)))
+    assert [left.why for left in nt.replace(scripted).left] == ["scripted: it runs without Python"]
+    for swap in (nt.replace, nt.restore):
+        with pytest.raises(TypeError, match="model is int, expected torch.nn.Module"):
+            swap(3)
     with pytest.raises(ValueError, match="norms.2: activation 'relu' is fused"):
         nt.restore(model)
 

@@ -6,6 +6,7 @@ from typing import Any, Optional
 
 import torch
 from torch import Tensor
+from torch.autograd import forward_ad as _forward_ad
 from torch.autograd.function import Function
 
 from . import _kernels, _native, _ops
@@ -34,8 +35,8 @@ def takes(x: Any, weight: Optional[Tensor], bias: Optional[Tensor], eps: float, 
     if not is_eager(x):
         if torch.onnx.is_in_onnx_export():
             return False
-        if not torch.compiler.is_compiling() and _transforms() is not None:  # vmap, grad, jvp: PyTorch has rules
-            return False
+        if not torch.compiler.is_compiling() and (_transforms() is not None or _forward_ad._current_level >= 0):
+            return False  # vmap, grad, jvp, dual tensors: PyTorch has rules
     if weight is not None and bias is not None and bias.dtype != weight.dtype:
         return False
     return is_fit(weight, count) and is_fit(bias, count)
@@ -59,6 +60,7 @@ def _nothing_looks_on() -> bool:
         and _dispatch_modes() == 0
         and _function_modes() == 0
         and _tracing_state() is None
+        and _forward_ad._current_level < 0
     )
 
 
@@ -218,7 +220,9 @@ def remember(
 def _differentiable(
     ctx: Any, dy: Tensor, lengths: Optional[Tensor], *tensors: Optional[Tensor]
 ) -> list[Optional[Tensor]]:
-    """The backward pass in PyTorch's own operations, which can be gone back through."""
+    """The backward pass in PyTorch's own operations, which can be gone back through. Of views: x may itself be computed
+    from weight, by this very call (a sum) or one before with the same module, and that way is not to be gone here."""
+    tensors = tuple(t.view_as(t) if t is not None and t.requires_grad else t for t in tensors)
     wanted = [t for t in tensors if t is not None and t.requires_grad]
     x, weight, bias, addend = tensors
     assert x is not None

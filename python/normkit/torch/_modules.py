@@ -45,6 +45,10 @@ class _Fused:
         self.activation, self.negative_slope = activation, negative_slope
         return self
 
+    def extra_repr(self) -> str:
+        text: str = super().extra_repr()  # type: ignore[misc]
+        return text if self.activation == "none" else f"{text}, activation={self.activation}"
+
     def _native(
         self,
         norm: Norm,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
+import torch
 from torch import nn
 
 from . import _modules, _sync
@@ -11,6 +12,7 @@ from . import _modules, _sync
 SWAPS: dict[type, type] = {getattr(nn, name): getattr(_modules, name) for name in _modules.__all__}
 del SWAPS[nn.LocalResponseNorm]
 SWAPS[nn.SyncBatchNorm] = _sync.SyncBatchNorm
+NAMES = {theirs.__name__ for theirs in SWAPS}
 BACK = {ours: theirs for theirs, ours in SWAPS.items()}
 
 
@@ -44,6 +46,8 @@ class Report(NamedTuple):
 def _why_left(module: nn.Module) -> str:
     """Why a module that looks like a normalization is left; "" where it is none, or normkit's already."""
     kind = type(module)
+    if isinstance(module, torch.jit.ScriptModule):
+        return "scripted: it runs without Python" if module.original_name in NAMES else ""
     if kind in BACK or isinstance(module, _modules.LocalResponseNorm):
         return ""
     if isinstance(module, (nn.LocalResponseNorm, nn.CrossMapLRN2d)):
@@ -62,6 +66,8 @@ def _name(kind: type) -> str:
 
 
 def _swap(model: nn.Module, table: dict[type, type]) -> list[Swap]:
+    if not isinstance(model, nn.Module):
+        raise TypeError(f"model is {type(model).__name__}, expected torch.nn.Module")
     swapped = []
     for name, module in model.named_modules():
         after: Any = table.get(type(module))
@@ -82,7 +88,7 @@ def replace(model: nn.Module) -> Report:
 
 def restore(model: nn.Module) -> Report:
     """Makes PyTorch's of normkit's again. An activation that was fused afterwards would be lost: ValueError."""
-    for name, module in model.named_modules():
+    for name, module in model.named_modules() if isinstance(model, nn.Module) else ():
         if type(module) in BACK and module.__dict__.get("activation", "none") != "none":
             raise ValueError(f"{name}: activation '{module.activation}' is fused, expected none, for PyTorch has none")
     return Report(_swap(model, BACK), [])
