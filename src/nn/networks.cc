@@ -97,13 +97,16 @@ Graph ResnetTiny(const NetworkPurpose& purpose) {
   return chain.Answer("");
 }
 
+constexpr std::string_view kRenorm = "renorm";
+
 }  // namespace
 
 std::string NormChoices() {
   std::string text = "none";
   for (const NormKindRow& row : NormKinds())
     text += fmt::format("{}{}{}", &row == &NormKinds().back() ? " or " : ", ", row.name,
-                        row.kind == NormKind::kLayer   ? "[:DIMENSION]"
+                        row.kind == NormKind::kBatch   ? "[:renorm]"
+                        : row.kind == NormKind::kLayer ? "[:DIMENSION]"
                         : row.kind == NormKind::kGroup ? ":G"
                                                        : "");
   return text;
@@ -130,6 +133,11 @@ NormChoice ParseNormChoice(std::string_view text) {
     norm.num_groups = *groups;
   } else if (norm.kind == NormChoice::kLayer && colon != text.npos) {
     norm.operation_dimension = ParseOperationDimension(value);
+  } else if (norm.kind == NormChoice::kBatch && colon != text.npos) {
+    if (!SameStem(value, kRenorm))
+      Fail("norm {}: {} given after the colon, expected batch or batch:{}", Quoted(text),
+           Quoted(value), kRenorm);
+    norm.renormalize = true;
   } else if (colon != text.npos) {
     Fail("norm '{}': '{}' given after the colon, expected nothing", text, value);
   }
@@ -139,6 +147,7 @@ NormChoice ParseNormChoice(std::string_view text) {
 std::string Name(const NormChoice& norm) {
   if (norm.kind == NormChoice::kNone) return "none";
   std::string name(RowOf(norm).name);
+  if (norm.kind == NormChoice::kBatch && norm.renormalize) name += fmt::format(":{}", kRenorm);
   if (norm.kind == NormChoice::kGroup) name += fmt::format(":{}", norm.num_groups);
   if (norm.kind == NormChoice::kLayer && norm.operation_dimension)
     name += fmt::format(":{}", Name(*norm.operation_dimension));
@@ -148,6 +157,7 @@ std::string Name(const NormChoice& norm) {
 LayerPtr MakeNorm(const NormChoice& norm, const std::string& name, const Initializer& scale) {
   if (norm.kind == NormChoice::kNone) return nullptr;
   NormalizationProperties properties{.name = name, .scale_initializer = scale};
+  properties.renormalize = norm.kind == NormChoice::kBatch && norm.renormalize;
   if (norm.kind == NormChoice::kGroup) properties.num_groups = norm.num_groups;
   if (norm.kind == NormChoice::kLayer && norm.operation_dimension)
     properties.operation_dimension = *norm.operation_dimension;

@@ -226,15 +226,15 @@ TEST(NetworksTest, NormDoesNotChangeHowWeightsBegin) {
 }
 
 TEST(NetworksTest, NormChoicesHaveNames) {
-  for (const char* name :
-       {"none", "batch", "layer", "layer:channel-only", "instance", "group:8", "rms"})
+  for (const char* name : {"none", "batch", "batch:renorm", "layer", "layer:channel-only",
+                           "instance", "group:8", "rms"})
     EXPECT_EQ(Name(ParseNormChoice(name)), name);
 }
 
 TEST(NetworksTest, Errors) {
   EXPECT_EQ(ErrorOf([] { ParseNormChoice("bacth"); }),
-            "norm 'bacth' is unknown, expected none, batch, layer[:DIMENSION], instance, group:G "
-            "or rms, did you mean 'batch'?");
+            "norm 'bacth' is unknown, expected none, batch[:renorm], layer[:DIMENSION], "
+            "instance, group:G or rms, did you mean 'batch'?");
   EXPECT_EQ(
       ErrorOf([] { ParseNormChoice("group"); }),
       "norm 'group': no groups given, expected group:G with G a whole number from 1 to 1000000000");
@@ -242,7 +242,9 @@ TEST(NetworksTest, Errors) {
             "norm 'group:0': '0' groups given, expected group:G with G a whole number from 1 to "
             "1000000000");
   EXPECT_EQ(ErrorOf([] { ParseNormChoice("batch:2"); }),
-            "norm 'batch:2': '2' given after the colon, expected nothing");
+            "norm 'batch:2': '2' given after the colon, expected batch or batch:renorm");
+  EXPECT_EQ(ErrorOf([] { ParseNormChoice("rms:2"); }),
+            "norm 'rms:2': '2' given after the colon, expected nothing");
   EXPECT_EQ(ErrorOf([] { MakeNetwork("smal-cnn", Purpose("batch")); }),
             "network 'smal-cnn' is unknown, expected small-cnn, mlp, lenet, resnet-tiny, lstm, "
             "layer-norm-lstm, gru, tcn, transformer-tiny, unet or a .json file, did you mean "

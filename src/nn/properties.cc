@@ -17,7 +17,8 @@ constexpr NumberRange<double> kSize{.low = 1, .high = kMaxSize}, kWindow{.low = 
     kBorder{.low = 0, .high = 1 << 12}, kTimeBorder{.low = 0, .high = 1 << 24},
     kInputs{.low = 2, .high = 1 << 10}, kFactor{.low = 0}, kChannels{.low = 0, .high = kMaxSize},
     kAboveZero{.low = 0, .open_low = true}, kZeroToOne{.low = 0, .high = 1},
-    kScale{.low = 0, .high = 1 << 12, .open_low = true};
+    kScale{.low = 0, .high = 1 << 12, .open_low = true}, kOneOrMore{.low = 1},
+    kIterations{.low = 0, .high = 1 << 30};
 
 // The rows that convolution and fully connected share.
 template <class O>
@@ -136,6 +137,19 @@ std::vector<Property> NormalizationRows() {
       Row<&O::use_trained_statistics>("use_trained_statistics",
                                       "training normalizes with the trained statistics",
                                       {.of = kBatch}),
+      Row<&O::renormalize>("renormalize",
+                           "training corrects what it normalizes towards the trained statistics "
+                           "(batch renormalization)",
+                           {.of = kBatch}),
+      Row<&O::renormalization_scale_limit>("renormalization_scale_limit",
+                                           "r is from 1 / limit to limit",
+                                           {.range = kOneOrMore, .of = kBatch}),
+      Row<&O::renormalization_shift_limit>("renormalization_shift_limit",
+                                           "d is from -limit to limit",
+                                           {.range = kFactor, .of = kBatch}),
+      Row<&O::renormalization_warm_up>("renormalization_warm_up",
+                                       "iterations in which the limits grow from 1 and 0",
+                                       {.range = kIterations, .of = kBatch}),
   };
 }
 

@@ -95,6 +95,10 @@ TEST(Onnx, KeepsEveryPropertyOfBatchNormalization) {
                                 .offset_l2_factor = 1.0 / 3,
                                 .freeze_statistics = true,
                                 .use_trained_statistics = true}));
+  graph.Add(BatchNormalization({.renormalize = true,
+                                .renormalization_scale_limit = 1.5,
+                                .renormalization_shift_limit = 0.3,
+                                .renormalization_warm_up = 7}));
   const Network network = MakeNetwork(std::move(graph));
   ExpectRoundTrip(network, "batch normalization");
   const Network read = NetworkFromOnnx(OnnxBytes(network), "file");
@@ -115,6 +119,12 @@ TEST(Onnx, KeepsEveryPropertyOfBatchNormalization) {
   EXPECT_EQ(p.offset_l2_factor, 1.0 / 3);
   EXPECT_TRUE(p.freeze_statistics);
   EXPECT_TRUE(p.use_trained_statistics);
+  EXPECT_FALSE(p.renormalize);
+  const auto& q = dynamic_cast<const NormalizationLayer&>(*read.graph.layer(2).layer).options();
+  EXPECT_TRUE(q.renormalize);
+  EXPECT_EQ(q.renormalization_scale_limit, 1.5);
+  EXPECT_EQ(q.renormalization_shift_limit, 0.3);
+  EXPECT_EQ(q.renormalization_warm_up, 7);
 }
 
 TEST(Onnx, KeepsOperationDimensionAndGroups) {

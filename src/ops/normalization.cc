@@ -29,15 +29,16 @@ class NormalizationKernel : public Kernel {
 
   size_t saved_bytes() const override {
     const auto n = static_cast<size_t>(num_statistics());
-    return (op_.statistics == NormalizationSettings::kBatch ? n : 2 * n) * sizeof(double);
+    const size_t arrays = op_.renormalization                               ? 3
+                          : op_.statistics == NormalizationSettings::kBatch ? 1
+                                                                            : 2;
+    return arrays * n * sizeof(double);
   }
   size_t forward_scratch_bytes() const override {
     if (op_.statistics == NormalizationSettings::kGiven) return 0;
-    return static_cast<size_t>(num_moments()) * sizeof(Moments);
+    return moments_bytes() + corrected_bytes(2);
   }
-  size_t backward_scratch_bytes() const override {
-    return static_cast<size_t>(leaves() * normalization_.num_sums()) * sizeof(double);
-  }
+  size_t backward_scratch_bytes() const override { return sums_bytes() + corrected_bytes(4); }
   bool needs_input(size_t i) const override { return i < op_.mean_input(); }
   bool needs_output(size_t i) const override { return i == 0 ? op_.addend : i == 1; }
   bool forward_in_place() const override { return true; }
@@ -64,6 +65,14 @@ class NormalizationKernel : public Kernel {
   int64_t leaves() const { return normalization_.num_leaves(part()); }
   int64_t num_moments() const { return (normalization_.joins() ? leaves() : 1) * num_statistics(); }
   int64_t num_statistics() const { return normalization_.part_statistics(part()); }
+  size_t moments_bytes() const { return static_cast<size_t>(num_moments()) * sizeof(Moments); }
+  size_t sums_bytes() const {
+    return static_cast<size_t>(leaves() * normalization_.num_sums()) * sizeof(double);
+  }
+  size_t corrected_bytes(size_t arrays) const {
+    return op_.renormalization ? arrays * num_channels() * sizeof(float) : 0;
+  }
+  size_t num_channels() const { return static_cast<size_t>(normalization_.num_running()); }
   // Of the arrays of this part alone.
   const Normalization& local() const { return local_ ? *local_ : normalization_; }
   // An array of `size` for each leaf that has observations, one behind the other.
@@ -75,7 +84,17 @@ class NormalizationKernel : public Kernel {
       arrays[static_cast<size_t>(cut_.leaf(i))] = first + (cut_.leaf(i) - part().first_leaf) * size;
     return arrays;
   }
-  void ForwardInHalves(const ForwardContext& context);
+  void ForwardInHalves(const ForwardContext& context, const Normalization& plan,
+                       const BatchPart& part);
+  // r and d of renormalization, behind the statistics in `saved`.
+  Corrections CorrectionsIn(const std::byte* saved) const {
+    const size_t n = num_channels();
+    auto* r = reinterpret_cast<double*>(const_cast<std::byte*>(saved)) + n;
+    return {{r, n}, {r + n, n}};
+  }
+  void Renormalize(const ForwardContext& context, Normalization::ForwardArgs& args) const;
+  void BackwardRenormalized(const BackwardContext& context, Normalization::BackwardArgs args) const;
+  void RunBackward(const BackwardContext& context, const Normalization::BackwardArgs& args) const;
   // Whether statistics over observations are those of this part although there are others.
   bool Apart(const RunContext& run) const {
     return normalization_.joins() && !run.synchronized && !part().is_whole();
@@ -121,34 +140,55 @@ void NormalizationKernel::Forward(const ForwardContext& context) {
   if (!context.run.training) return local().ForwardInference(Arguments(context), nullptr, nullptr);
   cut_ = row_cut_.Get();
   const bool uneven = row_cut_.uneven();
+  if (Apart(context.run) && op_.renormalization)
+    return ForwardInHalves(context, local(), local().whole());
   if (Apart(context.run)) {
     Normalization::ForwardArgs args = Arguments(context);
     args.saved = Statistics(context);
     return local().ForwardTraining(args);
   }
   if (normalization_.joins() || (uneven ? part().size() == 0 : !part().is_whole()))
-    return ForwardInHalves(context);
+    return ForwardInHalves(context, normalization_, part());
   Normalization::ForwardArgs args = Arguments(context);
   args.saved = Statistics(context);
   (uneven ? local() : normalization_).ForwardTraining(args);
 }
 
-// With the statistics of all ranks' observations.
-void NormalizationKernel::ForwardInHalves(const ForwardContext& context) {
+// With the statistics of all that the plan is of: all ranks' observations, or those of this part.
+void NormalizationKernel::ForwardInHalves(const ForwardContext& context, const Normalization& plan,
+                                          const BatchPart& part) {
   Normalization::ForwardArgs args = Arguments(context);
   args.saved = Statistics(context);
   const int64_t n = num_statistics();
   auto* moments = reinterpret_cast<Moments*>(context.scratch);
-  normalization_.Gather(part(), args, {moments, static_cast<size_t>(num_moments())});
+  const bool joins = &plan == &normalization_ && plan.joins();
+  plan.Gather(part, args, {moments, static_cast<size_t>(joins ? num_moments() : n)});
   const Moments* all = moments;
-  if (normalization_.joins() && context.run.reducer) context.run.reducer->Feeds();
-  if (normalization_.joins())
-    all = JoinLeaves(OfLeaves(moments, n), part(), context.run.reducer, n,
+  if (joins && context.run.reducer) context.run.reducer->Feeds();
+  if (joins)
+    all = JoinLeaves(OfLeaves(moments, n), part, context.run.reducer, n,
                      [](Moments* into, const Moments* from, int64_t count) {
                        for (int64_t s = 0; s < count; ++s) into[s].Merge(from[s]);
                      });
-  normalization_.Finish({all, static_cast<size_t>(n)}, args.saved);
-  normalization_.Apply(part(), args);
+  plan.Finish({all, static_cast<size_t>(n)}, args.saved);
+  if (op_.renormalization) Renormalize(context, args);
+  plan.Apply(part, args);
+}
+
+// Scale and offset that do what r and d would, in `scratch` behind the moments.
+void NormalizationKernel::Renormalize(const ForwardContext& context,
+                                      Normalization::ForwardArgs& args) const {
+  const float *mean = context.x(op_.mean_input()), *variance = context.x(op_.mean_input() + 1);
+  CheckGiven(mean, variance);
+  const Corrections by = CorrectionsIn(context.saved);
+  Correct(op_.renormalization->At(context.run.iteration), args.saved.mean, args.saved.rstd, mean,
+          variance, op_.options.epsilon, by);
+  auto* corrected = reinterpret_cast<float*>(context.scratch + moments_bytes());
+  CorrectParameters(by, op_.scale ? context.x(1) : nullptr,
+                    op_.offset ? context.x(OffsetInput()) : nullptr, corrected,
+                    corrected + num_channels());
+  args.gamma = corrected;
+  args.beta = corrected + num_channels();
 }
 
 void NormalizationKernel::ForwardWithGiven(const ForwardContext& context) {
@@ -196,6 +236,34 @@ void NormalizationKernel::Backward(const BackwardContext& context) {
       if (gradient) std::fill_n(static_cast<float*>(gradient), n, 0.f);
   }
   if (!args.dx && !args.dgamma && !args.dbeta && !args.daddend) return;
+  if (op_.renormalization) return BackwardRenormalized(context, args);
+  RunBackward(context, args);
+}
+
+// As the layer with the scale and offset that its forward pass had; the gradient of the scale
+// follows from both of theirs.
+void NormalizationKernel::BackwardRenormalized(const BackwardContext& context,
+                                               Normalization::BackwardArgs args) const {
+  const size_t n = num_channels();
+  const Corrections by = CorrectionsIn(context.saved);
+  auto* arrays = reinterpret_cast<float*>(context.scratch + sums_bytes());
+  float *gamma = arrays, *beta = arrays + n, *dgamma = arrays + 2 * n, *dbeta = arrays + 3 * n;
+  CorrectParameters(by, static_cast<const float*>(args.gamma), static_cast<const float*>(args.beta),
+                    gamma, beta);
+  std::fill_n(dgamma, 2 * n, 0.f);  // where they are added to
+  Normalization::BackwardArgs inner = args;
+  inner.gamma = gamma;
+  inner.beta = beta;
+  inner.dgamma = dgamma;
+  inner.dbeta = dbeta;
+  RunBackward(context, inner);
+  if (!Apart(context.run)) CorrectGradient(by, dbeta, dgamma);
+  if (args.dgamma) std::copy_n(dgamma, n, static_cast<float*>(args.dgamma));
+  if (args.dbeta) std::copy_n(dbeta, n, static_cast<float*>(args.dbeta));
+}
+
+void NormalizationKernel::RunBackward(const BackwardContext& context,
+                                      const Normalization::BackwardArgs& args) const {
   if (Apart(context.run)) return BackwardApart(context, args);
   const int64_t n = normalization_.num_sums();
   auto* sums = reinterpret_cast<double*>(context.scratch);
@@ -208,10 +276,13 @@ void NormalizationKernel::Backward(const BackwardContext& context) {
   normalization_.ApplyGradient(part(), args, {all, static_cast<size_t>(n)});
 }
 
-// Gradients of parameters are of all ranks all the same.
+// Gradients of parameters are of all ranks all the same, whose corrections are not.
 void NormalizationKernel::BackwardApart(const BackwardContext& context,
                                         const Normalization::BackwardArgs& args) const {
   local().Backward(args);
+  if (op_.renormalization)
+    CorrectGradient(CorrectionsIn(context.saved), static_cast<const float*>(args.dbeta),
+                    static_cast<float*>(args.dgamma));
   const int64_t n = normalization_.num_parameters();
   std::vector<double> sums;
   for (void* gradient : {args.dgamma, args.dbeta}) {

@@ -2,12 +2,14 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "normkit/norm/normalization.h"
 #include "src/ops/ops.h"
+#include "src/ops/renormalization.h"
 
 namespace normkit::ops {
 
@@ -41,6 +43,8 @@ struct NormalizationSettings {
   // mini-batch moves them, and whether they stay as they are.
   double mean_decay = 0.1, variance_decay = 0.1;
   bool frozen = false;
+  // kBatch: training corrects what it normalizes by that of the batch.
+  std::optional<Renormalization> renormalization = {};
 
   size_t mean_input() const { return 1 + size_t{scale} + size_t{offset}; }
 };

@@ -113,6 +113,11 @@ TEST_P(Ranks, SameBytesOfTinyMiniBatches) {
 INSTANTIATE_TEST_SUITE_P(
     All, Ranks,
     testing::Values(Norm{"batch", [] { return BatchNormalization(); }},
+                    Norm{"renorm",
+                         [] {
+                           return BatchNormalization(
+                               {.renormalize = true, .renormalization_warm_up = 5});
+                         }},
                     Norm{"layer", [] { return LayerNormalization(); }},
                     Norm{"group", [] { return GroupNormalization({.num_groups = 4}); }},
                     Norm{"instance", [] { return InstanceNormalization(); }},
@@ -145,14 +150,19 @@ TEST(RanksOfOneRun, OfTheWholeData) {
 }
 
 // Each rank by itself: the bytes are of so many ranks, the same on each.
-TEST(RanksOfOneRun, WithStatisticsOfTheirOwn) {
-  const Graph graph = RankGraph([] { return BatchNormalization(); });
+void ExpectStatisticsOfTheirOwn(const Graph& graph) {
   TrainingOptions options = RankOptions();
   const Trained together = TrainAlone(70, graph, options);
   options.batch_norm_sync = BatchNormSync::kOff;
   EXPECT_TRUE(Train(1, 70, graph, options) == together);
   EXPECT_FALSE(Train(2, 70, graph, options) == together);
   EXPECT_FALSE(Train(4, 70, graph, options) == together);  // one of them has none of the last six
+}
+
+TEST(RanksOfOneRun, WithStatisticsOfTheirOwn) {
+  ExpectStatisticsOfTheirOwn(RankGraph([] { return BatchNormalization(); }));
+  ExpectStatisticsOfTheirOwn(RankGraph(
+      [] { return BatchNormalization({.renormalize = true, .renormalization_warm_up = 5}); }));
 }
 
 // Halves of a mini-batch that are the same have the statistics of the whole.

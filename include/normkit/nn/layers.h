@@ -318,6 +318,12 @@ struct NormalizationProperties {
          offset_l2_factor = 1;
   bool freeze_statistics = false;       // batch: training leaves the trained statistics alone
   bool use_trained_statistics = false;  // batch: training normalizes with the trained statistics
+  // Batch: training gives gamma (xhat r + d) + beta, xhat r + d being, within limits, what the
+  // trained statistics give; r and d are constants to the gradient (Ioffe 2017). r is within 1 /
+  // limit and limit, d within -limit and limit, which grow from 1 and 0 over the first iterations.
+  bool renormalize = false;
+  double renormalization_scale_limit = 3, renormalization_shift_limit = 5;
+  int64_t renormalization_warm_up = 500;
 };
 using BatchNormalizationOptions = NormalizationProperties;
 using LayerNormalizationOptions = NormalizationProperties;

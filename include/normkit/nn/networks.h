@@ -18,13 +18,14 @@ namespace normkit {
 // Which normalization a network is built with.
 struct NormChoice {
   enum Kind { kNone, kBatch, kLayer, kInstance, kGroup, kRms } kind = kBatch;
-  int64_t num_groups = 0;  // group
+  bool renormalize = false;  // batch
+  int64_t num_groups = 0;    // group
   // Layer; none: auto (each step by itself) in networks for sequences, else batch-excluded.
   std::optional<OperationDimension> operation_dimension = {};
 };
 
-// "none", "batch", "layer", "layer:DIMENSION" (an operation dimension), "instance", "group:G",
-// "rms"; "batchNormalizationLayer" is "batch". Throws Error that lists them.
+// "none", "batch", "batch:renorm", "layer", "layer:DIMENSION" (an operation dimension), "instance",
+// "group:G", "rms"; "batchNormalizationLayer" is "batch". Throws Error that lists them.
 NORMKIT_API NormChoice ParseNormChoice(std::string_view text);
 NORMKIT_API std::string NormChoices();  // "none, batch, layer[:DIMENSION], ..."
 NORMKIT_API std::string Name(const NormChoice& norm);

@@ -238,6 +238,17 @@ TEST(LayerErrorsTest, PropertiesThatANormalizationLacks) {
   EXPECT_EQ(ErrorOf([] { LayerNormalization({.name = "ln", .trained_mean = {1}}); }),
             "layer normalization 'ln': trained_mean is given, expected none: it is a property of "
             "batch normalization");
+  EXPECT_EQ(ErrorOf([] { BatchNormalization({.renormalization_shift_limit = 2}); }),
+            "batch normalization: renormalization_shift_limit is given, expected none: renormalize "
+            "is false");
+  EXPECT_EQ(
+      ErrorOf([] { BatchNormalization({.use_trained_statistics = true, .renormalize = true}); }),
+      "batch normalization: renormalize and use_trained_statistics are given, expected one of "
+      "them");
+  EXPECT_EQ(
+      ErrorOf(
+          [] { BatchNormalization({.renormalize = true, .renormalization_scale_limit = 0.5}); }),
+      "batch normalization: renormalization_scale_limit is 0.5, expected a number, 1 or more");
   EXPECT_EQ(ErrorOf([] { RmsNormalization({.offset_l2_factor = 0}); }),
             "RMS normalization: offset_l2_factor is given, expected none: it is a property of "
             "every normalization but RMS normalization");
@@ -262,6 +273,8 @@ TEST(LayerErrorsTest, PropertiesThatANormalizationLacks) {
       {{.offset_learn_rate_factor = 2}, "xxx.."},
       {{.freeze_statistics = true}, "x...."},
       {{.use_trained_statistics = true}, "x...."},
+      {{.renormalize = true}, "x...."},
+      {{.renormalize = true, .renormalization_warm_up = 5}, "x...."},
   };
   LayerPtr (*const makers[])(const P&) = {BatchNormalization, LayerNormalization,
                                           InstanceNormalization, GroupNormalization,

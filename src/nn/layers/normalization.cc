@@ -33,6 +33,16 @@ NormalizationLayer::NormalizationLayer(Kind kind, NormalizationProperties proper
   CheckProperties(*this, properties_, Bit(kind));
   if (!properties_.affine && !(properties_.scale.empty() && properties_.offset.empty()))
     FailLayer(*this, "scale or offset is given, expected none: affine is false");
+  CheckRenormalization(table);
+}
+
+void NormalizationLayer::CheckRenormalization(const PropertyTable& table) const {
+  if (properties_.renormalize && properties_.use_trained_statistics)
+    FailLayer(*this, "renormalize and use_trained_statistics are given, expected one of them");
+  for (const Property& row : table.rows)
+    if (!properties_.renormalize && row.name.starts_with("renormalization_") &&
+        !SameValue(row, &properties_, table.defaults))
+      FailLayer(*this, "{} is given, expected none: renormalize is false", row.name);
 }
 
 std::string_view NormalizationLayer::type() const { return RowOf(kind_).type; }
@@ -118,6 +128,9 @@ std::vector<Value> NormalizationLayer::Build(Graph& graph, std::span<const Value
     add("trained_variance", p.trained_variance, Initializer::kOnes, false, 0, 0);
     op.statistics = p.use_trained_statistics ? ops::NormalizationSettings::kGiven
                                              : ops::NormalizationSettings::kBatch;
+    if (p.renormalize)
+      op.renormalization = {p.renormalization_scale_limit, p.renormalization_shift_limit,
+                            p.renormalization_warm_up};
   }
   op.mean_decay = p.mean_decay;
   op.variance_decay = p.variance_decay;
@@ -140,7 +153,8 @@ std::string NormalizationLayer::Description() const {
     else
       text = fmt::format("{} groups, ", p.num_groups);
   }
-  return text + fmt::format("epsilon {}{}", p.epsilon, p.affine ? "" : ", no scale and offset");
+  return text + fmt::format("epsilon {}{}{}", p.epsilon, p.affine ? "" : ", no scale and offset",
+                            p.renormalize ? ", renormalized in training" : "");
 }
 
 namespace {

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "normkit/norm/spec.h"
+#include "src/core/properties.h"
 #include "src/nn/layers/common.h"
 #include "src/nn/norm_kinds.h"
 
@@ -30,6 +31,7 @@ class NormalizationLayer : public Layer {
 
  private:
   void CheckSaysSomething(const Layout& x) const;
+  void CheckRenormalization(const PropertyTable& table) const;
   void CheckValues(std::string_view name, const std::vector<float>& values, const Layout& x) const;
 
   Kind kind_;

@@ -18,6 +18,22 @@ inline std::vector<LayerCase> SpaceCases(const Layout& image, const Layout& feat
                        bool kinks = false) {
     cases.push_back({std::move(name), std::move(make), {x}, kinks});
   };
+  // Where r and d are at their limits they are constants to differences too.
+  for (const bool affine : {true, false})
+    for (const Layout& x : {image, features})
+      add("BatchRenormalization", x, [affine, channels = x.channels()] {
+        NormalizationProperties options{.epsilon = 0.01,
+                                        .affine = affine,
+                                        .renormalize = true,
+                                        .renormalization_scale_limit = 1.5,
+                                        .renormalization_shift_limit = 0.3,
+                                        .renormalization_warm_up = 0};
+        for (int64_t c = 0; c < channels; ++c) {
+          options.trained_mean.push_back(c % 3 == 1 ? -50.f : 50.f);
+          options.trained_variance.push_back(c % 2 == 1 ? 0.f : 1e4f);
+        }
+        return BatchNormalization(options);
+      });
   add("TransposedConvolutionLayer", image, [] {
     return TransposedConvolution2d({.filter_size = {3, 2},
                                     .num_filters = 5,

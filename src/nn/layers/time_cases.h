@@ -39,6 +39,13 @@ inline std::vector<LayerCase> TimeCases() {
                                .trained_variance = {1, 2, .5f, 1, 1, 1},
                                .use_trained_statistics = true});
   });
+  rows("BatchRenormalization", [] {
+    return BatchNormalization({.trained_mean = {50, -50, 50, 50, -50, 50},
+                               .trained_variance = {1e4f, 0, 1e4f, 0, 0, 1e4f},
+                               .renormalize = true,
+                               .renormalization_shift_limit = 0.3,
+                               .renormalization_warm_up = 0});
+  });
   for (const auto dimension : {OperationDimension::kAuto, OperationDimension::kChannelOnly,
                                OperationDimension::kSpatialChannel})
     rows("LayerNormalization", [dimension] {
