@@ -15,6 +15,7 @@ import subprocess
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from conftest import but_summary
 from model_commands_test import write_png
@@ -437,3 +438,40 @@ def test_errors_come_before_the_table(normkit, tmp_path):
                    "--mini-batch-size", "32", "--output", tmp_path / "out",
                    "--validation-data", tmp_path / "none", code=1)
     assert done.stdout == "" and done.stderr.count("\n") == 1
+
+
+# ---- Volumes as folders of slices ------------------------------------------------------------------
+
+
+def volume(kind, random):
+    """A bright ball or a bright bar in noise, 8 x 12 x 10."""
+    z, y, x = np.indices((8, 12, 10))
+    at = [random.integers(3, size - 3) for size in (8, 12, 10)]
+    bright = ((z - at[0]) ** 2 + (y - at[1]) ** 2 + (x - at[2]) ** 2 < 9) if kind == "ball" else (abs(z - at[0]) + abs(y - at[1]) < 2)
+    return np.clip(60 + 140 * bright + random.normal(0, 15, bright.shape), 0, 255).astype(np.uint8)
+
+
+def test_stacks_of_slices(normkit, tmp_path):
+    random = np.random.default_rng(1)
+    for kind in ("ball", "bar"):
+        for i in range(30):
+            folder = tmp_path / f"scans/{kind}/{i}"
+            folder.mkdir(parents=True)
+            for number, plane in enumerate(volume(kind, random)):
+                Image.fromarray(plane).save(folder / f"slice_{number}.png")
+    words = ["--data", tmp_path / "scans", "--format", "BSSS"]
+    done = normkit("train", *words, "--max-epochs", 8, "--mini-batch-size", 8, "--validation-fraction", 0.3, "--output",
+                   tmp_path / "out", "--json")  # fmt: skip
+    assert "scans (60 volumes in 2 folders): 2 classes (ball 30, bar 30), 8 x 12 x 10 x 1 (depth x" in done.stderr
+    accuracy = json.loads(done.stdout)["validation_accuracy"]
+    assert accuracy > 85
+    again = normkit("eval", tmp_path / "out/model.onnx", *words, "--held-out", "--json")
+    assert json.loads(again.stdout)["accuracy"] == pytest.approx(accuracy)
+    np.save(tmp_path / "bar.npy", volume("bar", random))
+    assert "bar" in normkit("predict", tmp_path / "out/model.onnx", tmp_path / "bar.npy").stdout
+    (tmp_path / "scans/bar/7/slice_3.png").unlink()
+    done = normkit("eval", tmp_path / "out/model.onnx", *words, code=1)
+    assert done.stderr == (f"normkit: data '{tmp_path}/scans': volume '{tmp_path}/scans/bar/7' has 7 slices, expected 8, "
+                           f"as '{tmp_path}/scans/ball/0'\n")  # fmt: skip
+    done = normkit("train", *words[:2], "--format", "BSS", "--output", tmp_path / "no", code=1)
+    assert done.stderr.count("\n") == 1 and "and BSSS for folders of slices" in done.stderr

@@ -146,7 +146,9 @@ void AddFormatOption(const Command& command, std::string& format) {
   AddValue(
       command, "--format", "LETTERS", "a letter an axis, such as BCSS",
       "What the axes of arrays mean, a letter each: B observations, T time, S space, C channels; "
-      "BCSS is [N,C,H,W], BSS [N,H,W], BTC sequences [N,T,C]",
+      "BCSS is [N,C,H,W], BSS [N,H,W], BTC sequences [N,T,C]; of a folder BSSS: a folder a class, "
+      "in it a "
+      "folder of slices a volume",
       [&format](const std::string& text) {
         if (text.empty() || text.find_first_not_of("BTSC") != text.npos)
           Fail("{} given, expected letters of B, T, S and C, one an axis, such as BCSS{}",
@@ -172,8 +174,9 @@ OpenOptions FitToModel(const ReadingArgs& args, const Network& network, uint64_t
   OpenOptions options = ToOpenOptions(args, seed);
   const Layout input = network.graph.input_layout();
   options.forecast |= network.facts.contains("forecast");
-  if (input.format() != "BSSC") return options;
-  const std::vector<int64_t> shape = input.shape();
+  std::vector<int64_t> shape = input.shape();
+  if (input.format() == "BSSSC") shape.erase(shape.begin() + 1);  // of slices
+  if (input.format() != "BSSC" && input.format() != "BSSSC") return options;
   const auto fits = [](int64_t asked, int64_t takes) { return asked == 0 || asked == takes; };
   if (!fits(args.height, shape[1]) || !fits(args.width, shape[2]) || !fits(args.channels, shape[3]))
     Fail(

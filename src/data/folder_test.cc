@@ -1,6 +1,7 @@
 #include "src/data/folder.h"
 
 #include <fmt/format.h>
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -59,6 +60,49 @@ TEST(FolderTest, SizeIsAsAskedFor) {
                fmt::format("data '{}': size -1 x 0 x 2 is asked for, expected height and width >= "
                            "0, channels 0, 1 or 3",
                            pictures.folder.path()));
+}
+
+TEST(FolderTest, StacksOfSlicesAreVolumes) {
+  const TestFolder folder;
+  const auto slice = [&](const std::string& name, int64_t height, uint8_t value) {
+    fs::create_directories(fs::path(folder / name).parent_path());
+    WriteImage(folder / name,
+               {height, 3, 1, std::vector<uint8_t>(static_cast<size_t>(height) * 3, value)});
+  };
+  for (const std::string volume : {"liver/1", "liver/2", "lung/1"}) {
+    const auto first = static_cast<uint8_t>(10 * (volume.size() + volume.back()));
+    for (const int number : {0, 1, 2, 10})
+      slice(fmt::format("{}/slice_{}.png", volume, number), 2,
+            static_cast<uint8_t>(first + number));
+  }
+  for (const int64_t kept : {kMaxKeptBytes, int64_t{0}}) {
+    const DataPtr data = OpenFolder(folder.path(), {.format = "BSSS"}, kept);
+    EXPECT_EQ(data->layout().ToString(), "BSSSC [1,4,2,3,1]");
+    EXPECT_EQ(data->Description(), folder.path() + " (3 volumes in 2 folders)");
+    ASSERT_EQ(data->size(), 3);
+    EXPECT_EQ(data->label(1), 0);
+    EXPECT_EQ(data->label(2), 1);
+    EXPECT_EQ(data->ObservationName(1), folder / "liver/2");
+    EXPECT_EQ(data->MemoryBytes(), kept > 0 ? 3 * 4 * 6 : 0);
+    const std::vector<float> x = ReadOne(*data, 0);
+    const std::vector<float> steps{0, 1, 2, 10};  // 2 before 10
+    for (size_t i = 0; i < 4; ++i) EXPECT_EQ(x[6 * i + 5], x[0] + steps[i]);
+    EXPECT_THAT(data->Summary(),
+                testing::HasSubstr("4 x 2 x 3 x 1 (depth x height x width x channels)"));
+  }
+  const DataPtr larger = OpenData(folder.path(), {.height = 4, .channels = 3, .format = "BSSSC"});
+  EXPECT_EQ(larger->layout().ToString(), "BSSSC [1,4,4,3,3]");
+  EXPECT_EQ(OpenData(folder.path())->layout().ToString(), "BSSC [1,2,3,1]");  // pictures, else
+  slice("lung/2/a.png", 2, 0);
+  EXPECT_ERROR(
+      OpenData(folder.path(), {.format = "BSSS"}),
+      fmt::format("data '{0}': volume '{0}/lung/2' has 1 slice, expected 4, as '{0}/liver/1'",
+                  folder.path()));
+  slice("ant/a.png", 2, 0);
+  EXPECT_ERROR(OpenData(folder.path(), {.format = "BSSS"}),
+               fmt::format("data '{0}': '{0}/ant/a.png' lies in the folder of a class, expected a "
+                           "folder a volume in it",
+                           folder.path()));
 }
 
 TEST(FolderTest, DamagedPicturesAreNamed) {

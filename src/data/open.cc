@@ -120,8 +120,10 @@ void CheckSize(const DataSource& data, const OpenOptions& options, const std::st
   if (options.height == 0 && options.width == 0 && options.channels == 0) return;
   const auto fits = [](int64_t asked, int64_t has) { return asked == 0 || asked == has; };
   const std::vector<int64_t> shape = data.layout().shape();
-  if (data.layout().format() != "BSSC" || !fits(options.height, shape[1]) ||
-      !fits(options.width, shape[2]) || !fits(options.channels, shape[3]))
+  const std::string& format = data.layout().format();
+  const size_t height = format == "BSSSC" ? 2 : 1;  // behind it width and channels
+  if ((format != "BSSC" && format != "BSSSC") || !fits(options.height, shape[height]) ||
+      !fits(options.width, shape[height + 1]) || !fits(options.channels, shape[height + 2]))
     Fail("data '{}': has {}; {} is asked for, which takes a folder of pictures: they are resized",
          spec, SizeText(data.layout()),
          AskedSizeText(options.height, options.width, options.channels));

@@ -12,8 +12,8 @@ namespace normkit {
 inline void RefuseFormat(const OpenOptions& options, const std::string& spec) {
   if (!options.format.empty())
     Fail(
-        "data '{}': format '{}' is given, expected it for arrays (.npz, .npy) and tables (.csv) "
-        "only",
+        "data '{}': format '{}' is given, expected it for arrays (.npz, .npy) and tables (.csv), "
+        "and BSSS for folders of slices",
         spec, options.format);
 }
 

@@ -114,7 +114,7 @@ TEST(OpenTest, OptionsOfOtherDataAreRefused) {
   for (const std::string& spec : {std::string("digits:5"), folder / "a", folder / "photos"}) {
     EXPECT_ERROR(OpenData(spec, {.format = "BSS"}),
                  fmt::format("data '{}': format 'BSS' is given, expected it for arrays (.npz, "
-                             ".npy) and tables (.csv) only",
+                             ".npy) and tables (.csv), and BSSS for folders of slices",
                              spec));
     EXPECT_ERROR(OpenData(spec, {.label_column = "y"}),
                  fmt::format("data '{}': label column 'y' is given, expected it for a table (.csv) "

@@ -37,15 +37,16 @@ Chain::Chain(const NetworkPurpose& purpose, Initializer::Kind weights)
 Value Chain::Convolution(const std::string& number, int64_t size, int64_t filters, int64_t stride,
                          Value input, Padding padding, bool silent) {
   const bool zeros = silent && purpose_.norm.kind == NormChoice::kNone;
+  const size_t dims = purpose_.input_depth > 0 ? 3 : 2;
+  const ConvolutionOptions options{.name = "conv" + number,
+                                   .filter_size = std::vector<int64_t>(dims, size),
+                                   .num_filters = filters,
+                                   .stride = std::vector<int64_t>(dims, stride),
+                                   .padding = padding,
+                                   .bias = NeedsBias(),
+                                   .weights_initializer = zeros ? Initializer::kZeros : weights_};
   const Value value =
-      graph.Add(Convolution2d({.name = "conv" + number,
-                               .filter_size = {size, size},
-                               .num_filters = filters,
-                               .stride = {stride, stride},
-                               .padding = padding,
-                               .bias = NeedsBias(),
-                               .weights_initializer = zeros ? Initializer::kZeros : weights_}),
-                {input});
+      graph.Add(dims == 3 ? Convolution3d(options) : Convolution2d(options), {input});
   return Norm(number, value, silent ? Initializer::kZeros : Initializer::kOnes);
 }
 

@@ -25,10 +25,11 @@ Graph SmallCnn(const NetworkPurpose& purpose) {
     const std::string number = std::to_string(block);
     chain.Convolution(number, 3, int64_t{8} << block, 1, chain.graph.output());
     chain.graph.Add(Relu("relu" + number));
-    chain.graph.Add(MaxPooling2d({.name = "pool" + number,
-                                  .pool_size = {2, 2},
-                                  .stride = {2, 2},
-                                  .padding = Padding::Same()}));
+    const bool volumes = purpose.input_depth > 0;
+    const std::vector<int64_t> half(volumes ? 3 : 2, 2);
+    const PoolingOptions pool{
+        .name = "pool" + number, .pool_size = half, .stride = half, .padding = Padding::Same()};
+    chain.graph.Add(volumes ? MaxPooling3d(pool) : MaxPooling2d(pool));
   }
   chain.graph.Add(Flatten("flatten"));
   return chain.Answer("");
@@ -173,10 +174,11 @@ struct NamedNetwork {
   const char* name;
   Reads reads;
   Graph (*make)(const NetworkPurpose& purpose);
+  bool volumes = false;  // as well as pictures
 };
 constexpr NamedNetwork kNetworks[] = {
-    {"small-cnn", Reads::kPictures, SmallCnn},
-    {"mlp", Reads::kPicturesOrFeatures, Mlp},
+    {"small-cnn", Reads::kPictures, SmallCnn, true},
+    {"mlp", Reads::kPicturesOrFeatures, Mlp, true},
     {"lenet", Reads::kPictures, Lenet},
     {"resnet-tiny", Reads::kPictures, ResnetTiny},
     {"lstm", Reads::kSequences, LstmNetwork},
@@ -187,11 +189,12 @@ constexpr NamedNetwork kNetworks[] = {
     {"unet", Reads::kPositions, UnetNetwork},
 };
 
-bool Fits(Reads reads, const NetworkPurpose& purpose) {
+bool Fits(const NamedNetwork& network, const NetworkPurpose& purpose) {
+  const Reads reads = network.reads;
   if (purpose.sequences) return reads == Reads::kSequences;
   if (purpose.answers_each_position || reads == Reads::kPositions)
     return purpose.answers_each_position && reads == Reads::kPositions;
-  if (purpose.input_depth > 0) return false;
+  if (purpose.input_depth > 0) return network.volumes;
   return purpose.num_features > 0 ? reads == Reads::kPicturesOrFeatures
                                   : reads != Reads::kSequences;
 }
@@ -199,7 +202,7 @@ bool Fits(Reads reads, const NetworkPurpose& purpose) {
 [[noreturn]] void FailFit(const NamedNetwork& network, const NetworkPurpose& purpose) {
   std::vector<std::string> names;
   for (const NamedNetwork& other : kNetworks)
-    if (Fits(other.reads, purpose)) names.emplace_back(other.name);
+    if (Fits(other, purpose)) names.emplace_back(other.name);
   names.emplace_back("a .json file");
   const char* reads = network.reads == Reads::kPictures ? "pictures"
                       : network.reads == Reads::kPositions
@@ -240,7 +243,7 @@ Graph MakeNetwork(std::string_view name, const NetworkPurpose& purpose) {
          fmt::join(NetworkNames(), ", "), DidYouMean(name, NetworkNames()));
   if (purpose.num_classes < 1 && purpose.num_targets < 1)
     Fail("network '{}': {} classes given, expected at least 1", name, purpose.num_classes);
-  if (!Fits(network->reads, purpose)) FailFit(*network, purpose);
+  if (!Fits(*network, purpose)) FailFit(*network, purpose);
   NetworkPurpose whole = purpose;
   whole.norm = NormFor(purpose);
   return network->make(whole);

@@ -94,6 +94,17 @@ TEST(NetworksTest, ForSequencesAnswersOfStepsOrTargets) {
             "resnet-tiny, a .json file");
 }
 
+TEST(NetworksTest, VolumesHaveAClassEach) {
+  NetworkPurpose purpose{.input_size = {8, 12, 1}, .input_depth = 5, .num_classes = 3};
+  const Graph graph = MakeNetwork("small-cnn", purpose);
+  EXPECT_EQ(graph.layout(graph.output()).ToString(), "BC [1,3]");
+  EXPECT_EQ(graph.input_layout().ToString(), "BSSSC [1,5,8,12,1]");
+  EXPECT_EQ(MakeNetwork("mlp", purpose).input_layout().ToString(), "BSSSC [1,5,8,12,1]");
+  EXPECT_EQ(
+      ErrorOf([&] { MakeNetwork("lenet", purpose); }),
+      "network 'lenet' takes pictures, expected one for volumes: small-cnn, mlp, a .json file");
+}
+
 TEST(NetworksTest, UnetIsOfPicturesAndVolumes) {
   for (const int64_t depth : {int64_t{0}, int64_t{4}}) {
     for (const char* norm : {"none", "batch", "layer", "instance", "group:2", "rms"}) {
