@@ -80,14 +80,19 @@ struct PlanOptions {
   double negative_slope = 0.01, activation_alpha = 1;
 };
 
-// Mean and rstd of a forward pass for its backward pass: cheaper to make than an array.
+// Mean and rstd of a forward pass for its backward pass, and the variance where running statistics
+// may want it: cheaper to make than an array.
 class KeptStatistics {
  public:
-  explicit KeptStatistics(int64_t count) : values_(2 * static_cast<size_t>(count)) {}
+  KeptStatistics(int64_t count, bool has_variance)
+      : count_(static_cast<size_t>(count)), values_((has_variance ? 3 : 2) * count_) {}
+  size_t count() const { return count_; }
   double* mean() { return values_.data(); }
-  double* rstd() { return values_.data() + values_.size() / 2; }
+  double* rstd() { return mean() + count_; }
+  double* variance() { return values_.size() > 2 * count_ ? rstd() + count_ : nullptr; }
 
  private:
+  size_t count_;
   std::vector<double> values_;
 };
 
@@ -123,9 +128,10 @@ class NormPlan {
   }
 
   KeptStatistics ForwardKept(Address x, Address gamma, Address beta, Address y, int threads) const {
-    KeptStatistics kept(op_.num_statistics());
+    KeptStatistics kept(op_.num_statistics(), op_.num_running() > 0);
     const CallThreads on(threads);
-    op_.ForwardTraining(At(x), At(gamma), At(beta), At(y), {kept.mean(), kept.rstd()});
+    op_.ForwardTraining(At(x), At(gamma), At(beta), At(y),
+                        {kept.mean(), kept.rstd(), kept.variance()});
     return kept;
   }
 
@@ -246,6 +252,15 @@ void UpdateByDType(const std::string& dtype, int64_t channels, Address mean, Add
          running_variance);
 }
 
+void UpdateFromKept(KeptStatistics& kept, const std::string& dtype, int64_t count, double decay,
+                    Address running_mean, Address running_variance) {
+  if (!kept.variance())
+    Fail("statistics were kept without variances, expected batch normalization");
+  UpdateByDType(dtype, static_cast<int64_t>(kept.count()), reinterpret_cast<Address>(kept.mean()),
+                reinterpret_cast<Address>(kept.variance()), count, decay, decay, true, running_mean,
+                running_variance);
+}
+
 void AddOptions(nb::module_& m) {
   nb::class_<PlanOptions>(m, "PlanOptions")
       .def(nb::init<>())
@@ -286,6 +301,7 @@ void AddPlans(nb::module_& m) {
       .def_prop_ro("num_running", [](const NormPlan& p) { return p.op().num_running(); })
       .def_prop_ro("reduced_count", [](const NormPlan& p) { return p.op().reduced_count(); });
   m.def("update_running", &UpdateByDType);
+  m.def("update_from_kept", &UpdateFromKept);
   m.def("use_openmp_of", &UseOpenMpOf);
 }
 

@@ -27,6 +27,8 @@ struct InParallelHere {
 // How long a thread waits before it sleeps. One that sleeps takes 5 to 50 us to wake; between the
 // operations of a network lies less than that.
 constexpr std::chrono::microseconds kAwake{100};
+// Those of libgomp spin some 300,000 times, which is milliseconds.
+constexpr std::chrono::microseconds kTeamAwake{500};
 
 // Waits until `done()` or until it is better to sleep.
 template <class Done>
@@ -217,13 +219,16 @@ WithTeam::~WithTeam() { team_here = before_; }
 bool InParallel() { return in_parallel; }
 
 bool InQuickSuccession() {
-  constexpr int kEnough = 16;  // that the first, which wakes the threads, is paid for
+  // That the first, which wakes the threads, is paid for. Those of another library wait longer, and
+  // its own operations wake them as well.
+  const int enough = team_here ? 1 : 16;
+  const std::chrono::microseconds within = team_here ? kTeamAwake : kAwake / 2;
   thread_local std::chrono::steady_clock::time_point last;
   thread_local int count = 0;
   const auto now = std::chrono::steady_clock::now();
-  count = now - last < kAwake / 2 ? std::min(count + 1, kEnough) : 0;
+  count = now - last < within ? std::min(count + 1, 16) : 0;
   last = now;
-  return count == kEnough;
+  return count >= enough;
 }
 
 void RunOnThreads(int64_t count, int threads, void (*call)(const void* task, int64_t i),

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any, Optional
+from typing import Any, NamedTuple, Optional
 
 import torch
 from torch import Tensor
 from torch.autograd import forward_ad as _forward_ad
 from torch.autograd.function import Function
 
+from .. import _core
 from . import _kernels, _native, _ops
 from ._kernels import DTYPES, Norm, Pair
 
@@ -66,7 +67,10 @@ def _nothing_looks_on() -> bool:
 
 def is_eager(*tensors: Optional[Tensor]) -> bool:
     """Whether nothing looks on: then kernels are called without a way through PyTorch's dispatcher."""
-    return all(t is None or type(t) in _OWN for t in tensors) and _nothing_looks_on()
+    for t in tensors:
+        if t is not None and type(t) not in _OWN:
+            return False
+    return _nothing_looks_on()
 
 
 class _Recorded(Function):
@@ -103,12 +107,26 @@ class _Recorded(Function):
         return None, dx, dweight, dbias, dx if ctx.has_residual else None, daddend, None, None, None, None
 
 
+class Running(NamedTuple):
+    """What of a call goes into running statistics, and where these lie."""
+
+    mean: Tensor
+    variance: Tensor
+    values: int  # behind each
+    momentum: float
+
+    def update(self, kept: _core.KeptStatistics) -> None:
+        _core.update_from_kept(
+            kept, DTYPES[self.mean.dtype], self.values, self.momentum, self.mean.data_ptr(), self.variance.data_ptr()
+        )
+
+
 class _Plain(Function):
     """The same with its own statistics and nothing fused in but an activation. What a call costs is counted in
     microseconds of Python, so nothing is done twice here: plans come in pairs, statistics stay in C++."""
 
     @staticmethod
-    def forward(ctx, pair, x, weight, bias):  # type: ignore[no-untyped-def]
+    def forward(ctx, pair, x, weight, bias, running):  # type: ignore[no-untyped-def]
         y = _empty_like(x)
         kept = pair.forward.forward_kept(
             x.data_ptr(),
@@ -117,6 +135,8 @@ class _Plain(Function):
             y.data_ptr(),
             _threads(),
         )
+        if running is not None:
+            running.update(kept)
         ctx.state = pair, kept, bias
         if pair.reads_bias:
             ctx.save_for_backward(x, weight, bias, y if pair.reads_y else None)
@@ -130,12 +150,12 @@ class _Plain(Function):
         pair, kept, bias = ctx.state
         if _records():
             ctx.norm, ctx.given = pair.norm, (None, None)
-            return None, *_differentiable(ctx, dy, None, x, weight, bias, None)[:3]
+            return None, *_differentiable(ctx, dy, None, x, weight, bias, None)[:3], None
         y = more[1] if more else None
         plan = pair.backward
         if dy.stride() != pair.strides:
             plan = _kernels.backward_plan_of(pair.norm, dy, x, weight if weight is not None else bias, y)
-        _, _, wants_weight, wants_bias = ctx.needs_input_grad
+        _, _, wants_weight, wants_bias, _ = ctx.needs_input_grad
         dx = _empty_like(x)
         dweight = _empty_like(weight) if wants_weight else None
         dbias = _empty_like(bias) if wants_bias else None
@@ -151,36 +171,40 @@ class _Plain(Function):
             0 if y is None else y.data_ptr(),
             _threads(),
         )
-        return None, dx, dweight, dbias
+        return None, dx, dweight, dbias, None
 
 
-def plain(pair: Pair, x: Tensor, weight: Optional[Tensor], bias: Optional[Tensor]) -> Tensor:
+def plain(
+    pair: Pair, x: Tensor, weight: Optional[Tensor], bias: Optional[Tensor], running: Optional[Running] = None
+) -> Tensor:
     """y of an eager call with nothing beside x."""
     if _records() and (
         x.requires_grad
         or (weight is not None and weight.requires_grad)
         or (bias is not None and bias.requires_grad)
     ):
-        result: Tensor = _Plain.apply(pair, x, weight, bias)
+        result: Tensor = _Plain.apply(pair, x, weight, bias, running)
         return result
-    y = _empty_like(x)  # nothing is kept: the shortest way
-    pair.forward.forward(
+    y = _empty_like(x)  # no gradients: the shortest way
+    addresses = (
         x.data_ptr(),
         0 if weight is None else weight.data_ptr(),
         0 if bias is None else bias.data_ptr(),
         y.data_ptr(),
-        0, 0, 0,
-        _threads(),
-    )  # fmt: skip
+    )
+    if running is None:
+        pair.forward.forward(*addresses, 0, 0, 0, _threads())
+    else:
+        running.update(pair.forward.forward_kept(*addresses, _threads()))
     return y
 
 
-# Calls that were taken, by what `again` compares.
+# Calls that were taken, by what `known` compares.
 _known: dict[Any, Pair] = {}
 
 
-def again(module: Any, sizes: Any, x: Any, weight: Optional[Tensor], bias: Optional[Tensor]) -> Optional[Tensor]:
-    """y of an eager call like one that `remember` was told of; None: it has to be looked at. `sizes`: what the
+def known(module: Any, sizes: Any, x: Any, weight: Optional[Tensor], bias: Optional[Tensor]) -> Optional[Pair]:
+    """The plans of an eager call like one that `remember` was told of; None: it has to be looked at. `sizes`: what the
     constructor of the module was given of these."""
     if type(x) is not Tensor or not _nothing_looks_on() or not x.is_cpu or x.layout is not _strided:
         return None
@@ -193,13 +217,29 @@ def again(module: Any, sizes: Any, x: Any, weight: Optional[Tensor], bias: Optio
         if type(bias) not in _OWN or not bias.is_cpu or not bias.is_contiguous():
             return None
         of_bias = bias.dtype, bias.numel()
-    pair = _known.get(
+    return _known.get(
         (
             type(module), sizes, module.eps, module.activation, module.negative_slope,
             x.shape, x.stride(), x.dtype, of_weight, of_bias,
         )
     )  # fmt: skip
+
+
+def again(module: Any, sizes: Any, x: Any, weight: Optional[Tensor], bias: Optional[Tensor]) -> Optional[Tensor]:
+    """y of a call whose plans are known."""
+    pair = known(module, sizes, x, weight, bias)
     return None if pair is None else plain(pair, x, weight, bias)
+
+
+def is_kept(running: Tensor, count: int) -> bool:
+    """Whether running statistics are updated where they lie, in eager calls."""
+    return (
+        type(running) is Tensor
+        and (running.dtype is torch.float32 or running.dtype is torch.float64)
+        and running.is_cpu
+        and running.numel() == count
+        and running.is_contiguous()
+    )
 
 
 def remember(

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from .._lies import memory_order
 from . import _kernels, _native
-from ._functional import again, is_eager, is_fit, normalize, plain, remember, takes
+from ._functional import Running, again, is_eager, is_fit, is_kept, known, normalize, plain, remember, takes
 from ._kernels import Norm
 
 
@@ -256,6 +256,10 @@ class _BatchNorm(_Fused):
         me._check_input_dim(input)
         weight, bias = _of(me, me._parameters, "weight"), _of(me, me._parameters, "bias")
         running_mean, running_var = _of(me, me._buffers, "running_mean"), _of(me, me._buffers, "running_var")
+        if residual is None and addend is None and lengths is None and _batch_statistics(me):
+            y = self._again(input, weight, bias, running_mean, running_var)
+            if y is not None:
+                return y
         norm = Norm("batch", 0, 0, me.eps, self.activation, self.negative_slope)
         takes_it = takes(input, weight, bias, me.eps, me.num_features) and input.shape[1] == me.num_features
         takes_it = takes_it and all(is_fit(running, me.num_features) for running in (running_mean, running_var))
@@ -273,10 +277,36 @@ class _BatchNorm(_Fused):
         count = _num_elements(input)
         if me.training and count == 1:
             nn.functional._verify_batch_size(input.size())  # type: ignore[attr-defined]
+        if residual is None and addend is None and lengths is None and count > 1 and is_eager(input, weight, bias):
+            remember(me, me.num_features, norm, input, weight, bias)
         y, statistics, total = normalize(norm, input, weight, bias, residual, addend, lengths=lengths)
         if me.training and me.track_running_stats and running_mean is not None:
             self._update(input, statistics, count, lengths)
         return y if residual is None else (y, total)
+
+    def _again(
+        self,
+        x: Any,
+        weight: Optional[Tensor],
+        bias: Optional[Tensor],
+        running_mean: Optional[Tensor],
+        running_var: Optional[Tensor],
+    ) -> Optional[Tensor]:
+        """y of a call like an earlier one with the statistics of x; None: it has to be looked at."""
+        me: Any = self
+        pair = known(me, me.num_features, x, weight, bias)
+        if pair is None or (running_mean is None) != (running_var is None):
+            return None
+        if running_mean is None or running_var is None or not (me.training and me.track_running_stats):
+            return plain(pair, x, weight, bias)
+        if not is_kept(running_mean, me.num_features) or not is_kept(running_var, me.num_features):
+            return None
+        if running_mean.dtype is not running_var.dtype:
+            return None
+        with torch.no_grad():
+            momentum = self._next_momentum()
+        running = Running(running_mean, running_var, x.numel() // me.num_features, momentum)
+        return plain(pair, x, weight, bias, running)
 
     def _next_momentum(self) -> float:
         """What the next mini-batch weighs, which is counted."""
