@@ -18,7 +18,7 @@ TOLERANCE = 2 * 4 * 54**0.5 * 2**-24
 
 
 FORMS = ["prelu", "layer_scale", "dynamic_tanh", "cross_channel", "cross_channel_even"]
-OF_VOLUMES = ["batch", "instance", "group", "layer", "layer_channels", "rms", "convolution", "convolution_same"]
+OF_VOLUMES = ["batch", "instance", "group", "layer", "layer_channels", "rms", "group_rms", "convolution", "convolution_same"]
 OF_VOLUMES += ["convolution_sides"]
 OF_VOLUMES += ["transposed_convolution", "max_pooling", "average_pooling", "global_average_pooling", "flatten"]
 OF_VOLUMES += ["softmax", "resize"]
@@ -26,7 +26,7 @@ OF_VOLUMES += ["softmax", "resize"]
 
 def names():
     kinds = ["images", "features"]
-    norms = ["batch", "group_2", "group_all", "rms", "batch_bare", "layer_bare", "rms_bare"]
+    norms = ["batch", "group_2", "group_all", "rms", "group_rms_2", "batch_bare", "layer_bare", "rms_bare"]
     norms += ["layer_" + d for d in ["batch-excluded", "auto", "channel-only", "spatial-channel"]]
     table = (ROOT / "src/ops/elementwise.cc").read_text(encoding="utf-8")
     maps = re.findall(r'Row<\w+>\("[^"]+", "[^"]+",\s+"(\w+)"', table) + ["dropout", "softmax"]
@@ -46,6 +46,7 @@ def names():
         "multiplication_3",
         "instance_images",  # one value a statistic on features
         "instance_bare_images",
+        "group_rms_bare_images",
         "group_each_images",
         "convolution",
         "convolution_all",
@@ -70,7 +71,7 @@ def names():
 
 def sequence_names():
     ways = ["", "_last", "_reverse", "_reverse_last", "_both", "_both_last"]
-    norms = ["batch", "layer_batch-excluded", "layer_auto", "instance", "group_2", "rms"]
+    norms = ["batch", "layer_batch-excluded", "layer_auto", "instance", "group_2", "rms", "group_rms_2"]
     layers = [kind + way for kind in ["lstm", "gru", "projected", "normalized"] for way in ways]
     layers += ["lstm_hard", "projected_hard", "gru_hard", "gru_before", "gru_two_biases"]
     layers += norms + [n + "_bare" for n in norms]

@@ -263,8 +263,8 @@ SEE = " (see normkit train --help)"
      "--network: 'small-cn' given, expected auto, small-cnn, mlp, lenet, resnet-tiny, lstm, layer-norm-lstm, gru, tcn, "
      "transformer-tiny, unet or a .json file, did you mean 'small-cnn'?"),
     (["--norm", "grup"],
-     "--norm: norm 'grup' is unknown, expected none, batch[:renorm], layer[:DIMENSION], instance, group:G "
-     "or rms, did you mean 'group'?"),
+     "--norm: norm 'grup' is unknown, expected none, batch[:renorm], layer[:DIMENSION], instance, group:G, "
+     "rms or group-rms:G, did you mean 'group'?"),
     (["--slver", "adam"], "unknown option '--slver', did you mean '--solver'?"),
     (["--resume", "x.npz"], "--data: given together with --resume, expected one of them"),
 ])

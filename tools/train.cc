@@ -68,7 +68,7 @@ bool AllNormsAreRms(const Graph& graph) {
   int norms = 0, rms = 0;
   for (const LayerRecord& record : graph.layers())
     if (const auto* norm = dynamic_cast<const NormalizationLayer*>(record.layer.get()))
-      ++norms, rms += norm->kind() == NormKind::kRms;
+      ++norms, rms += !RowOf(norm->kind()).spec->center;
   return norms > 0 && norms == rms;
 }
 

@@ -4,7 +4,8 @@ namespace normkit {
 namespace {
 
 // NormChoice::Kind is NormKind behind kNone.
-static_assert(NormChoice::kBatch == 1 && NormChoice::kRms == 1 + static_cast<int>(NormKind::kRms));
+static_assert(NormChoice::kBatch == 1 &&
+              NormChoice::kGroupRms == 1 + static_cast<int>(NormKind::kGroupRms));
 
 LayerPtr InputFor(const NetworkPurpose& purpose) {
   constexpr InputNormalization kZscore = InputNormalization::kZscore;

@@ -108,7 +108,7 @@ std::string NormChoices() {
     text += fmt::format("{}{}{}", &row == &NormKinds().back() ? " or " : ", ", row.name,
                         row.kind == NormKind::kBatch   ? "[:renorm]"
                         : row.kind == NormKind::kLayer ? "[:DIMENSION]"
-                        : row.kind == NormKind::kGroup ? ":G"
+                        : row.grouped()                ? ":G"
                                                        : "");
   return text;
 }
@@ -125,12 +125,13 @@ NormChoice ParseNormChoice(std::string_view text) {
     for (const NormKindRow& known : NormKinds()) names.emplace_back(known.name);
     Fail("norm {} is unknown, expected {}{}", Quoted(text), NormChoices(), DidYouMean(name, names));
   }
-  if (norm.kind == NormChoice::kGroup) {
+  const bool grouped = norm.kind != NormChoice::kNone && RowOf(norm).grouped();
+  if (grouped) {
     constexpr NumberRange<int64_t> kGroups{1, 1'000'000'000};
     const std::optional<int64_t> groups = ParseNumber<int64_t>(value);
     if (!groups || !kGroups.Contains(*groups))
-      Fail("norm {}: {} groups given, expected group:G with G {}", Quoted(text),
-           value.empty() ? "no" : Quoted(value), kGroups.ToString());
+      Fail("norm {}: {} groups given, expected {}:G with G {}", Quoted(text),
+           value.empty() ? "no" : Quoted(value), RowOf(norm).name, kGroups.ToString());
     norm.num_groups = *groups;
   } else if (norm.kind == NormChoice::kLayer && colon != text.npos) {
     norm.operation_dimension = ParseOperationDimension(value);
@@ -149,7 +150,7 @@ std::string Name(const NormChoice& norm) {
   if (norm.kind == NormChoice::kNone) return "none";
   std::string name(RowOf(norm).name);
   if (norm.kind == NormChoice::kBatch && norm.renormalize) name += fmt::format(":{}", kRenorm);
-  if (norm.kind == NormChoice::kGroup) name += fmt::format(":{}", norm.num_groups);
+  if (RowOf(norm).grouped()) name += fmt::format(":{}", norm.num_groups);
   if (norm.kind == NormChoice::kLayer && norm.operation_dimension)
     name += fmt::format(":{}", Name(*norm.operation_dimension));
   return name;
@@ -159,7 +160,7 @@ LayerPtr MakeNorm(const NormChoice& norm, const std::string& name, const Initial
   if (norm.kind == NormChoice::kNone) return nullptr;
   NormalizationProperties properties{.name = name, .scale_initializer = scale};
   properties.renormalize = norm.kind == NormChoice::kBatch && norm.renormalize;
-  if (norm.kind == NormChoice::kGroup) properties.num_groups = norm.num_groups;
+  if (RowOf(norm).grouped()) properties.num_groups = norm.num_groups;
   if (norm.kind == NormChoice::kLayer && norm.operation_dimension)
     properties.operation_dimension = *norm.operation_dimension;
   return std::make_shared<NormalizationLayer>(RowOf(norm).kind, std::move(properties));

@@ -238,17 +238,21 @@ TEST(NetworksTest, NormDoesNotChangeHowWeightsBegin) {
 
 TEST(NetworksTest, NormChoicesHaveNames) {
   for (const char* name : {"none", "batch", "batch:renorm", "layer", "layer:channel-only",
-                           "instance", "group:8", "rms"})
+                           "instance", "group:8", "rms", "group-rms:4"})
     EXPECT_EQ(Name(ParseNormChoice(name)), name);
 }
 
 TEST(NetworksTest, Errors) {
   EXPECT_EQ(ErrorOf([] { ParseNormChoice("bacth"); }),
             "norm 'bacth' is unknown, expected none, batch[:renorm], layer[:DIMENSION], "
-            "instance, group:G or rms, did you mean 'batch'?");
+            "instance, group:G, rms or group-rms:G, did you mean 'batch'?");
   EXPECT_EQ(
       ErrorOf([] { ParseNormChoice("group"); }),
       "norm 'group': no groups given, expected group:G with G a whole number from 1 to 1000000000");
+  EXPECT_EQ(
+      ErrorOf([] { ParseNormChoice("group-rms:0"); }),
+      "norm 'group-rms:0': '0' groups given, expected group-rms:G with G a whole number from 1 "
+      "to 1000000000");
   EXPECT_EQ(ErrorOf([] { ParseNormChoice("group:0"); }),
             "norm 'group:0': '0' groups given, expected group:G with G a whole number from 1 to "
             "1000000000");

@@ -18,7 +18,10 @@ constexpr NormKindRow kRows[] = {
      "group_normalization", "GroupNormalization", true,
      "fewer groups, images larger than 1x1, or batch normalization"},
     {NormKind::kRms, &kRmsNorm, kRmsNorm.name, "RMS normalization", "rmsnorm", "rms_normalization",
-     "RMSNormalization", false, "more channels, or batch normalization"}};
+     "RMSNormalization", false, "more channels, or batch normalization"},
+    {NormKind::kGroupRms, &kGroupRmsNorm, kGroupRmsNorm.name, "group RMS normalization",
+     "grouprmsnorm", "group_rms_normalization", "", false,
+     "fewer groups, images larger than 1x1, or batch normalization"}};
 
 }  // namespace
 

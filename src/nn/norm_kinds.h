@@ -4,11 +4,11 @@
 #include <span>
 #include <string_view>
 
-#include "normkit/norm/spec.h"
+#include "src/norm/choose.h"
 
 namespace normkit {
 
-enum class NormKind { kBatch, kLayer, kInstance, kGroup, kRms };
+enum class NormKind { kBatch, kLayer, kInstance, kGroup, kRms, kGroupRms };
 
 struct NormKindRow {
   NormKind kind;
@@ -17,9 +17,11 @@ struct NormKindRow {
   std::string_view type;        // in tables and errors
   std::string_view short_name;  // of a layer without a name: "batchnorm_1"
   std::string_view json;        // type of a network file
-  std::string_view onnx;        // operator
+  std::string_view onnx;        // operator; "": none, WriteNormalizationForm spells it out
   bool has_offset;
   std::string_view more_values;  // how its statistics get more than one value
+
+  bool grouped() const { return IsGrouped(*spec); }
 };
 
 // In the order of NormKind.

@@ -93,14 +93,15 @@ PropertyTable Keep(std::vector<Property> rows) {
 
 std::vector<Property> NormalizationRows() {
   using O = NormalizationProperties;
-  constexpr unsigned kBatch = Bit(NormKind::kBatch), kLayer = Bit(NormKind::kLayer),
-                     kGroup = Bit(NormKind::kGroup);
-  unsigned with_offset = 0;
-  for (const NormKindRow& row : NormKinds())
+  constexpr unsigned kBatch = Bit(NormKind::kBatch), kLayer = Bit(NormKind::kLayer);
+  unsigned with_offset = 0, grouped = 0;
+  for (const NormKindRow& row : NormKinds()) {
     if (row.has_offset) with_offset |= Bit(row.kind);
+    if (row.grouped()) grouped |= Bit(row.kind);
+  }
   return {
       Row<&O::num_groups>("num_groups", "groups that the channels are split into",
-                          {.range = kSize, .required = true, .of = kGroup}, GroupsOfChannels()),
+                          {.range = kSize, .required = true, .of = grouped}, GroupsOfChannels()),
       Row<&O::epsilon>("epsilon", "added to the variance", {.range = kAboveZero}),
       Row<&O::num_channels>("num_channels", "channels of the input; auto: as many as there are",
                             {.range = kSize}),
@@ -514,7 +515,8 @@ std::string NormsWith(const Property& property) {
   for (const NormKindRow& row : NormKinds())
     (property.Has(Bit(row.kind)) ? with : without).push_back(row.type);
   if (without.empty()) return "every normalization";
-  if (without.size() == 1) return fmt::format("every normalization but {}", without[0]);
+  if (without.size() < with.size())
+    return fmt::format("every normalization but {}", fmt::join(without, " and "));
   return fmt::format("{}", fmt::join(with, ", "));
 }
 

@@ -25,9 +25,9 @@ TEST(NormKindsTest, AnyNameFindsTheRow) {
     const std::string toolbox = std::string(row.name) + "NormalizationLayer";
     for (const std::string_view name :
          {row.name, row.type, row.short_name, row.json, row.onnx, std::string_view(toolbox)})
-      EXPECT_EQ(FindNormKind(name), &row) << name;
+      EXPECT_EQ(FindNormKind(name), name.empty() ? nullptr : &row) << name;
     EXPECT_EQ(FindNormSpec(row.json).name, row.name);
-    const std::string text = std::string(row.json) + (row.kind == NormKind::kGroup ? ":2" : "");
+    const std::string text = std::string(row.json) + (row.grouped() ? ":2" : "");
     const LayerPtr layer = MakeNorm(ParseNormChoice(text), "n");
     EXPECT_EQ(dynamic_cast<const NormalizationLayer&>(*layer).kind(), row.kind);
     EXPECT_EQ(layer->type(), row.type);

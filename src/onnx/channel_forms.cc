@@ -1,5 +1,6 @@
 // Forms of layers that map elements by themselves, or by numbers of their channels.
 #include "src/nn/layers/channels.h"
+#include "src/nn/layers/normalization.h"
 #include "src/nn/layers/plain.h"
 #include "src/onnx/layer_forms.h"
 
@@ -118,6 +119,28 @@ bool WriteCrossChannelForm(LayerWriter& writer) {
   writer.Float("beta", o.beta);
   writer.Float("bias", o.k);
   writer.set_output(other ? Reshaped(writer, "axes", value, AxesInFile(x)) : value);
+  return true;
+}
+
+// Group RMS normalization: groups as lines, of any size of images.
+bool WriteNormalizationForm(LayerWriter& writer) {
+  const auto* layer = writer.As<NormalizationLayer>();
+  if (!layer || !RowOf(layer->kind()).onnx.empty() || writer.over_time()) return false;
+  const Layout& x = writer.layouts().at(0);
+  const std::string axes = writer.Node("Shape", "axes", {writer.inputs().at(0)});
+  const std::string lines =
+      Reshaped(writer, "groups", writer.inputs().at(0), {0, layer->GroupsFor(x), -1});
+  const std::string squares = writer.Node("Mul", "squares", {lines, lines});
+  const std::string mean = writer.Node("GlobalAveragePool", "mean", {squares});
+  const std::string epsilon =
+      writer.Number("epsilon", static_cast<float>(layer->options().epsilon));
+  const std::string root =
+      writer.Node("Sqrt", "root", {writer.Node("Add", "mean_epsilon", {mean, epsilon})});
+  const std::string quotient = writer.Node("Div", "quotient", {lines, root});
+  const bool affine = layer->options().affine;
+  std::string y = writer.Node("Reshape", affine ? "normalized" : "", {quotient, axes});
+  if (affine) y = writer.Node("Mul", "", {y, writer.ParameterConstant("scale", ChannelShape(x))});
+  writer.set_output(y);
   return true;
 }
 

@@ -16,9 +16,9 @@ namespace {
 using nlohmann::json;
 
 constexpr bool (*kForms[])(LayerWriter&) = {
-    WriteConvolutionForm,  WriteTransposedForm,    WritePoolingForm,    WriteResizeForm,
-    WriteElementwiseForm,  WritePreluForm,         WriteLayerScaleForm, WriteDynamicTanhForm,
-    WriteCrossChannelForm, WriteMultiplicationForm};
+    WriteConvolutionForm,  WriteTransposedForm,     WritePoolingForm,      WriteResizeForm,
+    WriteElementwiseForm,  WritePreluForm,          WriteLayerScaleForm,   WriteDynamicTanhForm,
+    WriteCrossChannelForm, WriteMultiplicationForm, WriteNormalizationForm};
 
 bool WriteNodes(LayerWriter& writer) {
   if (std::ranges::any_of(kForms, [&](auto* write) { return write(writer); })) return true;

@@ -16,5 +16,6 @@ bool WriteLayerScaleForm(LayerWriter& writer);
 bool WriteDynamicTanhForm(LayerWriter& writer);
 bool WriteCrossChannelForm(LayerWriter& writer);
 bool WriteMultiplicationForm(LayerWriter& writer);
+bool WriteNormalizationForm(LayerWriter& writer);  // without an operator of its own
 
 }  // namespace normkit

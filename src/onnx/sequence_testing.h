@@ -72,6 +72,7 @@ inline void AppendTimeNormalizations(std::vector<Sample>& samples) {
     add("instance", InstanceNormalization({.affine = affine}));
     add("group_2", GroupNormalization({.num_groups = 2, .affine = affine}));
     add("rms", RmsNormalization({.affine = affine}));
+    add("group_rms_2", GroupRmsNormalization({.num_groups = 2, .affine = affine}));
   }
 }
 

@@ -74,10 +74,13 @@ inline std::vector<Sample> NormalizationSamples() {
       OnImages("group_each_images",
                GroupNormalization({.num_groups = GroupNormalizationOptions::kChannelWise})));
   both("rms", [] { return RmsNormalization(); });
+  both("group_rms_2", [] { return GroupRmsNormalization({.num_groups = 2, .epsilon = 1e-3}); });
   both("batch_bare", [] { return BatchNormalization({.affine = false}); });
   both("layer_bare", [] { return LayerNormalization({.affine = false}); });
   samples.push_back(OnImages("instance_bare_images", InstanceNormalization({.affine = false})));
   both("rms_bare", [] { return RmsNormalization({.affine = false}); });
+  samples.push_back(
+      OnImages("group_rms_bare_images", GroupRmsNormalization({.num_groups = 3, .affine = false})));
   return samples;
 }
 
@@ -133,6 +136,7 @@ inline std::vector<Sample> VolumeSamples() {
   add("layer_channels",
       LayerNormalization({.operation_dimension = OperationDimension::kChannelOnly}));
   add("rms", RmsNormalization());
+  add("group_rms", GroupRmsNormalization({.num_groups = 3}));
   add("convolution", Convolution3d({.filter_size = {3, 2, 1},
                                     .num_filters = 4,
                                     .stride = {1, 2, 1},

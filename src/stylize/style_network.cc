@@ -4,6 +4,7 @@
 
 #include "normkit/nn/layers.h"
 #include "src/core/fail.h"
+#include "src/nn/network_chain.h"
 
 namespace normkit {
 namespace {
@@ -60,7 +61,7 @@ class StyleNetworkBuilder {
   Value WithNorm(const std::string& number, Value x, int64_t size, int64_t filters,
                  int64_t stride) {
     const bool has_offset =
-        options_.norm.kind != NormChoice::kNone && options_.norm.kind != NormChoice::kRms;
+        options_.norm.kind != NormChoice::kNone && RowOf(options_.norm).has_offset;
     return Normalized(number, Bare(number, x, size, filters, stride, !has_offset));
   }
   Value Convolution(const std::string& number, Value x, int64_t size, int64_t filters,

@@ -122,6 +122,7 @@ INSTANTIATE_TEST_SUITE_P(
                     Norm{"group", [] { return GroupNormalization({.num_groups = 4}); }},
                     Norm{"instance", [] { return InstanceNormalization(); }},
                     Norm{"rms", [] { return RmsNormalization(); }},
+                    Norm{"group_rms", [] { return GroupRmsNormalization({.num_groups = 4}); }},
                     Norm{"trained",
                          [] {
                            return BatchNormalization({.trained_mean = std::vector<float>(16, .1f),

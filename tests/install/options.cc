@@ -47,6 +47,7 @@ std::string NamesOfOptions() {
   const InstanceNormalizationOptions instance{.epsilon = 1e-3};
   const GroupNormalizationOptions group{.num_groups = 4};
   const RmsNormalizationOptions rms{.epsilon = 1e-3};
+  const GroupRmsNormalizationOptions group_rms{.num_groups = 4};
   const NormalizationProperties norms{.name = rms.name};
   const AdaptiveNormalizationOptions adaptive{.epsilon = 1e-3};
   const ConditionalNormalizationOptions conditional{.num_styles = 4};

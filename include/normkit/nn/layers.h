@@ -304,7 +304,8 @@ struct NormalizationProperties {
   static constexpr int64_t kAllChannels = normkit::kAllChannels;  // one group
   static constexpr int64_t kChannelWise = normkit::kChannelWise;  // a group a channel
   std::string name = {};
-  int64_t num_groups = 0;  // group, which needs it: a number, kAllChannels or kChannelWise
+  int64_t num_groups =
+      0;  // group and group RMS, which need it: a number, kAllChannels or kChannelWise
   double epsilon = 1e-5;
   std::optional<int64_t> num_channels = {};  // empty: the input's
   OperationDimension operation_dimension = OperationDimension::kBatchExcluded;  // layer
@@ -313,7 +314,7 @@ struct NormalizationProperties {
   std::vector<float> scale = {}, offset = {};     // empty: from the initializers
   double mean_decay = 0.1, variance_decay = 0.1;  // batch
   Initializer scale_initializer = Initializer::kOnes;
-  Initializer offset_initializer = Initializer::kZeros;  // rms has no offset
+  Initializer offset_initializer = Initializer::kZeros;  // rms and group RMS have no offset
   double scale_learn_rate_factor = 1, offset_learn_rate_factor = 1, scale_l2_factor = 1,
          offset_l2_factor = 1;
   bool freeze_statistics = false;       // batch: training leaves the trained statistics alone
@@ -330,6 +331,7 @@ using LayerNormalizationOptions = NormalizationProperties;
 using InstanceNormalizationOptions = NormalizationProperties;
 using GroupNormalizationOptions = NormalizationProperties;
 using RmsNormalizationOptions = NormalizationProperties;
+using GroupRmsNormalizationOptions = NormalizationProperties;
 
 // Instance normalization whose scale and offset come from elsewhere.
 struct AdaptiveNormalizationOptions {
@@ -453,6 +455,8 @@ NORMKIT_API LayerPtr LayerNormalization(const NormalizationProperties& propertie
 NORMKIT_API LayerPtr InstanceNormalization(const NormalizationProperties& properties = {});
 NORMKIT_API LayerPtr GroupNormalization(const NormalizationProperties& properties);
 NORMKIT_API LayerPtr RmsNormalization(const NormalizationProperties& properties = {});
+// By the root mean square of a group of channels, over time and space too; no mean is subtracted.
+NORMKIT_API LayerPtr GroupRmsNormalization(const NormalizationProperties& properties);
 // Of x [B,S,S,C], scale [B,C] and offset [B,C], which other layers give: y = scale xhat + offset,
 // statistics as InstanceNormalization (Huang & Belongie 2017).
 NORMKIT_API LayerPtr

@@ -17,15 +17,16 @@ namespace normkit {
 
 // Which normalization a network is built with.
 struct NormChoice {
-  enum Kind { kNone, kBatch, kLayer, kInstance, kGroup, kRms } kind = kBatch;
+  enum Kind { kNone, kBatch, kLayer, kInstance, kGroup, kRms, kGroupRms } kind = kBatch;
   bool renormalize = false;  // batch
-  int64_t num_groups = 0;    // group
+  int64_t num_groups = 0;    // group, group RMS
   // Layer; none: auto (each step by itself) in networks for sequences, else batch-excluded.
   std::optional<OperationDimension> operation_dimension = {};
 };
 
 // "none", "batch", "batch:renorm", "layer", "layer:DIMENSION" (an operation dimension), "instance",
-// "group:G", "rms"; "batchNormalizationLayer" is "batch". Throws Error that lists them.
+// "group:G", "rms", "group-rms:G"; "batchNormalizationLayer" is "batch". Throws Error that lists
+// them.
 NORMKIT_API NormChoice ParseNormChoice(std::string_view text);
 NORMKIT_API std::string NormChoices();  // "none, batch, layer[:DIMENSION], ..."
 NORMKIT_API std::string Name(const NormChoice& norm);
@@ -63,9 +64,9 @@ NORMKIT_API NormChoice NormFor(const NetworkPurpose& purpose);
 //                whose positions it tells the classes of
 // The input is normalized to mean 0 and deviation 1 by channel; the last layer is a softmax, or for
 // targets fully connected. A layer
-// in front of a norm has no bias, unless the norm has no offset (rms). Convolutions begin
-// fan-in-uniform (resnet-tiny: he), the layer that classifies at zero (not mlp's), and so does what
-// a residual block adds to its shortcut, by the scale of its last norm.
+// in front of a norm has no bias, unless the norm has no offset (rms, group-rms). Convolutions
+// begin fan-in-uniform (resnet-tiny: he), the layer that classifies at zero (not mlp's), and so
+// does what a residual block adds to its shortcut, by the scale of its last norm.
 NORMKIT_API const std::vector<std::string>& NetworkNames();
 
 // Throws Error that lists the names, the nearest first, and where the network does not fit the

@@ -251,34 +251,35 @@ TEST(LayerErrorsTest, PropertiesThatANormalizationLacks) {
       "batch normalization: renormalization_scale_limit is 0.5, expected a number, 1 or more");
   EXPECT_EQ(ErrorOf([] { RmsNormalization({.offset_l2_factor = 0}); }),
             "RMS normalization: offset_l2_factor is given, expected none: it is a property of "
-            "every normalization but RMS normalization");
+            "every normalization but RMS normalization and group RMS normalization");
   struct Row {
     P properties;
-    std::string_view had_by;  // batch, layer, instance, group, rms: x where the layer has it
+    std::string_view
+        had_by;  // batch, layer, instance, group, rms, group RMS: x where the layer has it
   };
   const auto with_function = [] {
     return P{.num_groups = 2, .offset_initializer = Initializer([](auto, Random&) {})};
   };
   const Row rows[] = {
-      {{.num_groups = 2}, "...x."},
-      {{.num_groups = 2, .epsilon = 1e-3, .num_channels = 4, .scale = {1}}, "...x."},
-      {{.epsilon = 1e-3, .num_channels = 4, .scale = {1}}, "xxx.x"},
-      {{.operation_dimension = OperationDimension::kAuto}, ".x..."},
-      {{.trained_variance = {1}}, "x...."},
-      {{.offset = {1}}, "xxx.."},
-      {{.mean_decay = 0.5}, "x...."},
-      {{.variance_decay = 0.5}, "x...."},
-      {{.offset_initializer = Initializer::kOnes}, "xxx.."},
-      {with_function(), "...x."},
-      {{.offset_learn_rate_factor = 2}, "xxx.."},
-      {{.freeze_statistics = true}, "x...."},
-      {{.use_trained_statistics = true}, "x...."},
-      {{.renormalize = true}, "x...."},
-      {{.renormalize = true, .renormalization_warm_up = 5}, "x...."},
+      {{.num_groups = 2}, "...x.x"},
+      {{.num_groups = 2, .epsilon = 1e-3, .num_channels = 4, .scale = {1}}, "...x.x"},
+      {{.epsilon = 1e-3, .num_channels = 4, .scale = {1}}, "xxx.x."},
+      {{.operation_dimension = OperationDimension::kAuto}, ".x...."},
+      {{.trained_variance = {1}}, "x....."},
+      {{.offset = {1}}, "xxx..."},
+      {{.mean_decay = 0.5}, "x....."},
+      {{.variance_decay = 0.5}, "x....."},
+      {{.offset_initializer = Initializer::kOnes}, "xxx..."},
+      {with_function(), "...x.."},
+      {{.offset_learn_rate_factor = 2}, "xxx..."},
+      {{.freeze_statistics = true}, "x....."},
+      {{.use_trained_statistics = true}, "x....."},
+      {{.renormalize = true}, "x....."},
+      {{.renormalize = true, .renormalization_warm_up = 5}, "x....."},
   };
-  LayerPtr (*const makers[])(const P&) = {BatchNormalization, LayerNormalization,
+  LayerPtr (*const makers[])(const P&) = {BatchNormalization,    LayerNormalization,
                                           InstanceNormalization, GroupNormalization,
-                                          RmsNormalization};
+                                          RmsNormalization,      GroupRmsNormalization};
   for (size_t row = 0; row < std::size(rows); ++row)
     for (size_t i = 0; i < std::size(makers); ++i) {
       const std::string error = ErrorOf([&] { makers[i](rows[row].properties); });
@@ -321,6 +322,7 @@ TEST(LayerErrorsTest, NormalizationsThatSayNothing) {
       {"all channels", group(GroupNormalizationOptions::kAllChannels), ".x.x....x."},
       {"channel-wise", group(GroupNormalizationOptions::kChannelWise), "xxxx..x.x."},
       {"rms", RmsNormalization({.name = "n"}), ".x.x.x.xxx"},
+      {"group RMS", GroupRmsNormalization({.name = "n", .num_groups = 1}), ".x.x....x."},
   };
   for (const Row& row : rows)
     for (size_t i = 0; i < std::size(places); ++i) {
@@ -330,7 +332,8 @@ TEST(LayerErrorsTest, NormalizationsThatSayNothing) {
       if (row.refused[i] == '.') {
         EXPECT_EQ(error, "no error");
       } else {
-        const bool rms = row.name == std::string("rms");
+        const bool rms = std::string_view(row.name).ends_with("rms") ||
+                         std::string_view(row.name).ends_with("RMS");
         EXPECT_NE(error.find(" normalization 'n': each statistic is of one value of x (" +
                              x.ToString() + "), so that the output would be " +
                              (rms ? "the scale with the sign of x" : "the offset") +

@@ -322,6 +322,9 @@ std::vector<Case> Cases() {
       "RmsNormalizationWithoutScale",
       [] { return RmsNormalization({.epsilon = 0.01, .affine = false}); }, true);
   norm(
+      "GroupRmsNormalization",
+      [] { return GroupRmsNormalization({.num_groups = 2, .epsilon = 0.01}); }, true);
+  norm(
       "RmsNormalization", [] { return RmsNormalization({.epsilon = 0.01}); }, true);
   for (Case& test : TimeCases()) cases.push_back(std::move(test));
   for (Case& test : OpCases()) cases.push_back(std::move(test));

@@ -55,7 +55,7 @@ const NormSpec& NormalizationLayer::SpecFor(const Layout& x) const {
 }
 
 int64_t NormalizationLayer::GroupsFor(const Layout& x) const {
-  if (kind_ != Kind::kGroup || properties_.num_groups == NormalizationProperties::kAllChannels)
+  if (!RowOf(kind_).grouped() || properties_.num_groups == NormalizationProperties::kAllChannels)
     return 1;
   if (properties_.num_groups == NormalizationProperties::kChannelWise) return x.channels();
   return properties_.num_groups;
@@ -91,7 +91,7 @@ void NormalizationLayer::CheckSaysSomething(const Layout& x) const {
   if (spec.reduce & kB) return;
   if (x.packed() && (spec.reduce & kT)) return;  // observations have more steps
   const int64_t groups = GroupsFor(x);
-  const Layout split = kind_ == Kind::kGroup ? x.SplitChannels(groups) : x;
+  const Layout split = RowOf(kind_).grouped() ? x.SplitChannels(groups) : x;
   if (split.SizeOf(spec.reduce) != 1) return;
   FailLayer(*this,
             "each statistic is of one value of x ({}), so that the output would be {} whatever "
@@ -136,7 +136,7 @@ std::vector<Value> NormalizationLayer::Build(Graph& graph, std::span<const Value
   op.variance_decay = p.variance_decay;
   op.frozen = p.freeze_statistics;
   op.options.epsilon = p.epsilon;
-  op.options.num_groups = kind_ == Kind::kGroup ? GroupsFor(x) : 0;
+  op.options.num_groups = RowOf(kind_).grouped() ? GroupsFor(x) : 0;
   op.options.name = Title(*this);
   return graph.AddNode(ops::MakeNormalization(op), std::move(reads));
 }
@@ -145,7 +145,7 @@ std::string NormalizationLayer::Description() const {
   const NormalizationProperties& p = properties_;
   std::string text;
   if (kind_ == Kind::kLayer) text = fmt::format("{}, ", Name(p.operation_dimension));
-  if (kind_ == Kind::kGroup) {
+  if (RowOf(kind_).grouped()) {
     if (p.num_groups == NormalizationProperties::kAllChannels)
       text = "all channels in one group, ";
     else if (p.num_groups == NormalizationProperties::kChannelWise)
@@ -170,5 +170,8 @@ LayerPtr InstanceNormalization(const NormalizationProperties& p) {
 }
 LayerPtr GroupNormalization(const NormalizationProperties& p) { return Make(Kind::kGroup, p); }
 LayerPtr RmsNormalization(const NormalizationProperties& p) { return Make(Kind::kRms, p); }
+LayerPtr GroupRmsNormalization(const NormalizationProperties& p) {
+  return Make(Kind::kGroupRms, p);
+}
 
 }  // namespace normkit

@@ -8,8 +8,8 @@
 
 namespace normkit {
 
-// Parameters, where it is affine: "scale" and (but for rms) "offset", [C], trainable; batch also
-// "trained_mean" and "trained_variance", [C], which training moves.
+// Parameters, where it is affine: "scale" and (but for rms and group-rms) "offset", [C], trainable;
+// batch also "trained_mean" and "trained_variance", [C], which training moves.
 class NormalizationLayer : public Layer {
  public:
   using Kind = NormKind;
@@ -20,7 +20,7 @@ class NormalizationLayer : public Layer {
   const NormalizationProperties& options() const { return properties_; }
   bool has_offset() const { return properties_.affine && RowOf(kind_).has_offset; }
   const NormSpec& SpecFor(const Layout& x) const;
-  int64_t GroupsFor(const Layout& x) const;  // 1 but for group normalization
+  int64_t GroupsFor(const Layout& x) const;  // 1 but for those of groups
 
   void CheckInput(const Layout& x) const;  // throws where it cannot normalize that
 

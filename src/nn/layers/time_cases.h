@@ -91,6 +91,8 @@ inline std::vector<LayerCase> TimeCases() {
   maxima("GlobalMaxPooling1d", [] { return GlobalMaxPooling1d(); });
   rows("GlobalAveragePooling", [] { return GlobalAveragePooling1d(); });
   rows("LastStep", [] { return LastStep(); });
+  over_time("GroupRmsNormalization",
+            [] { return GroupRmsNormalization({.num_groups = 2, .epsilon = 0.01}); });
   rows("RmsNormalization", [] { return RmsNormalization({.epsilon = 0.01}); });
   return cases;
 }

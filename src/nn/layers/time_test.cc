@@ -170,6 +170,7 @@ std::vector<TimeCase> Norms() {
   cases.push_back({"group", [] { return GroupNormalization({.num_groups = 3}); }});
   cases.push_back(
       {"group of all", [] { return GroupNormalization({.num_groups = kAllChannels}); }});
+  cases.push_back({"group RMS", [] { return GroupRmsNormalization({.num_groups = 3}); }});
   cases.push_back({"rms", [] { return RmsNormalization(); }});
   return cases;
 }

@@ -63,8 +63,11 @@ std::string WriteOfSequences(LayerWriter& writer, const NormalizationLayer& laye
   const std::string x =
       node("Reshape", "groups", {writer.inputs()[0], time.Whole({0, 0, groups, size})});
   const std::string steps = node("Where", "steps", {mask, x, time.zero()});
-  const std::string centered = node("Sub", "centered", {x, mean("mean", steps)});
-  const std::string kept = node("Where", "deviations", {mask, centered, time.zero()});
+  std::string kept = steps;
+  if (layer.SpecFor(writer.layouts()[0]).center) {
+    const std::string centered = node("Sub", "centered", {x, mean("mean", steps)});
+    kept = node("Where", "deviations", {mask, centered, time.zero()});
+  }
   const std::string variance = mean("variance", node("Mul", "squares", {kept, kept}));
   const std::string epsilon = writer.Number("epsilon", static_cast<float>(layer.options().epsilon));
   const std::string deviation =
