@@ -19,6 +19,7 @@
 #include "src/report/progress.h"
 #include "src/report/report.h"
 #include "src/simd/bandwidth.h"
+#include "tools/bench_calibrate.h"
 #include "tools/bench_measure.h"
 #include "tools/bench_network.h"
 #include "tools/commands.h"
@@ -39,8 +40,8 @@ struct BenchArgs {
   Activation activation = Activation::kNone;
   OutputType output = OutputType::kSame;
   int64_t slices = 1;
-  bool table = false, short_table = false, list = false, hot = false, json = false,
-       markdown = false;
+  bool table = false, short_table = false, calibrate = false, list = false, hot = false,
+       json = false, markdown = false;
   NetworkBenchArgs network;
 };
 
@@ -210,10 +211,41 @@ void AppendHistory(const std::string& path, const std::vector<BenchResult>& resu
   WriteFile(path, text);
 }
 
+// One after the other, for each number of threads.
+void RunCalibration(const BenchArgs& args, const std::vector<int>& threads) {
+  if (args.table || args.short_table || !args.layers.empty() || !args.shape.empty() ||
+      !args.network.network.empty())
+    FailUsage("--calibrate", "it has cells of its own, but some are given");
+  for (const int n : threads) {
+    SetNumThreads(n);
+    const std::vector<Calibrated> found = Calibrate(args.seconds / 5);
+    const std::string schedule = ScheduleOf(found);
+    Table table{{"rule", "built in", "found", "less time"}, {}};
+    nlohmann::ordered_json json = {{"threads", n}, {"schedule", schedule}};
+    for (const Calibrated& one : found) {
+      table.rows.push_back({one.rule, std::to_string(one.built_in), std::to_string(one.found),
+                            fmt::format("{:.1f} %", 100 * one.gain)});
+      json["rules"].push_back({{"rule", one.rule},
+                               {"built_in", one.built_in},
+                               {"found", one.found},
+                               {"gain", Rounded(one.gain, 1e4)}});
+    }
+    if (args.json) {
+      PrintLine(json);
+      continue;
+    }
+    std::fputs((args.markdown ? ToMarkdown(table) : ToText(table)).c_str(), stdout);
+    std::puts(schedule.empty()
+                  ? fmt::format("{} threads: the built-in rules are as good", n).c_str()
+                  : fmt::format("{} threads: NORMKIT_SCHEDULE={}", n, schedule).c_str());
+  }
+}
+
 void RunBench(const BenchArgs& args) {
   std::vector<int> threads = args.threads;
   for (int& n : threads)
     if (n == 0) n = NumThreads();
+  if (args.calibrate) return RunCalibration(args, threads);
   if (!args.network.network.empty())
     return RunNetworkBench(args.network, threads, args.seconds, args.json);
   const std::vector<BenchCell> cells = EachOf(
@@ -290,6 +322,10 @@ void AddBench(const Command& app) {
           "them");
   AddFlag(command, "--short", args->short_table,
           "The table of short runs, short statistics and small work, as --table");
+  AddFlag(
+      command, "--calibrate", args->calibrate,
+      "Find the limits of the rules for stores, threads, groups and look-ahead that this machine "
+      "prefers, for NORMKIT_SCHEDULE");
   AddActivationOption(command, args->activation);
   AddOutputTypeOption(command, args->output);
   AddNumber(command, "--slices", args->slices, {1, 1000},

@@ -59,7 +59,7 @@ const std::vector<std::pair<std::string, std::string>>& EnvironmentFacts() {
       {"NORMKIT_VERBOSE", "1: how each operation is computed, and why not in another way"},
       {"NORMKIT_TARGET", "Vectors of an older processor: one of those that --version lists"},
       {"NORMKIT_BACKEND", "What computes normalizations: cpu or reference"},
-      {"NORMKIT_SCHEDULE", "How normalizations are computed: stores, path, group, threads"},
+      {"NORMKIT_SCHEDULE", "How normalizations are computed: stores, path, group, threads, limits"},
       {"NORMKIT_CONVOLUTION", "How convolutions are computed, where it can be so"},
       {"NORMKIT_PATIENCE", "Seconds after which ranks that say nothing are taken for lost"},
   };

@@ -148,8 +148,11 @@ void ApplyQuantized(const ForwardJob& job, const KernelTable& kernels, bool thre
 void ForwardQuantized(const ForwardJob& job, const KernelTable& kernels, bool threads,
                       const QuantizedOutput& output) {
   const int64_t n = job.geometry->plan.num_reduced;
+  // All that is quantized together lies in the cache: one row waits while others are summed.
+  ForwardJob grouped = job;
+  grouped.group = std::clamp<int64_t>(kTogether / n, 1, kMaxGroup);
   ForStatistics(*job.geometry, n, threads, [&](int64_t first, int64_t last) {
-    const Piece piece(job, kernels, output, first * n, (last - first) * n);
+    const Piece piece(grouped, kernels, output, first * n, (last - first) * n);
     piece.Forward(first, last);
     QuantizeStatistics(piece, output, first, last, n, job.f64);
   });

@@ -34,7 +34,8 @@ const char* WhyNotFused(const Geometry& g, int64_t unit_bytes, bool has_reducer,
   const bool together = g.reduce.inner_kept ? g.units_apart && g.units_contiguous : !g.folds;
   if (!together) return "units share statistics";
   if (fused) return *fused ? "" : "NORMKIT_SCHEDULE";
-  if (unit_bytes > simd::FusedLimit(one_thread ? 1 : NumThreads())) return kLargeUnit;
+  const int64_t limit = simd::FusedLimit(one_thread ? 1 : NumThreads());
+  if (unit_bytes > GetWantedSchedule().fused_to.value_or(limit)) return kLargeUnit;
   if (!one_thread && g.num_units() < NumThreads()) return "fewer units than threads";
   return "";
 }
@@ -49,12 +50,14 @@ int64_t UnitsInGroup(const Geometry& g, const Schedule& schedule, int64_t elemen
   constexpr int64_t kLine = 64, kShort = 2048, kMost = kMaxGroup;
   int64_t wanted = schedule.tiled_runs;
   // From memory the next unit is on its way while this one is written; a group would be in its way
-  // ([8192,768] with 2 threads: 62 GB/s one by one, 36 in groups of 5).
-  if (!schedule.stream)
-    wanted = std::max(wanted, simd::Caches().l1 / 2 / std::max<int64_t>(1, unit_bytes));
+  // ([8192,768] with 2 threads: 62 GB/s one by one, 36 in groups of 5, on Zen 4; on Zen 5 a quarter
+  // faster in groups of 16, as `normkit bench --calibrate` finds).
+  const int64_t together =
+      schedule.stream ? GetWantedSchedule().group_to.value_or(0) : simd::Caches().l1 / 2;
+  wanted = std::max(wanted, together / std::max<int64_t>(1, unit_bytes));
   const int64_t run_bytes = g.statistics.inner * element_bytes;
   if (schedule.stream && run_bytes < kShort) {
-    wanted = kShort / run_bytes + 1;
+    wanted = std::max(wanted, kShort / run_bytes + 1);
     while (wanted < kMost && wanted * run_bytes % kLine != 0) ++wanted;
   }
   const int64_t fit = simd::NearLimit() / std::max<int64_t>(1, unit_bytes);
@@ -109,23 +112,24 @@ void CutUnits(const Geometry& g, int64_t read_bytes, Schedule& schedule) {
 void ChooseThreads(int64_t traffic, Schedule& schedule) {
   if (NumThreads() == 1) return;
   const std::optional<bool> wanted = GetWantedSchedule().threads;
-  schedule.shared_when_awake =
-      !wanted && traffic >= simd::kAwakeLimit && traffic < simd::kThreadLimit;
-  schedule.threads = wanted.value_or(traffic >= simd::kThreadLimit);
+  const int64_t limit = GetWantedSchedule().threads_from.value_or(simd::kThreadLimit);
+  schedule.shared_when_awake = !wanted && traffic >= simd::kAwakeLimit && traffic < limit;
+  schedule.threads = wanted.value_or(traffic >= limit);
 }
 
 // Processors do not see the next of many strided segments coming, and passes over memory that only
 // read and write reach 31 of 50 GB/s with one thread.
 int64_t ElementsAhead(const Geometry& g, const Schedule& schedule, int64_t element_bytes,
                       int64_t unit_bytes) {
-  constexpr int64_t kBytes = 1536;
   if (schedule.path == Path::kFusedRows) {
     const bool strided = g.statistics.reduced.size() > 1;
     const bool near = schedule.group * unit_bytes <= simd::NearLimit();
     return strided && near ? schedule.group * g.statistics.inner : 0;
   }
   const bool passes = schedule.path == Path::kTwoPasses || schedule.path == Path::kOnePass;
-  return passes && schedule.stream ? kBytes / element_bytes : 0;
+  return passes && schedule.stream
+             ? GetWantedSchedule().ahead.value_or(kAheadOfPasses) / element_bytes
+             : 0;
 }
 
 }  // namespace
@@ -138,8 +142,10 @@ Schedule ChooseSchedule(const Geometry& g, int64_t element_bytes, int64_t whole_
   const int64_t bytes = g.plan.size * element_bytes;
   const int64_t unit_bytes = bytes / std::max<int64_t>(1, g.num_units()) * reads;
   ChooseThreads(bytes * (reads + 1), schedule);
-  schedule.stream = GetWantedSchedule().stream.value_or(std::max(bytes, whole_bytes) >=
-                                                        simd::StreamLimit(NumThreads()));
+  const std::optional<int64_t> wanted = GetWantedSchedule().stores_from;
+  const int64_t stream_limit = wanted ? *wanted * NumThreads() : simd::StreamLimit(NumThreads());
+  schedule.stream =
+      GetWantedSchedule().stream.value_or(std::max(bytes, whole_bytes) >= stream_limit);
   if (!g.reduce.inner_kept && g.plan.size > 0) {
     schedule.tiled_runs = TiledRuns(g, element_bytes);
     schedule.group = UnitsInGroup(g, schedule, element_bytes, unit_bytes);

@@ -1,6 +1,9 @@
 #include "src/norm/cpu/wanted_schedule.h"
 
+#include <fmt/ranges.h>
+
 #include <cstdlib>
+#include <iterator>
 #include <string>
 
 #include "src/core/fail.h"
@@ -26,6 +29,18 @@ int64_t Group(std::string_view value) {
   return *group;
 }
 
+constexpr std::string_view kKeys[] = {"stores",       "path",        "group",
+                                      "threads",      "stores-from", "fused-to",
+                                      "threads-from", "group-to",    "ahead"};
+
+int64_t Bytes(std::string_view key, std::string_view value) {
+  constexpr int64_t kMost = int64_t{1} << 40;
+  const std::optional<int64_t> bytes = ParseNumber<int64_t>(value);
+  if (!bytes || *bytes < 0 || *bytes > kMost)
+    Fail("{} is '{}', expected a number of bytes from 0 to {}", key, value, kMost);
+  return *bytes;
+}
+
 void ParseOne(std::string_view item, WantedSchedule& wanted) {
   const size_t equals = item.find('=');
   const std::string_view key = item.substr(0, equals);
@@ -38,9 +53,19 @@ void ParseOne(std::string_view item, WantedSchedule& wanted) {
     wanted.group = Group(value);
   else if (key == "threads")
     wanted.threads = OneOf(key, value, "all", "one");
+  else if (key == "stores-from")
+    wanted.stores_from = Bytes(key, value);
+  else if (key == "fused-to")
+    wanted.fused_to = Bytes(key, value);
+  else if (key == "threads-from")
+    wanted.threads_from = Bytes(key, value);
+  else if (key == "group-to")
+    wanted.group_to = Bytes(key, value);
+  else if (key == "ahead")
+    wanted.ahead = Bytes(key, value);
   else
-    Fail("'{}' is unknown, expected stores, path, group or threads{}", key,
-         DidYouMean(key, {"stores", "path", "group", "threads"}));
+    Fail("'{}' is unknown, expected one of {}{}", key, fmt::join(kKeys, ", "),
+         DidYouMean(key, {std::begin(kKeys), std::end(kKeys)}));
 }
 
 WantedSchedule FromEnvironment() {

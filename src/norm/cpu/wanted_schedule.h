@@ -15,7 +15,16 @@ struct WantedSchedule {
   std::optional<int64_t>
       group;                    // group=N: units of rows that are reduced and then written together
   std::optional<bool> threads;  // threads=all | one, however small the work is
+  // The limits of the rules, in bytes; `normkit bench --calibrate` prints those of a machine.
+  std::optional<int64_t> stores_from;   // of y a thread: stores past the caches
+  std::optional<int64_t> fused_to;      // of a unit that is reduced and then written
+  std::optional<int64_t> threads_from;  // of what crosses memory: more than one thread
+  std::optional<int64_t> group_to;      // of rows from memory that are a group; 0: one by one
+  std::optional<int64_t> ahead;         // that passes over memory ask for in advance
 };
+
+// Of `ahead` where none is wanted.
+inline constexpr int64_t kAheadOfPasses = 1536;
 
 // "stores=regular,path=fused,group=4,threads=one": any of them, in any order. Throws Error.
 WantedSchedule ParseWantedSchedule(std::string_view text);

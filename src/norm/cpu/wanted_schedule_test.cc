@@ -27,15 +27,26 @@ TEST(WantedSchedule, IsParsed) {
   EXPECT_EQ(some.group, std::nullopt);
   EXPECT_EQ(some.threads, true);
   EXPECT_EQ(ParseWantedSchedule("path=two-passes").fused, false);
+  const WantedSchedule limits = ParseWantedSchedule(
+      "stores-from=4096,fused-to=0,threads-from=65536,group-to=49152,ahead=768");
+  EXPECT_EQ(limits.group_to, 49152);
+  EXPECT_EQ(limits.stores_from, 4096);
+  EXPECT_EQ(limits.fused_to, 0);
+  EXPECT_EQ(limits.threads_from, 65536);
+  EXPECT_EQ(limits.ahead, 768);
 }
 
 TEST(WantedSchedule, RefusesTheRest) {
   EXPECT_ERROR(
       ParseWantedSchedule("store=regular"),
-      "'store' is unknown, expected stores, path, group or threads, did you mean 'stores'?");
-  EXPECT_ERROR(ParseWantedSchedule(""), "'' is unknown, expected stores, path, group or threads");
-  EXPECT_ERROR(ParseWantedSchedule("group=4,"),
-               "'' is unknown, expected stores, path, group or threads");
+      "'store' is unknown, expected one of stores, path, group, threads, stores-from, fused-to, "
+      "threads-from, group-to, ahead, did you mean 'stores'?");
+  EXPECT_ERROR_LIKE(ParseWantedSchedule(""), "'' is unknown, expected one of stores, path");
+  EXPECT_ERROR_LIKE(ParseWantedSchedule("group=4,"), "'' is unknown, expected one of stores");
+  for (const char* bytes : {"-1", "1k", "", "1099511627777"})
+    EXPECT_ERROR(ParseWantedSchedule("ahead=" + std::string(bytes)),
+                 "ahead is '" + std::string(bytes) +
+                     "', expected a number of bytes from 0 to 1099511627776");
   EXPECT_ERROR(ParseWantedSchedule("path=two_passes"),
                "path is 'two_passes', expected fused or two-passes, did you mean 'two-passes'?");
   EXPECT_ERROR(ParseWantedSchedule("stores"), "stores is '', expected streaming or regular");
@@ -53,6 +64,19 @@ class Following : public testing::Test {
     SetNumThreads(0);
   }
 };
+
+TEST_F(Following, LimitsAreThoseThatAreWanted) {
+  const Normalization small(kLayerNorm, Layout::Make("BC", std::vector<int64_t>{64, 96}));
+  EXPECT_THAT(small.Describe(), EndsWith("regular stores, 1 thread"));
+  WantSchedule(ParseWantedSchedule("stores-from=8192,threads-from=40000"));  // 24,576 of y
+  EXPECT_THAT(small.Describe(), EndsWith("streaming stores, 2 threads"));
+  WantSchedule(ParseWantedSchedule("stores-from=16384,threads-from=50000,fused-to=383"));
+  EXPECT_THAT(small.Describe(), HasSubstr("two passes, regular stores, 1 thread"));
+  WantSchedule(ParseWantedSchedule("stores=streaming,group-to=5000"));  // rows of 384
+  EXPECT_THAT(small.Describe(), HasSubstr("groups of 13 units, streaming stores"));
+  WantSchedule(ParseWantedSchedule("fused-to=384"));
+  EXPECT_THAT(small.Describe(), HasSubstr("fused rows"));
+}
 
 TEST_F(Following, DescribeNamesWhatIsWanted) {
   const Normalization small(kLayerNorm, Layout::Make("BC", std::vector<int64_t>{64, 96}));
