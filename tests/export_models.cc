@@ -42,6 +42,18 @@ NpyArray Padded(std::span<const float> rows, int64_t width, float padding) {
   return MakeNpy(DType::kF32, {kSequences, kLongest, width}, all.data());
 }
 
+// The same of rows that may be pictures, channels last: [N,T,C,H,W].
+NpyArray PaddedSteps(std::span<const float> rows, const Layout& layout, float padding) {
+  std::vector<Axis> axes = layout.axes();
+  axes[0] = {kB, static_cast<int64_t>(rows.size()) / layout.size()};
+  const NpyArray first = ToChannelsFirst(rows, Layout(axes));
+  NpyArray padded = Padded({reinterpret_cast<const float*>(first.data.data()), rows.size()},
+                           layout.size(), padding);
+  padded.shape = {kSequences, kLongest};
+  padded.shape.insert(padded.shape.end(), first.shape.begin() + 1, first.shape.end());
+  return padded;
+}
+
 void ExportSequences(const Sample& sample, const Network& network, const std::string& path) {
   std::vector<int64_t> offsets{0};
   for (const int64_t length : kLengths) offsets.push_back(offsets.back() + length);
@@ -53,7 +65,7 @@ void ExportSequences(const Sample& sample, const Network& network, const std::st
                           : static_cast<float>(random.Normal() + 0.5);
   const auto width = [&](Value value) { return network.graph.layout(value).channels(); };
   WriteNpy(path + ".lengths.npy", MakeNpy(DType::kI64, {kSequences}, kLengths));
-  WriteNpy(path + ".x.npy", Padded(executor.input(), width(network.graph.inputs()[0]), 1e30f));
+  WriteNpy(path + ".x.npy", PaddedSteps(executor.input(), network.graph.input_layout(), 1e30f));
   const std::span<const float> y = executor.Forward(network.parameters, {});
   const Value output = network.graph.output();
   WriteNpy(path + ".y.npy", network.graph.layout(output).packed()

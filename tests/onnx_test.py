@@ -78,6 +78,8 @@ def sequence_names():
     layers += [f"{kind}{way}" for kind in ["convolution", "max_pooling", "average_pooling"] for way in ["", "_causal"]]
     layers += ["mean", "maximum", "last", "attention", "attention_causal", "positions", "waves", "embedding"]
     layers += ["fully_connected", "softmax", "once", "each"]
+    layers += ["pictures_" + name for name in ["batch", "layer", "layer_auto", "layer_space", "instance", "group_2", "rms",
+                                               "convolution", "pooling", "once", "each"]]  # fmt: skip
     return ["sequence_" + name for name in layers]
 
 
@@ -146,7 +148,7 @@ def test_sequences(models, name):
         assert (y[~steps] == 0).all()
     # What stands in padding changes no bit, nor does it have to be a number.
     for garbage in (0, np.nan, -np.inf):
-        assert np.array_equal(run(path, np.where(steps[..., None], x, np.float32(garbage)), lengths), y)
+        assert np.array_equal(run(path, np.where(steps.reshape(steps.shape + (1,) * (x.ndim - 2)), x, np.float32(garbage)), lengths), y)
     # Each sequence alone gives the same, without padding.
     for i, length in enumerate(lengths):
         alone = run(path, x[i : i + 1, :length], lengths[i : i + 1])

@@ -375,7 +375,7 @@ MISTAKES = [
     ("bench", ["--output-type", "int4"], "--output-type: output type 'int4' is unknown, expected same, int8, uint8, int8-per-statistic, float8-e4m3, did you mean 'int8'?"),
     ("bench", ["--slices", "0"], "--slices: '0' given, expected a whole number from 1 to 1000"),
     ("bench", ["--shape", "2x3"], "--shape: '2x3' given, expected a whole number from 0 to 1000000000, with commas between them"),
-    ("train", ["--data"], "--data: no value given, expected digits[:COUNT], a task (parity, adding, waves, blobs, blobs3d), a folder, an IDX pair, an .npz, .ts or .csv"),
+    ("train", ["--data"], "--data: no value given, expected digits[:COUNT], a task (parity, adding, waves, moving, blobs, blobs3d), a folder, an IDX pair, an .npz, .ts or .csv"),
     ("normalize", ["x.npy", "-O", "y.npy"], "unknown option '-O', did you mean '-o'?"),
 ]  # fmt: skip
 

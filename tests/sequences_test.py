@@ -265,3 +265,75 @@ def test_arrays_that_are_not_written(trained, normkit, tmp_path):
     assert "--sequence-length: '4' given, expected a model of sequences" in done.stderr
     normkit(*arguments)
     assert np.load(tmp_path / "y.npz")["y"].shape == (3, 10)
+
+
+# ---- Pictures over time -------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def moving(normkit, tmp_path_factory):
+    out = tmp_path_factory.mktemp("moving") / "out"
+    done = normkit("train", "--data", "moving:600", "--norm", "layer", "--max-epochs", 8, "--mini-batch-size", 32,
+                   "--output", out, "--json")  # fmt: skip
+    return out / "model.onnx", json.loads(done.stdout), done.stderr
+
+
+def test_pictures_over_time_are_learned(moving, normkit):
+    """Which way a blob goes, of which no single picture tells anything."""
+    model, result, messages = moving
+    assert result["network"] == "cnn-lstm" and result["validation_accuracy"] > 90
+    assert "4 classes (left " in messages and "12 x 12 x 1 (height x width x channels) a row, 6 to 12 rows" in messages
+    shown = normkit("inspect", model).stdout
+    assert "12x12x1" in shown and "convolution 2-D" in shown
+    evaluated = json.loads(normkit("eval", model, "--data", "moving:200", "--seed", 7, "--json").stdout)
+    assert evaluated["accuracy"] > 90
+
+
+def blobs_going_right(count=5, steps=7):
+    rows, columns = np.mgrid[:12, :12]
+    x = np.empty((count, steps, 12, 12, 1), np.float32)
+    for i in range(count):
+        for t in range(steps):
+            across = np.abs(columns - (3 * i + t) % 12)
+            x[i, t, ..., 0] = 40 + 180 * np.exp(-((rows - 5) ** 2 + np.minimum(across, 12 - across) ** 2) / 4.5)
+    return x, np.array([7, 4, 6, 5, 7][:count])
+
+
+def test_arrays_of_pictures_over_time(moving, normkit, tmp_path):
+    model, _, _ = moving
+    x, lengths = blobs_going_right()
+    told = []
+    for layout, axes in {"BTSSC": (0, 1, 2, 3, 4), "BTCSS": (0, 1, 4, 2, 3)}.items():
+        padded = x.copy()
+        for rows, length in zip(padded, lengths):
+            rows[length:] = np.nan
+        np.savez(tmp_path / "a.npz", x=padded.transpose(axes), lengths=lengths, y=np.full(5, 1))
+        told.append(normkit("predict", model, tmp_path / "a.npz", "--format", layout, "--json").stdout)
+    assert [one["predictions"][0]["class"] for one in json.loads(told[0])] == ["right"] * 5
+    assert told[1] == told[0]
+    normkit("predict", model, tmp_path / "a.npz", "--format", "BTCSS", "-o", tmp_path / "told.npz")
+    arrays = np.load(tmp_path / "told.npz")
+    assert arrays["x"].shape == (5, 7, 12, 12, 1) and arrays["y"].shape == (5, 4)
+    # Shapes that the model does not take.
+    np.savez(tmp_path / "b.npz", x=x[:, :, :8], lengths=lengths)
+    done = normkit("predict", model, tmp_path / "b.npz", "--format", "BTSSC", code=1)
+    assert "b.npz: has 8 x 12 x 1 (height x width x channels) a row, expected 12 x 12 x 1" in done.stderr
+    done = normkit("predict", model, tmp_path / "b.npz", code=1)
+    assert "--format says what its axes are, such as BTSSC" in done.stderr
+    np.save(tmp_path / "c.npy", np.zeros((4, 1), np.float32))
+    assert "c.npy: is a sequence of features, expected an .npz" in normkit("predict", model, tmp_path / "c.npy", code=1).stderr
+
+
+def test_each_step_of_pictures_is_told(normkit, tmp_path):
+    """Whether the right half of each frame is the lighter one."""
+    rng = np.random.default_rng(3)
+    x = rng.uniform(0, 100, (80, 6, 6, 8, 1)).astype(np.float32)
+    y = rng.integers(0, 2, (80, 6))
+    x[:, :, :, 4:] += 120 * y[:, :, None, None, None]
+    np.savez(tmp_path / "a.npz", x=x, y=y)
+    done = normkit("train", "--data", tmp_path / "a.npz", "--format", "BTSSC", "--norm", "instance", "--max-epochs", 8,
+                   "--mini-batch-size", 8, "--output", tmp_path / "out", "--json")  # fmt: skip
+    assert json.loads(done.stdout)["validation_accuracy"] > 90
+    done = normkit("train", "--data", tmp_path / "a.npz", "--format", "BTSSC", "--network", "lstm", "--output",
+                   tmp_path / "other", code=1)  # fmt: skip
+    assert "network 'lstm' takes sequences, expected one for sequences of pictures: cnn-lstm, a .json file" in done.stderr

@@ -129,6 +129,9 @@ class FilePredictor {
           file, format_);
     FileResult result;
     if (one) {
+      if (predictor_.input().Has(kS))
+        Fail("{}: is a sequence of features, expected an .npz of {} (what the model takes)", file,
+             SizeText(predictor_.input()));
       const SequenceFile sequence = ReadSequenceFile(file, format_);
       CheckChannels(file, sequence.channels);
       WarnOfRange(predictor_.network(), RangeOf(sequence.x), file);
@@ -139,6 +142,11 @@ class FilePredictor {
         file, {.format = format_, .answers = false, .sequence_padding_direction = padding_});
     if (!data->layout().packed())
       Fail("{}: has {}, expected sequences", file, SizeText(data->layout()));
+    if (data->layout().Has(kS) || predictor_.input().Has(kS)) {
+      if (data->layout() != predictor_.input())
+        Fail("{}: has {}, expected {} (what the model takes)", file, SizeText(data->layout()),
+             SizeText(predictor_.input()));
+    }
     CheckChannels(file, data->layout().channels());
     WarnOfRange(predictor_.network(), data->Range(), file);
     std::vector<float> x;

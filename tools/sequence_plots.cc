@@ -105,7 +105,8 @@ struct DrawnSequence {
 }  // namespace
 
 void AddSequencePlots(const Network& network, const DataPtr& data, HtmlPage& page) {
-  if (!data->layout().packed()) return;
+  // Lines over steps are of features.
+  if (!data->layout().packed() || data->layout().Has(kS)) return;
   std::vector<int64_t> first(static_cast<size_t>(std::min(kSequences, data->size())));
   std::iota(first.begin(), first.end(), 0);
   const DataPtr few = Subset(data, first);

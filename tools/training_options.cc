@@ -39,18 +39,19 @@ constexpr NumberRange<int64_t> kDrawnDigits{1, 100'000'000}, kMadeSequences{1, 1
 // The name of data: a wrong number in it is a wrong command line, not data that are not there.
 Option AddSource(const Command& command, const std::string& name, std::string& data,
                  const std::string& description) {
-  return AddValue(command, name, "SOURCE",
-                  "digits[:COUNT], a task (parity, adding, waves, blobs, blobs3d), a folder, an "
-                  "IDX pair, an .npz, "
-                  ".ts or .csv",
-                  description, [&data](const std::string& text) {
-                    const size_t colon = std::min(text.find(':'), text.size());
-                    const std::string made = text.substr(0, colon);
-                    const bool task = std::ranges::find(TaskNames(), made) != TaskNames().end();
-                    if (colon < text.size() && (task || made == "digits"))
-                      ParseNumber(text.substr(colon + 1), task ? kMadeSequences : kDrawnDigits);
-                    data = text;
-                  });
+  return AddValue(
+      command, name, "SOURCE",
+      "digits[:COUNT], a task (parity, adding, waves, moving, blobs, blobs3d), a folder, an "
+      "IDX pair, an .npz, "
+      ".ts or .csv",
+      description, [&data](const std::string& text) {
+        const size_t colon = std::min(text.find(':'), text.size());
+        const std::string made = text.substr(0, colon);
+        const bool task = std::ranges::find(TaskNames(), made) != TaskNames().end();
+        if (colon < text.size() && (task || made == "digits"))
+          ParseNumber(text.substr(colon + 1), task ? kMadeSequences : kDrawnDigits);
+        data = text;
+      });
 }
 
 }  // namespace
@@ -134,7 +135,8 @@ void AddNetworkOption(const Command& command, std::string& network) {
   const std::string expected = fmt::format("{} or a .json file", fmt::join(names, ", "));
   AddValue(command, "--network", "NAME", expected,
            expected +
-               "; auto: small-cnn for pictures, mlp for features, lstm for sequences, unet for a "
+               "; auto: small-cnn for pictures, mlp for features, lstm for sequences, cnn-lstm for "
+               "those of pictures, unet for a "
                "class each position",
            [&network, expected, names](const std::string& name) {
              if (!name.ends_with(".json") && std::ranges::find(names, name) == names.end())

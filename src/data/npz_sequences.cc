@@ -16,7 +16,7 @@ namespace {
 struct RowsInArray {
   bool packed = false;
   int64_t steps = 0;  // not packed: of each sequence with its padding
-  int64_t channels = 1;
+  int64_t width = 1;  // values of a row
   std::vector<int64_t> lengths;
   bool at_end = false;  // not packed: the padding is in front
 
@@ -46,7 +46,7 @@ class NpzSequences {
     format_ = options_.format.empty() ? FormatOf(given) : CheckedFormat(options_.format);
     FindRows(given);
     SequenceData data;
-    data.layout = RowLayout(rows_.channels);
+    data.layout = LayoutOfRow();
     data.lengths = rows_.lengths;
     data.description =
         fmt::format("{} ({} sequence{})", file_.path, rows_.count(), rows_.count() == 1 ? "" : "s");
@@ -104,6 +104,12 @@ class NpzSequences {
   // There are lengths, and no --format.
   std::string FormatOf(const std::vector<int64_t>& lengths) const {
     if (x_.shape.size() == 1) return "T";
+    if (x_.shape.size() > 3)
+      Fail(
+          "{} is {} with {}: --format says what its axes are, such as BTSSC or BTCSS (pictures "
+          "over "
+          "time, padded) and TSSC (packed; B observations, T time, S space, C channels)",
+          where_, TypeAndShape(x_), packed_only_ ? "offsets" : "lengths");
     if (x_.shape.size() == 3 && !packed_only_) return "BTC";
     const bool packed = packed_only_ || Sum(lengths) == x_.shape[0];
     const bool padded = !packed_only_ && std::ssize(lengths) == x_.shape[0] &&
@@ -121,11 +127,12 @@ class NpzSequences {
 
   std::string CheckedFormat(const std::string& format) const {
     const auto count = [&](char letter) { return std::ranges::count(format, letter); };
-    if (count('B') > 1 || count('T') != 1 || count('C') > 1 ||
-        count('B') + count('T') + count('C') != std::ssize(format))
+    if (count('B') > 1 || count('T') != 1 || count('C') > 1 || count('S') > 3 ||
+        count('B') + count('T') + count('C') + count('S') != std::ssize(format))
       Fail(
-          "{}: format '{}' is given, expected B and C at most once with T, as in BTC (sequences of "
-          "pictures are not read)",
+          "{}: format '{}' is given, expected T once, B and C at most once and S up to three "
+          "times, "
+          "as in BTC, or BTSSC (pictures over time)",
           where_, format);
     if (format.size() != x_.shape.size())
       Fail("{} is {}, format '{}' has {} letters, expected one an axis", where_, TypeAndShape(x_),
@@ -141,9 +148,18 @@ class NpzSequences {
     return axis == format_.npos ? 1 : x_.shape[axis];
   }
 
+  // The space of a step, and its channels behind it.
+  Layout LayoutOfRow() const {
+    std::vector<Axis> axes{{kT, 1}};
+    for (size_t i = 0; i < format_.size(); ++i)
+      if (format_[i] == 'S') axes.push_back({kS, x_.shape[i]});
+    axes.push_back({kC, SizeOf('C')});
+    return Layout(std::move(axes));
+  }
+
   void FindRows(const std::vector<int64_t>& given) {
     rows_.packed = format_.find('B') == format_.npos;
-    rows_.channels = SizeOf('C');
+    rows_.width = LayoutOfRow().size();
     rows_.at_end = options_.sequence_padding_direction == PaddingDirection::kLeft;
     rows_.lengths = given;
     const int64_t steps = SizeOf('T'), count = SizeOf('B');
@@ -180,17 +196,18 @@ class NpzSequences {
   std::vector<float> ReadX() const {
     NpyArray x = file_.npz.Read(file_.Find("x"));
     std::vector<size_t> order;
-    for (const char letter : {'B', 'T', 'C'})
-      if (const size_t axis = format_.find(letter); axis != format_.npos) order.push_back(axis);
+    for (const char letter : {'B', 'T', 'S', 'C'})
+      for (size_t axis = 0; axis < format_.size(); ++axis)
+        if (format_[axis] == letter) order.push_back(axis);
     if (!std::ranges::is_sorted(order)) x = Transposed(x, order);
     const std::vector<float> all = x.AsFloats();
     x.data = {};
     if (rows_.packed) return all;
     std::vector<float> rows;
-    rows.reserve(static_cast<size_t>(rows_.all() * rows_.channels));
+    rows.reserve(static_cast<size_t>(rows_.all() * rows_.width));
     rows_.ForEach([&](int64_t at, int64_t length) {
-      const auto begin = all.begin() + at * rows_.channels;
-      rows.insert(rows.end(), begin, begin + length * rows_.channels);
+      const auto begin = all.begin() + at * rows_.width;
+      rows.insert(rows.end(), begin, begin + length * rows_.width);
     });
     return rows;
   }
@@ -266,9 +283,9 @@ class NpzSequences {
 
 }  // namespace
 
-bool HoldsSequences(const NpzFile& file, const NpyInfo& x, const std::string& format) {
+bool HoldsSequences(const NpzFile& file, const std::string& format) {
   if (!format.empty()) return format.find('T') != format.npos;
-  return x.shape.size() <= 3 && (file.Has("lengths") || file.Has("offsets"));
+  return file.Has("lengths") || file.Has("offsets");
 }
 
 DataPtr OpenNpzSequences(const NpzFile& file, const NpyInfo& x, const OpenOptions& options) {

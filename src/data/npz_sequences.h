@@ -9,8 +9,8 @@
 namespace normkit {
 
 // Whether the file holds sequences: `format` has T, or there is none and the file has lengths or
-// offsets beside an x of up to three axes.
-bool HoldsSequences(const NpzFile& file, const NpyInfo& x, const std::string& format);
+// offsets.
+bool HoldsSequences(const NpzFile& file, const std::string& format);
 
 DataPtr OpenNpzSequences(const NpzFile& file, const NpyInfo& x, const OpenOptions& options);
 

@@ -101,7 +101,7 @@ DataPtr OpenNpz(const std::string& path, const OpenOptions& options, const std::
   if (std::string_view("fiubV").find(ParseElementType(info.descr, path + ": x").kind) ==
       std::string_view::npos)
     Fail("{}: x is {}, expected real numbers", path, TypeAndShape(info));
-  const bool sequences = HoldsSequences(*file, info, options.format);
+  const bool sequences = HoldsSequences(*file, options.format);
   if (!sequences || (options.answers && !options.forecast)) expect("y");
   if (sequences) return OpenNpzSequences(*file, info, options);
   const ArrayAxes axes = ReadAxes(info, options.format, path + ": x");

@@ -24,7 +24,8 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr const char* kExpected =
-    "expected digits[:COUNT], a task (parity, adding, waves, blobs, blobs3d), a folder with a "
+    "expected digits[:COUNT], a task (parity, adding, waves, moving, blobs, blobs3d), a folder "
+    "with a "
     "folder a class, an "
     "IDX "
     "pair, an .npz, .ts or .csv";

@@ -40,7 +40,8 @@ TEST(OpenDigitsTest, CountStandsBehindAColon) {
 TEST(OpenTest, WhatIsNotThereIsNamed) {
   const TestFolder folder;
   const std::string expected =
-      "expected digits[:COUNT], a task (parity, adding, waves, blobs, blobs3d), a folder with a "
+      "expected digits[:COUNT], a task (parity, adding, waves, moving, blobs, blobs3d), a folder "
+      "with a "
       "folder a class, an "
       "IDX pair, an .npz, .ts or .csv";
   const auto missing = [&](const std::string& spec) {

@@ -313,9 +313,15 @@ TEST(NpzSequencesTest, WhatIsWrongIsNamed) {
        "",
        "has lengths and offsets, expected one of them"},
       {{{"x", kPadded}, {"y", kClasses}},
-       "TSC",
-       "x: format 'TSC' is given, expected B and C at most once with T, as in BTC (sequences of "
-       "pictures are not read)"},
+       "TTC",
+       "x: format 'TTC' is given, expected T once, B and C at most once and S up to three times, "
+       "as "
+       "in BTC, or BTSSC (pictures over time)"},
+      {{{"x", FloatArray({1, 2, 1, 1, 1}, {1, 2})}, {"lengths", lengths({2})}, {"y", lengths({1})}},
+       "",
+       "x is <f4 [1,2,1,1,1] with lengths: --format says what its axes are, such as BTSSC or BTCSS "
+       "(pictures over time, padded) and TSSC (packed; B observations, T time, S space, C "
+       "channels)"},
       {{{"x", kPadded}, {"y", kClasses}},
        "BT",
        "x is <f4 [2,3,2], format 'BT' has 2 letters, expected one an axis"},
@@ -484,8 +490,9 @@ TEST(TaskTest, OfASeed) {
     EXPECT_NE(ReadSequence(*data, 0), ReadSequence(*GenerateTask(name, 1, 6), 0));
     EXPECT_EQ(OpenData(name)->size(), 2000);
   }
-  EXPECT_ERROR(GenerateTask("wave", 3, 1),
-               "task 'wave' is unknown, expected parity, adding, waves, did you mean 'waves'?");
+  EXPECT_ERROR(
+      GenerateTask("wave", 3, 1),
+      "task 'wave' is unknown, expected parity, adding, waves, moving, did you mean 'waves'?");
   EXPECT_ERROR(OpenData("parity:0"), "parity: 0 sequences are asked for, expected 1 to 1000000");
   EXPECT_ERROR(OpenData("parity:x"), "data 'parity:x': 'x' is no number, expected parity:COUNT");
 }

@@ -61,6 +61,9 @@ std::string SizeText(const Layout& observation) {
     return fmt::format("{} feature{}", shape[1], shape[1] == 1 ? "" : "s");
   if (observation.format() == "TC")
     return fmt::format("{} feature{} a row", shape[1], shape[1] == 1 ? "" : "s");
+  if (observation.format() == "TSSC")
+    return fmt::format("{} x {} x {} (height x width x channels) a row", shape[1], shape[2],
+                       shape[3]);
   return observation.ToString();
 }
 

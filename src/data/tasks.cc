@@ -71,19 +71,55 @@ void AddWave(Random& random, Sequences& s) {
   s.labels.push_back(form);
 }
 
+constexpr int64_t kSide = 12;  // of pictures over time
+
+// From b to a on a circle of kSide.
+double Around(double a, double b) {
+  const double distance = std::abs(a - b);
+  return std::min(distance, static_cast<double>(kSide) - distance);
+}
+
+// A blob that goes one way and comes in again on the other side, so that a single picture tells
+// nothing.
+void AddMoving(Random& random, Sequences& s) {
+  const int64_t way = random.Below(4), length = 6 + random.Below(7);
+  const double step = random.Uniform(0.7, 1.3) * (way % 2 == 0 ? -1 : 1);
+  double place[2] = {kSide * random.Uniform(), kSide * random.Uniform()};  // down, across
+  for (int64_t i = 0; i < length; ++i) {
+    for (int64_t row = 0; row < kSide; ++row)
+      for (int64_t column = 0; column < kSide; ++column) {
+        const double down = Around(static_cast<double>(row), place[0]),
+                     across = Around(static_cast<double>(column), place[1]);
+        const double light = 40 + 180 * std::exp(-(down * down + across * across) / 4.5);
+        s.x.push_back(
+            static_cast<float>(std::clamp(std::round(light + 12 * random.Normal()), 0.0, 255.0)));
+      }
+    double& moved = place[way < 2 ? 1 : 0];
+    moved += step;
+    moved -= kSide * std::floor(moved / kSide);
+  }
+  s.lengths.push_back(length);
+  s.labels.push_back(way);
+}
+
 struct Task {
   const char* name;
   AddSequence add;
-  int64_t channels;
+  Layout layout;                     // of a row
   std::vector<std::string> classes;  // none: one target
   bool each_row;
 };
 
 const std::vector<Task>& Tasks() {
   static const std::vector<Task> tasks{
-      {"parity", AddParity, 1, {"even", "odd"}, true},
-      {"adding", AddAdding, 2, {}, false},
-      {"waves", AddWave, 1, {"sine", "square", "saw", "triangle"}, false},
+      {"parity", AddParity, RowLayout(1), {"even", "odd"}, true},
+      {"adding", AddAdding, RowLayout(2), {}, false},
+      {"waves", AddWave, RowLayout(1), {"sine", "square", "saw", "triangle"}, false},
+      {"moving",
+       AddMoving,
+       Layout({{kT, 1}, {kS, kSide}, {kS, kSide}, {kC, 1}}),
+       {"left", "right", "up", "down"},
+       false},
   };
   return tasks;
 }
@@ -107,7 +143,7 @@ SequenceData MakeTask(std::string_view name, int64_t count, uint64_t seed) {
   if (count < 1 || count > kMaxCount)
     Fail("{}: {} sequences are asked for, expected 1 to {}", name, count, kMaxCount);
   SequenceData s;
-  s.layout = RowLayout(task->channels);
+  s.layout = task->layout;
   s.answers_each_row = task->each_row;
   s.classes = task->classes;
   s.target_size = task->classes.empty() ? 1 : 0;

@@ -52,7 +52,7 @@ json LayerToJson(const Layer& layer) {
   json out{{"type", layer.type()}};
   const auto* norm = dynamic_cast<const NormalizationLayer*>(&layer);
   if (norm) return AddIf<NormalizationLayer>(layer, out, Bit(norm->kind())), out;
-  if (AddIf<FeatureInputLayer>(layer, out)) {
+  if (AddIf<FeatureInputLayer>(layer, out) || AddIf<SequenceInputLayer>(layer, out)) {
     out["normalization"] = Name(dynamic_cast<const InputLayer&>(layer).normalization());
     return out;
   }

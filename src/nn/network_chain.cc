@@ -9,9 +9,7 @@ static_assert(NormChoice::kBatch == 1 &&
 
 LayerPtr InputFor(const NetworkPurpose& purpose) {
   constexpr InputNormalization kZscore = InputNormalization::kZscore;
-  if (purpose.sequences)
-    return SequenceInput(
-        {.name = "input", .num_features = purpose.num_features, .normalization = kZscore});
+  if (purpose.sequences) return SequenceInput(StepsFor(purpose, "input", kZscore));
   if (purpose.num_features > 0)
     return FeatureInput(
         {.name = "input", .num_features = purpose.num_features, .normalization = kZscore});
@@ -25,6 +23,17 @@ LayerPtr InputFor(const NetworkPurpose& purpose) {
 }
 
 }  // namespace
+
+SequenceInputOptions StepsFor(const NetworkPurpose& purpose, const std::string& name,
+                              InputNormalization normalization) {
+  SequenceInputOptions options{
+      .name = name, .num_features = purpose.num_features, .normalization = normalization};
+  if (!purpose.sequences) return options;
+  options.depth = purpose.input_depth;
+  options.height = purpose.input_size[0];
+  options.width = purpose.input_size[1];
+  return options;
+}
 
 const NormKindRow& RowOf(const NormChoice& norm) {
   return RowOf(static_cast<NormKind>(norm.kind - 1));

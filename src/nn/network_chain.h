@@ -12,6 +12,10 @@ namespace normkit {
 // The row of a choice that is a norm.
 const NormKindRow& RowOf(const NormChoice& norm);
 
+// The input of a network of sequences.
+SequenceInputOptions StepsFor(const NetworkPurpose& purpose, const std::string& name = {},
+                              InputNormalization normalization = InputNormalization::kNone);
+
 // Adds layers with numbered names to a chain.
 class Chain {
  public:

@@ -11,6 +11,7 @@
 #include "src/nn/layer_json.h"
 #include "src/nn/layers/normalization.h"
 #include "src/nn/layers/plain.h"
+#include "src/nn/network_chain.h"
 #include "src/nn/own_layers.h"
 #include "src/nn/properties.h"
 
@@ -47,9 +48,12 @@ LayerPtr MakeImage3dInput(JsonProperties& p, const NetworkPurpose& purpose) {
       p, {.input_size = {purpose.input_depth, height, width, channels}}));
 }
 
-template <class Options, LayerPtr (*kMake)(const Options&)>
-LayerPtr MakeFeatures(JsonProperties& p, const NetworkPurpose& purpose) {
-  return kMake(ReadOptions<Options>(p, {.num_features = purpose.num_features}));
+LayerPtr MakeFeatureInput(JsonProperties& p, const NetworkPurpose& purpose) {
+  return FeatureInput(ReadOptions<FeatureInputOptions>(p, {.num_features = purpose.num_features}));
+}
+
+LayerPtr MakeSequenceInput(JsonProperties& p, const NetworkPurpose& purpose) {
+  return SequenceInput(ReadOptions<SequenceInputOptions>(p, StepsFor(purpose)));
 }
 
 LayerPtr MakeFullyConnected(JsonProperties& p, const NetworkPurpose& purpose) {
@@ -89,8 +93,8 @@ std::map<std::string, Make> MakeTypes() {
   std::map<std::string, Make> types{
       {"image_input", MakeImageInput},
       {"image3d_input", MakeImage3dInput},
-      {"feature_input", MakeFeatures<FeatureInputOptions, FeatureInput>},
-      {"sequence_input", MakeFeatures<SequenceInputOptions, SequenceInput>},
+      {"feature_input", MakeFeatureInput},
+      {"sequence_input", MakeSequenceInput},
       {"convolution2d", MakeWithOptions<Convolution2dOptions, Convolution2d>},
       {"convolution3d", MakeWithOptions<Convolution3dOptions, Convolution3d>},
       {"transposed_convolution2d",

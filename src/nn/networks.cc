@@ -169,7 +169,7 @@ LayerPtr MakeNorm(const NormChoice& norm, const std::string& name, const Initial
 namespace {
 
 // What a network reads.
-enum class Reads { kPictures, kSequences, kPicturesOrFeatures, kPositions };
+enum class Reads { kPictures, kSequences, kPicturesOfSteps, kPicturesOrFeatures, kPositions };
 
 struct NamedNetwork {
   const char* name;
@@ -187,17 +187,20 @@ constexpr NamedNetwork kNetworks[] = {
     {"gru", Reads::kSequences, GruNetwork},
     {"tcn", Reads::kSequences, TcnNetwork},
     {"transformer-tiny", Reads::kSequences, TransformerTinyNetwork},
+    {"cnn-lstm", Reads::kPicturesOfSteps, CnnLstmNetwork},
     {"unet", Reads::kPositions, UnetNetwork},
 };
 
 bool Fits(const NamedNetwork& network, const NetworkPurpose& purpose) {
   const Reads reads = network.reads;
-  if (purpose.sequences) return reads == Reads::kSequences;
+  if (purpose.sequences)
+    return purpose.input_depth == 0 &&
+           reads == (purpose.input_size[0] > 0 ? Reads::kPicturesOfSteps : Reads::kSequences);
   if (purpose.answers_each_position || reads == Reads::kPositions)
     return purpose.answers_each_position && reads == Reads::kPositions;
   if (purpose.input_depth > 0) return network.volumes;
   return purpose.num_features > 0 ? reads == Reads::kPicturesOrFeatures
-                                  : reads != Reads::kSequences;
+                                  : reads != Reads::kSequences && reads != Reads::kPicturesOfSteps;
 }
 
 [[noreturn]] void FailFit(const NamedNetwork& network, const NetworkPurpose& purpose) {
@@ -208,14 +211,17 @@ bool Fits(const NamedNetwork& network, const NetworkPurpose& purpose) {
   const char* reads = network.reads == Reads::kPictures ? "pictures"
                       : network.reads == Reads::kPositions
                           ? "pictures or volumes with a class for each position"
-                      : network.reads == Reads::kSequences ? "sequences"
-                                                           : "pictures or features";
+                      : network.reads == Reads::kSequences       ? "sequences"
+                      : network.reads == Reads::kPicturesOfSteps ? "sequences of pictures"
+                                                                 : "pictures or features";
   Fail("network '{}' takes {}, expected one for {}: {}", network.name, reads,
-       purpose.answers_each_position ? "a class for each position"
-       : purpose.input_depth > 0     ? "volumes"
-       : purpose.sequences           ? "sequences"
-       : purpose.num_features > 0    ? "features"
-                                     : "pictures",
+       purpose.answers_each_position                    ? "a class for each position"
+       : purpose.sequences && purpose.input_depth > 0   ? "sequences of volumes"
+       : purpose.input_depth > 0                        ? "volumes"
+       : purpose.sequences && purpose.input_size[0] > 0 ? "sequences of pictures"
+       : purpose.sequences                              ? "sequences"
+       : purpose.num_features > 0                       ? "features"
+                                                        : "pictures",
        fmt::join(names, ", "));
 }
 
@@ -224,7 +230,8 @@ bool Fits(const NamedNetwork& network, const NetworkPurpose& purpose) {
 NormChoice NormFor(const NetworkPurpose& purpose) {
   NormChoice norm = purpose.norm;
   if (purpose.sequences && norm.kind == NormChoice::kLayer && !norm.operation_dimension)
-    norm.operation_dimension = OperationDimension::kAuto;
+    norm.operation_dimension =
+        purpose.input_size[0] > 0 ? OperationDimension::kSpatialChannel : OperationDimension::kAuto;
   return norm;
 }
 

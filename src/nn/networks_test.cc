@@ -22,11 +22,14 @@ NetworkPurpose Purpose(const std::string& norm) {
 
 bool ForSequences(const std::string& name) {
   return name == "lstm" || name == "gru" || name == "layer-norm-lstm" || name == "tcn" ||
-         name == "transformer-tiny";
+         name == "transformer-tiny" || name == "cnn-lstm";
 }
 
-NetworkPurpose SequencePurpose(const std::string& norm) {
-  return {.num_features = 3, .sequences = true, .num_classes = 10, .norm = ParseNormChoice(norm)};
+NetworkPurpose SequencePurpose(const std::string& norm, const std::string& name = "") {
+  NetworkPurpose purpose{
+      .num_features = 3, .sequences = true, .num_classes = 10, .norm = ParseNormChoice(norm)};
+  if (name == "cnn-lstm") purpose.input_size = {7, 6, 3};
+  return purpose;
 }
 
 TEST(NetworksTest, EveryNetworkWithEveryNormRunsForwardAndBackward) {
@@ -37,7 +40,7 @@ TEST(NetworksTest, EveryNetworkWithEveryNormRunsForwardAndBackward) {
       if (name == "mlp" && norm == std::string("instance")) continue;
       SCOPED_TRACE(name + " " + norm);
       const Graph graph =
-          MakeNetwork(name, ForSequences(name) ? SequencePurpose(norm) : Purpose(norm));
+          MakeNetwork(name, ForSequences(name) ? SequencePurpose(norm, name) : Purpose(norm));
       Parameters parameters(graph), gradients(graph);
       parameters.Initialize(graph, 1);
       Executor executor(graph, {.training = true});
@@ -75,7 +78,7 @@ TEST(NetworksTest, EveryNetworkWithEveryNormRunsForwardAndBackward) {
 TEST(NetworksTest, ForSequencesAnswersOfStepsOrTargets) {
   for (const std::string& name : NetworkNames()) {
     if (!ForSequences(name)) continue;
-    NetworkPurpose purpose = SequencePurpose("layer");
+    NetworkPurpose purpose = SequencePurpose("layer", name);
     EXPECT_EQ(MakeNetwork(name, purpose).layout(MakeNetwork(name, purpose).output()).ToString(),
               "BC [1,10]");
     purpose.answers_each_row = true;
@@ -92,6 +95,17 @@ TEST(NetworksTest, ForSequencesAnswersOfStepsOrTargets) {
   EXPECT_EQ(ErrorOf([] { MakeNetwork("lstm", Purpose("none")); }),
             "network 'lstm' takes sequences, expected one for pictures: small-cnn, mlp, lenet, "
             "resnet-tiny, a .json file");
+  EXPECT_EQ(ErrorOf([] { MakeNetwork("lstm", SequencePurpose("none", "cnn-lstm")); }),
+            "network 'lstm' takes sequences, expected one for sequences of pictures: cnn-lstm, a "
+            ".json file");
+  EXPECT_EQ(ErrorOf([] { MakeNetwork("cnn-lstm", Purpose("none")); }),
+            "network 'cnn-lstm' takes sequences of pictures, expected one for pictures: "
+            "small-cnn, mlp, lenet, resnet-tiny, a .json file");
+  NetworkPurpose volumes = SequencePurpose("none", "cnn-lstm");
+  volumes.input_depth = 4;
+  EXPECT_EQ(ErrorOf([&] { MakeNetwork("cnn-lstm", volumes); }),
+            "network 'cnn-lstm' takes sequences of pictures, expected one for sequences of "
+            "volumes: a .json file");
 }
 
 TEST(NetworksTest, VolumesHaveAClassEach) {
@@ -260,10 +274,11 @@ TEST(NetworksTest, Errors) {
             "norm 'batch:2': '2' given after the colon, expected batch or batch:renorm");
   EXPECT_EQ(ErrorOf([] { ParseNormChoice("rms:2"); }),
             "norm 'rms:2': '2' given after the colon, expected nothing");
-  EXPECT_EQ(ErrorOf([] { MakeNetwork("smal-cnn", Purpose("batch")); }),
-            "network 'smal-cnn' is unknown, expected small-cnn, mlp, lenet, resnet-tiny, lstm, "
-            "layer-norm-lstm, gru, tcn, transformer-tiny, unet or a .json file, did you mean "
-            "'small-cnn'?");
+  EXPECT_EQ(
+      ErrorOf([] { MakeNetwork("smal-cnn", Purpose("batch")); }),
+      "network 'smal-cnn' is unknown, expected small-cnn, mlp, lenet, resnet-tiny, lstm, "
+      "layer-norm-lstm, gru, tcn, transformer-tiny, cnn-lstm, unet or a .json file, did you mean "
+      "'small-cnn'?");
   EXPECT_EQ(ErrorOf([] {
               MakeNetwork("mlp", {.input_size = {4, 4, 1}});
             }),

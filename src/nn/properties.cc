@@ -187,6 +187,23 @@ const PropertyTable& TableFor(const FeatureInputOptions&) {
   return table;
 }
 
+const PropertyTable& TableFor(const SequenceInputOptions&) {
+  using O = SequenceInputOptions;
+  static const PropertyTable table = Keep<O>(
+      {Row<&O::num_features>(
+           "num_features", "channels of a step",
+           {.range = kSize, .required = true, .structural = true, .toolbox = "input_size"}),
+       Row<&O::depth>("depth", "of steps that are volumes; 0: they are none",
+                      {.range = kChannels, .structural = true}),
+       Row<&O::height>("height", "of steps that are pictures or volumes; 0: they are none",
+                       {.range = kChannels, .structural = true}),
+       Row<&O::width>("width", "of steps that are pictures, volumes or lines; 0: they are none",
+                      {.range = kChannels, .structural = true}),
+       Row<&O::normalization>("normalization", "how each channel is changed first",
+                              {.structural = true})});
+  return table;
+}
+
 const PropertyTable& TableFor(const ConvolutionOptions&) {
   using O = ConvolutionOptions;
   static const PropertyTable table = Keep<O>(WithWeights<O>(
@@ -532,7 +549,8 @@ std::string DocumentProperties() {
   const size_t shared = fully_connected.rows.size() - 1;  // WithWeights
   add("`image_input`", TableFor(ImageInputOptions()));
   add("`image3d_input`", TableFor(Image3dInputOptions()));
-  add("`feature_input`, `sequence_input`", TableFor(FeatureInputOptions()));
+  add("`feature_input`", TableFor(FeatureInputOptions()));
+  add("`sequence_input`", TableFor(SequenceInputOptions()));
   add("`convolution2d`, `convolution3d`", convolution, 0, convolution.rows.size() - shared);
   const PropertyTable& over_time = TableFor(Convolution1dOptions());
   add("`convolution1d`", over_time, 0, over_time.rows.size() - shared);

@@ -87,6 +87,7 @@ inline constexpr int64_t kMaxSize = 1 << 20;
 // The table of a structure, whatever stands in it.
 const PropertyTable& TableFor(const ImageInputOptions&);
 const PropertyTable& TableFor(const FeatureInputOptions&);
+const PropertyTable& TableFor(const SequenceInputOptions&);
 const PropertyTable& TableFor(const Image3dInputOptions&);
 const PropertyTable& TableFor(const TransposedConvolutionOptions&);
 const PropertyTable& TableFor(const ResizeOptions&);

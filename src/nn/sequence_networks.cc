@@ -46,6 +46,27 @@ Graph GruNetwork(const NetworkPurpose& purpose) {
   return BehindRecurrence(std::move(chain), purpose);
 }
 
+// What is seen in each picture, and where, goes on as features of the step.
+Graph CnnLstmNetwork(const NetworkPurpose& purpose) {
+  Chain chain(purpose);
+  for (int block = 1; block <= 2; ++block) {
+    const std::string number = std::to_string(block);
+    chain.Convolution(number, 3, int64_t{4} << block, 1, chain.graph.output());
+    chain.graph.Add(Relu("relu" + number));
+    chain.graph.Add(MaxPooling2d({.name = "pool" + number,
+                                  .pool_size = {2, 2},
+                                  .stride = {2, 2},
+                                  .padding = Padding::Same()}));
+  }
+  chain.graph.Add(Flatten("flatten"));
+  chain.FullyConnectedNorm("3", 64);
+  chain.graph.Add(Relu("relu3"));
+  chain.graph.Add(Lstm({.name = "lstm4", .num_hidden_units = 64}));
+  chain.Norm("4", chain.graph.output());
+  LastOfRows(chain, purpose);
+  return chain.Answer("5");
+}
+
 // Causal, so that a step is told without those behind it. With four blocks a step sees 61 steps.
 Graph TcnNetwork(const NetworkPurpose& purpose) {
   constexpr int64_t kFilters = 48, kSize = 3;

@@ -8,6 +8,7 @@ namespace normkit {
 Graph LstmNetwork(const NetworkPurpose& purpose);
 Graph LayerNormLstmNetwork(const NetworkPurpose& purpose);
 Graph GruNetwork(const NetworkPurpose& purpose);
+Graph CnnLstmNetwork(const NetworkPurpose& purpose);
 Graph TcnNetwork(const NetworkPurpose& purpose);
 Graph TransformerTinyNetwork(const NetworkPurpose& purpose);
 

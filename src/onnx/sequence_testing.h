@@ -115,6 +115,60 @@ inline void AppendAttentions(std::vector<Sample>& samples) {
   samples.back().tokens = 7;
 }
 
+// Pictures of each step, then features: every normalization over space and time.
+inline void AppendPicturesOverTime(std::vector<Sample>& samples) {
+  const auto add = [&](const std::string& name, const std::vector<LayerPtr>& layers,
+                       InputNormalization input = InputNormalization::kNone) {
+    Graph graph;
+    graph.Add(SequenceInput(
+        {.name = "input", .num_features = 4, .height = 5, .width = 6, .normalization = input}));
+    for (const LayerPtr& layer : layers) graph.Add(layer);
+    graph.Add(Flatten("flatten"));
+    samples.push_back({"sequence_pictures_" + name, MakeNetwork(std::move(graph))});
+  };
+  const std::pair<const char*, LayerPtr> norms[] = {
+      {"batch", BatchNormalization()},
+      {"layer", LayerNormalization()},
+      {"layer_auto", LayerNormalization({.operation_dimension = OperationDimension::kAuto})},
+      {"layer_space",
+       LayerNormalization({.operation_dimension = OperationDimension::kSpatialChannel})},
+      {"instance", InstanceNormalization({.affine = false})},
+      {"group_2", GroupNormalization({.num_groups = 2})},
+      {"rms", RmsNormalization()}};
+  for (const auto& [name, norm] : norms) add(name, {norm});
+  add("convolution", {Convolution2d({.filter_size = {3}, .num_filters = 3, .stride = {2, 1}})},
+      InputNormalization::kZscore);
+  add("pooling", {MaxPooling2d({.pool_size = {2}}), AveragePooling2d({.pool_size = {2}}), Relu(),
+                  GlobalAveragePooling2d()});
+  for (const bool affine : {true, false}) {
+    const auto convolution = [] {
+      return Convolution2d({.filter_size = {3}, .num_filters = 4, .padding = Padding::Same()});
+    };
+    Graph graph;
+    graph.Add(SequenceInput({.name = "steps",
+                             .num_features = 1,
+                             .height = 6,
+                             .width = 6,
+                             .normalization = InputNormalization::kZscore}));
+    const Value x = graph.Add(convolution());
+    graph.Add(LayerNormalization({.affine = affine}));
+    graph.Add(Relu());
+    const Value y = graph.Add(convolution());
+    graph.Add(Addition(), {x, y});
+    graph.Add(InstanceNormalization({.affine = affine}));
+    graph.Add(MaxPooling2d({.pool_size = {2}, .stride = {2}}));
+    graph.Add(Flatten());
+    graph.Add(FullyConnected({.output_size = 8}));
+    graph.Add(Lstm({.num_hidden_units = 6}));
+    graph.Add(InstanceNormalization());
+    if (affine) graph.Add(LastStep());
+    graph.Add(FullyConnected({.output_size = 3}));
+    graph.Add(Softmax());
+    samples.push_back({affine ? "sequence_pictures_once" : "sequence_pictures_each",
+                       MakeNetwork(std::move(graph))});
+  }
+}
+
 // Everything behind each other: a sequence that is told once, and one of which each step is.
 inline std::vector<Sample> SequenceNetworks() {
   const auto block = [](Graph& graph) {
@@ -156,6 +210,7 @@ inline std::vector<Sample> SequenceSamples() {
   AppendTimeNormalizations(samples);
   AppendTimeWindows(samples);
   AppendAttentions(samples);
+  AppendPicturesOverTime(samples);
   samples.push_back(OnSequences("fully_connected", {FullyConnected({.output_size = 4})}));
   samples.push_back(OnSequences("softmax", {Softmax()}));
   for (Sample& sample : SequenceNetworks()) samples.push_back(std::move(sample));

@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <array>
 #include <limits>
 
 #include "normkit/graph/executor.h"
@@ -33,7 +34,10 @@ Network Sequences(Graph graph) {
 }
 
 Network Named(const std::string& name, const std::string& norm, bool each_row = false) {
-  return Sequences(MakeNetwork(name, {.num_features = 3,
+  std::array<int64_t, 3> pictures{};
+  if (name == "cnn-lstm") pictures = {5, 6, 3};
+  return Sequences(MakeNetwork(name, {.input_size = pictures,
+                                      .num_features = 3,
                                       .sequences = true,
                                       .answers_each_row = each_row,
                                       .num_classes = 2,
@@ -75,7 +79,7 @@ std::vector<float> RunOf(const Network& network) {
 TEST(TimeModel, ReadBackBitForBit) {
   std::vector<Network> networks;
   networks.push_back(Others());
-  for (const char* name : {"lstm", "layer-norm-lstm", "gru", "tcn", "transformer-tiny"})
+  for (const char* name : {"lstm", "layer-norm-lstm", "gru", "tcn", "transformer-tiny", "cnn-lstm"})
     for (const char* norm : {"none", "batch", "layer", "layer:batch-excluded", "group:2", "rms"})
       networks.push_back(Named(name, norm, norm == std::string("rms")));
   for (const Network& network : networks) {

@@ -12,6 +12,7 @@
 #include "src/onnx/operator_functions.h"
 #include "src/onnx/operators.h"
 #include "src/onnx/time/rows.h"
+#include "src/onnx/time/steps.h"
 #include "src/onnx/time/values.h"
 #include "src/onnx/writer.h"
 
@@ -50,9 +51,12 @@ void CheckWritable(const Layer& layer, const Layout& output) {
         "{} '{}': the name cannot stand in a model file, expected UTF-8 without control characters",
         layer.type(), layer.name());
   const std::string format = output.format();
-  if (format != "BSSC" && format != "BSSSC" && format != "BC" && format != "TC")
-    Fail("{} '{}': output is {}, expected BSSC, BSSSC, BC or TC: model files hold no other",
-         layer.type(), layer.name(), output.ToString());
+  if (format != "BSSC" && format != "BSSSC" && format != "BC" && format != "TC" &&
+      !HasPictures(output))
+    Fail(
+        "{} '{}': output is {}, expected BSSC, BSSSC, BC, TC, TSSC or TSSSC: model files hold no "
+        "other",
+        layer.type(), layer.name(), output.ToString());
 }
 
 void WriteLayer(LayerWriter& writer, const std::vector<std::string>& input_layers) {
@@ -62,6 +66,25 @@ void WriteLayer(LayerWriter& writer, const std::vector<std::string>& input_layer
     if (row.write && row.write(writer, row.type)) return;
   if (WriteForm(writer, input_layers)) return;
   Fail("{} '{}': has no form in ONNX", writer.layer().type(), writer.layer().name());
+}
+
+// A layer that sees pictures of steps: written as one of pictures. Returns its output.
+std::string WriteOfPictures(LayerWriter& of_steps, const Network& network,
+                            const LayerRecord& record,
+                            const std::vector<std::string>& input_layers) {
+  if (WritePictureNormalization(of_steps)) return of_steps.output();
+  std::vector<Layout> layouts;
+  for (const Layout& layout : of_steps.layouts()) layouts.push_back(AsPictures(layout));
+  LayerWriter writer(&of_steps.graph(), network, record, of_steps.inputs(), std::move(layouts),
+                     &of_steps.time());
+  if (record.layer->is_input())
+    WriteInput(writer);
+  else
+    WriteLayer(writer, input_layers);
+  const Layout& output = network.graph.layout(record.output());
+  return output.format() == "TC"
+             ? WriteAsSteps(of_steps.graph(), of_steps.time(), writer.output(), output)
+             : writer.output();
 }
 
 // The layer that a layer's parameters were made for: itself, unless they are tied.
@@ -153,18 +176,25 @@ WrittenGraph WriteGraph(const Network& network, ImageSizes sizes, onnx::GraphPro
         DescribeLengths(time->lengths(), graph->add_input());
       }
     }
+    const bool pictures = HasPictures(layouts.empty() ? output : layouts[0]);
+    if (pictures && record.layer->is_input())
+      inputs[0] = WriteAsPictures(writer, *time, inputs[0], output);
     WarnOfCopies(from, index);
     LayerWriter layer(&writer, network, record, std::move(inputs), std::move(layouts),
                       time ? &*time : nullptr);
-    if (record.layer->is_input())
-      WriteInput(layer);
+    if (pictures)
+      names[record.output()] = WriteOfPictures(layer, network, record, LayersOf(from, record));
+    else if (record.layer->is_input())
+      WriteInput(layer), names[record.output()] = layer.output();
     else
-      WriteLayer(layer, LayersOf(from, record));
-    names[record.output()] = layer.output();
+      WriteLayer(layer, LayersOf(from, record)), names[record.output()] = layer.output();
     if (!layer.properties().empty()) metadata->layers[record.layer->name()] = layer.properties();
   }
   std::string output = names.at(from.output());
   const Layout& layout = from.layout(from.output());
+  if (HasPictures(layout))
+    Fail("the network gives {}, expected features of steps or one answer in a model file",
+         layout.ToString());
   if (layout.packed())  // zeros in padding
     output = writer.AddNode("Where", output + "/padded", {time->mask(), output, time->zero()});
   DescribeValue(output, layout, sizes, graph->add_output());

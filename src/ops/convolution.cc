@@ -8,6 +8,7 @@
 #include "src/onednn/strips.h"
 #include "src/ops/boxes.h"
 #include "src/ops/convolution_reference.h"
+#include "src/ops/step_convolution.h"
 #include "src/ops/ways.h"
 #include "src/ops/window.h"
 #include "src/winograd/winograd.h"
@@ -136,6 +137,9 @@ class ConvolutionOp : public Op {
 
   std::unique_ptr<Kernel> Prepare(std::span<const OpInput> inputs,
                                   const Preparation& how) const override {
+    const Layout& x = inputs[0].type.shape;
+    if (x.packed())
+      return MakeStepConvolution(Shape(inputs), TimeRows(x, inputs[0].observations, how.time), how);
     if (piece_.way != PieceWay::kNone) return MakePiece(Shape(inputs), piece_, how);
     const std::span<const Way<ConvolutionShape>> ways =
         how.training ? std::span<const Way<ConvolutionShape>>(kWays) : kInferenceWays;
@@ -146,7 +150,7 @@ class ConvolutionOp : public Op {
   std::optional<OpPiece> Piece(std::span<const OpInput> inputs, const Box& box) const override {
     const ConvolutionShape shape = Shape(inputs);
     const Layout& x = inputs[0].type.shape;
-    if (shape.dims() != 2 || shape.batch != 1 || box.size.back() != shape.filters)
+    if (shape.dims() != 2 || shape.batch != 1 || x.packed() || box.size.back() != shape.filters)
       return std::nullopt;
     ConvolutionPiece where{ChoosePieceWay(shape)};
     const PlacedWindow w = Place(window_, x);

@@ -9,8 +9,8 @@ namespace {
 
 class PoolingKernel : public Kernel {
  public:
-  PoolingKernel(PoolingKind kind, const PoolingShape& shape, const Preparation& how)
-      : pooling_(kind, shape, how.training, how.part) {}
+  PoolingKernel(PoolingKind kind, const PoolingShape& shape, const BatchPart& part, bool training)
+      : pooling_(kind, shape, training, part) {}
   size_t saved_bytes() const override { return pooling_.saved_bytes(); }
   size_t forward_scratch_bytes() const override { return pooling_.forward_scratch_bytes(); }
   size_t backward_scratch_bytes() const override { return pooling_.backward_scratch_bytes(); }
@@ -45,10 +45,16 @@ class PoolingOp : public Op {
     return std::make_unique<PoolingKernel>(pool_ == Pool::kMax      ? PoolingKind::kMax
                                            : window_.counts_padding ? PoolingKind::kAverage
                                                                     : PoolingKind::kAverageInside,
-                                           Shape(inputs[0].type.shape), how);
+                                           Shape(inputs[0].type.shape), PartOf(inputs, how),
+                                           how.training);
   }
 
  private:
+  // Nothing is added up over rows: those of sequences are cut as they come.
+  static BatchPart PartOf(std::span<const OpInput> inputs, const Preparation& how) {
+    return inputs[0].type.shape.packed() ? BatchPart{} : how.part;
+  }
+
   PoolingShape Shape(const Layout& x) const {
     PlacedWindow w = Place(window_, x);
     if (window_.ceil) RoundUp(w);

@@ -13,7 +13,7 @@ Graph MakeOrReadNetwork(const std::string& network, const NetworkPurpose& purpos
 }
 
 std::string UsualNetwork(const DataSource& data) {
-  if (data.layout().packed()) return "lstm";
+  if (data.layout().packed()) return data.layout().Has(kS) ? "cnn-lstm" : "lstm";
   if (!data.position_classes().empty()) return "unet";
   return data.layout().Has(kS) ? "small-cnn" : "mlp";
 }
@@ -21,13 +21,13 @@ std::string UsualNetwork(const DataSource& data) {
 NetworkPurpose PurposeFor(const DataSource& data, const NormChoice& norm) {
   NetworkPurpose purpose{.norm = norm};
   const std::vector<int64_t> shape = data.layout().shape();
-  if (data.layout().format() == "BSSC")
-    purpose.input_size = {shape[1], shape[2], shape[3]};
-  else if (data.layout().format() == "BSSSC")
-    purpose.input_depth = shape[1], purpose.input_size = {shape[2], shape[3], shape[4]};
-  else
-    purpose.num_features = data.layout().channels();
+  const std::string format = data.layout().format();
   purpose.sequences = data.layout().packed();
+  if (format == "BSSC" || format == "TSSC")
+    purpose.input_size = {shape[1], shape[2], shape[3]};
+  else if (format == "BSSSC" || format == "TSSSC")
+    purpose.input_depth = shape[1], purpose.input_size = {shape[2], shape[3], shape[4]};
+  if (purpose.sequences || !data.layout().Has(kS)) purpose.num_features = data.layout().channels();
   purpose.answers_each_row = data.answers_each_row();
   purpose.num_classes = static_cast<int64_t>(data.classes().size());
   purpose.answers_each_position = !data.position_classes().empty();

@@ -23,6 +23,12 @@ const NamedRecurrent kRecurrent[] = {
                    .direction = SequenceDirection::kBidirectional,
                    .reset_gate_mode = ResetGateMode::kBeforeMultiplication});
      }},
+    {"layer_normalized",
+     [](OutputMode mode) {
+       return Lstm({.num_hidden_units = 9,
+                    .output_mode = mode,
+                    .gate_normalization = GateNormalization::kLayer});
+     }},
     {"bidirectional_projected", [](OutputMode mode) {
        return Lstm({.num_hidden_units = 7,
                     .output_mode = mode,

@@ -92,6 +92,27 @@ inline Graph RowGraph(const Norm& norm, bool regression = false, double dropped 
   return graph;
 }
 
+// Pictures of each step of the task "moving", or of others of one channel.
+inline Graph PictureGraph(const Norm& norm, int64_t height, int64_t width) {
+  Graph graph;
+  graph.Add(SequenceInput({.num_features = 1,
+                           .height = height,
+                           .width = width,
+                           .normalization = InputNormalization::kZscore}));
+  graph.Add(Convolution2d({.filter_size = {3}, .num_filters = 6}));
+  graph.Add(norm());
+  graph.Add(Relu());
+  graph.Add(MaxPooling2d({.pool_size = {2}, .stride = {2}, .padding = Padding::Same()}));
+  graph.Add(Convolution2d({.filter_size = {2}, .num_filters = 5}));
+  graph.Add(norm());
+  graph.Add(GlobalAveragePooling2d());
+  graph.Add(Flatten());
+  graph.Add(Lstm({.num_hidden_units = 7, .output_mode = OutputMode::kLast}));
+  graph.Add(FullyConnected({.output_size = 4}));
+  graph.Add(Softmax());
+  return graph;
+}
+
 // An encoder: attention and what tells steps apart, norms before and behind, windows over time.
 inline Graph EncoderGraph() {
   Graph graph;

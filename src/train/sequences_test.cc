@@ -115,6 +115,31 @@ TEST(SequenceTraining, SameBytesOfAttentionAndWindows) {
     });
 }
 
+TEST(SequenceTraining, SameBytesOfPicturesOverTime) {
+  const DataPtr data = GenerateTask("moving", 21, 1);
+  TrainingOptions options = Options();
+  options.validation_data = GenerateTask("moving", 5, 2);
+  options.mini_batch_size = 8;
+  options.max_epochs = 1;
+  for (const Norm& norm :
+       {Norm([] { return BatchNormalization(); }), Norm([] { return LayerNormalization(); }),
+        Norm([] { return InstanceNormalization(); })}) {
+    const Graph graph = PictureGraph(norm, 12, 12);
+    SetNumThreads(1);
+    const std::vector<double> alone = Train(data, graph, options);
+    SetNumThreads(3);
+    EXPECT_TRUE(Train(data, graph, options) == alone);
+    SetNumThreads(0);
+    for (const int ranks : {2, 5, 20})
+      RunRanks(ranks, [&](Reducer& reducer) {
+        TrainingOptions own = options;
+        own.reducer = &reducer;
+        EXPECT_TRUE(Train(data, graph, own) == alone)
+            << "rank " << reducer.rank() << " of " << ranks;
+      });
+  }
+}
+
 // Stopped and resumed: the bytes of a run that was not. Sequences cut elsewhere are other data.
 TEST(SequenceTraining, ResumesWhereItStopped) {
   TestFolder folder;

@@ -115,6 +115,7 @@ NORMKIT_API DataPtr GenerateDigits(int64_t count, uint64_t seed);
 //   adding  10 to 30 steps of a number in 0..1 and a mark, two of which are 1; the target is the
 //           sum of the marked numbers (Hochreiter & Schmidhuber 1997)
 //   waves   20 to 60 steps of a sine, square, saw or triangle with noise; the class is its form
+//   moving  6 to 12 grey pictures, 12x12, of a blob that moves; the class is where to
 NORMKIT_API const std::vector<std::string>& TaskNames();
 NORMKIT_API DataPtr GenerateTask(std::string_view name, int64_t count, uint64_t seed);
 
@@ -140,7 +141,8 @@ enum class PaddingDirection { kRight, kLeft };
 // - an IDX pair: its prefix, or either file (PREFIX-images-idx3-ubyte, PREFIX-labels-idx1-ubyte and
 //   the like, with or without .gz);
 // - an .npz of sequences: x [N,T,C] with `lengths` [N] (or none, and `format` BTC), or packed, x
-//   [sum,C] with `lengths` or `offsets` [N+1]; y one an observation or one a step;
+//   [sum,C] with `lengths` or `offsets` [N+1]; y one an observation or one a step; of pictures over
+//   time with `format`, BTSSC for [N,T,H,W,C];
 // - "blobs", "blobs3d" and with :COUNT, what GenerateBlobs knows;
 // - an .npz with x ([N,F], [N,H,W] of whole numbers 0 to 255, or [N,H,W,C] with 1 or 3 channels;
 //   all else needs `format`) and y (class numbers or names [N], or floating-point targets [N] or

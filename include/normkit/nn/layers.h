@@ -75,8 +75,15 @@ struct FeatureInputOptions {
   InputNormalization normalization = InputNormalization::kNone;
 };
 
-// Of each step of a sequence: TC, the steps of all observations packed (batch_part.h).
-using SequenceInputOptions = FeatureInputOptions;
+// Of each step of a sequence: TC, the steps of all observations packed (batch_part.h); with space a
+// picture each, TSSC, or a line or volume. Layers over space see each step by itself.
+struct SequenceInputOptions {
+  std::string name = {};
+  int64_t num_features = 0;  // channels
+  // Of pictures; 0: there is none of it. Volumes have all three, lines a width alone.
+  int64_t depth = 0, height = 0, width = 0;
+  InputNormalization normalization = InputNormalization::kNone;
+};
 
 // Sizes have a number for each dimension of space, the outermost first: {height, width}; one number
 // stands for all of them.

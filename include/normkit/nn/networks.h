@@ -20,7 +20,8 @@ struct NormChoice {
   enum Kind { kNone, kBatch, kLayer, kInstance, kGroup, kRms, kGroupRms } kind = kBatch;
   bool renormalize = false;  // batch
   int64_t num_groups = 0;    // group, group RMS
-  // Layer; none: auto (each step by itself) in networks for sequences, else batch-excluded.
+  // Layer; none: each step by itself in networks for sequences (auto, of pictures spatial-channel),
+  // else batch-excluded.
   std::optional<OperationDimension> operation_dimension = {};
 };
 
@@ -40,7 +41,7 @@ struct NetworkPurpose {
   std::array<int64_t, 3> input_size{};  // height, width, channels
   int64_t input_depth = 0;              // of volumes, which have height and width too; 0: pictures
   // Instead of pictures: features of an observation, or of each step of a sequence, of which one
-  // thing is told or one of each step.
+  // thing is told or one of each step. Steps that are pictures have an input_size, too.
   int64_t num_features = 0;
   bool sequences = false, answers_each_row = false;
   int64_t num_classes = 0;
@@ -60,6 +61,9 @@ NORMKIT_API NormChoice NormFor(const NetworkPurpose& purpose);
 //                pictures or features
 //   lenet        LeCun et al. 1998 with ReLU and max pooling, norm after the convolutions
 //   resnet-tiny  He et al. 2016 for CIFAR (20 layers, 16 to 64 filters), projection shortcuts
+//   cnn-lstm     2 x (convolution 3x3, norm, ReLU, max pooling), 8 and 16 filters, and 64 fully
+//                connected with a norm and ReLU of each step of sequences of pictures; LSTM of 64
+//                units, norm, last step
 //   unet         Ronneberger et al. 2015 with 3 sizes (16 to 64 filters), of pictures or volumes,
 //                whose positions it tells the classes of
 // The input is normalized to mean 0 and deviation 1 by channel; the last layer is a softmax, or for

@@ -119,7 +119,8 @@ NORMKIT_API std::vector<ClassScore> ClassScores(const Evaluation& evaluation,
                                                 const std::vector<std::string>& classes);
 
 // The network that suits the data where nobody says which: "small-cnn" for pictures, "mlp" for
-// features, "lstm" for sequences, "unet" for classes of positions.
+// features, "lstm" for sequences, "cnn-lstm" for those of pictures, "unet" for classes of
+// positions.
 NORMKIT_API std::string UsualNetwork(const DataSource& data);
 
 // The network called `network` (normkit/nn/networks.h), or that of a file whose name ends in .json,

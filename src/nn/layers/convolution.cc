@@ -30,7 +30,7 @@ ops::Window ConvolutionLayer::window() const {
 }
 
 std::vector<Value> ConvolutionLayer::Build(Graph& graph, std::span<const Value> inputs) const {
-  const Layout x = OnlySpace(*this, graph, inputs, options_.filter_size.size());
+  const Layout x = OnlySpace(*this, graph, inputs, options_.filter_size.size(), true);
   const int64_t in = x.channels();
   if (in % options_.num_groups != 0)
     FailLayer(*this, "num_groups is {}, expected a divisor of the {} channels of x ({})",

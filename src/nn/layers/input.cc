@@ -83,8 +83,23 @@ Layout FeatureInputLayer::Observation() const {
   return Layout({{kB, 1}, {kC, options_.num_features}});
 }
 
+SequenceInputLayer::SequenceInputLayer(const SequenceInputOptions& options)
+    : InputLayer(options.name, options.normalization), options_(options) {
+  CheckProperties(*this, options);
+  const auto& [name, channels, depth, height, width, how] = options;
+  if ((depth > 0 && height == 0) || (height > 0 && width == 0))
+    FailLayer(*this,
+              "depth {}, height {} and width {} given, expected width alone (lines), height and "
+              "width (pictures), or all (volumes)",
+              depth, height, width);
+}
+
 Layout SequenceInputLayer::Observation() const {
-  return Layout({{kT, 1}, {kC, options().num_features}});
+  std::vector<Axis> axes{{kT, 1}};
+  for (const int64_t size : {options_.depth, options_.height, options_.width})
+    if (size > 0) axes.push_back({kS, size});
+  axes.push_back({kC, options_.num_features});
+  return Layout(std::move(axes));
 }
 
 LayerPtr ImageInput(const ImageInputOptions& options) {

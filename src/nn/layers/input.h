@@ -62,14 +62,18 @@ class FeatureInputLayer : public InputLayer {
   FeatureInputOptions options_;
 };
 
-// Features of each step of a sequence.
-class SequenceInputLayer : public FeatureInputLayer {
+// Features of each step of a sequence, or pictures.
+class SequenceInputLayer : public InputLayer {
  public:
-  using FeatureInputLayer::FeatureInputLayer;
+  explicit SequenceInputLayer(const SequenceInputOptions& options);
+  const SequenceInputOptions& options() const { return options_; }
   std::string_view type() const override { return "sequence input"; }
   std::string_view short_name() const override { return "sequenceinput"; }
 
   Layout Observation() const override;
+
+ private:
+  SequenceInputOptions options_;
 };
 
 }  // namespace normkit

@@ -53,19 +53,20 @@ std::vector<Value> BuildSoftmax(const Layer& layer, Graph& graph, std::span<cons
 }
 
 std::vector<Value> BuildFlatten(const Layer& layer, Graph& graph, std::span<const Value> inputs) {
-  if (OnlyInput(layer, graph, inputs).format() != "BSSSC") OnlyImage(layer, graph, inputs);
+  const Layout& x = OnlyInput(layer, graph, inputs);
+  if (x.format() != "BSSSC" && !(x.packed() && x.Has(kS))) OnlyImage(layer, graph, inputs);
   return graph.AddNode(ops::Flatten(), {inputs[0]});
 }
 
 std::vector<Value> BuildGlobalAverage(const Layer& layer, Graph& graph,
                                       std::span<const Value> inputs) {
-  OnlyImage(layer, graph, inputs);
+  OnlySpace(layer, graph, inputs, 2, true);
   return graph.AddNode(ops::GlobalAverage(), {inputs[0]});
 }
 
 std::vector<Value> BuildGlobalAverage3d(const Layer& layer, Graph& graph,
                                         std::span<const Value> inputs) {
-  OnlySpace(layer, graph, inputs, 3);
+  OnlySpace(layer, graph, inputs, 3, true);
   return graph.AddNode(ops::GlobalAverage(), {inputs[0]});
 }
 

@@ -37,7 +37,7 @@ ops::Window PoolingLayer::window() const {
 }
 
 std::vector<Value> PoolingLayer::Build(Graph& graph, std::span<const Value> inputs) const {
-  OnlySpace(*this, graph, inputs, options_.pool_size.size());
+  OnlySpace(*this, graph, inputs, options_.pool_size.size(), true);
   return graph.AddNode(ops::Pooling(pool_, window()), {inputs[0]});
 }
 

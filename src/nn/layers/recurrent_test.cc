@@ -255,6 +255,37 @@ TEST_P(RecurrentLayers, ASequenceGetsWhatItGetsAlone) {
   }
 }
 
+// A layer of several operations, through an executor.
+TEST(Recurrent, ASequenceOfALayerNormalizedLstmGetsWhatItGetsAlone) {
+  for (const OutputMode mode : {OutputMode::kSequence, OutputMode::kLast}) {
+    Graph graph;
+    graph.Add(SequenceInput({.num_features = kChannels}));
+    graph.Add(Lstm({.num_hidden_units = 19,
+                    .output_mode = mode,
+                    .direction = SequenceDirection::kBidirectional,
+                    .gate_normalization = GateNormalization::kLayer}));
+    Parameters parameters(graph);
+    parameters.Initialize(graph, 1);
+    const Numbers x = NormalNumbersOf(kUneven.back() * kChannels, 9);
+    Executor executor(graph);
+    const auto run = [&](const Offsets& offsets, const Numbers& rows) {
+      executor.SetBatch({.whole = std::ssize(offsets) - 1}, offsets);
+      std::ranges::copy(rows, executor.input().begin());
+      const std::span<const float> y = executor.Forward(parameters, {});
+      return Numbers(y.begin(), y.end());
+    };
+    const Numbers all = run(kUneven, x);
+    const int64_t B = std::ssize(kUneven) - 1, rows = kUneven.back();
+    for (int64_t b = 0; b < B; ++b) {
+      const int64_t begin = kUneven[static_cast<size_t>(b)],
+                    end = kUneven[static_cast<size_t>(b) + 1];
+      const Numbers own =
+          mode == OutputMode::kLast ? Part(all, b, b + 1, B) : Part(all, begin, end, rows);
+      EXPECT_TRUE(run({0, end - begin}, Part(x, begin, end, rows)) == own) << b;
+    }
+  }
+}
+
 TEST_P(RecurrentLayers, SameBytesForAnyNumberOfThreads) {
   const int64_t rows = kUneven.back();
   const Numbers x = NormalNumbersOf(rows * kChannels, 9);

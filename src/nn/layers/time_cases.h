@@ -79,6 +79,27 @@ inline std::vector<LayerCase> TimeCases() {
     return Convolution1d(
         {.filter_size = 4, .num_filters = 6, .padding = {.left = 0, .right = 3}, .num_groups = 3});
   });
+  const auto pictures = [&](const char* name, std::function<LayerPtr()> make, bool kinks = false) {
+    cases.push_back({std::string(name) + "OfPicturesOverTime",
+                     std::move(make),
+                     {Layout::Make("TSSC", std::vector<int64_t>{7, 4, 3, 4})},
+                     kinks,
+                     {0, 2, 3, 7}});
+  };
+  pictures("Convolution2d", [] { return Convolution2d({.filter_size = {3}, .num_filters = 3}); });
+  pictures("Convolution2dStridedInGroups", [] {
+    return Convolution2d({.filter_size = {2, 3},
+                          .num_filters = 4,
+                          .stride = {2, 1},
+                          .padding = {false, 1, 0, 1, 1},
+                          .num_groups = 2,
+                          .bias = false});
+  });
+  pictures("AveragePooling2d", [] { return AveragePooling2d({.pool_size = {2, 2}}); });
+  pictures(
+      "MaxPooling2d", [] { return MaxPooling2d({.pool_size = {2}, .stride = {2}}); }, true);
+  pictures("GlobalAveragePooling2d", [] { return GlobalAveragePooling2d(); });
+  pictures("Flatten", [] { return Flatten(); });
   rows("PositionEmbedding", [] { return PositionEmbedding({.max_position = 7}); });
   rows("SinusoidalPositions", [] { return SinusoidalPositionEncoding(); });
   rows("AveragePooling1d", [] { return AveragePooling1d({.pool_size = 3}); });

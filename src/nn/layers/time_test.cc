@@ -213,6 +213,35 @@ std::vector<TimeCase> Layers() {
   };
 }
 
+// Over the space of each step.
+std::vector<TimeCase> PictureLayers() {
+  return {
+      {"convolution",
+       [] {
+         return Convolution2d({.filter_size = {3, 2}, .num_filters = 20});
+       }},
+      {"convolution with strides",
+       [] {
+         return Convolution2d({.filter_size = {3},
+                               .num_filters = 8,
+                               .stride = {2, 1},
+                               .dilation = {1, 2},
+                               .padding = {false, 2, 1, 0, 3},
+                               .num_groups = 2,
+                               .bias = false});
+       }},
+      {"max pooling",
+       [] { return MaxPooling2d({.pool_size = {2}, .stride = {2}, .padding = Padding::Same()}); }},
+      {"average pooling",
+       [] {
+         return AveragePooling2d({.pool_size = {3, 2}, .stride = {1, 2}});
+       }},
+      {"global average pooling", [] { return GlobalAveragePooling2d(); }},
+      {"flatten", [] { return Flatten(); }},
+      {"ReLU", [] { return Relu(); }},
+  };
+}
+
 // As the toolbox calls them: CBT, SCBT, SSCBT, SSSCBT.
 std::vector<Layout> StepsOfTime() {
   return {Layout::Make("TC", Indices{1, 6}), Layout::Make("TSC", Indices{1, 5, 6}),
@@ -273,6 +302,28 @@ TEST(LayersOverTime, LayersGiveWhatObservationsGetAlone) {
     for (const Indices& lengths :
          {Indices{4}, Indices{3, 1, 7, 2, 2, 5, 16, 1, 33}, Indices{300, 2, 64, 1000, 17}})
       ExpectAsAlone(test, Layout::Make("TC", Indices{1, 6}), lengths);
+}
+
+TEST(LayersOverTime, LayersOfPicturesGiveWhatObservationsGetAlone) {
+  for (const TimeCase& test : PictureLayers())
+    for (const Indices& lengths : {Indices{4}, Indices{3, 1, 7, 2, 2, 5, 16, 1, 33}})
+      ExpectAsAlone(test, Layout::Make("TSSC", Indices{1, 5, 7, 4}), lengths);
+  const TimeCase lines{"lines", [] { return Convolution({.filter_size = {3}, .num_filters = 5}); }},
+      volumes{"volumes", [] { return Convolution3d({.filter_size = {2}, .num_filters = 5}); }};
+  ExpectAsAlone(lines, Layout::Make("TSC", Indices{1, 5, 4}), {3, 1, 7});
+  ExpectAsAlone(volumes, Layout::Make("TSSSC", Indices{1, 3, 4, 2, 4}), {3, 1, 7});
+}
+
+// A step is a picture: what a layer of pictures gives for it.
+TEST(LayersOverTime, ConvolutionOfStepsIsThatOfPictures) {
+  const LayerPtr layer = Convolution2d(
+      {.filter_size = {3, 3}, .num_filters = 5, .stride = {2, 1}, .padding = Padding::Same()});
+  const TimeRun steps(layer, Layout::Make("TSSC", Indices{1, 6, 7, 3}), 1),
+      pictures(layer, Layout::Make("BSSC", Indices{1, 6, 7, 3}), 1);
+  const Values x = NormalValues(6 * 6 * 7 * 3, 4);
+  const Passed of_steps = steps.Pass(x, {4, 2}), of_pictures = pictures.Pass(x, Indices(6, 1));
+  for (size_t i = 0; i < of_steps.y.size(); ++i)
+    ASSERT_NEAR(of_steps.y[i], of_pictures.y[i], 1e-4) << i;
 }
 
 // What a convolution is, by its formula.
@@ -373,6 +424,12 @@ TEST(LayersOverTime, WhatDoesNotFitIsNamed) {
   EXPECT_ERROR(Convolution1d({.name = "c", .filter_size = 3, .num_filters = 1, .padding = {}}),
                "convolution 1-D 'c': padding is 0 and 0, expected same, causal, or numbers that "
                "add up to 2: sequences keep their lengths");
+  EXPECT_ERROR(SequenceInput({.name = "s", .num_features = 1, .height = 3}),
+               "sequence input 's': depth 0, height 3 and width 0 given, expected width alone "
+               "(lines), height and width (pictures), or all (volumes)");
+  EXPECT_ERROR(graph.Add(Flatten("f")),
+               "flatten 'f': input is TC [1,4], expected images, BSSC "
+               "[batch,height,width,channels]");
   EXPECT_ERROR(MaxPooling1d({.name = "p", .pool_size = 0}),
                "max pooling 1-D 'p': pool_size is 0, expected a whole number from 1 to 4096");
   EXPECT_ERROR(

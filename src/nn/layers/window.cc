@@ -71,9 +71,11 @@ void CheckDims(const Layer& layer, std::string_view property, size_t dims, size_
 }
 
 const Layout& OnlySpace(const Layer& layer, const Graph& graph, std::span<const Value> inputs,
-                        size_t dims) {
+                        size_t dims, bool of_steps) {
   const Layout& x = OnlyInput(layer, graph, inputs);
-  if (x.format() != kFormats[dims] && !(dims == 1 && x.format() == "BTC"))
+  const std::string format = x.format();
+  const bool steps = of_steps && x.packed() && format.substr(1) == kFormats[dims].substr(1);
+  if (format != kFormats[dims] && !(dims == 1 && format == "BTC") && !steps)
     FailLayer(layer, "input is {}, expected {}", x.ToString(), kSpaces[dims]);
   return x;
 }

@@ -25,9 +25,10 @@ void SpreadSizes(const Layer& layer, std::string_view property, size_t dims,
 // Throws "PROPERTY has 3 numbers, expected 2 (height, width)".
 void CheckDims(const Layer& layer, std::string_view property, size_t dims, size_t expected);
 
-// The only input, which has to be lines (`dims` 1), images or volumes; channels last.
+// The only input, which has to be lines (`dims` 1), images or volumes; channels last. `of_steps`:
+// or those of each step of a sequence.
 const Layout& OnlySpace(const Layer& layer, const Graph& graph, std::span<const Value> inputs,
-                        size_t dims);
+                        size_t dims, bool of_steps = false);
 
 // Of images, which have neither front nor back: as a number on all sides, or as those four.
 Padding FlatPadding(const Padding& padding);

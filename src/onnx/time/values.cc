@@ -79,6 +79,18 @@ const std::string& TimeValues::places() {
   });
 }
 
+std::string TimeValues::steps_of(const std::vector<int64_t>& sizes) {
+  return Once(fmt::format("steps_{}", fmt::join(sizes, "_")), [&] {
+    const std::string& steps = Once("observations_steps", [&] {
+      return Node("Slice", "observations_steps", {shape(), Whole({0}), Whole({2})});
+    });
+    std::string value =
+        Node("Concat", fmt::format("steps_{}", fmt::join(sizes, "_")), {steps, Whole(sizes)});
+    SetInt(*graph_->nodes()->mutable_node()->rbegin(), "axis", 0);
+    return value;
+  });
+}
+
 const std::string& TimeValues::rows() {
   return Once("rows", [&] {
     const std::string row = Node("Unsqueeze", "places_row", {places(), Whole({0})});

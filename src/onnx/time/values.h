@@ -27,6 +27,8 @@ class TimeValues {
   const std::string& key_mask();                           // the same, [N,1,1,T]
   const std::string& causal_mask();                        // and none behind it, [N,1,T,T]
 
+  std::string steps_of(const std::vector<int64_t>& sizes);  // N, T and these, i64
+
   // Constants that many layers read.
   const std::string& zero();      // f32
   const std::string& smallest();  // -infinity, f32
