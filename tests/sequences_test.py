@@ -273,7 +273,7 @@ def test_arrays_that_are_not_written(trained, normkit, tmp_path):
 @pytest.fixture(scope="module")
 def moving(normkit, tmp_path_factory):
     out = tmp_path_factory.mktemp("moving") / "out"
-    done = normkit("train", "--data", "moving:600", "--norm", "layer", "--max-epochs", 8, "--mini-batch-size", 32,
+    done = normkit("train", "--data", "moving:600", "--norm", "batch", "--max-epochs", 8, "--mini-batch-size", 16,
                    "--output", out, "--json")  # fmt: skip
     return out / "model.onnx", json.loads(done.stdout), done.stderr
 
