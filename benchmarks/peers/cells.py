@@ -43,6 +43,11 @@ class Cell:
         return (shape[0], shape[3], shape[1], shape[2]) if self.channels_last else shape
 
     @property
+    def images(self):
+        """The same as pictures, however many axes it has."""
+        return (*self.nchw, 1, 1)[:4]
+
+    @property
     def bytes(self):
         """The fewest that cross memory: each input read once, each output written once."""
         arrays = 3 if self.op == "backward" else 2

@@ -99,7 +99,7 @@ class OneDnn:
         if cell.layer not in ("batch", "layer"):
             return None
         op = {"forward": FORWARD, "inference": INFERENCE, "backward": BACKWARD}[cell.op]
-        shape = (ctypes.c_int64 * len(cell.nchw))(*cell.nchw)
+        shape = (ctypes.c_int64 * 4)(*cell.images)
         peer = self.lib.peer_create(
             cell.layer.encode(), op, shape, cell.channels_last, cell.dtype == "bf16"
         )

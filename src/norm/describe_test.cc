@@ -39,12 +39,12 @@ class Describe : public testing::Test {
 };
 
 TEST_F(Describe, IsOneLineForEachPass) {
-  const Normalization norm(kBatchNorm, Layout::Make("BCSS", std::vector<int64_t>{2, 3, 4, 4}));
+  const Normalization norm(kBatchNorm, Layout::Make("BCSS", std::vector<int64_t>{2, 3, 6, 6}));
   EXPECT_EQ(norm.Describe(), norm.Describe(NormPass::kForward));
   for (const NormPass pass : {NormPass::kForward, NormPass::kInference, NormPass::kBackward}) {
     const std::string path = pass == NormPass::kInference ? "one pass" : "fused rows, groups of ";
     EXPECT_THAT(norm.Describe(pass), testing::StartsWith(fmt::format(
-                                         "batch {} f32 BCSS [2,3,4,4]: 3 statistics over B,S of 32 "
+                                         "batch {} f32 BCSS [2,3,6,6]: 3 statistics over B,S of 72 "
                                          "values each, plan RKR, kernel {} {}",
                                          Name(pass), simd::TargetName(), path)));
     EXPECT_THAT(norm.Describe(pass), EndsWith(", regular stores, 1 thread"));

@@ -6,7 +6,6 @@
 #include "src/norm/cpu/exact_sum.h"
 #include "src/norm/cpu/forward.h"
 #include "src/norm/cpu/from_y.h"
-#include "src/norm/cpu/kernels/row_blocks.h"
 #include "src/norm/cpu/tasks.h"
 
 namespace normkit::norm::cpu {
@@ -56,12 +55,30 @@ void AddCellsExactly(const BackwardJob& job, int64_t first, int64_t last, int64_
   }
 }
 
+// What n cells that are statistics and parameters add to w and w * xhat. Pointers that the compiler
+// knows to be apart: in vectors.
+void WeighCells(int64_t n, const float* __restrict gamma, const double* __restrict dy,
+                const double* __restrict dy_x, double* __restrict w, double* __restrict w_xhat) {
+  for (int64_t i = 0; i < n; ++i) {
+    const auto weight = static_cast<double>(gamma[i]);
+    w[i] += weight * dy[i];
+    w_xhat[i] += weight * dy_x[i];
+  }
+}
+
 // Sums of w and w * xhat of statistics from those of their cells; cells [first, last).
 void AddCellsToStatistics(const BackwardJob& job, int64_t first, int64_t last, int64_t first_stat,
                           int64_t last_stat) {
   const Geometry& g = *job.geometry;
   if (job.f64 && last - first > last_stat - first_stat)
     return AddCellsExactly(job, first, last, first_stat, last_stat);
+  if (g.CellsAreChannels() && !job.f64) {
+    const XhatMeans means = job.means.From(first);
+    WeighCells(last - first, static_cast<const float*>(job.gamma) + first, job.cells.dy + first,
+               job.cells.dy_x + first, means.w, means.w_xhat);
+    if (job.statistics) MergeCells(job, first, last);
+    return;
+  }
   for (int64_t cell = first; cell < last; ++cell) {
     const int64_t stat = g.StatOf(cell);
     const double gamma = GammaOf(job, g.ParamOf(cell));
@@ -72,32 +89,19 @@ void AddCellsToStatistics(const BackwardJob& job, int64_t first, int64_t last, i
 }
 
 // Sums of cells [first, last), each of contiguous runs.
-void GatherRowCells(const BackwardJob& job, const KernelTable& kernels, int64_t first,
+void GatherRowCells(const BackwardJob& job, const KernelTable& kernels, bool threads, int64_t first,
                     int64_t last) {
-  const int64_t chunks = RowBlocks(job.geometry->cells).num_chunks();
-  for (int64_t cell = first; cell < last; ++cell) {
-    OrderedSum dy(job.f64), dy_x(job.f64);
-    for (int64_t chunk = 0; chunk < chunks; ++chunk) {
-      double sums[2];
-      kernels.reduce_gradient_rows(job, cell, chunk, sums);
-      dy.Add(sums[0]), dy_x.Add(sums[1]);
-    }
-    job.cells.dy[cell] = dy.Get(), job.cells.dy_x[cell] = dy_x.Get();
-  }
-}
-
-// The same, chunks of one cell on many threads.
-void GatherLargeRowCells(const BackwardJob& job, const KernelTable& kernels, bool threads) {
-  const int64_t chunks = RowBlocks(job.geometry->cells).num_chunks(), n = job.geometry->num_cells;
+  const Nest& nest = job.geometry->cells;
+  const int64_t chunks = RowBlocks(nest).num_chunks(), n = last - first;
   double* partial = Scratch<PartialTag, double>(static_cast<size_t>(2 * n * chunks));
-  ParallelFor(n * chunks, threads, [&](int64_t i) {
-    kernels.reduce_gradient_rows(job, i / chunks, i % chunks, partial + 2 * i);
+  ForUnitsOfChunks(nest, first, last, threads, [&](const UnitsOfChunk& task) {
+    kernels.reduce_gradient_rows(job, task, partial + 2 * (task.chunk * n + task.first - first));
   });
   for (int64_t cell = 0; cell < n; ++cell) {
     OrderedSum dy(job.f64), dy_x(job.f64);
-    for (int64_t i = cell * chunks; i < (cell + 1) * chunks; ++i)
+    for (int64_t i = cell; i < chunks * n; i += n)
       dy.Add(partial[2 * i]), dy_x.Add(partial[2 * i + 1]);
-    job.cells.dy[cell] = dy.Get(), job.cells.dy_x[cell] = dy_x.Get();
+    job.cells.dy[first + cell] = dy.Get(), job.cells.dy_x[first + cell] = dy_x.Get();
   }
 }
 
@@ -123,6 +127,11 @@ void GatherColumnCells(const BackwardJob& job, const KernelTable& kernels, bool 
   for (int64_t unit = first; unit < last; ++unit) {
     double* dy = job.cells.dy + unit * width;
     double* dy_x = job.cells.dy_x + unit * width;
+    if (chunks == 1) {
+      std::copy_n(at(unit, 0).dy, width, dy);
+      std::copy_n(at(unit, 0).dy_x, width, dy_x);
+      continue;
+    }
     for (int64_t c = 0; c < width; ++c) {
       OrderedSum of_dy(job.f64), of_dy_x(job.f64);
       for (int64_t chunk = 0; chunk < chunks; ++chunk)
@@ -147,7 +156,7 @@ void BackwardUnits(const BackwardJob& job, const KernelTable& kernels, int64_t f
     GatherColumnCells(job, kernels, false, first, last);
   } else {
     kernels.prepare_dy_units(job, first, last);
-    GatherRowCells(job, kernels, first_cell, last_cell);
+    GatherRowCells(job, kernels, false, first_cell, last_cell);
   }
   CellsToXhat(job, first_cell, last_cell);
   const XhatMeans means = job.means.From(first_stat);
@@ -169,16 +178,21 @@ void GatherCells(const BackwardJob& job, const KernelTable& kernels, bool thread
   if (g.cells.inner_kept) {
     FillTable(job, kernels, threads);
     GatherColumnCells(job, kernels, threads, 0, g.cells.kept.size());
-  } else if (RowBlocks(g.cells).num_chunks() > 1) {
-    GatherLargeRowCells(job, kernels, threads);
   } else {
-    ForTasks(g.num_cells, PerTask(g.cells.num_reduced()), threads,
-             [&](int64_t first, int64_t last) { GatherRowCells(job, kernels, first, last); });
+    GatherRowCells(job, kernels, threads, 0, g.num_cells);
   }
+}
+
+void AddAll(int64_t n, const double* __restrict values, double* __restrict sums) {
+  for (int64_t i = 0; i < n; ++i) sums[i] += values[i];
 }
 
 void AddCellsToParameters(const BackwardJob& job, const ParameterSums& parameters) {
   const Geometry& g = *job.geometry;
+  if (!job.f64 && g.cell_param.IsIdentity()) {
+    AddAll(g.num_cells, job.cells.dy_x, parameters.dgamma);
+    return AddAll(g.num_cells, job.cells.dy, parameters.dbeta);
+  }
   if (!job.f64) {  // whose bounds are too far off for what f64 rounds
     for (int64_t cell = 0; cell < g.num_cells; ++cell) {
       const int64_t p = g.ParamOf(cell);

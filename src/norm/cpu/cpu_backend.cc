@@ -13,7 +13,6 @@
 #include "src/norm/backend.h"
 #include "src/norm/check.h"
 #include "src/norm/cpu/backward.h"
-#include "src/norm/cpu/finish.h"
 #include "src/norm/cpu/forward.h"
 #include "src/norm/cpu/from_y.h"
 #include "src/norm/cpu/quantized.h"
@@ -68,7 +67,7 @@ class CpuNormalization : public NormImplementation {
       options_.reducer->Merge({moments, static_cast<size_t>(plan_.num_stat)});
       if (plan_.num_stat > 0) problem_.WarnOfOneValue(moments[0].n);
     }
-    for (int64_t s = 0; s < plan_.num_stat; ++s) FinishStatistic(job, s, moments[s]);
+    FinishStatistics(job, kernels, schedule.threads, moments);
     Write(args, job, schedule.threads);
   }
 

@@ -4,8 +4,6 @@
 
 #include "src/core/scratch.h"
 #include "src/norm/cpu/exact_sum.h"
-#include "src/norm/cpu/finish.h"
-#include "src/norm/cpu/kernels/row_blocks.h"
 #include "src/norm/cpu/tasks.h"
 
 namespace normkit::norm::cpu {
@@ -32,6 +30,7 @@ class Folded {
     if (rest_) std::fill_n(rest_, count, MomentsRest{});
   }
 
+  void Set(int64_t stat, const Moments& all) const { moments_[stat - first_] = all; }
   void Add(int64_t stat, const Moments& cell) const {
     Moments& all = moments_[stat - first_];
     if (rest_)
@@ -49,17 +48,14 @@ class Folded {
 void GatherRows(const ForwardJob& job, const KernelTable& kernels, bool threads,
                 const Folded& moments) {
   const Geometry& g = *job.geometry;
-  const RowBlocks blocks(g.reduce);
-  const int64_t chunks = blocks.num_chunks(), units = g.num_units();
+  const int64_t chunks = RowBlocks(g.reduce).num_chunks(), units = g.num_units();
   Moments* partial = Scratch<PartialTag, Moments>(static_cast<size_t>(units * chunks));
-  const int64_t per_task = PerTask(g.reduce.num_reduced() / chunks);
-  ForTasks(units * chunks, per_task, threads, [&](int64_t first, int64_t last) {
-    for (int64_t i = first; i < last; ++i)
-      partial[i] = kernels.reduce_rows(job, i / chunks, i % chunks);
+  ForUnitsOfChunks(g.reduce, 0, units, threads, [&](const UnitsOfChunk& task) {
+    kernels.reduce_rows(job, task, partial + task.chunk * units + task.first);
   });
   for (int64_t unit = 0; unit < units; ++unit) {
     OrderedMoments cell(job.f64);
-    for (int64_t chunk = 0; chunk < chunks; ++chunk) cell.Merge(partial[unit * chunks + chunk]);
+    for (int64_t chunk = 0; chunk < chunks; ++chunk) cell.Merge(partial[chunk * units + unit]);
     moments.Add(StatisticOf(g, unit), cell.Get());
   }
 }
@@ -82,6 +78,7 @@ class ChunkMoments {
   }
   // Merges the chunks of a unit, in order, into its statistics.
   void Merge(const ForwardJob& job, int64_t unit, const Folded& moments) const {
+    if (cut_.chunks() == 1 && !g_.folds) return Copy(unit, moments);
     for (int64_t c = 0; c < cut_.width(); ++c) {
       OrderedMoments column(job.f64);
       for (int64_t chunk = 0; chunk < cut_.chunks(); ++chunk) {
@@ -93,6 +90,13 @@ class ChunkMoments {
   }
 
  private:
+  // Those of one chunk are the statistics'.
+  void Copy(int64_t unit, const Folded& moments) const {
+    const auto rows = static_cast<double>(cut_.chunk_rows(0));
+    const double* mean = mean_ + Place(unit, 0);
+    for (int64_t c = 0; c < cut_.width(); ++c)
+      moments.Set(unit * cut_.width() + c, {rows, mean[c], mean[size_ + c]});
+  }
   int64_t Place(int64_t unit, int64_t chunk) const {
     return ((unit - first_unit_) * cut_.chunks() + chunk) * cut_.width();
   }
@@ -125,7 +129,7 @@ void ForwardColumnUnit(const ForwardJob& job, const KernelTable& kernels, int64_
   Moments* moments = Scratch<CellMomentsTag, Moments>(static_cast<size_t>(g.unit_stats));
   const int64_t first_stat = unit * g.unit_stats;
   chunks.Merge(job, unit, Folded(g, first_stat, g.unit_stats, moments));
-  for (int64_t s = 0; s < g.unit_stats; ++s) FinishStatistic(job, first_stat + s, moments[s]);
+  kernels.finish_statistics(job, moments, first_stat, first_stat + g.unit_stats);
   const int64_t filled = job.table.size / g.num_units();
   kernels.fill_table(job, unit * filled, (unit + 1) * filled);
   kernels.apply_runs(job, task);
@@ -136,6 +140,14 @@ void ForwardColumnUnit(const ForwardJob& job, const KernelTable& kernels, int64_
 void Prepare(const ForwardJob& job, const KernelTable& kernels, bool threads) {
   if (job.prepares())
     ForRuns(*job.geometry, threads, [&](const RunTask& task) { kernels.prepare_x(job, task); });
+}
+
+void FinishStatistics(const ForwardJob& job, const KernelTable& kernels, bool threads,
+                      const Moments* moments) {
+  ForTasks(job.geometry->plan.num_stat, kTaskElements / 8, threads,
+           [&](int64_t first, int64_t last) {
+             kernels.finish_statistics(job, moments + first, first, last);
+           });
 }
 
 void FillTable(const Job& job, const KernelTable& kernels, bool threads) {

@@ -12,6 +12,9 @@ void Prepare(const ForwardJob& job, const KernelTable& kernels, bool threads);
 // Moments of every statistic on this rank.
 void GatherMoments(const ForwardJob& job, const KernelTable& kernels, bool threads,
                    Moments* moments);
+// What is saved of them.
+void FinishStatistics(const ForwardJob& job, const KernelTable& kernels, bool threads,
+                      const Moments* moments);
 
 // y from mean and rstd of the job.
 void Apply(const ForwardJob& job, const KernelTable& kernels, bool threads);

@@ -44,6 +44,8 @@ struct Geometry {
   // The longest run that kernels take in one piece; those of all others divide it.
   int64_t LongestRun() const;
 
+  // Each cell is the statistic and the parameter of the same number (batch normalization).
+  bool CellsAreChannels() const { return cell_stat.IsIdentity() && cell_param.IsIdentity(); }
   int64_t StatOf(int64_t cell) const { return cell_stat.Offset(cell); }
   int64_t ParamOf(int64_t cell) const { return cell_param.Offset(cell); }
 };

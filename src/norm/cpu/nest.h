@@ -34,6 +34,14 @@ class Loops {
     const auto i = static_cast<uint32_t>(index), inner = static_cast<uint32_t>(loops_[1].size);
     return int64_t{i / inner} * loops_[0].stride + int64_t{i % inner} * loops_[1].stride;
   }
+  // Whether each index has itself for an offset.
+  bool IsIdentity() const { return count_ == 0 || (count_ == 1 && loops_[0].stride == 1); }
+  // After how many indices all offsets come again: those of the outer loops without a stride.
+  int64_t Period() const {
+    int64_t period = size_;
+    for (int i = 0; i < count_ && loops_[i].stride == 0; ++i) period /= loops_[i].size;
+    return period;
+  }
   // Where the run of neighbouring indices ends that have the offset of `index`.
   int64_t EndOfSame(int64_t index) const {
     const Loop& inner = loops_[count_ > 0 ? count_ - 1 : 0];

@@ -7,6 +7,7 @@
 
 #include "normkit/core/threads.h"
 #include "src/norm/cpu/kernels/column_cut.h"
+#include "src/norm/cpu/kernels/row_blocks.h"
 #include "src/norm/cpu/wanted_schedule.h"
 #include "src/simd/cache.h"
 
@@ -17,6 +18,9 @@ constexpr int64_t kTaskBytes = 256 << 10;  // enough to hide the start of a pipe
 
 constexpr char kOtherRanks[] = "statistics of other ranks are waited for";
 constexpr int64_t kReadAhead = 8192;
+constexpr int64_t kLine = 64;  // bytes that come from memory at a time
+constexpr char kShortRuns[] = "short runs are taken with their neighbours";
+constexpr char kScattered[] = "the cache lines of a unit's short runs do not fit in the cache";
 constexpr char kLargeUnit[] = "a unit is larger than a thread's share of the caches";
 
 int64_t CeilDivide(int64_t a, int64_t b) { return (a + b - 1) / b; }
@@ -28,12 +32,17 @@ int64_t StripElements(const Geometry& g) {
 }
 
 // Why the units are not finished one by one; "" where they are.
-const char* WhyNotFused(const Geometry& g, int64_t unit_bytes, bool has_reducer, bool one_thread) {
+const char* WhyNotFused(const Geometry& g, int64_t unit_bytes, bool backward, bool has_reducer,
+                        bool one_thread) {
   const std::optional<bool> fused = GetWantedSchedule().fused;
   if (has_reducer) return kOtherRanks;
   const bool together = g.reduce.inner_kept ? g.units_apart && g.units_contiguous : !g.folds;
   if (!together) return "units share statistics";
   if (fused) return *fused ? "" : "NORMKIT_SCHEDULE";
+  if (!g.reduce.inner_kept && RowBlocks(g.reduce).packed()) {
+    if (backward) return kShortRuns;
+    if (g.reduce.reduced.size() * kLine > simd::NearLimit()) return kScattered;
+  }
   const int64_t limit = simd::FusedLimit(one_thread ? 1 : NumThreads());
   if (unit_bytes > GetWantedSchedule().fused_to.value_or(limit)) return kLargeUnit;
   if (!one_thread && g.num_units() < NumThreads()) return "fewer units than threads";
@@ -47,7 +56,7 @@ const char* WhyNotFused(const Geometry& g, int64_t unit_bytes, bool has_reducer,
 int64_t UnitsInGroup(const Geometry& g, const Schedule& schedule, int64_t element_bytes,
                      int64_t unit_bytes) {
   if (GetWantedSchedule().group) return *GetWantedSchedule().group;
-  constexpr int64_t kLine = 64, kShort = 2048, kMost = kMaxGroup;
+  constexpr int64_t kShort = 2048, kMost = kMaxGroup;
   int64_t wanted = schedule.tiled_runs;
   // From memory the next unit is on its way while this one is written; a group would be in its way
   // ([8192,768] with 2 threads: 62 GB/s one by one, 36 in groups of 5, on Zen 4; on Zen 5 a quarter
@@ -156,7 +165,8 @@ Schedule ChooseSchedule(const Geometry& g, int64_t element_bytes, int64_t whole_
   } else if (pass == NormPass::kBackward && !g.cell_form) {
     ChooseElementPath(g, has_reducer, schedule);
   } else {
-    schedule.reason = WhyNotFused(g, unit_bytes, has_reducer, !schedule.threads);
+    schedule.reason =
+        WhyNotFused(g, unit_bytes, pass == NormPass::kBackward, has_reducer, !schedule.threads);
     if (*schedule.reason == 0)
       schedule.path = g.reduce.inner_kept ? Path::kFusedColumns : Path::kFusedRows;
   }

@@ -128,13 +128,16 @@ HWY_INLINE double WithinRange(double factor) {
 }
 
 template <class R>
+HWY_INLINE CellCoefficients<R> CellFrom(double mean, double rstd, double gamma, double beta) {
+  const SplitMean<R> split(mean);
+  const double slope = WithinRange<R>(rstd * gamma);
+  return {split.hi, static_cast<R>(slope), static_cast<R>(beta - split.lo * slope)};
+}
+template <class R>
 HWY_INLINE CellCoefficients<R> CoefficientsOfCell(const Job& job, int64_t cell) {
   const int64_t stat = job.geometry->StatOf(cell), param = job.geometry->ParamOf(cell);
-  const SplitMean<R> mean(job.mean[stat]);
-  const double gamma = static_cast<const R*>(job.gamma)[param];
-  const double beta = static_cast<const R*>(job.beta)[param];
-  const double slope = WithinRange<R>(job.rstd[stat] * gamma);
-  return {mean.hi, static_cast<R>(slope), static_cast<R>(beta - mean.lo * slope)};
+  return CellFrom<R>(job.mean[stat], job.rstd[stat], static_cast<const R*>(job.gamma)[param],
+                     static_cast<const R*>(job.beta)[param]);
 }
 template <class R>
 HWY_INLINE StatCoefficients<R> CoefficientsOfStat(double mean, double rstd) {
@@ -153,6 +156,18 @@ HWY_INLINE void FillStats(int64_t n, const double* HWY_RESTRICT mean,
   }
 }
 
+// hi, c and d of n cells that are statistics and parameters, likewise.
+template <class R>
+void FillCells(int64_t n, const double* HWY_RESTRICT mean, const double* HWY_RESTRICT rstd,
+               const R* HWY_RESTRICT gamma, const R* HWY_RESTRICT beta, R* HWY_RESTRICT hi,
+               R* HWY_RESTRICT c, R* HWY_RESTRICT d) {
+  for (int64_t i = 0; i < n; ++i) {
+    const auto k =
+        CellFrom<R>(mean[i], rstd[i], static_cast<double>(gamma[i]), static_cast<double>(beta[i]));
+    hi[i] = k.hi, c[i] = k.c, d[i] = k.d;
+  }
+}
+
 // The coefficients of cells or statistics [first, last) into the table.
 template <class R>
 void FillTable(const Job& job, int64_t first, int64_t last) {
@@ -164,6 +179,10 @@ void FillTable(const Job& job, int64_t first, int64_t last) {
   if (!job.geometry->cell_form)
     return FillStats(last - first, job.mean + first, job.rstd + first, hi + first, slope + first,
                      offset + first);
+  if (job.geometry->CellsAreChannels())
+    return FillCells(
+        last - first, job.mean + first, job.rstd + first, static_cast<const R*>(job.gamma) + first,
+        static_cast<const R*>(job.beta) + first, hi + first, slope + first, offset + first);
   for (int64_t cell = first; cell < last; ++cell) {
     const auto k = CoefficientsOfCell<R>(job, cell);
     hi[cell] = k.hi, slope[cell] = k.c, offset[cell] = k.d;

@@ -15,6 +15,14 @@ HWY_BEFORE_NAMESPACE();
 namespace normkit::norm::cpu {
 namespace HWY_NAMESPACE {
 
+// n times `value`, by whole vectors: up to one vector less an element behind them is written, too.
+template <class R>
+HWY_INLINE void FillAhead(R value, R* to, int64_t n) {
+  const Tag<R> d;
+  const auto v = hn::Set(d, value);
+  for (int64_t i = 0; i < n; i += static_cast<int64_t>(hn::MaxLanes(d))) hn::StoreU(v, d, to + i);
+}
+
 // Coefficients of a stretch of the array, kArrays for each element: those of a row of cells over
 // and over (channels last), or those of each cell as often as it has elements there (channels
 // first).
@@ -35,13 +43,13 @@ class CellBlock {
   }
   int64_t runs() const { return runs_; }
 
-  // Cells [first, first + count), each `length` times.
-  template <class Part>
-  void Spread(const Part& part, int64_t first, int64_t count, int64_t length) {
+  // Cells cell_of(i), i < count, each `length` times.
+  template <class Part, class CellOf>
+  HWY_INLINE void Spread(const Part& part, const CellOf& cell_of, int64_t count, int64_t length) {
     for (int64_t i = 0; i < count; ++i) {
       R values[kArrays];
-      part.Coefficients(first + i, values);
-      for (size_t k = 0; k < kArrays; ++k) std::fill_n(values_[k] + i * length, length, values[k]);
+      part.Coefficients(cell_of(i), values);
+      for (size_t k = 0; k < kArrays; ++k) FillAhead(values[k], values_[k] + i * length, length);
     }
   }
 
@@ -49,7 +57,7 @@ class CellBlock {
 
  private:
   int64_t runs_ = 0;
-  HWY_ALIGN R values_[kArrays][kRoom];
+  HWY_ALIGN R values_[kArrays][kRoom + hn::MaxLanes(Tag<T>())];
 };
 
 // Short runs [first, last), of which many in a row belong to the same cells (normalization over
@@ -98,6 +106,39 @@ HWY_INLINE void WriteColumns(const Job& job, int64_t first, int64_t last, const 
   }
 }
 
+// Runs that are so short that the way to each takes longer than it does: many go out together.
+inline constexpr int64_t kSpreadLength = 64;
+
+// Runs [first, last), one behind the other, each of one cell. Cells that come again (batch
+// normalization of many observations) are spread once for all of them.
+template <class T, class Part>
+HWY_NOINLINE void SpreadRuns(const Job& job, int64_t first, int64_t last, const Part& part,
+                             RunWriter<T>& writer) {
+  using Cells = CellBlock<T, Part::kArrays>;
+  const int64_t length = job.geometry->run_length, most = Cells::kRoom / length;
+  const Loops& run_cell = job.geometry->run_cell;
+  const int64_t period = run_cell.Period(), end = std::min(first + period, last);
+  Cells cells;
+  for (int64_t begin = first, count; begin < end; begin += count) {
+    count = std::min(most, end - begin);
+    cells.Spread(
+        part, [&](int64_t i) { return run_cell.Offset(begin + i); }, count, length);
+    for (int64_t run = begin; run < last; run += period)
+      part(cells, run * length, std::min(count, last - run) * length, writer);
+  }
+}
+
+// WriteRuns of what has cells.
+template <class T, class Part>
+HWY_INLINE void WriteCellRuns(const Job& job, int64_t first, int64_t last, const Part& part,
+                              RunWriter<T>& writer) {
+  const Geometry& g = *job.geometry;
+  if (g.cell_form && !g.cell_vector && !job.pitched && g.run_length <= kSpreadLength &&
+      last - first > 1)
+    return SpreadRuns(job, first, last, part, writer);
+  WriteRuns(job, first, last, part, writer);
+}
+
 // The runs of a task.
 template <class T, class Part>
 void WriteTask(const Job& job, const RunTask& task, const Part& part) {
@@ -110,7 +151,7 @@ void WriteTask(const Job& job, const RunTask& task, const Part& part) {
   } else if (columns && g.run_length <= CellBlock<T, Part::kArrays>::kRoom / 8) {
     RepeatRuns(job, task.first_run, task.last_run, part, writer);
   } else if (whole) {
-    WriteRuns(job, task.first_run, task.last_run, part, writer);
+    WriteCellRuns(job, task.first_run, task.last_run, part, writer);
   } else {
     for (int64_t run = task.first_run; run < task.last_run; ++run)
       part(run, task.begin, task.end, writer);
@@ -131,9 +172,13 @@ HWY_NOINLINE void WriteCellUnits(const Job& job, int64_t first, int64_t last, co
                       last - first > 1 && nest.reduced.size() >= kWorth &&
                       n <= CellBlock<T, Part::kArrays>::kRoom &&
                       nest.kept.Offset(last - 1) == begin + n - length;
-  if (!spread) return WriteUnits(job, first, last, part, writer);
+  if (!spread)
+    return ForRunsOfUnits(job, first, last, [&](int64_t run, int64_t end) HWY_ATTR {
+      WriteCellRuns(job, run, end, part, writer);
+    });
   CellBlock<T, Part::kArrays> cells;
-  cells.Spread(part, first, last - first, length);
+  cells.Spread(
+      part, [&](int64_t i) { return first + i; }, last - first, length);
   for (int64_t s = 0; s < nest.reduced.size(); ++s)
     part(cells, begin + nest.reduced.Offset(s), n, writer);
 }

@@ -7,6 +7,7 @@
 #endif
 
 #include "src/norm/cpu/finish.h"
+#include "src/norm/cpu/kernels/narrow-inl.h"
 #include "src/norm/cpu/kernels/prepare-inl.h"
 #include "src/norm/cpu/kernels/reduce_row-inl.h"
 #include "src/norm/cpu/kernels/table.h"
@@ -20,20 +21,30 @@ HWY_INLINE UnitOf<T> UnitStart(const ForwardJob& job, int64_t unit) {
   return {job.x, job.geometry->reduce.kept.Offset(unit)};
 }
 
-template <class T, bool kCenter>
-Moments ReduceChunk(const ForwardJob& job, int64_t unit, int64_t chunk) {
+// Of at most kUnits units.
+template <class T, bool kCenter, int64_t kUnits>
+void ReduceChunk(const ForwardJob& job, const UnitsOfChunk& task, Moments* moments) {
   const RowBlocks blocks(job.geometry->reduce);
-  RowMoments<T, kCenter> moments;
-  const int64_t first = blocks.chunk_begin(chunk), last = blocks.chunk_begin(chunk + 1);
-  moments.Start(blocks, UnitStart<T>(job, unit), job.read_ahead, first);
-  for (int64_t b = first; b < last; ++b) moments.Step();
-  return moments.Finish();
+  const int64_t first = blocks.chunk_begin(task.chunk), count = task.last - task.first;
+  const int64_t last = blocks.chunk_begin(task.chunk + 1);
+  RowMoments<T, kCenter> units[kUnits];
+  for (int64_t u = 0; u < count; ++u)
+    units[u].Start(blocks, UnitStart<T>(job, task.first + u), job.read_ahead, first);
+  for (int64_t b = first; b < last; ++b)
+    for (int64_t u = 0; u < count; ++u) units[u].Step();
+  for (int64_t u = 0; u < count; ++u) moments[u] = units[u].Finish();
+}
+
+template <class T, bool kCenter>
+void ReduceChunkOfUnits(const ForwardJob& job, const UnitsOfChunk& task, Moments* moments) {
+  task.last - task.first == 1 ? ReduceChunk<T, kCenter, 1>(job, task, moments)
+                              : ReduceChunk<T, kCenter, kMaxGroup>(job, task, moments);
 }
 
 template <class T>
-Moments ReduceRows(const ForwardJob& job, int64_t unit, int64_t chunk) {
-  return job.center ? ReduceChunk<T, true>(job, unit, chunk)
-                    : ReduceChunk<T, false>(job, unit, chunk);
+void ReduceRows(const ForwardJob& job, const UnitsOfChunk& task, Moments* moments) {
+  job.center ? ReduceChunkOfUnits<T, true>(job, task, moments)
+             : ReduceChunkOfUnits<T, false>(job, task, moments);
 }
 
 template <class T>
@@ -49,30 +60,6 @@ HWY_NOINLINE void UnitStatistics(const ForwardJob& job, const RowBlocks& blocks,
   FinishStatistic(job, unit, moments.Finish());
 }
 
-// Statistics from sums of n elements each around a shift, some at a time; to the bit what
-// RowMoments and FinishStatistic make of them.
-struct SmallSums {
-  HWY_ALIGN double shift[kMaxGroup], sum[kMaxGroup], squares[kMaxGroup];
-
-  HWY_INLINE void Finish(const ForwardJob& job, double n, int64_t first, int64_t count) {
-    using D = hn::ScalableTag<double>;
-    const D d;
-    const auto vn = hn::Set(d, n), one = hn::Set(d, 1.0), epsilon = hn::Set(d, job.epsilon);
-    const auto divisor = hn::Set(d, SquaresDivisor(job.divisor, n));
-    for (int64_t u = 0; u < count; u += static_cast<int64_t>(hn::MaxLanes(D()))) {
-      const auto s = hn::Load(d, sum + u), offset = hn::Div(s, vn);
-      const auto m2 = hn::Sub(hn::Load(d, squares + u), hn::Mul(s, offset));
-      const auto variance = hn::Div(hn::Max(hn::Zero(d), m2), divisor);
-      hn::Store(hn::Add(hn::Load(d, shift + u), offset), d, shift + u);
-      hn::Store(variance, d, squares + u);
-      hn::Store(hn::Div(one, hn::Sqrt(hn::Add(variance, epsilon))), d, sum + u);
-    }
-    std::copy_n(shift, count, job.saved.mean + first);
-    std::copy_n(sum, count, job.saved.rstd + first);
-    if (job.saved.variance) std::copy_n(squares, count, job.saved.variance + first);
-  }
-};
-
 // Statistics of units [first, last) of one block each. What one unit waits for (the end of a sum, a
 // division, a square root) others fill: alone, a row of 768 waits longer than it adds.
 template <class T, bool kCenter>
@@ -83,6 +70,13 @@ HWY_INLINE void SmallStatistics(const ForwardJob& job, const RowBlocks& blocks, 
   const auto n = static_cast<double>(job.geometry->reduce.num_reduced());
   const int64_t count = last - first;
   SmallSums sums = {};
+  if (IsNarrow<T>(job)) {
+    const T* x = UnitStart<T>(job, first).dense();
+    if (SumNarrow<T, kCenter>(x, block.length, count, sums))
+      return sums.Finish(job, n, first, count);
+    for (int64_t u = first; u < last; ++u) UnitStatistics<T, kCenter>(job, blocks, u);
+    return;
+  }
   Real<T> shift[kMaxGroup] = {};
   for (int64_t u = 0; u < count && kCenter; ++u) {
     shift[u] = M::Guess(blocks, UnitStart<T>(job, first + u), block);
@@ -105,6 +99,7 @@ template <class T, bool kCenter>
 void ForwardUnits(const ForwardJob& job, int64_t first, int64_t last) {
   const RowBlocks blocks(job.geometry->reduce);
   RunWriter<T> writer(job.stream);
+  RowForms<T> rows(job);
   for (int64_t unit = first; unit < last; unit += job.group) {
     const int64_t end = std::min(unit + job.group, last);
     PrepareUnits<T>(job, unit, end);
@@ -112,7 +107,12 @@ void ForwardUnits(const ForwardJob& job, int64_t first, int64_t last) {
       SmallStatistics<T, kCenter>(job, blocks, unit, end);
     else
       for (int64_t u = unit; u < end; ++u) UnitStatistics<T, kCenter>(job, blocks, u);
-    WriteCellUnits(job, unit, end, ApplyPart<T>{job}, writer);
+    if (rows.fits()) {
+      rows.Fill(unit, end);
+      Normalized(job, rows.Get(), unit * rows.n(), (end - unit) * rows.n(), writer);
+    } else {
+      WriteCellUnits(job, unit, end, ApplyPart<T>{job}, writer);
+    }
   }
 }
 
@@ -122,6 +122,30 @@ void ForwardRows(const ForwardJob& job, int64_t first, int64_t last) {
     ForwardUnits<T, true>(job, first, last);
   else
     ForwardUnits<T, false>(job, first, last);
+}
+
+// FinishStatistic of statistics [first, last), whose moments are `moments`, to the bit.
+inline void FinishStatistics(const ForwardJob& job, const Moments* moments, int64_t first,
+                             int64_t last) {
+  using D = hn::ScalableTag<double>;
+  constexpr auto kWidth = static_cast<int64_t>(hn::MaxLanes(D()));
+  static_assert(sizeof(Moments) == 3 * sizeof(double));
+  const D d;
+  const double of_one = SquaresDivisor(job.divisor, 1), of_two = SquaresDivisor(job.divisor, 2);
+  const auto one = hn::Set(d, 1.0), nan = hn::Set(d, std::numeric_limits<double>::quiet_NaN());
+  const auto most = hn::Set(d, std::numeric_limits<double>::max());
+  int64_t s = first;
+  for (; s + kWidth <= last; s += kWidth) {
+    hn::Vec<D> n, mean, m2;
+    hn::LoadInterleaved3(d, &moments[s - first].n, n, mean, m2);
+    if (!hn::AllTrue(d, hn::Gt(n, hn::Zero(d)))) break;
+    const auto variance = hn::Div(m2, of_one == of_two ? hn::Set(d, of_one) : n);
+    const auto rstd = hn::Div(one, hn::Sqrt(hn::Add(variance, hn::Set(d, job.epsilon))));
+    hn::StoreU(mean, d, job.saved.mean + s);
+    hn::StoreU(hn::IfThenElse(hn::Le(hn::Abs(variance), most), rstd, nan), d, job.saved.rstd + s);
+    if (job.saved.variance) hn::StoreU(variance, d, job.saved.variance + s);
+  }
+  for (; s < last; ++s) FinishStatistic(job, s, moments[s - first]);
 }
 
 }  // namespace HWY_NAMESPACE

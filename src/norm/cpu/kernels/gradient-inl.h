@@ -111,16 +111,22 @@ struct ThroughCell {
 // t is the mean of dy where a statistic has one parameter: E[w] / gamma, also where it goes beyond
 // this cell (other parts, other ranks).
 template <class R>
+HWY_INLINE ThroughCell<R> ThroughFrom(bool one_cell, double gamma, double mean, double rstd,
+                                      double mean_w, double mean_w_xhat) {
+  const bool shifted = one_cell && gamma != 0;
+  const double amid = mean_w / (shifted ? gamma : 1);  // without a branch: in vectors
+  const R t = static_cast<R>(shifted ? amid : 0);
+  const auto through =
+      ThroughOf<R>(mean, rstd, mean_w - gamma * static_cast<double>(t), mean_w_xhat);
+  return {through.b, through.e, t};
+}
+template <class R>
 HWY_INLINE ThroughCell<R> ThroughOfCell(const BackwardJob& job, int64_t cell) {
   const Geometry& g = *job.geometry;
   const int64_t stat = g.StatOf(cell);
   const double gamma = static_cast<const R*>(job.gamma)[g.ParamOf(cell)];
-  const double mean_w = job.means.w[stat];
-  const R t = job.one_cell && gamma != 0 ? static_cast<R>(mean_w / gamma) : R(0);
-  const auto through =
-      ThroughOf<R>(job.mean[stat], job.rstd[stat], mean_w - gamma * static_cast<double>(t),
-                   job.means.w_xhat[stat]);
-  return {through.b, through.e, t};
+  return ThroughFrom<R>(job.one_cell, gamma, job.mean[stat], job.rstd[stat], job.means.w[stat],
+                        job.means.w_xhat[stat]);
 }
 
 // dx.
@@ -144,45 +150,72 @@ struct Gradient {
   }
 };
 
+// Sums over one chunk of one cell, block by block.
 template <class T, bool kRelu>
-void GradientChunk(const BackwardJob& job, int64_t cell, int64_t chunk, double* sums) {
+class CellGradient {
   using R = Real<T>;
-  using One = Coefficient<R, false>;
-  const RowBlocks blocks(job.geometry->cells);
-  const auto k = CoefficientsOfCell<R>(job, cell);
-  const R t = ShiftOfCell<T>(job, cell);
-  const CellGradientForm<T, false> form{{One(&k.hi), One(&k.c), One(&k.d)}, One(&t)};
-  const int64_t start = job.geometry->cells.kept.Offset(cell);
-  const UnitOf<T> x{job.x, start}, dy{job.dy, start};
-  const bool packed = blocks.packed();
-  HWY_ALIGN T row_x[RowBlocks::kBlock], row_dy[RowBlocks::kBlock];
-  int64_t elements = 0;
-  OrderedSum of_dy(std::is_same_v<R, double>), of_dy_x = of_dy;
-  for (int64_t b = blocks.chunk_begin(chunk); b < blocks.chunk_begin(chunk + 1); ++b) {
-    const Block block = blocks.Get(b);
-    int64_t runs = block.runs, n = block.length;
-    if (packed) {
-      Pack(blocks, x, block, block.runs, row_x);
-      n = Pack(blocks, dy, block, block.runs, row_dy);
-      runs = 1;
-    }
+  using Form = CellGradientForm<T, false>;
+  using Terms = GradientTerms<T, Form, kRelu>;
+
+ public:
+  void Start(const BackwardJob& job, const RowBlocks& blocks, int64_t cell) {
+    const auto k = CoefficientsOfCell<R>(job, cell);
+    hi_ = k.hi, c_ = k.c, d_ = k.d;
+    t_ = ShiftOfCell<T>(job, cell);
+    const int64_t start = job.geometry->cells.kept.Offset(cell);
+    x_ = UnitOf<T>(job.x, start), dy_ = UnitOf<T>(job.dy, start);
+    blocks_ = &blocks;
+    ahead_ = blocks.packed() ? 0 : job.read_ahead;
+  }
+
+  HWY_INLINE void Add(const Block& block) {
+    using One = Coefficient<R, false>;
     HWY_ALIGN R totals[LaneSums<R>::kSize];
     LaneSums<R> lanes(totals);
-    for (int64_t run = 0; run < runs; ++run) {
-      using Terms = GradientTerms<T, CellGradientForm<T, false>, kRelu>;
-      const int64_t at = blocks.Offset(block, run);
-      lanes.AddRun(Fetching<Terms>{{packed ? row_x : x.At(at), packed ? row_dy : dy.At(at), form,
-                                    packed ? 0 : job.read_ahead}},
-                   n);
+    const Form form{{One(&hi_), One(&c_), One(&d_)}, One(&t_)};
+    if (blocks_->packed()) {
+      HWY_ALIGN T row_x[RowBlocks::kBlock], row_dy[RowBlocks::kBlock];
+      Pack(*blocks_, x_, block, block.runs, row_x);
+      const int64_t n = Pack(*blocks_, dy_, block, block.runs, row_dy);
+      lanes.AddRun(Fetching<Terms>{{row_x, row_dy, form, 0}}, n);
+    } else {
+      for (int64_t run = 0; run < block.runs; ++run) {
+        const int64_t at = blocks_->Offset(block, run);
+        lanes.AddRun(Fetching<Terms>{{x_.At(at), dy_.At(at), form, ahead_}}, block.length);
+      }
     }
     lanes.Flush();
-    elements += runs * n;
-    of_dy.Add(lanes.First());
-    of_dy_x.Add(lanes.Second());
+    elements_ += block.runs * block.length;
+    sum_dy_.Add(lanes.First());
+    sum_dy_x_.Add(lanes.Second());
   }
-  sums[0] = of_dy.Get(), sums[1] = of_dy_x.Get();
-  AddCommonParts(1, static_cast<double>(elements), &t, job.mean + job.geometry->StatOf(cell),
-                 &sums[0], &sums[1]);
+
+  void Finish(const double* mean, double* sums) const {
+    sums[0] = sum_dy_.Get(), sums[1] = sum_dy_x_.Get();
+    AddCommonParts(1, static_cast<double>(elements_), &t_, mean, &sums[0], &sums[1]);
+  }
+
+ private:
+  R hi_ = 0, c_ = 0, d_ = 0, t_ = 0;
+  UnitOf<T> x_, dy_;
+  const RowBlocks* blocks_ = nullptr;
+  int64_t ahead_ = 0, elements_ = 0;
+  OrderedSum sum_dy_ = OrderedSum(std::is_same_v<R, double>), sum_dy_x_ = sum_dy_;
+};
+
+// Of at most kCells cells.
+template <class T, bool kRelu, int64_t kCells>
+void GradientChunk(const BackwardJob& job, const UnitsOfChunk& task, double* sums) {
+  const RowBlocks blocks(job.geometry->cells);
+  const int64_t count = task.last - task.first;
+  CellGradient<T, kRelu> cells[kCells];
+  for (int64_t i = 0; i < count; ++i) cells[i].Start(job, blocks, task.first + i);
+  for (int64_t b = blocks.chunk_begin(task.chunk); b < blocks.chunk_begin(task.chunk + 1); ++b) {
+    const Block block = blocks.Get(b);
+    for (int64_t i = 0; i < count; ++i) cells[i].Add(block);
+  }
+  for (int64_t i = 0; i < count; ++i)
+    cells[i].Finish(job.mean + job.geometry->StatOf(task.first + i), sums + 2 * i);
 }
 
 // Terms of n neighbouring parameters, from `first` on.
@@ -198,11 +231,15 @@ HWY_INLINE void AddToParameters(const ParameterSums& sums, int64_t first, int64_
   }
 }
 
-// Sums of dy and dy * (x - hi) over one chunk of one cell.
+// Sums of dy and dy * (x - hi) of each cell.
+template <class T, bool kRelu>
+void GradientOfCells(const BackwardJob& job, const UnitsOfChunk& task, double* sums) {
+  task.last - task.first == 1 ? GradientChunk<T, kRelu, 1>(job, task, sums)
+                              : GradientChunk<T, kRelu, kMaxGroup>(job, task, sums);
+}
 template <class T>
-void ReduceGradientRows(const BackwardJob& job, int64_t cell, int64_t chunk, double* sums) {
-  job.relu ? GradientChunk<T, true>(job, cell, chunk, sums)
-           : GradientChunk<T, false>(job, cell, chunk, sums);
+void ReduceGradientRows(const BackwardJob& job, const UnitsOfChunk& task, double* sums) {
+  job.relu ? GradientOfCells<T, true>(job, task, sums) : GradientOfCells<T, false>(job, task, sums);
 }
 
 // The same for columns: hi, c, d and t one each.
@@ -260,6 +297,20 @@ void ReduceGradientColumns(const BackwardJob& job, const ColumnTask& task, CellS
   job.relu ? GradientColumns<T, true>(job, task, sums) : GradientColumns<T, false>(job, task, sums);
 }
 
+// b, e and t of n cells that are statistics and parameters. Pointers that the compiler knows to be
+// apart: f64 in vectors.
+template <class R>
+void FillThrough(int64_t n, bool one_cell, const R* HWY_RESTRICT gamma,
+                 const double* HWY_RESTRICT mean, const double* HWY_RESTRICT rstd,
+                 const double* HWY_RESTRICT mean_w, const double* HWY_RESTRICT mean_w_xhat,
+                 R* HWY_RESTRICT b, R* HWY_RESTRICT e, R* HWY_RESTRICT t) {
+  for (int64_t i = 0; i < n; ++i) {
+    const auto k = ThroughFrom<R>(one_cell, static_cast<double>(gamma[i]), mean[i], rstd[i],
+                                  mean_w[i], mean_w_xhat[i]);
+    b[i] = k.b, e[i] = k.e, t[i] = k.t;
+  }
+}
+
 // b, e and t of cells [first, last) behind what FillTable gives.
 template <class R>
 void FillGradientTable(const BackwardJob& job, int64_t first, int64_t last) {
@@ -268,6 +319,10 @@ void FillGradientTable(const BackwardJob& job, int64_t first, int64_t last) {
   R* b = job.table.Get<R>(Table::kThroughSlope);
   R* e = job.table.Get<R>(Table::kThroughOffset);
   R* t = job.table.Get<R>(Table::kShift);
+  if (job.geometry->CellsAreChannels())
+    return FillThrough(last - first, job.one_cell, static_cast<const R*>(job.gamma) + first,
+                       job.mean + first, job.rstd + first, job.means.w + first,
+                       job.means.w_xhat + first, b + first, e + first, t + first);
   for (int64_t cell = first; cell < last; ++cell) {
     const auto through = ThroughOfCell<R>(job, cell);
     b[cell] = through.b, e[cell] = through.e, t[cell] = through.t;

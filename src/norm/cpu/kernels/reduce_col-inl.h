@@ -282,12 +282,31 @@ class ColumnMoments {
       Sum<false>(first, last);
   }
 
+  // Whether no column calls for a scale, in vectors: of few rows this took longer than their sums.
+  HWY_INLINE bool AllWithinRange(double n) const {
+    const hn::ScalableTag<double> d;
+    constexpr auto kWidth = static_cast<int64_t>(hn::MaxLanes(hn::ScalableTag<double>()));
+    const auto most = hn::Set(d, std::numeric_limits<double>::max());
+    const auto least = hn::Set(d, n * kTinySquare), zero = hn::Zero(d);
+    const auto within = [&](auto sum, auto squares) HWY_ATTR {
+      const auto zeros = hn::And(hn::Eq(sum, zero), hn::Eq(squares, zero));
+      return hn::Or(zeros, hn::And(hn::Le(squares, most), hn::Ge(squares, least)));
+    };
+    int64_t c = 0;
+    for (; c + kWidth <= width_; c += kWidth)
+      if (!hn::AllTrue(d, within(hn::LoadU(d, sum_ + c), hn::LoadU(d, squares_ + c)))) return false;
+    for (; c < width_; ++c)
+      if (!hn::AllTrue(d, within(hn::Set(d, sum_[c]), hn::Set(d, squares_[c])))) return false;
+    return true;
+  }
+
   // The same of columns whose squares leave the range of f32, scaled; the others get the sums that
   // they have. Whether there are any; those that are NaN already are none.
   HWY_NOINLINE bool Scale(int64_t first, int64_t last, double before, const double* mean,
                           const double* m2) {
     if constexpr (std::is_same_v<R, double>) return false;
     const auto n = static_cast<double>(last - first);
+    if (AllWithinRange(n)) return false;
     bool any = false;
     for (int64_t c = 0; c < width_; ++c) {
       const bool zero = sum_[c] == 0 && squares_[c] == 0;

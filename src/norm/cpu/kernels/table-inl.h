@@ -20,6 +20,7 @@ const KernelTable* NORMKIT_TABLE() {
       .prepare_dy_units = PrepareUnits<T>,
       .reduce_rows = ReduceRows<T>,
       .reduce_columns = ReduceColumns<T>,
+      .finish_statistics = FinishStatistics,
       .fill_table = FillTable<Real<T>>,
       .apply_runs = ApplyRuns<T>,
       .forward_rows = ForwardRows<T>,

@@ -19,6 +19,13 @@ struct RunTask {
   int64_t begin, end;
 };
 
+// One chunk (row_blocks.h) of units or cells [first, last), at most kMaxGroup, block by block:
+// short runs of neighbours lie in the same cache lines.
+struct UnitsOfChunk {
+  int64_t first, last;
+  int64_t chunk;
+};
+
 // How the backward pass of runs in element form goes.
 enum class RunWalk {
   kParts,  // any parts of runs: what passes through the statistics is known, or not wanted
@@ -32,10 +39,13 @@ struct KernelTable {
   void (*prepare_dy)(const BackwardJob& job, const RunTask& task);
   void (*prepare_dy_units)(const BackwardJob& job, int64_t first, int64_t last);
 
-  // Moments of one chunk (row_blocks.h) of one unit.
-  Moments (*reduce_rows)(const ForwardJob& job, int64_t unit, int64_t chunk);
+  // Moments of each unit.
+  void (*reduce_rows)(const ForwardJob& job, const UnitsOfChunk& task, Moments* moments);
   // Mean and m2 of each column of the task.
   void (*reduce_columns)(const ForwardJob& job, const ColumnTask& task, double* mean, double* m2);
+  // Mean, variance and rstd of statistics [first, last) from their moments.
+  void (*finish_statistics)(const ForwardJob& job, const Moments* moments, int64_t first,
+                            int64_t last);
   // Coefficients of cells or statistics [first, last) into job.table.
   void (*fill_table)(const Job& job, int64_t first, int64_t last);
   void (*apply_runs)(const ForwardJob& job, const RunTask& task);
@@ -46,8 +56,9 @@ struct KernelTable {
   void (*quantize)(const Quantizer& to, const void* y, int64_t n, void* out);
   double (*largest)(const void* y, int64_t n);
 
-  // Cell form. Sums of dy and dy * (x - hi) over one chunk of one cell; over each column of a task.
-  void (*reduce_gradient_rows)(const BackwardJob& job, int64_t cell, int64_t chunk, double* sums);
+  // Cell form. Sums of dy and dy * (x - hi) of each cell, one behind the other; over each column of
+  // a task.
+  void (*reduce_gradient_rows)(const BackwardJob& job, const UnitsOfChunk& task, double* sums);
   void (*reduce_gradient_columns)(const BackwardJob& job, const ColumnTask& task, CellSums sums);
   // What passes through mean and variance, of cells [first, last), into job.table.
   void (*fill_gradient_table)(const BackwardJob& job, int64_t first, int64_t last);

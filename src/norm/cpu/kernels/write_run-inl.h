@@ -217,11 +217,10 @@ HWY_INLINE void WriteRuns(const Job& job, int64_t first, int64_t last, const Par
   }
 }
 
-// Units [first, last) of rows. Where runs of neighbouring units lie side by side they are written
-// together.
-template <class T, class Part>
-HWY_INLINE void WriteUnits(const Job& job, int64_t first, int64_t last, const Part& part,
-                           RunWriter<T>& writer) {
+// write(run, end) for the runs of units [first, last) of rows: those of neighbouring units that lie
+// side by side at once.
+template <class Write>
+HWY_INLINE void ForRunsOfUnits(const Job& job, int64_t first, int64_t last, const Write& write) {
   const Nest& nest = job.geometry->statistics;
   const int64_t length = job.geometry->run_length;
   for (int64_t unit = first, next; unit < last; unit = next) {
@@ -230,9 +229,18 @@ HWY_INLINE void WriteUnits(const Job& job, int64_t first, int64_t last, const Pa
       if (nest.kept.Offset(next) != begin + (next - unit) * nest.inner) break;
     for (int64_t s = 0; s < nest.reduced.size(); ++s) {
       const int64_t run = (begin + nest.reduced.Offset(s)) / length;
-      WriteRuns(job, run, run + (next - unit) * nest.inner / length, part, writer);
+      write(run, run + (next - unit) * nest.inner / length);
     }
   }
+}
+
+// Units [first, last) of rows.
+template <class T, class Part>
+HWY_INLINE void WriteUnits(const Job& job, int64_t first, int64_t last, const Part& part,
+                           RunWriter<T>& writer) {
+  ForRunsOfUnits(job, first, last, [&](int64_t run, int64_t end) HWY_ATTR {
+    WriteRuns(job, run, end, part, writer);
+  });
 }
 
 }  // namespace HWY_NAMESPACE

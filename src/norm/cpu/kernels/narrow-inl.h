@@ -1,0 +1,267 @@
+// Short rows, many side by side: their sums with a row in each lane, results as of one long row.
+#if defined(NORMKIT_NARROW_INL_H_) == defined(HWY_TARGET_TOGGLE)
+#ifdef NORMKIT_NARROW_INL_H_
+#undef NORMKIT_NARROW_INL_H_
+#else
+#define NORMKIT_NARROW_INL_H_
+#endif
+
+#include <algorithm>
+
+#include "src/norm/cpu/kernels/apply-inl.h"
+#include "src/norm/cpu/kernels/reduce_row-inl.h"
+
+HWY_BEFORE_NAMESPACE();
+namespace normkit::norm::cpu {
+namespace HWY_NAMESPACE {
+
+// Statistics from sums of n elements each around a shift, some at a time; to the bit what
+// RowMoments and FinishStatistic make of them.
+struct SmallSums {
+  HWY_ALIGN double shift[kMaxGroup], sum[kMaxGroup], squares[kMaxGroup];
+
+  HWY_INLINE void Finish(const ForwardJob& job, double n, int64_t first, int64_t count) {
+    using D = hn::ScalableTag<double>;
+    const D d;
+    const auto vn = hn::Set(d, n), one = hn::Set(d, 1.0), epsilon = hn::Set(d, job.epsilon);
+    const auto divisor = hn::Set(d, SquaresDivisor(job.divisor, n));
+    for (int64_t u = 0; u < count; u += static_cast<int64_t>(hn::MaxLanes(D()))) {
+      const auto s = hn::Load(d, sum + u), offset = hn::Div(s, vn);
+      const auto m2 = hn::Sub(hn::Load(d, squares + u), hn::Mul(s, offset));
+      const auto variance = hn::Div(hn::Max(hn::Zero(d), m2), divisor);
+      hn::Store(hn::Add(hn::Load(d, shift + u), offset), d, shift + u);
+      hn::Store(variance, d, squares + u);
+      hn::Store(hn::Div(one, hn::Sqrt(hn::Add(variance, epsilon))), d, sum + u);
+    }
+    std::copy_n(shift, count, job.saved.mean + first);
+    std::copy_n(sum, count, job.saved.rstd + first);
+    if (job.saved.variance) std::copy_n(squares, count, job.saved.variance + first);
+  }
+};
+
+// The columns of up to kMaxGroup rows of n elements, at most one for each virtual lane: what the
+// rows before have for the lanes of an instruction, these have for its rows.
+template <class T>
+class NarrowColumns {
+  using R = Real<T>;
+  using D = Tag<T>;
+  using DI = hn::Rebind<hwy::MakeSigned<R>, D>;
+  static constexpr auto kWidth = static_cast<int64_t>(hn::MaxLanes(D()));
+
+ public:
+  static constexpr int64_t kMost = kLanes<R>;  // of elements of a row
+
+  // Lanes of rows that there are not have the last one.
+  HWY_INLINE void Load(const T* x, int64_t n, int64_t count) {
+    const D d;
+    const DI di;
+    const R* rows = Widened(x, n * count);
+    const auto last = hn::Set(di, static_cast<hn::TFromD<DI>>(count - 1));
+    const auto pitch = hn::Set(di, static_cast<hn::TFromD<DI>>(n));
+    for (int64_t first = 0; first < count; first += kWidth) {
+      const auto row = hn::Min(hn::Iota(di, static_cast<hn::TFromD<DI>>(first)), last);
+      const auto at = MulIndex(row, pitch);
+      for (int64_t i = 0; i < n; ++i)
+        hn::Store(hn::GatherIndex(d, rows + i, at), d, columns_ + i * kMaxGroup + first);
+    }
+  }
+  // Element i of as many rows as f64 has lanes, from `row` on.
+  HWY_INLINE auto Get(int64_t i, int64_t row) const {
+    return hn::Load(hn::Rebind<R, hn::ScalableTag<double>>(), columns_ + i * kMaxGroup + row);
+  }
+
+ private:
+  HWY_INLINE const R* Widened(const T* x, int64_t n) {
+    if constexpr (sizeof(T) >= 4) {
+      return x;
+    } else {
+      StoreRun(Buffered<T>{x}, wide_, n);
+      return wide_;
+    }
+  }
+  // 64 bits have no product on every target.
+  static HWY_INLINE hn::Vec<DI> MulIndex(hn::Vec<DI> row, hn::Vec<DI> pitch) {
+    if constexpr (sizeof(R) == 4) {
+      return hn::Mul(row, pitch);
+    } else {
+      const D d;
+      return hn::ConvertTo(DI(), hn::Mul(hn::ConvertTo(d, row), hn::ConvertTo(d, pitch)));
+    }
+  }
+
+  HWY_ALIGN R columns_[kMost * kMaxGroup];
+  HWY_ALIGN R wide_[sizeof(T) >= 4 ? 1 : kMost * kMaxGroup];
+};
+
+// The sum of get(i), i < n <= kSize, as FoldLanes adds lanes up: upper half onto lower half. Lanes
+// there begin as 0, so that no sum is -0.
+template <int64_t kSize, int64_t kStep, class Get>
+HWY_INLINE auto TreeFrom(int64_t i, int64_t n, const Get& get) {
+  if constexpr (kStep == kSize) {
+    using D = hn::ScalableTag<double>;
+    return i < n ? get(i) : hn::Zero(D());
+  } else {
+    return hn::Add(TreeFrom<kSize, 2 * kStep>(i, n, get),
+                   TreeFrom<kSize, 2 * kStep>(i + kStep, n, get));
+  }
+}
+template <int64_t kSize, class Get>
+HWY_INLINE hn::Vec<hn::ScalableTag<double>> Tree(int64_t n, const Get& get) {
+  return hn::Add(TreeFrom<kSize, 1>(0, n, get), hn::Zero(hn::ScalableTag<double>()));
+}
+
+template <class R>
+HWY_INLINE hn::Vec<hn::ScalableTag<double>> ToWide(
+    hn::Vec<hn::Rebind<R, hn::ScalableTag<double>>> v) {
+  if constexpr (std::is_same_v<R, double>)
+    return v;
+  else
+    return hn::PromoteTo(hn::ScalableTag<double>(), v);
+}
+
+// The sums of the rows from `row` on.
+template <class R>
+HWY_INLINE hn::Vec<hn::ScalableTag<double>> TreeOf(const NarrowColumns<R>& columns, int64_t n,
+                                                   int64_t row) {
+  const auto get = [&](int64_t i) HWY_ATTR { return ToWide<R>(columns.Get(i, row)); };
+  return n <= 4 ? Tree<4>(n, get) : Tree<kLanes<R>>(n, get);
+}
+
+template <class T, bool kCenter>
+struct NarrowSums {
+  using R = Real<T>;
+  using D = hn::ScalableTag<double>;
+  using DR = hn::Rebind<R, D>;
+  const NarrowColumns<T>& columns;
+  int64_t n;
+
+  static HWY_INLINE hn::Vec<D> Wide(hn::Vec<DR> v) { return ToWide<R>(v); }
+  static HWY_INLINE hn::Vec<DR> Narrow(hn::Vec<D> v) {
+    if constexpr (std::is_same_v<R, double>)
+      return v;
+    else
+      return hn::DemoteTo(DR(), v);
+  }
+
+  // Of as many rows as f64 has lanes; whether no digits cancel in any of them (RowMoments::IsGood).
+  template <int64_t kSize>
+  HWY_INLINE bool Take(int64_t row, SmallSums& sums) const {
+    const D d;
+    auto shift = hn::Zero(DR());
+    if constexpr (kCenter) {
+      const auto all =
+          Tree<kSize>(n, [&](int64_t i) HWY_ATTR { return Wide(columns.Get(i, row)); });
+      shift = Narrow(hn::Div(all, hn::Set(d, static_cast<double>(n))));
+    }
+    const auto first = [&](int64_t i) HWY_ATTR { return hn::Sub(columns.Get(i, row), shift); };
+    const auto square = [&](int64_t i) HWY_ATTR {
+      const auto v = kCenter ? first(i) : columns.Get(i, row);
+      return Wide(hn::Mul(v, v));
+    };
+    auto sum = hn::Zero(d);
+    if constexpr (kCenter) sum = Tree<kSize>(n, [&](int64_t i) HWY_ATTR { return Wide(first(i)); });
+    const auto squares = Tree<kSize>(n, square);
+    hn::Store(Wide(shift), d, sums.shift + row);
+    hn::Store(sum, d, sums.sum + row);
+    hn::Store(squares, d, sums.squares + row);
+    return IsGood(sum, squares);
+  }
+
+ private:
+  HWY_INLINE bool IsGood(hn::Vec<D> sum, hn::Vec<D> squares) const {
+    const D d;
+    const auto count = static_cast<double>(n);
+    auto good = hn::Le(squares, hn::Set(d, std::numeric_limits<double>::max()));
+    if constexpr (kCenter)
+      good = hn::And(good, hn::Le(hn::Mul(sum, sum), hn::Mul(hn::Set(d, 0.75 * count), squares)));
+    if constexpr (sizeof(R) == 4) {
+      const auto large = hn::Ge(squares, hn::Set(d, count * kTinySquare));
+      good = hn::And(good, hn::Or(large, hn::Eq(squares, hn::Zero(d))));
+    }
+    return hn::AllTrue(d, good);
+  }
+};
+
+// Sums of `count` rows of n elements that lie one behind the other; false where they are no good.
+template <class T, bool kCenter>
+HWY_NOINLINE bool SumNarrow(const T* x, int64_t n, int64_t count, SmallSums& sums) {
+  constexpr auto kStep = static_cast<int64_t>(hn::MaxLanes(hn::ScalableTag<double>()));
+  NarrowColumns<T> columns;
+  columns.Load(x, n, count);
+  const NarrowSums<T, kCenter> of{columns, n};
+  bool good = true;
+  for (int64_t row = 0; row < count; row += kStep) {
+    if (n <= 2)
+      good &= of.template Take<2>(row, sums);
+    else if (n <= 4)
+      good &= of.template Take<4>(row, sums);
+    else if (n <= 8)
+      good &= of.template Take<8>(row, sums);
+    else if (n <= 16)
+      good &= of.template Take<16>(row, sums);
+    else
+      good &= of.template Take<kLanes<Real<T>>>(row, sums);
+  }
+  return good;
+}
+
+// Whether units are such rows.
+template <class T>
+HWY_INLINE bool IsNarrow(const ForwardJob& job) {
+  const Geometry& g = *job.geometry;
+  return g.units_contiguous && !job.x.pitch() && g.reduce.reduced.size() == 1 &&
+         g.reduce.inner <= NarrowColumns<T>::kMost;
+}
+
+// The coefficients of rows in element form that share all parameters, some as one long row: hi, r
+// and e as often as a row has elements, gamma and beta over and over.
+template <class T>
+class RowForms {
+  using R = Real<T>;
+  using Each = Coefficient<R, true>;
+
+ public:
+  static constexpr int64_t kRoom = kMaxGroup * kSpreadLength + hn::MaxLanes(Tag<T>());
+
+  HWY_INLINE explicit RowForms(const Job& job) : job_(job), n_(job.geometry->run_length) {
+    const Geometry& g = *job.geometry;
+    fits_ = !g.cell_form && !job.pitched && !g.stat_vector && g.param_vector && job.group > 1 &&
+            g.units_contiguous && n_ == g.reduce.inner && n_ == g.plan.num_param &&
+            n_ <= kSpreadLength;
+    if (!fits_) return;
+    for (int64_t row = 0; row < job.group; ++row) {
+      std::copy_n(static_cast<const R*>(job.gamma), n_, gamma_ + row * n_);
+      std::copy_n(static_cast<const R*>(job.beta), n_, beta_ + row * n_);
+    }
+  }
+  bool fits() const { return fits_; }
+  int64_t n() const { return n_; }
+
+  // Of rows [first, last), at most job.group.
+  HWY_INLINE void Fill(int64_t first, int64_t last) {
+    R hi[kMaxGroup], r[kMaxGroup], e[kMaxGroup];
+    FillStats(last - first, job_.mean + first, job_.rstd + first, hi, r, e);
+    Spread(hi, last - first, hi_);
+    Spread(r, last - first, r_);
+    Spread(e, last - first, e_);
+  }
+  HWY_INLINE ElementForm<T, true, true> Get() const {
+    return {Each(hi_), Each(r_), Each(e_), Each(gamma_), Each(beta_)};
+  }
+  // One value of each row, for each of its elements.
+  HWY_INLINE void Spread(const R* values, int64_t rows, R* to) const {
+    for (int64_t row = 0; row < rows; ++row) FillAhead(values[row], to + row * n_, n_);
+  }
+
+ private:
+  const Job& job_;
+  const int64_t n_;
+  bool fits_ = false;
+  HWY_ALIGN R hi_[kRoom], r_[kRoom], e_[kRoom], gamma_[kRoom], beta_[kRoom];
+};
+
+}  // namespace HWY_NAMESPACE
+}  // namespace normkit::norm::cpu
+HWY_AFTER_NAMESPACE();
+
+#endif  // NORMKIT_NARROW_INL_H_

@@ -1,0 +1,96 @@
+// Short rows are taken many at a time where their arrays are dense, and one by one where they have
+// a pitch: the same bits, whatever the rows beside one hold.
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <limits>
+
+#include "src/norm/case_testing.h"
+
+namespace normkit {
+namespace {
+
+using cases::Case;
+using cases::Problem;
+
+// Some rows of x all alike, zeros, beyond the range of squares, or no numbers.
+std::vector<double> WithOddRows(const Case& test) {
+  const Layout& layout = test.layout;
+  const int64_t n = layout.axes().back().size, rows = layout.size() / n;
+  std::vector<double> x = cases::Normals(layout.size(), static_cast<uint64_t>(n), 3, 2);
+  const auto change = [&](int64_t row, auto to) {
+    for (int64_t i = row * n; i < (row + 1) * n && row < rows; ++i)
+      x[static_cast<size_t>(i)] = to(x[static_cast<size_t>(i)]);
+  };
+  const double large = test.dtype == DType::kF16 ? 6e4 : 1e25;
+  change(1, [](double) { return 3.25; });
+  change(2, [](double) { return -0.0; });
+  change(19, [&](double v) { return std::copysign(large, v); });
+  change(20, [](double v) { return v * 1e-25; });
+  // Which of two NaN an instruction keeps depends on the order that the compiler gives them: behind
+  // a ReLU another one with SSE4.
+  if (test.activation == Activation::kNone)
+    change(36, [](double) { return std::numeric_limits<double>::quiet_NaN(); });
+  return x;
+}
+
+// Of both passes, arrays lying as `lie` says (null: dense).
+std::string ResultsWhere(const Problem& p, const cases::Lie* lie) {
+  cases::LyingArrays arrays(p, lie);
+  NormOptions options = p.test.Options();
+  ArrayStrides& strides = options.strides;
+  Normalization::ForwardArgs forward{.x = arrays.Add("x", p.x_tensor.data(), &strides.x),
+                                     .gamma = p.gamma_tensor.data(),
+                                     .beta = p.beta_tensor.data(),
+                                     .y = arrays.Add("y", nullptr, &strides.y)};
+  Normalization::BackwardArgs backward{.x = forward.x,
+                                       .dy = arrays.Add("dy", p.dy_tensor.data(), &strides.dy),
+                                       .gamma = forward.gamma,
+                                       .beta = forward.beta,
+                                       .dx = arrays.Add("dx", nullptr, &strides.dx)};
+  const Normalization norm(p.test.spec, p.test.layout, p.test.dtype, options);
+  std::vector<double> mean(static_cast<size_t>(norm.num_statistics())), rstd(mean), variance(mean);
+  forward.saved = {mean.data(), rstd.data(), variance.data()};
+  norm.ForwardTraining(forward);
+  Tensor dgamma = p.gamma_tensor.Clone(), dbeta = dgamma.Clone();
+  backward.mean = mean.data(), backward.rstd = rstd.data();
+  backward.dgamma = dgamma.data(), backward.dbeta = dbeta.data();
+  norm.Backward(backward);
+  return arrays.Results({"y", "dx"}) + cases::BytesOf(mean) + cases::BytesOf(rstd) +
+         cases::BytesOf(variance) + cases::BytesOf(cases::ToDoubles(dgamma)) +
+         cases::BytesOf(cases::ToDoubles(dbeta));
+}
+
+class ShortRows : public testing::TestWithParam<DType> {};
+
+TEST_P(ShortRows, ManyAtATimeHaveTheBitsOfOneByOne) {
+  const cases::Lie* const apart = &cases::kLies[0];  // the rows of the outermost axis
+  struct Kind {
+    NormSpec spec;
+    const char* format;
+    std::vector<int64_t> shape;
+    int64_t groups = 0;
+  };
+  const Kind kinds[] = {{kLayerNorm, "BC", {53}},
+                        {kRmsNorm, "BC", {53}},
+                        {kInstanceNorm, "BCS", {9, 6}},
+                        {kGroupNorm, "BCS", {9, 6}, 3},
+                        {kBatchNorm, "BCS", {700, 5}}};
+  for (const Kind& kind : kinds)
+    for (const int64_t n : {1, 2, 3, 4, 5, 7, 8, 9, 15, 16, 17, 25, 31, 32, 33, 64, 65}) {
+      auto shape = kind.shape;
+      shape.push_back(n);
+      const Layout layout = Layout::Make(kind.format, shape);
+      Case test{kind.spec, kind.groups ? layout.SplitChannels(kind.groups) : layout, GetParam()};
+      if (n % 2 == 0) test.activation = Activation::kRelu;
+      const Problem p(test, WithOddRows(test));
+      EXPECT_TRUE(ResultsWhere(p, nullptr) == ResultsWhere(p, apart)) << test.ToString();
+    }
+}
+
+INSTANTIATE_TEST_SUITE_P(DTypes, ShortRows,
+                         testing::Values(DType::kF32, DType::kF64, DType::kBF16, DType::kF16),
+                         [](const auto& info) { return std::string(Name(info.param)); });
+
+}  // namespace
+}  // namespace normkit
