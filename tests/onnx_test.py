@@ -35,6 +35,9 @@ def names():
     return [f"{n}_{k}" for n in norms + maps + ["input_" + i for i in inputs] for k in kinds] + [
         *[f"{n}_{k}" for n in FORMS for k in ["images", "features", "volumes"]],
         *[f"{n}_volumes" for n in OF_VOLUMES],
+        "attention",
+        "attention_plain",
+        "positions",
         "convolution_standardized",
         "transposed_convolution",
         "transposed_convolution_same",

@@ -261,7 +261,7 @@ SEE = " (see normkit train --help)"
      "'every-epoch'?"),
     (["--network", "small-cn"],
      "--network: 'small-cn' given, expected auto, small-cnn, mlp, lenet, resnet-tiny, lstm, layer-norm-lstm, gru, tcn, "
-     "transformer-tiny, cnn-lstm, unet or a .json file, did you mean 'small-cnn'?"),
+     "transformer-tiny, cnn-lstm, vit-tiny, unet or a .json file, did you mean 'small-cnn'?"),
     (["--norm", "grup"],
      "--norm: norm 'grup' is unknown, expected none, batch[:renorm], layer[:DIMENSION], instance, group:G, "
      "rms or group-rms:G, did you mean 'group'?"),

@@ -15,6 +15,7 @@
 #include "src/nn/network_chain.h"
 #include "src/nn/sequence_networks.h"
 #include "src/nn/unet.h"
+#include "src/nn/vit.h"
 
 namespace normkit {
 namespace {
@@ -188,6 +189,7 @@ constexpr NamedNetwork kNetworks[] = {
     {"tcn", Reads::kSequences, TcnNetwork},
     {"transformer-tiny", Reads::kSequences, TransformerTinyNetwork},
     {"cnn-lstm", Reads::kPicturesOfSteps, CnnLstmNetwork},
+    {"vit-tiny", Reads::kPictures, VitTinyNetwork},
     {"unet", Reads::kPositions, UnetNetwork},
 };
 

@@ -8,6 +8,7 @@
 
 #include "normkit/graph/executor.h"
 #include "src/core/testing.h"
+#include "src/nn/layers/normalization.h"
 
 namespace normkit {
 namespace {
@@ -94,13 +95,13 @@ TEST(NetworksTest, ForSequencesAnswersOfStepsOrTargets) {
             "gru, tcn, transformer-tiny, a .json file");
   EXPECT_EQ(ErrorOf([] { MakeNetwork("lstm", Purpose("none")); }),
             "network 'lstm' takes sequences, expected one for pictures: small-cnn, mlp, lenet, "
-            "resnet-tiny, a .json file");
+            "resnet-tiny, vit-tiny, a .json file");
   EXPECT_EQ(ErrorOf([] { MakeNetwork("lstm", SequencePurpose("none", "cnn-lstm")); }),
             "network 'lstm' takes sequences, expected one for sequences of pictures: cnn-lstm, a "
             ".json file");
   EXPECT_EQ(ErrorOf([] { MakeNetwork("cnn-lstm", Purpose("none")); }),
             "network 'cnn-lstm' takes sequences of pictures, expected one for pictures: "
-            "small-cnn, mlp, lenet, resnet-tiny, a .json file");
+            "small-cnn, mlp, lenet, resnet-tiny, vit-tiny, a .json file");
   NetworkPurpose volumes = SequencePurpose("none", "cnn-lstm");
   volumes.input_depth = 4;
   EXPECT_EQ(ErrorOf([&] { MakeNetwork("cnn-lstm", volumes); }),
@@ -157,7 +158,7 @@ TEST(NetworksTest, UnetIsOfPicturesAndVolumes) {
             "network 'unet': observations are 8 x 10, expected multiples of 4 (2 halvings)");
   EXPECT_EQ(ErrorOf([] { MakeNetwork("unet", Purpose("none")); }),
             "network 'unet' takes pictures or volumes with a class for each position, expected "
-            "one for pictures: small-cnn, mlp, lenet, resnet-tiny, a .json file");
+            "one for pictures: small-cnn, mlp, lenet, resnet-tiny, vit-tiny, a .json file");
 }
 
 // What is trained may be any multiple of, and have any number added to, what convolves: along
@@ -203,8 +204,22 @@ TEST(NetworksTest, LayerNormOfSequencesIsOfSteps) {
   EXPECT_EQ(Name(ParseNormChoice("layer:batch-excluded")), "layer:batch-excluded");
 }
 
+// A square of up to 8 x 8 patches; layer normalization of each position by itself.
+TEST(NetworksTest, VitFitsPictures) {
+  for (const auto& [height, width, patches] :
+       {std::tuple{28, 28, "[1,7,7,64]"}, {32, 32, "[1,8,8,64]"}, {5, 100, "[1,5,8,64]"}}) {
+    const Graph graph = MakeNetwork("vit-tiny", {.input_size = {height, width, 3},
+                                                 .num_classes = 10,
+                                                 .norm = {.kind = NormChoice::kLayer}});
+    EXPECT_EQ(graph.layout(graph.layer(2).output()).ToString(), std::string("BSSC ") + patches);
+    const auto* norm = dynamic_cast<const NormalizationLayer*>(graph.layer(3).layer.get());
+    ASSERT_TRUE(norm);
+    EXPECT_EQ(norm->options().operation_dimension, OperationDimension::kChannelOnly);
+  }
+}
+
 TEST(NetworksTest, BeginWithoutAnOpinion) {
-  for (const char* name : {"small-cnn", "lenet", "resnet-tiny"})
+  for (const char* name : {"small-cnn", "lenet", "resnet-tiny", "vit-tiny"})
     for (const char* norm : {"none", "batch", "layer", "instance", "group:2", "rms"}) {
       SCOPED_TRACE(std::string(name) + " " + norm);
       const Graph graph = MakeNetwork(name, Purpose(norm));
@@ -274,11 +289,11 @@ TEST(NetworksTest, Errors) {
             "norm 'batch:2': '2' given after the colon, expected batch or batch:renorm");
   EXPECT_EQ(ErrorOf([] { ParseNormChoice("rms:2"); }),
             "norm 'rms:2': '2' given after the colon, expected nothing");
-  EXPECT_EQ(
-      ErrorOf([] { MakeNetwork("smal-cnn", Purpose("batch")); }),
-      "network 'smal-cnn' is unknown, expected small-cnn, mlp, lenet, resnet-tiny, lstm, "
-      "layer-norm-lstm, gru, tcn, transformer-tiny, cnn-lstm, unet or a .json file, did you mean "
-      "'small-cnn'?");
+  EXPECT_EQ(ErrorOf([] { MakeNetwork("smal-cnn", Purpose("batch")); }),
+            "network 'smal-cnn' is unknown, expected small-cnn, mlp, lenet, resnet-tiny, lstm, "
+            "layer-norm-lstm, gru, tcn, transformer-tiny, cnn-lstm, vit-tiny, unet or a .json "
+            "file, did you mean "
+            "'small-cnn'?");
   EXPECT_EQ(ErrorOf([] {
               MakeNetwork("mlp", {.input_size = {4, 4, 1}});
             }),

@@ -62,33 +62,31 @@ bool WriteDynamicTanhForm(LayerWriter& writer) {
   return true;
 }
 
-namespace {
-
-// Puts `value` into other axes, of which 0 is as many observations.
-std::string Reshaped(LayerWriter& writer, std::string_view part, const std::string& value,
-                     const std::vector<int64_t>& shape) {
+std::string WriteReshaped(LayerWriter& writer, std::string_view part, const std::string& value,
+                          const std::vector<int64_t>& shape) {
   const std::string to = writer.Whole(part, shape);
   return writer.Node("Reshape", part, {value, to});
 }
 
-// [0,C,D,H,W] as the file has x.
-std::vector<int64_t> AxesInFile(const Layout& x) {
-  std::vector<int64_t> shape{0, x.channels()};
+std::vector<int64_t> AxesInFile(const Layout& x, int64_t channels) {
+  std::vector<int64_t> shape{0, channels};
   for (const Axis& axis : x.axes())
     if (axis.label == kS) shape.push_back(axis.size);
   return shape;
 }
 
+namespace {
+
 // Of an even size: channels as a line of windows, their mean of squares.
 std::string MeanOfSquares(LayerWriter& writer, const std::string& x, int64_t size,
                           const Layout& layout) {
   const std::string squares = writer.Node("Mul", "squares", {x, x});
-  const std::string lines = Reshaped(writer, "lines", squares, {0, 1, layout.channels(), -1});
+  const std::string lines = WriteReshaped(writer, "lines", squares, {0, 1, layout.channels(), -1});
   const std::string means = writer.Node("AveragePool", "means", {lines});
   writer.Ints("kernel_shape", {size, 1});
   writer.Ints("pads", {(size - 1) / 2, 0, size / 2, 0});
   writer.Int("count_include_pad", 1);
-  return Reshaped(writer, "axes", means, AxesInFile(layout));
+  return WriteReshaped(writer, "axes", means, AxesInFile(layout, layout.channels()));
 }
 
 }  // namespace
@@ -112,13 +110,14 @@ bool WriteCrossChannelForm(LayerWriter& writer) {
     return true;
   }
   const bool other = x.rank() != 4;
-  if (other) value = Reshaped(writer, "four_axes", value, {0, x.channels(), -1, 1});
+  if (other) value = WriteReshaped(writer, "four_axes", value, {0, x.channels(), -1, 1});
   value = writer.Node("LRN", "", {value});
   writer.Int("size", o.window_channel_size);
   writer.Float("alpha", o.alpha);
   writer.Float("beta", o.beta);
   writer.Float("bias", o.k);
-  writer.set_output(other ? Reshaped(writer, "axes", value, AxesInFile(x)) : value);
+  writer.set_output(other ? WriteReshaped(writer, "axes", value, AxesInFile(x, x.channels()))
+                          : value);
   return true;
 }
 
@@ -129,7 +128,7 @@ bool WriteNormalizationForm(LayerWriter& writer) {
   const Layout& x = writer.layouts().at(0);
   const std::string axes = writer.Node("Shape", "axes", {writer.inputs().at(0)});
   const std::string lines =
-      Reshaped(writer, "groups", writer.inputs().at(0), {0, layer->GroupsFor(x), -1});
+      WriteReshaped(writer, "groups", writer.inputs().at(0), {0, layer->GroupsFor(x), -1});
   const std::string squares = writer.Node("Mul", "squares", {lines, lines});
   const std::string mean = writer.Node("GlobalAveragePool", "mean", {squares});
   const std::string epsilon =

@@ -16,9 +16,10 @@ namespace {
 using nlohmann::json;
 
 constexpr bool (*kForms[])(LayerWriter&) = {
-    WriteConvolutionForm,  WriteTransposedForm,     WritePoolingForm,      WriteResizeForm,
-    WriteElementwiseForm,  WritePreluForm,          WriteLayerScaleForm,   WriteDynamicTanhForm,
-    WriteCrossChannelForm, WriteMultiplicationForm, WriteNormalizationForm};
+    WriteConvolutionForm,  WriteTransposedForm,     WritePoolingForm,       WriteResizeForm,
+    WriteElementwiseForm,  WritePreluForm,          WriteLayerScaleForm,    WriteDynamicTanhForm,
+    WriteCrossChannelForm, WriteMultiplicationForm, WriteNormalizationForm, WriteAttentionForm,
+    WritePositionsForm};
 
 bool WriteNodes(LayerWriter& writer) {
   if (std::ranges::any_of(kForms, [&](auto* write) { return write(writer); })) return true;

@@ -172,6 +172,13 @@ inline std::vector<Sample> FormSamples() {
     all(size == 3 ? "cross_channel" : "cross_channel_even", [size] {
       return CrossChannelNormalization({.window_channel_size = size, .alpha = 0.5, .beta = 0.6});
     });
+  samples.push_back(OnImages(
+      "attention",
+      SelfAttention(
+          {.num_heads = 2, .num_key_channels = 6, .num_value_channels = 4, .output_size = 5})));
+  samples.push_back(OnImages(
+      "attention_plain", SelfAttention({.num_heads = 1, .num_key_channels = 3, .bias = false})));
+  samples.push_back(OnImages("positions", PositionEmbedding({.max_position = 35})));
   samples.push_back(
       OnImages("convolution_standardized", Convolution2d({.filter_size = {3, 2},
                                                           .num_filters = 4,

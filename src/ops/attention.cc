@@ -260,9 +260,9 @@ class AttentionOp : public Op {
   std::vector<ArrayType> Infer(std::span<const OpInput> inputs) const override {
     for (const OpInput& input : inputs)
       if (const Layout& x = input.type.shape;
-          x.format() != "TC" || x.channels() % settings_.num_heads != 0)
-        Fail("input is {}, expected steps of features, TC, a multiple of {} heads", x.ToString(),
-             settings_.num_heads);
+          !LookingRows::Fits(x) || x.channels() % settings_.num_heads != 0)
+        Fail("input is {}, expected steps of features, TC, or positions, a multiple of {} heads",
+             x.ToString(), settings_.num_heads);
     if (inputs[0].type != inputs[1].type)
       Fail("queries are {}, keys {}, expected the same", inputs[0].type.shape.ToString(),
            inputs[1].type.shape.ToString());
@@ -273,7 +273,7 @@ class AttentionOp : public Op {
     const Layout& keys = inputs[1].type.shape;
     return std::make_unique<AttentionKernel>(settings_, keys.channels(),
                                              inputs[2].type.shape.channels(),
-                                             TimeRows(keys, inputs[0].observations, how.time));
+                                             LookingRows(inputs[1], how).rows());
   }
 
  private:

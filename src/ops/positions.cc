@@ -232,9 +232,8 @@ class PositionsOp : public Op {
                                   const Preparation& how) const override {
     const Layout& x = inputs[0].type.shape;
     const int64_t table = inputs.size() > 1 ? inputs[1].type.shape.axes()[0].size : 0;
-    return std::make_unique<PositionsKernel>(title_, table, x,
-                                             TimeRows(x, inputs[0].observations, how.time),
-                                             RowCut(x, how.part, how.time));
+    const LookingRows rows(inputs[0], how);
+    return std::make_unique<PositionsKernel>(title_, table, x, rows.rows(), rows.cut());
   }
 
  private:

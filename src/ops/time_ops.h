@@ -16,7 +16,8 @@ OpPtr TimeWindowPooling(Pool pool, int64_t size, int64_t before);
 
 // queries and keys [rows, H K], values [rows, H V], H heads side by side -> [rows, H V]: each step
 // the mean of the values of its own observation, with weights softmax(query . key / sqrt(K)) over
-// all of its steps; causal: those up to its own.
+// all of its steps; causal: those up to its own. Positions of pictures and volumes, [B, space, ..],
+// look at those of their own in the same way, row by row.
 struct AttentionSettings {
   int64_t num_heads = 1;
   bool causal = false;
@@ -28,7 +29,7 @@ OpPtr Attention(const AttentionSettings& settings);
 OpPtr Embedding(const std::string& title);
 
 // x [rows, C] and perhaps a table [most steps, C]: x + the row of the table for each step's place
-// in its observation; without a table sines and cosines.
+// in its observation; without a table sines and cosines. So of positions.
 OpPtr Positions(const std::string& title);
 
 }  // namespace normkit::ops

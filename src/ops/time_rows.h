@@ -6,15 +6,16 @@
 #include <span>
 
 #include "normkit/ops/op.h"
+#include "src/core/batch_tree.h"
 
 namespace normkit::ops {
 
 // Where the observations of a run lie among the rows of an array of packed time. Without a
-// PackedTime each row is an observation.
+// PackedTime each has as many rows, one unless it is told.
 class TimeRows {
  public:
-  TimeRows(const Layout& x, int64_t observations, const PackedTime* time)
-      : rows_(x.axes()[0].size), observations_(observations), time_(time) {}
+  TimeRows(const Layout& x, int64_t observations, const PackedTime* time, int64_t each = 1)
+      : rows_(x.axes()[0].size), observations_(observations), each_(each), time_(time) {}
 
   // A rank without observations has a row that counts for nothing.
   bool Idle() const { return time_ && time_->offsets.empty(); }
@@ -22,7 +23,7 @@ class TimeRows {
   int64_t observations() const { return observations_; }
   // Where one begins; of `observations()` the end of the last.
   int64_t begin(int64_t observation) const {
-    return time_ ? time_->offsets[static_cast<size_t>(observation)] : observation;
+    return time_ ? time_->offsets[static_cast<size_t>(observation)] : observation * each_;
   }
   int64_t length(int64_t observation) const { return begin(observation + 1) - begin(observation); }
   int64_t longest() const {
@@ -32,7 +33,7 @@ class TimeRows {
   }
   // Whose a row is.
   int64_t ObservationOf(int64_t row) const {
-    if (!time_) return row;
+    if (!time_) return row / each_;
     const auto& offsets = time_->offsets;
     return std::upper_bound(offsets.begin(), offsets.end(), row) - offsets.begin() - 1;
   }
@@ -45,8 +46,39 @@ class TimeRows {
   }
 
  private:
-  int64_t rows_, observations_;
+  int64_t rows_, observations_, each_;
   const PackedTime* time_;
+};
+
+// The rows of features of x that look at each other: steps of packed time, TC, or the positions of
+// pictures and volumes, [B, space, C], of which every observation has as many.
+class LookingRows {
+ public:
+  LookingRows(const OpInput& x, const Preparation& how)
+      : layout_(Flat(x.type.shape)), rows_(Find(x, how)), cut_(layout_, how.part, how.time) {}
+
+  const TimeRows& rows() const { return rows_; }
+  const RowCut& cut() const { return cut_; }  // of their tree
+  const Layout& layout() const { return layout_; }
+
+  static bool Fits(const Layout& x) {
+    return x.format() == "TC" || x.format() == "BSSC" || x.format() == "BSSSC";
+  }
+
+ private:
+  static Layout Flat(const Layout& x) {
+    if (x.packed()) return x;
+    return Layout({{kB, x.size() / x.channels()}, {kC, x.channels()}});
+  }
+  TimeRows Find(const OpInput& x, const Preparation& how) const {
+    if (x.type.shape.packed()) return {layout_, x.observations, how.time};
+    const int64_t observations = x.type.shape.axes()[0].size;
+    return {layout_, observations, nullptr, layout_.axes()[0].size / observations};
+  }
+
+  Layout layout_;
+  TimeRows rows_;
+  RowCut cut_;
 };
 
 }  // namespace normkit::ops

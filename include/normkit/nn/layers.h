@@ -242,7 +242,7 @@ struct EmbeddingOptions {
 };
 struct PositionEmbeddingOptions {
   std::string name = {};
-  int64_t max_position = 0;  // steps of the longest sequence
+  int64_t max_position = 0;  // steps of the longest sequence, or positions of a picture
   Initializer weights_initializer = Initializer::kNarrowNormal;
   double weight_learn_rate_factor = 1, weight_l2_factor = 1;
 };
@@ -435,12 +435,14 @@ NORMKIT_API LayerPtr LastStep(const std::string& name = "");
 // values alike, by heads softmax(query . key / sqrt(channels of a head)) as weights of the values,
 // and of all heads side by side a W^T + b (Vaswani et al. 2017). Parameters query_weights [K,C],
 // query_bias [K], key_weights, key_bias, value_weights [V,C], value_bias, output_weights [O,V],
-// output_bias. Nothing of another sequence, nor padding, can be looked at.
+// output_bias. Nothing of another sequence, nor padding, can be looked at. So the positions of
+// pictures and volumes look at those of their own, weights [K,C,1,1].
 NORMKIT_API LayerPtr SelfAttention(const SelfAttentionOptions& options);
 // Of tokens, TC with one channel of whole numbers from 0 to num_words - 1: weights
 // [num_words,dimension] row by row. Throws Error on another number, when it comes.
 NORMKIT_API LayerPtr Embedding(const EmbeddingOptions& options);
-// x + weights[t], [max_position,C], t the place of the step in its sequence, from 0.
+// x + weights[t], [max_position,C], t the place of the step in its sequence, from 0; of pictures
+// and volumes one for each position, row by row.
 NORMKIT_API LayerPtr PositionEmbedding(const PositionEmbeddingOptions& options);
 // x + sin(t / 10000^(2i / C)) in channel 2i, and the cosine in channel 2i + 1.
 NORMKIT_API LayerPtr SinusoidalPositionEncoding(const std::string& name = "");

@@ -1,6 +1,9 @@
 #include "src/nn/layers/attention.h"
 
+#include <algorithm>
+
 #include "src/nn/properties.h"
+#include "src/ops/ops.h"
 #include "src/ops/time_ops.h"
 
 namespace normkit {
@@ -10,6 +13,23 @@ void CheckHeads(const Layer& layer, const char* what, int64_t channels, int64_t 
   if (channels % heads != 0)
     FailLayer(layer, "{} is {}, expected a multiple of the {} heads (num_heads)", what, channels,
               heads);
+}
+
+size_t SpaceOf(const Layout& x) {
+  return static_cast<size_t>(
+      std::ranges::count(x.axes(), kS, [](const Axis& axis) { return axis.label; }));
+}
+
+// Steps, or positions of pictures or volumes.
+const Layout& OnlyRows(const Layer& layer, const Graph& graph, std::span<const Value> inputs) {
+  const Layout& x = OnlyInput(layer, graph, inputs);
+  if (x.packed()) return OnlySteps(layer, graph, inputs);
+  if (x.format() != "BSSC" && x.format() != "BSSSC")
+    FailLayer(layer,
+              "input is {}, expected steps of features, TC [rows,channels], or positions of "
+              "pictures or volumes, BSSC or BSSSC",
+              x.ToString());
+  return x;
 }
 
 }  // namespace
@@ -26,14 +46,16 @@ SelfAttentionLayer::SelfAttentionLayer(const SelfAttentionOptions& options)
 Value SelfAttentionLayer::Product(Graph& graph, Value x, const std::string& name,
                                   int64_t outputs) const {
   const SelfAttentionOptions& o = options_;
+  const size_t space = SpaceOf(graph.layout(x));
   const int64_t in = graph.layout(x).channels();
+  ops::OpPtr product =
+      space > 0 ? ops::Convolution({.size = Space(space, 1)}, 1) : ops::MatrixProduct();
+  std::vector<int64_t> shape{outputs, in};
+  shape.resize(2 + space, 1);
   std::vector<Value> reads{x};
-  reads.push_back(graph.AddParameter({name + "_weights",
-                                      {outputs, in},
-                                      MakeInitializer(o.weights_initializer, in, outputs),
-                                      true,
-                                      o.weight_learn_rate_factor,
-                                      o.weight_l2_factor}));
+  reads.push_back(graph.AddParameter({name + "_weights", std::move(shape),
+                                      MakeInitializer(o.weights_initializer, in, outputs), true,
+                                      o.weight_learn_rate_factor, o.weight_l2_factor}));
   if (o.bias)
     reads.push_back(graph.AddParameter({name + "_bias",
                                         {outputs},
@@ -41,12 +63,15 @@ Value SelfAttentionLayer::Product(Graph& graph, Value x, const std::string& name
                                         true,
                                         o.bias_learn_rate_factor,
                                         o.bias_l2_factor}));
-  return graph.AddNode(ops::MatrixProduct(), std::move(reads))[0];
+  return graph.AddNode(std::move(product), std::move(reads))[0];
 }
 
 std::vector<Value> SelfAttentionLayer::Build(Graph& graph, std::span<const Value> inputs) const {
   const SelfAttentionOptions& o = options_;
-  const int64_t channels = OnlySteps(*this, graph, inputs).channels(),
+  const Layout& x = OnlyRows(*this, graph, inputs);
+  if (!x.packed() && o.attention_mask == AttentionMask::kCausal)
+    FailLayer(*this, "attention_mask is causal, expected none: x has no time ({})", x.ToString());
+  const int64_t channels = x.channels(),
                 values = o.num_value_channels > 0 ? o.num_value_channels : o.num_key_channels;
   const Value query = Product(graph, inputs[0], "query", o.num_key_channels),
               key = Product(graph, inputs[0], "key", o.num_key_channels),
@@ -96,8 +121,12 @@ PositionEmbeddingLayer::PositionEmbeddingLayer(const PositionEmbeddingOptions& o
 
 std::vector<Value> PositionEmbeddingLayer::Build(Graph& graph,
                                                  std::span<const Value> inputs) const {
-  const int64_t channels = OnlySteps(*this, graph, inputs).channels();
+  const Layout& x = OnlyRows(*this, graph, inputs);
   const PositionEmbeddingOptions& o = options_;
+  const int64_t channels = x.channels(), positions = x.WithBatch(1).size() / channels;
+  if (!x.packed() && o.max_position != positions)
+    FailLayer(*this, "max_position is {}, expected {} (positions of x, {})", o.max_position,
+              positions, x.ToString());
   const Value table =
       graph.AddParameter({"weights",
                           {o.max_position, channels},

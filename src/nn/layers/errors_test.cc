@@ -288,6 +288,28 @@ TEST(LayerErrorsTest, PropertiesThatANormalizationLacks) {
     }
 }
 
+TEST(LayerErrorsTest, AttentionOfPictures) {
+  const auto message = [](const LayerPtr& layer) {
+    return ErrorOf([&] {
+      Graph graph;
+      graph.Add(ImageInput({.input_size = {4, 3, 6}}));
+      graph.Add(layer);
+    });
+  };
+  EXPECT_EQ(message(SelfAttention({.name = "a",
+                                   .num_heads = 1,
+                                   .num_key_channels = 2,
+                                   .attention_mask = AttentionMask::kCausal})),
+            "self-attention 'a': attention_mask is causal, expected none: x has no time (BSSC "
+            "[1,4,3,6])");
+  EXPECT_EQ(message(PositionEmbedding({.name = "p", .max_position = 13})),
+            "position embedding 'p': max_position is 13, expected 12 (positions of x, BSSC "
+            "[1,4,3,6])");
+  EXPECT_EQ(message(SinusoidalPositionEncoding("s")),
+            "sinusoidal position encoding 's': input is BSSC [1,4,3,6], expected rows of "
+            "sequences, TC [rows,channels]");
+}
+
 // Every kind of norm behind features and images of each size: where a statistic is of one value
 // whatever the batch, the layer cannot say anything about its input, and is refused.
 TEST(LayerErrorsTest, NormalizationsThatSayNothing) {

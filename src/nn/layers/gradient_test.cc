@@ -146,6 +146,8 @@ std::vector<Case> OpCases() {
   for (const NormSpec* spec : {&kInstanceNorm, &kLayerNorm})
     add("AdaptiveNormalization", ops::AdaptiveNormalization(*spec, {.epsilon = 0.01}),
         {Image(3, 2, 5, 6)}, {}, false, {{3, 6}, {3, 6}});
+  add("AttentionOfPictures", ops::Attention({2}),
+      {Image(2, 3, 2, 6), Image(2, 3, 2, 6), Image(2, 3, 2, 4)});
   add("WeightStandardization", ops::WeightStandardization(0.01), {Image(4, 2, 3, 5)});
   add("Gram", ops::GramMatrix(), {Image(2, 4, 3, 5)});
   add("MatrixProducts", ops::MatrixProducts(), {Image(2, 3, 4, 5), Image(2, 3, 5, 2)});

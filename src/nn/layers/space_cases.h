@@ -47,6 +47,10 @@ inline std::vector<LayerCase> SpaceCases(const Layout& image, const Layout& feat
                                   .cropping = Padding::Same(),
                                   .bias = false});
   });
+  add("PositionEmbeddingOfPictures", image, [image] {
+    return PositionEmbedding(
+        {.max_position = image.size() / image.channels() / image.axes()[0].size});
+  });
   add("TransposedConvolutionOfVolumes", volume, [] {
     return TransposedConvolution3d({.filter_size = {2}, .num_filters = 4, .stride = {2}});
   });
