@@ -128,8 +128,8 @@ class InTime : public Layer {
 
 TEST_F(Unsupported, NetworksThatNoFileCanSay) {
   EXPECT_ERROR(OnnxBytes(OnFeatures("", std::make_shared<InTime>("time")).network),
-               "own 'time': output is BTC [1,6,1], expected BSSC, BSSSC, BC or TC: model files "
-               "hold no other");
+               "own 'time': output is BTC [1,6,1], expected BSSC, BSSSC, BC, TC, TSSC or TSSSC: "
+               "model files hold no other");
   Network network = OnFeatures("", Relu("r")).network;
   network.classes = {"caf\xe9"};
   EXPECT_ERROR(OnnxBytes(network),
