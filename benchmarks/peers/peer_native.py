@@ -96,7 +96,7 @@ class OneDnn:
         self.lib.peer_set_threads(threads)
 
     def prepare(self, cell, arrays):
-        if cell.layer not in ("batch", "layer"):
+        if cell.layer not in ("batch", "layer") or cell.format not in ("BC", "BCS", "BCSS", "BSSC"):
             return None
         op = {"forward": FORWARD, "inference": INFERENCE, "backward": BACKWARD}[cell.op]
         shape = (ctypes.c_int64 * 4)(*cell.images)

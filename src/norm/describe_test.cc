@@ -51,6 +51,13 @@ TEST_F(Describe, IsOneLineForEachPass) {
   }
 }
 
+TEST_F(Describe, SaysWhyShortRunsTakeTwoPasses) {
+  const Normalization norm(kBatchNorm, Layout::Make("BCS", std::vector<int64_t>{64, 32, 4}));
+  EXPECT_THAT(norm.Describe(NormPass::kForward), testing::HasSubstr("fused rows"));
+  EXPECT_THAT(norm.Describe(NormPass::kBackward),
+              EndsWith("; not fused: short runs are taken with their neighbours"));
+}
+
 TEST_F(Describe, SaysWhatTheStatisticsAreOf) {
   struct Row {
     NormSpec spec;

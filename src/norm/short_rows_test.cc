@@ -5,6 +5,7 @@
 #include <cmath>
 #include <limits>
 
+#include "normkit/core/threads.h"
 #include "src/norm/case_testing.h"
 
 namespace normkit {
@@ -86,6 +87,23 @@ TEST_P(ShortRows, ManyAtATimeHaveTheBitsOfOneByOne) {
       const Problem p(test, WithOddRows(test));
       EXPECT_TRUE(ResultsWhere(p, nullptr) == ResultsWhere(p, apart)) << test.ToString();
     }
+}
+
+// Short runs of neighbouring channels are summed beside each other, more of them with fewer
+// threads.
+TEST_P(ShortRows, OfNeighboursHaveTheSameBitsForAnyNumberOfThreads) {
+  const int before = NumThreads();
+  for (const int64_t n : {1, 3, 8, 31}) {
+    const Layout layout = Layout::Make("BCS", std::vector<int64_t>{700, 40, n});
+    const Problem p(Case{kBatchNorm, layout, GetParam()});
+    SetNumThreads(1);
+    const std::string alone = ResultsWhere(p, nullptr);
+    for (const int threads : {2, 7, 40}) {
+      SetNumThreads(threads);
+      EXPECT_TRUE(ResultsWhere(p, nullptr) == alone) << p.test.ToString() << ", " << threads;
+    }
+  }
+  SetNumThreads(before);
 }
 
 INSTANTIATE_TEST_SUITE_P(DTypes, ShortRows,

@@ -76,14 +76,13 @@ void AddCellsToStatistics(const BackwardJob& job, int64_t first, int64_t last, i
     const XhatMeans means = job.means.From(first);
     WeighCells(last - first, static_cast<const float*>(job.gamma) + first, job.cells.dy + first,
                job.cells.dy_x + first, means.w, means.w_xhat);
-    if (job.statistics) MergeCells(job, first, last);
-    return;
-  }
-  for (int64_t cell = first; cell < last; ++cell) {
-    const int64_t stat = g.StatOf(cell);
-    const double gamma = GammaOf(job, g.ParamOf(cell));
-    job.means.w[stat] += gamma * job.cells.dy[cell];
-    job.means.w_xhat[stat] += gamma * job.cells.dy_x[cell];
+  } else {
+    for (int64_t cell = first; cell < last; ++cell) {
+      const int64_t stat = g.StatOf(cell);
+      const double gamma = GammaOf(job, g.ParamOf(cell));
+      job.means.w[stat] += gamma * job.cells.dy[cell];
+      job.means.w_xhat[stat] += gamma * job.cells.dy_x[cell];
+    }
   }
   if (job.statistics) MergeCells(job, first, last);
 }

@@ -38,8 +38,10 @@ class Loops {
   bool IsIdentity() const { return count_ == 0 || (count_ == 1 && loops_[0].stride == 1); }
   // After how many indices all offsets come again: those of the outer loops without a stride.
   int64_t Period() const {
-    int64_t period = size_;
-    for (int i = 0; i < count_ && loops_[i].stride == 0; ++i) period /= loops_[i].size;
+    int64_t period = 1;
+    int i = 0;
+    while (i < count_ && loops_[i].stride == 0) ++i;
+    for (; i < count_; ++i) period *= loops_[i].size;
     return period;
   }
   // Where the run of neighbouring indices ends that have the offset of `index`.

@@ -42,17 +42,18 @@ void ForRuns(const Geometry& g, bool threads, const F& f) {
 
 // Short runs of neighbours lie in the same cache lines: how many units of `nest` are summed block
 // by block beside each other. Of one chunk each they still make tasks for every thread.
-inline int64_t UnitsTogether(const Nest& nest, const RowBlocks& blocks) {
+inline int64_t UnitsTogether(const Nest& nest, const RowBlocks& blocks, bool threads) {
   const int64_t units = nest.kept.size();
   if (!blocks.packed() || units < 2 || nest.kept.Offset(1) != nest.inner) return 1;
-  return std::clamp<int64_t>(units * blocks.num_chunks() / (2 * NumThreads()), 1, kMaxGroup);
+  const int64_t tasks = threads ? 2 * NumThreads() : 1;
+  return std::clamp<int64_t>(units * blocks.num_chunks() / tasks, 1, kMaxGroup);
 }
 
 // Calls f(task) for all chunks of units [first, last) of `nest`.
 template <class F>
 void ForUnitsOfChunks(const Nest& nest, int64_t first, int64_t last, bool threads, const F& f) {
   const RowBlocks blocks(nest);
-  const int64_t chunks = blocks.num_chunks(), together = UnitsTogether(nest, blocks);
+  const int64_t chunks = blocks.num_chunks(), together = UnitsTogether(nest, blocks, threads);
   const int64_t groups = (last - first + together - 1) / together;
   const int64_t elements = nest.num_reduced() / std::max<int64_t>(1, chunks) * together;
   ForTasks(groups * chunks, PerTask(elements), threads, [&](int64_t from, int64_t to) {

@@ -99,7 +99,7 @@ template <class T, bool kCenter>
 void ForwardUnits(const ForwardJob& job, int64_t first, int64_t last) {
   const RowBlocks blocks(job.geometry->reduce);
   RunWriter<T> writer(job.stream);
-  RowForms<T> rows(job);
+  RowForms<T> rows(job, std::min(job.group, last - first));
   for (int64_t unit = first; unit < last; unit += job.group) {
     const int64_t end = std::min(unit + job.group, last);
     PrepareUnits<T>(job, unit, end);

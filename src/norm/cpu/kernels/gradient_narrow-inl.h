@@ -66,12 +66,14 @@ class NarrowGradient {
   using Each = Coefficient<R, true>;
   using Form = ElementForm<T, true, true>;
 
+  // Of 16 elements and more, to turn two arrays takes as long as row by row.
   static constexpr int64_t kMost = 8;
 
  public:
-  HWY_INLINE explicit NarrowGradient(const BackwardJob& job) : job_(job), forms_(job) {}
+  HWY_INLINE NarrowGradient(const BackwardJob& job, int64_t rows)
+      : job_(job), forms_(job, std::min(job.group, rows)) {}
 
-  bool fits() const { return forms_.fits() && job_.dx && forms_.n() <= NarrowColumns<R>::kMost; }
+  bool fits() const { return forms_.fits() && job_.dx && forms_.n() <= kMost; }
 
   // Sums of w and w * (x - hi) of rows [first, last).
   HWY_NOINLINE void Sum(int64_t first, int64_t last, double* w, double* w_x) {

@@ -205,7 +205,7 @@ class RunBackward {
   // Units [first, last), some at a time: prepared, summed, written.
   void TakeUnits(int64_t first, int64_t last) {
     if (rows_ && unit_runs_ == 1) {
-      NarrowGradient<T, kRelu> narrow(job_);
+      NarrowGradient<T, kRelu> narrow(job_, last - first);
       if (narrow.fits()) return TakeNarrow(narrow, first, last);
     }
     const int64_t group = rows_ ? job_.group : 1;

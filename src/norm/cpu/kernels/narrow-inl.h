@@ -223,13 +223,14 @@ class RowForms {
  public:
   static constexpr int64_t kRoom = kMaxGroup * kSpreadLength + hn::MaxLanes(Tag<T>());
 
-  HWY_INLINE explicit RowForms(const Job& job) : job_(job), n_(job.geometry->run_length) {
+  // For groups of at most `rows`, of a task.
+  HWY_INLINE RowForms(const Job& job, int64_t rows) : job_(job), n_(job.geometry->run_length) {
     const Geometry& g = *job.geometry;
-    fits_ = !g.cell_form && !job.pitched && !g.stat_vector && g.param_vector && job.group > 1 &&
+    fits_ = !g.cell_form && !job.pitched && !g.stat_vector && g.param_vector && rows > 1 &&
             g.units_contiguous && n_ == g.reduce.inner && n_ == g.plan.num_param &&
             n_ <= kSpreadLength;
     if (!fits_) return;
-    for (int64_t row = 0; row < job.group; ++row) {
+    for (int64_t row = 0; row < rows; ++row) {
       std::copy_n(static_cast<const R*>(job.gamma), n_, gamma_ + row * n_);
       std::copy_n(static_cast<const R*>(job.beta), n_, beta_ + row * n_);
     }
