@@ -168,7 +168,8 @@ class CellGradient {
     ahead_ = blocks.packed() ? 0 : job.read_ahead;
   }
 
-  HWY_INLINE void Add(const Block& block) {
+  // Not inlined: two that call it, thousands of elements a call.
+  HWY_NOINLINE void Add(const Block& block) {
     using One = Coefficient<R, false>;
     HWY_ALIGN R totals[LaneSums<R>::kSize];
     LaneSums<R> lanes(totals);

@@ -8,7 +8,7 @@
 #define NORMKIT_GRADIENT_RUNS_INL_H_
 #endif
 
-#include "src/norm/cpu/kernels/gradient_narrow-inl.h"
+#include "src/norm/cpu/kernels/gradient-inl.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace normkit::norm::cpu {
@@ -149,15 +149,9 @@ class RunBackward {
       }
       means.w[u] = of_w.Get(), means.w_xhat[u] = of_w_x.Get();
     }
-    ToMeans(first, last);
-  }
-
-  // Sums of w and w * (x - hi) of units [first, last) become E[w] and E[w * xhat].
-  void ToMeans(int64_t first, int64_t last) const {
-    const XhatMeans means = job_.means.From(first);
-    means.ToXhat<R>(last - first, job_.mean + first, job_.rstd + first);
+    means.ToXhat<R>(count, job_.mean + first, job_.rstd + first);
     const auto n = static_cast<double>(g_.plan.num_reduced);
-    means.Divide(last - first, n, SquaresDivisor(job_.divisor, n), job_.center);
+    means.Divide(count, n, SquaresDivisor(job_.divisor, n), job_.center);
   }
 
   void Start(const RunTask& task, const ParameterSums& parameters) {
@@ -182,32 +176,8 @@ class RunBackward {
     counts_[slot] = 0;
   }
 
-  // Rows [first, last), some as one.
-  void TakeNarrow(NarrowGradient<T, kRelu>& narrow, int64_t first, int64_t last) {
-    for (int64_t unit = first; unit < last; unit += job_.group) {
-      const int64_t end = std::min(unit + job_.group, last);
-      PrepareUnits<T>(job_, unit, end);
-      if (!job_.fixed) {
-        narrow.Sum(unit, end, job_.means.w + unit, job_.means.w_xhat + unit);
-        ToMeans(unit, end);
-      }
-      narrow.Write(unit, end, writer_);
-      R* sums = SumsOf(0);
-      for (int64_t from = 0, to; from < end - unit; from = to) {
-        to = std::min(from + kRuns - counts_[0], end - unit);
-        narrow.AddTerms(from, to, sums, sums + padded_);
-        counts_[0] += to - from;
-        if (counts_[0] == kRuns) Flush(0);
-      }
-    }
-  }
-
   // Units [first, last), some at a time: prepared, summed, written.
   void TakeUnits(int64_t first, int64_t last) {
-    if (rows_ && unit_runs_ == 1) {
-      NarrowGradient<T, kRelu> narrow(job_, last - first);
-      if (narrow.fits()) return TakeNarrow(narrow, first, last);
-    }
     const int64_t group = rows_ ? job_.group : 1;
     for (int64_t unit = first; unit < last; unit += group) {
       const int64_t end = std::min(unit + group, last);

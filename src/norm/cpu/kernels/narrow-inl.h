@@ -1,4 +1,4 @@
-// Short rows, many side by side: their sums with a row in each lane, results as of one long row.
+// Short rows, many side by side: their statistics with a row in each lane, y as of one long row.
 #if defined(NORMKIT_NARROW_INL_H_) == defined(HWY_TARGET_TOGGLE)
 #ifdef NORMKIT_NARROW_INL_H_
 #undef NORMKIT_NARROW_INL_H_
@@ -7,6 +7,7 @@
 #endif
 
 #include <algorithm>
+#include <bit>
 
 #include "src/norm/cpu/kernels/apply-inl.h"
 #include "src/norm/cpu/kernels/reduce_row-inl.h"
@@ -93,21 +94,20 @@ class NarrowColumns {
   HWY_ALIGN R wide_[sizeof(T) >= 4 ? 1 : kMost * kMaxGroup];
 };
 
-// The sum of get(i), i < n <= kSize, as FoldLanes adds lanes up: upper half onto lower half. Lanes
-// there begin as 0, so that no sum is -0.
-template <int64_t kSize, int64_t kStep, class Get>
-HWY_INLINE auto TreeFrom(int64_t i, int64_t n, const Get& get) {
-  if constexpr (kStep == kSize) {
-    using D = hn::ScalableTag<double>;
-    return i < n ? get(i) : hn::Zero(D());
-  } else {
-    return hn::Add(TreeFrom<kSize, 2 * kStep>(i, n, get),
-                   TreeFrom<kSize, 2 * kStep>(i + kStep, n, get));
-  }
-}
-template <int64_t kSize, class Get>
+// The sum of get(i), i < n <= kMost, as FoldLanes adds lanes up: upper half onto lower half. Lanes
+// there begin as 0, so that no sum is -0. By way of memory: unrolled for each n it was a tenth of
+// the kernels' text.
+template <int64_t kMost, class Get>
 HWY_INLINE hn::Vec<hn::ScalableTag<double>> Tree(int64_t n, const Get& get) {
-  return hn::Add(TreeFrom<kSize, 1>(0, n, get), hn::Zero(hn::ScalableTag<double>()));
+  const hn::ScalableTag<double> d;
+  constexpr auto kWidth = static_cast<int64_t>(hn::MaxLanes(hn::ScalableTag<double>()));
+  HWY_ALIGN double terms[kMost * kWidth];
+  const auto size = static_cast<int64_t>(std::bit_ceil(static_cast<uint64_t>(n)));
+  for (int64_t i = 0; i < size; ++i) hn::Store(i < n ? get(i) : hn::Zero(d), d, terms + i * kWidth);
+  for (int64_t half = size / 2 * kWidth; half >= kWidth; half /= 2)
+    for (int64_t i = 0; i < half; i += kWidth)
+      hn::Store(hn::Add(hn::Load(d, terms + i), hn::Load(d, terms + i + half)), d, terms + i);
+  return hn::Add(hn::Load(d, terms), hn::Zero(d));
 }
 
 template <class R>
@@ -117,14 +117,6 @@ HWY_INLINE hn::Vec<hn::ScalableTag<double>> ToWide(
     return v;
   else
     return hn::PromoteTo(hn::ScalableTag<double>(), v);
-}
-
-// The sums of the rows from `row` on.
-template <class R>
-HWY_INLINE hn::Vec<hn::ScalableTag<double>> TreeOf(const NarrowColumns<R>& columns, int64_t n,
-                                                   int64_t row) {
-  const auto get = [&](int64_t i) HWY_ATTR { return ToWide<R>(columns.Get(i, row)); };
-  return n <= 4 ? Tree<4>(n, get) : Tree<kLanes<R>>(n, get);
 }
 
 template <class T, bool kCenter>
@@ -144,13 +136,12 @@ struct NarrowSums {
   }
 
   // Of as many rows as f64 has lanes; whether no digits cancel in any of them (RowMoments::IsGood).
-  template <int64_t kSize>
   HWY_INLINE bool Take(int64_t row, SmallSums& sums) const {
     const D d;
     auto shift = hn::Zero(DR());
     if constexpr (kCenter) {
       const auto all =
-          Tree<kSize>(n, [&](int64_t i) HWY_ATTR { return Wide(columns.Get(i, row)); });
+          Tree<kLanes<R>>(n, [&](int64_t i) HWY_ATTR { return Wide(columns.Get(i, row)); });
       shift = Narrow(hn::Div(all, hn::Set(d, static_cast<double>(n))));
     }
     const auto first = [&](int64_t i) HWY_ATTR { return hn::Sub(columns.Get(i, row), shift); };
@@ -159,8 +150,9 @@ struct NarrowSums {
       return Wide(hn::Mul(v, v));
     };
     auto sum = hn::Zero(d);
-    if constexpr (kCenter) sum = Tree<kSize>(n, [&](int64_t i) HWY_ATTR { return Wide(first(i)); });
-    const auto squares = Tree<kSize>(n, square);
+    if constexpr (kCenter)
+      sum = Tree<kLanes<R>>(n, [&](int64_t i) HWY_ATTR { return Wide(first(i)); });
+    const auto squares = Tree<kLanes<R>>(n, square);
     hn::Store(Wide(shift), d, sums.shift + row);
     hn::Store(sum, d, sums.sum + row);
     hn::Store(squares, d, sums.squares + row);
@@ -190,18 +182,7 @@ HWY_NOINLINE bool SumNarrow(const T* x, int64_t n, int64_t count, SmallSums& sum
   columns.Load(x, n, count);
   const NarrowSums<T, kCenter> of{columns, n};
   bool good = true;
-  for (int64_t row = 0; row < count; row += kStep) {
-    if (n <= 2)
-      good &= of.template Take<2>(row, sums);
-    else if (n <= 4)
-      good &= of.template Take<4>(row, sums);
-    else if (n <= 8)
-      good &= of.template Take<8>(row, sums);
-    else if (n <= 16)
-      good &= of.template Take<16>(row, sums);
-    else
-      good &= of.template Take<kLanes<Real<T>>>(row, sums);
-  }
+  for (int64_t row = 0; row < count; row += kStep) good &= of.Take(row, sums);
   return good;
 }
 

@@ -301,8 +301,8 @@ class RowMoments {
     shifted_ = {};
   }
 
-  // The next block.
-  HWY_INLINE void Step() {
+  // The next block. Not inlined: several callers.
+  HWY_NOINLINE void Step() {
     if (block_ % RowBlocks::kChunkBlocks == 0) {
       EndChunk();
       if (kCenter) shift_ = Guess(*blocks_, unit_, blocks_->Get(block_));
