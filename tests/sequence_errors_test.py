@@ -54,6 +54,8 @@ NPZ = {
     "no steps": (dict(x=X[:, :0], lengths=FULL), "x is <f4 [6,0,2], expected sizes of at least 1"),
     "no observations": (dict(x=X[:0], lengths=FULL[:0]), "x is <f4 [0,5,2], expected sizes of at least 1"),
     "no channels": (dict(x=X[..., :0], lengths=FULL), "x is <f4 [6,5,0], expected sizes of at least 1"),
+    "x a number": (dict(x=np.float32(3), lengths=[1], y=[0]), "x is <f4 [], expected an axis or more"),
+    "x a number, offsets": (dict(x=np.float32(3), offsets=[0, 1], y=[0]), "x is <f4 [], expected an axis or more"),
     "no arrays": ({}, "has no array 'x', expected x and y (it has: "),
 }  # fmt: skip
 TS = {
@@ -129,7 +131,9 @@ def refused(normkit, tmp_path, model):
 def test_npz(refused, tmp_path, case):
     arrays, text = NPZ[case]
     file = tmp_path / "a.npz"
-    np.savez(file, **arrays, **({"y": Y[: len(arrays["x"])]} if arrays else {}))
+    if arrays and "y" not in arrays:
+        arrays = {**arrays, "y": Y[: len(arrays["x"])]}
+    np.savez(file, **arrays)
     refused(file, file, text)
 
 

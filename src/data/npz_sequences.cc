@@ -40,6 +40,7 @@ class NpzSequences {
       : file_(file), x_(x), options_(options), where_(file.path + ": x") {}
 
   DataPtr Open() {
+    if (x_.shape.empty()) Fail("{} is {}, expected an axis or more", where_, TypeAndShape(x_));
     if (std::ranges::find(x_.shape, 0) != x_.shape.end())
       Fail("{} is {}, expected sizes of at least 1", where_, TypeAndShape(x_));
     const std::vector<int64_t> given = GivenLengths();
