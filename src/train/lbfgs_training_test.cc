@@ -124,6 +124,15 @@ TEST(LbfgsTraining, SaysWhatItDoesNotTake) {
   EXPECT_ERROR(TrainNetwork(StripeData(100), StripeGraph(), Options()),
                "training: dropout 'dropout_1' with the solver lbfgs, expected a network without "
                "anything random");
+  Graph renormalized;
+  renormalized.Add(ImageInput({.input_size = {8, 8, 1}}));
+  renormalized.Add(BatchNormalization({.name = "bn", .renormalize = true}));
+  renormalized.Add(Flatten());
+  renormalized.Add(FullyConnected({.output_size = 3}));
+  renormalized.Add(Softmax());
+  EXPECT_ERROR(TrainNetwork(StripeData(100), renormalized, Options()),
+               "training: batch normalization 'bn' is renormalized with the solver lbfgs, expected "
+               "a network without (its loss is another in each iteration)");
   TrainingOptions options = Options();
   options.gradient_threshold = 1;
   const std::string expected =

@@ -18,6 +18,7 @@
 #include "src/core/text.h"
 #include "src/data/identity.h"
 #include "src/nn/finite_parameters.h"
+#include "src/nn/norm_sites.h"
 #include "src/train/metrics.h"
 #include "src/train/needs.h"
 #include "src/train/option_table.h"
@@ -86,12 +87,18 @@ void Print(const std::string& text) {
   std::fflush(stdout);
 }
 
-// A line is searched by losses of one function.
-void CheckNothingRandom(const Graph& graph) {
+// A line is searched by losses of one function, which is that of the iterations before, too.
+void CheckOneLoss(const Graph& graph) {
   for (const Node& node : graph.nodes())
     if (node.op->name() == "dropout")
       Fail("training: {} with the solver lbfgs, expected a network without anything random",
            graph.TitleOf(node.outputs.front()));
+  for (const NormSite& site : MovingSites(graph))
+    if (site.settings.renormalization)
+      Fail(
+          "training: {} is renormalized with the solver lbfgs, expected a network without (its "
+          "loss is another in each iteration)",
+          graph.TitleOf(site.y));
 }
 
 const char* Describe(Lbfgs::Status status) {
@@ -142,7 +149,7 @@ Trainer::Trainer(DataPtr data, const Graph& graph, const TrainingOptions& option
   }
   CheckAugments();
   if (options_.solver == Solver::kLbfgs) {
-    CheckNothingRandom(graph_);
+    CheckOneLoss(graph_);
     lbfgs_.emplace(options_, parameters_);
   } else {
     optimizer_.emplace(options_, parameters_);
