@@ -258,6 +258,15 @@ def test_arrays_that_are_not_written(trained, normkit, tmp_path):
     done = normkit("predict", model, data, "-o", file, code=1)
     assert "holds something else than arrays (.npz), expected a new file" in done.stderr
     assert file.read_text() == "a letter"
+    done = normkit("predict", model, data, "-o", tmp_path / "none/told.npz", code=1)
+    assert done.stdout == "" and "none/told.npz" in done.stderr and done.stderr.count("\n") == 1
+    np.savez(tmp_path / "x.npz", x=np.zeros((3, 5, 2), np.float32), lengths=[5, 3, 1])
+    (tmp_path / "link.npz").symlink_to("x.npz")
+    before = (tmp_path / "x.npz").read_bytes()
+    for name in ("x.npz", "link.npz"):
+        done = normkit("predict", model, tmp_path / "x.npz", "-o", tmp_path / name, code=1)
+        assert "x.npz: would be replaced by what is told of it, expected another --output" in done.stderr
+        assert (tmp_path / "x.npz").read_bytes() == before
     normkit("train", "--data", "digits:60", "--network", "mlp", "--max-epochs", 1, "--output", tmp_path / "digits")
     np.save(tmp_path / "x.npy", np.zeros((3, 28, 28), np.float32))
     arguments = ["predict", tmp_path / "digits/model.onnx", tmp_path / "x.npy", "-o", tmp_path / "y.npz"]

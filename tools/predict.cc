@@ -50,6 +50,16 @@ struct PredictArgs {
   int threads = 0;
   bool json = false, csv = false;
 
+  // Before there is anything to lose.
+  void CheckOutput() const {
+    CheckArraysFile(output);
+    std::vector<std::string> read = files;
+    read.push_back(model);
+    for (const std::string& file : read)
+      if (SameFile(file, output))
+        Fail("{}: would be replaced by what is told of it, expected another --output", file);
+    if (Leads()) CheckWritable(output, 0);
+  }
   // Options that say something of padding, and what: nothing may come of them in silence.
   void RefusePadding(const std::string& expected) const {
     if (padding.sequence_length != OpenOptions::kLongest)
@@ -342,7 +352,7 @@ void Print(const PredictArgs& args, const FilePredictor& predictor,
 
 void RunPredict(const PredictArgs& args) {
   SetNumThreads(args.threads);
-  if (!args.output.empty()) CheckArraysFile(args.output);
+  if (!args.output.empty()) args.CheckOutput();
   FilePredictor predictor(LoadOnnx(args.model), args);
   if (!predictor.input().packed())
     args.RefusePadding(
