@@ -94,6 +94,12 @@ def test_evaluating(within, model):
     assert within(GB // 2, "eval", model, "--data", "digits:20000", "--json").returncode == 0
 
 
+def test_making_sequences(within, tmp_path):
+    done = within(2 * GB, "train", "--data", "moving:1000000", "--output", tmp_path / "out")
+    assert_refused(done, "making 'moving:1000000'", r"6\.9 GB steps", "fewer sequences take less")
+    assert not (tmp_path / "out").exists()
+
+
 def test_normalizing(within, tmp_path):
     with open(tmp_path / "x.npy", "wb") as file:  # a file with a hole: nothing is written
         np.lib.format.write_array_header_1_0(

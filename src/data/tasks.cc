@@ -9,6 +9,7 @@
 #include "normkit/core/random.h"
 #include "normkit/data/source.h"
 #include "src/core/fail.h"
+#include "src/core/memory_needs.h"
 #include "src/core/suggest.h"
 
 namespace normkit {
@@ -108,18 +109,20 @@ struct Task {
   Layout layout;                     // of a row
   std::vector<std::string> classes;  // none: one target
   bool each_row;
+  int64_t longest;  // steps that a sequence has at most
 };
 
 const std::vector<Task>& Tasks() {
   static const std::vector<Task> tasks{
-      {"parity", AddParity, RowLayout(1), {"even", "odd"}, true},
-      {"adding", AddAdding, RowLayout(2), {}, false},
-      {"waves", AddWave, RowLayout(1), {"sine", "square", "saw", "triangle"}, false},
+      {"parity", AddParity, RowLayout(1), {"even", "odd"}, true, 20},
+      {"adding", AddAdding, RowLayout(2), {}, false, 30},
+      {"waves", AddWave, RowLayout(1), {"sine", "square", "saw", "triangle"}, false, 60},
       {"moving",
        AddMoving,
        Layout({{kT, 1}, {kS, kSide}, {kS, kSide}, {kC, 1}}),
        {"left", "right", "up", "down"},
-       false},
+       false,
+       12},
   };
   return tasks;
 }
@@ -142,7 +145,12 @@ SequenceData MakeTask(std::string_view name, int64_t count, uint64_t seed) {
          DidYouMean(name, TaskNames()));
   if (count < 1 || count > kMaxCount)
     Fail("{}: {} sequences are asked for, expected 1 to {}", name, count, kMaxCount);
+  const int64_t values = count * task->longest * task->layout.size();
+  MemoryNeeds needs;
+  needs.Add("steps", sizeof(float) * static_cast<double>(values));
+  needs.Check(fmt::format("making '{}:{}'", name, count), "fewer sequences take less");
   SequenceData s;
+  s.x.reserve(static_cast<size_t>(values));  // and no second copy while it grows
   s.layout = task->layout;
   s.answers_each_row = task->each_row;
   s.classes = task->classes;
