@@ -4,6 +4,7 @@
 #include <filesystem>
 #include <memory>
 #include <mutex>
+#include <set>
 #include <utility>
 
 #include "normkit/data/image.h"
@@ -93,19 +94,36 @@ bool IsBefore(std::string_view a, std::string_view b) {
   return a.size() < b.size();
 }
 
+// Folders with pictures in them, none of which lies in another.
+void CheckVolumes(const std::string& path, const std::vector<std::string>& files) {
+  namespace fs = std::filesystem;
+  std::set<fs::path> volumes;
+  for (const std::string& file : files) {
+    const fs::path folder = fs::path(file).parent_path();
+    if (!volumes.insert(folder).second) continue;
+    if (std::error_code error; fs::equivalent(folder.parent_path(), path, error))
+      Fail("data '{}': '{}' lies in the folder of a class, expected a folder a volume in it", path,
+           file);
+  }
+  for (const fs::path& volume : volumes)
+    for (fs::path above = volume.parent_path(); above.has_relative_path();
+         above = above.parent_path())
+      if (volumes.contains(above))
+        Fail("data '{}': volume '{}' lies in volume '{}', expected slices alone in it", path,
+             volume.string(), above.string());
+}
+
 // The slices of each volume, a folder below that of its class, in the order of their numbers; gives
 // how many each has.
 int64_t OrderSlices(const std::string& path, ClassFolders& found) {
   namespace fs = std::filesystem;
+  CheckVolumes(path, found.files);
   const auto volume = [](const std::string& file) { return fs::path(file).parent_path(); };
   std::vector<int64_t> labels;
   int64_t depth = 0;
   fs::path first;
   for (auto begin = found.files.begin(); begin != found.files.end();) {
     const fs::path folder = volume(*begin);
-    if (std::error_code error; fs::equivalent(folder.parent_path(), path, error))
-      Fail("data '{}': '{}' lies in the folder of a class, expected a folder a volume in it", path,
-           *begin);
     const auto end = std::find_if(begin, found.files.end(),
                                   [&](const std::string& file) { return volume(file) != folder; });
     std::sort(begin, end, [](const std::string& a, const std::string& b) {

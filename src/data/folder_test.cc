@@ -98,6 +98,11 @@ TEST(FolderTest, StacksOfSlicesAreVolumes) {
       OpenData(folder.path(), {.format = "BSSS"}),
       fmt::format("data '{0}': volume '{0}/lung/2' has 1 slice, expected 4, as '{0}/liver/1'",
                   folder.path()));
+  slice("liver/1/more/slice_0.png", 2, 0);
+  EXPECT_ERROR(OpenData(folder.path(), {.format = "BSSS"}),
+               fmt::format("data '{0}': volume '{0}/liver/1/more' lies in volume '{0}/liver/1', "
+                           "expected slices alone in it",
+                           folder.path()));
   slice("ant/a.png", 2, 0);
   EXPECT_ERROR(OpenData(folder.path(), {.format = "BSSS"}),
                fmt::format("data '{0}': '{0}/ant/a.png' lies in the folder of a class, expected a "
