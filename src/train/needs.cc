@@ -64,7 +64,7 @@ MemoryNeeds TrainingNeeds(const Graph& graph, const TrainingOptions& options,
   MemoryNeeds needs;
   needs.Add("the program itself", kProgram);
   needs.Add("parameters, their gradients and the solver's state",
-            (2 + states + (o.solver == Solver::kLbfgs ? 3 : 0)) * parameters);
+            (2 + states + (o.solver == Solver::kLbfgs ? 4 : 0)) * parameters);
   // As arrays and as the bytes of the file, which double where they grow.
   if (!o.checkpoint_path.empty())
     needs.Add("a checkpoint while it is written", 3 * (1 + states) * parameters);
