@@ -4,6 +4,7 @@
 #include <cmath>
 #include <limits>
 
+#include "normkit/train/train.h"
 #include "src/core/fail.h"
 #include "src/train/line_search.h"
 #include "src/train/parameter_chunks.h"
@@ -171,8 +172,10 @@ Lbfgs::Status Lbfgs::Step(Parameters& parameters, Parameters& gradients, const L
   evaluated_ = true;
   const double largest = Largest(gradients.values());
   if (!std::isfinite(loss_) || !std::isfinite(largest))
-    Fail("lbfgs: the loss is {} and the largest gradient {}, expected finite numbers", loss_,
-         largest);
+    Fail<DivergedError>(
+        "lbfgs: the loss is {} and the largest gradient {} at iteration {}, expected finite "
+        "numbers",
+        loss_, largest, steps_ + 1);
   if (largest <= options_.gradient_tolerance * std::max(1.0, std::abs(loss_)))
     return Status::kGradientTolerance;
   if (steps_ > 0 && Largest(last_step_) <= options_.step_tolerance) return Status::kStepTolerance;

@@ -9,6 +9,7 @@
 #include "normkit/core/random.h"
 #include "normkit/core/threads.h"
 #include "normkit/nn/layers.h"
+#include "normkit/train/train.h"
 #include "src/core/testing.h"
 #include "src/train/line_search.h"
 
@@ -192,8 +193,10 @@ TEST(LbfgsTest, WaysToEnd) {
   EXPECT_EQ(wrong.x()[0], 0);
 
   Problem broken(2, {}, [](const Values&, Values&) { return std::nan(""); });
+  EXPECT_THROW(broken.Step(), DivergedError);
   EXPECT_ERROR(broken.Step(),
-               "lbfgs: the loss is nan and the largest gradient 0, expected finite numbers");
+               "lbfgs: the loss is nan and the largest gradient 0 at iteration 1, expected finite "
+               "numbers");
 }
 
 TEST(LbfgsTest, TheFirstStepIsAsLargeAsSaid) {

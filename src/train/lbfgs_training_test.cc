@@ -157,6 +157,16 @@ TEST(LbfgsTraining, SaysWhatItDoesNotTake) {
                "Optimizer: solver lbfgs, expected one of mini-batches (lbfgs is the class Lbfgs)");
 }
 
+TEST(LbfgsTraining, ALossThatIsNotFiniteHasDiverged) {
+  TrainingOptions options = Options();
+  options.max_iterations = 1;
+  Network network = TrainNetwork(StripeData(100), SteadyGraph(), options).network;
+  std::ranges::fill(network.parameters.values(), 3e38f);  // what the first layer gives is infinite
+  EXPECT_THROW(TrainNetwork(StripeData(100), network, options), DivergedError);
+  EXPECT_ERROR_LIKE(TrainNetwork(StripeData(100), network, options),
+                    "at iteration 1, expected finite numbers");
+}
+
 TEST(LbfgsTraining, ItsMemoryIsKnown) {
   const Graph graph = SteadyGraph();
   const auto bytes = static_cast<double>(Parameters(graph).values().size_bytes());

@@ -101,6 +101,15 @@ void CheckOneLoss(const Graph& graph) {
           graph.TitleOf(site.y));
 }
 
+// What keeps a loss from growing without end.
+std::string SmallerSteps(const TrainingOptions& options) {
+  if (options.solver != Solver::kLbfgs)
+    return fmt::format("a lower initial_learn_rate (it is {}) or a gradient_threshold",
+                       options.initial_learn_rate);
+  return fmt::format("{} initial_step_size (it is {})",
+                     options.initial_step_size > 0 ? "a lower" : "an", options.initial_step_size);
+}
+
 const char* Describe(Lbfgs::Status status) {
   switch (status) {
     case Lbfgs::Status::kGradientTolerance:
@@ -251,9 +260,9 @@ bool Trainer::Stops() const {
 void Trainer::CheckLoss(double loss, int64_t epoch, int64_t iteration) const {
   if (std::isfinite(loss)) return;
   Fail<DivergedError>(
-      "training: loss is {} at iteration {} (epoch {}), expected a finite number; try a lower "
-      "initial_learn_rate (it is {}) or a gradient_threshold (the observations are finite)",
-      loss, iteration, epoch, options_.initial_learn_rate);
+      "training: loss is {} at iteration {} (epoch {}), expected a finite number; try {} (the "
+      "observations are finite)",
+      loss, iteration, epoch, SmallerSteps(options_));
 }
 
 bool Trainer::Validates(int64_t iteration) const {
@@ -401,10 +410,8 @@ bool Trainer::Tells(TrainingInfo::State state) const {
 void Trainer::CheckParameters() const {
   const std::string bad = FindBadParameter(graph_, parameters_);
   if (bad.empty()) return;
-  Fail<DivergedError>(
-      "training: after iteration {} {}; try a lower initial_learn_rate (it is {}) or a "
-      "gradient_threshold",
-      state_.iteration(), bad, options_.initial_learn_rate);
+  Fail<DivergedError>("training: after iteration {} {}; try {}", state_.iteration(), bad,
+                      SmallerSteps(options_));
 }
 
 SolverArrays Trainer::SolverState() { return lbfgs_ ? lbfgs_->State() : optimizer_->State(); }

@@ -48,8 +48,8 @@ class NORMKIT_API Lbfgs {
   Lbfgs(const TrainingOptions& options, const Parameters& parameters);
 
   // One step. `gradients` is kept by the caller between steps. `loss` was last asked at what the
-  // parameters are in the end. Throws Error where the loss or the gradient is not finite to begin
-  // with.
+  // parameters are in the end. Throws DivergedError where the loss or the gradient is not finite
+  // to begin with.
   Status Step(Parameters& parameters, Parameters& gradients, const Loss& loss);
 
   double loss() const { return loss_; }            // with weight decay, where the last step ended
