@@ -389,7 +389,7 @@ void AddArrayOptions(const Command& command, PredictArgs& args) {
   const NumberRange<double> range{-std::numeric_limits<float>::max(),
                                   std::numeric_limits<float>::max()};
   AddValue(command, "--sequence-padding-value", "X", range.ToString(),
-           "What stands behind the end of shorter sequences in --output",
+           "What stands in the padding of shorter sequences in --output",
            [&args, range](const std::string& text) {
              args.padding.value =
                  static_cast<float>(options_internal::Parse<double>(text, range, {}));

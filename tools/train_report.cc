@@ -47,7 +47,7 @@ Plot MakePlot(const TrainingResult& result, const std::string& title, const std:
   plot.x_label = "iteration";
   plot.y_label = y_label;
   const std::string name =
-      window == 1 ? "training" : fmt::format("training (mean of {} mini-batches)", window);
+      window == 1 ? "training" : fmt::format("training (mean of {} iterations)", window);
   plot.series.push_back({.name = name, .points = Smoothed(result.history, batch, window)});
   Points validated = Validated(result.history, validation);
   if (!validated.empty())

@@ -156,10 +156,12 @@ TEST(LbfgsTest, StepsAreThoseOfTheMatrices) {
     const Values direction = ByMatrices(x, g, kHistory);
     double longest = 0;
     for (const double d : direction) longest = std::max(longest, std::abs(d));
-    // 2 kHistory + 2 roundings of the direction, each magnified by what the pairs are known to.
+    // 2 kHistory + 2 roundings of the direction in 24 bits and as many of the gradients that the
+    // pairs are made of, each magnified by at most the ratio of the largest curvature to the least.
+    constexpr double kBound = 2 * (2 * kHistory + 2) * 100 * 0x1p-24;
     for (size_t i = 0; i < kCount; ++i)
       EXPECT_NEAR(problem.x()[i] - x.back()[i], problem.lbfgs().step_size() * direction[i],
-                  2e-4 * longest)
+                  kBound * longest)
           << step << " " << i;
   }
 }

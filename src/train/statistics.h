@@ -64,7 +64,7 @@ void AddSampledGaps(const Graph& graph, Parameters& parameters, const std::vecto
                     const DataPtr& data, const DataPass& pass, Statistics statistics,
                     std::vector<StatisticsGap>& gaps);
 
-// Fills in what the input layer has to know about the training data.
+// Fills in what the input layer has to know about the training data; false: it normalizes nothing.
 bool FillInputStatistics(const Graph& graph, Parameters& parameters, const DataSource& data);
 
 }  // namespace normkit

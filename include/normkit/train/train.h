@@ -49,8 +49,9 @@ class NORMKIT_API DivergedError : public Error {
 NORMKIT_API TrainingResult TrainNetwork(const DataPtr& data, const Graph& graph,
                                         const TrainingOptions& options);
 
-// The same from the parameters of a finished network, whose input stays as it is normalized:
-// fine-tuning. What is frozen, replaced or begins anew, ChangeNetwork and ModelFile say.
+// The same from the parameters of a finished network: fine-tuning. Its input stays as it is
+// normalized, unless reset_input_normalization is on. What is frozen, replaced or begins anew,
+// ChangeNetwork and ModelFile say.
 NORMKIT_API TrainingResult TrainNetwork(const DataPtr& data, const Network& network,
                                         const TrainingOptions& options);
 
