@@ -3,7 +3,9 @@
 
 #include <gtest/gtest.h>
 
+#include <functional>
 #include <nlohmann/json.hpp>
+#include <utility>
 
 #include "normkit/nn/networks.h"
 #include "src/core/testing.h"
@@ -156,6 +158,45 @@ TEST(OwnLayerTest, FunctionsThatDoNotFit) {
                                                {"type": "test_odd", "name": "o", "x": 1}]})",
                                 "net.json"),
                "net.json: layers[1] 'o': is read as test_wave 'another', expected test_odd 'o'");
+}
+
+// What OnnxBytes says of a layer of 6 channels whose nodes `write` writes.
+std::string MessageOf(std::function<void(OnnxLayerNodes&)> write) {
+  static std::function<void(OnnxLayerNodes&)> now;
+  static const bool once = [] {
+    RegisterLayer({.type = "test_nodes",
+                   .read = [](const std::string&, const std::string&) -> LayerPtr {
+                     return std::make_shared<WaveLayer>("wave", 0, "test_nodes");
+                   },
+                   .write = [](const Layer&) -> std::string { return "{}"; },
+                   .write_onnx = [](const Layer&, OnnxLayerNodes& nodes) { now(nodes); }});
+    return true;
+  }();
+  static_cast<void>(once);
+  now = std::move(write);
+  return ErrorOf([] {
+    OnnxBytes(OnFeatures("own", std::make_shared<WaveLayer>("wave", 0, "test_nodes")).network);
+  });
+}
+
+TEST(OwnLayerTest, ConstantsOfAnotherSize) {
+  for (const auto& [shape, text] : std::vector<std::pair<std::vector<int64_t>, std::string>>{
+           {{12}, "12"},
+           {{3}, "3"},
+           {{}, ""},
+           {{-1, -6}, "-1,-6"},
+           {{int64_t{1} << 62, 4, 6}, "4611686018427387904,4,6"}}) {
+    EXPECT_EQ(MessageOf([&](auto& nodes) { nodes.ParameterConstant("scale", shape); }),
+              "test_nodes 'wave': constant 'scale' is [" + text + "], expected 6 elements");
+    EXPECT_EQ(MessageOf([&](auto& nodes) {
+                nodes.Constant("n", shape, std::span<const float>(std::vector<float>(6)));
+              }),
+              "test_nodes 'wave': constant 'n' is [" + text + "], expected 6 elements");
+    EXPECT_EQ(MessageOf([&](auto& nodes) {
+                nodes.Constant("n", shape, std::span<const int64_t>(std::vector<int64_t>(6)));
+              }),
+              "test_nodes 'wave': constant 'n' is [" + text + "], expected 6 elements");
+  }
 }
 
 TEST(OwnLayerTest, Errors) {

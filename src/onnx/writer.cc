@@ -103,18 +103,31 @@ std::string AddConstant(GraphWriter& graph, const std::string& name,
 
 }  // namespace
 
+void LayerWriter::CheckShape(std::string_view name, const std::vector<int64_t>& shape,
+                             size_t count) const {
+  const double product =  // of wrong sizes, which may not fit in 64 bits
+      std::accumulate(shape.begin(), shape.end(), 1.0, std::multiplies<>());
+  const bool negative = std::ranges::any_of(shape, [](int64_t size) { return size < 0; });
+  if (negative || product != static_cast<double>(count))
+    Fail("{} '{}': constant '{}' is [{}], expected {} elements", layer().type(), layer().name(),
+         name, fmt::join(shape, ","), count);
+}
+
 std::string LayerWriter::Constant(std::string_view name, std::vector<int64_t> shape,
                                   std::span<const float> values) {
+  CheckShape(name, shape, values.size());
   return AddConstant(*graph_, fmt::format("{}.{}", layer().name(), name), shape, values);
 }
 
 std::string LayerWriter::Constant(std::string_view name, std::vector<int64_t> shape,
                                   std::span<const int64_t> values) {
+  CheckShape(name, shape, values.size());
   return AddConstant(*graph_, fmt::format("{}.{}", layer().name(), name), shape, values);
 }
 
 std::string LayerWriter::Constant(std::string_view name, std::vector<int64_t> shape,
                                   std::span<const double> values) {
+  CheckShape(name, shape, values.size());
   return AddConstant(*graph_, fmt::format("{}.{}", layer().name(), name), shape, values);
 }
 
@@ -140,7 +153,9 @@ int64_t LayerWriter::ParameterBegin(std::string_view name) const { return Find(n
 std::string LayerWriter::ParameterConstant(std::string_view name, std::vector<int64_t> shape) {
   std::string constant;
   if (parameters_) {
-    const int64_t begin = ParameterBegin(name);
+    const normkit::Parameter& parameter = Find(name);
+    CheckShape(name, shape, static_cast<size_t>(parameter.size));
+    const int64_t begin = parameter.offset;
     constant = GatheredConstant(name, std::move(shape), [begin](int64_t i) { return begin + i; });
   } else {
     constant = graph_->UniqueName(fmt::format("{}.{}", layer().name(), name));

@@ -150,6 +150,7 @@ class LayerWriter : public OnnxLayerNodes {
 
  private:
   const normkit::Parameter& Find(std::string_view name) const;
+  void CheckShape(std::string_view name, const std::vector<int64_t>& shape, size_t count) const;
 
   GraphWriter* graph_;
   const Graph& network_;
