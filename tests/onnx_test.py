@@ -82,7 +82,7 @@ def sequence_names():
     layers += ["mean", "maximum", "last", "attention", "attention_causal", "positions", "waves", "embedding"]
     layers += ["fully_connected", "softmax", "once", "each"]
     layers += ["pictures_" + name for name in ["batch", "layer", "layer_auto", "layer_space", "instance", "group_2", "rms",
-                                               "convolution", "pooling", "once", "each"]]  # fmt: skip
+                                               "group_rms_2", "convolution", "pooling", "once", "each"]]  # fmt: skip
     return ["sequence_" + name for name in layers]
 
 

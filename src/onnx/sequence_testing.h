@@ -134,7 +134,8 @@ inline void AppendPicturesOverTime(std::vector<Sample>& samples) {
        LayerNormalization({.operation_dimension = OperationDimension::kSpatialChannel})},
       {"instance", InstanceNormalization({.affine = false})},
       {"group_2", GroupNormalization({.num_groups = 2})},
-      {"rms", RmsNormalization()}};
+      {"rms", RmsNormalization()},
+      {"group_rms_2", GroupRmsNormalization({.num_groups = 2})}};
   for (const auto& [name, norm] : norms) add(name, {norm});
   add("convolution", {Convolution2d({.filter_size = {3}, .num_filters = 3, .stride = {2, 1}})},
       InputNormalization::kZscore);
