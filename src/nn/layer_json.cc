@@ -73,7 +73,8 @@ json LayerToJson(const Layer& layer) {
     return out;
   }
   if (const OwnLayer* own = FindOwnLayer(layer.type())) {
-    const json properties = json::parse(own->write(layer), nullptr, /*allow_exceptions=*/false);
+    const std::string text = Called(layer, [&] { return own->write(layer); });
+    const json properties = json::parse(text, nullptr, /*allow_exceptions=*/false);
     if (!properties.is_object())
       Fail("{} '{}': is written as no JSON object, expected one", layer.type(), layer.name());
     for (const char* taken : kLayerWords)

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <map>
+#include <set>
 #include <utility>
 
 #include "src/nn/layer_json.h"
@@ -21,14 +22,34 @@ constexpr bool (*kForms[])(LayerWriter&) = {
     WriteCrossChannelForm, WriteMultiplicationForm, WriteNormalizationForm, WriteAttentionForm,
     WritePositionsForm};
 
+// Those that a program's own function wrote, from node `first` on: whether they can be read again.
+void CheckNodes(const LayerWriter& writer, int first) {
+  const Layer& layer = writer.layer();
+  const onnx::GraphProto& graph = *writer.graph().nodes();
+  std::set<std::string> reads, gives;
+  for (int i = first; i < graph.node_size(); ++i) {
+    reads.insert(graph.node(i).input().begin(), graph.node(i).input().end());
+    gives.insert(graph.node(i).output(0));
+  }
+  if (writer.output().empty())
+    Fail("{} '{}': its nodes give nothing, expected a call of set_output", layer.type(),
+         layer.name());
+  if (!gives.contains(writer.output()))
+    Fail("{} '{}': the output is '{}', expected what one of its nodes gives", layer.type(),
+         layer.name(), writer.output());
+  for (const auto& [parameter, constant] : writer.parameter_constants())
+    if (!reads.contains(constant))
+      Fail("{} '{}': no node reads the constant of parameter '{}', expected one", layer.type(),
+           layer.name(), parameter);
+}
+
 bool WriteNodes(LayerWriter& writer) {
   if (std::ranges::any_of(kForms, [&](auto* write) { return write(writer); })) return true;
   const OwnLayer* own = FindOwnLayer(writer.layer().type());
   if (!own || !own->write_onnx) return false;
-  own->write_onnx(writer.layer(), writer);
-  if (writer.output().empty())
-    Fail("{} '{}': its nodes give nothing, expected a call of set_output", writer.layer().type(),
-         writer.layer().name());
+  const int first = writer.graph().nodes()->node_size();
+  Called(writer.layer(), [&] { own->write_onnx(writer.layer(), writer); });
+  CheckNodes(writer, first);
   return true;
 }
 

@@ -5,6 +5,7 @@
 
 #include <functional>
 #include <nlohmann/json.hpp>
+#include <stdexcept>
 #include <utility>
 
 #include "normkit/nn/networks.h"
@@ -137,6 +138,7 @@ TEST(OwnLayerTest, FunctionsThatDoNotFit) {
                  },
                  .write = [](const Layer& written) -> std::string {
                    const double power = dynamic_cast<const WaveLayer&>(written).power();
+                   if (power == 2) return nlohmann::json::object().at("x").dump();
                    return power == 0 ? "[]" : power == 1 ? R"({"name": "x"})" : "{}";
                  },
                  .write_onnx =
@@ -149,6 +151,8 @@ TEST(OwnLayerTest, FunctionsThatDoNotFit) {
   EXPECT_ERROR(OnnxBytes(layer(0)), "test_odd 'wave': is written as no JSON object, expected one");
   EXPECT_ERROR(OnnxBytes(layer(1)),
                "test_odd 'wave': is written with a property 'name', which every layer has");
+  EXPECT_ERROR(OnnxBytes(layer(2)),
+               "test_odd 'wave': [json.exception.out_of_range.403] key 'x' not found");
   EXPECT_ERROR(OnnxBytes(layer(3)),
                "test_odd 'wave': its nodes give nothing, expected a call of set_output");
   EXPECT_ERROR(OnnxBytes(layer(4)), "test_odd 'wave': asks for opset 30, expected at most 23");
@@ -197,6 +201,31 @@ TEST(OwnLayerTest, ConstantsOfAnotherSize) {
               }),
               "test_nodes 'wave': constant 'n' is [" + text + "], expected 6 elements");
   }
+}
+
+TEST(OwnLayerTest, NodesThatCannotBeReadAgain) {
+  const std::string own = "test_nodes 'wave': ";
+  const std::string attribute =
+      own + "has an attribute before its first node, expected it behind one";
+  EXPECT_EQ(MessageOf([](auto& nodes) { nodes.Int("axis", 1); }), attribute);
+  EXPECT_EQ(MessageOf([](auto& nodes) { nodes.Float("alpha", 1); }), attribute);
+  EXPECT_EQ(MessageOf([](auto& nodes) { nodes.Ints("axes", {1}); }), attribute);
+  EXPECT_EQ(MessageOf([](auto& nodes) { nodes.Text("mode", "x"); }), attribute);
+  EXPECT_EQ(MessageOf([](auto& nodes) {
+              nodes.Node("Identity", "", {nodes.inputs()[0]});
+              nodes.set_output("wav");
+            }),
+            own + "the output is 'wav', expected what one of its nodes gives");
+  EXPECT_EQ(MessageOf([](auto& nodes) { nodes.set_output(nodes.inputs()[0]); }),
+            own + "the output is 'input', expected what one of its nodes gives");
+  EXPECT_EQ(MessageOf([](auto& nodes) {
+              nodes.ParameterConstant("scale", {6});
+              nodes.set_output(nodes.Node("Identity", "", {nodes.inputs()[0]}));
+            }),
+            own + "no node reads the constant of parameter 'scale', expected one");
+  EXPECT_EQ(MessageOf([](auto& nodes) { nodes.Node("Identity", "a/b", {nodes.inputs()[0]}); }),
+            own + "a node is called 'a/b', expected a name without /");
+  EXPECT_EQ(MessageOf([](auto&) { throw std::runtime_error("not\ntoday"); }), own + "not\\ntoday");
 }
 
 TEST(OwnLayerTest, Errors) {

@@ -51,8 +51,18 @@ LayerWriter::LayerWriter(GraphWriter* graph, const Graph& network, const Paramet
 std::string LayerWriter::Node(std::string_view op_type, std::string_view part,
                               std::vector<std::string> inputs) {
   const std::string& name = layer().name();
+  if (part.find('/') != part.npos)
+    Fail("{} '{}': a node is called '{}', expected a name without /", layer().type(), name, part);
+  has_node_ = true;
   return graph_->AddNode(op_type, part.empty() ? name : fmt::format("{}/{}", name, part),
                          std::move(inputs));
+}
+
+onnx::NodeProto& LayerWriter::node() {
+  if (!has_node_)
+    Fail("{} '{}': has an attribute before its first node, expected it behind one", layer().type(),
+         layer().name());
+  return *graph_->nodes()->mutable_node()->rbegin();
 }
 
 namespace {

@@ -104,7 +104,7 @@ class LayerWriter : public OnnxLayerNodes {
   // LAYER/part where a layer needs several. Attributes are added to node().
   std::string Node(std::string_view op_type, std::string_view part,
                    std::vector<std::string> inputs) override;
-  onnx::NodeProto& node() { return *graph_->nodes()->mutable_node()->rbegin(); }
+  onnx::NodeProto& node();
   void Int(std::string_view name, int64_t value) override;
   void Float(std::string_view name, double value) override;
   void Ints(std::string_view name, std::vector<int64_t> values) override;
@@ -159,6 +159,7 @@ class LayerWriter : public OnnxLayerNodes {
   std::vector<std::string> inputs_;
   std::vector<Layout> layouts_;
   TimeValues* time_;
+  bool has_node_ = false;
   std::string output_;
   nlohmann::json properties_;
   std::vector<std::pair<std::string, std::string>> parameter_constants_;
