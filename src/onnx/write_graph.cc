@@ -54,8 +54,8 @@ void CheckWritable(const Layer& layer, const Layout& output) {
   if (format != "BSSC" && format != "BSSSC" && format != "BC" && format != "TC" &&
       !HasPictures(output))
     Fail(
-        "{} '{}': output is {}, expected BSSC, BSSSC, BC, TC, TSSC or TSSSC: model files hold no "
-        "other",
+        "{} '{}': output is {}, expected BSSC, BSSSC, BC, TC, TSC, TSSC or TSSSC: model files hold "
+        "no other",
         layer.type(), layer.name(), output.ToString());
 }
 
@@ -193,7 +193,7 @@ WrittenGraph WriteGraph(const Network& network, ImageSizes sizes, onnx::GraphPro
   std::string output = names.at(from.output());
   const Layout& layout = from.layout(from.output());
   if (HasPictures(layout))
-    Fail("the network gives {}, expected features of steps or one answer in a model file",
+    Fail("model file: the network gives {}, expected features of steps or one answer",
          layout.ToString());
   if (layout.packed())  // zeros in padding
     output = writer.AddNode("Where", output + "/padded", {time->mask(), output, time->zero()});
