@@ -144,8 +144,7 @@ class Convolution::Impl {
   void PrepareBackwardWeights();
   void PlaceOrderedWeights(Pass& pass);
   float* OrderWeights(Pass& pass, const float* weights, std::byte* scratch, OneDnnCall& call);
-  void RunPair(int64_t pair, const float* x, const float* dy, std::byte* scratch, bool bias,
-               OneDnnCall& call);
+  void RunPair(int64_t pair, const float* x, const float* dy, std::byte* scratch, OneDnnCall& call);
   void StoreWeights(const LeafArrays<float>& sums, Reducer* reducer, float* dweights,
                     OneDnnCall& call);
 
@@ -284,13 +283,14 @@ void Convolution::Impl::RunBackwardData(const float* dy, const float* weights, b
 }
 
 // Gradients of a pair of leaves, the sum of both: the second is added while it is in the cache.
+// oneDNN gives that of the bias whether or not it is wanted.
 void Convolution::Impl::RunPair(int64_t pair, const float* x, const float* dy, std::byte* scratch,
-                                bool bias, OneDnnCall& call) {
+                                OneDnnCall& call) {
   const OneThread one_thread;
   Pass& pass = weights_;
   const auto weights = static_cast<int64_t>(pass.weights.get_size() / sizeof(float));
   float* sums[] = {pass.weights_region.At(scratch, pair), pass.bias_region.At(scratch, pair)};
-  const int64_t sizes[] = {weights, bias ? shape_.filters : 0};
+  const int64_t sizes[] = {weights, shape_.bias ? shape_.filters : 0};
   for (int64_t i = pair_begin(pair); i < pair_begin(pair + 1); ++i) {
     const bool second = i > pair_begin(pair);
     float* more =
@@ -298,8 +298,8 @@ void Convolution::Impl::RunPair(int64_t pair, const float* x, const float* dy, s
     // oneDNN writes whole vectors of a bias, too.
     float* to[] = {second ? more : sums[0], second ? more + (weights + 15) / 16 * 16 : sums[1]};
     call.Note(pass.calls[static_cast<size_t>(i)].Run(
-        {x + cut_.begin(i) * x_size_, dy + cut_.begin(i) * y_size_, to[0], bias ? to[1] : nullptr,
-         pass.scratchpad_region.At(scratch, i)}));
+        {x + cut_.begin(i) * x_size_, dy + cut_.begin(i) * y_size_, to[0],
+         shape_.bias ? to[1] : nullptr, pass.scratchpad_region.At(scratch, i)}));
     for (int k = 0; second && k < 2; ++k) AddUp()(sums[k], to[k], sizes[k]);
   }
 }
@@ -309,7 +309,7 @@ void Convolution::Impl::RunBackwardWeights(const float* x, const float* dy, Redu
   Pass& pass = weights_;
   OneDnnCall call;
   ParallelFor(num_pairs(), worth_threads_,
-              [&](int64_t pair) { RunPair(pair, x, dy, scratch, dbias != nullptr, call); });
+              [&](int64_t pair) { RunPair(pair, x, dy, scratch, call); });
   LeafArrays<float> weights{}, biases{};
   const BatchPart& part = cut_.part();
   for (int64_t pair = 0; pair < num_pairs(); ++pair) {
@@ -319,8 +319,10 @@ void Convolution::Impl::RunBackwardWeights(const float* x, const float* dy, Redu
     weights[node] = pass.weights_region.At(scratch, pair);
     biases[node] = pass.bias_region.At(scratch, pair);
   }
-  SumPart(weights, part, static_cast<int64_t>(pass.weights.get_size() / sizeof(float)));
-  StoreWeights(weights, reducer, dweights, call);
+  if (dweights) {
+    SumPart(weights, part, static_cast<int64_t>(pass.weights.get_size() / sizeof(float)));
+    StoreWeights(weights, reducer, dweights, call);
+  }
   if (dbias) SumLeavesTo(biases, part, reducer, shape_.filters, dbias);
   call.Check("convolution backward weights");
 }

@@ -28,7 +28,7 @@ class Convolution {
   void Forward(const float* x, const float* weights, const float* bias, float* y,
                std::byte* scratch);
   void BackwardData(const float* dy, const float* weights, bool add, float* dx, std::byte* scratch);
-  // Of all ranks' observations where there is a reducer.
+  // Of all ranks' observations where there is a reducer; null: not wanted.
   void BackwardWeights(const float* x, const float* dy, Reducer* reducer, float* dweights,
                        float* dbias, std::byte* scratch);
 

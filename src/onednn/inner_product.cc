@@ -194,9 +194,8 @@ void InnerProduct::SumWeights(const LeafCut& cut, const float* x, const float* d
   call.Check("matrix product");
 }
 
-void InnerProduct::BackwardWeights(const float* x, const float* dy, Reducer* reducer,
-                                   float* dweights, float* dbias) const {
-  const LeafCut cut = cut_.Get();
+void InnerProduct::StoreWeights(const LeafCut& cut, const float* x, const float* dy,
+                                Reducer* reducer, float* dweights) const {
   const bool alone = !reducer || reducer->ranks() == 1;
   const int64_t size = shape_.inputs * shape_.outputs;
   LeafArrays<float> nodes{};
@@ -207,6 +206,12 @@ void InnerProduct::BackwardWeights(const float* x, const float* dy, Reducer* red
   });
   SumWeights(cut, x, dy, nodes);
   SumNodesTo(nodes, cut.part(), reducer, size, dweights);
+}
+
+void InnerProduct::BackwardWeights(const float* x, const float* dy, Reducer* reducer,
+                                   float* dweights, float* dbias) const {
+  const LeafCut cut = cut_.Get();
+  if (dweights) StoreWeights(cut, x, dy, reducer, dweights);
   if (!dbias) return;
   const int64_t out = shape_.outputs;
   float* sums = Scratch<BiasTag, float>(static_cast<size_t>(out * BatchPart::kLeaves));

@@ -24,11 +24,14 @@ class InnerProduct {
 
   void Forward(const float* x, const float* weights, const float* bias, float* y) const;
   void BackwardData(const float* dy, const float* weights, bool add, float* dx) const;
-  // Of all ranks' observations where there is a reducer.
+  // Of all ranks' observations where there is a reducer; null: not wanted. Without dweights x is
+  // not read.
   void BackwardWeights(const float* x, const float* dy, Reducer* reducer, float* dweights,
                        float* dbias) const;
 
  private:
+  void StoreWeights(const LeafCut& cut, const float* x, const float* dy, Reducer* reducer,
+                    float* dweights) const;
   void SumOwn(const LeafCut& cut, const float* x, const float* dy, const products::Tile& tile,
               const LeafArrays<float>& nodes) const;
   void SumWeights(const LeafCut& cut, const float* x, const float* dy,

@@ -34,10 +34,10 @@ class ConvolutionKernel : public Kernel {
   }
 
   void Backward(const BackwardContext& context) override {
-    if (context.dx(1))
+    float* dbias = context.dinputs.size() > 2 ? context.dx(2) : nullptr;
+    if (context.dx(1) || dbias)
       convolution_.BackwardWeights(context.x(0), context.dy(), context.run.reducer, context.dx(1),
-                                   context.dinputs.size() > 2 ? context.dx(2) : nullptr,
-                                   context.scratch);
+                                   dbias, context.scratch);
     if (context.dx(0))
       convolution_.BackwardData(context.dy(), context.x(1), context.add[0], context.dx(0),
                                 context.scratch);

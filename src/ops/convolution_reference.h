@@ -43,7 +43,7 @@ class ReferenceConvolution {
       AddLeaf(i, x, dy, arrays[leaf] = sums.data() + leaf * all);
     }
     SumPart(arrays, cut_.part(), static_cast<int64_t>(all));
-    SumNodesTo(arrays, cut_.part(), reducer, static_cast<int64_t>(weights), dweights);
+    if (dweights) SumNodesTo(arrays, cut_.part(), reducer, static_cast<int64_t>(weights), dweights);
     if (!dbias) return;
     for (double*& array : arrays)
       if (array) array += weights;

@@ -18,9 +18,8 @@ class MatrixProductKernel : public Kernel {
   }
 
   void Backward(const BackwardContext& context) override {
-    if (context.dx(1))
-      product_.BackwardWeights(context.x(0), context.dy(), context.run.reducer, context.dx(1),
-                               context.dinputs.size() > 2 ? context.dx(2) : nullptr);
+    product_.BackwardWeights(context.x(0), context.dy(), context.run.reducer, context.dx(1),
+                             context.dinputs.size() > 2 ? context.dx(2) : nullptr);
     if (context.dx(0))
       product_.BackwardData(context.dy(), context.x(1), context.add[0], context.dx(0));
   }
@@ -47,9 +46,8 @@ class TimeProductKernel : public Kernel {
   }
 
   void Backward(const BackwardContext& context) override {
-    if (context.dx(1))
-      product_.BackwardWeights(context.x(0), context.dy(), context.run.reducer, context.dx(1),
-                               context.dinputs.size() > 2 ? context.dx(2) : nullptr);
+    product_.BackwardWeights(context.x(0), context.dy(), context.run.reducer, context.dx(1),
+                             context.dinputs.size() > 2 ? context.dx(2) : nullptr);
     if (context.dx(0))
       Multiply(products::WeightOrder::Back(shape_.outputs, shape_.inputs), context.dy(),
                context.x(1), context.add[0] ? products::Begin::kThere : products::Begin::kZeros,

@@ -22,9 +22,8 @@ struct TapShape {
 // to what is there: in one order for each row, wherever it stands. Taps says which row that is:
 //   int64_t x_rows(), y_rows();  // positions
 //   bool Idle();                 // of a rank without observations
-//   // Calls f(row, source) for rows [first, last) of y with those of x that a tap reads, or
-//   `back`,
-//   // for rows of x with those of y that it is read by; -1: none.
+//   // Calls f(row, source) for rows [first, last) of y with those of x that a tap reads;
+//   // `back`: for rows of x with those of y that it is read by; -1: none.
 //   void ForSources(bool back, int64_t tap, int64_t first, int64_t last, const F& f);
 template <class Taps>
 class TapConvolutionKernel : public Kernel {
@@ -64,7 +63,11 @@ class TapConvolutionKernel : public Kernel {
 
   void Backward(const BackwardContext& context) override {
     auto* scratch = reinterpret_cast<float*>(context.scratch);
-    if (context.dx(1)) WeightGradients(context, scratch);
+    float* dbias = context.dinputs.size() > 2 ? context.dx(2) : nullptr;
+    if (context.dx(1))
+      WeightGradients(context, dbias, scratch);
+    else
+      product_.BackwardWeights(nullptr, context.dy(), context.run.reducer, nullptr, dbias);
     if (!context.dx(0)) return;
     if (taps_.Idle())
       return Store(context.dx(0), 0, taps_.x_rows() * shape_.channels, context.add[0],
@@ -136,10 +139,9 @@ class TapConvolutionKernel : public Kernel {
   }
 
   // Tap by tap, that of a matrix product with the rows that it reads.
-  void WeightGradients(const BackwardContext& context, float* scratch) {
+  void WeightGradients(const BackwardContext& context, float* dbias, float* scratch) {
     float *rows = scratch, *dw = scratch + taps_.y_rows() * shape_.channels;
     const int64_t in = shape_.in(), out = shape_.out();
-    float* dbias = context.dinputs.size() > 2 ? context.dx(2) : nullptr;
     for (int64_t tap = 0; tap < shape_.taps; ++tap) {
       Gather(context.x(0), tap, rows);
       product_.BackwardWeights(rows, context.dy(), context.run.reducer, dw,

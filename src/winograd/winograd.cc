@@ -213,6 +213,8 @@ void WinogradConvolution::BackwardWeights(const float* x, const float* dy, Reduc
   const int64_t image_tiles = NumTiles(job, 1), size = job.channels * job.filters;
   const LeafCut cut(shape_.batch, part_);
   const bool threads = Products(job, shape_.batch) >= kParallelProducts;
+  if (dbias) SumBias(shape_, cut, threads, dy, reducer, dbias);
+  if (!dweights) return;
   auto* parts = reinterpret_cast<float*>(scratch);
   LeafArrays<float> arrays{};
   for (int64_t i = 0; i < cut.count(); ++i)
@@ -237,7 +239,6 @@ void WinogradConvolution::BackwardWeights(const float* x, const float* dy, Reduc
     JoinOrdered(arrays, order, cut.part(), *reducer, kTaps * size, dweights);
   else
     order(arrays[0], dweights);
-  if (dbias) SumBias(shape_, cut, threads, dy, reducer, dbias);
 }
 
 }  // namespace normkit

@@ -282,7 +282,7 @@ class RecurrentKernel : public Kernel {
     };
     const auto multiply = [&](const float* x, int64_t inputs, const float* dy, int64_t width,
                               float* dweights, float* dbias = nullptr) {
-      if (dweights)
+      if (dweights || dbias)
         InnerProduct({rows_, inputs, width}, cut_)
             .BackwardWeights(x, dy, context.run.reducer, dweights, dbias);
     };
