@@ -218,6 +218,20 @@ TEST(NetworksTest, VitFitsPictures) {
   }
 }
 
+// Places are those of the pictures it was made for.
+TEST(NetworksTest, VitTakesNoOtherSize) {
+  Executor executor(MakeNetwork("vit-tiny", {.input_size = {32, 32, 3}, .num_classes = 10}));
+  for (const auto& [size, positions] : {std::pair{24, "6x6"}, {40, "10x10"}}) {
+    const Layout x = Layout::Make("BSSC", std::vector<int64_t>{2, size, size, 3});
+    EXPECT_EQ(ErrorOf([&] {
+                executor.SetShapes({&x, 1});
+              }),
+              fmt::format("position embedding 'positions': a picture has {} positions, expected "
+                          "8x8 (those that its table is of)",
+                          positions));
+  }
+}
+
 TEST(NetworksTest, BeginWithoutAnOpinion) {
   for (const char* name : {"small-cnn", "lenet", "resnet-tiny", "vit-tiny"})
     for (const char* norm : {"none", "batch", "layer", "instance", "group:2", "rms"}) {

@@ -221,11 +221,24 @@ class PositionsKernel : public Kernel {
   std::vector<int64_t> places_;
 };
 
+// The sizes of a picture, whose positions a table tells apart by rows; of steps there are none.
+std::vector<int64_t> SpaceOf(const Layout& x) {
+  std::vector<int64_t> space;
+  for (const Axis& axis : x.axes())
+    if (axis.label == kS && !x.packed()) space.push_back(axis.size);
+  return space;
+}
+
 class PositionsOp : public Op {
  public:
-  explicit PositionsOp(std::string title) : title_(std::move(title)) {}
+  PositionsOp(std::string title, std::vector<int64_t> space)
+      : title_(std::move(title)), space_(std::move(space)) {}
   std::string_view name() const override { return "positions"; }
   std::vector<ArrayType> Infer(std::span<const OpInput> inputs) const override {
+    const std::vector<int64_t> space = SpaceOf(inputs[0].type.shape);
+    if (space != space_)
+      Fail("a picture has {} positions, expected {} (those that its table is of)",
+           fmt::join(space, "x"), fmt::join(space_, "x"));
     return {inputs[0].type};
   }
   std::unique_ptr<Kernel> Prepare(std::span<const OpInput> inputs,
@@ -238,11 +251,14 @@ class PositionsOp : public Op {
 
  private:
   std::string title_;
+  std::vector<int64_t> space_;
 };
 
 }  // namespace
 
 OpPtr Embedding(const std::string& title) { return std::make_shared<EmbeddingOp>(title); }
-OpPtr Positions(const std::string& title) { return std::make_shared<PositionsOp>(title); }
+OpPtr Positions(const std::string& title, const Layout& x) {
+  return std::make_shared<PositionsOp>(title, SpaceOf(x));
+}
 
 }  // namespace normkit::ops

@@ -29,7 +29,8 @@ OpPtr Attention(const AttentionSettings& settings);
 OpPtr Embedding(const std::string& title);
 
 // x [rows, C] and perhaps a table [most steps, C]: x + the row of the table for each step's place
-// in its observation; without a table sines and cosines. So of positions.
-OpPtr Positions(const std::string& title);
+// in its observation; without a table sines and cosines. So of positions, in pictures of the size
+// that `x` has.
+OpPtr Positions(const std::string& title, const Layout& x);
 
 }  // namespace normkit::ops

@@ -121,7 +121,7 @@ PositionEmbeddingLayer::PositionEmbeddingLayer(const PositionEmbeddingOptions& o
 
 std::vector<Value> PositionEmbeddingLayer::Build(Graph& graph,
                                                  std::span<const Value> inputs) const {
-  const Layout& x = OnlyRows(*this, graph, inputs);
+  const Layout x = OnlyRows(*this, graph, inputs);
   const PositionEmbeddingOptions& o = options_;
   const int64_t channels = x.channels(), positions = x.WithBatch(1).size() / channels;
   if (!x.packed() && o.max_position != positions)
@@ -134,7 +134,7 @@ std::vector<Value> PositionEmbeddingLayer::Build(Graph& graph,
                           true,
                           o.weight_learn_rate_factor,
                           o.weight_l2_factor});
-  return graph.AddNode(ops::Positions(Title(*this)), {inputs[0], table});
+  return graph.AddNode(ops::Positions(Title(*this), x), {inputs[0], table});
 }
 
 std::string PositionEmbeddingLayer::Description() const {
@@ -142,8 +142,8 @@ std::string PositionEmbeddingLayer::Description() const {
 }
 
 std::vector<Value> SinusoidalLayer::Build(Graph& graph, std::span<const Value> inputs) const {
-  OnlySteps(*this, graph, inputs);
-  return graph.AddNode(ops::Positions(Title(*this)), {inputs[0]});
+  const Layout& x = OnlySteps(*this, graph, inputs);
+  return graph.AddNode(ops::Positions(Title(*this), x), {inputs[0]});
 }
 
 LayerPtr SelfAttention(const SelfAttentionOptions& options) {
