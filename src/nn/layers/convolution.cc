@@ -37,6 +37,11 @@ std::vector<Value> ConvolutionLayer::Build(Graph& graph, std::span<const Value> 
               options_.num_groups, in, x.ToString());
   const int64_t channels = in / options_.num_groups, taps = Product(options_.filter_size);
   const int64_t fan_in = taps * channels;
+  if (options_.weight_standardization && fan_in == 1)
+    FailLayer(*this,
+              "filters have 1 weight each, which weight_standardization makes 0, expected more "
+              "(x is {}, num_groups {})",
+              x.ToString(), options_.num_groups);
   const int64_t fan_out = taps * (options_.num_filters / options_.num_groups);
   std::vector<int64_t> shape{options_.num_filters, channels};
   shape.insert(shape.end(), options_.filter_size.begin(), options_.filter_size.end());

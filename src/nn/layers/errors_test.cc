@@ -123,6 +123,14 @@ TEST(LayerErrorsTest, Convolution) {
                 {.name = "c", .filter_size = {3, 4}, .num_filters = 1, .dilation = {1, 2}})),
             "convolution 2-D 'c': the window covers 3x7, expected at most the padded input, 6x5 "
             "(BSSC [1,6,5,4])");
+  EXPECT_EQ(
+      AfterImages(Convolution2d({.name = "c",
+                                 .filter_size = {1, 1},
+                                 .num_filters = 4,
+                                 .num_groups = 4,
+                                 .weight_standardization = true})),
+      "convolution 2-D 'c': filters have 1 weight each, which weight_standardization makes 0, "
+      "expected more (x is BSSC [1,6,5,4], num_groups 4)");
 }
 
 TEST(LayerErrorsTest, FullyConnected) {
