@@ -149,7 +149,8 @@ std::vector<Property> NormalizationRows() {
                                            "d is from -limit to limit",
                                            {.range = kFactor, .of = kBatch}),
       Row<&O::renormalization_warm_up>("renormalization_warm_up",
-                                       "iterations in which the limits grow from 1 and 0",
+                                       "iterations in which the limits grow from 1 and 0, the "
+                                       "first of which counts as 1",
                                        {.range = kIterations, .of = kBatch}),
   };
 }

@@ -311,8 +311,8 @@ struct NormalizationProperties {
   static constexpr int64_t kAllChannels = normkit::kAllChannels;  // one group
   static constexpr int64_t kChannelWise = normkit::kChannelWise;  // a group a channel
   std::string name = {};
-  int64_t num_groups =
-      0;  // group and group RMS, which need it: a number, kAllChannels or kChannelWise
+  // Group and group RMS, which need it: a number, kAllChannels or kChannelWise.
+  int64_t num_groups = 0;
   double epsilon = 1e-5;
   std::optional<int64_t> num_channels = {};  // empty: the input's
   OperationDimension operation_dimension = OperationDimension::kBatchExcluded;  // layer
@@ -328,7 +328,8 @@ struct NormalizationProperties {
   bool use_trained_statistics = false;  // batch: training normalizes with the trained statistics
   // Batch: training gives gamma (xhat r + d) + beta, xhat r + d being, within limits, what the
   // trained statistics give; r and d are constants to the gradient (Ioffe 2017). r is within 1 /
-  // limit and limit, d within -limit and limit, which grow from 1 and 0 over the first iterations.
+  // limit and limit, d within -limit and limit, which grow from 1 and 0 over the first iterations:
+  // in training the k-th of a warm-up of N, from k = 1 on, has gone k / N of the way.
   bool renormalize = false;
   double renormalization_scale_limit = 3, renormalization_shift_limit = 5;
   int64_t renormalization_warm_up = 500;
