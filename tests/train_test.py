@@ -226,7 +226,7 @@ def test_data_that_networks_do_not_take(normkit, tmp_path):
     np.savez(images, x=np.zeros((20, 8, 8, 1), np.float32), y=x)
     output = ["--output", tmp_path / "out", "--validation-fraction", "0"]
     done = normkit("train", "--data", features, "--network", "small-cnn", *output, code=1)
-    assert done.stderr == ("normkit: network 'small-cnn' takes pictures, expected one for features: mlp, a .json "
+    assert done.stderr == ("normkit: network 'small-cnn' takes pictures or volumes, expected one for features: mlp, a .json "
                            "file\n")
     done = normkit("train", "--data", images, *output, code=1)
     assert done.stderr == (f"normkit: network 'small-cnn' tells classes apart, '{images} (20 "

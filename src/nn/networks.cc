@@ -210,12 +210,12 @@ bool Fits(const NamedNetwork& network, const NetworkPurpose& purpose) {
   for (const NamedNetwork& other : kNetworks)
     if (Fits(other, purpose)) names.emplace_back(other.name);
   names.emplace_back("a .json file");
-  const char* reads = network.reads == Reads::kPictures ? "pictures"
-                      : network.reads == Reads::kPositions
-                          ? "pictures or volumes with a class for each position"
-                      : network.reads == Reads::kSequences       ? "sequences"
-                      : network.reads == Reads::kPicturesOfSteps ? "sequences of pictures"
-                                                                 : "pictures or features";
+  const char* reads =
+      network.reads == Reads::kPictures    ? network.volumes ? "pictures or volumes" : "pictures"
+      : network.reads == Reads::kPositions ? "pictures or volumes with a class for each position"
+      : network.reads == Reads::kSequences ? "sequences"
+      : network.reads == Reads::kPicturesOfSteps ? "sequences of pictures"
+                                                 : "pictures, volumes or features";
   Fail("network '{}' takes {}, expected one for {}: {}", network.name, reads,
        purpose.answers_each_position                    ? "a class for each position"
        : purpose.sequences && purpose.input_depth > 0   ? "sequences of volumes"

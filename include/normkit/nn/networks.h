@@ -56,21 +56,26 @@ struct NetworkPurpose {
 NORMKIT_API NormChoice NormFor(const NetworkPurpose& purpose);
 
 // The names MakeNetwork knows:
-//   small-cnn    3 x (convolution 3x3, norm, ReLU, max pooling), 16, 32 and 64 filters
+//   small-cnn    3 x (convolution 3x3, norm, ReLU, max pooling), 16, 32 and 64 filters; of pictures
+//                or volumes
 //   mlp          3 x (100 fully connected, norm, sigmoid): Ioffe & Szegedy 2015, fig. 1; of
-//                pictures or features
+//                pictures, volumes or features
 //   lenet        LeCun et al. 1998 with ReLU and max pooling, norm after the convolutions
 //   resnet-tiny  He et al. 2016 for CIFAR (20 layers, 16 to 64 filters), projection shortcuts
 //   cnn-lstm     2 x (convolution 3x3, norm, ReLU, max pooling), 8 and 16 filters, and 64 fully
 //                connected with a norm and ReLU of each step of sequences of pictures; LSTM of 64
 //                units, norm, last step
+//   vit-tiny     Dosovitskiy et al. 2021 with up to 8 x 8 patches of 64 channels, trained position
+//                embeddings, 4 blocks of self-attention (4 heads) and of 128 and 64 products with
+//                GELU, each with its norm in front and added to what came in, norm, GELU, mean
+//                over positions; of pictures of the size it was made for
 //   unet         Ronneberger et al. 2015 with 3 sizes (16 to 64 filters), of pictures or volumes,
 //                whose positions it tells the classes of
 // The input is normalized to mean 0 and deviation 1 by channel; the last layer is a softmax, or for
-// targets fully connected. A layer
-// in front of a norm has no bias, unless the norm has no offset (rms, group-rms). Convolutions
-// begin fan-in-uniform (resnet-tiny: he), the layer that classifies at zero (not mlp's), and so
-// does what a residual block adds to its shortcut, by the scale of its last norm.
+// targets fully connected. A layer in front of a norm has no bias, unless the norm has no offset
+// (rms, group-rms). Convolutions begin fan-in-uniform (resnet-tiny: he, vit-tiny: glorot), the
+// layer that classifies at zero (not mlp's), and so does what a residual block adds to its
+// shortcut, by the scale of its last norm.
 NORMKIT_API const std::vector<std::string>& NetworkNames();
 
 // Throws Error that lists the names, the nearest first, and where the network does not fit the
