@@ -151,6 +151,13 @@ class Rebuild {
     if (!freezes && !uses && !epsilon) return nullptr;
     options.freeze_statistics |= freezes;
     options.use_trained_statistics |= uses;
+    if (uses) {  // nothing is left to correct
+      const NormalizationProperties plain;
+      options.renormalize = plain.renormalize;
+      options.renormalization_scale_limit = plain.renormalization_scale_limit;
+      options.renormalization_shift_limit = plain.renormalization_shift_limit;
+      options.renormalization_warm_up = plain.renormalization_warm_up;
+    }
     if (epsilon) options.epsilon = *changes_.epsilon;
     return std::make_shared<NormalizationLayer>(norm.kind(), std::move(options));
   }

@@ -204,6 +204,24 @@ TEST(FineTuning, FrozenStaysAndStatisticsAreAskedApart) {
             (Names{"bn.scale"}));
 }
 
+// What renormalizes goes on with the trained statistics alone.
+TEST(FineTuning, UsesWhatWasRenormalized) {
+  Network network;
+  network.graph.Add(FeatureInput({.num_features = 3}));
+  network.graph.Add(BatchNormalization({.name = "bn",
+                                        .trained_mean = {1, 2, 3},
+                                        .renormalize = true,
+                                        .renormalization_scale_limit = 2,
+                                        .renormalization_shift_limit = 1,
+                                        .renormalization_warm_up = 7}));
+  network.parameters = Parameters(network.graph);
+  network.parameters.Initialize(network.graph, 1);
+  const Network changed = ChangeNetwork(network, {.use_trained_statistics = {"bn"}});
+  EXPECT_EQ(ValuesOf(changed), ValuesOf(network));
+  EXPECT_EQ(network.graph.layer(1).layer->Description(), "epsilon 1e-05, renormalized in training");
+  EXPECT_EQ(changed.graph.layer(1).layer->Description(), "epsilon 1e-05");
+}
+
 TEST(FineTuning, OtherClassesAndOtherSizes) {
   const Network first = Stripes().network;
   const Network changed = ChangeNetwork(first, {.classes = {"x", "y"}});
