@@ -86,5 +86,28 @@ TEST(OnnxOfAnySizeTest, SeveralInputsStandInNoOtherFile) {
   }
 }
 
+TEST(OnnxOfAnySizeTest, AttentionIsOfOneSize) {
+  for (const auto& [layer, title] :
+       {std::pair{PositionEmbedding({.name = "p", .max_position = 12}), "position embedding 'p'"},
+        {SelfAttention({.name = "a", .num_heads = 1, .num_key_channels = 2}),
+         "self-attention 'a'"}}) {
+    Network network;
+    network.graph.Add(
+        ImageInput({.input_size = {4, 3, 2}, .normalization = InputNormalization::kNone}));
+    network.graph.Add(layer);
+    network.parameters = Parameters(network.graph);
+    network.parameters.Initialize(network.graph, 1);
+    EXPECT_NO_THROW(static_cast<void>(OnnxBytes(network)));
+    try {
+      static_cast<void>(OnnxBytes(network, ImageSizes::kAny));
+      FAIL();
+    } catch (const Error& error) {
+      EXPECT_EQ(error.what(), std::string("model file: ") + title +
+                                  " is written for pictures of one size, expected layers for any "
+                                  "size (SaveOnnx writes it)");
+    }
+  }
+}
+
 }  // namespace
 }  // namespace normkit

@@ -9,6 +9,7 @@
 #include "src/core/log.h"
 #include "src/graph/memory.h"
 #include "src/nn/finite_parameters.h"
+#include "src/nn/layers/attention.h"
 #include "src/onnx/metadata.h"
 #include "src/onnx/model.h"
 #include "src/onnx/model_proto.h"
@@ -27,6 +28,19 @@ int IrVersionFor(int opset) {
   if (opset <= 18) return 8;
   if (opset <= 20) return 9;
   return opset <= 22 ? 10 : 11;
+}
+
+// Forms of attention hold the numbers of positions.
+void CheckAnySize(const Graph& graph) {
+  for (const LayerRecord& record : graph.layers()) {
+    const Layer* layer = record.layer.get();
+    if (dynamic_cast<const SelfAttentionLayer*>(layer) ||
+        dynamic_cast<const PositionEmbeddingLayer*>(layer))
+      Fail(
+          "model file: {} is written for pictures of one size, expected layers for any size "
+          "(SaveOnnx writes it)",
+          Title(*layer));
+  }
 }
 
 }  // namespace
@@ -55,6 +69,7 @@ std::string OnnxBytes(const Network& network, ImageSizes sizes) {
     opset = WriteTimeGraph(network, model.mutable_graph());
     metadata.network = TimeNetworkJson(network.graph);
   } else {
+    if (sizes == ImageSizes::kAny) CheckAnySize(network.graph);
     opset = WriteGraph(network, sizes, model.mutable_graph(), &metadata).opset;
   }
   if (model.graph().node_size() > kMostNodes)
