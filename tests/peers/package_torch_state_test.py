@@ -91,3 +91,23 @@ def test_running_statistics_of_any_kind():
         assert torch.equal(ours.num_batches_tracked, theirs.num_batches_tracked)
     with pytest.raises(ValueError, match="more than 1 value per channel"):
         ours(x[:1])
+
+
+@pytest.mark.parametrize("types", [(torch.float32, torch.float64), (torch.float64, torch.float32)])
+def test_running_statistics_of_two_types(types):
+    """PyTorch's error or result, of the first call and of one like it; of the operator an error of its own."""
+    x = torch.randn(7, 600)
+    for training in (True, False):
+        ours, theirs = pair("BatchNorm1d", (600,), {}, torch.float32, training)
+        ours(x), theirs(x)
+        for module in (ours, theirs):
+            module.running_mean, module.running_var = module.running_mean.to(types[0]), module.running_var.to(types[1])
+        for _ in range(2):
+            with pytest.raises(RuntimeError) as wanted:
+                theirs(x)
+            with pytest.raises(RuntimeError) as got:
+                ours(x)
+            assert str(got.value) == str(wanted.value)
+    running = torch.zeros(600, dtype=types[0]), torch.ones(600, dtype=types[1])
+    with pytest.raises(TypeError, match=f"running_mean and running_var are {types[0]} and {types[1]}, expected one type"):
+        torch.ops.normkit.update_running(torch.ones(3, 600, dtype=torch.float64), 7, 0.1, *running, None)

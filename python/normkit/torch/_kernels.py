@@ -283,6 +283,10 @@ def update_running(
             f"running_mean is {list(running_mean.shape)} and running_var {list(running_var.shape)}, expected [{n}] "
             "without gaps"
         )
+    if running_mean.dtype != running_var.dtype:
+        raise TypeError(
+            f"running_mean and running_var are {running_mean.dtype} and {running_var.dtype}, expected one type"
+        )
     at = statistics.data_ptr()
     wide = [r if r.dtype in (torch.float32, torch.float64) else r.float() for r in (running_mean, running_var)]
     _core.update_running(

@@ -263,7 +263,8 @@ class _BatchNorm(_Fused):
         norm = Norm("batch", 0, 0, me.eps, self.activation, self.negative_slope)
         takes_it = takes(input, weight, bias, me.eps, me.num_features) and input.shape[1] == me.num_features
         takes_it = takes_it and all(is_fit(running, me.num_features) for running in (running_mean, running_var))
-        if not takes_it or (running_mean is None) != (running_var is None):
+        one_type = getattr(running_mean, "dtype", None) == getattr(running_var, "dtype", None)
+        if not takes_it or not one_type:  # or only one of them
             if self._is_plain(residual, addend, lengths):
                 return super().forward(input)  # type: ignore[misc]
             if lengths is not None:
