@@ -72,13 +72,15 @@ def _described(array: object) -> str:
     return text + (f" {list(shape)}" if shape is not None else "")
 
 
-def _refuse_gradients(array: Any, name: str) -> None:
+def _refuse_lazy(array: Any, name: str) -> None:
     torch = sys.modules["torch"]
     if array.requires_grad and torch.is_grad_enabled():
         raise TypeError(
             f"{name} requires a gradient, expected {name}.detach(), torch.no_grad() or normkit.torch, "
             "whose modules have gradients"
         )
+    if array.is_neg():
+        raise TypeError(f"{name} is negated in name alone, expected {name}.resolve_neg()")
 
 
 def lies(array: Any, name: str, writable: bool = False) -> Lies:
@@ -88,7 +90,7 @@ def lies(array: Any, name: str, writable: bool = False) -> Lies:
         raise TypeError(f"{name} is a masked array, expected one whose elements all count")
     given = array.view(np.uint16) if bf16 else array
     if kind_of(array) == "torch" and "torch" in sys.modules:
-        _refuse_gradients(array, name)
+        _refuse_lazy(array, name)
         given = array.detach()
     try:
         if writable and kind_of(array) == "jax":  # whose arrays never change, though DLPack does not say so

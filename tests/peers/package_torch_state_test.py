@@ -1,5 +1,6 @@
 """The modules of normkit.torch with parameters and running statistics that others changed, computed or replaced."""
 
+import normkit
 import normkit.torch as nt
 import pytest
 import torch
@@ -111,3 +112,59 @@ def test_running_statistics_of_two_types(types):
     running = torch.zeros(600, dtype=types[0]), torch.ones(600, dtype=types[1])
     with pytest.raises(TypeError, match=f"running_mean and running_var are {types[0]} and {types[1]}, expected one type"):
         torch.ops.normkit.update_running(torch.ones(3, 600, dtype=torch.float64), 7, 0.1, *running, None)
+
+
+def negated(*shape):
+    """Elements whose sign is turned in name alone."""
+    made = torch.complex(torch.randn(shape), torch.randn(shape)).conj().imag
+    assert made.is_neg()
+    return made
+
+
+@pytest.mark.parametrize("fused", [False, True])
+@pytest.mark.parametrize("name, args, shape", [
+    ("LayerNorm", (8,), (4, 8)), ("LayerNorm", ((3, 8),), (4, 3, 8)), ("RMSNorm", (8,), (4, 8)),
+    ("GroupNorm", (2, 8), (4, 8, 3)), ("InstanceNorm1d", (8, 1e-5, 0.1, True), (4, 8, 3)), ("BatchNorm1d", (8,), (4, 8)),
+])  # fmt: skip
+def test_tensors_that_are_negated_in_name_alone(name, args, shape, fused):
+    """x, the residual, the addend, the gradient of y, scale and running statistics."""
+    for training in (True, False):
+        ours, theirs = pair(name, args, {}, torch.float32, training)
+        x = torch.randn(shape)
+        ours(x), theirs(x)
+        for x, dy in [(negated(*shape), torch.randn(shape)), (torch.randn(shape), negated(*shape))]:
+            more = (negated(*shape), negated(*shape)) if fused else ()
+            got, wanted = x.clone().requires_grad_(), x.clone().requires_grad_()
+            if x.is_neg():
+                got = x.detach().requires_grad_()
+                assert got.is_neg()
+            y = ours(got, *more)
+            y, total = y if fused else (y, None)
+            z = theirs(wanted + more[0]) + more[1] if fused else theirs(wanted)
+            close(y, z, torch.float32)
+            if fused:
+                close(total, wanted + more[0], torch.float32)
+            y.backward(dy), z.backward(dy)
+            close(got.grad, wanted.grad, torch.float32, gradients=True)
+            for a, b in zip(ours.parameters(), theirs.parameters()):
+                close(a.grad, b.grad, torch.float32, gradients=True)
+            with torch.no_grad():
+                close(ours(x), theirs(x), torch.float32)
+        for module in (ours, theirs):
+            of = module.weight.detach().clone()
+            module.weight = torch.nn.Parameter(torch._neg_view(-of))  # without gaps
+        x = torch.randn(shape)
+        close(ours(x), theirs(x), torch.float32)
+        if name == "BatchNorm1d":
+            ours.running_var = torch._neg_view(-ours.running_var)
+            assert ours.running_var.is_neg()
+            ours(x), theirs(x)
+            close(ours.running_var, theirs.running_var, torch.float32)
+            close(ours(x), theirs(x), torch.float32)
+
+
+def test_functions_refuse_tensors_that_are_negated_in_name_alone():
+    x = negated(4, 8)
+    with pytest.raises(TypeError, match=r"^x is negated in name alone, expected x.resolve_neg\(\)"):
+        normkit.layer_norm(x)
+    close(normkit.layer_norm(x.resolve_neg()), torch.nn.functional.layer_norm(x, (8,)), torch.float32)

@@ -66,11 +66,12 @@ def _nothing_looks_on() -> bool:
 
 
 def is_eager(*tensors: Optional[Tensor]) -> bool:
-    """Whether nothing looks on: then kernels are called without a way through PyTorch's dispatcher."""
+    """Whether nothing looks on: then kernels are called without a way through PyTorch's dispatcher, which is also who
+    turns the sign of elements that are negated in name alone."""
     for t in tensors:
         if t is not None and type(t) not in _OWN:
             return False
-    return _nothing_looks_on()
+    return _nothing_looks_on() and not any(t is not None and t.is_neg() for t in tensors)
 
 
 class _Recorded(Function):
@@ -93,6 +94,7 @@ class _Recorded(Function):
     @staticmethod
     def backward(ctx, dy, dtotal=None):  # type: ignore[no-untyped-def]
         x, weight, bias, statistics, y, addend, lengths = ctx.saved_tensors
+        dy = dy.resolve_neg()
         if torch.is_grad_enabled():  # gradients of gradients
             dx, dweight, dbias, daddend = _differentiable(ctx, dy, lengths, x, weight, bias, addend)
         else:
@@ -147,6 +149,7 @@ class _Plain(Function):
     @staticmethod
     def backward(ctx, dy):  # type: ignore[no-untyped-def]
         x, weight, *more = ctx.saved_tensors
+        dy = dy.resolve_neg()
         pair, kept, bias = ctx.state
         if _records():
             ctx.norm, ctx.given = pair.norm, (None, None)
@@ -206,15 +209,15 @@ _known: dict[Any, Pair] = {}
 def known(module: Any, sizes: Any, x: Any, weight: Optional[Tensor], bias: Optional[Tensor]) -> Optional[Pair]:
     """The plans of an eager call like one that `remember` was told of; None: it has to be looked at. `sizes`: what the
     constructor of the module was given of these."""
-    if type(x) is not Tensor or not _nothing_looks_on() or not x.is_cpu or x.layout is not _strided:
+    if type(x) is not Tensor or not _nothing_looks_on() or not x.is_cpu or x.layout is not _strided or x.is_neg():
         return None
     of_weight = of_bias = None
     if weight is not None:
-        if type(weight) not in _OWN or not weight.is_cpu or not weight.is_contiguous():
+        if type(weight) not in _OWN or not weight.is_cpu or not weight.is_contiguous() or weight.is_neg():
             return None
         of_weight = weight.dtype, weight.numel()
     if bias is not None:
-        if type(bias) not in _OWN or not bias.is_cpu or not bias.is_contiguous():
+        if type(bias) not in _OWN or not bias.is_cpu or not bias.is_contiguous() or bias.is_neg():
             return None
         of_bias = bias.dtype, bias.numel()
     return _known.get(
@@ -239,6 +242,7 @@ def is_kept(running: Tensor, count: int) -> bool:
         and running.is_cpu
         and running.numel() == count
         and running.is_contiguous()
+        and not running.is_neg()
     )
 
 

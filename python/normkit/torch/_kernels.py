@@ -289,6 +289,7 @@ def update_running(
         )
     at = statistics.data_ptr()
     wide = [r if r.dtype in (torch.float32, torch.float64) else r.float() for r in (running_mean, running_var)]
+    wide = [r.resolve_neg() for r in wide]
     _core.update_running(
         DTYPES[wide[0].dtype], n, at, at + 16 * n, count, momentum, momentum, True, wide[0].data_ptr(),
         wide[1].data_ptr(),
@@ -300,4 +301,4 @@ def update_running(
 
 def as_given(x: Tensor, running: Tensor) -> Tensor:
     """Statistics of the type that an inference pass over x takes."""
-    return running.to(torch.float64 if x.dtype == torch.float64 else torch.float32).contiguous()
+    return running.to(torch.float64 if x.dtype == torch.float64 else torch.float32).contiguous().resolve_neg()

@@ -61,6 +61,7 @@ class _OverRanks(Function):
     @torch.autograd.function.once_differentiable
     def backward(ctx, dy):  # type: ignore[no-untyped-def]
         x, weight, bias, statistics, y = ctx.saved_tensors
+        dy = dy.resolve_neg()
         strides = {"x": x.stride(), "dy": dy.stride(), "dx": torch.empty_like(x).stride()}
         if y is not None:
             strides["y"] = y.stride()
@@ -128,7 +129,7 @@ class SyncBatchNorm(_BatchNorm, nn.modules.batchnorm._BatchNorm):
             return _native.ACTIVATIONS[self.activation](y, self.negative_slope)
         self._check_input_dim(input)
         self._check_non_zero_input_channels(input)
-        weight, bias = self.weight, self.bias
+        input, weight, bias = input.resolve_neg(), self.weight, self.bias
         if not takes(input, weight, bias, self.eps, self.num_features) or not is_eager(input, weight, bias):
             raise ValueError(
                 f"SyncBatchNorm over ranks of {input.dtype} on {input.device}, expected f32, f64, f16 or bf16 tensors of "
