@@ -519,7 +519,6 @@ def test_four_networks_with_replace():
             # Where a rounding switches an element of a ReLU, PyTorch's own f32 gradients are 1e-2 from those of f64 (seed
             # 2 of the ResNet) as well as these (seed 1): with the same elements switched on they have to agree.
             assert found.own_alike < 1e-5, name
-        assert found.own_from_f64 < max(1e-4, 1.1 * found.theirs_from_f64), name
 
 
 def test_the_notebook_runs():
