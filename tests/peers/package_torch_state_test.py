@@ -168,3 +168,11 @@ def test_functions_refuse_tensors_that_are_negated_in_name_alone():
     with pytest.raises(TypeError, match=r"^x is negated in name alone, expected x.resolve_neg\(\)"):
         normkit.layer_norm(x)
     close(normkit.layer_norm(x.resolve_neg()), torch.nn.functional.layer_norm(x, (8,)), torch.float32)
+
+
+def test_ranks_refuse_another_number_of_channels(monkeypatch):
+    monkeypatch.setattr(torch.distributed, "is_initialized", lambda: True)
+    monkeypatch.setattr(torch.distributed, "get_world_size", lambda group: 2)
+    for affine in (True, False):
+        with pytest.raises(ValueError, match=r"of input \[4, 9, 3\], expected num_features 6 at axis 1"):
+            nt.SyncBatchNorm(6, affine=affine)(torch.randn(4, 9, 3))

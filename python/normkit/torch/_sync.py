@@ -129,6 +129,10 @@ class SyncBatchNorm(_BatchNorm, nn.modules.batchnorm._BatchNorm):
             return _native.ACTIVATIONS[self.activation](y, self.negative_slope)
         self._check_input_dim(input)
         self._check_non_zero_input_channels(input)
+        if input.shape[1] != self.num_features:
+            raise ValueError(
+                f"SyncBatchNorm over ranks of input {list(input.shape)}, expected num_features {self.num_features} at axis 1"
+            )
         input, weight, bias = input.resolve_neg(), self.weight, self.bias
         if not takes(input, weight, bias, self.eps, self.num_features) or not is_eager(input, weight, bias):
             raise ValueError(
