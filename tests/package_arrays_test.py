@@ -388,6 +388,15 @@ def test_arrays_outlive_who_made_them():
     assert np.allclose(y.mean(1), 0, atol=1e-12)
 
 
+def test_nothing_stands_on_stderr_of_an_ordinary_program():
+    code = (
+        "import normkit, threading, time\nplan = normkit.Normalization('batch', 'BC', (4, 6))\n"
+        "threading.Thread(target=lambda kept: time.sleep(100), args=(plan,), daemon=True).start()"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
 def test_sub_interpreters_are_refused():
     code = (
         "import _xxsubinterpreters as s\ni = s.create()\n"
