@@ -338,12 +338,20 @@ def test_misuse():
     assert normkit.layer_norm(np.zeros((0, 6), np.float32)).shape == (0, 6)
 
 
+class Named(normkit.Normalization):
+    pass
+
+
 def test_plans_are_copied_and_pickled():
     norm = normkit.Normalization("group", "BC*", (4, 6, 5), np.float32, num_groups=3, epsilon=1e-3, activation="relu")
     assert norm.labels == "BCS" and "num_groups=3" in repr(norm) and "activation='relu'" in repr(norm)
     x = RNG.standard_normal(norm.shape, np.float32)
     for again in (pickle.loads(pickle.dumps(norm)), copy.deepcopy(norm), eval(repr(norm))):
         assert np.array_equal(again.forward(x).y, norm.forward(x).y)
+    relu = Named("layer", "BC", (4, 6), activation="leaky-relu", negative_slope=0.0, num_groups=0)
+    assert repr(relu) == "normkit.Normalization('layer', 'BC', (4, 6), 'f32', activation='leaky-relu', negative_slope=0.0)"
+    assert type(pickle.loads(pickle.dumps(relu))) is Named
+    assert repr(copy.copy(relu)) == repr(eval(repr(relu))) == repr(relu)
 
 
 def test_eight_threads_share_a_plan():

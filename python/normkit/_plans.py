@@ -216,11 +216,12 @@ class Normalization:
         self.parameter_dtype: str = parameter_dtype or ("f64" if dtype == "f64" else "f32")
 
     def __repr__(self) -> str:
-        given = "".join(f", {name}={value!r}" for name, value in self._given.items() if value not in (None, "", 0))
+        usual = Normalization.__init__.__kwdefaults__
+        given = "".join(f", {name}={value!r}" for name, value in self._given.items() if value != usual[name])
         return f"normkit.Normalization({self.layer!r}, {self.labels!r}, {self.shape}, {self.dtype!r}{given})"
 
     def __reduce__(self) -> Any:
-        made = functools.partial(Normalization, self.layer, self.labels, self.shape, self.dtype, **self._given)
+        made = functools.partial(type(self), self.layer, self.labels, self.shape, self.dtype, **self._given)
         return made, ()
 
     def describe(self, what: str = "forward") -> str:
