@@ -318,7 +318,8 @@ def test_misuse():
                             ("all", "num_groups is 'all', expected a number or one of all-channels")]:  # fmt: skip
         with pytest.raises(ValueError, match=message):
             normkit.group_norm(x, groups)
-    with pytest.raises(TypeError, match="num_groups is 2.0, expected a whole number"):
+    assert normkit.group_norm(x, 2).shape == (4, 6)
+    with pytest.raises(TypeError, match="num_groups is 2.0, expected a whole number"):  # after 2 as well
         normkit.group_norm(x, 2.0)
     with pytest.raises(ValueError, match="count is -4, expected 0 or more"):
         normkit.update_running(np.zeros(3), np.ones(3), np.zeros(3), np.ones(3), -4)

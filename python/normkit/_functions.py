@@ -14,7 +14,7 @@ from ._plans import Gradients, Normalization, Result, labels_of, labels_of_axes
 Axes = Optional["int | Sequence[int]"]
 
 
-@functools.lru_cache(maxsize=256)
+@functools.lru_cache(maxsize=256, typed=True)  # 2.0 groups are an error after 2 as well
 def _plan(layer: str, labels: str, shape: tuple[int, ...], dtype: str, **options: Any) -> Normalization:
     return Normalization(layer, labels, shape, dtype, **options)
 
