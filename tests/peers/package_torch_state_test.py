@@ -176,3 +176,24 @@ def test_ranks_refuse_another_number_of_channels(monkeypatch):
     for affine in (True, False):
         with pytest.raises(ValueError, match=r"of input \[4, 9, 3\], expected num_features 6 at axis 1"):
             nt.SyncBatchNorm(6, affine=affine)(torch.randn(4, 9, 3))
+
+
+def test_batches_are_counted_without_running_statistics():
+    ours, theirs = pair("BatchNorm1d", (5,), {}, torch.float32, True)
+    x = torch.randn(7, 5, 3)
+    for module in (ours, theirs):
+        module.running_mean = module.running_var = None
+        for _ in range(3):
+            module(x)
+    assert ours.num_batches_tracked == theirs.num_batches_tracked == 3
+    ours(x, addend=x), ours(x, lengths=[3] * 7)
+    assert ours.num_batches_tracked == 5
+    close(ours(x), theirs(x), torch.float32)
+
+
+def test_no_channels():
+    for name, shape in [("BatchNorm1d", (4, 0)), ("BatchNorm2d", (4, 0, 3, 3))]:
+        ours = getattr(nt, name)(0)
+        for _ in range(3):
+            assert ours(torch.zeros(shape)).shape == shape
+        assert ours.num_batches_tracked == 3

@@ -278,10 +278,11 @@ class _BatchNorm(_Fused):
         count = _num_elements(input)
         if me.training and count == 1:
             nn.functional._verify_batch_size(input.size())  # type: ignore[attr-defined]
-        if residual is None and addend is None and lengths is None and count > 1 and is_eager(input, weight, bias):
+        alone = residual is None and addend is None and lengths is None
+        if alone and count > 1 and me.num_features > 0 and is_eager(input, weight, bias):
             remember(me, me.num_features, norm, input, weight, bias)
         y, statistics, total = normalize(norm, input, weight, bias, residual, addend, lengths=lengths)
-        if me.training and me.track_running_stats and running_mean is not None:
+        if me.training and me.track_running_stats:
             self._update(input, statistics, count, lengths)
         return y if residual is None else (y, total)
 
@@ -298,7 +299,10 @@ class _BatchNorm(_Fused):
         pair = known(me, me.num_features, x, weight, bias)
         if pair is None or (running_mean is None) != (running_var is None):
             return None
-        if running_mean is None or running_var is None or not (me.training and me.track_running_stats):
+        if not (me.training and me.track_running_stats):
+            return plain(pair, x, weight, bias)
+        if running_mean is None or running_var is None:
+            self._next_momentum()
             return plain(pair, x, weight, bias)
         if not is_kept(running_mean, me.num_features) or not is_kept(running_var, me.num_features):
             return None
@@ -328,7 +332,9 @@ class _BatchNorm(_Fused):
         update = _kernels.update_running if is_eager(x) else torch.ops.normkit.update_running
         assert statistics is not None
         with torch.no_grad():
-            update(statistics, count, self._next_momentum(), me.running_mean, me.running_var, lengths)
+            momentum = self._next_momentum()
+            if me.running_mean is not None:
+                update(statistics, count, momentum, me.running_mean, me.running_var, lengths)
 
     def _by_itself(self, input: Tensor, residual: Optional[Tensor], addend: Optional[Tensor]) -> Any:
         """PyTorch's module, and behind it what would be fused."""
@@ -344,7 +350,7 @@ class _BatchNorm(_Fused):
         me: Any = self
         given = (None, None) if _batch_statistics(me) else (me.running_mean, me.running_var)
         result = self._native(norm, input, me.weight, me.bias, residual, addend, lengths, *given)
-        if me.training and me.track_running_stats and me.running_mean is not None:
+        if me.training and me.track_running_stats:
             total = input if residual is None else result[1]
             self._update_natively(norm, total.detach(), _check_lengths(norm, input, lengths))
         return result
@@ -354,6 +360,8 @@ class _BatchNorm(_Fused):
         me: Any = self
         mean, variance, count = _native.moments(norm, _native.without_padding(norm, total, lengths), lengths)
         momentum = self._next_momentum()
+        if me.running_mean is None:
+            return
         me.running_mean.lerp_(mean.flatten().to(me.running_mean.dtype), momentum)
         unbiased = (variance * count / (count - 1)).flatten().to(me.running_var.dtype)
         me.running_var.lerp_(torch.where(count.flatten() > 1, unbiased, me.running_var), momentum)

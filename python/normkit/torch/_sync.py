@@ -142,6 +142,6 @@ class SyncBatchNorm(_BatchNorm, nn.modules.batchnorm._BatchNorm):
         kept: list[Any] = []
         norm = Norm("batch", 0, 0, self.eps, self.activation, self.negative_slope)
         y = _OverRanks.apply(norm, input, weight, bias, _Ranks(group), kept)
-        if self.track_running_stats and self.running_mean is not None:
+        if self.track_running_stats:
             self._update(input, kept[0], kept[1])
         return y
