@@ -216,7 +216,7 @@ class Normalization:
         self.parameter_dtype: str = parameter_dtype or ("f64" if dtype == "f64" else "f32")
 
     def __repr__(self) -> str:
-        usual = Normalization.__init__.__kwdefaults__
+        usual = Normalization.__init__.__kwdefaults__ or {}
         given = "".join(f", {name}={value!r}" for name, value in self._given.items() if value != usual[name])
         return f"normkit.Normalization({self.layer!r}, {self.labels!r}, {self.shape}, {self.dtype!r}{given})"
 
