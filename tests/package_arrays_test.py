@@ -273,6 +273,7 @@ UNFIT = [
     (np.ma.masked_array(np.zeros((2, 3))), TypeError, "^x is a masked array"),
     (unaligned(2, 3), ValueError, "^x lies at 0x[0-9a-f]*, expected a multiple"),
     (np.zeros((2, 3))[:, ::-1], normkit.Error, "a stride of x is -1, expected 0 or more"),
+    (np.zeros((2, 3), "u1, f4")["f1"], TypeError, r"^x is .* of float32 \[2, 3\] with strides of \[15, 5\] bytes, expected mult"),
     (np.float32(3), ValueError, "axes .-1,. given"),
 ]
 

@@ -97,6 +97,11 @@ def lies(array: Any, name: str, writable: bool = False) -> Lies:
             raise BufferError
         found = Lies(*(_core.lies_writable if writable else _core.lies)(given))
     except (TypeError, BufferError):
+        if isinstance(array, np.ndarray) and any(stride % array.itemsize for stride in array.strides):
+            raise TypeError(
+                f"{name} is {_described(array)} with strides of {list(array.strides)} bytes, expected multiples of the "
+                "element's size: a copy"
+            ) from None
         if isinstance(array, np.ndarray) and array.dtype.isnative and not writable:
             raise TypeError(f"{name} is {_described(array)}, expected f32, f64, f16 or bf16") from None
         raise TypeError(
