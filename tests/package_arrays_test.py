@@ -159,6 +159,8 @@ BROKEN = {
     "one channel again and again": np.broadcast_to(X[:, :1], X.shape),
     "one column again and again": np.broadcast_to(X[..., :1], X.shape),
     "some channels, channels last": LAST[:, :8],
+    "some rows, channels last": in_order(np.zeros((4, 8, 12, 10), np.float32), "channels_last")[:, :, 2:8],
+    "some columns, channels last": in_order(np.zeros((4, 8, 6, 20), np.float32), "channels_last")[..., 10:],
 }
 ONES = np.ones(8, np.float32)
 CALLS = {
@@ -175,6 +177,7 @@ COPIED = {
     ("batch", "some columns"), ("instance", "some columns"), ("layer over channels", "some columns"),
     ("rms", "some columns"), ("group", "some rows"), ("group", "some columns"), ("layer over three", "some rows"),
     ("layer over three", "some columns"), ("layer over three", "some channels, channels last"),
+    ("layer over three", "some columns, channels last"),
     ("layer over three", "one channel again and again"), ("group", "one channel again and again"),
     *((name, how) for name in CALLS for how in ("every second column", "one column again and again")),
 }  # fmt: skip
