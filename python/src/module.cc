@@ -28,8 +28,8 @@ NB_MODULE(_core, m) {
   namespace nb = nanobind;
   using namespace normkit::python;
   RefuseSubInterpreters();
-  // Objects that a daemon thread or another module's cache holds outlive the interpreter; nothing is
-  // wrong with their programs, on whose stderr the warnings would stand.
+  // Objects that a daemon thread or another module's cache holds outlive the interpreter; nothing
+  // is wrong with their programs, on whose stderr the warnings would stand.
   nb::set_leak_warnings(false);
   m.attr("__version__") = NORMKIT_VERSION;
   AddErrors(m);
