@@ -469,6 +469,17 @@ def test_stacks_of_slices(normkit, tmp_path):
     assert json.loads(again.stdout)["accuracy"] == pytest.approx(accuracy)
     np.save(tmp_path / "bar.npy", volume("bar", random))
     assert "bar" in normkit("predict", tmp_path / "out/model.onnx", tmp_path / "bar.npy").stdout
+    for kind in ("ball", "bar"):  # slices of another size are made to fit, wherever they are read
+        folder = tmp_path / f"wide/{kind}/0"
+        folder.mkdir(parents=True)
+        for number, plane in enumerate(volume(kind, random)):
+            Image.fromarray(plane).resize((16, 14)).save(folder / f"slice_{number}.png")
+    short = ["--max-epochs", 1, "--mini-batch-size", 8, "--json", "--format", "BSSS"]
+    normkit("eval", tmp_path / "out/model.onnx", "--data", tmp_path / "wide", "--format", "BSSS")
+    done = normkit("train", "--data", tmp_path / "scans", "--validation-data", tmp_path / "wide", *short, "--output", tmp_path / "v")
+    assert "validation_accuracy" in json.loads(done.stdout)
+    normkit("train", "--from", tmp_path / "out/model.onnx", "--data", tmp_path / "wide", *short, "--validation-fraction", 0,
+            "--output", tmp_path / "f")  # fmt: skip
     (tmp_path / "scans/bar/7/slice_3.png").unlink()
     done = normkit("eval", tmp_path / "out/model.onnx", *words, code=1)
     assert done.stderr == (f"normkit: data '{tmp_path}/scans': volume '{tmp_path}/scans/bar/7' has 7 slices, expected 8, "

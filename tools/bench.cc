@@ -213,9 +213,15 @@ void AppendHistory(const std::string& path, const std::vector<BenchResult>& resu
 
 // One after the other, for each number of threads.
 void RunCalibration(const BenchArgs& args, const std::vector<int>& threads) {
-  if (args.table || args.short_table || !args.layers.empty() || !args.shape.empty() ||
-      !args.network.network.empty())
-    FailUsage("--calibrate", "it has cells of its own, but some are given");
+  const bool cells = args.table || args.short_table || !args.ops.empty() || !args.layers.empty() ||
+                     !args.formats.empty() || !args.dtypes.empty() || !args.shape.empty() ||
+                     args.num_groups || args.operation_dimension || args.hot ||
+                     args.values != BenchArgs().values || args.slices > 1 ||
+                     args.activation != Activation::kNone || args.output != OutputType::kSame ||
+                     !args.network.network.empty();
+  if (cells) FailUsage("--calibrate", "it has cells of its own, but some are given");
+  if (args.list || args.limit != 0 || !args.history.empty())
+    FailUsage("--calibrate", "it has no --list, --limit and --history, but some are given");
   for (const int n : threads) {
     SetNumThreads(n);
     const std::vector<Calibrated> found = Calibrate(args.seconds / 5);

@@ -33,6 +33,7 @@ struct Limit {
   std::vector<int64_t> sizes;  // ascending
   std::function<BenchCell(int64_t size)> cell;
   WantedSchedule below, from;
+  bool inclusive = false;  // what is as large as the limit goes the way of what is below
 };
 
 // The limit that takes the least time over all sizes; the built-in one where others are as good.
@@ -44,11 +45,14 @@ Calibrated Find(const Limit& limit, double seconds) {
   }
   const auto cost = [&](int64_t at) {
     double sum = 0;
-    for (size_t i = 0; i < limit.sizes.size(); ++i) sum += limit.sizes[i] < at ? below[i] : from[i];
+    for (size_t i = 0; i < limit.sizes.size(); ++i) {
+      const bool is_below = limit.inclusive ? limit.sizes[i] <= at : limit.sizes[i] < at;
+      sum += is_below ? below[i] : from[i];
+    }
     return sum / static_cast<double>(limit.sizes.size());
   };
   std::vector<int64_t> candidates = limit.sizes;
-  candidates.push_back(2 * limit.sizes.back());
+  candidates.push_back(limit.inclusive ? limit.sizes.front() / 2 : 2 * limit.sizes.back());
   int64_t best = limit.built_in;
   for (const int64_t at : candidates)
     if (cost(at) < cost(best)) best = at;
@@ -83,7 +87,8 @@ std::vector<Limit> Limits() {
                                                    .format = "BCS"};
                                 },
                                 {.fused = true},
-                                {.fused = false}}};
+                                {.fused = false},
+                                /*inclusive=*/true}};
   if (threads > 1)
     limits.push_back({"threads-from",
                       simd::kThreadLimit,

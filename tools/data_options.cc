@@ -3,6 +3,7 @@
 #include "src/core/fail.h"
 #include "src/core/numbers.h"
 #include "src/core/suggest.h"
+#include "src/data/picture_size.h"
 #include "src/data/summary.h"
 #include "tools/options.h"
 
@@ -174,18 +175,18 @@ OpenOptions FitToModel(const ReadingArgs& args, const Network& network, uint64_t
   OpenOptions options = ToOpenOptions(args, seed);
   const Layout input = network.graph.input_layout();
   options.forecast |= network.facts.contains("forecast");
-  std::vector<int64_t> shape = input.shape();
-  if (input.format() == "BSSSC") shape.erase(shape.begin() + 1);  // of slices
-  if (input.format() != "BSSC" && input.format() != "BSSSC") return options;
+  const auto size = PictureSizeOf(input);
+  if (!size) return options;
   const auto fits = [](int64_t asked, int64_t takes) { return asked == 0 || asked == takes; };
-  if (!fits(args.height, shape[1]) || !fits(args.width, shape[2]) || !fits(args.channels, shape[3]))
+  if (!fits(args.height, size->height) || !fits(args.width, size->width) ||
+      !fits(args.channels, size->channels))
     Fail(
         "{}: takes {}, {} is asked for by --image-size and --channels; leave them out, pictures "
         "are made to fit",
         model, SizeText(input), AskedSizeText(args.height, args.width, args.channels));
-  options.height = shape[1];
-  options.width = shape[2];
-  options.channels = shape[3];
+  options.height = size->height;
+  options.width = size->width;
+  options.channels = size->channels;
   return options;
 }
 

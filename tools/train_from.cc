@@ -10,6 +10,7 @@
 #include "src/core/fail.h"
 #include "src/core/log.h"
 #include "src/core/text.h"
+#include "src/data/picture_size.h"
 
 namespace normkit::tools {
 namespace {
@@ -121,12 +122,11 @@ std::vector<std::pair<std::string, std::string>> FromArgs::Settings() const {
 
 Beginning::Beginning(const FromArgs& args, ReadingArgs& reading) {
   file_.emplace(args.from);
-  const Layout takes = file_->network().graph.input_layout();
-  if (takes.format() != "BSSC") return;
-  const std::vector<int64_t> shape = takes.shape();
-  if (reading.height == 0) reading.height = shape[1];
-  if (reading.width == 0) reading.width = shape[2];
-  if (reading.channels == 0) reading.channels = shape[3];
+  const auto size = PictureSizeOf(file_->network().graph.input_layout());
+  if (!size) return;
+  if (reading.height == 0) reading.height = size->height;
+  if (reading.width == 0) reading.width = size->width;
+  if (reading.channels == 0) reading.channels = size->channels;
 }
 
 void Beginning::Fit(const FromArgs& args, const ReadingArgs& reading, uint64_t seed,

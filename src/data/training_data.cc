@@ -3,6 +3,7 @@
 #include <vector>
 
 #include "src/core/fail.h"
+#include "src/data/picture_size.h"
 
 namespace normkit {
 namespace {
@@ -18,13 +19,12 @@ Split HoldOut(const DataPtr& data, double fraction, uint64_t seed) {
   return split;
 }
 
-// Pictures are made to be of the size and colour of those that are trained on.
+// Pictures and slices are made to be of the size and colour of those that are trained on.
 DataPtr OpenAs(const DataSource& training, const std::string& name, OpenOptions options) {
-  if (training.layout().format() == "BSSC") {
-    const std::vector<int64_t> shape = training.layout().shape();
-    options.height = shape[1];
-    options.width = shape[2];
-    options.channels = shape[3];
+  if (const auto size = PictureSizeOf(training.layout())) {
+    options.height = size->height;
+    options.width = size->width;
+    options.channels = size->channels;
   }
   return WithClasses(OpenData(name, options), training.classes());
 }

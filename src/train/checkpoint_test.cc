@@ -28,12 +28,8 @@ class CheckpointTest : public ::testing::Test {
 
   // Trains until iteration `last`, which leaves a checkpoint.
   void StopAfter(int64_t last, TrainingOptions options) {
-    std::atomic<bool> stop = false;
-    options.stop = &stop;
-    options.checkpoint_path = path_;
     options.checkpoint_notes = {{"command", "train --data stripes"}};
-    options.on_iteration = [&](const ProgressRow& row) { stop = row.iteration == last; };
-    EXPECT_TRUE(TrainNetwork(Data(), StripeGraph(), options).stopped);
+    EXPECT_TRUE(normkit::StopAfter(last, path_, options, Data(), StripeGraph()));
   }
 
   TrainingResult Resume(TrainingOptions options) {

@@ -1,8 +1,6 @@
 // TrainNetwork with the solver lbfgs.
 #include <gtest/gtest.h>
 
-#include <atomic>
-
 #include "normkit/core/threads.h"
 #include "normkit/train/lbfgs.h"
 #include "src/core/testing.h"
@@ -65,14 +63,9 @@ TEST(LbfgsTraining, ResumedRunsEndWithTheSameBytes) {
   const TrainingResult whole = TrainNetwork(StripeData(100), SteadyGraph(), options);
   for (const int64_t last : {1, 3, 7, 11}) {
     SCOPED_TRACE(last);
-    std::atomic<bool> stop = false;
-    TrainingOptions first = options;
-    first.stop = &stop;
-    first.checkpoint_path = folder / "checkpoint.npz";
-    first.on_iteration = [&](const ProgressRow& row) { stop = row.iteration == last; };
-    EXPECT_TRUE(TrainNetwork(StripeData(100), SteadyGraph(), first).stopped);
     TrainingOptions second = options;
-    second.resume_from = first.checkpoint_path;
+    second.resume_from = folder / "checkpoint.npz";
+    EXPECT_TRUE(StopAfter(last, second.resume_from, options, StripeData(100), SteadyGraph()));
     const TrainingResult resumed = TrainNetwork(StripeData(100), SteadyGraph(), second);
     EXPECT_EQ(ValuesOf(resumed.network), ValuesOf(whole.network));
     EXPECT_EQ(resumed.network.facts, whole.network.facts);

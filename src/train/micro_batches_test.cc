@@ -82,13 +82,8 @@ TEST(AugmentedTrainingTest, ResumesWithTheSameBytes) {
       .max_epochs = 3, .mini_batch_size = 32, .augment = {0.5, 0.2, 0.1, 0.1, 15, 0.3}};
   const TrainingResult whole = TrainNetwork(StripeData(100), StripeGraph(), options);
   EXPECT_EQ(whole.network.facts.at("augment"), "flip,crop,shift,scale,rotate,erase");
-  std::atomic<bool> stop = false;
-  TrainingOptions first = options;
-  first.stop = &stop;
-  first.checkpoint_path = folder / "checkpoint.npz";
-  first.on_iteration = [&](const ProgressRow& row) { stop = row.iteration == 6; };
-  TrainNetwork(StripeData(100), StripeGraph(), first);
-  options.resume_from = first.checkpoint_path;
+  EXPECT_TRUE(StopAfter(6, folder / "checkpoint.npz", options, StripeData(100), StripeGraph()));
+  options.resume_from = folder / "checkpoint.npz";
   options.micro_batch_size = 8;  // as memory is at hand
   EXPECT_EQ(ValuesOf(TrainNetwork(StripeData(100), StripeGraph(), options).network),
             ValuesOf(whole.network));

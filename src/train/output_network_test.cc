@@ -62,14 +62,9 @@ TEST(OutputNetworkTest, ResumedRunsKnowTheBest) {
   options.class_weights.balanced = true;
   const TrainingResult whole = TrainNetwork(StripeData(100), StripeGraph(), options);
   for (const int64_t last : {1, 5, 12, 19}) {
-    std::atomic<bool> stop = false;
-    TrainingOptions first = options;
-    first.stop = &stop;
-    first.checkpoint_path = folder / "checkpoint.npz";
-    first.on_iteration = [&](const ProgressRow& row) { stop = row.iteration == last; };
-    EXPECT_TRUE(TrainNetwork(StripeData(100), StripeGraph(), first).stopped);
     TrainingOptions rest = options;
     rest.resume_from = folder / "checkpoint.npz";
+    EXPECT_TRUE(StopAfter(last, rest.resume_from, options, StripeData(100), StripeGraph()));
     const TrainingResult resumed = TrainNetwork(StripeData(100), StripeGraph(), rest);
     EXPECT_EQ(resumed.best_iteration, whole.best_iteration);
     EXPECT_EQ(ValuesOf(resumed.network), ValuesOf(whole.network));

@@ -2,7 +2,6 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
-#include <atomic>
 #include <cmath>
 #include <numeric>
 
@@ -145,14 +144,9 @@ TEST(SequenceTraining, ResumesWhereItStopped) {
   TestFolder folder;
   const Graph graph = RowGraph(kNorms[0].make);
   const std::vector<double> whole = Train(Rows(70), graph, Options());
-  TrainingOptions options = Options();
-  options.checkpoint_path = folder / "checkpoint.npz";
-  std::atomic<bool> stop = false;
-  options.stop = &stop;
-  options.on_iteration = [&](const ProgressRow& row) { stop = row.iteration == 3; };
-  TrainNetwork(Rows(70), graph, options);
   TrainingOptions resumed = Options();
-  resumed.resume_from = options.checkpoint_path;
+  resumed.resume_from = folder / "checkpoint.npz";
+  EXPECT_TRUE(StopAfter(3, resumed.resume_from, Options(), Rows(70), graph));
   EXPECT_TRUE(Train(Rows(70), graph, resumed) == whole);
   Sequences others = RowData(70);
   std::ranges::reverse(others.lengths);

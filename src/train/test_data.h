@@ -1,6 +1,7 @@
 // Small data and networks for the tests of training.
 #pragma once
 
+#include <atomic>
 #include <string>
 #include <utility>
 #include <vector>
@@ -43,6 +44,16 @@ inline Graph StripeGraph() {
   graph.Add(FullyConnected({.output_size = 3}));
   graph.Add(Softmax());
   return graph;
+}
+
+// A run that is stopped after iteration `last` and leaves its checkpoint at `path`; whether it was.
+[[nodiscard]] inline bool StopAfter(int64_t last, const std::string& path, TrainingOptions options,
+                                    const DataPtr& data, const Graph& graph) {
+  std::atomic<bool> stop = false;
+  options.stop = &stop;
+  options.checkpoint_path = path;
+  options.on_iteration = [&](const ProgressRow& row) { stop = row.iteration == last; };
+  return TrainNetwork(data, graph, options).stopped;
 }
 
 inline std::vector<float> ValuesOf(const Network& network) {

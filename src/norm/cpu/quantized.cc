@@ -5,6 +5,7 @@
 #include "src/core/scratch.h"
 #include "src/norm/cpu/forward.h"
 #include "src/norm/cpu/tasks.h"
+#include "src/norm/cpu/wanted_schedule.h"
 
 namespace normkit::norm::cpu {
 namespace {
@@ -150,7 +151,7 @@ void ForwardQuantized(const ForwardJob& job, const KernelTable& kernels, bool th
   const int64_t n = job.geometry->plan.num_reduced;
   // All that is quantized together lies in the cache: one row waits while others are summed.
   ForwardJob grouped = job;
-  grouped.group = std::clamp<int64_t>(kTogether / n, 1, kMaxGroup);
+  if (!GetWantedSchedule().group) grouped.group = std::clamp<int64_t>(kTogether / n, 1, kMaxGroup);
   ForStatistics(*job.geometry, n, threads, [&](int64_t first, int64_t last) {
     const Piece piece(grouped, kernels, output, first * n, (last - first) * n);
     piece.Forward(first, last);
