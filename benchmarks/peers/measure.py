@@ -3,6 +3,7 @@
 import argparse
 import json
 import math
+import os
 import re
 import statistics
 import sys
@@ -11,10 +12,15 @@ import time
 import numpy as np
 
 from cells import Arrays, all_cells
-from peer_native import NormKit, OneDnn
+from peer_native import Ggml, NormKit, OneDnn
 from peer_onnx import OnnxRuntime, OpenVino
 from peer_torch import PyTorch
 from report import RealTime, machine, to_markdown, to_text
+
+try:
+    from peer_jax import Jax
+except ImportError:
+    Jax = None
 
 ROUNDS = 3  # every peer is measured this many times in turn, against a machine that changes
 HOT_CALLS = 50  # calls of a hot cell that are timed together
@@ -25,6 +31,8 @@ PAUSE = 0.05
 def peers_by_name():
     peers = [NormKit(), PyTorch(compiled=False), PyTorch(compiled=True), OnnxRuntime(), OpenVino(),
              OneDnn()]  # fmt: skip
+    peers += [Jax()] if Jax else []
+    peers += [Ggml()] if "NORMKIT_GGML_PEER" in os.environ else []
     return {peer.name: peer for peer in peers}
 
 
@@ -50,6 +58,7 @@ def prepare(peer, cell, arrays, exact):
         if prepared is None:
             return None
         calls, result = prepared
+        arrays.y[0].fill(np.nan)  # not what normkit left there
         calls[0]()
     except Exception as error:
         line = next(iter(str(error).strip().splitlines()), type(error).__name__)
@@ -150,8 +159,8 @@ def summary(rows):
 def parse_arguments():
     parser = argparse.ArgumentParser(
         prog="benchmarks/peers/run",
-        description="normkit, PyTorch, ONNX Runtime, OpenVINO and oneDNN on the same arrays: one "
-        "table of ratios.",
+        description="normkit, PyTorch, ONNX Runtime, OpenVINO, oneDNN, JAX and ggml on the same "
+        "arrays: one table of ratios.",
     )
     parser.add_argument("--threads", type=int, nargs="+", default=[1, 2], help="(default 1 2)")
     parser.add_argument("--only", default="", metavar="REGEX",

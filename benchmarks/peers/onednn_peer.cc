@@ -99,6 +99,11 @@ std::unique_ptr<Peer> MakePeer(Op op, const memory::desc& data, int64_t channels
   peer->arguments[DNNL_ARG_DIFF_SRC] = peer->dx;
   peer->arguments[DNNL_ARG_DIFF_SCALE] = Owned(vector);
   peer->arguments[DNNL_ARG_DIFF_SHIFT] = Owned(vector);
+#if DNNL_VERSION_MAJOR >= 3
+  // What a gradient does not depend on is one argument too many, in this operation alone.
+  if constexpr (std::is_same_v<Backward, dnnl::batch_normalization_backward>)
+    peer->arguments.erase(DNNL_ARG_SHIFT);
+#endif
   peer->primitive = Backward(backward);
   peer->implementation = backward.impl_info_str();
   return peer;
@@ -148,7 +153,7 @@ void peer_set(Peer* peer, const float* scale, const float* shift, const float* m
                                                 {DNNL_ARG_MEAN, mean},
                                                 {DNNL_ARG_VARIANCE, variance}};
   for (const auto& [name, values] : given) {
-    if (!values) continue;
+    if (!values || !peer->arguments.contains(name)) continue;
     memory& target = peer->arguments[name];
     std::copy_n(values, target.get_desc().get_size() / sizeof(float),
                 static_cast<float*>(target.get_data_handle()));

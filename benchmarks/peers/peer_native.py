@@ -1,4 +1,4 @@
-"""normkit, and oneDNN as linked to it, through their C interfaces."""
+"""normkit, oneDNN and ggml through their C interfaces."""
 
 import ctypes
 import functools
@@ -105,7 +105,7 @@ class OneDnn:
         )
         if not peer:
             return None
-        holder = Holder(self.lib, peer)
+        holder = Holder(self.lib.peer_destroy, peer)
         given = (arrays.mean, arrays.variance) if op == INFERENCE else (None, None)
         if op == BACKWARD:
             given = statistics(cell, arrays.x[0])
@@ -127,13 +127,49 @@ def statistics(cell, x):
     return mean.astype(np.float32), variance.astype(np.float32)
 
 
-class Holder:
-    """Destroys a oneDNN peer when nobody calls it any more."""
+class Ggml:
+    name = "ggml"
 
-    def __init__(self, lib, peer):
-        self.lib, self.peer = lib, peer
+    def __init__(self):
+        self.lib = ctypes.CDLL(os.environ["NORMKIT_GGML_PEER"])
+        self.lib.ggml_peer_version.restype = ctypes.c_char_p
+        self.lib.ggml_peer_create.restype = ctypes.c_void_p
+        self.lib.ggml_peer_create.argtypes = [
+            ctypes.c_char_p, ctypes.POINTER(ctypes.c_int64), ctypes.c_int, ctypes.c_void_p,
+            ctypes.c_void_p, ctypes.c_int,
+        ]  # fmt: skip
+        for name, count in {"ggml_peer_run": 3, "ggml_peer_destroy": 1}.items():
+            getattr(self.lib, name).argtypes = count * [ctypes.c_void_p]
+            getattr(self.lib, name).restype = None
+
+    def version(self):
+        return self.lib.ggml_peer_version().decode()
+
+    def set_threads(self, threads):
+        self.threads = threads
+
+    def prepare(self, cell, arrays):
+        rows = cell.layer in ("layer", "rms") and cell.format == "BC"
+        pictures = cell.layer in ("group", "instance") and cell.format == "BCSS"
+        if cell.op != "forward" or cell.dtype != "f32" or not (rows or pictures):
+            return None
+        peer = self.lib.ggml_peer_create(
+            cell.layer.encode(), (ctypes.c_int64 * 4)(*cell.images), cell.num_groups,
+            pointer(arrays.gamma), pointer(arrays.beta), self.threads,
+        )  # fmt: skip
+        calls = [
+            functools.partial(self.lib.ggml_peer_run, peer, pointer(x), pointer(y))
+            for x, y in zip(arrays.x, arrays.y)
+        ]
+        calls[0].keep = Holder(self.lib.ggml_peer_destroy, peer)
+        return calls, None
+
+
+class Holder:
+    """Destroys a peer's operation when nobody calls it any more."""
+
+    def __init__(self, destroy, peer):
+        self.destroy, self.peer = destroy, peer
 
     def __del__(self):
-        self.lib.peer_destroy(self.peer)
-
-
+        self.destroy(self.peer)
