@@ -77,6 +77,7 @@ def sequence_names():
     norms = ["batch", "layer_batch-excluded", "layer_auto", "instance", "group_2", "rms", "group_rms_2"]
     layers = [kind + way for kind in ["lstm", "gru", "projected", "normalized"] for way in ways]
     layers += ["lstm_hard", "projected_hard", "gru_hard", "gru_before", "gru_two_biases"]
+    layers += ["lstm_begun", "gru_begun", "projected_begun"]
     layers += norms + [n + "_bare" for n in norms]
     layers += [f"{kind}{way}" for kind in ["convolution", "max_pooling", "average_pooling"] for way in ["", "_causal"]]
     layers += ["mean", "maximum", "last", "attention", "attention_causal", "positions", "waves", "embedding"]

@@ -57,6 +57,12 @@ std::vector<Property> RecurrentRows() {
                                 {.structural = true}),
       Row<&O::has_state_outputs>("has_state_outputs", "whether states are given behind the output",
                                  {.structural = true}),
+      Row<&O::hidden_state>("hidden_state",
+                            "h in front of the first step, of each direction; empty: zeros",
+                            {.structural = true}),
+      Row<&O::learn_initial_states>("learn_initial_states",
+                                    "whether states in front of the first step are trained",
+                                    {.structural = true}),
       Row<&O::state_activation_function>("state_activation_function", "what the state goes through",
                                          {.structural = true}),
       Row<&O::gate_activation_function>("gate_activation_function", "what the gates go through",
@@ -277,6 +283,9 @@ const PropertyTable& TableFor(const LstmOptions&) {
   using O = LstmOptions;
   static const PropertyTable table = [] {
     std::vector<Property> rows = RecurrentRows<O>();
+    rows.push_back(Row<&O::cell_state>(
+        "cell_state", "c in front of the first step, of each direction; empty: zeros",
+        {.structural = true}));
     rows.push_back(Row<&O::output_projection>("output_projection",
                                               "channels it is projected to; 0: it is not",
                                               {.range = kChannels, .structural = true}));

@@ -58,6 +58,23 @@ inline void AppendRecurrentSamples(std::vector<Sample>& samples) {
   add("gru_two_biases", Gru({.num_hidden_units = 5,
                              .direction = kBidirectional,
                              .reset_gate_mode = ResetGateMode::kRecurrentBiasAfterMultiplication}));
+  const std::vector<float> h{.5f, -.25f, 1, 0, -2, 3, .125f, -1, .75f, .1f},
+      c{1, -3, .5f, 2, -.5f, .2f, 0, 1, -1, .3f};
+  add("lstm_begun", Lstm({.num_hidden_units = 5,
+                          .direction = kBidirectional,
+                          .hidden_state = h,
+                          .cell_state = c}));
+  add("gru_begun", Gru({.num_hidden_units = 5,
+                        .output_mode = OutputMode::kLast,
+                        .direction = kBidirectional,
+                        .hidden_state = h,
+                        .learn_initial_states = true}));
+  add("projected_begun", Lstm({.num_hidden_units = 5,
+                               .direction = kBidirectional,
+                               .cell_state = c,
+                               .learn_initial_states = true,
+                               .output_projection = 3,
+                               .gate_normalization = GateNormalization::kLayer}));
 }
 
 inline void AppendTimeNormalizations(std::vector<Sample>& samples) {

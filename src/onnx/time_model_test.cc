@@ -55,6 +55,11 @@ Network Others() {
                   .output_projection = 2,
                   .bias_l2_factor = 0.5}));
   graph.Add(Addition(), {x, graph.output()});
+  graph.Add(Lstm({.num_hidden_units = 4,
+                  .hidden_state = {1, 2, -3, 0.5f},
+                  .cell_state = {0, 0, 1, -1},
+                  .learn_initial_states = true}));
+  graph.Add(Gru({.num_hidden_units = 4, .hidden_state = {1, 2, -3, 0.5f}}));
   graph.Add(LeakyRelu({.scale = 0.2}));
   graph.Add(Convolution1d({.filter_size = 3, .num_filters = 4, .dilation = 2, .bias = false}));
   graph.Add(GroupNormalization({.num_groups = 2, .epsilon = 1e-3}));

@@ -29,6 +29,18 @@ const NamedRecurrent kRecurrent[] = {
                     .output_mode = mode,
                     .gate_normalization = GateNormalization::kLayer});
      }},
+    {"learned_states",
+     [](OutputMode mode) {
+       return Lstm({.num_hidden_units = 9,
+                    .output_mode = mode,
+                    .direction = SequenceDirection::kBidirectional,
+                    .learn_initial_states = true,
+                    .gate_normalization = GateNormalization::kLayer});
+     }},
+    {"gru_learned_states",
+     [](OutputMode mode) {
+       return Gru({.num_hidden_units = 11, .output_mode = mode, .learn_initial_states = true});
+     }},
     {"bidirectional_projected", [](OutputMode mode) {
        return Lstm({.num_hidden_units = 7,
                     .output_mode = mode,

@@ -164,6 +164,10 @@ struct LstmOptions {
   SequenceDirection direction = SequenceDirection::kForward;
   // Reads h and c [B, ..] behind x; gives them behind its output.
   bool has_state_inputs = false, has_state_outputs = false;
+  // h and c in front of the first step of every sequence, those of all directions; empty: zeros.
+  // Learned: parameters that begin so, and are trained as the bias is.
+  std::vector<float> hidden_state = {}, cell_state = {};
+  bool learn_initial_states = false;
   StateActivation state_activation_function = StateActivation::kTanh;
   GateActivation gate_activation_function = GateActivation::kSigmoid;
   int64_t output_projection = 0;  // channels that h is projected to; 0: it is not
@@ -191,6 +195,8 @@ struct GruOptions {
   SequenceDirection direction = SequenceDirection::kForward;
   ResetGateMode reset_gate_mode = ResetGateMode::kAfterMultiplication;
   bool has_state_inputs = false, has_state_outputs = false;
+  std::vector<float> hidden_state = {};  // and this, as in LstmOptions
+  bool learn_initial_states = false;
   StateActivation state_activation_function = StateActivation::kTanh;
   GateActivation gate_activation_function = GateActivation::kSigmoid;
   Initializer input_weights_initializer = Initializer::kGlorot;

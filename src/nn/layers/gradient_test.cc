@@ -128,7 +128,9 @@ std::vector<Case> NormalizedLstmCases() {
     const int64_t D = settings.directions(), outputs = settings.projects ? 5 : kHidden;
     std::vector<Layout> inputs{Layout({{kT, 8}, {kC, D * 4 * kHidden}})};
     inputs.insert(inputs.end(), states.begin(), states.end());
-    std::vector<std::vector<int64_t>> parameters{{D * 4 * kHidden, outputs}};
+    std::vector<std::vector<int64_t>> parameters;
+    if (settings.shared_states) parameters = {{D * outputs}, {D * kHidden}};
+    parameters.push_back({D * 4 * kHidden, outputs});
     if (settings.projects) parameters.push_back({D * outputs, kHidden});
     parameters.insert(parameters.end(), {{D * 4 * kHidden}, {D * kHidden}, {D * kHidden}});
     const auto op = ops::Recurrent(settings);
@@ -144,6 +146,8 @@ std::vector<Case> NormalizedLstmCases() {
   add("BothLast", {.direction = ops::Direction::kBoth, .last = true});
   add("Projected", {.projects = true});
   add("OfStates", {.states = true, .end_states = true}, {state, state});
+  add("OfSharedStates",
+      {.direction = ops::Direction::kBoth, .states = true, .shared_states = true});
   return cases;
 }
 

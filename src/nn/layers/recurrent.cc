@@ -68,11 +68,45 @@ void AddRecurrentParameters(const Options& o, Graph& graph, int64_t in, int64_t 
                                       o.bias_l2_factor}));
 }
 
+// What stands in front of the first step, where that is not zeros.
+struct InitialState {
+  const char* name;
+  const std::vector<float>& given;
+  int64_t size;
+};
+template <class Options>
+void AddInitialStates(const Layer& layer, const Options& o, Graph& graph,
+                      std::initializer_list<InitialState> states, ops::RecurrentSettings& settings,
+                      std::vector<Value>& reads) {
+  const char* any = o.learn_initial_states ? "learn_initial_states" : nullptr;
+  for (const InitialState& state : states) {
+    if (!state.given.empty() && std::ssize(state.given) != state.size)
+      FailLayer(layer, "{} has {} values, expected {} (numbers of all directions)", state.name,
+                state.given.size(), state.size);
+    if (!any && !state.given.empty()) any = state.name;
+  }
+  if (!any) return;
+  if (o.has_state_inputs)
+    FailLayer(layer, "{} is given, expected none: has_state_inputs is true", any);
+  settings.states = settings.shared_states = true;
+  for (const InitialState& state : states)
+    reads.push_back(graph.AddParameter({state.name,
+                                        {state.size},
+                                        [given = state.given](std::span<float> values, Random&) {
+                                          std::ranges::fill(values, 0.f);
+                                          std::ranges::copy(given, values.begin());
+                                        },
+                                        o.learn_initial_states,
+                                        o.learn_initial_states ? o.bias_learn_rate_factor : 0,
+                                        o.learn_initial_states ? o.bias_l2_factor : 0}));
+}
+
 template <class Options>
 std::string DescribeRecurrent(const Options& o) {
   std::string text = fmt::format("{} hidden units", o.num_hidden_units);
   if (o.direction != SequenceDirection::kForward) text += fmt::format(", {}", NameOf(o.direction));
   if (o.output_mode == OutputMode::kLast) text += ", last step";
+  if (o.learn_initial_states) text += ", initial states learned";
   if (o.gate_activation_function != GateActivation::kSigmoid)
     text += fmt::format(", {} gates", NameOf(o.gate_activation_function));
   if (o.state_activation_function != StateActivation::kTanh)
@@ -94,8 +128,13 @@ std::vector<Value> LstmLayer::Build(Graph& graph, std::span<const Value> inputs)
   const int64_t widths[] = {directions * outputs, directions * hidden};
   const Layout& x =
       CheckRecurrentInputs(*this, graph, inputs, std::span(widths, settings.states ? 2 : 0));
+  const int64_t in = x.channels();  // the graph grows
   std::vector<Value> reads(inputs.begin(), inputs.end());
-  AddRecurrentParameters(options_, graph, x.channels(), outputs, 4 * hidden, directions, reads);
+  AddInitialStates(*this, options_, graph,
+                   {{"hidden_state", options_.hidden_state, widths[0]},
+                    {"cell_state", options_.cell_state, widths[1]}},
+                   settings, reads);
+  AddRecurrentParameters(options_, graph, in, outputs, 4 * hidden, directions, reads);
   if (projects)
     reads.push_back(
         graph.AddParameter({"projection",
@@ -169,6 +208,8 @@ std::vector<Value> GruLayer::Build(Graph& graph, std::span<const Value> inputs) 
       CheckRecurrentInputs(*this, graph, inputs, std::span(widths, settings.states ? 1 : 0));
   const int64_t in = x.channels();
   std::vector<Value> reads(inputs.begin(), inputs.end());
+  AddInitialStates(*this, options_, graph, {{"hidden_state", options_.hidden_state, widths[0]}},
+                   settings, reads);
   AddRecurrentParameters(options_, graph, in, hidden, 3 * hidden, directions, reads);
   if (settings.recurrent_bias)
     reads.push_back(graph.AddParameter({"recurrent_bias",

@@ -8,7 +8,8 @@ namespace normkit {
 
 // input_weights [D 4 hidden, C], recurrent_weights [D 4 hidden, outputs], bias [D 4 hidden] and,
 // projected, projection [D outputs, hidden]; with gate normalization input_scale, recurrent_scale
-// [D 4 hidden], cell_scale, cell_offset [D hidden].
+// [D 4 hidden], cell_scale, cell_offset [D hidden]; where they are given or learned, hidden_state
+// [D outputs] and cell_state [D hidden] in front of all.
 class LstmLayer : public Layer {
  public:
   explicit LstmLayer(const LstmOptions& options);
@@ -25,7 +26,8 @@ class LstmLayer : public Layer {
   LstmOptions options_;
 };
 
-// The same three of 3 hidden; with a second bias recurrent_bias [D 3 hidden].
+// The same three of 3 hidden; with a second bias recurrent_bias [D 3 hidden]; hidden_state
+// [D hidden] as above.
 class GruLayer : public Layer {
  public:
   explicit GruLayer(const GruOptions& options);

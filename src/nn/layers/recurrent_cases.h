@@ -34,6 +34,14 @@ inline std::vector<LayerCase> RecurrentCases() {
   add("BidirectionalOfStates",
       {.num_hidden_units = 3, .direction = both, .has_state_inputs = true, .output_projection = 2},
       {Layout({{kB, 3}, {kC, 4}}), Layout({{kB, 3}, {kC, 6}})});
+  add("Learned", {.num_hidden_units = 3, .learn_initial_states = true});
+  add("ProjectedBidirectionalLearned", {.num_hidden_units = 4,
+                                        .output_mode = last,
+                                        .direction = both,
+                                        .hidden_state = {1, 2, -1, .5f},
+                                        .learn_initial_states = true,
+                                        .output_projection = 2});
+  add("Given", {.num_hidden_units = 2, .cell_state = {.5f, -2}});
   const auto add_gru = [&](std::string name, const GruOptions& options,
                            std::vector<Layout> states = {}) {
     std::vector<Layout> inputs{rows};
@@ -59,6 +67,15 @@ inline std::vector<LayerCase> RecurrentCases() {
   add_gru("BeforeOfStates",
           {.num_hidden_units = 2, .reset_gate_mode = before, .has_state_inputs = true},
           {Layout({{kB, 3}, {kC, 2}})});
+  add_gru("Learned", {.num_hidden_units = 3, .learn_initial_states = true});
+  add_gru("ReverseBiasLearned", {.num_hidden_units = 2,
+                                 .direction = SequenceDirection::kReverse,
+                                 .reset_gate_mode = bias,
+                                 .learn_initial_states = true});
+  add_gru("BeforeBidirectionalLearned", {.num_hidden_units = 2,
+                                         .direction = both,
+                                         .reset_gate_mode = before,
+                                         .learn_initial_states = true});
   return cases;
 }
 

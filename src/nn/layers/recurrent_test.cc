@@ -219,6 +219,19 @@ const NamedLayerMaker kMakers[] = {
                    .direction = SequenceDirection::kReverse,
                    .reset_gate_mode = ResetGateMode::kRecurrentBiasAfterMultiplication});
      }},
+    {"learned",
+     [] {
+       return Lstm({.num_hidden_units = 19,
+                    .direction = SequenceDirection::kBidirectional,
+                    .learn_initial_states = true});
+     }},
+    {"gru_learned",
+     [] {
+       return Gru({.num_hidden_units = 19,
+                   .output_mode = OutputMode::kLast,
+                   .direction = SequenceDirection::kReverse,
+                   .learn_initial_states = true});
+     }},
     {"projected", [] {
        return Lstm({.num_hidden_units = 19,
                     .output_mode = OutputMode::kLast,
@@ -356,6 +369,78 @@ TEST(Recurrent, GruStepByStepIsTheWhole) {
     }
     EXPECT_TRUE(state == whole.outputs[1]);
   }
+}
+
+// The first step of a layer with hidden_state and cell_state is one from states that are read.
+template <class Options>
+void ExpectBeginsFrom(LayerPtr (*make)(const Options&), Options options,
+                      const std::vector<Numbers>& states) {
+  const auto run = [&](const Graph& graph, const Parameters& parameters, bool reads) {
+    Executor executor(graph);
+    executor.SetBatch({.whole = 2}, Offsets{0, 3, 4});
+    const Numbers x = NormalNumbersOf(4 * kChannels, 9);
+    std::ranges::copy(x, executor.input().begin());
+    for (size_t i = 0; i < states.size() && reads; ++i) {
+      auto* of = static_cast<float*>(executor.input(i + 1).data);
+      for (int b = 0; b < 2; ++b) of = std::ranges::copy(states[i], of).out;
+    }
+    const std::span<const float> y = executor.Forward(parameters, {});
+    return Numbers(y.begin(), y.end());
+  };
+  Graph begun, reading;
+  begun.Add(SequenceInput({.num_features = kChannels}));
+  begun.Add(make(options));
+  Parameters own(begun);
+  own.Initialize(begun, 1);
+  if constexpr (requires { options.cell_state; }) options.cell_state = {};
+  options.hidden_state = {};
+  options.has_state_inputs = true;
+  std::vector<Value> reads{reading.AddInput({DType::kF32, Layout({{kT, 1}, {kC, kChannels}})})};
+  for (const Numbers& state : states)
+    reads.push_back(reading.AddInput({DType::kF32, Layout({{kB, 1}, {kC, std::ssize(state)}})}));
+  reading.Add(make(options), reads);
+  Parameters same(reading);
+  std::ranges::copy(own.values().last(same.values().size()), same.values().begin());
+  EXPECT_EQ(run(begun, own, false), run(reading, same, true));
+}
+
+TEST(Recurrent, StatesThatAreGivenAreThoseInFrontOfTheFirstStep) {
+  const Numbers h{1, -2, 0.5f}, c{3, 0, -1};
+  ExpectBeginsFrom<LstmOptions>(Lstm, {.num_hidden_units = 3, .hidden_state = h, .cell_state = c},
+                                {h, c});
+  ExpectBeginsFrom<GruOptions>(Gru, {.num_hidden_units = 3, .hidden_state = h}, {h});
+}
+
+TEST(Recurrent, ErrorsOfStatesThatAreGiven) {
+  const auto error = [](const LayerPtr& layer) {
+    Graph graph;
+    graph.Add(SequenceInput({.num_features = kChannels}));
+    return ErrorOf([&] { graph.Add(layer); });
+  };
+  EXPECT_EQ(error(Lstm({.name = "l", .num_hidden_units = 3, .hidden_state = {1, 2}})),
+            "LSTM 'l': hidden_state has 2 values, expected 3 (numbers of all directions)");
+  EXPECT_EQ(error(Lstm({.name = "l", .num_hidden_units = 3, .cell_state = {1, 2, 3, 4}})),
+            "LSTM 'l': cell_state has 4 values, expected 3 (numbers of all directions)");
+  EXPECT_EQ(error(Gru({.name = "g",
+                       .num_hidden_units = 3,
+                       .direction = SequenceDirection::kBidirectional,
+                       .hidden_state = {1, 2, 3}})),
+            "GRU 'g': hidden_state has 3 values, expected 6 (numbers of all directions)");
+  Graph graph;
+  const Value x = graph.Add(SequenceInput({.num_features = kChannels})),
+              h = graph.AddInput({DType::kF32, Layout({{kB, 1}, {kC, 3}})});
+  EXPECT_ERROR(graph.Add(Gru({.name = "g",
+                              .num_hidden_units = 3,
+                              .has_state_inputs = true,
+                              .learn_initial_states = true}),
+                         {x, h}),
+               "GRU 'g': learn_initial_states is given, expected none: has_state_inputs is true");
+  EXPECT_ERROR(graph.Add(Gru({.name = "g",
+                              .num_hidden_units = 3,
+                              .has_state_inputs = true,
+                              .hidden_state = {1, 2, 3}}),
+                         {x, h}),
+               "GRU 'g': hidden_state is given, expected none: has_state_inputs is true");
 }
 
 }  // namespace

@@ -50,6 +50,20 @@ std::string WriteGateBiases(LayerWriter& writer, const RecurrentSizes& sizes, bo
   });
 }
 
+// [D,N,hidden] of a parameter of all observations.
+std::string WriteInitialState(LayerWriter& writer, const std::string& parameter,
+                              const RecurrentSizes& sizes) {
+  TimeValues& time = writer.time();
+  const std::string values =
+      writer.ParameterConstant(parameter, {sizes.directions, 1, sizes.hidden});
+  const std::string observations =
+      writer.Node("Shape", parameter + "_observations", {time.lengths()});
+  const std::string shape =
+      writer.Node("Concat", parameter + "_shape", {time.Whole({1}), observations, time.Whole({1})});
+  writer.Int("axis", 0);
+  return writer.Node("Expand", parameter + "_of_all", {values, shape});
+}
+
 template <class Options>
 void SetAttributes(LayerWriter& writer, const Options& o, bool lstm, int64_t directions) {
   const std::string gate = GateOperator(o.gate_activation_function),
@@ -71,11 +85,15 @@ void WriteRecurrentNode(LayerWriter& writer, const Options& o, std::span<const i
   const bool lstm = gates.size() == 4, last = o.output_mode == OutputMode::kLast;
   const RecurrentSizes sizes{gates, DirectionsOf(o), o.num_hidden_units};
   const std::string x = WriteTransposed(writer, "steps_first", writer.inputs()[0], {1, 0, 2});
-  const std::string y = writer.Node(
-      lstm ? "LSTM" : "GRU", "",
-      {x, WriteGateWeights(writer, "input_weights", sizes, writer.layouts()[0].channels()),
-       WriteGateWeights(writer, "recurrent_weights", sizes, o.num_hidden_units),
-       WriteGateBiases(writer, sizes, recurrent_bias), writer.time().lengths_i32()});
+  std::vector<std::string> inputs{
+      x, WriteGateWeights(writer, "input_weights", sizes, writer.layouts()[0].channels()),
+      WriteGateWeights(writer, "recurrent_weights", sizes, o.num_hidden_units),
+      WriteGateBiases(writer, sizes, recurrent_bias), writer.time().lengths_i32()};
+  if (HasInitialStates(o)) {
+    inputs.push_back(WriteInitialState(writer, "hidden_state", sizes));
+    if (lstm) inputs.push_back(WriteInitialState(writer, "cell_state", sizes));
+  }
+  const std::string y = writer.Node(lstm ? "LSTM" : "GRU", "", std::move(inputs));
   SetAttributes(writer, o, lstm, sizes.directions);
   if (!lstm) writer.Int("linear_before_reset", resets_before ? 0 : 1);
   const int64_t width = sizes.directions * o.num_hidden_units;

@@ -33,7 +33,8 @@ class LstmScan {
     const std::string gates = normalizes_
                                   ? Normalized("gates", {products, Row("input_scale", all), bias})
                                   : Node("Add", "gates", {products, bias});
-    const std::string h = Zeros("h", outputs_), c = Zeros("c", o_.num_hidden_units);
+    const std::string h = BeginOf("h", "hidden_state", outputs_),
+                      c = BeginOf("c", "cell_state", o_.num_hidden_units);
     const std::string& mask = time.mask();
     recurrent_ = Columns("recurrent_weights", outputs_, all);
     if (o_.output_projection > 0)
@@ -92,12 +93,13 @@ class LstmScan {
   }
 
   // [N,size]
-  std::string Zeros(const std::string& state, int64_t size) {
+  std::string BeginOf(const std::string& state, std::string_view parameter, int64_t size) {
     TimeValues& time = writer_.time();
     const std::string observations = Node("Shape", state + "_observations", {time.lengths()});
     const std::string shape = Node("Concat", state + "_shape", {observations, time.Whole({size})});
     writer_.Int("axis", 0);
-    return Node("Expand", state + "_begin", {time.zero(), shape});
+    const std::string values = HasInitialStates(o_) ? Row(parameter, size) : time.zero();
+    return Node("Expand", state + "_begin", {values, shape});
   }
 
   std::string BodyValue(const std::string& name, onnx::ValueInfoProto* info, int type,

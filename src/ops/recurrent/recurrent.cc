@@ -44,23 +44,27 @@ size_t RoundUp(size_t floats) { return (floats + 15) / 16 * 16; }
 class RecurrentKernel : public Kernel {
  public:
   RecurrentKernel(const RecurrentSettings& settings, const RecurrentShape& shape, const Layout& x,
-                  const Preparation& how)
+                  int64_t observations, const Preparation& how)
       : s_(settings),
         shape_(shape),
         at_(settings),
         rows_(x.axes()[0].size),
+        observations_(observations),
         cut_(x, how.part, how.time),
+        state_cut_(Layout({{kB, observations}, {kC, 1}}), how.part, how.time),
         courses_(settings, rows_, how.time) {}
 
   size_t saved_bytes() const override { return (D() * KeptFloats() + OwnH()) * sizeof(float); }
   size_t forward_scratch_bytes() const override {
     return (D() * PackedFloats() + OwnH()) * sizeof(float);
   }
-  size_t backward_scratch_bytes() const override { return D() * BackwardFloats() * sizeof(float); }
+  size_t backward_scratch_bytes() const override {
+    return (D() * BackwardFloats() + SharedFloats()) * sizeof(float);
+  }
   // The sums of an LSTM that normalizes are kept as its gates.
   bool needs_input(size_t i) const override { return i != at_.bias && !(s_.normalizes && i == 0); }
   bool needs_output(size_t i) const override { return i == 0 && !s_.last; }
-  bool adds(size_t i) const override { return i < at_.first; }
+  bool adds(size_t i) const override { return i == 0 || (i < at_.first && !s_.shared_states); }
 
   void Forward(const ForwardContext& context) override {
     if (courses_.idle()) return ForwardOfNone(context);
@@ -96,6 +100,7 @@ class RecurrentKernel : public Kernel {
       if (context.dx(0)) InputGradient(context, d, arrays[d]);
       WeightGradients(context, d, arrays[d]);
     }
+    if (s_.shared_states) SharedStateGradients(context, scratch + D() * BackwardFloats());
   }
 
  private:
@@ -148,8 +153,19 @@ class RecurrentKernel : public Kernel {
   }
   RecurrentState<const float> BeginOf(std::span<const void* const> inputs, size_t d) const {
     if (!s_.states) return {};
-    return StateOf<const float>(
+    RecurrentState<const float> begin = StateOf<const float>(
         d, [&](size_t i) { return static_cast<const float*>(inputs[at_.h + i]); });
+    if (s_.shared_states) begin.h_step = begin.c_step = 0;
+    return begin;
+  }
+  // The i-th of h, c.
+  int64_t StateWidth(size_t i) const {
+    return s_.directions() * (i == 0 ? shape_.outputs : shape_.hidden);
+  }
+  // Of states that all observations share: what each adds to their gradients, and ones.
+  size_t SharedFloats() const {
+    if (!s_.shared_states) return 0;
+    return RoundUp(static_cast<size_t>(observations_ * (StateWidth(0) + StateWidth(1) + 1)));
   }
 
   float* KeptMemory(const std::byte* saved) const {
@@ -214,6 +230,7 @@ class RecurrentKernel : public Kernel {
   }
 
   BackwardArrays ArraysOf(const BackwardContext& context, size_t d, float* scratch) const {
+    float* shared = scratch + D() * BackwardFloats();
     float* memory = scratch + d * BackwardFloats();
     const auto take = [&](size_t floats) { return std::exchange(memory, memory + floats); };
     BackwardArrays arrays;
@@ -246,8 +263,12 @@ class RecurrentKernel : public Kernel {
     if (s_.end_states)
       run.dend = StateOf<const float>(d, [&](size_t i) { return context.dy(1 + i); });
     if (s_.states) {
-      run.dbegin = StateOf<float>(d, [&](size_t i) { return context.dx(at_.h + i); });
-      run.add_h = context.add[at_.h], run.add_c = context.add[at_.c];
+      run.dbegin = StateOf<float>(d, [&](size_t i) {
+        float* dx = context.dx(at_.h + i);
+        return dx && s_.shared_states ? shared + SharedBegin(i) : dx;
+      });
+      run.add_h = !s_.shared_states && context.add[at_.h];
+      run.add_c = !s_.shared_states && context.add[at_.c];
     }
     return arrays;
   }
@@ -313,6 +334,18 @@ class RecurrentKernel : public Kernel {
     }
   }
 
+  int64_t SharedBegin(size_t i) const { return i == 0 ? 0 : observations_ * StateWidth(0); }
+
+  // Sums over observations, as products with ones.
+  void SharedStateGradients(const BackwardContext& context, float* shared) const {
+    float* ones = shared + SharedBegin(1) + observations_ * StateWidth(1);
+    std::fill_n(ones, observations_, 1.f);
+    for (size_t i = 0; i < (s_.is_lstm() ? 2 : 1); ++i)
+      if (float* sum = context.dx(at_.h + i))
+        InnerProduct({observations_, 1, StateWidth(i)}, state_cut_)
+            .BackwardWeights(ones, shared + SharedBegin(i), context.run.reducer, sum, nullptr);
+  }
+
   // What each row's recurrent product was of.
   void CopyBefore(size_t d, const BackwardArrays& arrays) const {
     const int64_t outputs = shape_.outputs;
@@ -336,8 +369,8 @@ class RecurrentKernel : public Kernel {
   const RecurrentSettings s_;
   const RecurrentShape shape_;
   const RecurrentInputs at_;
-  const int64_t rows_;
-  const RowCut cut_;
+  const int64_t rows_, observations_;
+  const RowCut cut_, state_cut_;
   DirectionCourses courses_;
 };
 
@@ -353,7 +386,10 @@ class RecurrentOp : public Op {
     const RecurrentShape shape = Shape(inputs);
     const int64_t D = s_.directions(), width = D * shape.outputs;
     CheckWeights(inputs, shape);
-    if (s_.states) {
+    if (s_.shared_states) {
+      Check(inputs, at_.h, "hidden states", {width});
+      if (s_.is_lstm()) Check(inputs, at_.c, "cell states", {D * shape.hidden});
+    } else if (s_.states) {
       const int64_t rows = inputs[at_.h].type.shape.axes()[0].size;  // in Prepare: observations
       Check(inputs, at_.h, "hidden states", {rows, width});
       if (s_.is_lstm()) Check(inputs, at_.c, "cell states", {rows, D * shape.hidden});
@@ -370,11 +406,12 @@ class RecurrentOp : public Op {
 
   std::unique_ptr<Kernel> Prepare(std::span<const OpInput> inputs,
                                   const Preparation& how) const override {
-    for (size_t i = at_.h; i < at_.first; ++i)
+    for (size_t i = at_.h; i < at_.first && !s_.shared_states; ++i)
       if (inputs[i].type.shape.axes()[0].size != inputs[0].observations)
         Fail("states are {}, expected those of {} observations", inputs[i].type.shape.ToString(),
              inputs[0].observations);
-    return std::make_unique<RecurrentKernel>(s_, Shape(inputs), inputs[0].type.shape, how);
+    return std::make_unique<RecurrentKernel>(s_, Shape(inputs), inputs[0].type.shape,
+                                             inputs[0].observations, how);
   }
 
  private:
