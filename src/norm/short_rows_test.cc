@@ -2,6 +2,8 @@
 // a pitch: the same bits, whatever the rows beside one hold.
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <bit>
 #include <cmath>
 #include <limits>
 
@@ -62,10 +64,15 @@ std::string ResultsWhere(const Problem& p, const cases::Lie* lie) {
          cases::BytesOf(cases::ToDoubles(dbeta));
 }
 
+// Whether dense rows and rows apart have the same results.
+bool SameApart(const Case& test, const std::vector<double>& x) {
+  const Problem p(test, x);
+  return ResultsWhere(p, nullptr) == ResultsWhere(p, &cases::kLies[0]);
+}
+
 class ShortRows : public testing::TestWithParam<DType> {};
 
 TEST_P(ShortRows, ManyAtATimeHaveTheBitsOfOneByOne) {
-  const cases::Lie* const apart = &cases::kLies[0];  // the rows of the outermost axis
   struct Kind {
     NormSpec spec;
     const char* format;
@@ -84,8 +91,29 @@ TEST_P(ShortRows, ManyAtATimeHaveTheBitsOfOneByOne) {
       const Layout layout = Layout::Make(kind.format, shape);
       Case test{kind.spec, kind.groups ? layout.SplitChannels(kind.groups) : layout, GetParam()};
       if (n % 2 == 0) test.activation = Activation::kRelu;
-      const Problem p(test, WithOddRows(test));
-      EXPECT_TRUE(ResultsWhere(p, nullptr) == ResultsWhere(p, apart)) << test.ToString();
+      EXPECT_TRUE(SameApart(test, WithOddRows(test))) << test.ToString();
+    }
+}
+
+// As many rows as are turned at once (1024 / n, n rounded up to a power of two), some vectors of
+// them and parts of vectors, with nothing among them that sends them the long way, or one row that
+// does.
+TEST_P(ShortRows, TurnedOnesHaveTheBitsOfOneByOne) {
+  for (const NormSpec& spec : {kLayerNorm, kRmsNorm})
+    for (int64_t n = 1; n <= 40; ++n) {
+      const int64_t turned = 1024 / static_cast<int64_t>(std::bit_ceil(static_cast<uint64_t>(n)));
+      for (const int64_t rows : {int64_t{1}, int64_t{7}, int64_t{16}, turned, 2 * turned + 27}) {
+        const Layout layout = Layout::Make("BC", std::vector<int64_t>{rows, n});
+        const Case test{spec, layout, GetParam()};
+        std::vector<double> x = cases::Normals(layout.size(), static_cast<uint64_t>(n), 3, 2);
+        const auto fill = [&](int64_t row, double value) {
+          std::fill_n(x.begin() + std::min(row, rows - 1) * n, n, value);
+        };
+        fill(5, 3.25), fill(9, -0.0), fill(12, 0.1);
+        EXPECT_TRUE(SameApart(test, x)) << test.ToString();
+        fill(turned + 3, test.dtype == DType::kF16 ? 6e4 : 1e25);
+        EXPECT_TRUE(SameApart(test, x)) << test.ToString() << ", one large";
+      }
     }
 }
 

@@ -11,6 +11,7 @@
 #include "src/norm/cpu/kernels/prepare-inl.h"
 #include "src/norm/cpu/kernels/reduce_row-inl.h"
 #include "src/norm/cpu/kernels/table.h"
+#include "src/norm/cpu/kernels/turned-inl.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace normkit::norm::cpu {
@@ -92,12 +93,39 @@ HWY_INLINE void SmallStatistics(const ForwardJob& job, const RowBlocks& blocks, 
   for (int64_t u = first; u < last; ++u) UnitStatistics<T, kCenter>(job, blocks, u);
 }
 
+#if HWY_TARGET == HWY_AVX2 || HWY_TARGET == HWY_AVX3
+// Units [first, last) that are turned, as many at a time as fit a buffer; those beside one whose
+// sums are no good the long way.
+template <class T, bool kCenter>
+HWY_NOINLINE void ForwardTurned(const ForwardJob& job, const RowBlocks& blocks, int64_t first,
+                                int64_t last) {
+  const int64_t n = job.geometry->run_length;
+  RunWriter<T> writer(job.stream);
+  TurnedRows<T> rows(job, n);
+  for (int64_t unit = first; unit < last; unit += rows.most()) {
+    const int64_t end = std::min(unit + rows.most(), last);
+    PrepareUnits<T>(job, unit, end);
+    rows.Load(unit, end, last);
+    if (rows.template Reduce<kCenter>(unit, end)) {
+      FinishTile(job, rows.Apply(end - unit), unit * n, (end - unit) * n, writer);
+      continue;
+    }
+    for (int64_t u = unit; u < end; ++u) UnitStatistics<T, kCenter>(job, blocks, u);
+    WriteCellUnits(job, unit, end, ApplyPart<T>{job}, writer);
+  }
+}
+#endif
+
 // Units [first, last), some at a time: reduced one by one, then applied together while they are in
 // the cache. To reduce between the stores, block by block, costs more than it hides: it breaks the
 // streams that processors prefetch.
 template <class T, bool kCenter>
 void ForwardUnits(const ForwardJob& job, int64_t first, int64_t last) {
   const RowBlocks blocks(job.geometry->reduce);
+#if HWY_TARGET == HWY_AVX2 || HWY_TARGET == HWY_AVX3
+  if constexpr (sizeof(T) <= sizeof(float))
+    if (AreTurned(job)) return ForwardTurned<T, kCenter>(job, blocks, first, last);
+#endif
   RunWriter<T> writer(job.stream);
   RowForms<T> rows(job, std::min(job.group, last - first));
   for (int64_t unit = first; unit < last; unit += job.group) {

@@ -194,6 +194,13 @@ HWY_INLINE bool IsNarrow(const ForwardJob& job) {
          g.reduce.inner <= NarrowColumns<T>::kMost;
 }
 
+// Whether units are rows in element form, one behind the other, that share all parameters.
+inline bool AreRowsAlike(const Job& job) {
+  const Geometry& g = *job.geometry;
+  return !g.cell_form && !job.pitched && !g.stat_vector && g.param_vector && g.units_contiguous &&
+         g.run_length == g.reduce.inner && g.run_length == g.plan.num_param;
+}
+
 // The coefficients of rows in element form that share all parameters, some as one long row: hi, r
 // and e as often as a row has elements, gamma and beta over and over.
 template <class T>
@@ -206,10 +213,7 @@ class RowForms {
 
   // For groups of at most `rows`, of a task.
   HWY_INLINE RowForms(const Job& job, int64_t rows) : job_(job), n_(job.geometry->run_length) {
-    const Geometry& g = *job.geometry;
-    fits_ = !g.cell_form && !job.pitched && !g.stat_vector && g.param_vector && rows > 1 &&
-            g.units_contiguous && n_ == g.reduce.inner && n_ == g.plan.num_param &&
-            n_ <= kSpreadLength;
+    fits_ = AreRowsAlike(job) && rows > 1 && n_ <= kSpreadLength;
     if (!fits_) return;
     for (int64_t row = 0; row < rows; ++row) {
       std::copy_n(static_cast<const R*>(job.gamma), n_, gamma_ + row * n_);

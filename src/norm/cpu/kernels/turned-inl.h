@@ -1,0 +1,327 @@
+// Short rows, turned: a row in each lane from the loads to the stores.
+#if defined(NORMKIT_TURNED_INL_H_) == defined(HWY_TARGET_TOGGLE)
+#ifdef NORMKIT_TURNED_INL_H_
+#undef NORMKIT_TURNED_INL_H_
+#else
+#define NORMKIT_TURNED_INL_H_
+#endif
+
+#include <algorithm>
+
+#include "src/norm/cpu/kernels/apply-inl.h"
+#include "src/norm/cpu/kernels/narrow-inl.h"
+
+HWY_BEFORE_NAMESPACE();
+namespace normkit::norm::cpu {
+namespace HWY_NAMESPACE {
+
+#if HWY_TARGET == HWY_AVX2 || HWY_TARGET == HWY_AVX3
+
+// Whether units are rows that are turned.
+inline bool AreTurned(const Job& job) {
+  return AreRowsAlike(job) && job.geometry->run_length <= static_cast<int64_t>(kLanes<float>);
+}
+
+// Four vectors of four columns become four of rows in each block of 128 bits, and back.
+template <class V>
+HWY_INLINE void TurnBlocks(V& v0, V& v1, V& v2, V& v3) {
+  const hn::DFromV<V> d;
+  const V lower0 = hn::InterleaveLower(d, v0, v2), lower1 = hn::InterleaveLower(d, v1, v3);
+  const V upper0 = hn::InterleaveUpper(d, v0, v2), upper1 = hn::InterleaveUpper(d, v1, v3);
+  v0 = hn::InterleaveLower(d, lower0, lower1), v1 = hn::InterleaveUpper(d, lower0, lower1);
+  v2 = hn::InterleaveLower(d, upper0, upper1), v3 = hn::InterleaveUpper(d, upper0, upper1);
+}
+
+// get(i) + get(i + step) + ... of kCount elements, as FoldLanes adds lanes up.
+template <int64_t kCount, class Get>
+HWY_INLINE auto SumOf(const Get& get, int64_t i, int64_t step) {
+  if constexpr (kCount == 1)
+    return get(i);
+  else
+    return SumOf<kCount / 2>(get, i, 2 * step) + SumOf<kCount / 2>(get, i + step, 2 * step);
+}
+
+// Division by an integer of at most 32, or by infinity, of what is no tiny number: a quarter of the
+// time that processors take, to the bit. A product with the reciprocal is right where that is
+// exact. Else it is off by less than 1.5 units of the last place (ulp); what it leaves of the
+// dividend is at most 48 of them, exact, and its quotient misses by 1.5 ulp * 2^-53, where no
+// quotient is nearer than 1/64 ulp to the middle between two numbers.
+class SmallDivisor {
+  using D = hn::ScalableTag<double>;
+  using V = hn::Vec<D>;
+
+ public:
+  HWY_INLINE explicit SmallDivisor(double n)
+      : n_(n),
+        reciprocal_(1 / n),
+        exact_(std::isinf(n) || std::has_single_bit(static_cast<uint64_t>(n))) {}
+  HWY_INLINE V Divide(V a) const {
+    const D d;
+    const V reciprocal = hn::Set(d, reciprocal_), q = hn::Mul(a, reciprocal);
+    if (exact_) return q;
+    return hn::MulAdd(hn::NegMulAdd(q, hn::Set(d, n_), a), reciprocal, q);
+  }
+
+ private:
+  double n_, reciprocal_;
+  bool exact_;
+};
+
+// Rows of n <= kLanes elements, one behind the other, some at a time: their columns, a row in each
+// lane, what is saved of them and what they are normalized by. To the bit what RowMoments,
+// FinishStatistic and ElementForm make of each.
+template <class T>
+class TurnedRows {
+  using D = Tag<T>;
+  using V = Vector<T>;
+  using DD = hn::ScalableTag<double>;
+  using VD = hn::Vec<DD>;
+  using DR = hn::Rebind<float, DD>;
+  using VR = hn::Vec<DR>;
+  static constexpr auto kMost = static_cast<int64_t>(kLanes<float>);
+  static constexpr auto kRows = static_cast<int64_t>(hn::MaxLanes(D()));  // that are turned at once
+  static constexpr auto kStep = static_cast<int64_t>(hn::MaxLanes(DD()));
+
+ public:
+  HWY_INLINE TurnedRows(const ForwardJob& job, int64_t n)
+      : job_(job),
+        n_(n),
+        by_(static_cast<double>(n)),
+        by_divisor_(SquaresDivisor(job.divisor, static_cast<double>(n))) {
+    while (size_ < n) size_ *= 2;
+    std::fill_n(columns_, kFinishTile, 0.0f);
+    std::fill(std::copy_n(static_cast<const float*>(job.gamma), n, gamma_), std::end(gamma_), 0.0f);
+    std::fill(std::copy_n(static_cast<const float*>(job.beta), n, beta_), std::end(beta_), 0.0f);
+  }
+
+  int64_t most() const { return kFinishTile / size_; }
+
+  // Rows [first, last), at most `most` of a task that ends with row `end`.
+  HWY_NOINLINE void Load(int64_t first, int64_t last, int64_t end) {
+    float* to = columns_;
+    for (; first < last; first += kRows, to += size_ * kRows) {
+      const T* x = job_.x.At<T>(first * n_);
+      // Up to three elements more are read than the rows have.
+      if (HWY_LIKELY(first + kRows < end)) {
+        Turn(x, to);
+        continue;
+      }
+      T some[kRows * kMost + 4];
+      std::fill(std::copy_n(x, (last - first) * n_, some), std::end(some), T());
+      Turn(some, to);
+    }
+  }
+
+  // Of the rows loaded, which are rows [first, last); false where digits cancel or leave the range
+  // in one of them (RowMoments::IsGood). Step by step over all of them: what one row waits for,
+  // others fill.
+  template <bool kCenter>
+  HWY_INLINE bool Reduce(int64_t first, int64_t last) {
+    const int64_t rows = last - first;
+    switch (size_) {
+      case 2:
+        AddUp<kCenter, 2>(rows);
+        break;
+      case 4:
+        AddUp<kCenter, 4>(rows);
+        break;
+      case 8:
+        AddUp<kCenter, 8>(rows);
+        break;
+      case 16:
+        AddUp<kCenter, 16>(rows);
+        break;
+      default:
+        AddUp<kCenter, 32>(rows);
+    }
+    return Finish<kCenter>(first, last);
+  }
+
+  // So many rows normalized, in a buffer that lasts until the next call.
+  HWY_NOINLINE float* Apply(int64_t rows) {
+    const D d;
+    const float* from = columns_;
+    float* to = y_;
+    for (int64_t row = 0; row < rows; row += kRows, from += size_ * kRows, to += n_ * kRows) {
+      const V hi = hn::Load(d, hi_ + row), r = hn::Load(d, r_ + row), e = hn::Load(d, e_ + row);
+      const auto column = [&](int64_t i) HWY_ATTR {
+        const V xhat = hn::Add(hn::Mul(hn::Sub(hn::Load(d, from + i * kRows), hi), r), e);
+        return hn::Add(hn::Mul(xhat, hn::Set(d, gamma_[i])), hn::Set(d, beta_[i]));
+      };
+      // What is written beyond a row's end is written again: with the columns before, of the next.
+      for (int64_t i = (n_ - 1) / 4 * 4; i >= 0; i -= 4) {
+        V v0 = column(i), v1 = column(i + 1), v2 = column(i + 2), v3 = column(i + 3);
+        TurnBlocks(v0, v1, v2, v3);
+        StoreRows(v0, v1, v2, v3, to + i);
+      }
+    }
+    return y_;
+  }
+
+ private:
+  // Two sums that are made alike.
+  struct Sums {
+    VD first, second;
+    HWY_INLINE Sums operator+(const Sums& other) const {
+      return {hn::Add(first, other.first), hn::Add(second, other.second)};
+    }
+  };
+
+  HWY_INLINE void Turn(const T* x, float* to) const {
+    const D d;
+    for (int64_t i = 0; i < n_; i += 4, to += 4 * kRows) {
+      V v0 = EveryFourth(x + i), v1 = EveryFourth(x + n_ + i), v2 = EveryFourth(x + 2 * n_ + i);
+      V v3 = EveryFourth(x + 3 * n_ + i);
+      TurnBlocks(v0, v1, v2, v3);
+      hn::Store(v0, d, to);
+      if (i + 1 < n_) hn::Store(v1, d, to + kRows);
+      if (i + 2 < n_) hn::Store(v2, d, to + 2 * kRows);
+      if (i + 3 < n_) hn::Store(v3, d, to + 3 * kRows);
+    }
+  }
+  // Four elements of every fourth row.
+  HWY_INLINE V EveryFourth(const T* x) const {
+    if constexpr (sizeof(T) == 2)
+      return Widen(D(), Joined(reinterpret_cast<const uint16_t*>(x)), x);
+    else
+      return Joined(x);
+  }
+  template <class U>
+  HWY_INLINE hn::Vec<hn::Rebind<U, D>> Joined(const U* x) const {
+    const hn::Rebind<U, D> d;
+    const hn::CappedTag<U, 4> four;
+#if HWY_TARGET == HWY_AVX3
+    const hn::Half<hn::Rebind<U, D>> half;
+    const auto pair = [&](const U* from) HWY_ATTR {
+      return hn::Combine(half, hn::LoadU(four, from + 4 * n_), hn::LoadU(four, from));
+    };
+    return hn::Combine(d, pair(x + 8 * n_), pair(x));
+#else
+    return hn::Combine(d, hn::LoadU(four, x + 4 * n_), hn::LoadU(four, x));
+#endif
+  }
+  // Row by row, for what each writes beyond its end.
+  template <class H>
+  HWY_INLINE void StoreRows(H v0, H v1, H v2, H v3, float* y) const {
+    const hn::DFromV<H> d;
+    if constexpr (hn::MaxLanes(d) == 4) {
+      hn::StoreU(v0, d, y);
+      hn::StoreU(v1, d, y + n_);
+      hn::StoreU(v2, d, y + 2 * n_);
+      hn::StoreU(v3, d, y + 3 * n_);
+    } else {
+      const hn::Half<hn::DFromV<H>> half;
+      StoreRows(hn::LowerHalf(half, v0), hn::LowerHalf(half, v1), hn::LowerHalf(half, v2),
+                hn::LowerHalf(half, v3), y);
+      StoreRows(hn::UpperHalf(half, v0), hn::UpperHalf(half, v1), hn::UpperHalf(half, v2),
+                hn::UpperHalf(half, v3), y + hn::MaxLanes(half) * static_cast<size_t>(n_));
+    }
+  }
+
+  // Of kStep rows from `row` on; those of a block lie side by side.
+  template <int64_t kSize>
+  HWY_INLINE float* Columns(int64_t row) {
+    return columns_ + row / kRows * kSize * kRows + row % kRows;
+  }
+  // Shift and sums of so many rows.
+  template <bool kCenter, int64_t kSize>
+  HWY_NOINLINE void AddUp(int64_t rows) {
+    if constexpr (kCenter)
+      for (int64_t row = 0; row < rows; row += kStep)
+        hn::Store(MeanOf<kSize>(Columns<kSize>(row)), DR(), hi_ + row);
+    for (int64_t row = 0; row < rows; row += kStep) {
+      const Sums sums = SumsAround<kCenter, kSize>(Columns<kSize>(row), hi_ + row);
+      if (kCenter) hn::Store(sums.first, DD(), sum_ + row);
+      hn::Store(sums.second, DD(), squares_ + row);
+    }
+  }
+
+  // Lanes begin as 0 elsewhere: no sum is -0.
+  template <int64_t kSize>
+  HWY_INLINE VR MeanOf(const float* columns) const {
+    const DD d;
+    const auto get = [&](int64_t i) HWY_ATTR {
+      return Sums{hn::PromoteTo(d, hn::Load(DR(), columns + i * kRows)), hn::Zero(d)};
+    };
+    const VD sum = hn::Add(SumOf<kSize>(get, 0, 1).first, hn::Zero(d));
+    return hn::DemoteTo(DR(), by_.Divide(sum));
+  }
+  template <bool kCenter, int64_t kSize>
+  HWY_INLINE Sums SumsAround(float* columns, const float* shifts) const {
+    const DD d;
+    const VR shift = kCenter ? hn::Load(DR(), shifts) : hn::Zero(DR());
+    const auto get = [&](int64_t i) HWY_ATTR {
+      const VR x = hn::Load(DR(), columns + i * kRows), v = kCenter ? hn::Sub(x, shift) : x;
+      return Sums{kCenter ? hn::PromoteTo(d, v) : hn::Zero(d), hn::PromoteTo(d, hn::Mul(v, v))};
+    };
+    if (kCenter) Fill<kSize>(columns, shift);
+    const Sums sums = SumOf<kSize>(get, 0, 1) + Sums{hn::Zero(d), hn::Zero(d)};
+    if (kCenter) Fill<kSize>(columns, hn::Zero(DR()));
+    return sums;
+  }
+  // The columns that rows do not have.
+  template <int64_t kSize>
+  HWY_INLINE void Fill(float* columns, VR value) const {
+    for (int64_t i = n_; i < kSize; ++i) hn::Store(value, DR(), columns + i * kRows);
+  }
+
+  template <bool kCenter>
+  HWY_INLINE hn::Mask<DD> IsGood(VD sum, VD squares) const {
+    const DD d;
+    const auto n = static_cast<double>(n_);
+    auto good = hn::Le(squares, hn::Set(d, std::numeric_limits<double>::max()));
+    if constexpr (kCenter)
+      good = hn::And(good, hn::Le(hn::Mul(sum, sum), hn::Mul(hn::Set(d, 0.75 * n), squares)));
+    return hn::And(
+        good, hn::Or(hn::Ge(squares, hn::Set(d, n * kTinySquare)), hn::Eq(squares, hn::Zero(d))));
+  }
+  template <bool kCenter>
+  HWY_NOINLINE bool Finish(int64_t first, int64_t last) {
+    const DD d;
+    auto good = hn::Eq(hn::Zero(d), hn::Zero(d));
+    for (int64_t row = 0; row < last - first; row += kStep) {
+      const VD squares = hn::Load(d, squares_ + row);
+      const VD sum = kCenter ? hn::Load(d, sum_ + row) : hn::Zero(d);
+      good = hn::And(good, IsGood<kCenter>(sum, squares));
+      const VD offset = by_.Divide(sum), m2 = hn::Sub(squares, hn::Mul(sum, offset));
+      const VD shift = kCenter ? hn::PromoteTo(d, hn::Load(DR(), hi_ + row)) : hn::Zero(d);
+      const VD mean = hn::Add(shift, offset);
+      const VD variance = by_divisor_.Divide(hn::Max(hn::Zero(d), m2));
+      const VD root = hn::Sqrt(hn::Add(variance, hn::Set(d, job_.epsilon)));
+      const VD rstd = hn::Div(hn::Set(d, 1.0), root);
+      const VR hi = hn::DemoteTo(DR(), mean);
+      const VD lo = hn::Sub(mean, hn::PromoteTo(d, hi));
+      hn::Store(hi, DR(), hi_ + row);
+      hn::Store(hn::DemoteTo(DR(), rstd), DR(), r_ + row);
+      hn::Store(hn::DemoteTo(DR(), hn::Mul(hn::Neg(lo), rstd)), DR(), e_ + row);
+      const int64_t at = first + row, left = last - at;
+      Save(mean, job_.saved.mean + at, left);
+      Save(rstd, job_.saved.rstd + at, left);
+      if (job_.saved.variance) Save(variance, job_.saved.variance + at, left);
+    }
+    return hn::AllTrue(d, good);
+  }
+  static HWY_INLINE void Save(VD value, double* to, int64_t left) {
+    if (HWY_LIKELY(left >= kStep))
+      hn::StoreU(value, DD(), to);
+    else
+      StorePartial(value, DD(), to, static_cast<size_t>(left));
+  }
+
+  const ForwardJob& job_;
+  const int64_t n_;
+  const SmallDivisor by_, by_divisor_;
+  int64_t size_ = 2;  // of a row with the columns that make it a power of two
+  HWY_ALIGN float columns_[kFinishTile], y_[kFinishTile + 4];
+  HWY_ALIGN double sum_[kFinishTile / 2], squares_[kFinishTile / 2];
+  HWY_ALIGN float hi_[kFinishTile / 2], r_[kFinishTile / 2], e_[kFinishTile / 2];
+  HWY_ALIGN float gamma_[kMost], beta_[kMost];
+};
+
+#endif
+
+}  // namespace HWY_NAMESPACE
+}  // namespace normkit::norm::cpu
+HWY_AFTER_NAMESPACE();
+
+#endif  // NORMKIT_TURNED_INL_H_
