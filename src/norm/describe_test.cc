@@ -96,6 +96,8 @@ TEST_F(Describe, EveryPathHasItsName) {
   EXPECT_THAT(KernelOf(kInstanceNorm, "BSC", {4, 30, 20}, forward), HasSubstr("fused columns"));
   EXPECT_THAT(KernelOf(kInstanceNorm, "BSC", {4, 30, 20}, backward), HasSubstr("fused columns"));
   EXPECT_THAT(KernelOf(kRmsNorm, "BCS", {4, 20, 30}, backward), HasSubstr("fused columns"));
+  EXPECT_THAT(KernelOf(kBatchNorm, "BC", {30, 20}, forward), HasSubstr("fused strips"));
+  EXPECT_THAT(KernelOf(kBatchNorm, "BC", {30, 20}, backward), HasSubstr("fused strips"));
   const auto group = Layout::Make("BC", std::vector<int64_t>{40, 24}).SplitChannels(2);
   EXPECT_THAT(KernelOf(Normalization(kGroupNorm, group), backward), HasSubstr("fused runs"));
   const int64_t batch = simd::FusedLimit(2) / 64;  // four times the limit

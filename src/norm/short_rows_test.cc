@@ -1,5 +1,6 @@
 // Short rows are taken many at a time where their arrays are dense, and one by one where they have
-// a pitch: the same bits, whatever the rows beside one hold.
+// a pitch: the same bits, whatever the rows beside one hold. Likewise short columns, strip by strip
+// or in two passes.
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -9,6 +10,7 @@
 
 #include "normkit/core/threads.h"
 #include "src/norm/case_testing.h"
+#include "src/norm/cpu/wanted_schedule.h"
 
 namespace normkit {
 namespace {
@@ -131,6 +133,47 @@ TEST_P(ShortRows, OfNeighboursHaveTheSameBitsForAnyNumberOfThreads) {
       EXPECT_TRUE(ResultsWhere(p, nullptr) == alone) << p.test.ToString() << ", " << threads;
     }
   }
+  SetNumThreads(before);
+}
+
+// Some columns of x all alike, zeros, beyond the range of squares, or no numbers.
+std::vector<double> WithOddColumns(const Case& test) {
+  const int64_t width = test.layout.axes().back().size;
+  const bool is_f16 = test.dtype == DType::kF16;
+  const double large = is_f16 ? 6e4 : 1e25, far = is_f16 ? 3e4 : 1e5;
+  std::vector<double> x = cases::Normals(test.layout.size(), 3, 3, 2);
+  for (int64_t i = 0; i < test.layout.size(); ++i) {
+    double& v = x[static_cast<size_t>(i)];
+    const int64_t column = i % width;
+    if (column % 50 == 1) v = 3.25;
+    if (column % 50 == 2) v = -0.0;
+    if (column % 50 == 3) v += far;
+    if (column == 19) v = std::copysign(large, v);
+    if (column == 20) v *= 1e-25;
+    if (column == width - 2 && i < width && test.activation == Activation::kNone)
+      v = std::numeric_limits<double>::quiet_NaN();
+  }
+  return x;
+}
+
+TEST_P(ShortRows, FewRowsOfChannelsHaveTheBitsOfTwoPasses) {
+  const int before = NumThreads();
+  for (const int64_t rows : {1, 2, 3, 4, 7, 8, 9, 15, 16, 17, 40, 256})
+    for (const int64_t width : {5, 33, 1100}) {
+      Case test{kBatchNorm, Layout::Make("BC", std::vector<int64_t>{rows, width}), GetParam()};
+      if (rows % 2 == 0) test.activation = Activation::kRelu;
+      if (rows % 8 == 7) test.activation = Activation::kSilu;
+      const Problem p(test, WithOddColumns(test));
+      norm::cpu::WantSchedule({.fused = false});
+      const std::string expected = ResultsWhere(p, nullptr);
+      for (const int threads : {1, 3}) {
+        SetNumThreads(threads);
+        norm::cpu::WantSchedule({.stream = threads == 3, .threads = true});
+        EXPECT_TRUE(ResultsWhere(p, nullptr) == expected) << test.ToString() << ", " << threads;
+        EXPECT_TRUE(ResultsWhere(p, &cases::kLies[0]) == expected) << test.ToString() << ", apart";
+      }
+    }
+  norm::cpu::WantSchedule({});
   SetNumThreads(before);
 }
 

@@ -262,7 +262,13 @@ void ApplyCells(const BackwardJob& job, const KernelTable& kernels, bool threads
 void BackwardCells(const BackwardJob& job, const KernelTable& kernels, const Schedule& schedule,
                    Reducer* reducer, const ParameterSums& parameters) {
   const Geometry& g = *job.geometry;
-  if (schedule.path == Path::kTwoPasses || !job.dx) {
+  if (schedule.path == Path::kFusedStrips && !job.statistics) {
+    return ForTasks(ColumnCut::ForStrips(g.reduce).strips(), schedule.units_per_task,
+                    schedule.threads, [&](int64_t first, int64_t last) {
+                      kernels.backward_strips(job, first, last, parameters);
+                    });
+  }
+  if ((schedule.path != Path::kFusedRows && schedule.path != Path::kFusedColumns) || !job.dx) {
     SumCells(job, kernels, schedule.threads, parameters);
     if (!job.fixed) ShareMeans(job, reducer);
     return ApplyCells(job, kernels, schedule.threads);

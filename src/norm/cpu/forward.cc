@@ -174,11 +174,14 @@ void Apply(const ForwardJob& job, const KernelTable& kernels, bool threads) {
 }
 
 void ForwardFused(const ForwardJob& job, const KernelTable& kernels, const Schedule& schedule) {
-  ForTasks(job.geometry->num_units(), schedule.units_per_task, schedule.threads,
-           [&](int64_t first, int64_t last) {
-             if (schedule.path == Path::kFusedRows) return kernels.forward_rows(job, first, last);
-             for (int64_t unit = first; unit < last; ++unit) ForwardColumnUnit(job, kernels, unit);
-           });
+  const Geometry& g = *job.geometry;
+  const bool strips = schedule.path == Path::kFusedStrips;
+  const int64_t units = strips ? ColumnCut::ForStrips(g.reduce).strips() : g.num_units();
+  ForTasks(units, schedule.units_per_task, schedule.threads, [&](int64_t first, int64_t last) {
+    if (strips) return kernels.forward_strips(job, first, last);
+    if (schedule.path == Path::kFusedRows) return kernels.forward_rows(job, first, last);
+    for (int64_t unit = first; unit < last; ++unit) ForwardColumnUnit(job, kernels, unit);
+  });
 }
 
 }  // namespace normkit::norm::cpu

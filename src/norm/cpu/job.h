@@ -58,12 +58,13 @@ struct CoefficientTable {
   static constexpr int64_t kForwardArrays = 3, kBackwardArrays = 6;
 
   void* values = nullptr;
-  int64_t size = 0;  // of each array
+  int64_t size = 0;   // of each array
+  int64_t begin = 0;  // the first cell or statistic that it has
 
   bool empty() const { return size == 0; }
   template <class R>
-  R* Get(int array, int64_t first = 0) const {
-    return static_cast<R*>(values) + array * size + first;
+  R* Get(int array, int64_t first) const {
+    return static_cast<R*>(values) + array * size + (first - begin);
   }
 };
 

@@ -109,12 +109,19 @@ void ChooseElementPath(const Geometry& g, bool has_reducer, Schedule& schedule) 
   if (schedule.path != Path::kTwoPasses) schedule.reason = "";
 }
 
+// Whether columns are batch normalization's channels of few rows: what belongs to a channel is as
+// much as its elements, so that some channels are finished at a time, over threads.
+bool AreStrips(const Geometry& g) {
+  return g.cell_form && g.reduce.inner_kept && g.plan.size > 0 && g.num_units() == 1 &&
+         g.CellsAreChannels() && ColumnCut::ForSums(g.reduce).chunks() == 1;
+}
+
 // Tasks enough for every thread, and for the last one not to wait long; whole groups each.
-void CutUnits(const Geometry& g, int64_t read_bytes, Schedule& schedule) {
+void CutUnits(int64_t units, int64_t read_bytes, Schedule& schedule) {
   const int64_t least = schedule.threads || schedule.shared_when_awake ? NumThreads() : 1;
   const int64_t tasks =
-      std::max<int64_t>(1, std::min(std::max(read_bytes / kTaskBytes, least), g.num_units()));
-  const int64_t groups = CeilDivide(g.num_units(), schedule.group);
+      std::max<int64_t>(1, std::min(std::max(read_bytes / kTaskBytes, least), units));
+  const int64_t groups = CeilDivide(units, schedule.group);
   schedule.units_per_task = CeilDivide(groups, tasks) * schedule.group;
 }
 
@@ -159,9 +166,12 @@ Schedule ChooseSchedule(const Geometry& g, int64_t element_bytes, int64_t whole_
     schedule.tiled_runs = TiledRuns(g, element_bytes);
     schedule.group = UnitsInGroup(g, schedule, element_bytes, unit_bytes);
   }
-  CutUnits(g, bytes * reads, schedule);
+  CutUnits(g.num_units(), bytes * reads, schedule);
   if (pass == NormPass::kInference) {
     schedule.path = Path::kOnePass;
+  } else if (AreStrips(g) && !has_reducer && GetWantedSchedule().fused.value_or(true)) {
+    schedule.path = Path::kFusedStrips;
+    CutUnits(ColumnCut::ForStrips(g.reduce).strips(), bytes * reads, schedule);
   } else if (pass == NormPass::kBackward && !g.cell_form) {
     ChooseElementPath(g, has_reducer, schedule);
   } else {
@@ -179,7 +189,8 @@ Schedule ChooseSchedule(const Geometry& g, int64_t element_bytes, int64_t whole_
 }
 
 std::string ToString(const Schedule& schedule) {
-  const char* names[] = {"fused rows", "fused columns", "fused runs", "two passes", "one pass"};
+  const char* names[] = {"fused rows", "fused columns", "fused strips",
+                         "fused runs", "two passes",    "one pass"};
   std::string text = names[static_cast<int>(schedule.path)];
   if (schedule.path == Path::kFusedRows && schedule.group > 1)
     text += fmt::format(", groups of {} units", schedule.group);

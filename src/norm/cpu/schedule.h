@@ -17,6 +17,7 @@ inline constexpr int64_t kTaskRuns = 32;
 enum class Path {
   kFusedRows,     // units of contiguous runs: reduced and applied in the cache
   kFusedColumns,  // units of columns: the same
+  kFusedStrips,   // few rows of many columns, each a channel: the same, some columns at a time
   kFusedRuns,     // units of any other runs (backward in element form): the same
   kTwoPasses,     // everything reduced, then everything applied
   kOnePass,       // applied: the statistics are given
@@ -27,7 +28,7 @@ struct Schedule : Walk {
   const char* reason = "";  // why not a faster path; "" for the fastest
   bool threads = false;
   bool shared_when_awake = false;  // too little to wake threads for, enough for those awake
-  int64_t units_per_task = 1;
+  int64_t units_per_task = 1;      // or strips
 };
 
 // whole_bytes: of the array that this is a part of; 0: of none.

@@ -173,19 +173,18 @@ template <class R>
 void FillTable(const Job& job, int64_t first, int64_t last) {
   using Table = CoefficientTable;
   if (job.table.empty()) return;
-  R* hi = job.table.Get<R>(Table::kHi);
-  R* slope = job.table.Get<R>(Table::kSlope);
-  R* offset = job.table.Get<R>(Table::kOffset);
+  R* hi = job.table.Get<R>(Table::kHi, first);
+  R* slope = job.table.Get<R>(Table::kSlope, first);
+  R* offset = job.table.Get<R>(Table::kOffset, first);
   if (!job.geometry->cell_form)
-    return FillStats(last - first, job.mean + first, job.rstd + first, hi + first, slope + first,
-                     offset + first);
+    return FillStats(last - first, job.mean + first, job.rstd + first, hi, slope, offset);
   if (job.geometry->CellsAreChannels())
-    return FillCells(
-        last - first, job.mean + first, job.rstd + first, static_cast<const R*>(job.gamma) + first,
-        static_cast<const R*>(job.beta) + first, hi + first, slope + first, offset + first);
-  for (int64_t cell = first; cell < last; ++cell) {
-    const auto k = CoefficientsOfCell<R>(job, cell);
-    hi[cell] = k.hi, slope[cell] = k.c, offset[cell] = k.d;
+    return FillCells(last - first, job.mean + first, job.rstd + first,
+                     static_cast<const R*>(job.gamma) + first,
+                     static_cast<const R*>(job.beta) + first, hi, slope, offset);
+  for (int64_t i = 0; i < last - first; ++i) {
+    const auto k = CoefficientsOfCell<R>(job, first + i);
+    hi[i] = k.hi, slope[i] = k.c, offset[i] = k.d;
   }
 }
 

@@ -152,6 +152,21 @@ void ForwardRows(const ForwardJob& job, int64_t first, int64_t last) {
     ForwardUnits<T, false>(job, first, last);
 }
 
+// FinishStatistic of as many statistics as a vector has lanes, from s on, to the bit; `squares` is
+// SquaresDivisor.
+HWY_INLINE void FinishVector(const ForwardJob& job, hn::Vec<hn::ScalableTag<double>> squares,
+                             hn::Vec<hn::ScalableTag<double>> mean,
+                             hn::Vec<hn::ScalableTag<double>> m2, int64_t s) {
+  const hn::ScalableTag<double> d;
+  const auto one = hn::Set(d, 1.0), nan = hn::Set(d, std::numeric_limits<double>::quiet_NaN());
+  const auto most = hn::Set(d, std::numeric_limits<double>::max());
+  const auto variance = hn::Div(m2, squares);
+  const auto rstd = hn::Div(one, hn::Sqrt(hn::Add(variance, hn::Set(d, job.epsilon))));
+  hn::StoreU(mean, d, job.saved.mean + s);
+  hn::StoreU(hn::IfThenElse(hn::Le(hn::Abs(variance), most), rstd, nan), d, job.saved.rstd + s);
+  if (job.saved.variance) hn::StoreU(variance, d, job.saved.variance + s);
+}
+
 // FinishStatistic of statistics [first, last), whose moments are `moments`, to the bit.
 inline void FinishStatistics(const ForwardJob& job, const Moments* moments, int64_t first,
                              int64_t last) {
@@ -160,20 +175,27 @@ inline void FinishStatistics(const ForwardJob& job, const Moments* moments, int6
   static_assert(sizeof(Moments) == 3 * sizeof(double));
   const D d;
   const double of_one = SquaresDivisor(job.divisor, 1), of_two = SquaresDivisor(job.divisor, 2);
-  const auto one = hn::Set(d, 1.0), nan = hn::Set(d, std::numeric_limits<double>::quiet_NaN());
-  const auto most = hn::Set(d, std::numeric_limits<double>::max());
   int64_t s = first;
   for (; s + kWidth <= last; s += kWidth) {
     hn::Vec<D> n, mean, m2;
     hn::LoadInterleaved3(d, &moments[s - first].n, n, mean, m2);
     if (!hn::AllTrue(d, hn::Gt(n, hn::Zero(d)))) break;
-    const auto variance = hn::Div(m2, of_one == of_two ? hn::Set(d, of_one) : n);
-    const auto rstd = hn::Div(one, hn::Sqrt(hn::Add(variance, hn::Set(d, job.epsilon))));
-    hn::StoreU(mean, d, job.saved.mean + s);
-    hn::StoreU(hn::IfThenElse(hn::Le(hn::Abs(variance), most), rstd, nan), d, job.saved.rstd + s);
-    if (job.saved.variance) hn::StoreU(variance, d, job.saved.variance + s);
+    FinishVector(job, of_one == of_two ? hn::Set(d, of_one) : n, mean, m2, s);
   }
   for (; s < last; ++s) FinishStatistic(job, s, moments[s - first]);
+}
+
+// The same of statistics [first, first + width) of n elements each.
+inline void FinishColumns(const ForwardJob& job, double n, const double* HWY_RESTRICT mean,
+                          const double* HWY_RESTRICT m2, int64_t first, int64_t width) {
+  using D = hn::ScalableTag<double>;
+  constexpr auto kWidth = static_cast<int64_t>(hn::MaxLanes(D()));
+  const D d;
+  const auto squares = hn::Set(d, SquaresDivisor(job.divisor, n));
+  int64_t c = 0;
+  for (; c + kWidth <= width; c += kWidth)
+    FinishVector(job, squares, hn::LoadU(d, mean + c), hn::LoadU(d, m2 + c), first + c);
+  for (; c < width; ++c) FinishStatistic(job, first + c, {n, mean[c], m2[c]});
 }
 
 }  // namespace HWY_NAMESPACE

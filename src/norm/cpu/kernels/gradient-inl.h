@@ -283,8 +283,8 @@ void GradientColumns(const BackwardJob& job, const ColumnTask& task, CellSums su
     for (int64_t i = 0; i < count; ++i) offsets[i] = nest.reduced.Offset(row + i);
     unit_x.Rows(offsets, count, x);
     unit_dy.Rows(offsets, count, dy);
-    AddColumns<T>(GradientRows<T, kRelu>{x, dy, form, ahead}, job.stream, count, width,
-                  totals.first(), totals.second());
+    AddColumns<T>(GradientRows<T, kRelu>{x, dy, form, ahead}, job.stream,
+                  nest.reduced.size() <= kBlockRows, count, width, totals.first(), totals.second());
     totals.EndBlock();
   }
   totals.Finish();
@@ -317,16 +317,16 @@ template <class R>
 void FillGradientTable(const BackwardJob& job, int64_t first, int64_t last) {
   using Table = CoefficientTable;
   if (job.table.empty()) return;
-  R* b = job.table.Get<R>(Table::kThroughSlope);
-  R* e = job.table.Get<R>(Table::kThroughOffset);
-  R* t = job.table.Get<R>(Table::kShift);
+  R* b = job.table.Get<R>(Table::kThroughSlope, first);
+  R* e = job.table.Get<R>(Table::kThroughOffset, first);
+  R* t = job.table.Get<R>(Table::kShift, first);
   if (job.geometry->CellsAreChannels())
     return FillThrough(last - first, job.one_cell, static_cast<const R*>(job.gamma) + first,
                        job.mean + first, job.rstd + first, job.means.w + first,
-                       job.means.w_xhat + first, b + first, e + first, t + first);
-  for (int64_t cell = first; cell < last; ++cell) {
-    const auto through = ThroughOfCell<R>(job, cell);
-    b[cell] = through.b, e[cell] = through.e, t[cell] = through.t;
+                       job.means.w_xhat + first, b, e, t);
+  for (int64_t i = 0; i < last - first; ++i) {
+    const auto through = ThroughOfCell<R>(job, first + i);
+    b[i] = through.b, e[i] = through.e, t[i] = through.t;
   }
 }
 

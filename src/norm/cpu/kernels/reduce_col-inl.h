@@ -127,12 +127,12 @@ HWY_INLINE void AddRows(const Op& op, int64_t rows, int64_t width, double* first
   }
 }
 
-// Whichever of the two is better.
+// Whichever of the two is better: `few` rows are streams that processors follow side by side.
 template <class T, class Op>
-HWY_INLINE void AddColumns(const Op& op, bool from_memory, int64_t rows, int64_t width,
+HWY_INLINE void AddColumns(const Op& op, bool from_memory, bool few, int64_t rows, int64_t width,
                            double* first_sums, double* second_sums) {
   constexpr int64_t kOneTile = 256 / sizeof(Real<T>);
-  if (from_memory && width > kOneTile)
+  if (from_memory && !few && width > kOneTile)
     AddRows<T>(op, rows, width, first_sums, second_sums);
   else
     AddTiles<T>(op, rows, width, first_sums, second_sums);
@@ -354,7 +354,7 @@ class ColumnMoments {
       for (int64_t i = 0; i < count; ++i) offsets[i] = reduced_.Offset(row + i);
       x_.Rows(offsets, count, rows);
       const ColumnRows<T, kCenter, kScaled> op{rows, shift_, scale_, ahead_};
-      AddColumns<T>(op, from_memory_, count, width_, sum_, squares_);
+      AddColumns<T>(op, from_memory_, reduced_.size() <= kBlockRows, count, width_, sum_, squares_);
     }
   }
 

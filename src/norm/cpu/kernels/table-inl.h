@@ -7,6 +7,7 @@
 #include "src/norm/cpu/kernels/gradient_runs-inl.h"
 #include "src/norm/cpu/kernels/quantize-inl.h"
 #include "src/norm/cpu/kernels/reduce_col-inl.h"
+#include "src/norm/cpu/kernels/strips-inl.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace normkit::norm::cpu {
@@ -23,6 +24,7 @@ const KernelTable* NORMKIT_TABLE() {
       .finish_statistics = FinishStatistics,
       .fill_table = FillTable<Real<T>>,
       .apply_runs = ApplyRuns<T>,
+      .forward_strips = ForwardStrips<T>,
       .forward_rows = ForwardRows<T>,
       .quantize = Quantize<T>,
       .largest = Largest<T>,
@@ -31,6 +33,7 @@ const KernelTable* NORMKIT_TABLE() {
       .fill_gradient_table = FillGradientTable<Real<T>>,
       .apply_gradient_runs = ApplyGradientRuns<T>,
       .apply_gradient_units = ApplyGradientUnits<T>,
+      .backward_strips = BackwardStrips<T>,
       .reduce_element_runs = ReduceElementRuns<T>,
       .backward_runs = BackwardRuns<T>,
       .reduce_element_columns = ReduceElementColumns<T>,

@@ -49,6 +49,8 @@ struct KernelTable {
   // Coefficients of cells or statistics [first, last) into job.table.
   void (*fill_table)(const Job& job, int64_t first, int64_t last);
   void (*apply_runs)(const ForwardJob& job, const RunTask& task);
+  // Reduces and applies strips [first, last) of channels (ColumnCut::ForStrips), all rows of each.
+  void (*forward_strips)(const ForwardJob& job, int64_t first, int64_t last);
   // Reduces and applies units [first, last) of rows.
   void (*forward_rows)(const ForwardJob& job, int64_t first, int64_t last);
 
@@ -65,6 +67,9 @@ struct KernelTable {
   // dx, by runs and of units [first, last) of rows.
   void (*apply_gradient_runs)(const BackwardJob& job, const RunTask& task);
   void (*apply_gradient_units)(const BackwardJob& job, int64_t first, int64_t last);
+  // The whole backward pass of strips of channels; dx where it is wanted.
+  void (*backward_strips)(const BackwardJob& job, int64_t first, int64_t last,
+                          const ParameterSums& parameters);
 
   // Element form. Sums of w and w * (x - hi) over one chunk of a unit of runs; then dx, where
   // wanted, of the task's runs, counted unit by unit, and what they add to the parameters.

@@ -1,0 +1,126 @@
+// Batch normalization of few observations, channels last: strips of neighbouring channels, each
+// reduced, finished and written while it is in the cache, with all that belongs to its channels.
+#if defined(NORMKIT_STRIPS_INL_H_) == defined(HWY_TARGET_TOGGLE)
+#ifdef NORMKIT_STRIPS_INL_H_
+#undef NORMKIT_STRIPS_INL_H_
+#else
+#define NORMKIT_STRIPS_INL_H_
+#endif
+
+#include "src/norm/cpu/kernels/forward-inl.h"
+#include "src/norm/cpu/kernels/gradient-inl.h"
+
+HWY_BEFORE_NAMESPACE();
+namespace normkit::norm::cpu {
+namespace HWY_NAMESPACE {
+
+struct StripCellsTag;
+struct StripNumbersTag;
+
+// The strips of one task: one after the other in the same memory.
+template <class T>
+class ChannelStrips {
+  using R = Real<T>;
+  static constexpr int64_t kColumns = kMaxStripColumns;
+  // Not multiples of 4 KiB: loads of the arrays would wait for each other's cache sets.
+  static constexpr int64_t kRoom = kColumns + 128 / sizeof(R);
+  static constexpr int64_t kWideRoom = kColumns + 128 / sizeof(double);
+  static constexpr int64_t kNumbers = 4;
+
+ public:
+  explicit ChannelStrips(const Geometry& g)
+      : g_(g),
+        cut_(ColumnCut::ForStrips(g.reduce)),
+        cells_(Scratch<StripCellsTag, R>(CoefficientTable::kBackwardArrays * kRoom)),
+        numbers_(Scratch<StripNumbersTag, double>(kNumbers * kWideRoom)) {}
+
+  // Goes to a strip, whose coefficients the job is given.
+  HWY_INLINE void Start(int64_t strip, Job& job) {
+    columns_ = cut_.Strip(strip, 0);
+    job.table = {cells_, kRoom, columns_.first_column};
+  }
+  const ColumnTask& columns() const { return columns_; }
+  int64_t first() const { return columns_.first_column; }
+  int64_t last() const { return columns_.last_column; }
+  int64_t width() const { return last() - first(); }
+  RunTask runs() const { return {0, g_.num_runs, first(), last()}; }
+  // The k-th of kNumbers arrays, with a number for each column.
+  double* Numbers(int64_t k) const { return numbers_ + k * kWideRoom; }
+
+ private:
+  const Geometry& g_;
+  const ColumnCut cut_;
+  R* const cells_;
+  double* const numbers_;
+  ColumnTask columns_ = {};
+};
+
+// Reduces and applies strips [first, last).
+template <class T>
+void ForwardStrips(const ForwardJob& whole, int64_t first, int64_t last) {
+  ForwardJob job = whole;
+  ChannelStrips<T> strip(*job.geometry);
+  double* mean = strip.Numbers(0);
+  double* m2 = strip.Numbers(1);
+  const auto n = static_cast<double>(job.geometry->plan.num_reduced);
+  for (int64_t i = first; i < last; ++i) {
+    strip.Start(i, job);
+    if (job.prepares()) PrepareRuns<T>(job, strip.runs());
+    ReduceColumns<T>(job, strip.columns(), mean, m2);
+    FinishColumns(job, n, mean, m2, strip.first(), strip.width());
+    FillTable<Real<T>>(job, strip.first(), strip.last());
+    ApplyRuns<T>(job, strip.runs());
+  }
+}
+
+// Sums of w and w * xhat of n cells that are statistics and parameters, from theirs.
+template <class R>
+void WeighCells(int64_t n, const R* HWY_RESTRICT gamma, const double* HWY_RESTRICT dy,
+                const double* HWY_RESTRICT dy_x, double* HWY_RESTRICT w,
+                double* HWY_RESTRICT w_xhat) {
+  for (int64_t i = 0; i < n; ++i) {
+    const auto weight = static_cast<double>(gamma[i]);
+    w[i] = 0 + weight * dy[i];  // as added to 0, which leaves no -0
+    w_xhat[i] = 0 + weight * dy_x[i];
+  }
+}
+
+// The backward pass of strips [first, last): dx, where wanted, and what is added to the parameters.
+template <class T>
+void BackwardStrips(const BackwardJob& whole, int64_t first, int64_t last,
+                    const ParameterSums& parameters) {
+  using R = Real<T>;
+  using Table = CoefficientTable;
+  BackwardJob job = whole;
+  ChannelStrips<T> strip(*job.geometry);
+  double *dy = strip.Numbers(0), *dy_x = strip.Numbers(1);
+  const XhatMeans means{strip.Numbers(2), strip.Numbers(3)};
+  const auto count = static_cast<double>(job.geometry->plan.num_reduced);
+  for (int64_t i = first; i < last; ++i) {
+    strip.Start(i, job);
+    const int64_t c = strip.first(), n = strip.width();
+    const R* gamma = static_cast<const R*>(job.gamma) + c;
+    FillTable<R>(job, c, strip.last());
+    if (job.prepares()) PrepareRuns<T>(job, strip.runs());
+    ReduceGradientColumns<T>(job, strip.columns(), {dy, dy_x});
+    XhatSums<R>(n, job.mean + c, job.rstd + c, dy, dy_x);
+    for (int64_t k = 0; k < n; ++k) parameters.dgamma[c + k] += dy_x[k];
+    for (int64_t k = 0; k < n; ++k) parameters.dbeta[c + k] += dy[k];
+    if (!job.dx) continue;
+    if (job.fixed)
+      means.Clear(n);
+    else
+      WeighCells<R>(n, gamma, dy, dy_x, means.w, means.w_xhat);
+    means.Divide(n, count, SquaresDivisor(job.divisor, count), job.center);
+    FillThrough<R>(n, job.one_cell, gamma, job.mean + c, job.rstd + c, means.w, means.w_xhat,
+                   job.table.Get<R>(Table::kThroughSlope, c),
+                   job.table.Get<R>(Table::kThroughOffset, c), job.table.Get<R>(Table::kShift, c));
+    ApplyGradientRuns<T>(job, strip.runs());
+  }
+}
+
+}  // namespace HWY_NAMESPACE
+}  // namespace normkit::norm::cpu
+HWY_AFTER_NAMESPACE();
+
+#endif  // NORMKIT_STRIPS_INL_H_
