@@ -330,7 +330,45 @@ def test_arrays_of_pictures_over_time(moving, normkit, tmp_path):
     done = normkit("predict", model, tmp_path / "b.npz", code=1)
     assert "--format says what its axes are, such as BTSSC" in done.stderr
     np.save(tmp_path / "c.npy", np.zeros((4, 1), np.float32))
-    assert "c.npy: is a sequence of features, expected an .npz" in normkit("predict", model, tmp_path / "c.npy", code=1).stderr
+    assert "c.npy: is <f4 [4,1], expected [T,S,S,C]" in normkit("predict", model, tmp_path / "c.npy", code=1).stderr
+    # One sequence a file.
+    np.save(tmp_path / "d.npy", x[0])
+    np.save(tmp_path / "e.npy", x[0, ..., 0])
+    for words in (["d.npy"], ["e.npy", "--format", "TSS"]):
+        told = json.loads(normkit("predict", model, tmp_path / words[0], *words[1:], "--json").stdout)
+        assert [one["predictions"][0]["class"] for one in told] == ["right"]
+
+
+def test_folders_of_pictures_over_time(moving, normkit, tmp_path):
+    x, lengths = blobs_going_right(12 // 4 + 2)
+    for i, (rows, length) in enumerate(zip(x, lengths)):
+        for name, clip in {"right": rows, "left": rows[:, :, ::-1]}.items():
+            (tmp_path / "clips" / name).mkdir(parents=True, exist_ok=True)
+            np.save(tmp_path / "clips" / name / f"{i}.npy", clip[:length])
+    clips = tmp_path / "clips"
+    done = normkit("train", "--data", clips, "--format", "TSSC", "--max-epochs", 1, "--output", tmp_path / "out", "--json")
+    assert json.loads(done.stdout)["network"] == "cnn-lstm"
+    assert "12 x 12 x 1 (height x width x channels) a row, 4 to 7 rows" in done.stderr
+    report = (tmp_path / "out/report.html").read_text()
+    assert "Sequence 0: is " in report and "data:image/png" in report  # a strip of frames
+    done = normkit("train", "--data", clips, "--output", tmp_path / "none", code=1)
+    assert "expected [T,C] or [T]: --format says what other axes are, TSSC" in done.stderr
+    done = normkit("train", "--data", clips, "--format", "BTSSC", "--output", tmp_path / "none", code=1)
+    assert "format 'BTSSC' is given, expected TC, CT or T of one sequence, or TSSC" in done.stderr
+    np.save(clips / "left/9.npy", x[0, :, :8])
+    done = normkit("train", "--data", clips, "--format", "TSSC", "--output", tmp_path / "none", code=1)
+    assert "left/9.npy: has 8 x 12 x 1 (height x width x channels) a row, expected 12 x 12 x 1" in done.stderr
+
+
+def test_lines_over_time_have_no_network_by_name(normkit, tmp_path):
+    rng = np.random.default_rng(3)
+    np.savez(tmp_path / "lines.npz", x=rng.normal(size=(20, 8, 16, 2)), y=np.arange(20) % 2)
+    words = ["train", "--data", tmp_path / "lines.npz", "--format", "BTSC", "--max-epochs", 1, "--output", tmp_path / "out"]
+    assert "has lines over time, 16 x 2 (width x channels) a row, which no network by name takes" in normkit(*words, code=1).stderr
+    layers = [{"type": "sequence_input", "num_features": 2, "width": 16}, {"type": "flatten"},
+              {"type": "lstm", "num_hidden_units": 4, "output_mode": "last"}, {"type": "fully_connected"}, {"type": "softmax"}]  # fmt: skip
+    (tmp_path / "lines.json").write_text(json.dumps({"layers": layers}))
+    normkit(*words, "--network", tmp_path / "lines.json")
 
 
 def test_each_step_of_pictures_is_told(normkit, tmp_path):

@@ -13,6 +13,7 @@
 
 #include "normkit/onnx/import.h"
 #include "normkit/onnx/onnx.h"
+#include "src/core/fail.h"
 #include "src/core/files.h"
 #include "src/data/summary.h"
 #include "src/onnx/model.h"
@@ -28,7 +29,7 @@ namespace {
 using nlohmann::json;
 
 struct InspectArgs {
-  std::string model;
+  std::string model, streaming;
   bool json = false;
 };
 
@@ -162,8 +163,11 @@ void PrintImported(const InspectArgs& args, const ImportedNetwork& imported, con
 void RunInspect(const InspectArgs& args) {
   const std::string bytes = ReadFile(args.model);
   const OnnxInfo info = OnnxInfoOf(bytes, args.model);
+  if (!info.ours && !args.streaming.empty())
+    Fail("--streaming: {} was written by others, expected a model file of a training", args.model);
   if (!info.ours) return PrintImported(args, ImportOnnx(args.model), info, bytes.size());
   const Network network = NetworkFromOnnx(bytes, args.model);
+  if (!args.streaming.empty()) SaveOnnxForStreaming(network, args.streaming);
   if (args.json)
     PrintJson(args, network, info, bytes.size());
   else
@@ -174,10 +178,14 @@ void RunInspect(const InspectArgs& args) {
 
 void AddInspect(const Command& app) {
   auto args = std::make_shared<InspectArgs>();
-  const Command command =
-      AddCommand(app, "inspect", "Show the layers of a model and what each one normalizes over",
-                 {"normkit inspect out/model.onnx"});
+  const Command command = AddCommand(
+      app, "inspect", "Show the layers of a model and what each one normalizes over",
+      {"normkit inspect out/model.onnx", "normkit inspect out/model.onnx --streaming steps.onnx"});
   AddText(command, "model", args->model, "MODEL.onnx", "Model file").Required();
+  AddText(
+      command, "--streaming", args->streaming, "FILE",
+      "Write the network of sequences to be run some steps at a time: states of LSTM and GRU are "
+      "inputs and outputs");
   AddFlag(command, "--json", args->json, "Print JSON instead of text");
   command.Run([args] { RunInspect(*args); });
 }

@@ -134,16 +134,16 @@ class FilePredictor {
                      (start == "\x93NUMPY" && format_.find('B') == format_.npos);
     if (start == "\x93NUMPY" && !one)
       Fail(
-          "{}: format '{}' is given, expected TC, CT or T: an .npy is one sequence (an .npz may "
-          "hold several)",
+          "{}: format '{}' is given, expected TC, CT or T, or TSSC of pictures over time: an .npy "
+          "is "
+          "one sequence (an .npz may hold several)",
           file, format_);
     FileResult result;
     if (one) {
-      if (predictor_.input().Has(kS))
-        Fail("{}: is a sequence of features, expected an .npz of {} (what the model takes)", file,
-             SizeText(predictor_.input()));
-      const SequenceFile sequence = ReadSequenceFile(file, format_);
-      CheckChannels(file, sequence.channels);
+      const Layout& wanted = predictor_.input();
+      const SequenceFile sequence =
+          ReadSequenceFile(file, format_.empty() && wanted.Has(kS) ? wanted.format() : format_);
+      CheckRows(file, sequence.row);
       WarnOfRange(predictor_.network(), RangeOf(sequence.x), file);
       AddSteps(file, sequence.x, result);
       return result;
@@ -152,12 +152,7 @@ class FilePredictor {
         file, {.format = format_, .answers = false, .sequence_padding_direction = padding_});
     if (!data->layout().packed())
       Fail("{}: has {}, expected sequences", file, SizeText(data->layout()));
-    if (data->layout().Has(kS) || predictor_.input().Has(kS)) {
-      if (data->layout() != predictor_.input())
-        Fail("{}: has {}, expected {} (what the model takes)", file, SizeText(data->layout()),
-             SizeText(predictor_.input()));
-    }
-    CheckChannels(file, data->layout().channels());
+    CheckRows(file, data->layout());
     WarnOfRange(predictor_.network(), data->Range(), file);
     std::vector<float> x;
     for (int64_t i = 0; i < data->size(); ++i) {
@@ -168,7 +163,11 @@ class FilePredictor {
     return result;
   }
 
-  void CheckChannels(const std::string& file, int64_t channels) const {
+  void CheckRows(const std::string& file, const Layout& row) const {
+    if ((row.Has(kS) || predictor_.input().Has(kS)) && row != predictor_.input())
+      Fail("{}: has {}, expected {} (what the model takes)", file, SizeText(row),
+           SizeText(predictor_.input()));
+    const int64_t channels = row.channels();
     if (channels != predictor_.input().channels())
       Fail("{}: has {} channels, expected {} (what the model takes)", file, channels,
            predictor_.input().channels());

@@ -50,15 +50,9 @@ bool ArePictures(const DataSource& data) {
 
 PagePicture Picture(const DataSource& data, int64_t index, int64_t predicted,
                     const ValueRange& range) {
-  const std::vector<int64_t>& shape = data.layout().shape();
   std::vector<float> values(static_cast<size_t>(data.layout().size()));
   data.Read(index, values);
-  Image image{shape[1], shape[2], shape[3], {}};
-  const bool bytes = range.low >= 0 && range.high <= 255;  // as pictures have them
-  const float low = bytes ? 0 : range.low, span = bytes ? 255 : range.high - range.low;
-  for (const float value : values)
-    image.pixels.push_back(
-        static_cast<uint8_t>(std::lround(std::clamp((value - low) / span, 0.F, 1.F) * 255)));
+  const Image image = PictureOf(values, data.layout(), range);
   const int64_t side = std::max(image.height, image.width);
   const double by =
       static_cast<double>(std::clamp(side, kLeastSide, kMostSide)) / static_cast<double>(side);
@@ -73,6 +67,17 @@ PagePicture Picture(const DataSource& data, int64_t index, int64_t predicted,
 }
 
 }  // namespace
+
+Image PictureOf(std::span<const float> values, const Layout& layout, const ValueRange& range) {
+  const std::vector<int64_t>& shape = layout.shape();
+  Image image{shape[1], shape[2], shape[3], {}};
+  const bool bytes = range.low >= 0 && range.high <= 255;  // as pictures have them
+  const float low = bytes ? 0 : range.low, span = bytes ? 255 : range.high - range.low;
+  for (const float value : values)
+    image.pixels.push_back(
+        static_cast<uint8_t>(std::lround(std::clamp((value - low) / span, 0.F, 1.F) * 255)));
+  return image;
+}
 
 void AddNormPlots(const Network& network, HtmlPage& page) {
   int drawn = 0, norms = 0;

@@ -1,6 +1,9 @@
 // What a training's report shows of the network and of its data.
 #pragma once
 
+#include <span>
+
+#include "normkit/data/image.h"
 #include "normkit/data/source.h"
 #include "normkit/nn/network.h"
 #include "normkit/train/train.h"
@@ -10,6 +13,10 @@ namespace normkit::tools {
 
 // Curves over the channels of what each normalization learned and gathered.
 void AddNormPlots(const Network& network, HtmlPage& page);
+
+// Pixels of [.., height, width, channels] in `layout`: the values themselves where all data,
+// `range`, are within 0 to 255, else 0 to 255 from the least to the largest.
+Image PictureOf(std::span<const float> values, const Layout& layout, const ValueRange& range);
 
 // Of pictures with a class each: the first ones and those told wrong, with what they were told to
 // be. `evaluation`: of `data`.

@@ -10,12 +10,15 @@
 #include <vector>
 
 #include "normkit/train/predict.h"
+#include "src/data/image_codec.h"
+#include "tools/report_parts.h"
 
 namespace normkit::tools {
 namespace {
 
-constexpr int64_t kSequences = 4;    // sequences
-constexpr size_t kMostChannels = 6;  // lines
+constexpr int64_t kSequences = 4;                                          // sequences
+constexpr size_t kMostChannels = 6;                                        // lines
+constexpr int64_t kFrames = 8, kLeastSide = 48, kMostSide = 96, kGap = 2;  // of pictures over time
 
 // Column k of rows of `width` values.
 Series Column(std::string name, std::span<const float> rows, size_t width, size_t k,
@@ -87,6 +90,31 @@ struct DrawnSequence {
                        100 * y[told]);
   }
 
+  // Some of its pictures from the first to the last side by side, a light column between them.
+  PagePicture Frames(const ValueRange& range) const {
+    const std::vector<int64_t>& shape = data.layout().shape();
+    const int64_t steps = data.length(index), count = std::min(steps, kFrames);
+    const int64_t side = std::max(shape[1], shape[2]), to = std::clamp(side, kLeastSide, kMostSide);
+    const int64_t height = std::max<int64_t>(1, shape[1] * to / side),
+                  width = std::max<int64_t>(1, shape[2] * to / side), channels = shape[3],
+                  all = count * (width + kGap) - kGap;
+    Image strip{height, all, channels,
+                std::vector<uint8_t>(static_cast<size_t>(height * all * channels), 255)};
+    const std::vector<float> x = Rows();
+    for (int64_t k = 0; k < count; ++k) {
+      const int64_t t = count == 1 ? 0 : k * (steps - 1) / (count - 1);
+      const auto frame =
+          std::span(x).subspan(static_cast<size_t>(t) * this->width(), this->width());
+      const Image picture = Resize(PictureOf(frame, data.layout(), range), height, width);
+      for (int64_t row = 0; row < height; ++row)
+        std::copy_n(picture.pixels.begin() + row * width * channels, width * channels,
+                    strip.pixels.begin() + (row * all + k * (width + kGap)) * channels);
+    }
+    std::string caption = Title();
+    if (count < steps) caption += fmt::format(" - {} of {} steps", count, steps);
+    return {caption, EncodePng(strip, caption)};
+  }
+
   Plot Draw() const {
     Plot plot;
     plot.title = Title();
@@ -96,7 +124,7 @@ struct DrawnSequence {
       AddTargets(plot);
       return plot;
     }
-    AddChannels(plot);
+    if (!data.layout().Has(kS)) AddChannels(plot);
     if (data.answers_each_row()) AddRightness(plot);
     return plot;
   }
@@ -105,8 +133,9 @@ struct DrawnSequence {
 }  // namespace
 
 void AddSequencePlots(const Network& network, const DataPtr& data, HtmlPage& page) {
-  // Lines over steps are of features.
-  if (!data->layout().packed() || data->layout().Has(kS)) return;
+  const Layout& row = data->layout();
+  const bool pictures = row.format() == "TSSC" && (row.channels() == 1 || row.channels() == 3);
+  if (!row.packed() || (row.Has(kS) && !pictures)) return;
   std::vector<int64_t> first(static_cast<size_t>(std::min(kSequences, data->size())));
   std::iota(first.begin(), first.end(), 0);
   const DataPtr few = Subset(data, first);
@@ -114,6 +143,8 @@ void AddSequencePlots(const Network& network, const DataPtr& data, HtmlPage& pag
   const Tensor y = normkit::Predict(network, *few, kSequences, &offsets);
   const auto width = static_cast<size_t>(network.graph.layout(network.graph.output()).size());
   page.Heading("Sequences");
+  std::vector<PagePicture> strips;
+  std::vector<Plot> plots;
   for (size_t i = 0; i < first.size(); ++i) {
     const bool rows = data->answers_each_row();
     const auto begin = static_cast<size_t>(rows ? offsets[i] : static_cast<int64_t>(i)),
@@ -121,8 +152,11 @@ void AddSequencePlots(const Network& network, const DataPtr& data, HtmlPage& pag
     const DrawnSequence drawn{
         *few, static_cast<int64_t>(i),
         std::span<const float>(y.values<float>()).subspan(begin * width, (end - begin) * width)};
-    page.Add(drawn.Draw());
+    if (pictures) strips.push_back(drawn.Frames(data->Range()));
+    if (!pictures || rows) plots.push_back(drawn.Draw());
   }
+  if (!strips.empty()) page.Add(strips);
+  for (const Plot& plot : plots) page.Add(plot);
 }
 
 }  // namespace normkit::tools

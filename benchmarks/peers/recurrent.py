@@ -1,4 +1,4 @@
-"""LSTM, GRU and self-attention layers: normkit beside PyTorch, in turns. Milliseconds of a forward pass and of a training pass (forward
+"""LSTM, GRU, the LSTM with layer normalization inside, self-attention layers and blocks of a transformer: normkit beside PyTorch, in turns. Milliseconds of a forward pass and of a training pass (forward
 and backward to the parameters) over sequences of one length and of many."""
 
 import argparse
@@ -12,7 +12,7 @@ import sys
 from report import RealTime, add_options, keep_row, machine, show
 
 ROUNDS = 5
-LAYERS = ["lstm", "gru", "attention"]
+LAYERS = ["lstm", "gru", "layer-norm-lstm", "attention", "transformer"]
 SIZES = {"T50_B64_C64_H100": (50, 64, 64, 100), "T200_B32_C256_H256": (200, 32, 256, 256),
          "T30_B1_C128_H128": (30, 1, 128, 128)}  # fmt: skip
 

@@ -1,6 +1,7 @@
-// Recurrent layers and self-attention of normkit, in a process of its own: reads a number of
-// seconds from each line of its input, measures for so long, and prints milliseconds as JSON,
-// forward passes and training passes (forward and backward to the parameters).
+// Recurrent layers, self-attention and blocks of transformers of normkit, in a process of its own:
+// reads a number of seconds from each line of its input, measures for so long, and prints
+// milliseconds as JSON, forward passes and training passes (forward and backward to the
+// parameters).
 //   recurrent_native LAYER LENGTHS CHANNELS HIDDEN THREADS     (lengths: "50,50,49")
 #include <algorithm>
 #include <chrono>
@@ -18,6 +19,20 @@
 using namespace normkit;
 
 namespace {
+
+// As transformer-tiny has them: norms in front of self-attention and of two fully connected layers
+// with a GELU between them, and what came in added behind.
+void AddTransformerBlock(Graph& graph, int64_t width) {
+  const auto norm = [&](Value x) {
+    return graph.Add(LayerNormalization({.operation_dimension = OperationDimension::kAuto}), {x});
+  };
+  const Value x = graph.output();
+  Value y = graph.Add(SelfAttention({.num_heads = 4, .num_key_channels = width}), {norm(x)});
+  const Value z = graph.Add(Addition(), {x, y});
+  y = graph.Add(FullyConnected({.output_size = 2 * width}), {norm(z)});
+  y = graph.Add(FullyConnected({.output_size = width}), {graph.Add(Gelu(), {y})});
+  graph.Add(Addition(), {z, y});
+}
 
 using Clock = std::chrono::steady_clock;
 
@@ -43,8 +58,10 @@ int main(int argc, char** argv) {
   std::stringstream lengths(argv[2]);
   for (std::string length; std::getline(lengths, length, ',');)
     offsets.push_back(offsets.back() + std::atoll(length.c_str()));
-  const bool attention = layer == "attention";  // as PyTorch's, as wide as its input
-  const int64_t hidden = std::atoll(argv[4]), channels = attention ? hidden : std::atoll(argv[3]);
+  // As wide as their input.
+  const bool attention = layer == "attention", transformer = layer == "transformer";
+  const int64_t hidden = std::atoll(argv[4]),
+                channels = attention || transformer ? hidden : std::atoll(argv[3]);
   SetNumThreads(std::atoi(argv[5]));
 
   Graph graph;
@@ -54,8 +71,12 @@ int main(int argc, char** argv) {
                    .reset_gate_mode = ResetGateMode::kRecurrentBiasAfterMultiplication}));
   else if (attention)
     graph.Add(SelfAttention({.num_heads = 4, .num_key_channels = hidden}));
+  else if (transformer)
+    AddTransformerBlock(graph, hidden);
   else
-    graph.Add(Lstm({.num_hidden_units = hidden}));
+    graph.Add(Lstm({.num_hidden_units = hidden,
+                    .gate_normalization =
+                        layer == "lstm" ? GateNormalization::kNone : GateNormalization::kLayer}));
   Parameters parameters(graph), gradients(graph);
   parameters.Initialize(graph, 1);
   const BatchPart batch{.whole = static_cast<int64_t>(offsets.size()) - 1};

@@ -7,6 +7,7 @@
 
 #include "src/core/memory_needs.h"
 #include "src/data/npy_format.h"
+#include "src/data/sequence_axes.h"
 #include "src/data/sequence_data.h"
 
 namespace normkit {
@@ -127,9 +128,7 @@ class NpzSequences {
   }
 
   std::string CheckedFormat(const std::string& format) const {
-    const auto count = [&](char letter) { return std::ranges::count(format, letter); };
-    if (count('B') > 1 || count('T') != 1 || count('C') > 1 || count('S') > 3 ||
-        count('B') + count('T') + count('C') + count('S') != std::ssize(format))
+    if (!IsSequenceFormat(format, /*observations=*/true))
       Fail(
           "{}: format '{}' is given, expected T once, B and C at most once and S up to three "
           "times, "
@@ -149,14 +148,7 @@ class NpzSequences {
     return axis == format_.npos ? 1 : x_.shape[axis];
   }
 
-  // The space of a step, and its channels behind it.
-  Layout LayoutOfRow() const {
-    std::vector<Axis> axes{{kT, 1}};
-    for (size_t i = 0; i < format_.size(); ++i)
-      if (format_[i] == 'S') axes.push_back({kS, x_.shape[i]});
-    axes.push_back({kC, SizeOf('C')});
-    return Layout(std::move(axes));
-  }
+  Layout LayoutOfRow() const { return RowOfFormat(format_, x_.shape); }
 
   void FindRows(const std::vector<int64_t>& given) {
     rows_.packed = format_.find('B') == format_.npos;
@@ -196,10 +188,7 @@ class NpzSequences {
 
   std::vector<float> ReadX() const {
     NpyArray x = file_.npz.Read(file_.Find("x"));
-    std::vector<size_t> order;
-    for (const char letter : {'B', 'T', 'S', 'C'})
-      for (size_t axis = 0; axis < format_.size(); ++axis)
-        if (format_[axis] == letter) order.push_back(axis);
+    const std::vector<size_t> order = SequenceOrder(format_);
     if (!std::ranges::is_sorted(order)) x = Transposed(x, order);
     const std::vector<float> all = x.AsFloats();
     x.data = {};

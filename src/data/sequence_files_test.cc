@@ -396,7 +396,10 @@ TEST(SequenceFolderTest, WhatIsWrongIsNamed) {
   expect("", file + ": is empty, expected rows of numbers");
   expect(NpyBytes(FloatArray({2}, {1, 2})), file + ": has 1 columns, expected 2, as " + first);
   expect(NpyBytes(FloatArray({1, 1, 2}, {1, 2})),
-         file + ": is <f4 [1,1,2], expected [T,C] with a step or more, or [T]");
+         file +
+             ": is <f4 [1,1,2], expected [T,C] or [T]: --format says what other axes are, TSSC, "
+             "TCSS or "
+             "TSS of pictures over time (T steps, S space, C channels), TSC of lines");
   expect(NpyBytes(FloatArray({0, 2}, {})),
          file + ": is <f4 [0,2], expected [T,C] with a step or more, or [T]");
   WriteFile(folder / "down/1.npy", "a,b\n1,2\n");

@@ -8,6 +8,8 @@
 #include "src/data/csv.h"
 #include "src/data/for_each.h"
 #include "src/data/npy_format.h"
+#include "src/data/sequence_axes.h"
+#include "src/data/summary.h"
 
 namespace normkit {
 namespace {
@@ -17,28 +19,44 @@ SequenceFile ReadTable(const std::string& path, const std::string& bytes,
   if (!format.empty() && format != "TC")
     Fail("{}: format '{}' is given, expected TC: a row a step", path, format);
   CsvTable table = ParseCsv(bytes, path, false);
-  return {table.rows, table.columns, std::move(table.x), std::move(table.names)};
+  return {table.rows, RowLayout(table.columns), std::move(table.x), std::move(table.names)};
 }
 
 SequenceFile ReadArray(const std::string& path, const std::string& bytes,
                        const std::string& format) {
   NpyArray array = ParseNpy(bytes, path);
+  const std::string is = fmt::format("{} [{}]", array.descr, fmt::join(array.shape, ","));
+  if (format.empty() && array.shape.size() > 2)
+    Fail(
+        "{}: is {}, expected [T,C] or [T]: --format says what other axes are, TSSC, TCSS or TSS of "
+        "pictures over time (T steps, S space, C channels), TSC of lines",
+        path, is);
   const std::string axes = !format.empty() ? format : array.shape.size() == 1 ? "T" : "TC";
-  if (axes != "TC" && axes != "CT" && axes != "T")
-    Fail("{}: format '{}' is given, expected TC, CT or T of one sequence", path, axes);
+  if (!IsSequenceFormat(axes, /*observations=*/false))
+    Fail(
+        "{}: format '{}' is given, expected TC, CT or T of one sequence, or TSSC, TCSS or TSS "
+        "(pictures over time)",
+        path, axes);
   if (array.shape.size() != axes.size() || array.size() == 0)
-    Fail("{}: is {} [{}], expected [T,C] with a step or more, or [T]{}", path, array.descr,
-         fmt::join(array.shape, ","), format.empty() ? "" : fmt::format(" (format {})", format));
-  if (axes == "CT") array = Transposed(array, {1, 0});
-  return {array.shape[0], axes == "T" ? 1 : array.shape[1], array.AsFloats(), {}};
+    Fail("{}: is {}, expected [{}] with a step or more{}", path, is,
+         format.empty() ? "T,C" : fmt::format("{}", fmt::join(axes, ",")),
+         format.empty() ? ", or [T]" : fmt::format(" (format {})", format));
+  Layout row = RowOfFormat(axes, array.shape);
+  const int64_t length = array.shape[axes.find('T')];
+  const std::vector<size_t> order = SequenceOrder(axes);
+  if (!std::ranges::is_sorted(order)) array = Transposed(array, order);
+  return {length, std::move(row), array.AsFloats(), {}};
 }
 
-// All have the channels of the first.
-void CheckChannels(const std::vector<SequenceFile>& read, const std::vector<std::string>& files) {
+// All have the rows of the first.
+void CheckRows(const std::vector<SequenceFile>& read, const std::vector<std::string>& files) {
   const SequenceFile& first = read[0];
   for (size_t i = 1; i < read.size(); ++i) {
-    if (read[i].channels != first.channels)
-      Fail("{}: has {} columns, expected {}, as {}", files[i], read[i].channels, first.channels,
+    if (read[i].row.axes().size() == 2 && first.row.axes().size() == 2 && read[i].row != first.row)
+      Fail("{}: has {} columns, expected {}, as {}", files[i], read[i].row.channels(),
+           first.row.channels(), files[0]);
+    if (read[i].row != first.row)
+      Fail("{}: has {}, expected {}, as {}", files[i], SizeText(read[i].row), SizeText(first.row),
            files[0]);
     if (read[i].names.empty() || first.names.empty()) continue;
     const auto [other, name] = std::ranges::mismatch(read[i].names, first.names);
@@ -67,9 +85,9 @@ DataPtr OpenSequenceFolder(const std::string& path, const ClassFolders& found,
     const auto k = static_cast<size_t>(i);
     read[k] = ReadSequenceFile(found.files[k], options.format);
   });
-  CheckChannels(read, found.files);
+  CheckRows(read, found.files);
   SequenceData data;
-  data.layout = RowLayout(read[0].channels);
+  data.layout = read[0].row;
   for (SequenceFile& one : read) {
     data.lengths.push_back(one.length);
     data.x.insert(data.x.end(), one.x.begin(), one.x.end());

@@ -12,8 +12,9 @@ namespace normkit {
 // Height and width of images in a file: those of the network, or whatever they are.
 enum class ImageSizes { kFixed, kAny };
 
-// The same network gives the same bytes.
-std::string OnnxBytes(const Network& network, ImageSizes sizes = ImageSizes::kFixed);
+// The same network gives the same bytes. `streams`: as SaveOnnxForStreaming says.
+std::string OnnxBytes(const Network& network, ImageSizes sizes = ImageSizes::kFixed,
+                      bool streams = false);
 
 // Throws Error where a network with so many bytes of parameters is over the limit of the format.
 void CheckModelBytes(double bytes);

@@ -53,21 +53,22 @@ void CheckModelBytes(double bytes) {
         bytes);
 }
 
-std::string OnnxBytes(const Network& network, ImageSizes sizes) {
+std::string OnnxBytes(const Network& network, ImageSizes sizes, bool streams) {
   if (network.graph.empty()) Fail("model file: the network has no layers, expected some");
   if (const std::string bad = FindBadParameter(network.graph, network.parameters); !bad.empty())
     Fail("model file: {}", bad);
   if (sizes == ImageSizes::kFixed && network.graph.inputs().size() > 1)
     Fail("model file: the network has {} inputs, expected 1 (SaveOnnxOfAnySize writes others)",
          network.graph.inputs().size());
+  if (streams) CheckStreams(network.graph);
   CheckModelBytes(ParameterBytes(network.graph));  // before they are copied
   onnx::ModelProto model;
   Metadata metadata{.classes = network.classes, .facts = network.facts};
   model.mutable_graph()->set_name("normkit");
   int opset = 0;
   if (IsOverTime(network.graph)) {
-    opset = WriteTimeGraph(network, model.mutable_graph());
-    metadata.network = TimeNetworkJson(network.graph);
+    opset = WriteTimeGraph(network, streams, model.mutable_graph());
+    metadata.network = TimeNetworkJson(network.graph, streams);
   } else {
     if (sizes == ImageSizes::kAny) CheckAnySize(network.graph);
     opset = WriteGraph(network, sizes, model.mutable_graph(), &metadata).opset;
@@ -96,6 +97,10 @@ void SaveOnnx(const Network& network, const std::string& path) {
 
 void SaveOnnxOfAnySize(const Network& network, const std::string& path) {
   WriteFile(path, OnnxBytes(network, ImageSizes::kAny));
+}
+
+void SaveOnnxForStreaming(const Network& network, const std::string& path) {
+  WriteFile(path, OnnxBytes(network, ImageSizes::kFixed, /*streams=*/true));
 }
 
 }  // namespace normkit

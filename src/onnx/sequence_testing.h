@@ -187,6 +187,18 @@ inline void AppendPicturesOverTime(std::vector<Sample>& samples) {
   }
 }
 
+// Networks that give a picture, or a line, for each step.
+inline void AppendPicturesGiven(std::vector<Sample>& samples) {
+  Graph pictures, lines;
+  pictures.Add(SequenceInput({.name = "input", .num_features = 4, .height = 5, .width = 6}));
+  pictures.Add(Convolution2d({.filter_size = {3}, .num_filters = 3, .padding = Padding::Same()}));
+  pictures.Add(Sigmoid());
+  lines.Add(SequenceInput({.name = "input", .num_features = 4, .width = 6}));
+  lines.Add(BatchNormalization());
+  samples.push_back({"sequence_pictures_given", MakeNetwork(std::move(pictures))});
+  samples.push_back({"sequence_lines_given", MakeNetwork(std::move(lines))});
+}
+
 // Everything behind each other: a sequence that is told once, and one of which each step is.
 inline std::vector<Sample> SequenceNetworks() {
   const auto block = [](Graph& graph) {
@@ -229,6 +241,7 @@ inline std::vector<Sample> SequenceSamples() {
   AppendTimeWindows(samples);
   AppendAttentions(samples);
   AppendPicturesOverTime(samples);
+  AppendPicturesGiven(samples);
   samples.push_back(OnSequences("fully_connected", {FullyConnected({.output_size = 4})}));
   samples.push_back(OnSequences("softmax", {Softmax()}));
   for (Sample& sample : SequenceNetworks()) samples.push_back(std::move(sample));

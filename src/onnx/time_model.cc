@@ -1,6 +1,7 @@
 #include "src/onnx/time_model.h"
 
 #include <algorithm>
+#include <limits>
 #include <map>
 #include <nlohmann/json.hpp>
 #include <utility>
@@ -8,9 +9,14 @@
 #include "normkit/nn/networks.h"
 #include "src/core/fail.h"
 #include "src/nn/layer_json.h"
+#include "src/nn/layers/attention.h"
+#include "src/nn/layers/normalization.h"
+#include "src/nn/layers/recurrent.h"
+#include "src/nn/layers/time_windows.h"
 #include "src/onnx/metadata.h"
 #include "src/onnx/model_proto.h"
 #include "src/onnx/tensors.h"
+#include "src/onnx/time/scan.h"
 #include "src/onnx/write_graph.h"
 
 namespace normkit {
@@ -102,12 +108,12 @@ void CheckUntied(const Graph& graph, int index) {
 // Which of the file's tensors hold which parameters. Other constants follow from few words, so that
 // they are made only as far as the file is large enough to hold them.
 std::vector<ParameterTensor> ConstantsOf(const Network& network, const onnx::ModelProto& model,
-                                         const std::string& file) {
+                                         bool streams, const std::string& file) {
   onnx::GraphProto graph;
   Metadata unused;
   try {
     return WriteGraph(network, ImageSizes::kFixed, &graph, &unused,
-                      static_cast<double>(model.ByteSizeLong()))
+                      static_cast<double>(model.ByteSizeLong()), streams)
         .parameters;
   } catch (const Error& error) {
     Fail("{}: {}", file, error.what());
@@ -121,7 +127,7 @@ bool IsOverTime(const Graph& graph) {
          graph.layout(graph.layer(0).output()).packed();
 }
 
-json TimeNetworkJson(const Graph& graph) {
+json TimeNetworkJson(const Graph& graph, bool streams) {
   json layers = json::array();
   for (int i = 0; i < graph.num_layers(); ++i) {
     const LayerRecord& record = graph.layer(i);
@@ -135,26 +141,80 @@ json TimeNetworkJson(const Graph& graph) {
       layer["inputs"].push_back(graph.layer(graph.value(input).layer).layer->name());
     layers.push_back(std::move(layer));
   }
-  return json{{"layers", std::move(layers)}};
+  json network{{"layers", std::move(layers)}};
+  if (streams) network["streams"] = true;
+  return network;
 }
 
-int WriteTimeGraph(const Network& network, onnx::GraphProto* graph) {
+namespace {
+
+template <class Options>
+const char* WhyNoStream(const Options& options) {
+  if (options.direction != SequenceDirection::kForward) return "reads the steps backwards";
+  return HasInitialStates(options) ? "begins with states of its own" : nullptr;
+}
+
+// What keeps a layer from seeing one step at a time; null: nothing.
+const char* WhyNoStream(const Graph& graph, const LayerRecord& record) {
+  constexpr const char* kOthers = "looks at other steps";
+  const Layer* layer = record.layer.get();
+  if (const auto* lstm = dynamic_cast<const LstmLayer*>(layer)) return WhyNoStream(lstm->options());
+  if (const auto* gru = dynamic_cast<const GruLayer*>(layer)) return WhyNoStream(gru->options());
+  if (const auto* norm = dynamic_cast<const NormalizationLayer*>(layer)) {
+    const bool over_time = norm->SpecFor(graph.layout(record.inputs[0])).reduce & kT;
+    return over_time && norm->kind() != NormKind::kBatch ? kOthers : nullptr;
+  }
+  if (const auto* convolution = dynamic_cast<const Convolution1dLayer*>(layer))
+    return convolution->options().filter_size > 1 ? kOthers : nullptr;
+  if (const auto* pooling = dynamic_cast<const Pooling1dLayer*>(layer))
+    return pooling->options().pool_size > 1 ? kOthers : nullptr;
+  const std::string_view kind = layer->short_name();
+  if (dynamic_cast<const SelfAttentionLayer*>(layer) || kind == "gap1d" || kind == "gmp1d")
+    return kOthers;
+  if (dynamic_cast<const PositionEmbeddingLayer*>(layer) ||
+      dynamic_cast<const SinusoidalLayer*>(layer))
+    return "counts the steps";
+  return nullptr;
+}
+
+}  // namespace
+
+void CheckStreams(const Graph& graph) {
+  if (!IsOverTime(graph))
+    Fail(
+        "model file: the network reads no sequences, expected one that does: others have no step "
+        "to stream");
+  for (const LayerRecord& record : graph.layers())
+    if (const char* why = WhyNoStream(graph, record))
+      Fail(
+          "{}: {}, expected in a network that streams LSTM and GRU forward from zeros, and layers "
+          "that see each step by itself",
+          Title(*record.layer), why);
+}
+
+int WriteTimeGraph(const Network& network, bool streams, onnx::GraphProto* graph) {
   Metadata unused;  // the network says more
-  return WriteGraph(network, ImageSizes::kFixed, graph, &unused).opset;
+  return WriteGraph(network, ImageSizes::kFixed, graph, &unused,
+                    std::numeric_limits<double>::infinity(), streams)
+      .opset;
 }
 
 Network ReadTimeGraph(const onnx::ModelProto& model, const json& described,
                       const std::string& file) {
   Network network;
-  network.graph = ParseNetworkJson(described.dump(), file);
+  json layers = described;
+  const bool streams = layers.erase("streams") > 0;
+  network.graph = ParseNetworkJson(layers.dump(), file);
   if (!IsOverTime(network.graph))
     Fail("{}: its first layer is no sequence input, expected one", file);
   const Tensors tensors = TensorsOf(model.graph(), file);
   CheckSize(network.graph, model.graph(), file);
   network.parameters = Parameters(network.graph);
-  CopyParameters(ConstantsOf(network, model, file), tensors, file, network.parameters.values());
+  CopyParameters(ConstantsOf(network, model, streams, file), tensors, file,
+                 network.parameters.values());
+  if (streams) CheckStreams(network.graph);
   onnx::GraphProto expected;
-  const int opset = WriteTimeGraph(network, &expected);
+  const int opset = WriteTimeGraph(network, streams, &expected);
   ExpectSameGraph(model, expected, opset, file);
   return network;
 }

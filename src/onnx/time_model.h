@@ -14,11 +14,14 @@ namespace normkit {
 // Whether the first layer reads the steps of sequences.
 bool IsOverTime(const Graph& graph);
 
-// {"layers":[...]}
-nlohmann::json TimeNetworkJson(const Graph& graph);
+// {"layers":[...]}; with "streams":true where states are inputs and outputs.
+nlohmann::json TimeNetworkJson(const Graph& graph, bool streams);
+
+// Throws Error where a layer looks at other steps than those before a state.
+void CheckStreams(const Graph& graph);
 
 // Gives the opset that the graph needs.
-int WriteTimeGraph(const Network& network, onnx::GraphProto* graph);
+int WriteTimeGraph(const Network& network, bool streams, onnx::GraphProto* graph);
 
 // Graph and parameters, bit for bit. Throws Error where the nodes are not what `network` is written
 // as.

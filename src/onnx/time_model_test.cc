@@ -103,6 +103,49 @@ TEST(TimeModel, ReadBackBitForBit) {
   }
 }
 
+TEST(TimeModel, OfStreamsIsReadAsTheNetworkThatItWas) {
+  for (const char* name : {"lstm", "layer-norm-lstm", "gru", "cnn-lstm"}) {
+    const Network network = Named(name, "batch");
+    const std::string bytes = OnnxBytes(network, ImageSizes::kFixed, /*streams=*/true);
+    const Network back = NetworkFromOnnx(bytes, "m.onnx");
+    EXPECT_EQ(OnnxBytes(back, ImageSizes::kFixed, true), bytes);
+    EXPECT_EQ(OnnxBytes(back), OnnxBytes(network));
+    EXPECT_EQ(RunOf(back), RunOf(network));
+  }
+}
+
+TEST(TimeModel, LayersThatDoNotStream) {
+  const auto error = [](const LayerPtr& layer) {
+    Graph graph;
+    graph.Add(SequenceInput({.name = "steps", .num_features = 4}));
+    graph.Add(layer);
+    return ErrorOf([&] {
+      static_cast<void>(OnnxBytes(Sequences(graph), ImageSizes::kFixed, /*streams=*/true));
+    });
+  };
+  const std::string expected =
+      ", expected in a network that streams LSTM and GRU forward from zeros, and layers that see "
+      "each step by itself";
+  EXPECT_EQ(error(Convolution1d({.name = "c", .filter_size = 3, .num_filters = 2})),
+            "convolution 1-D 'c': looks at other steps" + expected);
+  EXPECT_EQ(
+      error(Gru(
+          {.name = "g", .num_hidden_units = 2, .direction = SequenceDirection::kBidirectional})),
+      "GRU 'g': reads the steps backwards" + expected);
+  EXPECT_EQ(error(Lstm({.name = "l", .num_hidden_units = 2, .learn_initial_states = true})),
+            "LSTM 'l': begins with states of its own" + expected);
+  EXPECT_EQ(error(InstanceNormalization({.name = "in"})),
+            "instance normalization 'in': looks at other steps" + expected);
+  EXPECT_EQ(error(PositionEmbedding({.name = "p", .max_position = 4})),
+            "position embedding 'p': counts the steps" + expected);
+  EXPECT_EQ(error(LastStep()), "no error");
+  Graph features;
+  features.Add(FeatureInput({.num_features = 4}));
+  EXPECT_ERROR(OnnxBytes(Sequences(features), ImageSizes::kFixed, true),
+               "model file: the network reads no sequences, expected one that does: others have no "
+               "step to stream");
+}
+
 TEST(TimeModel, WhatNoFileCanSay) {
   Graph graph;
   graph.Add(SequenceInput({.name = "steps", .num_features = 4}));

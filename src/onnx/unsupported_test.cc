@@ -131,11 +131,6 @@ TEST_F(Unsupported, NetworksThatNoFileCanSay) {
       OnnxBytes(OnFeatures("", std::make_shared<InTime>("time")).network),
       "own 'time': output is BTC [1,6,1], expected BSSC, BSSSC, BC, TC, TSC, TSSC or TSSSC: "
       "model files hold no other");
-  Graph pictures;
-  pictures.Add(SequenceInput({.name = "in", .num_features = 4, .height = 5, .width = 6}));
-  EXPECT_ERROR(
-      OnnxBytes(MakeNetwork(std::move(pictures))),
-      "model file: the network gives TSSC [1,5,6,4], expected features of steps or one answer");
   Network network = OnFeatures("", Relu("r")).network;
   network.classes = {"caf\xe9"};
   EXPECT_ERROR(OnnxBytes(network),

@@ -148,6 +148,21 @@ int OpsetOfNodes(const onnx::GraphProto& graph) {
   return opset;
 }
 
+// What a network gives of each step, with zeros in padding.
+std::string WritePadded(GraphWriter& writer, TimeValues& time, const std::string& y,
+                        const Layout& layout) {
+  if (!HasPictures(layout))
+    return writer.AddNode("Where", y + "/padded", {time.mask(), y, time.zero()});
+  std::vector<int64_t> picture{layout.channels()}, axes;
+  for (const Axis& axis : layout.axes())
+    if (axis.label == kS) picture.push_back(axis.size);
+  for (size_t i = 1; i < picture.size(); ++i) axes.push_back(static_cast<int64_t>(i) + 2);
+  const std::string steps = writer.AddNode("Reshape", y + "/steps", {y, time.steps_of(picture)}),
+                    mask =
+                        writer.AddNode("Unsqueeze", y + "/mask", {time.mask(), time.Whole(axes)});
+  return writer.AddNode("Where", y + "/padded", {mask, steps, time.zero()});
+}
+
 }  // namespace
 
 int OpsetFor(const onnx::GraphProto& graph, const GraphWriter& writer) {
@@ -155,7 +170,7 @@ int OpsetFor(const onnx::GraphProto& graph, const GraphWriter& writer) {
 }
 
 WrittenGraph WriteGraph(const Network& network, ImageSizes sizes, onnx::GraphProto* graph,
-                        Metadata* metadata, double most_bytes) {
+                        Metadata* metadata, double most_bytes, bool streams) {
   GraphWriter writer(graph, most_bytes);
   const Graph& from = network.graph;
   std::optional<TimeValues> time;
@@ -172,7 +187,7 @@ WrittenGraph WriteGraph(const Network& network, ImageSizes sizes, onnx::GraphPro
       DescribeValue(inputs[0], output, sizes, graph->add_input());
       if (output.packed()) {
         writer.MakeNodeNamesUnique();
-        time.emplace(&writer, inputs[0], writer.UniqueName("lengths"));
+        time.emplace(&writer, inputs[0], writer.UniqueName("lengths"), streams);
         DescribeLengths(time->lengths(), graph->add_input());
       }
     }
@@ -192,12 +207,9 @@ WrittenGraph WriteGraph(const Network& network, ImageSizes sizes, onnx::GraphPro
   }
   std::string output = names.at(from.output());
   const Layout& layout = from.layout(from.output());
-  if (HasPictures(layout))
-    Fail("model file: the network gives {}, expected features of steps or one answer",
-         layout.ToString());
-  if (layout.packed())  // zeros in padding
-    output = writer.AddNode("Where", output + "/padded", {time->mask(), output, time->zero()});
+  if (layout.packed()) output = WritePadded(writer, *time, output, layout);
   DescribeValue(output, layout, sizes, graph->add_output());
+  if (time) time->AddStateOutputs();
   return {std::move(writer.parameters()), OpsetFor(*graph, writer)};
 }
 

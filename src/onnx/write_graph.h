@@ -19,10 +19,11 @@ struct WrittenGraph {
 };
 
 // Properties of layers that nodes cannot say go to `metadata`. Constants beyond `most_bytes` are an
-// Error.
+// Error. `streams`: of a network over time, with states as inputs and outputs.
 WrittenGraph WriteGraph(const Network& network, ImageSizes sizes, onnx::GraphProto* graph,
                         Metadata* metadata,
-                        double most_bytes = std::numeric_limits<double>::infinity());
+                        double most_bytes = std::numeric_limits<double>::infinity(),
+                        bool streams = false);
 
 // What the nodes written so far need, and what their layers have asked for.
 int OpsetFor(const onnx::GraphProto& graph, const GraphWriter& writer);

@@ -45,6 +45,12 @@ Graph MakeNetworkFor(const DataSource& data, const std::string& network, const N
         "network '{}' tells classes apart, '{}' has targets (class numbers are an array of whole "
         "numbers); describe another in a .json file",
         network, data.Description());
+  if (data.layout().format() == "TSC" && !IsFile(network))
+    Fail(
+        "network '{}': '{}' has lines over time, {} x {} (width x channels) a row, which no "
+        "network "
+        "by name takes; describe one in a .json file, whose sequence_input has a width",
+        network, data.Description(), data.layout().shape()[1], data.layout().channels());
   return MakeOrReadNetwork(network, PurposeFor(data, norm));
 }
 

@@ -18,6 +18,12 @@ NORMKIT_API void SaveOnnx(const Network& network, const std::string& path);
 // metadata_props under their own names ("Image.NominalPixelRange"). ImportOnnx reads it.
 NORMKIT_API void SaveOnnxOfAnySize(const Network& network, const std::string& path);
 
+// Writes a network of sequences to be run some steps at a time: what each LSTM and GRU remembers is
+// an input, "lstm1.h" and "lstm1.c" [N,hidden], zeros in front of the first step, and an output,
+// "lstm1.h_next", which the next call takes. Throws Error that names a layer that looks at other
+// steps. LoadOnnx reads it as the network that it was.
+NORMKIT_API void SaveOnnxForStreaming(const Network& network, const std::string& path);
+
 // Reads what SaveOnnx wrote, bit for bit. Throws Error naming file, node, given and expected.
 NORMKIT_API Network LoadOnnx(const std::string& path);
 

@@ -443,5 +443,64 @@ TEST(Recurrent, ErrorsOfStatesThatAreGiven) {
                "GRU 'g': hidden_state is given, expected none: has_state_inputs is true");
 }
 
+// The parameter of this name, as it begins.
+Numbers BegunAs(const Graph& graph, const std::string& name) {
+  Parameters parameters(graph);
+  parameters.Initialize(graph, 7);
+  const std::span<const float> values = parameters.Get(*parameters.Find(name));
+  return {values.begin(), values.end()};
+}
+
+TEST(Recurrent, BeginsOrthogonalAndRemembering) {
+  constexpr size_t kHidden = 6;
+  Graph graph;
+  graph.Add(SequenceInput({.num_features = kChannels}));
+  graph.Add(Lstm(
+      {.name = "l", .num_hidden_units = kHidden, .direction = SequenceDirection::kBidirectional}));
+  // [4 hidden, hidden] of each direction: columns of length 1, each at right angles to the others.
+  const Numbers recurrent = BegunAs(graph, "l.recurrent_weights");
+  ASSERT_EQ(recurrent.size(), 2 * 4 * kHidden * kHidden);
+  for (size_t d = 0; d < 2; ++d)
+    for (size_t i = 0; i < kHidden; ++i)
+      for (size_t k = 0; k < kHidden; ++k) {
+        double sum = 0;
+        for (size_t row = 0; row < 4 * kHidden; ++row) {
+          const float* at = &recurrent[(d * 4 * kHidden + row) * kHidden];
+          sum += static_cast<double>(at[i]) * at[k];
+        }
+        EXPECT_NEAR(sum, i == k ? 1 : 0, 1e-6) << d << " " << i << " " << k;
+      }
+  // Input gate, forget gate, candidate, output gate.
+  const Numbers bias = BegunAs(graph, "l.bias");
+  for (size_t i = 0; i < bias.size(); ++i) EXPECT_EQ(bias[i], i / kHidden % 4 == 1 ? 1 : 0) << i;
+  // Glorot of [4 hidden, channels]: within sqrt(6 / (channels + 4 hidden)).
+  const double most = std::sqrt(6.0 / (kChannels + 4.0 * kHidden));
+  for (const float value : BegunAs(graph, "l.input_weights")) EXPECT_LE(std::abs(value), most);
+}
+
+TEST(Recurrent, FactorsAreThoseOfItsParameters) {
+  Graph graph;
+  graph.Add(SequenceInput({.num_features = kChannels}));
+  graph.Add(Lstm({.name = "l",
+                  .num_hidden_units = 3,
+                  .learn_initial_states = true,
+                  .output_projection = 2,
+                  .input_weights_learn_rate_factor = 2,
+                  .recurrent_weights_learn_rate_factor = 3,
+                  .bias_learn_rate_factor = 4,
+                  .input_weights_l2_factor = 5,
+                  .recurrent_weights_l2_factor = 6,
+                  .bias_l2_factor = 7}));
+  const std::pair<const char*, std::pair<double, double>> expected[] = {
+      {"l.hidden_state", {4, 7}},      {"l.cell_state", {4, 7}}, {"l.input_weights", {2, 5}},
+      {"l.recurrent_weights", {3, 6}}, {"l.bias", {4, 7}},       {"l.projection", {3, 6}}};
+  ASSERT_EQ(graph.parameters().size(), std::size(expected));
+  for (size_t i = 0; i < std::size(expected); ++i) {
+    const ParameterSpec& spec = graph.parameters()[i].spec;
+    EXPECT_EQ(spec.name, expected[i].first);
+    EXPECT_EQ(std::pair(spec.learn_rate_factor, spec.l2_factor), expected[i].second) << spec.name;
+  }
+}
+
 }  // namespace
 }  // namespace normkit

@@ -89,7 +89,16 @@ void WriteRecurrentNode(LayerWriter& writer, const Options& o, std::span<const i
       x, WriteGateWeights(writer, "input_weights", sizes, writer.layouts()[0].channels()),
       WriteGateWeights(writer, "recurrent_weights", sizes, o.num_hidden_units),
       WriteGateBiases(writer, sizes, recurrent_bias), writer.time().lengths_i32()};
-  if (HasInitialStates(o)) {
+  std::vector<std::string> states;
+  if (writer.time().streams()) {
+    for (const std::string_view state : {"h", "c"}) {
+      if (state == "c" && !lstm) continue;
+      states.push_back(writer.time().AddState(fmt::format("{}.{}", writer.layer().name(), state),
+                                              o.num_hidden_units));
+      inputs.push_back(writer.Node("Unsqueeze", fmt::format("{}_begin", state),
+                                   {states.back(), writer.time().Whole({0})}));
+    }
+  } else if (HasInitialStates(o)) {
     inputs.push_back(WriteInitialState(writer, "hidden_state", sizes));
     if (lstm) inputs.push_back(WriteInitialState(writer, "cell_state", sizes));
   }
@@ -97,9 +106,16 @@ void WriteRecurrentNode(LayerWriter& writer, const Options& o, std::span<const i
   SetAttributes(writer, o, lstm, sizes.directions);
   if (!lstm) writer.Int("linear_before_reset", resets_before ? 0 : 1);
   const int64_t width = sizes.directions * o.num_hidden_units;
-  if (last) {  // Y_h [D,N,hidden]
-    writer.node().set_output(0, "");
-    writer.node().add_output(y);
+  onnx::NodeProto& node = writer.node();
+  const std::string end = last ? y : writer.graph().UniqueName(node.name() + ".h");  // [D,N,hidden]
+  if (last || !states.empty()) node.add_output(end);
+  if (last) node.set_output(0, "");
+  if (states.size() == 2) node.add_output(writer.graph().UniqueName(node.name() + ".c"));
+  const std::vector<std::string> ends(node.output().begin() + (states.empty() ? 0 : 1),
+                                      node.output().end());
+  for (size_t i = 0; i < states.size(); ++i)
+    writer.time().GiveState(states[i], o.num_hidden_units, ends[i], /*squeezed=*/true);
+  if (last) {
     writer.set_output(writer.Node("Reshape", "side_by_side",
                                   {WriteTransposed(writer, "observations_first", y, {1, 0, 2}),
                                    writer.time().Whole({0, width})}));

@@ -48,8 +48,9 @@ class LstmScan {
     WriteBody(&body);
     const std::string end = Node("Scan", "", {h, c, gates, mask});
     onnx::NodeProto& scan = writer_.node();
-    const std::string steps = writer_.graph().UniqueName(scan.name() + ".steps");
-    scan.add_output(writer_.graph().UniqueName(scan.name() + ".c"));
+    const std::string steps = writer_.graph().UniqueName(scan.name() + ".steps"),
+                      end_c = writer_.graph().UniqueName(scan.name() + ".c");
+    scan.add_output(end_c);
     scan.add_output(steps);
     onnx::AttributeProto* attribute = scan.add_attribute();
     attribute->set_name("body");
@@ -60,6 +61,10 @@ class LstmScan {
     writer_.Ints("scan_output_axes", {1});
     writer_.Ints("scan_input_directions", {reverse_, reverse_});
     writer_.Ints("scan_output_directions", {reverse_});
+    if (time.streams()) {
+      time.GiveState(h, outputs_, end, false);
+      time.GiveState(c, o_.num_hidden_units, end_c, false);
+    }
     return o_.output_mode == OutputMode::kLast ? end : steps;
   }
 
@@ -95,6 +100,8 @@ class LstmScan {
   // [N,size]
   std::string BeginOf(const std::string& state, std::string_view parameter, int64_t size) {
     TimeValues& time = writer_.time();
+    if (time.streams())
+      return time.AddState(fmt::format("{}.{}", writer_.layer().name(), state), size);
     const std::string observations = Node("Shape", state + "_observations", {time.lengths()});
     const std::string shape = Node("Concat", state + "_shape", {observations, time.Whole({size})});
     writer_.Int("axis", 0);

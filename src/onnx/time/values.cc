@@ -54,6 +54,37 @@ const std::string& TimeValues::shape() {
   return Once("shape", [&] { return Node("Shape", "shape", {x_}); });
 }
 
+namespace {
+
+void DescribeState(const std::string& name, int64_t size, onnx::ValueInfoProto* info) {
+  info->set_name(name);
+  onnx::TypeProto::Tensor* tensor = info->mutable_type()->mutable_tensor_type();
+  tensor->set_elem_type(onnx::TensorProto::FLOAT);
+  tensor->mutable_shape()->add_dim()->set_dim_param("N");
+  tensor->mutable_shape()->add_dim()->set_dim_value(size);
+}
+
+}  // namespace
+
+std::string TimeValues::AddState(const std::string& name, int64_t size) {
+  std::string unique = graph_->UniqueName(name);
+  DescribeState(unique, size, graph_->graph()->add_input());
+  return unique;
+}
+
+void TimeValues::GiveState(const std::string& state, int64_t size, const std::string& next,
+                           bool squeezed) {
+  const std::string name = state + "_next";
+  next_states_.emplace_back(squeezed ? graph_->AddNode("Squeeze", name, {next, Whole({0})})
+                                     : graph_->AddNode("Identity", name, {next}),
+                            size);
+}
+
+void TimeValues::AddStateOutputs() {
+  for (const auto& [name, size] : next_states_)
+    DescribeState(name, size, graph_->graph()->add_output());
+}
+
 const std::string& TimeValues::lengths_i32() {
   return Once("lengths_i32", [&] {
     std::string value = Node("Cast", "lengths_i32", {lengths_});

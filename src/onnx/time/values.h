@@ -5,6 +5,8 @@
 #include <functional>
 #include <map>
 #include <string>
+#include <utility>
+#include <vector>
 
 #include "src/onnx/writer.h"
 
@@ -13,9 +15,10 @@ namespace normkit {
 // Values that the nodes of several layers read; each is written where it is first asked for.
 class TimeValues {
  public:
-  // `x` and `lengths`: inputs of the graph.
-  TimeValues(GraphWriter* graph, std::string x, std::string lengths)
-      : graph_(graph), x_(std::move(x)), lengths_(std::move(lengths)) {}
+  // `x` and `lengths`: inputs of the graph. `streams`: states in front of the first step are inputs
+  // too, those behind the last one outputs.
+  TimeValues(GraphWriter* graph, std::string x, std::string lengths, bool streams)
+      : graph_(graph), x_(std::move(x)), lengths_(std::move(lengths)), streams_(streams) {}
 
   const std::string& lengths() const { return lengths_; }  // [N], i64
   const std::string& shape();                              // of x: [3], i64
@@ -34,6 +37,14 @@ class TimeValues {
   const std::string& smallest();  // -infinity, f32
   std::string Whole(std::vector<int64_t> values);
 
+  // A state of a layer, "lstm1.h", [N,size], as an input of the graph, whose name is given; and
+  // what it is behind the last step, [N,size] or `squeezed` [1,N,size], as "lstm1.h_next".
+  bool streams() const { return streams_; }
+  std::string AddState(const std::string& name, int64_t size);
+  void GiveState(const std::string& state, int64_t size, const std::string& next, bool squeezed);
+  // Behind the other outputs.
+  void AddStateOutputs();
+
  private:
   const std::string& Once(const std::string& name, const std::function<std::string()>& make);
   std::string Node(std::string_view op_type, const std::string& name,
@@ -42,6 +53,8 @@ class TimeValues {
 
   GraphWriter* graph_;
   std::string x_, lengths_;
+  const bool streams_;
+  std::vector<std::pair<std::string, int64_t>> next_states_;
   std::map<std::string, std::string> made_;
 };
 
