@@ -63,14 +63,13 @@ void ExportSequences(const Sample& sample, const Network& network, const std::st
   for (float& x : executor.input())
     x = sample.tokens > 0 ? static_cast<float>(random.Below(sample.tokens))
                           : static_cast<float>(random.Normal() + 0.5);
-  const auto width = [&](Value value) { return network.graph.layout(value).channels(); };
   WriteNpy(path + ".lengths.npy", MakeNpy(DType::kI64, {kSequences}, kLengths));
   WriteNpy(path + ".x.npy", PaddedSteps(executor.input(), network.graph.input_layout(), 1e30f));
   const std::span<const float> y = executor.Forward(network.parameters, {});
-  const Value output = network.graph.output();
-  WriteNpy(path + ".y.npy", network.graph.layout(output).packed()
-                                ? Padded(y, width(output), 0)
-                                : MakeNpy(DType::kF32, {kSequences, width(output)}, y.data()));
+  const Layout& output = network.graph.layout(network.graph.output());
+  WriteNpy(path + ".y.npy", output.packed()
+                                ? PaddedSteps(y, output, 0)
+                                : MakeNpy(DType::kF32, {kSequences, output.channels()}, y.data()));
 }
 
 void Export(const Sample& sample, const std::string& folder) {
