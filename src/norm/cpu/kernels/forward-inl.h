@@ -107,7 +107,7 @@ HWY_NOINLINE void ForwardTurned(const ForwardJob& job, const RowBlocks& blocks, 
     PrepareUnits<T>(job, unit, end);
     rows.Load(unit, end, last);
     if (rows.template Reduce<kCenter>(unit, end)) {
-      FinishTile(job, rows.Apply(end - unit), unit * n, (end - unit) * n, writer);
+      FinishTile(job, rows.Apply(unit, end), unit * n, (end - unit) * n, writer);
       continue;
     }
     for (int64_t u = unit; u < end; ++u) UnitStatistics<T, kCenter>(job, blocks, u);
