@@ -119,6 +119,20 @@ TEST_P(ShortRows, TurnedOnesHaveTheBitsOfOneByOne) {
     }
 }
 
+// Maps of every small size, in groups of up to 40 channels.
+TEST_P(ShortRows, SmallMapsHaveTheBitsOfOneByOne) {
+  for (int64_t n = 1; n <= 64; ++n)
+    for (const bool grouped : {false, true}) {
+      const int64_t channels = 1 + n * 7 % 40;
+      const Layout layout = Layout::Make("BCS", std::vector<int64_t>{5, 3 * channels, n});
+      Case test{kInstanceNorm, layout, GetParam()};
+      if (grouped) test = {kGroupNorm, layout.SplitChannels(3), GetParam()};
+      if (n % 3 == 0) test.activation = Activation::kRelu;
+      const Problem p(test, WithOddRows(test));
+      EXPECT_TRUE(ResultsWhere(p, nullptr) == ResultsWhere(p, &cases::kLies[0])) << test.ToString();
+    }
+}
+
 // Short runs of neighbouring channels are summed beside each other, more of them with fewer
 // threads.
 TEST_P(ShortRows, OfNeighboursHaveTheSameBitsForAnyNumberOfThreads) {

@@ -16,17 +16,20 @@ struct RanksTag;
 struct RestTag;
 struct StatisticRestTag;
 
+constexpr int64_t kPiece = 128;  // cells that are taken side by side
+
 // Sums of dy * (x - hi) of cells [first, last) become those of dy * xhat.
 template <class R>
 void CellsToXhat(const BackwardJob& job, int64_t first, int64_t last) {
   const Geometry& g = *job.geometry;
   const double* dy = job.cells.dy;
   double* sums = job.cells.dy_x;
-  if (g.num_cells == g.plan.num_stat)
-    XhatSums<R>(last - first, job.mean + first, job.rstd + first, dy + first, sums + first);
-  else
-    for (int64_t cell = first; cell < last; ++cell)
-      XhatSums<R>(1, job.mean + g.StatOf(cell), job.rstd + g.StatOf(cell), dy + cell, sums + cell);
+  for (int64_t cell = first; cell < last; cell += kPiece) {
+    const int64_t n = std::min(kPiece, last - cell);
+    double mean[kPiece], rstd[kPiece];
+    XhatSums<R>(n, InARow(g.cell_stat, cell, n, job.mean, mean),
+                InARow(g.cell_stat, cell, n, job.rstd, rstd), dy + cell, sums + cell);
+  }
   if (!job.statistics) return;
   for (int64_t cell = first; cell < last; ++cell)
     sums[cell] /= job.rstd[g.StatOf(cell)] * GammaOf(job, g.ParamOf(cell));
@@ -55,7 +58,7 @@ void AddCellsExactly(const BackwardJob& job, int64_t first, int64_t last, int64_
   }
 }
 
-// What n cells that are statistics and parameters add to w and w * xhat. Pointers that the compiler
+// What n cells that are statistics add to w and w * xhat. Pointers that the compiler
 // knows to be apart: in vectors.
 void WeighCells(int64_t n, const float* __restrict gamma, const double* __restrict dy,
                 const double* __restrict dy_x, double* __restrict w, double* __restrict w_xhat) {
@@ -66,16 +69,44 @@ void WeighCells(int64_t n, const float* __restrict gamma, const double* __restri
   }
 }
 
+// The same of n cells of one statistic.
+void WeighOne(int64_t n, const float* __restrict gamma, const double* __restrict dy,
+              const double* __restrict dy_x, double& w, double& w_xhat) {
+  double all = w, all_xhat = w_xhat;
+  for (int64_t i = 0; i < n; ++i) {
+    const auto weight = static_cast<double>(gamma[i]);
+    all += weight * dy[i];
+    all_xhat += weight * dy_x[i];
+  }
+  w = all, w_xhat = all_xhat;
+}
+void WeighCells(const BackwardJob& job, int64_t first, int64_t last) {
+  const Geometry& g = *job.geometry;
+  for (int64_t cell = first, n; cell < last; cell += n) {
+    const Loops::Pass stat = g.cell_stat.PassFrom(cell);
+    n = std::min({kPiece, last - cell, stat.size});
+    float room[kPiece];
+    const float* gamma = InARow(g.cell_param, cell, n, static_cast<const float*>(job.gamma), room);
+    const double *dy = job.cells.dy + cell, *dy_x = job.cells.dy_x + cell;
+    double *w = job.means.w + stat.offset, *w_xhat = job.means.w_xhat + stat.offset;
+    if (stat.stride == 1)
+      WeighCells(n, gamma, dy, dy_x, w, w_xhat);
+    else if (stat.stride == 0)
+      WeighOne(n, gamma, dy, dy_x, *w, *w_xhat);
+    else
+      for (int64_t i = 0; i < n; ++i)
+        WeighOne(1, gamma + i, dy + i, dy_x + i, w[i * stat.stride], w_xhat[i * stat.stride]);
+  }
+}
+
 // Sums of w and w * xhat of statistics from those of their cells; cells [first, last).
 void AddCellsToStatistics(const BackwardJob& job, int64_t first, int64_t last, int64_t first_stat,
                           int64_t last_stat) {
   const Geometry& g = *job.geometry;
   if (job.f64 && last - first > last_stat - first_stat)
     return AddCellsExactly(job, first, last, first_stat, last_stat);
-  if (g.CellsAreChannels() && !job.f64) {
-    const XhatMeans means = job.means.From(first);
-    WeighCells(last - first, static_cast<const float*>(job.gamma) + first, job.cells.dy + first,
-               job.cells.dy_x + first, means.w, means.w_xhat);
+  if (!job.f64) {
+    WeighCells(job, first, last);
   } else {
     for (int64_t cell = first; cell < last; ++cell) {
       const int64_t stat = g.StatOf(cell);
@@ -188,15 +219,12 @@ void AddAll(int64_t n, const double* __restrict values, double* __restrict sums)
 
 void AddCellsToParameters(const BackwardJob& job, const ParameterSums& parameters) {
   const Geometry& g = *job.geometry;
-  if (!job.f64 && g.cell_param.IsIdentity()) {
-    AddAll(g.num_cells, job.cells.dy_x, parameters.dgamma);
-    return AddAll(g.num_cells, job.cells.dy, parameters.dbeta);
-  }
   if (!job.f64) {  // whose bounds are too far off for what f64 rounds
-    for (int64_t cell = 0; cell < g.num_cells; ++cell) {
+    for (int64_t cell = 0, n; cell < g.num_cells; cell += n) {
+      n = std::min(g.cell_param.InARow(cell), g.num_cells - cell);
       const int64_t p = g.ParamOf(cell);
-      parameters.dgamma[p] += job.cells.dy_x[cell];
-      parameters.dbeta[p] += job.cells.dy[cell];
+      AddAll(n, job.cells.dy_x + cell, parameters.dgamma + p);
+      AddAll(n, job.cells.dy + cell, parameters.dbeta + p);
     }
     return;
   }

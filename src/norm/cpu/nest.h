@@ -2,6 +2,7 @@
 // contiguous run.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <limits>
 #include <vector>
@@ -36,6 +37,19 @@ class Loops {
   }
   // Whether each index has itself for an offset.
   bool IsIdentity() const { return count_ == 0 || (count_ == 1 && loops_[0].stride == 1); }
+  // What is left of the innermost loop from this index on.
+  struct Pass {
+    int64_t size, offset, stride;
+  };
+  Pass PassFrom(int64_t index) const {
+    const Loop& inner = Innermost();
+    return {inner.size - (count_ > 1 ? index % inner.size : index), Offset(index), inner.stride};
+  }
+  // How many indices from this one on have offsets in a row, as far as that goes.
+  int64_t InARow(int64_t index) const {
+    const Pass pass = PassFrom(index);
+    return pass.stride == 1 ? pass.size : 1;
+  }
   // After how many indices all offsets come again: those of the outer loops without a stride.
   int64_t Period() const {
     int64_t period = 1;
@@ -46,7 +60,7 @@ class Loops {
   }
   // Where the run of neighbouring indices ends that have the offset of `index`.
   int64_t EndOfSame(int64_t index) const {
-    const Loop& inner = loops_[count_ > 0 ? count_ - 1 : 0];
+    const Loop& inner = Innermost();
     return inner.stride != 0 ? index + 1 : (index / inner.size + 1) * inner.size;
   }
 
@@ -54,12 +68,27 @@ class Loops {
   struct Loop {
     int64_t size, stride;
   };
+  const Loop& Innermost() const { return loops_[count_ > 0 ? count_ - 1 : 0]; }
   int64_t OffsetOfMany(int64_t index) const;
 
   Loop loops_[kMaxLoops] = {{1, 0}};
   int count_ = 0;
   int64_t size_ = 1;
 };
+
+// values[loops.Offset(index)] of n indices from `first` on: where they are if they lie in a row,
+// else in `room`.
+template <class V>
+const V* InARow(const Loops& loops, int64_t first, int64_t n, const V* values, V* room) {
+  if (const Loops::Pass pass = loops.PassFrom(first); pass.stride == 1 && pass.size >= n)
+    return values + pass.offset;
+  for (int64_t i = 0, count; i < n; i += count) {
+    const Loops::Pass pass = loops.PassFrom(first + i);
+    count = std::min(n - i, pass.size);
+    for (int64_t k = 0; k < count; ++k) room[i + k] = values[pass.offset + k * pass.stride];
+  }
+  return room;
+}
 
 // Element (k, r, i) lies at kept.Offset(k) + reduced.Offset(r) + i. Its statistic is k where the
 // run is reduced (!inner_kept), else k * inner + i.

@@ -40,11 +40,13 @@ void ForRuns(const Geometry& g, bool threads, const F& f) {
   });
 }
 
-// Short runs of neighbours lie in the same cache lines: how many units of `nest` are summed block
-// by block beside each other. Of one chunk each they still make tasks for every thread.
+// How many units of `nest` are summed block by block beside each other: short runs of neighbours
+// lie in the same cache lines, and of units of one block each what one waits for others fill. Of
+// one chunk each they still make tasks for every thread.
 inline int64_t UnitsTogether(const Nest& nest, const RowBlocks& blocks, bool threads) {
   const int64_t units = nest.kept.size();
-  if (!blocks.packed() || units < 2 || nest.kept.Offset(1) != nest.inner) return 1;
+  const bool small = blocks.num_blocks() == 1;
+  if (!(blocks.packed() || small) || units < 2 || nest.kept.Offset(1) != nest.inner) return 1;
   const int64_t tasks = threads ? 2 * NumThreads() : 1;
   return std::clamp<int64_t>(units * blocks.num_chunks() / tasks, 1, kMaxGroup);
 }

@@ -156,16 +156,62 @@ HWY_INLINE void FillStats(int64_t n, const double* HWY_RESTRICT mean,
   }
 }
 
-// hi, c and d of n cells that are statistics and parameters, likewise.
+// As many numbers of the arithmetic's type as f64 has lanes, from and to memory.
+using Wide = hn::ScalableTag<double>;
 template <class R>
-void FillCells(int64_t n, const double* HWY_RESTRICT mean, const double* HWY_RESTRICT rstd,
-               const R* HWY_RESTRICT gamma, const R* HWY_RESTRICT beta, R* HWY_RESTRICT hi,
-               R* HWY_RESTRICT c, R* HWY_RESTRICT d) {
-  for (int64_t i = 0; i < n; ++i) {
+HWY_INLINE hn::Vec<Wide> LoadWide(const R* x) {
+  const hn::Rebind<R, Wide> d;
+  if constexpr (std::is_same_v<R, double>)
+    return hn::LoadU(d, x);
+  else
+    return hn::PromoteTo(Wide(), hn::LoadU(d, x));
+}
+// Gives what was stored.
+template <class R>
+HWY_INLINE hn::Vec<Wide> StoreNarrow(hn::Vec<Wide> v, R* to) {
+  const hn::Rebind<R, Wide> d;
+  if constexpr (std::is_same_v<R, double>) {
+    hn::StoreU(v, d, to);
+    return v;
+  } else {
+    const auto narrow = hn::DemoteTo(d, v);
+    hn::StoreU(narrow, d, to);
+    return hn::PromoteTo(Wide(), narrow);
+  }
+}
+inline constexpr auto kWideLanes = static_cast<int64_t>(hn::MaxLanes(Wide()));
+
+// hi, c and d of n cells, as CellFrom.
+template <class R>
+HWY_NOINLINE void FillCells(int64_t n, const double* mean, const double* rstd, const R* gamma,
+                            const R* beta, R* hi, R* c, R* d) {
+  const auto most = hn::Set(Wide(), double{std::numeric_limits<R>::max()}), least = hn::Neg(most);
+  int64_t i = 0;
+  for (; i + kWideLanes <= n; i += kWideLanes) {
+    const auto center = hn::LoadU(Wide(), mean + i);
+    const auto lo = hn::Sub(center, StoreNarrow(center, hi + i));
+    auto slope = hn::Mul(hn::LoadU(Wide(), rstd + i), LoadWide(gamma + i));
+    slope = hn::IfThenElse(hn::Gt(slope, most), most, slope);
+    slope = hn::IfThenElse(hn::Lt(slope, least), least, slope);
+    StoreNarrow(slope, c + i);
+    StoreNarrow(hn::Sub(LoadWide(beta + i), hn::Mul(lo, slope)), d + i);
+  }
+  for (; i < n; ++i) {
     const auto k =
         CellFrom<R>(mean[i], rstd[i], static_cast<double>(gamma[i]), static_cast<double>(beta[i]));
     hi[i] = k.hi, c[i] = k.c, d[i] = k.d;
   }
+}
+
+// The same of cells from `first` on, at most kCellsAtATime.
+template <class R>
+HWY_NOINLINE void FillCells(const Job& job, int64_t first, int64_t n, R* hi, R* c, R* d) {
+  double mean[kCellsAtATime], rstd[kCellsAtATime];
+  R gamma[kCellsAtATime], beta[kCellsAtATime];
+  const Loops &stat = job.geometry->cell_stat, &param = job.geometry->cell_param;
+  FillCells(n, InARow(stat, first, n, job.mean, mean), InARow(stat, first, n, job.rstd, rstd),
+            InARow(param, first, n, static_cast<const R*>(job.gamma), gamma),
+            InARow(param, first, n, static_cast<const R*>(job.beta), beta), hi, c, d);
 }
 
 // The coefficients of cells or statistics [first, last) into the table.
@@ -178,14 +224,9 @@ void FillTable(const Job& job, int64_t first, int64_t last) {
   R* offset = job.table.Get<R>(Table::kOffset, first);
   if (!job.geometry->cell_form)
     return FillStats(last - first, job.mean + first, job.rstd + first, hi, slope, offset);
-  if (job.geometry->CellsAreChannels())
-    return FillCells(last - first, job.mean + first, job.rstd + first,
-                     static_cast<const R*>(job.gamma) + first,
-                     static_cast<const R*>(job.beta) + first, hi, slope, offset);
-  for (int64_t i = 0; i < last - first; ++i) {
-    const auto k = CoefficientsOfCell<R>(job, first + i);
-    hi[i] = k.hi, slope[i] = k.c, offset[i] = k.d;
-  }
+  for (int64_t i = 0; i < last - first; i += kCellsAtATime)
+    FillCells(job, first + i, std::min(kCellsAtATime, last - first - i), hi + i, slope + i,
+              offset + i);
 }
 
 template <class R>
@@ -300,6 +341,16 @@ struct ApplyPart {
     const CellForm<T, true> form{C(cells.Get(0)), C(cells.Get(1)), C(cells.Get(2))};
     Normalized(job, form, at, n, writer);
   }
+  // n cells of a run each, one behind the other.
+  HWY_NOINLINE void WriteCells(const Real<T> (*values)[kCellsAtATime], int64_t at, int64_t n,
+                               RunWriter<T>& writer) const {
+    using C = Coefficient<Real<T>, false>;
+    const int64_t length = job.geometry->run_length;
+    for (int64_t cell = 0; cell < n; ++cell) {
+      const CellForm<T, false> form{C(values[0] + cell), C(values[1] + cell), C(values[2] + cell)};
+      Normalized(job, form, at + cell * length, length, writer);
+    }
+  }
   bool writes_columns() const { return !job.finishes; }
   HWY_NOINLINE void WriteColumn(int64_t cell, int64_t at, int64_t rows) const {
     const auto k = [&](int i) HWY_ATTR { return ColumnOf(FromTable<Real<T>>(job, i, cell)); };
@@ -312,10 +363,9 @@ struct ApplyPart {
     job.relu ? StoreColumn(Normalize<T, Form, true>{x, form, job.ahead}, y, rows, n)
              : StoreColumn(Normalize<T, Form, false>{x, form, job.ahead}, y, rows, n);
   }
-  // Of one cell, for a CellBlock.
-  void Coefficients(int64_t cell, Real<T>* values) const {
-    const auto k = CoefficientsOfCell<Real<T>>(job, cell);
-    values[0] = k.hi, values[1] = k.c, values[2] = k.d;
+  // Of n cells, for a CellBlock.
+  void Coefficients(int64_t first, int64_t n, Real<T> (*values)[kCellsAtATime]) const {
+    FillCells(job, first, n, values[0], values[1], values[2]);
   }
 };
 

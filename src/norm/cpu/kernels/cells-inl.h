@@ -23,6 +23,9 @@ HWY_INLINE void FillAhead(R value, R* to, int64_t n) {
   for (int64_t i = 0; i < n; i += static_cast<int64_t>(hn::MaxLanes(d))) hn::StoreU(v, d, to + i);
 }
 
+// Cells whose coefficients are computed side by side.
+inline constexpr int64_t kCellsAtATime = 128;
+
 // Coefficients of a stretch of the array, kArrays for each element: those of a row of cells over
 // and over (channels last), or those of each cell as often as it has elements there (channels
 // first).
@@ -43,13 +46,17 @@ class CellBlock {
   }
   int64_t runs() const { return runs_; }
 
-  // Cells cell_of(i), i < count, each `length` times.
-  template <class Part, class CellOf>
-  HWY_INLINE void Spread(const Part& part, const CellOf& cell_of, int64_t count, int64_t length) {
-    for (int64_t i = 0; i < count; ++i) {
-      R values[kArrays];
-      part.Coefficients(cell_of(i), values);
-      for (size_t k = 0; k < kArrays; ++k) FillAhead(values[k], values_[k] + i * length, length);
+  // The cells of `count` runs, each `length` times.
+  template <class Part>
+  HWY_INLINE void Spread(const Part& part, const Loops& run_cell, int64_t first, int64_t count,
+                         int64_t length) {
+    HWY_ALIGN R values[kArrays][kCellsAtATime];
+    for (int64_t begin = 0, n; begin < count; begin += n) {
+      n = std::min({kCellsAtATime, count - begin, run_cell.InARow(first + begin)});
+      part.Coefficients(run_cell.Offset(first + begin), n, values);
+      for (size_t k = 0; k < kArrays; ++k)
+        for (int64_t i = 0; i < n; ++i)
+          FillAhead(values[k][i], values_[k] + (begin + i) * length, length);
     }
   }
 
@@ -121,10 +128,22 @@ HWY_NOINLINE void SpreadRuns(const Job& job, int64_t first, int64_t last, const 
   Cells cells;
   for (int64_t begin = first, count; begin < end; begin += count) {
     count = std::min(most, end - begin);
-    cells.Spread(
-        part, [&](int64_t i) { return run_cell.Offset(begin + i); }, count, length);
+    cells.Spread(part, run_cell, begin, count, length);
     for (int64_t run = begin; run < last; run += period)
       part(cells, run * length, std::min(count, last - run) * length, writer);
+  }
+}
+
+// The same one by one, where nothing is gained by long runs: each has a cell of its own, and the
+// rest of a vector costs little.
+template <class T, class Part>
+HWY_NOINLINE void WriteRunsOfCells(const Job& job, int64_t first, int64_t last, const Part& part,
+                                   RunWriter<T>& writer) {
+  HWY_ALIGN Real<T> values[Part::kArrays][kCellsAtATime];
+  for (int64_t run = first, n; run < last; run += n) {
+    n = std::min(kCellsAtATime, last - run);
+    part.Coefficients(run, n, values);
+    part.WriteCells(values, run * job.geometry->run_length, n, writer);
   }
 }
 
@@ -132,10 +151,13 @@ HWY_NOINLINE void SpreadRuns(const Job& job, int64_t first, int64_t last, const 
 template <class T, class Part>
 HWY_INLINE void WriteCellRuns(const Job& job, int64_t first, int64_t last, const Part& part,
                               RunWriter<T>& writer) {
+  constexpr int64_t kWorth = 8;  // elements of a run
   const Geometry& g = *job.geometry;
-  if (g.cell_form && !g.cell_vector && !job.pitched && g.run_length <= kSpreadLength &&
-      last - first > 1)
-    return SpreadRuns(job, first, last, part, writer);
+  if (!g.cell_form || g.cell_vector || job.pitched || last - first == 1)
+    return WriteRuns(job, first, last, part, writer);
+  if (!job.stream && g.run_length >= kWorth && g.run_cell.IsIdentity() && part.writes_columns())
+    return WriteRunsOfCells(job, first, last, part, writer);
+  if (g.run_length <= kSpreadLength) return SpreadRuns(job, first, last, part, writer);
   WriteRuns(job, first, last, part, writer);
 }
 
@@ -177,8 +199,9 @@ HWY_NOINLINE void WriteCellUnits(const Job& job, int64_t first, int64_t last, co
       WriteCellRuns(job, run, end, part, writer);
     });
   CellBlock<T, Part::kArrays> cells;
-  cells.Spread(
-      part, [&](int64_t i) { return first + i; }, last - first, length);
+  Loops cell;  // a unit is one
+  cell.Add(last, 1);
+  cells.Spread(part, cell, first, last - first, length);
   for (int64_t s = 0; s < nest.reduced.size(); ++s)
     part(cells, begin + nest.reduced.Offset(s), n, writer);
 }

@@ -114,8 +114,7 @@ template <class R>
 HWY_INLINE ThroughCell<R> ThroughFrom(bool one_cell, double gamma, double mean, double rstd,
                                       double mean_w, double mean_w_xhat) {
   const bool shifted = one_cell && gamma != 0;
-  const double amid = mean_w / (shifted ? gamma : 1);  // without a branch: in vectors
-  const R t = static_cast<R>(shifted ? amid : 0);
+  const R t = static_cast<R>(shifted ? mean_w / gamma : 0);
   const auto through =
       ThroughOf<R>(mean, rstd, mean_w - gamma * static_cast<double>(t), mean_w_xhat);
   return {through.b, through.e, t};
@@ -161,9 +160,9 @@ class CellGradient {
   void Start(const BackwardJob& job, const RowBlocks& blocks, int64_t cell) {
     const auto k = CoefficientsOfCell<R>(job, cell);
     hi_ = k.hi, c_ = k.c, d_ = k.d;
-    t_ = ShiftOfCell<T>(job, cell);
     const int64_t start = job.geometry->cells.kept.Offset(cell);
     x_ = UnitOf<T>(job.x, start), dy_ = UnitOf<T>(job.dy, start);
+    t_ = ShiftsOfCells<T>(job).Of(dy_);
     blocks_ = &blocks;
     ahead_ = blocks.packed() ? 0 : job.read_ahead;
   }
@@ -219,6 +218,66 @@ void GradientChunk(const BackwardJob& job, const UnitsOfChunk& task, double* sum
     cells[i].Finish(job.mean + job.geometry->StatOf(task.first + i), sums + 2 * i);
 }
 
+#if HWY_TARGET <= HWY_AVX2
+// The same of cells of one block each, step by step for all of them: what a cell waits for (the end
+// of a sum) others fill.
+template <class T, bool kRelu>
+class SmallCells {
+  using R = Real<T>;
+  using One = Coefficient<R, false>;
+
+ public:
+  SmallCells(const BackwardJob& job, const UnitsOfChunk& task)
+      : job_(job),
+        first_(task.first),
+        count_(task.last - task.first),
+        mean_(InARow(job.geometry->cell_stat, first_, count_, job.mean, means_)) {
+    if constexpr (kRelu)
+      FillCells(job, first_, count_, hi_, c_, d_);
+    else
+      for (int64_t i = 0; i < count_; ++i) hi_[i] = SplitMean<R>(mean_[i]).hi;
+  }
+
+  void Sum(const RowBlocks& blocks, double* sums) {
+    const Block block = blocks.Get(0);
+    const ShiftsOfCells<T> shifts(job_);
+    for (int64_t i = 0; i < count_; ++i) Add(blocks, block, shifts, i);
+    constexpr size_t kPitch = LaneSums<R>::kSize;
+    FoldAllLanes(totals_, kPitch, count_, dy_);
+    FoldAllLanes(totals_ + kLanes<R>, kPitch, count_, dy_x_);
+    AddCommonParts(count_, static_cast<double>(block.runs * block.length), t_, mean_, dy_, dy_x_);
+    for (int64_t i = 0; i < count_; ++i) sums[2 * i] = dy_[i], sums[2 * i + 1] = dy_x_[i];
+  }
+
+ private:
+  HWY_INLINE void Add(const RowBlocks& blocks, const Block& block, const ShiftsOfCells<T>& shifts,
+                      int64_t i) {
+    LaneSums<R> lanes(totals_ + static_cast<size_t>(i) * LaneSums<R>::kSize);
+    const int64_t start = job_.geometry->cells.kept.Offset(first_ + i);
+    const UnitOf<T> x(job_.x, start), dy(job_.dy, start);
+    t_[i] = shifts.Of(dy);
+    GradientTerms<T, CellGradientForm<T, false>, kRelu> terms{
+        x.At(0), dy.At(0), {{One(hi_ + i), One(c_ + i), One(d_ + i)}, One(t_ + i)}};
+    if (block.runs == 1 && block.length <= static_cast<int64_t>(kLanes<R>))
+      return lanes.SetPart(terms, block.length);
+    for (int64_t run = 0; run < block.runs; ++run) {
+      const int64_t at = blocks.Offset(block, run);
+      terms.x = x.At(at), terms.dy = dy.At(at);
+      lanes.AddRun(terms, block.length);
+    }
+    lanes.Flush();
+  }
+
+  const BackwardJob& job_;
+  const int64_t first_, count_;
+  double means_[kMaxGroup];
+  const double* mean_;
+  HWY_ALIGN R totals_[kMaxGroup * LaneSums<R>::kSize];
+  HWY_ALIGN R hi_[kMaxGroup], c_[kMaxGroup], d_[kMaxGroup], t_[kMaxGroup];
+  HWY_ALIGN double dy_[kMaxGroup], dy_x_[kMaxGroup];
+};
+#endif
+
 // Terms of n neighbouring parameters, from `first` on.
 template <class R>
 HWY_INLINE void AddToParameters(const ParameterSums& sums, int64_t first, int64_t n,
@@ -235,6 +294,13 @@ HWY_INLINE void AddToParameters(const ParameterSums& sums, int64_t first, int64_
 // Sums of dy and dy * (x - hi) of each cell.
 template <class T, bool kRelu>
 void GradientOfCells(const BackwardJob& job, const UnitsOfChunk& task, double* sums) {
+#if HWY_TARGET <= HWY_AVX2
+  if constexpr (kFoldsTogether<Real<T>>) {
+    const RowBlocks blocks(job.geometry->cells);
+    if (task.last - task.first > 1 && !job.pitched && blocks.num_blocks() == 1 && !blocks.packed())
+      return SmallCells<T, kRelu>(job, task).Sum(blocks, sums);
+  }
+#endif
   task.last - task.first == 1 ? GradientChunk<T, kRelu, 1>(job, task, sums)
                               : GradientChunk<T, kRelu, kMaxGroup>(job, task, sums);
 }
@@ -298,18 +364,44 @@ void ReduceGradientColumns(const BackwardJob& job, const ColumnTask& task, CellS
   job.relu ? GradientColumns<T, true>(job, task, sums) : GradientColumns<T, false>(job, task, sums);
 }
 
-// b, e and t of n cells that are statistics and parameters. Pointers that the compiler knows to be
-// apart: f64 in vectors.
+// b, e and t of n cells, as ThroughFrom.
 template <class R>
-void FillThrough(int64_t n, bool one_cell, const R* HWY_RESTRICT gamma,
-                 const double* HWY_RESTRICT mean, const double* HWY_RESTRICT rstd,
-                 const double* HWY_RESTRICT mean_w, const double* HWY_RESTRICT mean_w_xhat,
-                 R* HWY_RESTRICT b, R* HWY_RESTRICT e, R* HWY_RESTRICT t) {
-  for (int64_t i = 0; i < n; ++i) {
+HWY_NOINLINE void FillThrough(int64_t n, bool one_cell, const R* gamma, const double* mean,
+                              const double* rstd, const double* mean_w, const double* mean_w_xhat,
+                              R* b, R* e, R* t) {
+  const auto zero = hn::Zero(Wide()), one = hn::Set(Wide(), 1.0);
+  int64_t i = 0;
+  for (; i + kWideLanes <= n; i += kWideLanes) {
+    const auto factor = LoadWide(gamma + i), w = hn::LoadU(Wide(), mean_w + i);
+    auto amid = zero;
+    if (one_cell) {
+      const auto none = hn::Eq(factor, zero);
+      amid = hn::IfThenZeroElse(none, hn::Div(w, hn::IfThenElse(none, one, factor)));
+    }
+    const auto left = hn::Sub(w, hn::Mul(factor, StoreNarrow(amid, t + i)));
+    const auto center = hn::LoadU(Wide(), mean + i), scale = hn::LoadU(Wide(), rstd + i);
+    const auto lo = hn::Sub(center, StoreNarrow(center, b + i));
+    const auto slope = hn::Mul(hn::Mul(scale, scale), hn::LoadU(Wide(), mean_w_xhat + i));
+    StoreNarrow(slope, b + i);
+    StoreNarrow(hn::Sub(hn::Mul(scale, left), hn::Mul(lo, slope)), e + i);
+  }
+  for (; i < n; ++i) {
     const auto k = ThroughFrom<R>(one_cell, static_cast<double>(gamma[i]), mean[i], rstd[i],
                                   mean_w[i], mean_w_xhat[i]);
     b[i] = k.b, e[i] = k.e, t[i] = k.t;
   }
+}
+
+// The same of cells from `first` on, at most kCellsAtATime.
+template <class R>
+HWY_NOINLINE void FillThrough(const BackwardJob& job, int64_t first, int64_t n, R* b, R* e, R* t) {
+  double mean[kCellsAtATime], rstd[kCellsAtATime], w[kCellsAtATime], w_xhat[kCellsAtATime];
+  R gamma[kCellsAtATime];
+  const Loops &stat = job.geometry->cell_stat, &param = job.geometry->cell_param;
+  FillThrough(n, job.one_cell, InARow(param, first, n, static_cast<const R*>(job.gamma), gamma),
+              InARow(stat, first, n, job.mean, mean), InARow(stat, first, n, job.rstd, rstd),
+              InARow(stat, first, n, const_cast<const double*>(job.means.w), w),
+              InARow(stat, first, n, const_cast<const double*>(job.means.w_xhat), w_xhat), b, e, t);
 }
 
 // b, e and t of cells [first, last) behind what FillTable gives.
@@ -320,14 +412,8 @@ void FillGradientTable(const BackwardJob& job, int64_t first, int64_t last) {
   R* b = job.table.Get<R>(Table::kThroughSlope, first);
   R* e = job.table.Get<R>(Table::kThroughOffset, first);
   R* t = job.table.Get<R>(Table::kShift, first);
-  if (job.geometry->CellsAreChannels())
-    return FillThrough(last - first, job.one_cell, static_cast<const R*>(job.gamma) + first,
-                       job.mean + first, job.rstd + first, job.means.w + first,
-                       job.means.w_xhat + first, b, e, t);
-  for (int64_t i = 0; i < last - first; ++i) {
-    const auto through = ThroughOfCell<R>(job, first + i);
-    b[i] = through.b, e[i] = through.e, t[i] = through.t;
-  }
+  for (int64_t i = 0; i < last - first; i += kCellsAtATime)
+    FillThrough(job, first + i, std::min(kCellsAtATime, last - first - i), b + i, e + i, t + i);
 }
 
 // Writes dx of elements [begin, end) of a run, in cell form.
@@ -346,6 +432,12 @@ struct CellGradientPart {
     T* dx;
     HWY_INLINE Place(const BackwardJob& job, int64_t at)
         : x(job.x.At<T>(at)), dy(job.dy.At<T>(at)), dx(job.dx.At<T>(at)) {}
+    // Of dense arrays.
+    HWY_INLINE Place Behind(int64_t n) const {
+      Place place = *this;
+      place.x += n, place.dy += n, place.dx += n;
+      return place;
+    }
   };
   // k(i) gives the i-th coefficient.
   template <bool kVector, bool kRelu, class Get>
@@ -364,6 +456,23 @@ struct CellGradientPart {
     const auto k = [&](size_t i) HWY_ATTR { return Coefficient<R, kVector>(values[i]); };
     job.relu ? writer.Write(From<kVector, true>(place, k), place.dx, n)
              : writer.Write(From<kVector, false>(place, k), place.dx, n);
+  }
+
+  // n cells of a run each, one behind the other.
+  HWY_NOINLINE void WriteCells(const R (*values)[kCellsAtATime], int64_t at, int64_t n,
+                               RunWriter<T>& writer) const {
+    job.relu ? WriteEach<true>(values, at, n, writer) : WriteEach<false>(values, at, n, writer);
+  }
+  template <bool kRelu>
+  HWY_INLINE void WriteEach(const R (*values)[kCellsAtATime], int64_t at, int64_t n,
+                            RunWriter<T>& writer) const {
+    const int64_t length = job.geometry->run_length;
+    const Place place(job, at);
+    for (int64_t cell = 0; cell < n; ++cell) {
+      const Place own = place.Behind(cell * length);
+      const auto k = [&](int i) HWY_ATTR { return Coefficient<R, false>(values[i] + cell); };
+      writer.Write(From<false, kRelu>(own, k), own.dx, length);
+    }
   }
 
   bool writes_columns() const { return true; }
@@ -385,8 +494,9 @@ struct CellGradientPart {
         k[i] = job.table.Get<R>(static_cast<int>(i), cell + begin);
       return Write<true>(at, end - begin, k, writer);
     }
-    R values[kArrays];
-    Coefficients(cell, values);
+    const auto form = CoefficientsOfCell<R>(job, cell);
+    const auto through = ThroughOfCell<R>(job, cell);
+    const R values[] = {form.hi, form.c, form.d, through.b, through.e, through.t};
     for (size_t i = 0; i < kArrays; ++i) k[i] = values + i;
     Write<false>(at, end - begin, k, writer);
   }
@@ -398,12 +508,10 @@ struct CellGradientPart {
     for (size_t i = 0; i < kArrays; ++i) k[i] = cells.Get(i);
     Write<true>(at, n, k, writer);
   }
-  // Of one cell, for a CellBlock.
-  HWY_INLINE void Coefficients(int64_t cell, R* values) const {
-    const auto k = CoefficientsOfCell<R>(job, cell);
-    const auto through = ThroughOfCell<R>(job, cell);
-    values[0] = k.hi, values[1] = k.c, values[2] = k.d;
-    values[3] = through.b, values[4] = through.e, values[5] = through.t;
+  // Of n cells, for a CellBlock.
+  void Coefficients(int64_t first, int64_t n, R (*values)[kCellsAtATime]) const {
+    FillCells(job, first, n, values[0], values[1], values[2]);
+    FillThrough(job, first, n, values[3], values[4], values[5]);
   }
 };
 

@@ -54,29 +54,6 @@ HWY_INLINE hn::TFromD<D> FoldParts(D d, V (&parts)[kParts]) {
   return FoldVector(d, parts[0]);
 }
 
-// Of `runs` runs of `length` elements: the mean of up to eight neighbours, each MiddleOf four
-// places. load(d, run, i, n) gives n terms from i on. Powers of two, so that of equal terms it is
-// exactly their value.
-template <class T, class Load>
-HWY_INLINE Real<T> AmidRuns(int64_t runs, int64_t length, const Load& load) {
-  using R = Real<T>;
-  const hn::CappedTag<R, kNeighbours> d;
-  using D = decltype(d);
-  constexpr auto kWidth = static_cast<int64_t>(hn::MaxLanes(hn::CappedTag<R, kNeighbours>()));
-  const auto neighbours = std::min<int64_t>(std::bit_floor(static_cast<uint64_t>(length)), 8);
-  const R scale = R(1) / static_cast<R>(neighbours);
-  hn::Vec<D> parts[kNeighbours / kWidth];
-  for (size_t part = 0; part < kNeighbours / kWidth; ++part) {
-    const auto begin = static_cast<int64_t>(part) * kWidth;
-    const int64_t n = std::clamp<int64_t>(neighbours - begin, 0, kWidth);
-    const auto at = [&](int64_t k) HWY_ATTR {
-      return load(d, PlaceIn(runs - 1, k), PlaceIn(length - neighbours, k) + begin, n);
-    };
-    parts[part] = MiddleOf(d, at(0), at(1), at(2), at(3), scale);
-  }
-  return FoldParts(d, parts);
-}
-
 // n elements from x on; the other lanes are zero.
 template <class D, class T>
 HWY_INLINE hn::Vec<D> LoadSome(D d, const T* x, int64_t n) {
@@ -85,16 +62,44 @@ HWY_INLINE hn::Vec<D> LoadSome(D d, const T* x, int64_t n) {
              : LoadPartial(d, x, static_cast<size_t>(n));
 }
 
-// Of the dy of a cell of runs.
+// Of the dy of a cell of runs: the mean of up to eight neighbours, each MiddleOf four places.
+// Powers of two, so that of equal terms it is exactly their value.
 template <class T>
-Real<T> ShiftOfCell(const BackwardJob& job, int64_t cell) {
-  if (!job.whole) return 0;
-  const Nest& nest = job.geometry->cells;
-  const UnitOf<T> dy{job.dy, nest.kept.Offset(cell)};
-  const auto load = [&](auto d, int64_t run, int64_t i, int64_t n)
-                        HWY_ATTR { return LoadSome(d, dy.At(nest.reduced.Offset(run) + i), n); };
-  return AmidRuns<T>(nest.reduced.size(), nest.inner, load);
-}
+class ShiftsOfCells {
+  using R = Real<T>;
+  using D = hn::CappedTag<R, kNeighbours>;
+  static constexpr auto kWidth = static_cast<int64_t>(hn::MaxLanes(D()));
+
+ public:
+  HWY_INLINE explicit ShiftsOfCells(const BackwardJob& job)
+      : whole_(job.whole),
+        neighbours_(std::min<int64_t>(
+            std::bit_floor(static_cast<uint64_t>(job.geometry->cells.inner)), kNeighbours)) {
+    const Nest& nest = job.geometry->cells;
+    for (int64_t k = 0; k < kPlaces; ++k)
+      places_[k] = nest.reduced.Offset(PlaceIn(nest.reduced.size() - 1, k)) +
+                   PlaceIn(nest.inner - neighbours_, k);
+  }
+
+  HWY_INLINE R Of(const UnitOf<T>& dy) const {
+    if (!whole_) return 0;
+    const D d;
+    const R scale = R(1) / static_cast<R>(neighbours_);
+    hn::Vec<D> parts[kNeighbours / kWidth];
+    for (size_t part = 0; part < kNeighbours / kWidth; ++part) {
+      const auto begin = static_cast<int64_t>(part) * kWidth;
+      const int64_t n = std::clamp<int64_t>(neighbours_ - begin, 0, kWidth);
+      const auto at = [&](int64_t k) HWY_ATTR { return LoadSome(d, dy.At(places_[k]) + begin, n); };
+      parts[part] = MiddleOf(d, at(0), at(1), at(2), at(3), scale);
+    }
+    return FoldParts(d, parts);
+  }
+
+ private:
+  bool whole_;
+  int64_t neighbours_;
+  int64_t places_[kPlaces];
+};
 
 template <class T>
 struct AmidRows {

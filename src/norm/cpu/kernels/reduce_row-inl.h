@@ -40,9 +40,9 @@ HWY_INLINE hn::TFromD<D> FoldVector(D, hn::Vec<D> v) {
   return hn::GetLane(v);
 }
 
-// The lanes in one f64: upper half onto lower half, down to one, which any vector width can keep.
+// The lanes in one vector of f64: upper half onto lower half.
 template <class R>
-HWY_INLINE double FoldLanes(const R* HWY_RESTRICT lanes) {
+HWY_INLINE hn::Vec<hn::ScalableTag<double>> FoldToVector(const R* HWY_RESTRICT lanes) {
   using D = hn::ScalableTag<double>;
   const D d;
   constexpr size_t kWidth = hn::MaxLanes(D()), kVectors = kLanes<R> / kWidth;
@@ -58,8 +58,67 @@ HWY_INLINE double FoldLanes(const R* HWY_RESTRICT lanes) {
     HWY_UNROLL(16)
     for (size_t v = 0; v < count; ++v) sums[v] = hn::Add(sums[v], sums[v + count]);
   }
-  return FoldVector(d, sums[0]);
+  return sums[0];
 }
+// In one f64: down to one lane, which any vector width can keep.
+template <class R>
+HWY_INLINE double FoldLanes(const R* HWY_RESTRICT lanes) {
+  return FoldVector(hn::ScalableTag<double>(), FoldToVector(lanes));
+}
+
+// Whether sums of several units are folded side by side: one by one everywhere else, to the same
+// bits.
+template <class R>
+inline constexpr bool kFoldsTogether = HWY_TARGET <= HWY_AVX2 && sizeof(R) == 4;
+
+// The sums of the lanes of as many vectors as a vector has lanes, each as FoldVector adds it up.
+// Of vectors in the order of kRowsOfFold.
+#if HWY_TARGET <= HWY_AVX3
+inline constexpr size_t kRowsOfFold[] = {0, 4, 2, 6, 1, 5, 3, 7};
+#else
+inline constexpr size_t kRowsOfFold[] = {0, 2, 1, 3};
+#endif
+#if HWY_TARGET <= HWY_AVX2
+template <class D, class V>
+HWY_INLINE V AddHalves(D d, V a, V b) {
+  return hn::Add(hn::ConcatLowerLower(d, b, a), hn::ConcatUpperUpper(d, b, a));
+}
+// Within blocks of two.
+template <class D, class V>
+HWY_INLINE V AddPairs(D d, V a, V b) {
+  return hn::Add(hn::InterleaveLower(d, a, b), hn::InterleaveUpper(d, a, b));
+}
+template <class D, class V>
+HWY_INLINE V FoldVectors(D d, const V* v) {
+#if HWY_TARGET <= HWY_AVX3
+  const auto quarters = [&](V a, V b) HWY_ATTR {  // blocks of a and b by turns
+    return hn::Add(hn::OddEvenBlocks(hn::SwapAdjacentBlocks(b), a),
+                   hn::OddEvenBlocks(b, hn::SwapAdjacentBlocks(a)));
+  };
+  return AddPairs(d, quarters(AddHalves(d, v[0], v[1]), AddHalves(d, v[2], v[3])),
+                  quarters(AddHalves(d, v[4], v[5]), AddHalves(d, v[6], v[7])));
+#else
+  return AddPairs(d, AddHalves(d, v[0], v[1]), AddHalves(d, v[2], v[3]));
+#endif
+}
+
+// FoldLanes of `count` sets of lanes, `pitch` numbers apart.
+template <class R>
+HWY_INLINE void FoldAllLanes(const R* HWY_RESTRICT lanes, size_t pitch, int64_t count,
+                             double* HWY_RESTRICT sums) {
+  using D = hn::ScalableTag<double>;
+  const D d;
+  constexpr auto kWidth = static_cast<int64_t>(hn::MaxLanes(D()));
+  for (int64_t first = 0; first < count; first += kWidth) {
+    hn::Vec<D> rows[kWidth];
+    for (int64_t i = 0; i < kWidth; ++i) {
+      const auto row = std::min(first + static_cast<int64_t>(kRowsOfFold[i]), count - 1);
+      rows[i] = FoldToVector(lanes + static_cast<size_t>(row) * pitch);
+    }
+    hn::StoreU(FoldVectors(d, rows), d, sums + first);
+  }
+}
+#endif
 
 // How many numbers are added up before their sum goes to the sum so far. So a small number is
 // rounded beside seven others, not beside all: 31 equal squares on top of one that is a thousand
@@ -102,6 +161,23 @@ class LaneSums {
     for (; i < n; i += static_cast<int64_t>(kLanes<R>)) {
       Room();
       AddPart(op, i, std::min(n, i + static_cast<int64_t>(kLanes<R>)));
+    }
+  }
+
+  // AddRun and Flush of the first run of at most one element for each lane.
+  template <class Op>
+  HWY_INLINE void SetPart(const Op& op, int64_t n) {
+    const auto zero = hn::Zero(D());
+    int64_t i = 0;
+    HWY_UNROLL(16)
+    for (size_t u = 0; u < kVectors; ++u, i += static_cast<int64_t>(kWidth)) {
+      V first = zero, second = zero;
+      if (i + static_cast<int64_t>(kWidth) <= n)
+        op(WholeVector<R>{i}, &first, &second);
+      else if (i < n)
+        op(PartOfVector<R>{i, static_cast<size_t>(n - i)}, &first, &second);
+      hn::Store(hn::Add(zero, first), D(), totals_ + i);
+      hn::Store(hn::Add(zero, second), D(), totals_ + kLanes<R> + i);
     }
   }
 
