@@ -50,7 +50,7 @@ NPZ = {
     "offset NaN": (dict(x=PACKED, offsets=np.array([0, np.nan])), f"offsets is <f8 [2], {NUMBERS}"),
     "x NaN": (dict(x=with_value(np.nan), lengths=FULL), f"value [3,1] is nan, {FINITE}"),
     "x infinite": (dict(x=with_value(np.inf), lengths=FULL), f"value [3,1] is inf, {FINITE}"),
-    "of unequal channels": (dict(x=objects()), "'|O' is not supported"),
+    "of unequal channels": (dict(x=objects()), "(sequences of unequal lengths go in one array, [sum of lengths,C], with their lengths beside it)"),
     "no steps": (dict(x=X[:, :0], lengths=FULL), "x is <f4 [6,0,2], expected sizes of at least 1"),
     "no observations": (dict(x=X[:0], lengths=FULL[:0]), "x is <f4 [0,5,2], expected sizes of at least 1"),
     "no channels": (dict(x=X[..., :0], lengths=FULL), "x is <f4 [6,5,0], expected sizes of at least 1"),
@@ -171,3 +171,10 @@ def test_folder(refused, tmp_path, case):
 def test_empty_files(refused, tmp_path, name):
     (tmp_path / name).write_bytes(b"")
     refused(tmp_path / name, tmp_path / name, "is empty, expected")
+
+
+def test_a_folder_of_files_that_hold_sequences(normkit, tmp_path):
+    for name in ["words_TEST.ts", "words_TRAIN.ts"]:
+        (tmp_path / name).write_text("@data\n")
+    done = normkit("train", "--data", tmp_path, "--output", tmp_path / "out", code=1)
+    assert done.stderr == f"normkit: data '{tmp_path}': is a folder with data files, did you mean '{tmp_path}/words_TRAIN.ts'?\n"

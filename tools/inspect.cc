@@ -167,7 +167,10 @@ void RunInspect(const InspectArgs& args) {
     Fail("--streaming: {} was written by others, expected a model file of a training", args.model);
   if (!info.ours) return PrintImported(args, ImportOnnx(args.model), info, bytes.size());
   const Network network = NetworkFromOnnx(bytes, args.model);
-  if (!args.streaming.empty()) SaveOnnxForStreaming(network, args.streaming);
+  if (!args.streaming.empty()) {
+    SaveOnnxForStreaming(network, args.streaming);
+    if (!args.json) fmt::print("Streaming   {}\n", args.streaming);
+  }
   if (args.json)
     PrintJson(args, network, info, bytes.size());
   else

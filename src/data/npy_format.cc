@@ -261,8 +261,12 @@ ElementType ParseElementType(std::string_view descr, std::string_view where) {
   if (!known)
     Fail(
         "{}: element type '{}' is not supported, expected b1, i1 to i8, u1 to u8, f2, f4, f8, "
-        "bfloat16 (V2), c8, c16, S or U",
-        where, descr);
+        "bfloat16 (V2), c8, c16, S or U{}",
+        where, descr,
+        descr.ends_with('O')
+            ? " (sequences of unequal lengths go in one array, [sum of lengths,C], "
+              "with their lengths beside it)"
+            : "");
   return type;
 }
 

@@ -112,11 +112,28 @@ void LeaveOut(const std::vector<std::string>& files, LeftOut& left_out) {
   for (const std::string& file : files) left_out.Add(Ending(file));
 }
 
+// Of files that hold observations themselves that of the training part, else the first; "": there
+// are none.
+std::string DataFileIn(const std::string& folder) {
+  std::string found;
+  bool trains = false;
+  for (const fs::directory_entry& entry : fs::directory_iterator(folder)) {
+    const std::string path = entry.path().string();
+    if ((Ending(path) != ".ts" && Ending(path) != ".npz") || !entry.is_regular_file()) continue;
+    const bool one_trains = Lower(entry.path().filename().string()).find("train") != path.npos;
+    if (found.empty() || (one_trains != trains ? one_trains : path < found))
+      found = path, trains = one_trains;
+  }
+  return found;
+}
+
 [[noreturn]] void FailWithoutClasses(const std::string& folder, int64_t loose,
                                      const LeftOut& left_out) {
   const std::vector<std::string> pairs = IdxPrefixesIn(folder);
   if (!pairs.empty())
     Fail("data '{}': is a folder with IDX files, did you mean '{}'?", folder, pairs.front());
+  if (const std::string file = DataFileIn(folder); !file.empty())
+    Fail("data '{}': is a folder with data files, did you mean '{}'?", folder, file);
   Fail("data '{}': has no folders{}, expected one a class with its pictures ({}){}", folder,
        loose > 0 ? fmt::format(", but {} pictures whose class nothing tells", loose) : "",
        PictureKinds(), left_out.empty() ? "" : "; it has " + left_out.ToString());

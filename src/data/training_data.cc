@@ -14,8 +14,10 @@ Split HoldOut(const DataPtr& data, double fraction, uint64_t seed) {
   if (split.second->size() == 0)
     Fail(
         "data '{}': nothing is held out of it by a validation fraction of {}, expected two "
-        "observations of a class; give more data, validation data of their own, or a fraction of 0",
-        data->Description(), fraction);
+        "observations of a class; give more data, validation data of their own, or a fraction of "
+        "0{}",
+        data->Description(), fraction,
+        data->layout().packed() ? "; --sequence-length N makes pieces of a sequence" : "");
   return split;
 }
 

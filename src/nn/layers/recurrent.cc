@@ -106,7 +106,10 @@ std::string DescribeRecurrent(const Options& o) {
   std::string text = fmt::format("{} hidden units", o.num_hidden_units);
   if (o.direction != SequenceDirection::kForward) text += fmt::format(", {}", NameOf(o.direction));
   if (o.output_mode == OutputMode::kLast) text += ", last step";
-  if (o.learn_initial_states) text += ", initial states learned";
+  bool given = !o.hidden_state.empty();
+  if constexpr (requires { o.cell_state; }) given = given || !o.cell_state.empty();
+  if (o.learn_initial_states || given)
+    text += fmt::format(", initial states {}", o.learn_initial_states ? "learned" : "given");
   if (o.gate_activation_function != GateActivation::kSigmoid)
     text += fmt::format(", {} gates", NameOf(o.gate_activation_function));
   if (o.state_activation_function != StateActivation::kTanh)
