@@ -162,7 +162,10 @@ TEST(NpyTest, TypeAndSizeErrors) {
   for (const std::string descr :
        {"|O", "<f3", "<M8[ns]", "<f16", "|S0", "", "<", "|V3", "<f99999999"})
     EXPECT_ERROR(ParseNpy(NpyFile(NpyHeader(descr, "()"), ""), "a.npy"),
-                 "a.npy: element type '" + descr + "' is not supported, " + supported);
+                 "a.npy: element type '" + descr + "' is not supported, " + supported +
+                     (descr == "|O" ? " (sequences of unequal lengths go in one array, [sum of "
+                                      "lengths,C], with their lengths beside it)"
+                                    : ""));
   EXPECT_ERROR(
       ParseNpy(NpyFile("{'descr': [('a', '<f4')], 'fortran_order': False, 'shape': ()}", ""),
                "a.npy"),
