@@ -100,9 +100,13 @@ TEST_P(ShortRows, ManyAtATimeHaveTheBitsOfOneByOne) {
 // As many rows as are turned at once (1024 / n, n rounded up to a power of two), some vectors of
 // them and parts of vectors, with nothing among them that sends them the long way, or one row that
 // does.
-TEST_P(ShortRows, TurnedOnesHaveTheBitsOfOneByOne) {
+// Longer ones side by side, as far as their lanes add up without a stop, and beyond.
+TEST_P(ShortRows, TurnedOnesAndThoseSideBySideHaveTheBitsOfOneByOne) {
+  std::vector<int64_t> lengths = {48,  63,  64,  65,  80,  96,  127, 128, 130,
+                                  160, 191, 192, 193, 224, 225, 255, 256, 257};
+  for (int64_t n = 1; n <= 40; ++n) lengths.push_back(n);
   for (const NormSpec& spec : {kLayerNorm, kRmsNorm})
-    for (int64_t n = 1; n <= 40; ++n) {
+    for (const int64_t n : lengths) {
       const int64_t turned = 1024 / static_cast<int64_t>(std::bit_ceil(static_cast<uint64_t>(n)));
       for (const int64_t rows : {int64_t{1}, int64_t{7}, int64_t{16}, turned, 2 * turned + 27}) {
         const Layout layout = Layout::Make("BC", std::vector<int64_t>{rows, n});

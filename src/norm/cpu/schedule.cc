@@ -18,7 +18,8 @@ constexpr int64_t kTaskBytes = 256 << 10;  // enough to hide the start of a pipe
 
 constexpr char kOtherRanks[] = "statistics of other ranks are waited for";
 constexpr int64_t kReadAhead = 8192;
-constexpr int64_t kLine = 64;  // bytes that come from memory at a time
+constexpr int64_t kShortRun = 2048;  // bytes
+constexpr int64_t kLine = 64;        // bytes that come from memory at a time
 constexpr char kShortRuns[] = "short runs are taken with their neighbours";
 constexpr char kScattered[] = "the cache lines of a unit's short runs do not fit in the cache";
 constexpr char kLargeUnit[] = "a unit is larger than a thread's share of the caches";
@@ -49,15 +50,24 @@ const char* WhyNotFused(const Geometry& g, int64_t unit_bytes, bool backward, bo
   return "";
 }
 
+// Short units, one behind the other, that are reduced and then written from memory.
+bool AreShortRows(const Geometry& g, int64_t element_bytes, NormPass pass, bool stream) {
+  return stream && pass == NormPass::kForward && g.units_contiguous && !g.reduce.inner_kept &&
+         g.statistics.reduced.size() == 1 && g.statistics.inner * element_bytes < kShortRun;
+}
+
 // Units that are reduced and then written together, for three reasons: what small units wait for
 // (the end of a sum, a square root) overlaps; runs of neighbouring units that are too short to be
 // stored past the caches one by one go out as whole cache lines; parameters are loaded once for
 // some.
 int64_t UnitsInGroup(const Geometry& g, const Schedule& schedule, int64_t element_bytes,
-                     int64_t unit_bytes) {
+                     int64_t unit_bytes, NormPass pass) {
   if (GetWantedSchedule().group) return *GetWantedSchedule().group;
-  constexpr int64_t kShort = 2048, kMost = kMaxGroup;
+  constexpr int64_t kMost = kMaxGroup;
   int64_t wanted = schedule.tiled_runs;
+  // The next group is asked for meanwhile (read_ahead), and what is done once a group pays.
+  if (!GetWantedSchedule().group_to && AreShortRows(g, element_bytes, pass, schedule.stream))
+    wanted = kMost;
   // From memory the next unit is on its way while this one is written; a group would be in its way
   // ([8192,768] with 2 threads: 62 GB/s one by one, 36 in groups of 5, on Zen 4; on Zen 5 a quarter
   // faster in groups of 16, as `normkit bench --calibrate` finds).
@@ -65,8 +75,8 @@ int64_t UnitsInGroup(const Geometry& g, const Schedule& schedule, int64_t elemen
       schedule.stream ? GetWantedSchedule().group_to.value_or(0) : simd::Caches().l1 / 2;
   wanted = std::max(wanted, together / std::max<int64_t>(1, unit_bytes));
   const int64_t run_bytes = g.statistics.inner * element_bytes;
-  if (schedule.stream && run_bytes < kShort) {
-    wanted = std::max(wanted, kShort / run_bytes + 1);
+  if (schedule.stream && run_bytes < kShortRun) {
+    wanted = std::max(wanted, kShortRun / run_bytes + 1);
     while (wanted < kMost && wanted * run_bytes % kLine != 0) ++wanted;
   }
   const int64_t fit = simd::NearLimit() / std::max<int64_t>(1, unit_bytes);
@@ -164,7 +174,7 @@ Schedule ChooseSchedule(const Geometry& g, int64_t element_bytes, int64_t whole_
       GetWantedSchedule().stream.value_or(std::max(bytes, whole_bytes) >= stream_limit);
   if (!g.reduce.inner_kept && g.plan.size > 0) {
     schedule.tiled_runs = TiledRuns(g, element_bytes);
-    schedule.group = UnitsInGroup(g, schedule, element_bytes, unit_bytes);
+    schedule.group = UnitsInGroup(g, schedule, element_bytes, unit_bytes, pass);
   }
   CutUnits(g.num_units(), bytes * reads, schedule);
   if (pass == NormPass::kInference) {
@@ -185,6 +195,8 @@ Schedule ChooseSchedule(const Geometry& g, int64_t element_bytes, int64_t whole_
   // little ahead; a contiguous unit, which the processor sees coming, loses a quarter by it.
   if (schedule.path == Path::kFusedRows && schedule.ahead > 0 && schedule.stream)
     schedule.read_ahead = kReadAhead / element_bytes;
+  if (schedule.path == Path::kFusedRows && AreShortRows(g, element_bytes, pass, schedule.stream))
+    schedule.read_ahead = schedule.group * g.statistics.inner;
   return schedule;
 }
 

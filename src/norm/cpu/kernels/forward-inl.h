@@ -7,6 +7,7 @@
 #endif
 
 #include "src/norm/cpu/finish.h"
+#include "src/norm/cpu/kernels/few_vectors-inl.h"
 #include "src/norm/cpu/kernels/narrow-inl.h"
 #include "src/norm/cpu/kernels/prepare-inl.h"
 #include "src/norm/cpu/kernels/reduce_row-inl.h"
@@ -78,6 +79,18 @@ HWY_INLINE void SmallStatistics(const ForwardJob& job, const RowBlocks& blocks, 
     for (int64_t u = first; u < last; ++u) UnitStatistics<T, kCenter>(job, blocks, u);
     return;
   }
+#if HWY_TARGET == HWY_AVX2 || HWY_TARGET == HWY_AVX3
+  if constexpr (kOwnWays<T>) {
+    using Few = FewVectors<T, kCenter>;
+    if (AreDense(job) && Few::Suits(block.length)) {
+      const T* x = UnitStart<T>(job, first).dense();
+      if (Few::Add(x, block.length, count, job.read_ahead, sums))
+        return sums.Finish(job, n, first, count);
+      for (int64_t u = first; u < last; ++u) UnitStatistics<T, kCenter>(job, blocks, u);
+      return;
+    }
+  }
+#endif
   Real<T> shift[kMaxGroup] = {};
   for (int64_t u = 0; u < count && kCenter; ++u) {
     shift[u] = M::Guess(blocks, UnitStart<T>(job, first + u), block);
@@ -119,15 +132,11 @@ HWY_NOINLINE void ForwardTurned(const ForwardJob& job, const RowBlocks& blocks, 
 // Units [first, last), some at a time: reduced one by one, then applied together while they are in
 // the cache. To reduce between the stores, block by block, costs more than it hides: it breaks the
 // streams that processors prefetch.
-template <class T, bool kCenter>
-void ForwardUnits(const ForwardJob& job, int64_t first, int64_t last) {
-  const RowBlocks blocks(job.geometry->reduce);
-#if HWY_TARGET == HWY_AVX2 || HWY_TARGET == HWY_AVX3
-  if constexpr (sizeof(T) <= sizeof(float))
-    if (AreTurned(job)) return ForwardTurned<T, kCenter>(job, blocks, first, last);
-#endif
+template <class T, bool kCenter, class Rows>
+HWY_INLINE void ForwardGroups(const ForwardJob& job, const RowBlocks& blocks, int64_t first,
+                              int64_t last) {
   RunWriter<T> writer(job.stream);
-  RowForms<T> rows(job, std::min(job.group, last - first));
+  Rows rows(job, std::min(job.group, last - first));
   for (int64_t unit = first; unit < last; unit += job.group) {
     const int64_t end = std::min(unit + job.group, last);
     PrepareUnits<T>(job, unit, end);
@@ -135,13 +144,24 @@ void ForwardUnits(const ForwardJob& job, int64_t first, int64_t last) {
       SmallStatistics<T, kCenter>(job, blocks, unit, end);
     else
       for (int64_t u = unit; u < end; ++u) UnitStatistics<T, kCenter>(job, blocks, u);
-    if (rows.fits()) {
-      rows.Fill(unit, end);
-      Normalized(job, rows.Get(), unit * rows.n(), (end - unit) * rows.n(), writer);
-    } else {
+    if (rows.fits())
+      rows.Write(job, unit, end, writer);
+    else
       WriteCellUnits(job, unit, end, ApplyPart<T>{job}, writer);
-    }
   }
+}
+
+template <class T, bool kCenter>
+void ForwardUnits(const ForwardJob& job, int64_t first, int64_t last) {
+  const RowBlocks blocks(job.geometry->reduce);
+#if HWY_TARGET == HWY_AVX2 || HWY_TARGET == HWY_AVX3
+  using Rows = std::conditional_t<kOwnWays<T>, FewVectorForms<T>, RowForms<T>>;
+  if constexpr (kOwnWays<T>)
+    if (AreTurned(job)) return ForwardTurned<T, kCenter>(job, blocks, first, last);
+#else
+  using Rows = RowForms<T>;
+#endif
+  ForwardGroups<T, kCenter, Rows>(job, blocks, first, last);
 }
 
 template <class T>

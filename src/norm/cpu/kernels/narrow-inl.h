@@ -186,12 +186,20 @@ HWY_NOINLINE bool SumNarrow(const T* x, int64_t n, int64_t count, SmallSums& sum
   return good;
 }
 
-// Whether units are such rows.
+// For which there are ways of their own where rows alike are short (turned-inl.h,
+// few_vectors-inl.h); elsewhere the text is worth more than the time.
+template <class T>
+inline constexpr bool kOwnWays = (HWY_TARGET == HWY_AVX2 || HWY_TARGET == HWY_AVX3) &&
+                                 sizeof(T) <= sizeof(float);
+
+// Whether units are single runs, one behind the other.
+inline bool AreDense(const ForwardJob& job) {
+  const Geometry& g = *job.geometry;
+  return g.units_contiguous && !job.x.pitch() && g.reduce.reduced.size() == 1;
+}
 template <class T>
 HWY_INLINE bool IsNarrow(const ForwardJob& job) {
-  const Geometry& g = *job.geometry;
-  return g.units_contiguous && !job.x.pitch() && g.reduce.reduced.size() == 1 &&
-         g.reduce.inner <= NarrowColumns<T>::kMost;
+  return AreDense(job) && job.geometry->reduce.inner <= NarrowColumns<T>::kMost;
 }
 
 // Whether units are rows in element form, one behind the other, that share all parameters.
@@ -233,6 +241,11 @@ class RowForms {
   }
   HWY_INLINE ElementForm<T, true, true> Get() const {
     return {Each(hi_), Each(r_), Each(e_), Each(gamma_), Each(beta_)};
+  }
+  // Rows [first, last), at most job.group.
+  HWY_INLINE void Write(const ForwardJob& job, int64_t first, int64_t last, RunWriter<T>& writer) {
+    Fill(first, last);
+    Normalized(job, Get(), first * n_, (last - first) * n_, writer);
   }
   // One value of each row, for each of its elements.
   HWY_INLINE void Spread(const R* values, int64_t rows, R* to) const {
