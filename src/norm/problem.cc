@@ -104,9 +104,19 @@ void Problem::WarnOfOneValue(double count) const {
 
 void Problem::StoreGradients(const Normalization::BackwardArgs& args, const double* dgamma,
                              const double* dbeta) const {
-  const auto n = static_cast<size_t>(plan.num_param);
-  AddOrStore({dgamma, n}, parameter_dtype(), args.accumulate, args.dgamma);
-  AddOrStore({dbeta, n}, parameter_dtype(), args.accumulate, args.dbeta);
+  StoreGradients(args, 0, plan.num_param, dgamma, dbeta);
+}
+
+void Problem::StoreGradients(const Normalization::BackwardArgs& args, int64_t first, int64_t n,
+                             const double* dgamma, const double* dbeta) const {
+  const DType type = parameter_dtype();
+  const auto store = [&](const double* sums, void* to) {
+    if (to)
+      AddOrStore({sums, static_cast<size_t>(n)}, type, args.accumulate,
+                 static_cast<char*>(to) + first * static_cast<int64_t>(SizeOf(type)));
+  };
+  store(dgamma, args.dgamma);
+  store(dbeta, args.dbeta);
 }
 
 }  // namespace normkit

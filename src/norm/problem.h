@@ -43,9 +43,12 @@ struct Problem {
   // Throws Error where y cannot be written as the options want.
   void CheckOutput() const;
 
-  // Gradients of the parameters from their sums, over or on top of what is there.
+  // Gradients of the parameters from their sums, over or on top of what is there: of all, and of n
+  // from the `first` on.
   void StoreGradients(const Normalization::BackwardArgs& args, const double* dgamma,
                       const double* dbeta) const;
+  void StoreGradients(const Normalization::BackwardArgs& args, int64_t first, int64_t n,
+                      const double* dgamma, const double* dbeta) const;
 
  private:
   mutable std::atomic_flag warned_ = ATOMIC_FLAG_INIT;

@@ -15,6 +15,7 @@ struct PartialTag;
 struct RanksTag;
 struct RestTag;
 struct StatisticRestTag;
+struct StripSumsTag;
 
 constexpr int64_t kPiece = 128;  // cells that are taken side by side
 
@@ -290,12 +291,6 @@ void ApplyCells(const BackwardJob& job, const KernelTable& kernels, bool threads
 void BackwardCells(const BackwardJob& job, const KernelTable& kernels, const Schedule& schedule,
                    Reducer* reducer, const ParameterSums& parameters) {
   const Geometry& g = *job.geometry;
-  if (schedule.path == Path::kFusedStrips && !job.statistics) {
-    return ForTasks(ColumnCut::ForStrips(g.reduce).strips(), schedule.units_per_task,
-                    schedule.threads, [&](int64_t first, int64_t last) {
-                      kernels.backward_strips(job, first, last, parameters);
-                    });
-  }
   if ((schedule.path != Path::kFusedRows && schedule.path != Path::kFusedColumns) || !job.dx) {
     SumCells(job, kernels, schedule.threads, parameters);
     if (!job.fixed) ShareMeans(job, reducer);
@@ -307,6 +302,21 @@ void BackwardCells(const BackwardJob& job, const KernelTable& kernels, const Sch
                BackwardUnits(job, kernels, unit, std::min(unit + job.group, last));
            });
   if (g.plan.size > 0) AddCellsToParameters(job, parameters);
+}
+
+void BackwardStrips(const BackwardJob& job, const KernelTable& kernels, const Schedule& schedule,
+                    const SumsTo& to) {
+  const ColumnCut cut = ColumnCut::ForStrips(job.geometry->reduce);
+  ForTasks(cut.strips(), schedule.units_per_task, schedule.threads,
+           [&](int64_t first, int64_t last) {
+             double* dgamma = Scratch<StripSumsTag, double>(2 * kMaxStripColumns);
+             double* dbeta = dgamma + kMaxStripColumns;
+             for (int64_t i = first; i < last; ++i) {
+               const ColumnTask strip = cut.Strip(i, 0);
+               kernels.backward_strip(job, i, dgamma, dbeta);
+               to(strip.first_column, strip.last_column - strip.first_column, dgamma, dbeta);
+             }
+           });
 }
 
 }  // namespace normkit::norm::cpu

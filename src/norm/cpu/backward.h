@@ -1,6 +1,8 @@
 // The backward pass over threads.
 #pragma once
 
+#include <functional>
+
 #include "normkit/core/reducer.h"
 #include "src/norm/cpu/kernels/table.h"
 #include "src/norm/cpu/schedule.h"
@@ -13,6 +15,14 @@ void BackwardCells(const BackwardJob& job, const KernelTable& kernels, const Sch
                    Reducer* reducer, const ParameterSums& parameters);
 void BackwardElements(const BackwardJob& job, const KernelTable& kernels, const Schedule& schedule,
                       Reducer* reducer, const ParameterSums& parameters);
+
+// Takes the sums of n parameters, from the `first` on.
+using SumsTo =
+    std::function<void(int64_t first, int64_t n, const double* dgamma, const double* dbeta)>;
+
+// Cell form by strips (Path::kFusedStrips), which have the sums of their parameters to themselves.
+void BackwardStrips(const BackwardJob& job, const KernelTable& kernels, const Schedule& schedule,
+                    const SumsTo& to);
 
 // The same in two halves: sums of w and w * xhat into job.means, those of the parameters; dx from
 // job.means, means by then (element form: adds what it meets to `parameters`, too).

@@ -16,6 +16,7 @@
 #include "src/norm/cpu/forward.h"
 #include "src/norm/cpu/from_y.h"
 #include "src/norm/cpu/quantized.h"
+#include "src/norm/cpu/tasks.h"
 #include "src/simd/target.h"
 
 namespace normkit::norm::cpu {
@@ -86,12 +87,9 @@ class CpuNormalization : public NormImplementation {
   void Backward(const NormBackwardArgs& args) const override {
     const TrimScratchAtEnd trim;
     if (FromY(problem_, args)) CheckFromY(problem_, geometry_);
-    const auto n = static_cast<size_t>(plan_.num_param);
-    double* sums = Scratch<ParameterSumsTag, double>(2 * n);
-    std::fill_n(sums, 2 * n, 0.0);
-    const ParameterSums parameters{sums, sums + n};
-    if (plan_.size > 0 || options_.reducer) BackwardOfAll(args, parameters);
-    problem_.StoreGradients(args, parameters.dgamma, parameters.dbeta);
+    BackwardOfAll(args, [&](int64_t first, int64_t n, const double* dgamma, const double* dbeta) {
+      problem_.StoreGradients(args, first, n, dgamma, dbeta);
+    });
   }
 
   void Gather(const NormForwardArgs& args, Moments* moments) const override {
@@ -155,9 +153,10 @@ class CpuNormalization : public NormImplementation {
                         double* dbeta) const override {
     const TrimScratchAtEnd trim;
     if (FromY(problem_, args)) CheckFromY(problem_, geometry_);
-    std::fill_n(dgamma, plan_.num_param, 0.0);
-    std::fill_n(dbeta, plan_.num_param, 0.0);
-    if (plan_.size > 0) BackwardOfAll(args, {dgamma, dbeta});
+    BackwardOfAll(args, [&](int64_t first, int64_t n, const double* gamma, const double* beta) {
+      std::copy_n(gamma, n, dgamma + first);
+      std::copy_n(beta, n, dbeta + first);
+    });
   }
 
   bool TakesStrided(NormArray array) const override {
@@ -368,28 +367,37 @@ class CpuNormalization : public NormImplementation {
   }
 
   void FillZeros(const OutputArray& array) const {
-    const int64_t run = array.pitch() ? array.pitch()->run : plan_.size;
+    const int64_t run = array.pitch() ? array.pitch()->run : kTaskElements;
     const auto bytes = static_cast<int64_t>(SizeOf(problem_.dtype));
-    for (int64_t at = 0; at < plan_.size; at += run)
+    ForTasks(plan_.size, run, plan_.size > 4 * kTaskElements, [&](int64_t first, int64_t last) {
       std::memset(static_cast<char*>(array.data()) +
-                      bytes * (array.pitch() ? array.pitch()->Offset(at) : at),
-                  0, static_cast<size_t>(bytes * run));
+                      bytes * (array.pitch() ? array.pitch()->Offset(first) : first),
+                  0, static_cast<size_t>(bytes * (last - first)));
+    });
   }
 
-  void BackwardOfAll(NormBackwardArgs args, const ParameterSums& parameters) const {
-    if (args.dx && IsConstant(args)) {
+  void BackwardOfAll(NormBackwardArgs args, const SumsTo& to) const {
+    if (args.dx && plan_.size > 0 && IsConstant(args)) {
       void* dx = std::exchange(args.dx, nullptr);
-      BackwardOfAll(args, parameters);
+      BackwardOfAll(args, to);
       if (!args.accumulate) FillZeros(Array(NormArray::kDx, dx));
       return;
     }
     BackwardJob job = MakeBackwardJob(args);
     const KernelTable& table = Kernels(problem_.dtype);
     const Schedule schedule = ScheduleOfCall(NormPass::kBackward, job);
-    if (geometry_.cell_form)
+    if (schedule.path == Path::kFusedStrips && !job.statistics)
+      return BackwardStrips(job, table, schedule, to);
+    const int64_t n = plan_.num_param;
+    double* sums = Scratch<ParameterSumsTag, double>(static_cast<size_t>(2 * n));
+    std::fill_n(sums, 2 * n, 0.0);
+    const ParameterSums parameters{sums, sums + n};
+    const bool any = plan_.size > 0 || options_.reducer;
+    if (any && geometry_.cell_form)
       BackwardCells(job, table, schedule, options_.reducer, parameters);
-    else
+    else if (any)
       BackwardElements(job, table, schedule, options_.reducer, parameters);
+    to(0, n, parameters.dgamma, parameters.dbeta);
   }
 
   const Problem& problem_;

@@ -25,7 +25,7 @@ class ChannelStrips {
   // Not multiples of 4 KiB: loads of the arrays would wait for each other's cache sets.
   static constexpr int64_t kRoom = kColumns + 128 / sizeof(R);
   static constexpr int64_t kWideRoom = kColumns + 128 / sizeof(double);
-  static constexpr int64_t kNumbers = 4;
+  static constexpr int64_t kNumbers = 2;
 
  public:
   explicit ChannelStrips(const Geometry& g)
@@ -85,38 +85,32 @@ void WeighCells(int64_t n, const R* HWY_RESTRICT gamma, const double* HWY_RESTRI
   }
 }
 
-// The backward pass of strips [first, last): dx, where wanted, and what is added to the parameters.
+// The backward pass of a strip: dx, where wanted, and the sums of its parameters.
 template <class T>
-void BackwardStrips(const BackwardJob& whole, int64_t first, int64_t last,
-                    const ParameterSums& parameters) {
+void BackwardStrip(const BackwardJob& whole, int64_t index, double* dgamma, double* dbeta) {
   using R = Real<T>;
   using Table = CoefficientTable;
   BackwardJob job = whole;
   ChannelStrips<T> strip(*job.geometry);
-  double *dy = strip.Numbers(0), *dy_x = strip.Numbers(1);
-  const XhatMeans means{strip.Numbers(2), strip.Numbers(3)};
+  const XhatMeans means{strip.Numbers(0), strip.Numbers(1)};
+  strip.Start(index, job);
+  const int64_t c = strip.first(), n = strip.width();
+  const R* gamma = static_cast<const R*>(job.gamma) + c;
+  FillTable<R>(job, c, strip.last());
+  if (job.prepares()) PrepareRuns<T>(job, strip.runs());
+  ReduceGradientColumns<T>(job, strip.columns(), {dbeta, dgamma});
+  XhatSums<R>(n, job.mean + c, job.rstd + c, dbeta, dgamma);
+  if (!job.dx) return;
+  if (job.fixed)
+    means.Clear(n);
+  else
+    WeighCells<R>(n, gamma, dbeta, dgamma, means.w, means.w_xhat);
   const auto count = static_cast<double>(job.geometry->plan.num_reduced);
-  for (int64_t i = first; i < last; ++i) {
-    strip.Start(i, job);
-    const int64_t c = strip.first(), n = strip.width();
-    const R* gamma = static_cast<const R*>(job.gamma) + c;
-    FillTable<R>(job, c, strip.last());
-    if (job.prepares()) PrepareRuns<T>(job, strip.runs());
-    ReduceGradientColumns<T>(job, strip.columns(), {dy, dy_x});
-    XhatSums<R>(n, job.mean + c, job.rstd + c, dy, dy_x);
-    for (int64_t k = 0; k < n; ++k) parameters.dgamma[c + k] += dy_x[k];
-    for (int64_t k = 0; k < n; ++k) parameters.dbeta[c + k] += dy[k];
-    if (!job.dx) continue;
-    if (job.fixed)
-      means.Clear(n);
-    else
-      WeighCells<R>(n, gamma, dy, dy_x, means.w, means.w_xhat);
-    means.Divide(n, count, SquaresDivisor(job.divisor, count), job.center);
-    FillThrough<R>(n, job.one_cell, gamma, job.mean + c, job.rstd + c, means.w, means.w_xhat,
-                   job.table.Get<R>(Table::kThroughSlope, c),
-                   job.table.Get<R>(Table::kThroughOffset, c), job.table.Get<R>(Table::kShift, c));
-    ApplyGradientRuns<T>(job, strip.runs());
-  }
+  means.Divide(n, count, SquaresDivisor(job.divisor, count), job.center);
+  FillThrough<R>(n, job.one_cell, gamma, job.mean + c, job.rstd + c, means.w, means.w_xhat,
+                 job.table.Get<R>(Table::kThroughSlope, c),
+                 job.table.Get<R>(Table::kThroughOffset, c), job.table.Get<R>(Table::kShift, c));
+  ApplyGradientRuns<T>(job, strip.runs());
 }
 
 }  // namespace HWY_NAMESPACE

@@ -33,7 +33,7 @@ const KernelTable* NORMKIT_TABLE() {
       .fill_gradient_table = FillGradientTable<Real<T>>,
       .apply_gradient_runs = ApplyGradientRuns<T>,
       .apply_gradient_units = ApplyGradientUnits<T>,
-      .backward_strips = BackwardStrips<T>,
+      .backward_strip = BackwardStrip<T>,
       .reduce_element_runs = ReduceElementRuns<T>,
       .backward_runs = BackwardRuns<T>,
       .reduce_element_columns = ReduceElementColumns<T>,

@@ -67,9 +67,9 @@ struct KernelTable {
   // dx, by runs and of units [first, last) of rows.
   void (*apply_gradient_runs)(const BackwardJob& job, const RunTask& task);
   void (*apply_gradient_units)(const BackwardJob& job, int64_t first, int64_t last);
-  // The whole backward pass of strips of channels; dx where it is wanted.
-  void (*backward_strips)(const BackwardJob& job, int64_t first, int64_t last,
-                          const ParameterSums& parameters);
+  // The whole backward pass of a strip of channels: dx, where it is wanted, and the sums of its
+  // parameters.
+  void (*backward_strip)(const BackwardJob& job, int64_t strip, double* dgamma, double* dbeta);
 
   // Element form. Sums of w and w * (x - hi) over one chunk of a unit of runs; then dx, where
   // wanted, of the task's runs, counted unit by unit, and what they add to the parameters.
