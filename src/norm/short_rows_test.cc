@@ -92,8 +92,10 @@ TEST_P(ShortRows, ManyAtATimeHaveTheBitsOfOneByOne) {
       shape.push_back(n);
       const Layout layout = Layout::Make(kind.format, shape);
       Case test{kind.spec, kind.groups ? layout.SplitChannels(kind.groups) : layout, GetParam()};
-      if (n % 2 == 0) test.activation = Activation::kRelu;
-      EXPECT_TRUE(SameApart(test, WithOddRows(test))) << test.ToString();
+      for (const Activation activation : {Activation::kNone, Activation::kRelu, Activation::kElu}) {
+        test.activation = activation;
+        EXPECT_TRUE(SameApart(test, WithOddRows(test))) << test.ToString();
+      }
     }
 }
 

@@ -18,7 +18,7 @@ namespace HWY_NAMESPACE {
 // n times `value`, by whole vectors: up to one vector less an element behind them is written, too.
 template <class R>
 HWY_INLINE void FillAhead(R value, R* to, int64_t n) {
-  const Tag<R> d;
+  const hn::ScalableTag<R> d;
   const auto v = hn::Set(d, value);
   for (int64_t i = 0; i < n; i += static_cast<int64_t>(hn::MaxLanes(d))) hn::StoreU(v, d, to + i);
 }

@@ -9,6 +9,7 @@
 #endif
 
 #include "src/norm/cpu/kernels/gradient-inl.h"
+#include "src/norm/cpu/kernels/narrow_gradient-inl.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace normkit::norm::cpu {
@@ -178,6 +179,9 @@ class RunBackward {
 
   // Units [first, last), some at a time: prepared, summed, written.
   void TakeUnits(int64_t first, int64_t last) {
+    if constexpr (kHasNarrowGradient<T, kRelu>) {
+      if (TakeNarrow(first, last)) return;
+    }
     const int64_t group = rows_ ? job_.group : 1;
     for (int64_t unit = first; unit < last; unit += group) {
       const int64_t end = std::min(unit + group, last);
@@ -185,6 +189,22 @@ class RunBackward {
       if (!job_.fixed) Gather(unit, end);
       Write(unit * unit_runs_, end * unit_runs_);
     }
+  }
+
+  // Short rows, as many at a time as fill the sums of parameters. Whether they are such.
+  HWY_NOINLINE bool TakeNarrow(int64_t first, int64_t last) {
+    using Narrow = NarrowGradient<T>;
+    static_assert(Narrow::kRows == kRuns);
+    const bool fits = rows_ && unit_runs_ == 1 && g_.run_length <= Narrow::kMost && !job_.fixed &&
+                      !job_.pitched && !job_.accumulate;
+    if (!fits) return false;
+    Narrow narrow(job_);
+    for (int64_t end; first < last; first = end) {
+      end = std::min(first + kRuns, last);
+      PrepareUnits<T>(job_, first, end);
+      narrow.Take(first, end - first, writer_, parameters_);
+    }
+    return true;
   }
 
   // The task's part of runs [first, last).

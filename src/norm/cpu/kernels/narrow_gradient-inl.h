@@ -1,0 +1,221 @@
+// The backward pass of short rows that share all parameters: some rows as one long row, what
+// belongs to a row in vectors of rows.
+#if defined(NORMKIT_NARROW_GRADIENT_INL_H_) == defined(HWY_TARGET_TOGGLE)
+#ifdef NORMKIT_NARROW_GRADIENT_INL_H_
+#undef NORMKIT_NARROW_GRADIENT_INL_H_
+#else
+#define NORMKIT_NARROW_GRADIENT_INL_H_
+#endif
+
+#include <bit>
+
+#include "src/norm/cpu/kernels/gradient-inl.h"
+
+HWY_BEFORE_NAMESPACE();
+namespace normkit::norm::cpu {
+namespace HWY_NAMESPACE {
+
+template <class T>
+class NarrowGradient;
+
+// Where it pays: elsewhere rows are taken one by one, with the same bits.
+#if HWY_TARGET <= HWY_AVX2
+template <class T, bool kRelu>
+inline constexpr bool kHasNarrowGradient = sizeof(T) <= 4 && !kRelu;
+
+// The sums of as many vectors as they have lanes, each as FoldVector: in the order of kFoldOrder.
+template <class D>
+HWY_INLINE hn::Vec<D> FoldTogether(D d, hn::Vec<D> (&v)[hn::MaxLanes(D())]) {
+  constexpr size_t kWidth = hn::MaxLanes(D());
+  static_assert(kWidth == 8 || kWidth == 4);
+  HWY_UNROLL(4)
+  for (size_t i = 0; i < kWidth / 2; ++i)
+    v[i] = hn::Add(hn::ConcatLowerLower(d, v[2 * i + 1], v[2 * i]),
+                   hn::ConcatUpperUpper(d, v[2 * i + 1], v[2 * i]));
+  if constexpr (kWidth == 8) {
+    HWY_UNROLL(2)
+    for (size_t i = 0; i < 2; ++i) {
+      const auto a = v[2 * i], b = v[2 * i + 1];
+      v[i] = hn::Add(hn::OddEvenBlocks(hn::SwapAdjacentBlocks(b), a),
+                     hn::OddEvenBlocks(b, hn::SwapAdjacentBlocks(a)));
+    }
+  }
+  return hn::Add(hn::InterleaveLower(d, v[0], v[1]), hn::InterleaveUpper(d, v[0], v[1]));
+}
+// Vector i has the sum of lane kFoldOrder[i].
+template <size_t kWidth>
+inline constexpr int64_t kFoldOrder[] = {0, 4, 2, 6, 1, 5, 3, 7};
+template <>
+inline constexpr int64_t kFoldOrder<4>[] = {0, 2, 1, 3};
+
+// Of rows of f32, bf16 or f16.
+template <class T>
+class NarrowGradient {
+  using R = float;
+  using D = hn::ScalableTag<double>;
+  using DR = hn::Rebind<R, D>;
+  static constexpr auto kWidth = static_cast<int64_t>(hn::MaxLanes(Tag<T>()));
+  static constexpr auto kWide = static_cast<int64_t>(hn::MaxLanes(D()));
+  static constexpr auto kSumLanes = static_cast<int64_t>(kLanes<R>);
+
+ public:
+  static constexpr int64_t kRows = 16;         // together
+  static constexpr int64_t kMost = kSumLanes;  // elements of each
+
+  HWY_INLINE explicit NarrowGradient(const BackwardJob& job)
+      : job_(job), n_(job.geometry->run_length) {
+    const hn::RebindToSigned<Tag<T>> d;
+    for (int64_t row = 0; row < kRows; ++row) {
+      std::copy_n(static_cast<const R*>(job.gamma), n_, gamma_ + row * n_);
+      FillAhead(static_cast<int32_t>(row), index_ + row * n_, n_);
+    }
+    for (int64_t i = 0; i < kRows * n_; i += kWidth) {
+      first_row_[i / kWidth] = index_[i];
+      hn::Store(hn::Sub(hn::Load(d, index_ + i), hn::Set(d, index_[i])), d, index_ + i);
+    }
+  }
+
+  // Rows [first, first + count), at most kRows: dx, and what they add to the parameters.
+  HWY_NOINLINE void Take(int64_t first, int64_t count, RunWriter<T>& writer,
+                         const ParameterSums& parameters) {
+    HWY_ALIGN double last_mean[kRows], last_rstd[kRows], w[kRows], w_x[kRows];
+    const double* mean = job_.mean + first;
+    const double* rstd = job_.rstd + first;
+    if (count < kRows) {  // as many as always, the others of no row
+      mean = std::copy_n(mean, count, last_mean) - count;
+      rstd = std::copy_n(rstd, count, last_rstd) - count;
+      std::fill(last_mean + count, last_mean + kRows, 0.0);
+      std::fill(last_rstd + count, last_rstd + kRows, 0.0);
+    }
+    FillStats(kRows, mean, rstd, hi_, r_, e_);
+    const int64_t at = first * n_, size = count * n_;
+    Multiply(job_.x.At<T>(at), job_.dy.At<T>(at), size);
+    SumRows(w_, w);
+    SumRows(w_x_, w_x);
+    const XhatMeans means{w, w_x};
+    means.ToXhat<R>(kRows, mean, rstd);
+    const auto n = static_cast<double>(n_);
+    means.Divide(kRows, n, SquaresDivisor(job_.divisor, n), job_.center);
+    FillThrough(mean, rstd, w, w_x, b_, e_through_);
+    writer.Write(Dx{*this}, job_.dx.At<T>(at), size);
+    HWY_ALIGN R dgamma[kMost], dbeta[kMost];
+    AddRows(w_x_, count, dgamma);  // dy * xhat by now
+    AddRows(dy_, count, dbeta);
+    AddToParameters(parameters, 0, n_, dgamma, dbeta);
+  }
+
+ private:
+  // dx of a vector of elements; leaves dy * xhat.
+  struct Dx {
+    NarrowGradient& in;
+    template <class Part>
+    HWY_INLINE Vector<T> operator()(Part p) const {
+      const auto deviation = p.Load(in.deviation_), r = in.Spread(in.r_, p.i);
+      const auto xhat = hn::Add(hn::Mul(deviation, r), in.Spread(in.e_, p.i));
+      p.Store(hn::Mul(p.Load(in.dy_), xhat), in.w_x_);
+      const auto through =
+          hn::Add(hn::Mul(deviation, in.Spread(in.b_, p.i)), in.Spread(in.e_through_, p.i));
+      return hn::Sub(hn::Mul(p.Load(in.w_), r), through);
+    }
+  };
+
+  // What a row has, for each of a vector of elements, from i on.
+  HWY_INLINE Vector<T> Spread(const R* of_rows, int64_t i) const {
+    const Tag<T> d;
+    const auto rows = hn::LoadU(d, of_rows + first_row_[i / kWidth]);
+    return hn::TableLookupLanes(
+        rows, hn::IndicesFromVec(d, hn::Load(hn::RebindToSigned<Tag<T>>(), index_ + i)));
+  }
+
+  // x - hi, dy, w and w * (x - hi) of so many elements.
+  HWY_INLINE void Multiply(const T* x, const T* dy, int64_t size) {
+    int64_t i = 0;
+    for (; i + kWidth <= size; i += kWidth) MultiplyPart(WholeVector<R>{i}, x, dy);
+    if (i < size) MultiplyPart(PartOfVector<R>{i, static_cast<size_t>(size - i)}, x, dy);
+  }
+  template <class Part>
+  HWY_INLINE void MultiplyPart(Part p, const T* x, const T* dy) {
+    const Tag<T> d;
+    const auto deviation = hn::Sub(p.Load(x), Spread(hi_, p.i)), v = p.Load(dy);
+    const auto w = hn::Mul(v, hn::Load(d, gamma_ + p.i));
+    hn::Store(deviation, d, deviation_ + p.i);
+    hn::Store(v, d, dy_ + p.i);
+    hn::Store(w, d, w_ + p.i);
+    hn::Store(hn::Mul(w, deviation), d, w_x_ + p.i);
+  }
+
+  // The sum of each row as LaneSums and FoldLanes have it.
+  HWY_NOINLINE void SumRows(const R* terms, double* sums) const {
+    if (n_ <= kWide) return SumVectors<1>(terms, sums);
+    if (n_ <= 2 * kWide) return SumVectors<2>(terms, sums);
+    if (kWide < 8 && n_ <= 4 * kWide) return SumVectors<4>(terms, sums);
+    SumVectors<static_cast<size_t>(kSumLanes / kWide)>(terms, sums);
+  }
+  template <size_t kVectors>
+  HWY_INLINE void SumVectors(const R* terms, double* sums) const {
+    const D d;
+    const DR dr;
+    const auto part = [&](int64_t lane, int64_t row) HWY_ATTR {
+      const int64_t count = std::clamp<int64_t>(n_ - lane, 0, kWide);
+      const auto mask = hn::FirstN(dr, static_cast<size_t>(count));
+      return hn::MaskedLoad(mask, dr, terms + row * n_ + lane);
+    };
+    for (int64_t first = 0; first < kRows; first += kWide) {
+      hn::Vec<D> rows[kWide];
+      for (int64_t i = 0; i < kWide; ++i) {
+        const int64_t row = first + kFoldOrder<kWide>[i];
+        hn::Vec<D> lanes[kVectors];
+        HWY_UNROLL(8)
+        for (size_t v = 0; v < kVectors; ++v) {
+          const auto lane = static_cast<int64_t>(v) * kWide;
+          lanes[v] = hn::PromoteTo(d, part(lane, row));
+        }
+        HWY_UNROLL(4)
+        for (size_t count = kVectors / 2; count >= 1; count /= 2)
+          for (size_t v = 0; v < count; ++v) lanes[v] = hn::Add(lanes[v], lanes[v + count]);
+        rows[i] = lanes[0];
+      }
+      hn::Store(hn::Add(FoldTogether(d, rows), hn::Zero(d)), d, sums + first);
+    }
+  }
+
+  HWY_INLINE static void FillThrough(const double* HWY_RESTRICT mean,
+                                     const double* HWY_RESTRICT rstd,
+                                     const double* HWY_RESTRICT mean_w,
+                                     const double* HWY_RESTRICT mean_w_xhat, R* HWY_RESTRICT b,
+                                     R* HWY_RESTRICT e) {
+    for (int64_t i = 0; i < kRows; ++i) {
+      const auto through = ThroughOf<R>(mean[i], rstd[i], mean_w[i], mean_w_xhat[i]);
+      b[i] = through.b, e[i] = through.e;
+    }
+  }
+
+  // The rows added up, one after the other.
+  HWY_INLINE void AddRows(const R* terms, int64_t count, R* sums) const {
+    const Tag<T> d;
+    for (int64_t c = 0; c < n_; c += kWidth) {
+      auto sum = hn::Zero(d);
+      for (int64_t row = 0; row < count; ++row)
+        sum = hn::Add(sum, hn::LoadU(d, terms + row * n_ + c));
+      hn::Store(sum, d, sums + c);
+    }
+  }
+
+  static constexpr int64_t kRoom = kRows * kMost + 2 * kWidth;
+  const BackwardJob& job_;
+  const int64_t n_;
+  HWY_ALIGN R gamma_[kRoom], deviation_[kRoom], dy_[kRoom], w_[kRoom], w_x_[kRoom];
+  // Of each vector of elements the first row, and of each element its row from there.
+  HWY_ALIGN int32_t first_row_[kRoom / kWidth], index_[kRoom];
+  HWY_ALIGN R hi_[2 * kRows], r_[2 * kRows], e_[2 * kRows], b_[2 * kRows], e_through_[2 * kRows];
+};
+#else
+template <class T, bool kRelu>
+inline constexpr bool kHasNarrowGradient = false;
+#endif
+
+}  // namespace HWY_NAMESPACE
+}  // namespace normkit::norm::cpu
+HWY_AFTER_NAMESPACE();
+
+#endif  // NORMKIT_NARROW_GRADIENT_INL_H_
