@@ -15,39 +15,14 @@ HWY_BEFORE_NAMESPACE();
 namespace normkit::norm::cpu {
 namespace HWY_NAMESPACE {
 
+// Where sums are folded together: elsewhere rows are taken one by one, with the same bits.
+template <class T, bool kRelu>
+inline constexpr bool kHasNarrowGradient = kFoldsTogether<Real<T>> && !kRelu;
+
 template <class T>
 class NarrowGradient;
 
-// Where it pays: elsewhere rows are taken one by one, with the same bits.
 #if HWY_TARGET <= HWY_AVX2
-template <class T, bool kRelu>
-inline constexpr bool kHasNarrowGradient = sizeof(T) <= 4 && !kRelu;
-
-// The sums of as many vectors as they have lanes, each as FoldVector: in the order of kFoldOrder.
-template <class D>
-HWY_INLINE hn::Vec<D> FoldTogether(D d, hn::Vec<D> (&v)[hn::MaxLanes(D())]) {
-  constexpr size_t kWidth = hn::MaxLanes(D());
-  static_assert(kWidth == 8 || kWidth == 4);
-  HWY_UNROLL(4)
-  for (size_t i = 0; i < kWidth / 2; ++i)
-    v[i] = hn::Add(hn::ConcatLowerLower(d, v[2 * i + 1], v[2 * i]),
-                   hn::ConcatUpperUpper(d, v[2 * i + 1], v[2 * i]));
-  if constexpr (kWidth == 8) {
-    HWY_UNROLL(2)
-    for (size_t i = 0; i < 2; ++i) {
-      const auto a = v[2 * i], b = v[2 * i + 1];
-      v[i] = hn::Add(hn::OddEvenBlocks(hn::SwapAdjacentBlocks(b), a),
-                     hn::OddEvenBlocks(b, hn::SwapAdjacentBlocks(a)));
-    }
-  }
-  return hn::Add(hn::InterleaveLower(d, v[0], v[1]), hn::InterleaveUpper(d, v[0], v[1]));
-}
-// Vector i has the sum of lane kFoldOrder[i].
-template <size_t kWidth>
-inline constexpr int64_t kFoldOrder[] = {0, 4, 2, 6, 1, 5, 3, 7};
-template <>
-inline constexpr int64_t kFoldOrder<4>[] = {0, 2, 1, 3};
-
 // Of rows of f32, bf16 or f16.
 template <class T>
 class NarrowGradient {
@@ -163,7 +138,7 @@ class NarrowGradient {
     for (int64_t first = 0; first < kRows; first += kWide) {
       hn::Vec<D> rows[kWide];
       for (int64_t i = 0; i < kWide; ++i) {
-        const int64_t row = first + kFoldOrder<kWide>[i];
+        const int64_t row = first + static_cast<int64_t>(kRowsOfFold[i]);
         hn::Vec<D> lanes[kVectors];
         HWY_UNROLL(8)
         for (size_t v = 0; v < kVectors; ++v) {
@@ -175,7 +150,7 @@ class NarrowGradient {
           for (size_t v = 0; v < count; ++v) lanes[v] = hn::Add(lanes[v], lanes[v + count]);
         rows[i] = lanes[0];
       }
-      hn::Store(hn::Add(FoldTogether(d, rows), hn::Zero(d)), d, sums + first);
+      hn::Store(hn::Add(FoldVectors(d, rows), hn::Zero(d)), d, sums + first);
     }
   }
 
@@ -209,9 +184,6 @@ class NarrowGradient {
   HWY_ALIGN int32_t first_row_[kRoom / kWidth], index_[kRoom];
   HWY_ALIGN R hi_[2 * kRows], r_[2 * kRows], e_[2 * kRows], b_[2 * kRows], e_through_[2 * kRows];
 };
-#else
-template <class T, bool kRelu>
-inline constexpr bool kHasNarrowGradient = false;
 #endif
 
 }  // namespace HWY_NAMESPACE
