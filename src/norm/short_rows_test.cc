@@ -99,6 +99,40 @@ TEST_P(ShortRows, ManyAtATimeHaveTheBitsOfOneByOne) {
     }
 }
 
+// y of rows in a Tensor's memory, and of the same rows some elements behind its start.
+bool SameShifted(const Case& test, const std::vector<double>& x) {
+  const Problem p(test, x);
+  const Normalization norm(test.spec, test.layout, test.dtype, test.Options());
+  const auto bytes = static_cast<size_t>(test.layout.size()) * SizeOf(test.dtype);
+  Tensor room(Layout::Unlabelled(std::vector<int64_t>{2 * test.layout.size()}), test.dtype);
+  std::vector<std::string> results;
+  for (const size_t shift : {size_t{0}, 3 * SizeOf(test.dtype)}) {
+    char* y = static_cast<char*>(room.data()) + shift;
+    norm.ForwardTraining({.x = p.x_tensor.data(),
+                          .gamma = p.gamma_tensor.data(),
+                          .beta = p.beta_tensor.data(),
+                          .y = y});
+    results.emplace_back(y, bytes);
+  }
+  return results[0] == results[1];
+}
+
+// Of bf16 by vectors of even and of odd places where whole ones make a row and y begins with one,
+// past the caches and through them.
+TEST_P(ShortRows, LongerOnesHaveTheSameBitsWhereverTheyBegin) {
+  for (const NormSpec& spec : {kLayerNorm, kRmsNorm})
+    for (const int64_t n : {66, 80, 96, 128, 512, 768, 1056, 4096, 4128}) {
+      const Layout layout = Layout::Make("BC", std::vector<int64_t>{53, n});
+      Case test{spec, layout, GetParam()};
+      if (n % 3 == 0) test.activation = Activation::kRelu;
+      for (const bool stream : {false, true}) {
+        norm::cpu::WantSchedule({.stream = stream});
+        EXPECT_TRUE(SameShifted(test, WithOddRows(test))) << test.ToString() << ", " << stream;
+      }
+    }
+  norm::cpu::WantSchedule({});
+}
+
 // As many rows as are turned at once (1024 / n, n rounded up to a power of two), some vectors of
 // them and parts of vectors, with nothing among them that sends them the long way, or one row that
 // does.

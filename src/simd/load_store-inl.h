@@ -109,17 +109,21 @@ HWY_INLINE auto UpperHalves(D32, hn::Vec<D32> bits) {
 #endif
 }
 
-// Rounds to nearest even by hand: Highway 1.0.3 truncates.
+// Rounded to nearest even on the upper halves of lanes, by hand: Highway 1.0.3 truncates.
 template <class D>
-HWY_INLINE auto Narrow(D, hn::Vec<D> value, const BFloat16*) {
+HWY_INLINE auto RoundToUpperHalves(D, hn::Vec<D> value) {
   const hn::Rebind<uint32_t, D> d32;
   const auto bits = hn::BitCast(d32, value);
   const auto is_odd = hn::TestBit(bits, hn::Set(d32, 0x10000));
   const auto half = hn::IfThenElse(is_odd, hn::Set(d32, 0x8000), hn::Set(d32, 0x7fff));
   // Not Ne: on AVX2 it says that NaN is equal to itself, and the last of them became -0.
-  const auto is_nan = hn::RebindMask(d32, hn::Not(hn::Eq(value, value)));
+  const auto is_number = hn::RebindMask(d32, hn::Eq(value, value));
   const auto quiet = hn::Or(bits, hn::Set(d32, 0x400000));
-  return UpperHalves(d32, hn::IfThenElse(is_nan, quiet, hn::Add(bits, half)));
+  return hn::IfThenElse(is_number, hn::Add(bits, half), quiet);
+}
+template <class D>
+HWY_INLINE auto Narrow(D d, hn::Vec<D> value, const BFloat16*) {
+  return UpperHalves(hn::Rebind<uint32_t, D>(), RoundToUpperHalves(d, value));
 }
 
 // NaN keeps what fits of its bits, as processors do it.
@@ -201,6 +205,37 @@ HWY_INLINE void StreamStore(hn::Vec<D> value, D d, T* y) {
   StoreAny(value, d, y);  // half a vector of SSE: no such store
 #endif
 }
+
+#if HWY_TARGET == HWY_AVX2 || HWY_TARGET == HWY_AVX3
+// Two vectors of bf16 that lie one behind the other, as those of even and of odd places: a lane of
+// 32 bits has one of each, which a shift and a mask make f32, two instructions where Widen takes
+// four.
+template <class D>
+struct Pairs {
+  hn::Vec<D> even, odd;
+};
+template <class D>
+HWY_INLINE Pairs<D> LoadPairs(D d, const BFloat16* x) {
+  const hn::Rebind<uint32_t, D> d32;
+  const auto bits = hn::LoadU(d32, reinterpret_cast<const uint32_t*>(x));
+  return {hn::BitCast(d, hn::ShiftLeft<16>(bits)),
+          hn::BitCast(d, hn::And(bits, hn::Set(d32, 0xffff0000)))};
+}
+// As they lie in memory.
+template <class D>
+HWY_INLINE auto NarrowPairs(D d, const Pairs<D>& values) {
+  const hn::Rebind<uint32_t, D> d32;
+  const hn::Repartition<uint16_t, D> d16;
+  const auto even = hn::ShiftRight<16>(RoundToUpperHalves(d, values.even));
+  const auto odd = RoundToUpperHalves(d, values.odd);
+  return hn::BitCast(d32, hn::OddEven(hn::BitCast(d16, odd), hn::BitCast(d16, even)));
+}
+// Two vectors of f32 in the same order.
+template <class D>
+HWY_INLINE Pairs<D> ToPairs(D d, hn::Vec<D> first, hn::Vec<D> second) {
+  return {hn::ConcatEven(d, second, first), hn::ConcatOdd(d, second, first)};
+}
+#endif
 
 // The elements of one vector, from i on, for code that is the same for whole vectors and for ends.
 template <class R>

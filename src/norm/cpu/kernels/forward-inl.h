@@ -9,6 +9,7 @@
 #include "src/norm/cpu/finish.h"
 #include "src/norm/cpu/kernels/few_vectors-inl.h"
 #include "src/norm/cpu/kernels/narrow-inl.h"
+#include "src/norm/cpu/kernels/paired-inl.h"
 #include "src/norm/cpu/kernels/prepare-inl.h"
 #include "src/norm/cpu/kernels/reduce_row-inl.h"
 #include "src/norm/cpu/kernels/table.h"
@@ -137,8 +138,10 @@ HWY_INLINE void ForwardGroups(const ForwardJob& job, const RowBlocks& blocks, in
                               int64_t last) {
   RunWriter<T> writer(job.stream);
   Rows rows(job, std::min(job.group, last - first));
-  for (int64_t unit = first; unit < last; unit += job.group) {
-    const int64_t end = std::min(unit + job.group, last);
+  const PairedRows<T> pairs(job, last - first);
+  const int64_t group = std::max(job.group, pairs.group());
+  for (int64_t unit = first; unit < last; unit += group) {
+    const int64_t end = std::min(unit + group, last);
     PrepareUnits<T>(job, unit, end);
     if (blocks.num_blocks() == 1)
       SmallStatistics<T, kCenter>(job, blocks, unit, end);
@@ -146,6 +149,8 @@ HWY_INLINE void ForwardGroups(const ForwardJob& job, const RowBlocks& blocks, in
       for (int64_t u = unit; u < end; ++u) UnitStatistics<T, kCenter>(job, blocks, u);
     if (rows.fits())
       rows.Write(job, unit, end, writer);
+    else if (pairs.fits())
+      pairs.Write(unit, end);
     else
       WriteCellUnits(job, unit, end, ApplyPart<T>{job}, writer);
   }

@@ -9,12 +9,14 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
+#include <cstddef>
 #include <cstring>
 #include <limits>
 
 #include "normkit/core/moments.h"
 #include "src/norm/cpu/exact_sum.h"
 #include "src/norm/cpu/job.h"
+#include "src/norm/cpu/kernels/fold_lanes-inl.h"
 #include "src/norm/cpu/kernels/row_blocks.h"
 #include "src/simd/load_store-inl.h"
 
@@ -23,110 +25,14 @@ namespace normkit::norm::cpu {
 namespace HWY_NAMESPACE {
 using namespace simd::HWY_NAMESPACE;
 
-// Sums run over this many lanes whatever the width of a vector, so that every target has the same
-// bits: 128 bytes are two vectors of AVX-512, enough to hide the latency of an addition.
-template <class R>
-inline constexpr size_t kLanes = 128 / sizeof(R);
-
-// The sum of a vector's lanes: upper half onto lower half, down to one.
-template <class D>
-HWY_INLINE hn::TFromD<D> FoldVector(D, hn::Vec<D> v) {
-#if HWY_TARGET != HWY_SCALAR
-  if constexpr (hn::MaxLanes(D()) > 1) {
-    const hn::Half<D> half;
-    return FoldVector(half, hn::Add(hn::LowerHalf(half, v), hn::UpperHalf(half, v)));
-  }
-#endif
-  return hn::GetLane(v);
-}
-
-// The lanes in one vector of f64: upper half onto lower half.
-template <class R>
-HWY_INLINE hn::Vec<hn::ScalableTag<double>> FoldToVector(const R* HWY_RESTRICT lanes) {
-  using D = hn::ScalableTag<double>;
-  const D d;
-  constexpr size_t kWidth = hn::MaxLanes(D()), kVectors = kLanes<R> / kWidth;
-  hn::Vec<D> sums[kVectors];
-  for (size_t v = 0; v < kVectors; ++v) {
-    if constexpr (std::is_same_v<R, double>)
-      sums[v] = hn::Load(d, lanes + v * kWidth);
-    else
-      sums[v] = hn::PromoteTo(d, hn::Load(hn::Rebind<R, D>(), lanes + v * kWidth));
-  }
-  HWY_UNROLL(8)
-  for (size_t count = kVectors / 2; count >= 1; count /= 2) {
-    HWY_UNROLL(16)
-    for (size_t v = 0; v < count; ++v) sums[v] = hn::Add(sums[v], sums[v + count]);
-  }
-  return sums[0];
-}
-// In one f64: down to one lane, which any vector width can keep.
-template <class R>
-HWY_INLINE double FoldLanes(const R* HWY_RESTRICT lanes) {
-  return FoldVector(hn::ScalableTag<double>(), FoldToVector(lanes));
-}
-
-// Whether sums of several units are folded side by side: one by one everywhere else, to the same
-// bits.
-template <class R>
-inline constexpr bool kFoldsTogether = HWY_TARGET <= HWY_AVX2 && sizeof(R) == 4;
-
-// The sums of the lanes of as many vectors as a vector has lanes, each as FoldVector adds it up.
-// Of vectors in the order of kRowsOfFold.
-#if HWY_TARGET <= HWY_AVX3
-inline constexpr size_t kRowsOfFold[] = {0, 4, 2, 6, 1, 5, 3, 7};
-#else
-inline constexpr size_t kRowsOfFold[] = {0, 2, 1, 3};
-#endif
-#if HWY_TARGET <= HWY_AVX2
-template <class D, class V>
-HWY_INLINE V AddHalves(D d, V a, V b) {
-  return hn::Add(hn::ConcatLowerLower(d, b, a), hn::ConcatUpperUpper(d, b, a));
-}
-// Within blocks of two.
-template <class D, class V>
-HWY_INLINE V AddPairs(D d, V a, V b) {
-  return hn::Add(hn::InterleaveLower(d, a, b), hn::InterleaveUpper(d, a, b));
-}
-template <class D, class V>
-HWY_INLINE V FoldVectors(D d, const V* v) {
-#if HWY_TARGET <= HWY_AVX3
-  const auto quarters = [&](V a, V b) HWY_ATTR {  // blocks of a and b by turns
-    return hn::Add(hn::OddEvenBlocks(hn::SwapAdjacentBlocks(b), a),
-                   hn::OddEvenBlocks(b, hn::SwapAdjacentBlocks(a)));
-  };
-  return AddPairs(d, quarters(AddHalves(d, v[0], v[1]), AddHalves(d, v[2], v[3])),
-                  quarters(AddHalves(d, v[4], v[5]), AddHalves(d, v[6], v[7])));
-#else
-  return AddPairs(d, AddHalves(d, v[0], v[1]), AddHalves(d, v[2], v[3]));
-#endif
-}
-
-// FoldLanes of `count` sets of lanes, `pitch` numbers apart.
-template <class R>
-HWY_INLINE void FoldAllLanes(const R* HWY_RESTRICT lanes, size_t pitch, int64_t count,
-                             double* HWY_RESTRICT sums) {
-  using D = hn::ScalableTag<double>;
-  const D d;
-  constexpr auto kWidth = static_cast<int64_t>(hn::MaxLanes(D()));
-  for (int64_t first = 0; first < count; first += kWidth) {
-    hn::Vec<D> rows[kWidth];
-    for (int64_t i = 0; i < kWidth; ++i) {
-      const auto row = std::min(first + static_cast<int64_t>(kRowsOfFold[i]), count - 1);
-      rows[i] = FoldToVector(lanes + static_cast<size_t>(row) * pitch);
-    }
-    hn::StoreU(FoldVectors(d, rows), d, sums + first);
-  }
-}
-#endif
-
 // How many numbers are added up before their sum goes to the sum so far. So a small number is
 // rounded beside seven others, not beside all: 31 equal squares on top of one that is a thousand
 // times as large, all rounded alike, were off by 2.3 times the bound.
 inline constexpr int64_t kAdditions = 8;
 
-// Two sums per lane, of `first` and `second` for each element.
-template <class R>
+// Two sums per lane, of `first` and `second` for each element. By twos a vector has the virtual
+// lanes of even places, the next one those of odd places.
+template <class R, bool kByTwos = false>
 class LaneSums {
   using D = hn::ScalableTag<R>;
   using V = hn::Vec<D>;
@@ -155,7 +61,8 @@ class LaneSums {
       count_ += steps;
       for (const int64_t end = i + steps * kStep; i < end; i += kStep) {
         HWY_UNROLL(16)
-        for (size_t u = 0; u < kVectors; ++u) AddTwo(op, i + static_cast<int64_t>(u * kWidth), u);
+        for (size_t u = 0; u < kVectors; u += kByTwos ? 2 : 1)
+          AddTwo(op, i + static_cast<int64_t>(u * kWidth), u);
       }
     }
     for (; i < n; i += static_cast<int64_t>(kLanes<R>)) {
@@ -196,11 +103,8 @@ class LaneSums {
       hn::Store(first, D(), terms + at);
       hn::Store(second, D(), terms + kLanes<R> + at);
     }
-    HWY_UNROLL(16)
-    for (size_t u = 0; u < kVectors; ++u) {
-      first_[u] = hn::Add(first_[u], hn::Load(D(), terms + u * kWidth));
-      second_[u] = hn::Add(second_[u], hn::Load(D(), terms + kLanes<R> + u * kWidth));
-    }
+    AddTerms(terms, first_);
+    AddTerms(terms + kLanes<R>, second_);
     ++count_;
   }
 
@@ -216,13 +120,46 @@ class LaneSums {
   }
 
   // The totals over all lanes.
-  HWY_INLINE double First() const { return FoldLanes(totals_); }
-  HWY_INLINE double Second() const { return FoldLanes(totals_ + kLanes<R>); }
+  HWY_INLINE double First() const { return Fold(totals_); }
+  HWY_INLINE double Second() const { return Fold(totals_ + kLanes<R>); }
 
  private:
+  HWY_INLINE static double Fold(const R* lanes) {
+#if HWY_TARGET == HWY_AVX2 || HWY_TARGET == HWY_AVX3
+    if constexpr (kByTwos) return FoldPairs(lanes);
+#endif
+    return FoldLanes(lanes);
+  }
+  // A number for each lane, in their order.
+  HWY_INLINE static void AddTerms(const R* terms, V* sums) {
+#if HWY_TARGET == HWY_AVX2 || HWY_TARGET == HWY_AVX3
+    if constexpr (kByTwos) {
+      HWY_UNROLL(16)
+      for (size_t u = 0; u < kVectors; u += 2) {
+        const R* at = terms + u * kWidth;
+        const auto two = ToPairs(D(), hn::Load(D(), at), hn::Load(D(), at + kWidth));
+        sums[u] = hn::Add(sums[u], two.even), sums[u + 1] = hn::Add(sums[u + 1], two.odd);
+      }
+      return;
+    }
+#endif
+    HWY_UNROLL(16)
+    for (size_t u = 0; u < kVectors; ++u)
+      sums[u] = hn::Add(sums[u], hn::Load(D(), terms + u * kWidth));
+  }
   // Of each lane that element and the next one.
   template <class Op>
   HWY_INLINE void AddTwo(const Op& op, int64_t i, size_t u) {
+    if constexpr (kByTwos) {
+      V first[2], second[2], next_first[2], next_second[2];
+      op.Two(i, first, second);
+      op.Two(i + static_cast<int64_t>(kLanes<R>), next_first, next_second);
+      for (size_t odd = 0; odd < 2; ++odd) {
+        first_[u + odd] = hn::Add(first_[u + odd], hn::Add(first[odd], next_first[odd]));
+        second_[u + odd] = hn::Add(second_[u + odd], hn::Add(second[odd], next_second[odd]));
+      }
+      return;
+    }
     V first, second, next_first, next_second;
     op(WholeVector<R>{i}, &first, &second);
     op(WholeVector<R>{i + static_cast<int64_t>(kLanes<R>)}, &next_first, &next_second);
@@ -277,8 +214,23 @@ struct Deviations {
   template <class Part>
   HWY_INLINE void operator()(Part p, V* first, V* second) const {
     p.Fetch(x, ahead);
-    const V value = kScaled ? hn::Mul(p.Load(x), scale) : p.Load(x);
-    *first = kCenter ? p.Keep(hn::Sub(value, shift)) : hn::Zero(Tag<T>());
+    Take(p.Load(x), first, second);
+    if constexpr (kCenter) *first = p.Keep(*first), *second = p.Keep(*second);
+  }
+#if HWY_TARGET == HWY_AVX2 || HWY_TARGET == HWY_AVX3
+  // Of two vectors, by twos.
+  HWY_INLINE void Two(int64_t i, V* first, V* second) const {
+    FetchAhead(x + i, ahead);
+    const auto two = LoadPairs(Tag<T>(), x + i);
+    Take(two.even, first, second);
+    Take(two.odd, first + 1, second + 1);
+  }
+#endif
+
+ private:
+  HWY_INLINE void Take(V of, V* first, V* second) const {
+    const V value = kScaled ? hn::Mul(of, scale) : of;
+    *first = kCenter ? hn::Sub(value, shift) : hn::Zero(Tag<T>());
     *second = kCenter ? hn::Mul(*first, *first) : hn::Mul(value, value);
   }
 };
@@ -344,6 +296,17 @@ class UnitOf {
   const T* first_ = nullptr;  // of the array, where it has a pitch
   const Pitch* pitch_ = nullptr;
   int64_t start_ = 0;
+};
+
+// Elements to be written: as an array, those of 16 bits would become zero first, which took a fifth
+// of the time of a row of 512.
+template <class T, int64_t kCount>
+class RoomFor {
+ public:
+  HWY_INLINE T* get() { return reinterpret_cast<T*>(bytes_); }
+
+ private:
+  HWY_ALIGN std::byte bytes_[sizeof(T) * kCount];
 };
 
 // The first runs of a block in a row; how many elements they are.
@@ -435,9 +398,11 @@ class RowMoments {
   template <class Op>
   HWY_INLINE static void Add(const RowBlocks& blocks, const UnitOf<T>& unit, const Block& block,
                              Op op, double* sum, double* squares) {
-    HWY_ALIGN R totals[LaneSums<R>::kSize];
-    LaneSums<R> sums(totals);
-    HWY_ALIGN T row[RowBlocks::kBlock];
+    using Sums = LaneSums<R, kPaired<T>>;
+    HWY_ALIGN R totals[Sums::kSize];
+    Sums sums(totals);
+    RoomFor<T, RowBlocks::kBlock> room;
+    T* row = room.get();
     const bool packed = blocks.packed();
     const int64_t runs = packed ? 1 : block.runs;
     const int64_t n = packed ? Pack(blocks, unit, block, block.runs, row) : block.length;
@@ -454,7 +419,8 @@ class RowMoments {
   HWY_INLINE static R GuessOf(const RowBlocks& blocks, const UnitOf<T>& unit, const Block& block,
                               Op op) {
     constexpr auto kMost = static_cast<int64_t>(kLanes<R>);
-    HWY_ALIGN T row[2 * RowBlocks::kMostAdditions];
+    RoomFor<T, 2 * RowBlocks::kMostAdditions> room;
+    T* row = room.get();
     int64_t n = block.length;
     op.x = unit.At(blocks.Offset(block, 0));
     if (blocks.packed()) {
