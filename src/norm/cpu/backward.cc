@@ -25,11 +25,14 @@ void CellsToXhat(const BackwardJob& job, int64_t first, int64_t last) {
   const Geometry& g = *job.geometry;
   const double* dy = job.cells.dy;
   double* sums = job.cells.dy_x;
-  for (int64_t cell = first; cell < last; cell += kPiece) {
-    const int64_t n = std::min(kPiece, last - cell);
-    double mean[kPiece], rstd[kPiece];
-    XhatSums<R>(n, InARow(g.cell_stat, cell, n, job.mean, mean),
-                InARow(g.cell_stat, cell, n, job.rstd, rstd), dy + cell, sums + cell);
+  for (int64_t cell = first, n; cell < last; cell += n) {
+    const Loops::Pass stat = g.cell_stat.PassFrom(cell);
+    n = std::min(last - cell, stat.stride <= 1 ? stat.size : 1);
+    const double *mean = job.mean + stat.offset, *rstd = job.rstd + stat.offset;
+    if (stat.stride == 1)
+      XhatSums<R>(n, mean, rstd, dy + cell, sums + cell);
+    else
+      XhatSumsOfOne<R>(n, *mean, *rstd, dy + cell, sums + cell);
   }
   if (!job.statistics) return;
   for (int64_t cell = first; cell < last; ++cell)

@@ -29,6 +29,15 @@ template <class R>
     sum_x[s] = rstd[s] * (sum_x[s] - SplitMean<R>(mean[s]).lo * sum[s]);
 }
 
+// The same of n sums of parts of one statistic.
+template <class R>
+[[gnu::always_inline]] inline void XhatSumsOfOne(int64_t n, double mean, double rstd,
+                                                 const double* __restrict sum,
+                                                 double* __restrict sum_x) {
+  const double lo = SplitMean<R>(mean).lo;
+  for (int64_t i = 0; i < n; ++i) sum_x[i] = rstd * (sum_x[i] - lo * sum[i]);
+}
+
 // To sums of dy - t and (dy - t) * (x - hi) over `rows` elements of n neighbouring statistics what
 // they lack to those of dy and dy * (x - hi). It adds up exactly over whole statistics, whose
 // x - hi are `rows` * lo together.

@@ -181,16 +181,42 @@ HWY_INLINE hn::Vec<Wide> StoreNarrow(hn::Vec<Wide> v, R* to) {
 }
 inline constexpr auto kWideLanes = static_cast<int64_t>(hn::MaxLanes(Wide()));
 
+// What statistics have, for neighbouring cells: one number each, or one for all of them.
+struct OfStatistics {
+  const double* values;
+  bool each;
+
+  HWY_INLINE hn::Vec<Wide> Load(int64_t i) const {
+    return each ? hn::LoadU(Wide(), values + i) : hn::Set(Wide(), *values);
+  }
+  HWY_INLINE double operator[](int64_t i) const { return values[each ? i : 0]; }
+};
+
+// f(of, begin, count) for pieces of cells [first, first + n) whose statistics OfStatistics knows;
+// of(values) are those of a piece.
+template <class F>
+HWY_INLINE void ForStatistics(const Job& job, int64_t first, int64_t n, const F& f) {
+  for (int64_t begin = 0, count; begin < n; begin += count) {
+    const Loops::Pass pass = job.geometry->cell_stat.PassFrom(first + begin);
+    count = std::min(n - begin, pass.stride <= 1 ? pass.size : 1);
+    f(
+        [&](const double* values) {
+          return OfStatistics{values + pass.offset, pass.stride == 1};
+        },
+        begin, count);
+  }
+}
+
 // hi, c and d of n cells, as CellFrom.
 template <class R>
-HWY_NOINLINE void FillCells(int64_t n, const double* mean, const double* rstd, const R* gamma,
+HWY_NOINLINE void FillCells(int64_t n, OfStatistics mean, OfStatistics rstd, const R* gamma,
                             const R* beta, R* hi, R* c, R* d) {
   const auto most = hn::Set(Wide(), double{std::numeric_limits<R>::max()}), least = hn::Neg(most);
   int64_t i = 0;
   for (; i + kWideLanes <= n; i += kWideLanes) {
-    const auto center = hn::LoadU(Wide(), mean + i);
+    const auto center = mean.Load(i);
     const auto lo = hn::Sub(center, StoreNarrow(center, hi + i));
-    auto slope = hn::Mul(hn::LoadU(Wide(), rstd + i), LoadWide(gamma + i));
+    auto slope = hn::Mul(rstd.Load(i), LoadWide(gamma + i));
     slope = hn::IfThenElse(hn::Gt(slope, most), most, slope);
     slope = hn::IfThenElse(hn::Lt(slope, least), least, slope);
     StoreNarrow(slope, c + i);
@@ -206,12 +232,13 @@ HWY_NOINLINE void FillCells(int64_t n, const double* mean, const double* rstd, c
 // The same of cells from `first` on, at most kCellsAtATime.
 template <class R>
 HWY_NOINLINE void FillCells(const Job& job, int64_t first, int64_t n, R* hi, R* c, R* d) {
-  double mean[kCellsAtATime], rstd[kCellsAtATime];
-  R gamma[kCellsAtATime], beta[kCellsAtATime];
-  const Loops &stat = job.geometry->cell_stat, &param = job.geometry->cell_param;
-  FillCells(n, InARow(stat, first, n, job.mean, mean), InARow(stat, first, n, job.rstd, rstd),
-            InARow(param, first, n, static_cast<const R*>(job.gamma), gamma),
-            InARow(param, first, n, static_cast<const R*>(job.beta), beta), hi, c, d);
+  R gammas[kCellsAtATime], betas[kCellsAtATime];
+  const Loops& param = job.geometry->cell_param;
+  const R* gamma = InARow(param, first, n, static_cast<const R*>(job.gamma), gammas);
+  const R* beta = InARow(param, first, n, static_cast<const R*>(job.beta), betas);
+  ForStatistics(job, first, n, [&](const auto& of, int64_t i, int64_t count) {
+    FillCells(count, of(job.mean), of(job.rstd), gamma + i, beta + i, hi + i, c + i, d + i);
+  });
 }
 
 // The coefficients of cells or statistics [first, last) into the table.
@@ -342,13 +369,20 @@ struct ApplyPart {
     Normalized(job, form, at, n, writer);
   }
   // n cells of a run each, one behind the other.
-  HWY_NOINLINE void WriteCells(const Real<T> (*values)[kCellsAtATime], int64_t at, int64_t n,
-                               RunWriter<T>& writer) const {
+  void WriteCells(const Real<T> (*values)[kCellsAtATime], int64_t at, int64_t n) const {
+    job.relu ? WriteEach<true>(values, at, n) : WriteEach<false>(values, at, n);
+  }
+  template <bool kRelu>
+  HWY_NOINLINE void WriteEach(const Real<T> (*values)[kCellsAtATime], int64_t at, int64_t n) const {
     using C = Coefficient<Real<T>, false>;
+    using Form = CellForm<T, false>;
     const int64_t length = job.geometry->run_length;
-    for (int64_t cell = 0; cell < n; ++cell) {
-      const CellForm<T, false> form{C(values[0] + cell), C(values[1] + cell), C(values[2] + cell)};
-      Normalized(job, form, at + cell * length, length, writer);
+    const T* x = job.x.At<T>(at);
+    T* y = job.y.At<T>(at);
+    for (int64_t cell = 0; cell < n; ++cell, x += length, y += length) {
+      const Form form{C(values[0] + cell), C(values[1] + cell), C(values[2] + cell)};
+      const Normalize<T, Form, kRelu> normalize{x, form, 0};
+      job.stream ? StreamRun(normalize, y, length) : StoreRun(normalize, y, length);
     }
   }
   bool writes_columns() const { return !job.finishes; }

@@ -134,29 +134,37 @@ HWY_NOINLINE void SpreadRuns(const Job& job, int64_t first, int64_t last, const 
   }
 }
 
-// The same one by one, where nothing is gained by long runs: each has a cell of its own, and the
-// rest of a vector costs little.
+// The same one by one, where nothing is gained by long runs: each has a cell of its own. Through
+// the caches the rest of a vector costs little, and past them there is none.
 template <class T, class Part>
-HWY_NOINLINE void WriteRunsOfCells(const Job& job, int64_t first, int64_t last, const Part& part,
-                                   RunWriter<T>& writer) {
+HWY_NOINLINE void WriteRunsOfCells(const Job& job, int64_t first, int64_t last, const Part& part) {
   HWY_ALIGN Real<T> values[Part::kArrays][kCellsAtATime];
   for (int64_t run = first, n; run < last; run += n) {
     n = std::min(kCellsAtATime, last - run);
     part.Coefficients(run, n, values);
-    part.WriteCells(values, run * job.geometry->run_length, n, writer);
+    part.WriteCells(values, run * job.geometry->run_length, n);
   }
+}
+template <class T, class Part>
+bool IsRunsOfCells(const Job& job, int64_t first, const Part& part) {
+  constexpr int64_t kWorth = 8;  // elements of a run
+  constexpr auto kWidth = static_cast<int64_t>(hn::MaxLanes(Tag<T>()));
+  const int64_t length = job.geometry->run_length;
+  if (length < kWorth || !job.geometry->run_cell.IsIdentity() || !part.writes_columns())
+    return false;
+  return !job.stream ||
+         (length % kWidth == 0 &&
+          reinterpret_cast<uintptr_t>(part.Out(first * length)) % (kWidth * sizeof(T)) == 0);
 }
 
 // WriteRuns of what has cells.
 template <class T, class Part>
 HWY_INLINE void WriteCellRuns(const Job& job, int64_t first, int64_t last, const Part& part,
                               RunWriter<T>& writer) {
-  constexpr int64_t kWorth = 8;  // elements of a run
   const Geometry& g = *job.geometry;
   if (!g.cell_form || g.cell_vector || job.pitched || last - first == 1)
     return WriteRuns(job, first, last, part, writer);
-  if (!job.stream && g.run_length >= kWorth && g.run_cell.IsIdentity() && part.writes_columns())
-    return WriteRunsOfCells(job, first, last, part, writer);
+  if (IsRunsOfCells<T>(job, first, part)) return WriteRunsOfCells<T>(job, first, last, part);
   if (g.run_length <= kSpreadLength) return SpreadRuns(job, first, last, part, writer);
   WriteRuns(job, first, last, part, writer);
 }

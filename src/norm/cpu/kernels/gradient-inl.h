@@ -241,38 +241,39 @@ class SmallCells {
   void Sum(const RowBlocks& blocks, double* sums) {
     const Block block = blocks.Get(0);
     const ShiftsOfCells<T> shifts(job_);
-    for (int64_t i = 0; i < count_; ++i) Add(blocks, block, shifts, i);
-    constexpr size_t kPitch = LaneSums<R>::kSize;
-    FoldAllLanes(totals_, kPitch, count_, dy_);
-    FoldAllLanes(totals_ + kLanes<R>, kPitch, count_, dy_x_);
+    for (int64_t i = 0; i < count_; ++i) t_[i] = shifts.Of({job_.dy, Start(i)});
+    for (int64_t i = 0; i < count_; ++i) Add(blocks, block, i);
+    FoldRows(dy_rows_, count_, dy_);
+    FoldRows(dy_x_rows_, count_, dy_x_);
     AddCommonParts(count_, static_cast<double>(block.runs * block.length), t_, mean_, dy_, dy_x_);
     for (int64_t i = 0; i < count_; ++i) sums[2 * i] = dy_[i], sums[2 * i + 1] = dy_x_[i];
   }
 
  private:
-  HWY_INLINE void Add(const RowBlocks& blocks, const Block& block, const ShiftsOfCells<T>& shifts,
-                      int64_t i) {
-    LaneSums<R> lanes(totals_ + static_cast<size_t>(i) * LaneSums<R>::kSize);
-    const int64_t start = job_.geometry->cells.kept.Offset(first_ + i);
-    const UnitOf<T> x(job_.x, start), dy(job_.dy, start);
-    t_[i] = shifts.Of(dy);
+  int64_t Start(int64_t i) const { return job_.geometry->cells.kept.Offset(first_ + i); }
+  HWY_INLINE void Add(const RowBlocks& blocks, const Block& block, int64_t i) {
+    double *first = dy_rows_ + i * kWideLanes, *second = dy_x_rows_ + i * kWideLanes;
+    const int64_t start = Start(i);
+    const auto *x = job_.x.At<T>(start), *dy = job_.dy.At<T>(start);
     GradientTerms<T, CellGradientForm<T, false>, kRelu> terms{
-        x.At(0), dy.At(0), {{One(hi_ + i), One(c_ + i), One(d_ + i)}, One(t_ + i)}};
+        x, dy, {{One(hi_ + i), One(c_ + i), One(d_ + i)}, One(t_ + i)}};
     if (block.runs == 1 && block.length <= static_cast<int64_t>(kLanes<R>))
-      return lanes.SetPart(terms, block.length);
+      return LaneSums<R>::FoldPart(terms, block.length, first, second);
+    HWY_ALIGN R totals[LaneSums<R>::kSize];
+    LaneSums<R> lanes(totals);
     for (int64_t run = 0; run < block.runs; ++run) {
       const int64_t at = blocks.Offset(block, run);
-      terms.x = x.At(at), terms.dy = dy.At(at);
-      lanes.AddRun(terms, block.length);
+      terms.x = x + at, terms.dy = dy + at;
+      lanes.template AddRun<true>(terms, block.length);
     }
-    lanes.Flush();
+    lanes.Fold(first, second);
   }
 
   const BackwardJob& job_;
   const int64_t first_, count_;
   double means_[kMaxGroup];
   const double* mean_;
-  HWY_ALIGN R totals_[kMaxGroup * LaneSums<R>::kSize];
+  HWY_ALIGN double dy_rows_[kMaxGroup * kWideLanes], dy_x_rows_[kMaxGroup * kWideLanes];
   HWY_ALIGN R hi_[kMaxGroup], c_[kMaxGroup], d_[kMaxGroup], t_[kMaxGroup];
   HWY_ALIGN double dy_[kMaxGroup], dy_x_[kMaxGroup];
 };
@@ -366,22 +367,22 @@ void ReduceGradientColumns(const BackwardJob& job, const ColumnTask& task, CellS
 
 // b, e and t of n cells, as ThroughFrom.
 template <class R>
-HWY_NOINLINE void FillThrough(int64_t n, bool one_cell, const R* gamma, const double* mean,
-                              const double* rstd, const double* mean_w, const double* mean_w_xhat,
+HWY_NOINLINE void FillThrough(int64_t n, bool one_cell, const R* gamma, OfStatistics mean,
+                              OfStatistics rstd, OfStatistics mean_w, OfStatistics mean_w_xhat,
                               R* b, R* e, R* t) {
   const auto zero = hn::Zero(Wide()), one = hn::Set(Wide(), 1.0);
   int64_t i = 0;
   for (; i + kWideLanes <= n; i += kWideLanes) {
-    const auto factor = LoadWide(gamma + i), w = hn::LoadU(Wide(), mean_w + i);
+    const auto factor = LoadWide(gamma + i), w = mean_w.Load(i);
     auto amid = zero;
     if (one_cell) {
       const auto none = hn::Eq(factor, zero);
       amid = hn::IfThenZeroElse(none, hn::Div(w, hn::IfThenElse(none, one, factor)));
     }
     const auto left = hn::Sub(w, hn::Mul(factor, StoreNarrow(amid, t + i)));
-    const auto center = hn::LoadU(Wide(), mean + i), scale = hn::LoadU(Wide(), rstd + i);
+    const auto center = mean.Load(i), scale = rstd.Load(i);
     const auto lo = hn::Sub(center, StoreNarrow(center, b + i));
-    const auto slope = hn::Mul(hn::Mul(scale, scale), hn::LoadU(Wide(), mean_w_xhat + i));
+    const auto slope = hn::Mul(hn::Mul(scale, scale), mean_w_xhat.Load(i));
     StoreNarrow(slope, b + i);
     StoreNarrow(hn::Sub(hn::Mul(scale, left), hn::Mul(lo, slope)), e + i);
   }
@@ -395,13 +396,13 @@ HWY_NOINLINE void FillThrough(int64_t n, bool one_cell, const R* gamma, const do
 // The same of cells from `first` on, at most kCellsAtATime.
 template <class R>
 HWY_NOINLINE void FillThrough(const BackwardJob& job, int64_t first, int64_t n, R* b, R* e, R* t) {
-  double mean[kCellsAtATime], rstd[kCellsAtATime], w[kCellsAtATime], w_xhat[kCellsAtATime];
-  R gamma[kCellsAtATime];
-  const Loops &stat = job.geometry->cell_stat, &param = job.geometry->cell_param;
-  FillThrough(n, job.one_cell, InARow(param, first, n, static_cast<const R*>(job.gamma), gamma),
-              InARow(stat, first, n, job.mean, mean), InARow(stat, first, n, job.rstd, rstd),
-              InARow(stat, first, n, const_cast<const double*>(job.means.w), w),
-              InARow(stat, first, n, const_cast<const double*>(job.means.w_xhat), w_xhat), b, e, t);
+  R gammas[kCellsAtATime];
+  const R* gamma =
+      InARow(job.geometry->cell_param, first, n, static_cast<const R*>(job.gamma), gammas);
+  ForStatistics(job, first, n, [&](const auto& of, int64_t i, int64_t count) {
+    FillThrough(count, job.one_cell, gamma + i, of(job.mean), of(job.rstd), of(job.means.w),
+                of(job.means.w_xhat), b + i, e + i, t + i);
+  });
 }
 
 // b, e and t of cells [first, last) behind what FillTable gives.
@@ -459,19 +460,19 @@ struct CellGradientPart {
   }
 
   // n cells of a run each, one behind the other.
-  HWY_NOINLINE void WriteCells(const R (*values)[kCellsAtATime], int64_t at, int64_t n,
-                               RunWriter<T>& writer) const {
-    job.relu ? WriteEach<true>(values, at, n, writer) : WriteEach<false>(values, at, n, writer);
+  void WriteCells(const R (*values)[kCellsAtATime], int64_t at, int64_t n) const {
+    job.relu ? WriteEach<true>(values, at, n) : WriteEach<false>(values, at, n);
   }
   template <bool kRelu>
-  HWY_INLINE void WriteEach(const R (*values)[kCellsAtATime], int64_t at, int64_t n,
-                            RunWriter<T>& writer) const {
+  HWY_NOINLINE void WriteEach(const R (*values)[kCellsAtATime], int64_t at, int64_t n) const {
     const int64_t length = job.geometry->run_length;
     const Place place(job, at);
     for (int64_t cell = 0; cell < n; ++cell) {
       const Place own = place.Behind(cell * length);
       const auto k = [&](int i) HWY_ATTR { return Coefficient<R, false>(values[i] + cell); };
-      writer.Write(From<false, kRelu>(own, k), own.dx, length);
+      auto gradient = From<false, kRelu>(own, k);
+      gradient.in.ahead = 0;
+      job.stream ? StreamRun(gradient, own.dx, length) : StoreRun(gradient, own.dx, length);
     }
   }
 

@@ -83,19 +83,24 @@ class ShiftsOfCells {
 
   HWY_INLINE R Of(const UnitOf<T>& dy) const {
     if (!whole_) return 0;
+    return neighbours_ == kNeighbours ? Of<true>(dy) : Of<false>(dy);
+  }
+
+ private:
+  template <bool kAll>
+  HWY_INLINE R Of(const UnitOf<T>& dy) const {
     const D d;
     const R scale = R(1) / static_cast<R>(neighbours_);
     hn::Vec<D> parts[kNeighbours / kWidth];
     for (size_t part = 0; part < kNeighbours / kWidth; ++part) {
       const auto begin = static_cast<int64_t>(part) * kWidth;
-      const int64_t n = std::clamp<int64_t>(neighbours_ - begin, 0, kWidth);
+      const int64_t n = kAll ? kWidth : std::clamp<int64_t>(neighbours_ - begin, 0, kWidth);
       const auto at = [&](int64_t k) HWY_ATTR { return LoadSome(d, dy.At(places_[k]) + begin, n); };
       parts[part] = MiddleOf(d, at(0), at(1), at(2), at(3), scale);
     }
     return FoldParts(d, parts);
   }
 
- private:
   bool whole_;
   int64_t neighbours_;
   int64_t places_[kPlaces];

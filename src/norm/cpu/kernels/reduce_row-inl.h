@@ -51,8 +51,8 @@ class LaneSums {
   }
 
   // op(vector, &first, &second) for whole vectors of elements and for the rest, of which the lanes
-  // beyond it have to be zero.
-  template <class Op>
+  // beyond it have to be zero. Parts in registers: faster where runs are short, and larger.
+  template <bool kInRegisters = false, class Op>
   HWY_INLINE void AddRun(const Op& op, int64_t n) {
     constexpr auto kStep = static_cast<int64_t>(2 * kLanes<R>);
     int64_t i = 0;
@@ -67,25 +67,21 @@ class LaneSums {
     }
     for (; i < n; i += static_cast<int64_t>(kLanes<R>)) {
       Room();
-      AddPart(op, i, std::min(n, i + static_cast<int64_t>(kLanes<R>)));
+      if constexpr (kInRegisters)
+        AddPartInRegisters(op, i, n);
+      else
+        AddPart(op, i, std::min(n, i + static_cast<int64_t>(kLanes<R>)));
     }
   }
 
-  // AddRun and Flush of the first run of at most one element for each lane.
+  // What FoldToVector makes of both sums of one run of at most one element for each lane.
   template <class Op>
-  HWY_INLINE void SetPart(const Op& op, int64_t n) {
-    const auto zero = hn::Zero(D());
-    int64_t i = 0;
-    HWY_UNROLL(16)
-    for (size_t u = 0; u < kVectors; ++u, i += static_cast<int64_t>(kWidth)) {
-      V first = zero, second = zero;
-      if (i + static_cast<int64_t>(kWidth) <= n)
-        op(WholeVector<R>{i}, &first, &second);
-      else if (i < n)
-        op(PartOfVector<R>{i, static_cast<size_t>(n - i)}, &first, &second);
-      hn::Store(hn::Add(zero, first), D(), totals_ + i);
-      hn::Store(hn::Add(zero, second), D(), totals_ + kLanes<R> + i);
-    }
+  HWY_INLINE static void FoldPart(const Op& op, int64_t n, double* first, double* second) {
+    constexpr auto kStep = static_cast<int64_t>(kWidth);
+    if (n <= kStep) return FoldVectorsOf<1>(op, n, first, second);
+    if constexpr (kVectors > 2)
+      if (n <= 2 * kStep) return FoldVectorsOf<2>(op, n, first, second);
+    FoldVectorsOf<kVectors>(op, n, first, second);
   }
 
   // Elements [i, n), at most one for each lane; no more than kMost times in a row. By way of
@@ -108,6 +104,17 @@ class LaneSums {
     ++count_;
   }
 
+  template <class Op>
+  HWY_INLINE void AddPartInRegisters(const Op& op, int64_t i, int64_t n) {
+    HWY_UNROLL(4)
+    for (size_t u = 0; u < kVectors; ++u, i += static_cast<int64_t>(kWidth)) {
+      const auto [first, second] = TermsOf(op, i, n);
+      first_[u] = hn::Add(first_[u], first);
+      second_[u] = hn::Add(second_[u], second);
+    }
+    ++count_;
+  }
+
   // Everything into the totals.
   HWY_INLINE void Flush() {
     HWY_UNROLL(16)
@@ -122,6 +129,18 @@ class LaneSums {
   // The totals over all lanes.
   HWY_INLINE double First() const { return Fold(totals_); }
   HWY_INLINE double Second() const { return Fold(totals_ + kLanes<R>); }
+  // Both in one vector of f64 each, flushed or not.
+  HWY_INLINE void Fold(double* first, double* second) {
+    if (begun_) {
+      HWY_UNROLL(4)
+      for (size_t u = 0; u < kVectors; ++u) {
+        first_[u] = hn::Add(hn::Load(D(), totals_ + u * kWidth), first_[u]);
+        second_[u] = hn::Add(hn::Load(D(), totals_ + kLanes<R> + u * kWidth), second_[u]);
+      }
+    }
+    FoldTo(first_, first);
+    FoldTo(second_, second);
+  }
 
  private:
   HWY_INLINE static double Fold(const R* lanes) {
@@ -174,6 +193,51 @@ class LaneSums {
   HWY_INLINE void FlushTo(R* HWY_RESTRICT total, V v) const {
     hn::Store(begun_ ? hn::Add(hn::Load(D(), total), v) : v, D(), total);
   }
+  struct Two {
+    V first, second;
+  };
+  // Elements [i, n), at most as many as a vector has.
+  template <class Op>
+  HWY_INLINE static Two TermsOf(const Op& op, int64_t i, int64_t n) {
+    Two terms = {hn::Zero(D()), hn::Zero(D())};
+    if (const int64_t left = n - i; left >= static_cast<int64_t>(kWidth))
+      op(WholeVector<R>{i}, &terms.first, &terms.second);
+    else if (left > 0)
+      op(PartOfVector<R>{i, static_cast<size_t>(left)}, &terms.first, &terms.second);
+    return terms;
+  }
+  // Of the first kUsed vectors: those behind them are zero.
+  template <size_t kUsed, class Op>
+  HWY_INLINE static void FoldVectorsOf(const Op& op, int64_t n, double* first, double* second) {
+    const auto zero = hn::Zero(D());
+    V one[kUsed], two[kUsed];
+    HWY_UNROLL(4)
+    for (size_t u = 0; u < kUsed; ++u) {
+      const auto terms = TermsOf(op, static_cast<int64_t>(u * kWidth), n);
+      one[u] = hn::Add(zero, terms.first), two[u] = hn::Add(zero, terms.second);
+    }
+    FoldTo(one, first);
+    FoldTo(two, second);
+  }
+  // As FoldToVector.
+  template <size_t kUsed>
+  HWY_INLINE static void FoldTo(const V (&lanes)[kUsed], double* to) {
+    const hn::ScalableTag<double> wide;
+    const hn::Half<D> half;
+    hn::Vec<hn::ScalableTag<double>> sums[2 * kUsed];
+    HWY_UNROLL(4)
+    for (size_t u = 0; u < kUsed; ++u) {
+      sums[2 * u] = hn::PromoteTo(wide, hn::LowerHalf(half, lanes[u]));
+      sums[2 * u + 1] = hn::PromoteTo(wide, hn::UpperHalf(half, lanes[u]));
+    }
+    HWY_UNROLL(4)
+    for (size_t count = kUsed; count >= 1; count /= 2) {
+      HWY_UNROLL(4)
+      for (size_t v = 0; v < count; ++v) sums[v] = hn::Add(sums[v], sums[v + count]);
+    }
+    hn::Store(sums[0], wide, to);
+  }
+
   // How many additions may follow: at least one.
   HWY_INLINE int64_t Room() {
     if (count_ == kMost) Flush();

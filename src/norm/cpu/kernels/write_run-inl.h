@@ -33,6 +33,13 @@ HWY_INLINE void StoreRun(const Op& op, T* y, int64_t n) {
   rest.Store(op(rest), y);
 }
 
+// The same past the caches, by whole aligned vectors.
+template <class T, class Op>
+HWY_INLINE void StreamRun(const Op& op, T* y, int64_t n) {
+  for (int64_t i = 0; i < n; i += static_cast<int64_t>(hn::MaxLanes(Tag<T>())))
+    StreamStore(op(WholeVector<Real<T>>{i}), Tag<T>(), y + i);
+}
+
 // One vector of each of `rows` rows of n elements: y[row * n] = op(row * n).
 template <class T, class Op>
 HWY_INLINE void StoreColumn(const Op& op, T* y, int64_t rows, int64_t n) {
