@@ -243,8 +243,8 @@ class SmallCells {
     const ShiftsOfCells<T> shifts(job_);
     for (int64_t i = 0; i < count_; ++i) t_[i] = shifts.Of({job_.dy, Start(i)});
     for (int64_t i = 0; i < count_; ++i) Add(blocks, block, i);
-    FoldRows(dy_rows_, count_, dy_);
-    FoldRows(dy_x_rows_, count_, dy_x_);
+    FoldAllRows(dy_rows_, count_, dy_);
+    FoldAllRows(dy_x_rows_, count_, dy_x_);
     AddCommonParts(count_, static_cast<double>(block.runs * block.length), t_, mean_, dy_, dy_x_);
     for (int64_t i = 0; i < count_; ++i) sums[2 * i] = dy_[i], sums[2 * i + 1] = dy_x_[i];
   }
