@@ -184,8 +184,11 @@ inline constexpr auto kWideLanes = static_cast<int64_t>(hn::MaxLanes(Wide()));
 // What statistics have, for neighbouring cells: one number each, or one for all of them.
 struct OfStatistics {
   const double* values;
-  bool each;
+  bool each = true;
 
+  // NOLINTNEXTLINE(google-explicit-constructor): an array is of each
+  HWY_INLINE OfStatistics(const double* first, bool of_each = true)
+      : values(first), each(of_each) {}
   HWY_INLINE hn::Vec<Wide> Load(int64_t i) const {
     return each ? hn::LoadU(Wide(), values + i) : hn::Set(Wide(), *values);
   }
