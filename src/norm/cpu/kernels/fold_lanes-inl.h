@@ -96,8 +96,8 @@ HWY_INLINE V FoldVectors(D d, const V* v) {
 }
 
 // FoldVector of `count` vectors that lie one behind the other.
-HWY_INLINE void FoldRows(const double* HWY_RESTRICT rows, int64_t count,
-                         double* HWY_RESTRICT sums) {
+HWY_INLINE void FoldAllRows(const double* HWY_RESTRICT rows, int64_t count,
+                            double* HWY_RESTRICT sums) {
   using D = hn::ScalableTag<double>;
   const D d;
   constexpr auto kWidth = static_cast<int64_t>(hn::MaxLanes(D()));
@@ -108,23 +108,6 @@ HWY_INLINE void FoldRows(const double* HWY_RESTRICT rows, int64_t count,
       v[i] = hn::Load(d, rows + row * kWidth);
     }
     hn::Store(FoldVectors(d, v), d, sums + first);
-  }
-}
-
-// FoldLanes of `count` sets of lanes, `pitch` numbers apart.
-template <class R>
-HWY_INLINE void FoldAllLanes(const R* HWY_RESTRICT lanes, size_t pitch, int64_t count,
-                             double* HWY_RESTRICT sums) {
-  using D = hn::ScalableTag<double>;
-  const D d;
-  constexpr auto kWidth = static_cast<int64_t>(hn::MaxLanes(D()));
-  for (int64_t first = 0; first < count; first += kWidth) {
-    hn::Vec<D> rows[kWidth];
-    for (int64_t i = 0; i < kWidth; ++i) {
-      const auto row = std::min(first + static_cast<int64_t>(kRowsOfFold[i]), count - 1);
-      rows[i] = FoldToVector(lanes + static_cast<size_t>(row) * pitch);
-    }
-    hn::StoreU(FoldVectors(d, rows), d, sums + first);
   }
 }
 #endif

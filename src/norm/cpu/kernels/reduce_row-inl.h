@@ -74,15 +74,31 @@ class LaneSums {
     }
   }
 
+#if HWY_TARGET <= HWY_AVX2
   // What FoldToVector makes of both sums of one run of at most one element for each lane.
   template <class Op>
   HWY_INLINE static void FoldPart(const Op& op, int64_t n, double* first, double* second) {
+    static_assert(!kByTwos);
     constexpr auto kStep = static_cast<int64_t>(kWidth);
     if (n <= kStep) return FoldVectorsOf<1>(op, n, first, second);
     if constexpr (kVectors > 2)
       if (n <= 2 * kStep) return FoldVectorsOf<2>(op, n, first, second);
     FoldVectorsOf<kVectors>(op, n, first, second);
   }
+
+  // Both in one vector of f64 each, flushed or not.
+  HWY_INLINE void Fold(double* first, double* second) {
+    if (begun_) {
+      HWY_UNROLL(4)
+      for (size_t u = 0; u < kVectors; ++u) {
+        first_[u] = hn::Add(hn::Load(D(), totals_ + u * kWidth), first_[u]);
+        second_[u] = hn::Add(hn::Load(D(), totals_ + kLanes<R> + u * kWidth), second_[u]);
+      }
+    }
+    FoldTo(first_, first);
+    FoldTo(second_, second);
+  }
+#endif
 
   // Elements [i, n), at most one for each lane; no more than kMost times in a row. By way of
   // memory: registers have no index.
@@ -106,6 +122,7 @@ class LaneSums {
 
   template <class Op>
   HWY_INLINE void AddPartInRegisters(const Op& op, int64_t i, int64_t n) {
+    static_assert(!kByTwos);
     HWY_UNROLL(4)
     for (size_t u = 0; u < kVectors; ++u, i += static_cast<int64_t>(kWidth)) {
       const auto [first, second] = TermsOf(op, i, n);
@@ -129,18 +146,6 @@ class LaneSums {
   // The totals over all lanes.
   HWY_INLINE double First() const { return Fold(totals_); }
   HWY_INLINE double Second() const { return Fold(totals_ + kLanes<R>); }
-  // Both in one vector of f64 each, flushed or not.
-  HWY_INLINE void Fold(double* first, double* second) {
-    if (begun_) {
-      HWY_UNROLL(4)
-      for (size_t u = 0; u < kVectors; ++u) {
-        first_[u] = hn::Add(hn::Load(D(), totals_ + u * kWidth), first_[u]);
-        second_[u] = hn::Add(hn::Load(D(), totals_ + kLanes<R> + u * kWidth), second_[u]);
-      }
-    }
-    FoldTo(first_, first);
-    FoldTo(second_, second);
-  }
 
  private:
   HWY_INLINE static double Fold(const R* lanes) {
@@ -206,6 +211,7 @@ class LaneSums {
       op(PartOfVector<R>{i, static_cast<size_t>(left)}, &terms.first, &terms.second);
     return terms;
   }
+#if HWY_TARGET <= HWY_AVX2
   // Of the first kUsed vectors: those behind them are zero.
   template <size_t kUsed, class Op>
   HWY_INLINE static void FoldVectorsOf(const Op& op, int64_t n, double* first, double* second) {
@@ -237,6 +243,7 @@ class LaneSums {
     }
     hn::Store(sums[0], wide, to);
   }
+#endif
 
   // How many additions may follow: at least one.
   HWY_INLINE int64_t Room() {
