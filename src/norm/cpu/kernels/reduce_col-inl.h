@@ -259,7 +259,7 @@ class ColumnMoments {
 
   // Moments of rows [first, last), into mean and m2 of every column.
   void Gather(int64_t first, int64_t last, double* mean, double* m2) {
-    if constexpr (!kExact) {
+    if constexpr (!kExact && HWY_TARGET <= HWY_AVX2) {
       if (last - first <= kBlockRows && GatherFew(first, last, mean, m2)) return;
     }
     double n = 0;
