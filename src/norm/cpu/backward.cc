@@ -62,18 +62,7 @@ void AddCellsExactly(const BackwardJob& job, int64_t first, int64_t last, int64_
   }
 }
 
-// What n cells that are statistics add to w and w * xhat. Pointers that the compiler
-// knows to be apart: in vectors.
-void WeighCells(int64_t n, const float* __restrict gamma, const double* __restrict dy,
-                const double* __restrict dy_x, double* __restrict w, double* __restrict w_xhat) {
-  for (int64_t i = 0; i < n; ++i) {
-    const auto weight = static_cast<double>(gamma[i]);
-    w[i] += weight * dy[i];
-    w_xhat[i] += weight * dy_x[i];
-  }
-}
-
-// The same of n cells of one statistic.
+// WeighCells of n cells of one statistic.
 void WeighOne(int64_t n, const float* __restrict gamma, const double* __restrict dy,
               const double* __restrict dy_x, double& w, double& w_xhat) {
   double all = w, all_xhat = w_xhat;
@@ -94,7 +83,7 @@ void WeighCells(const BackwardJob& job, int64_t first, int64_t last) {
     const double *dy = job.cells.dy + cell, *dy_x = job.cells.dy_x + cell;
     double *w = job.means.w + stat.offset, *w_xhat = job.means.w_xhat + stat.offset;
     if (stat.stride == 1)
-      WeighCells(n, gamma, dy, dy_x, w, w_xhat);
+      WeighCells<float>(n, gamma, dy, dy_x, w, w_xhat);
     else if (stat.stride == 0)
       WeighOne(n, gamma, dy, dy_x, *w, *w_xhat);
     else

@@ -383,21 +383,28 @@ class CpuNormalization : public NormImplementation {
       if (!args.accumulate) FillZeros(Array(NormArray::kDx, dx));
       return;
     }
+    if (plan_.size == 0 && !options_.reducer) return Give(ZeroSums(), to);
     BackwardJob job = MakeBackwardJob(args);
     const KernelTable& table = Kernels(problem_.dtype);
     const Schedule schedule = ScheduleOfCall(NormPass::kBackward, job);
     if (schedule.path == Path::kFusedStrips && !job.statistics)
       return BackwardStrips(job, table, schedule, to);
+    const ParameterSums parameters = ZeroSums();
+    if (geometry_.cell_form)
+      BackwardCells(job, table, schedule, options_.reducer, parameters);
+    else
+      BackwardElements(job, table, schedule, options_.reducer, parameters);
+    Give(parameters, to);
+  }
+
+  ParameterSums ZeroSums() const {
     const int64_t n = plan_.num_param;
     double* sums = Scratch<ParameterSumsTag, double>(static_cast<size_t>(2 * n));
     std::fill_n(sums, 2 * n, 0.0);
-    const ParameterSums parameters{sums, sums + n};
-    const bool any = plan_.size > 0 || options_.reducer;
-    if (any && geometry_.cell_form)
-      BackwardCells(job, table, schedule, options_.reducer, parameters);
-    else if (any)
-      BackwardElements(job, table, schedule, options_.reducer, parameters);
-    to(0, n, parameters.dgamma, parameters.dbeta);
+    return {sums, sums + n};
+  }
+  void Give(const ParameterSums& parameters, const SumsTo& to) const {
+    to(0, plan_.num_param, parameters.dgamma, parameters.dbeta);
   }
 
   const Problem& problem_;

@@ -53,6 +53,19 @@ template <class R>
   }
 }
 
+// What n cells that are statistics add to w and w * xhat.
+template <class R>
+[[gnu::always_inline]] inline void WeighCells(int64_t n, const R* __restrict gamma,
+                                              const double* __restrict dy,
+                                              const double* __restrict dy_x, double* __restrict w,
+                                              double* __restrict w_xhat) {
+  for (int64_t i = 0; i < n; ++i) {
+    const auto weight = static_cast<double>(gamma[i]);
+    w[i] += weight * dy[i];
+    w_xhat[i] += weight * dy_x[i];
+  }
+}
+
 // E[w] and E[w * xhat], w = gamma * dy, of neighbouring statistics. First they are sums; those of
 // cells are of w * xhat, all others of w * (x - hi).
 struct XhatMeans {

@@ -174,7 +174,11 @@ HWY_INLINE hn::Vec<Wide> StoreNarrow(hn::Vec<Wide> v, R* to) {
     hn::StoreU(v, d, to);
     return v;
   } else {
+#if HWY_TARGET == HWY_SCALAR  // DemoteTo has no infinity there
+    const auto narrow = hn::Set(d, static_cast<R>(hn::GetLane(v)));
+#else
     const auto narrow = hn::DemoteTo(d, v);
+#endif
     hn::StoreU(narrow, d, to);
     return hn::PromoteTo(Wide(), narrow);
   }
@@ -264,9 +268,9 @@ HWY_INLINE Coefficient<R, true> FromTable(const Job& job, int array, int64_t fir
   return Coefficient<R, true>(job.table.Get<R>(array, first));
 }
 
-// Calls f(form) with the form of run `run`, at its first element. f is a functor of this namespace.
+// Calls f(form) with the form of run `run`, at element `begin`. f is a functor of this namespace.
 template <class T, class F>
-HWY_INLINE void WithForm(const Job& job, int64_t run, const F& f) {
+HWY_INLINE void WithForm(const Job& job, int64_t run, int64_t begin, const F& f) {
   using R = Real<T>;
   using One = Coefficient<R, false>;
   using Each = Coefficient<R, true>;
@@ -275,19 +279,19 @@ HWY_INLINE void WithForm(const Job& job, int64_t run, const F& f) {
   if (g.cell_form) {
     const int64_t cell = g.run_cell.Offset(run);
     if (g.cell_vector) {
-      return f(CellForm<T, true>{FromTable<R>(job, Table::kHi, cell),
-                                 FromTable<R>(job, Table::kSlope, cell),
-                                 FromTable<R>(job, Table::kOffset, cell)});
+      const auto k = [&](int i) HWY_ATTR { return FromTable<R>(job, i, cell + begin); };
+      return f(CellForm<T, true>{k(Table::kHi), k(Table::kSlope), k(Table::kOffset)});
     }
     const auto k = CoefficientsOfCell<R>(job, cell);
     return f(CellForm<T, false>{One(&k.hi), One(&k.c), One(&k.d)});
   }
   const int64_t stat = g.run_stat.Offset(run), param = g.run_param.Offset(run);
-  const R* gamma = static_cast<const R*>(job.gamma) + param;
-  const R* beta = static_cast<const R*>(job.beta) + param;
+  const int64_t of_begin = param + (g.param_vector ? begin : 0);
+  const R* gamma = static_cast<const R*>(job.gamma) + of_begin;
+  const R* beta = static_cast<const R*>(job.beta) + of_begin;
   if (g.stat_vector) {
-    const Each hi = FromTable<R>(job, Table::kHi, stat), r = FromTable<R>(job, Table::kSlope, stat);
-    const Each e = FromTable<R>(job, Table::kOffset, stat);
+    const auto k = [&](int i) HWY_ATTR { return FromTable<R>(job, i, stat + begin); };
+    const Each hi = k(Table::kHi), r = k(Table::kSlope), e = k(Table::kOffset);
     if (g.param_vector) return f(ElementForm<T, true, true>{hi, r, e, Each(gamma), Each(beta)});
     return f(ElementForm<T, true, false>{hi, r, e, One(gamma), One(beta)});
   }
@@ -348,8 +352,7 @@ struct ApplyForm {
   RunWriter<T>& writer;
 
   template <class Form>
-  HWY_INLINE void operator()(Form form) const {
-    form.Advance(begin);
+  HWY_INLINE void operator()(const Form& form) const {
     Normalized(job, form, run * job.geometry->run_length + begin, end - begin, writer);
   }
 };
@@ -362,7 +365,7 @@ struct ApplyPart {
 
   HWY_NOINLINE void operator()(int64_t run, int64_t begin, int64_t end,
                                RunWriter<T>& writer) const {
-    WithForm<T>(job, run, ApplyForm<T, ForwardJob>{job, run, begin, end, writer});
+    WithForm<T>(job, run, begin, ApplyForm<T, ForwardJob>{job, run, begin, end, writer});
   }
   // Elements [at, at + n) of the array.
   void operator()(const CellBlock<T, kArrays>& cells, int64_t at, int64_t n,

@@ -12,8 +12,12 @@ namespace normkit::norm::cpu {
 inline constexpr int64_t kBlockRows = 16;   // rows that f32 may add up
 inline constexpr int64_t kShiftRows = 256;  // rows that share one shift
 inline constexpr int64_t kMaxTaskColumns = 2048;
-// Of the backward pass in element form.
+// Of the backward pass in element form, and of batch normalization of few rows.
 inline constexpr int64_t kMaxStripColumns = 1024, kMinStripColumns = 64;
+// Numbers of an array with one for each column of a strip. Not a multiple of 4 KiB: loads of
+// neighbouring arrays would wait for each other's cache sets.
+template <class R>
+inline constexpr int64_t kStripRoom = kMaxStripColumns + static_cast<int64_t>(128 / sizeof(R));
 
 // Some columns over some rows of one unit.
 struct ColumnTask {
@@ -40,7 +44,8 @@ class ColumnCut {
     return {nest, (least + kShiftRows - 1) / kShiftRows * kShiftRows, kMaxTaskColumns};
   }
 
-  // For the backward pass in element form: strips that are summed and finished in the cache.
+  // For the backward pass in element form, and both passes of batch normalization of few rows:
+  // strips that are summed and finished in the cache.
   static ColumnCut ForStrips(const Nest& nest) {
     constexpr uint64_t kElements = 1 << 15;
     const auto rows = static_cast<uint64_t>(std::max<int64_t>(1, nest.reduced.size()));

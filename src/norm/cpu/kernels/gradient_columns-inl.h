@@ -18,8 +18,7 @@ namespace HWY_NAMESPACE {
 // passes through the statistics, each an array of its own.
 template <class R>
 struct StripTable {
-  // Not a multiple of 4 KiB: loads of the arrays would wait for each other's cache sets.
-  static constexpr int64_t kStride = kMaxStripColumns + 128 / sizeof(R);
+  static constexpr int64_t kStride = kStripRoom<R>;
   static constexpr int64_t kSize = CoefficientTable::kBackwardArrays * kStride;
   R* values;
 

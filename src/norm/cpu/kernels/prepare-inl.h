@@ -63,7 +63,7 @@ struct PassedPart {
 
   HWY_INLINE void operator()(int64_t run, int64_t begin, int64_t end, RunWriter<T>& writer) const {
     if (job.activates)
-      return WithForm<T>(job, run, ApplyForm<T, BackwardJob>{job, run, begin, end, writer});
+      return WithForm<T>(job, run, begin, ApplyForm<T, BackwardJob>{job, run, begin, end, writer});
     const int64_t at = run * job.geometry->run_length + begin;
     const T* y = job.activated ? job.activated.At<T>(at) : nullptr;
     const auto slope = hn::Set(Tag<T>(), static_cast<Real<T>>(job.activation_parameter));

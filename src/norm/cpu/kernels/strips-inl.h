@@ -21,10 +21,7 @@ struct StripNumbersTag;
 template <class T>
 class ChannelStrips {
   using R = Real<T>;
-  static constexpr int64_t kColumns = kMaxStripColumns;
-  // Not multiples of 4 KiB: loads of the arrays would wait for each other's cache sets.
-  static constexpr int64_t kRoom = kColumns + 128 / sizeof(R);
-  static constexpr int64_t kWideRoom = kColumns + 128 / sizeof(double);
+  static constexpr int64_t kRoom = kStripRoom<R>, kWideRoom = kStripRoom<double>;
   static constexpr int64_t kNumbers = 2;
 
  public:
@@ -73,18 +70,6 @@ void ForwardStrips(const ForwardJob& whole, int64_t first, int64_t last) {
   }
 }
 
-// Sums of w and w * xhat of n cells that are statistics and parameters, from theirs.
-template <class R>
-void WeighCells(int64_t n, const R* HWY_RESTRICT gamma, const double* HWY_RESTRICT dy,
-                const double* HWY_RESTRICT dy_x, double* HWY_RESTRICT w,
-                double* HWY_RESTRICT w_xhat) {
-  for (int64_t i = 0; i < n; ++i) {
-    const auto weight = static_cast<double>(gamma[i]);
-    w[i] = 0 + weight * dy[i];  // as added to 0, which leaves no -0
-    w_xhat[i] = 0 + weight * dy_x[i];
-  }
-}
-
 // The backward pass of a strip: dx, where wanted, and the sums of its parameters.
 template <class T>
 void BackwardStrip(const BackwardJob& whole, int64_t index, double* dgamma, double* dbeta) {
@@ -101,10 +86,8 @@ void BackwardStrip(const BackwardJob& whole, int64_t index, double* dgamma, doub
   ReduceGradientColumns<T>(job, strip.columns(), {dbeta, dgamma});
   XhatSums<R>(n, job.mean + c, job.rstd + c, dbeta, dgamma);
   if (!job.dx) return;
-  if (job.fixed)
-    means.Clear(n);
-  else
-    WeighCells<R>(n, gamma, dbeta, dgamma, means.w, means.w_xhat);
+  means.Clear(n);
+  if (!job.fixed) WeighCells<R>(n, gamma, dbeta, dgamma, means.w, means.w_xhat);
   const auto count = static_cast<double>(job.geometry->plan.num_reduced);
   means.Divide(n, count, SquaresDivisor(job.divisor, count), job.center);
   FillThrough<R>(n, job.one_cell, gamma, job.mean + c, job.rstd + c, means.w, means.w_xhat,
