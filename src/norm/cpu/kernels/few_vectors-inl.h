@@ -109,7 +109,7 @@ class FewVectorForms {
         fits_(AreRowsAlike(job) && rows > 1 && FewVectors<T, true>::Suits(n_)) {}
   bool fits() const { return fits_; }
 
-  // Rows [first, last), at most job.group.
+  // Rows [first, last), at most kMaxGroup.
   HWY_NOINLINE void Write(const ForwardJob& job, int64_t first, int64_t last,
                           RunWriter<T>& writer) const {
     const int64_t most = kFinishTile / n_;

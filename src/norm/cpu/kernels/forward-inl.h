@@ -138,7 +138,7 @@ HWY_INLINE void ForwardGroups(const ForwardJob& job, const RowBlocks& blocks, in
                               int64_t last) {
   RunWriter<T> writer(job.stream);
   Rows rows(job, std::min(job.group, last - first));
-  const PairedRows<T> pairs(job, last - first);
+  const PairedRows<T> pairs(job, rows.fits() ? 0 : last - first);
   const int64_t group = std::max(job.group, pairs.group());
   for (int64_t unit = first; unit < last; unit += group) {
     const int64_t end = std::min(unit + group, last);

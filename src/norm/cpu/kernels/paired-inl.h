@@ -6,8 +6,12 @@
 #define NORMKIT_PAIRED_INL_H_
 #endif
 
+#include <algorithm>
+
 #include "src/norm/cpu/kernels/apply-inl.h"
+#include "src/norm/cpu/kernels/narrow-inl.h"
 #include "src/norm/cpu/kernels/reduce_row-inl.h"
+#include "src/norm/cpu/wanted_schedule.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace normkit::norm::cpu {
@@ -34,23 +38,21 @@ class PairedRows<T, true> {
  public:
   // Of a task of `rows` rows: of few, to sort the parameters takes longer than it saves.
   HWY_INLINE PairedRows(const ForwardJob& job, int64_t rows)
-      : job_(job), n_(job.geometry->run_length) {
-    const Geometry& g = *job.geometry;
-    fits_ = !g.cell_form && !job.pitched && !job.finishes && !g.stat_vector && g.param_vector &&
-            rows >= kLeastRows && g.units_contiguous && n_ == g.reduce.inner &&
-            n_ == g.plan.num_param && n_ > kSpreadLength && n_ <= kMost && n_ % (2 * kWidth) == 0 &&
+      : job_(job), n_(job.geometry->run_length), group_(job.group) {
+    fits_ = AreRowsAlike(job) && !job.finishes && rows >= kLeastRows && n_ > kSpreadLength &&
+            n_ <= kMost && n_ % (2 * kWidth) == 0 &&
             reinterpret_cast<uintptr_t>(job.y.data()) % (kWidth * sizeof(float)) == 0;
     if (!fits_) return;
+    const WantedSchedule& wanted = GetWantedSchedule();
+    if (job.stream && !wanted.group && !wanted.group_to)
+      group_ = std::clamp<int64_t>(kFetched / 2 / n_, job.group, kMaxGroup);
     Sort(static_cast<const float*>(job.gamma), gamma_);
     Sort(static_cast<const float*>(job.beta), beta_);
   }
   HWY_INLINE bool fits() const { return fits_; }
   // How many rows are reduced and then written together: where those of the next group are fetched
-  // meanwhile, that many.
-  HWY_INLINE int64_t group() const {
-    if (!fits_ || !job_.stream) return job_.group;
-    return std::clamp<int64_t>(kFetched / 2 / n_, job_.group, kMaxGroup);
-  }
+  // meanwhile, that many, if NORMKIT_SCHEDULE does not say.
+  HWY_INLINE int64_t group() const { return group_; }
 
   // Rows [first, last).
   HWY_NOINLINE void Write(int64_t first, int64_t last) const {
@@ -82,7 +84,7 @@ class PairedRows<T, true> {
     const T* x = job_.x.At<T>(row * n_);
     auto* y = reinterpret_cast<uint32_t*>(job_.y.At<T>(row * n_));
     const bool stream = job_.stream;
-    const int64_t ahead = stream ? std::max(group() * n_, kFetched / 2) : 0;
+    const int64_t ahead = stream ? std::max(group_ * n_, kFetched / 2) : 0;
     const auto result = [&](int64_t i) HWY_ATTR {
       FetchAhead(x + i, ahead);
       const auto values = LoadPairs(d, x + i);
@@ -106,6 +108,7 @@ class PairedRows<T, true> {
 
   const ForwardJob& job_;
   const int64_t n_;
+  int64_t group_;
   bool fits_;
   HWY_ALIGN float gamma_[kMost], beta_[kMost];
 };
