@@ -7,6 +7,9 @@
 #endif
 
 #include <algorithm>
+#include <bit>
+#include <cmath>
+#include <limits>
 
 #include "src/norm/cpu/kernels/apply-inl.h"
 #include "src/norm/cpu/kernels/narrow-inl.h"
@@ -17,9 +20,10 @@ namespace HWY_NAMESPACE {
 
 #if HWY_TARGET == HWY_AVX2 || HWY_TARGET == HWY_AVX3
 
-// Whether units are rows that are turned.
+// Whether units are rows that are turned: of 1 element Turn would read too much.
 inline bool AreTurned(const Job& job) {
-  return AreRowsAlike(job) && job.geometry->run_length <= static_cast<int64_t>(kLanes<float>);
+  const int64_t n = job.geometry->run_length;
+  return AreRowsAlike(job) && n > 1 && n <= static_cast<int64_t>(kLanes<float>);
 }
 
 // Four vectors of four columns become four of rows in each block of 128 bits, and back.
@@ -32,7 +36,7 @@ HWY_INLINE void TurnBlocks(V& v0, V& v1, V& v2, V& v3) {
   v2 = hn::InterleaveLower(d, upper0, upper1), v3 = hn::InterleaveUpper(d, upper0, upper1);
 }
 
-// get(0) + ... + get(n - 1), as FoldLanes adds lanes up, kSize / 2 < n <= kSize or n = 1; here of
+// get(0) + ... + get(n - 1), as FoldLanes adds lanes up, kSize / 2 < n <= kSize; here of
 // every kStep-th from kFirst on. Branches are as those of the call before.
 template <int64_t kSize, int64_t kFirst = 0, int64_t kStep = 1, class Get>
 HWY_INLINE auto SumOf(const Get& get, int64_t n) {
@@ -72,7 +76,7 @@ class SmallDivisor {
   bool exact_;
 };
 
-// Rows of n <= kLanes elements, one behind the other, some at a time: their columns, a row in each
+// Rows of 2 to kLanes elements, one behind the other, some at a time: their columns, a row in each
 // lane, what is saved of them and what they are normalized by. To the bit what RowMoments,
 // FinishStatistic and ElementForm make of each.
 template <class T>
@@ -167,6 +171,7 @@ class TurnedRows {
     const float* from = columns_;
     float* to = y_;
     for (int64_t row = 0; row < rows; row += kRows, from += size_ * kRows, to += n_ * kRows) {
+      // Of lanes behind the last row whatever was there: nobody reads their y.
       const V hi = hn::Load(d, hi_ + row), r = hn::Load(d, r_ + row), e = hn::Load(d, e_ + row);
       const auto column = [&](int64_t i) HWY_ATTR {
         const V xhat = hn::Add(hn::Mul(hn::Sub(hn::Load(d, from + i * kRows), hi), r), e);
