@@ -104,6 +104,17 @@ template <class R>
 HWY_INLINE Through<R> ThroughOf(const BackwardJob& job, int64_t stat) {
   return ThroughOf<R>(job.mean[stat], job.rstd[stat], job.means.w[stat], job.means.w_xhat[stat]);
 }
+// Of `count` statistics.
+template <class R>
+HWY_INLINE void FillThroughs(int64_t count, const double* HWY_RESTRICT mean,
+                             const double* HWY_RESTRICT rstd, const double* HWY_RESTRICT mean_w,
+                             const double* HWY_RESTRICT mean_w_xhat, R* HWY_RESTRICT b,
+                             R* HWY_RESTRICT e) {
+  for (int64_t i = 0; i < count; ++i) {
+    const auto through = ThroughOf<R>(mean[i], rstd[i], mean_w[i], mean_w_xhat[i]);
+    b[i] = through.b, e[i] = through.e;
+  }
+}
 template <class R>
 struct ThroughCell {
   R b, e, t;

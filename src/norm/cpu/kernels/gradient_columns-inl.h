@@ -175,16 +175,8 @@ class StripBackward {
       means.w_xhat = means.w + kColumns;
       Gather(means, means.w + 2 * kColumns);
     }
-    FillThrough(job_.mean + stat_, job_.rstd + stat_, means.w, means.w_xhat,
-                table_.Get(Table::kThroughSlope), table_.Get(Table::kThroughOffset));
-  }
-  void FillThrough(const double* HWY_RESTRICT mean, const double* HWY_RESTRICT rstd,
-                   const double* HWY_RESTRICT mean_w, const double* HWY_RESTRICT mean_w_xhat,
-                   R* HWY_RESTRICT b, R* HWY_RESTRICT e) const {
-    for (int64_t c = 0; c < width_; ++c) {
-      const auto through = ThroughOf<R>(mean[c], rstd[c], mean_w[c], mean_w_xhat[c]);
-      b[c] = through.b, e[c] = through.e;
-    }
+    FillThroughs(width_, job_.mean + stat_, job_.rstd + stat_, means.w, means.w_xhat,
+                 table_.Get(Table::kThroughSlope), table_.Get(Table::kThroughOffset));
   }
 
   // E[w] and E[w * xhat] of the columns, over all rows.

@@ -7,7 +7,7 @@
 #define NORMKIT_NARROW_GRADIENT_INL_H_
 #endif
 
-#include <bit>
+#include <algorithm>
 
 #include "src/norm/cpu/kernels/gradient-inl.h"
 
@@ -56,14 +56,16 @@ class NarrowGradient {
     HWY_ALIGN double last_mean[kRows], last_rstd[kRows], w[kRows], w_x[kRows];
     const double* mean = job_.mean + first;
     const double* rstd = job_.rstd + first;
+    const int64_t at = first * n_, size = count * n_;
     if (count < kRows) {  // as many as always, the others of no row
       mean = std::copy_n(mean, count, last_mean) - count;
       rstd = std::copy_n(rstd, count, last_rstd) - count;
       std::fill(last_mean + count, last_mean + kRows, 0.0);
       std::fill(last_rstd + count, last_rstd + kRows, 0.0);
+      std::fill(w_ + size, w_ + kRows * n_, R(0));
+      std::fill(w_x_ + size, w_x_ + kRows * n_, R(0));
     }
     FillStats(kRows, mean, rstd, hi_, r_, e_);
-    const int64_t at = first * n_, size = count * n_;
     Multiply(job_.x.At<T>(at), job_.dy.At<T>(at), size);
     SumRows(w_, w);
     SumRows(w_x_, w_x);
@@ -71,7 +73,7 @@ class NarrowGradient {
     means.ToXhat<R>(kRows, mean, rstd);
     const auto n = static_cast<double>(n_);
     means.Divide(kRows, n, SquaresDivisor(job_.divisor, n), job_.center);
-    FillThrough(mean, rstd, w, w_x, b_, e_through_);
+    FillThroughs(kRows, mean, rstd, w, w_x, b_, e_through_);
     writer.Write(Dx{*this}, job_.dx.At<T>(at), size);
     HWY_ALIGN R dgamma[kMost], dbeta[kMost];
     AddRows(w_x_, count, dgamma);  // dy * xhat by now
@@ -154,18 +156,8 @@ class NarrowGradient {
     }
   }
 
-  HWY_INLINE static void FillThrough(const double* HWY_RESTRICT mean,
-                                     const double* HWY_RESTRICT rstd,
-                                     const double* HWY_RESTRICT mean_w,
-                                     const double* HWY_RESTRICT mean_w_xhat, R* HWY_RESTRICT b,
-                                     R* HWY_RESTRICT e) {
-    for (int64_t i = 0; i < kRows; ++i) {
-      const auto through = ThroughOf<R>(mean[i], rstd[i], mean_w[i], mean_w_xhat[i]);
-      b[i] = through.b, e[i] = through.e;
-    }
-  }
-
-  // The rows added up, one after the other.
+  // The rows added up, one after the other; behind the last one's end whatever was there, in lanes
+  // that nobody reads.
   HWY_INLINE void AddRows(const R* terms, int64_t count, R* sums) const {
     const Tag<T> d;
     for (int64_t c = 0; c < n_; c += kWidth) {
