@@ -210,7 +210,8 @@ inline bool AreRowsAlike(const Job& job) {
 }
 
 // The coefficients of rows in element form that share all parameters, some as one long row: hi, r
-// and e as often as a row has elements, gamma and beta over and over.
+// and e as often as a row has elements, gamma and beta over and over. Of f64, and of all with SSE4
+// and SCALAR: the others have FewVectorForms and TurnedRows.
 template <class T>
 class RowForms {
   using R = Real<T>;
