@@ -7,10 +7,10 @@
 
 namespace normkit::tools {
 
-// Pictures over time as a strip of some of their frames. Others each as lines over its steps, a
-// line a channel; where steps are answered, the target and what is predicted of it instead, or how
-// probable the class that is right is held. In the title what the sequence is and what it is told
-// to be.
+// Pictures over time, TSSC of 1 or 3 channels, as a strip of some of their frames; nothing of other
+// steps that have space. Others each as lines over its steps, a line a channel; where steps are
+// answered, the target and what is predicted of it instead, or how probable the class that is right
+// is held. In the title what the sequence is and what it is told to be.
 void AddSequencePlots(const Network& network, const DataPtr& data, HtmlPage& page);
 
 }  // namespace normkit::tools
