@@ -11,13 +11,16 @@ namespace {
 Split HoldOut(const DataPtr& data, double fraction, uint64_t seed) {
   if (fraction == 0) return {data, nullptr};
   Split split = SplitData(data, fraction, seed);
-  if (split.second->size() == 0)
+  if (split.second->size() == 0) {
+    // Pieces of several sequences are held out together.
+    const bool pieces_help = data->layout().packed() && data->size() == 1 && data->length(0) > 1;
     Fail(
         "data '{}': nothing is held out of it by a validation fraction of {}, expected two "
         "observations of a class; give more data, validation data of their own, or a fraction of "
         "0{}",
         data->Description(), fraction,
-        data->layout().packed() ? "; --sequence-length N makes pieces of a sequence" : "");
+        pieces_help ? "; --sequence-length N makes pieces of a sequence" : "");
+  }
   return split;
 }
 

@@ -79,5 +79,28 @@ TEST(TrainingDataTest, WhatCannotBeTrainedOnIsTold) {
                   few));
 }
 
+// Pieces that may be held out are those of a sequence that is all there is.
+TEST(TrainingDataTest, PiecesAreProposedWhereTheyHelp) {
+  const TestFolder folder;
+  const auto message = [&](const std::string& name, const OpenOptions& options) {
+    return ErrorOf([&] { OpenTrainingData({.data = folder / name}, options); });
+  };
+  const std::string steps = "1,2\n3,4\n5,6\n7,8\n";
+  const std::string hint = "; --sequence-length N makes pieces of a sequence";
+  std::filesystem::create_directories(folder / "two/up");
+  std::filesystem::create_directories(folder / "two/down");
+  WriteFile(folder / "two/up/1.csv", steps);
+  WriteFile(folder / "two/down/1.csv", steps);
+  EXPECT_TRUE(message("two", {}).ends_with("or a fraction of 0")) << message("two", {});
+  EXPECT_EQ(message("two", {.sequence_length = 2}), message("two", {}));
+  const std::string head = "@classLabel true up down\n@data\n";
+  WriteFile(folder / "one.ts", head + "1,2,3,4:up\n");
+  EXPECT_TRUE(message("one.ts", {}).ends_with("or a fraction of 0" + hint))
+      << message("one.ts", {});
+  EXPECT_EQ(message("one.ts", {.sequence_length = 2}), "no error");
+  WriteFile(folder / "step.ts", head + "1:up\n");
+  EXPECT_TRUE(message("step.ts", {}).ends_with("or a fraction of 0")) << message("step.ts", {});
+}
+
 }  // namespace
 }  // namespace normkit
