@@ -78,16 +78,14 @@ template <class Options>
 void AddInitialStates(const Layer& layer, const Options& o, Graph& graph,
                       std::initializer_list<InitialState> states, ops::RecurrentSettings& settings,
                       std::vector<Value>& reads) {
-  const char* any = o.learn_initial_states ? "learn_initial_states" : nullptr;
-  for (const InitialState& state : states) {
+  for (const InitialState& state : states)
     if (!state.given.empty() && std::ssize(state.given) != state.size)
       FailLayer(layer, "{} has {} values, expected {} (numbers of all directions)", state.name,
                 state.given.size(), state.size);
-    if (!any && !state.given.empty()) any = state.name;
-  }
-  if (!any) return;
+  const char* what = WhatGivesInitialStates(o);
+  if (!what) return;
   if (o.has_state_inputs)
-    FailLayer(layer, "{} is given, expected none: has_state_inputs is true", any);
+    FailLayer(layer, "{} is given, expected none: has_state_inputs is true", what);
   settings.states = settings.shared_states = true;
   for (const InitialState& state : states)
     reads.push_back(graph.AddParameter({state.name,
@@ -106,9 +104,7 @@ std::string DescribeRecurrent(const Options& o) {
   std::string text = fmt::format("{} hidden units", o.num_hidden_units);
   if (o.direction != SequenceDirection::kForward) text += fmt::format(", {}", NameOf(o.direction));
   if (o.output_mode == OutputMode::kLast) text += ", last step";
-  bool given = !o.hidden_state.empty();
-  if constexpr (requires { o.cell_state; }) given = given || !o.cell_state.empty();
-  if (o.learn_initial_states || given)
+  if (HasInitialStates(o))
     text += fmt::format(", initial states {}", o.learn_initial_states ? "learned" : "given");
   if (o.gate_activation_function != GateActivation::kSigmoid)
     text += fmt::format(", {} gates", NameOf(o.gate_activation_function));

@@ -6,6 +6,22 @@
 
 namespace normkit {
 
+// The option that makes hidden_state and, where there is one, cell_state parameters of the layer;
+// null: it begins with zeros, and has none.
+template <class Options>
+const char* WhatGivesInitialStates(const Options& options) {
+  if (options.learn_initial_states) return "learn_initial_states";
+  if (!options.hidden_state.empty()) return "hidden_state";
+  if constexpr (requires { options.cell_state; })
+    if (!options.cell_state.empty()) return "cell_state";
+  return nullptr;
+}
+
+template <class Options>
+bool HasInitialStates(const Options& options) {
+  return WhatGivesInitialStates(options) != nullptr;
+}
+
 // input_weights [D 4 hidden, C], recurrent_weights [D 4 hidden, outputs], bias [D 4 hidden] and,
 // projected, projection [D outputs, hidden]; with gate normalization input_scale, recurrent_scale
 // [D 4 hidden], cell_scale, cell_offset [D hidden]; where they are given or learned, hidden_state

@@ -16,14 +16,6 @@ int64_t DirectionsOf(const Options& options) {
   return options.direction == SequenceDirection::kBidirectional ? 2 : 1;
 }
 
-// Whether the layer has parameters hidden_state and, where it has one, cell_state.
-template <class Options>
-bool HasInitialStates(const Options& options) {
-  bool any = options.learn_initial_states || !options.hidden_state.empty();
-  if constexpr (requires { options.cell_state; }) any = any || !options.cell_state.empty();
-  return any;
-}
-
 // Operators of ONNX, as nodes and among the activations of LSTM and GRU.
 inline std::string GateOperator(GateActivation function) {
   return function == GateActivation::kSigmoid ? "Sigmoid" : "HardSigmoid";
