@@ -331,6 +331,10 @@ def test_arrays_of_pictures_over_time(moving, normkit, tmp_path):
     assert "--format says what its axes are, such as BTSSC" in done.stderr
     np.save(tmp_path / "c.npy", np.zeros((4, 1), np.float32))
     assert "c.npy: is <f4 [4,1], expected [T,S,S,C]" in normkit("predict", model, tmp_path / "c.npy", code=1).stderr
+    # A table has no axes that the model could say.
+    (tmp_path / "f.csv").write_text("1,2\n3,4\n")
+    said = normkit("predict", model, tmp_path / "f.csv", code=1).stderr
+    assert "f.csv: has 2 features a row, expected 12 x 12 x 1 (height x width x channels) a row (what the" in said
     # One sequence a file.
     np.save(tmp_path / "d.npy", x[0])
     np.save(tmp_path / "e.npy", x[0, ..., 0])

@@ -141,8 +141,10 @@ class FilePredictor {
     FileResult result;
     if (one) {
       const Layout& wanted = predictor_.input();
+      // The axes of an array of pictures follow from the model; a table has none to say.
+      const bool pictures = start == "\x93NUMPY" && wanted.Has(kS);
       const SequenceFile sequence =
-          ReadSequenceFile(file, format_.empty() && wanted.Has(kS) ? wanted.format() : format_);
+          ReadSequenceFile(file, format_.empty() && pictures ? wanted.format() : format_);
       CheckRows(file, sequence.row);
       WarnOfRange(predictor_.network(), RangeOf(sequence.x), file);
       AddSteps(file, sequence.x, result);
