@@ -93,6 +93,22 @@ TEST(OwnLayerTest, StandsInModelsOfSequences) {
   EXPECT_EQ(OnnxBytes(read), bytes);
 }
 
+TEST(OwnLayerTest, StreamsOnlyWhereItReadsNoSteps) {
+  RegisterWave();
+  const auto wave = std::make_shared<WaveLayer>("wave", 2);
+  const auto error = [](const std::vector<LayerPtr>& layers) {
+    return ErrorOf([&] {
+      static_cast<void>(
+          OnnxBytes(OnSequences("own", layers).network, ImageSizes::kFixed, /*streams=*/true));
+    });
+  };
+  EXPECT_EQ(error({wave}),
+            "test_wave 'wave': is a program's own, and may look at other steps, expected in a "
+            "network that streams LSTM and GRU forward from zeros, and layers that see each step "
+            "by itself");
+  EXPECT_EQ(error({LastStep(), wave}), "no error");
+}
+
 TEST(OwnLayerTest, FilesThatSayOtherwise) {
   RegisterWave();
   const std::string bytes =

@@ -13,6 +13,7 @@
 #include "src/nn/layers/normalization.h"
 #include "src/nn/layers/recurrent.h"
 #include "src/nn/layers/time_windows.h"
+#include "src/nn/own_layers.h"
 #include "src/onnx/metadata.h"
 #include "src/onnx/model_proto.h"
 #include "src/onnx/tensors.h"
@@ -112,6 +113,7 @@ std::vector<ParameterTensor> ConstantsOf(const Network& network, const onnx::Mod
   onnx::GraphProto graph;
   Metadata unused;
   try {
+    if (streams) CheckStreams(network.graph);
     return WriteGraph(network, ImageSizes::kFixed, &graph, &unused,
                       static_cast<double>(model.ByteSizeLong()), streams)
         .parameters;
@@ -158,6 +160,10 @@ const char* WhyNoStream(const Options& options) {
 const char* WhyNoStream(const Graph& graph, const LayerRecord& record) {
   constexpr const char* kOthers = "looks at other steps";
   const Layer* layer = record.layer.get();
+  // A program's own is known to see each step by itself only where it reads no steps.
+  if (FindOwnLayer(layer->type()) &&
+      std::ranges::any_of(record.inputs, [&](Value input) { return graph.layout(input).packed(); }))
+    return "is a program's own, and may look at other steps";
   if (const auto* lstm = dynamic_cast<const LstmLayer*>(layer)) return WhyNoStream(lstm->options());
   if (const auto* gru = dynamic_cast<const GruLayer*>(layer)) return WhyNoStream(gru->options());
   if (const auto* norm = dynamic_cast<const NormalizationLayer*>(layer)) {
@@ -203,7 +209,11 @@ Network ReadTimeGraph(const onnx::ModelProto& model, const json& described,
                       const std::string& file) {
   Network network;
   json layers = described;
-  const bool streams = layers.erase("streams") > 0;
+  const bool streams = layers.contains("streams");
+  if (streams && layers["streams"] != true)
+    Fail("{}: metadata 'normkit.network': streams is {}, expected true", file,
+         layers["streams"].dump());
+  layers.erase("streams");
   network.graph = ParseNetworkJson(layers.dump(), file);
   if (!IsOverTime(network.graph))
     Fail("{}: its first layer is no sequence input, expected one", file);
@@ -212,7 +222,6 @@ Network ReadTimeGraph(const onnx::ModelProto& model, const json& described,
   network.parameters = Parameters(network.graph);
   CopyParameters(ConstantsOf(network, model, streams, file), tensors, file,
                  network.parameters.values());
-  if (streams) CheckStreams(network.graph);
   onnx::GraphProto expected;
   const int opset = WriteTimeGraph(network, streams, &expected);
   ExpectSameGraph(model, expected, opset, file);

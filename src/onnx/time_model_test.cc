@@ -134,11 +134,42 @@ TEST(TimeModel, LayersThatDoNotStream) {
       "GRU 'g': reads the steps backwards" + expected);
   EXPECT_EQ(error(Lstm({.name = "l", .num_hidden_units = 2, .learn_initial_states = true})),
             "LSTM 'l': begins with states of its own" + expected);
+  EXPECT_EQ(
+      error(Lstm({.name = "l", .num_hidden_units = 2, .direction = SequenceDirection::kReverse})),
+      "LSTM 'l': reads the steps backwards" + expected);
+  EXPECT_EQ(
+      error(Gru({.name = "g", .num_hidden_units = 2, .direction = SequenceDirection::kReverse})),
+      "GRU 'g': reads the steps backwards" + expected);
+  EXPECT_EQ(error(Lstm({.name = "l", .num_hidden_units = 2, .hidden_state = {1, 2}})),
+            "LSTM 'l': begins with states of its own" + expected);
+  EXPECT_EQ(error(Lstm({.name = "l", .num_hidden_units = 2, .cell_state = {1, 2}})),
+            "LSTM 'l': begins with states of its own" + expected);
+  EXPECT_EQ(error(Gru({.name = "g", .num_hidden_units = 2, .hidden_state = {1, 2}})),
+            "GRU 'g': begins with states of its own" + expected);
+  EXPECT_EQ(error(MaxPooling1d({.name = "m", .pool_size = 2})),
+            "max pooling 1-D 'm': looks at other steps" + expected);
+  EXPECT_EQ(error(AveragePooling1d({.name = "a", .pool_size = 2})),
+            "average pooling 1-D 'a': looks at other steps" + expected);
+  EXPECT_EQ(error(GlobalAveragePooling1d("a")),
+            "global average pooling 1-D 'a': looks at other steps" + expected);
+  EXPECT_EQ(error(GlobalMaxPooling1d("m")),
+            "global max pooling 1-D 'm': looks at other steps" + expected);
+  EXPECT_EQ(error(SelfAttention({.name = "s", .num_heads = 1, .num_key_channels = 2})),
+            "self-attention 's': looks at other steps" + expected);
+  EXPECT_EQ(error(SelfAttention({.name = "s",
+                                 .num_heads = 1,
+                                 .num_key_channels = 2,
+                                 .attention_mask = AttentionMask::kCausal})),
+            "self-attention 's': looks at other steps" + expected);
+  EXPECT_EQ(error(SinusoidalPositionEncoding("w")),
+            "sinusoidal position encoding 'w': counts the steps" + expected);
   EXPECT_EQ(error(InstanceNormalization({.name = "in"})),
             "instance normalization 'in': looks at other steps" + expected);
   EXPECT_EQ(error(PositionEmbedding({.name = "p", .max_position = 4})),
             "position embedding 'p': counts the steps" + expected);
   EXPECT_EQ(error(LastStep()), "no error");
+  EXPECT_EQ(error(Convolution1d({.filter_size = 1, .num_filters = 2})), "no error");
+  EXPECT_EQ(error(MaxPooling1d({.pool_size = 1})), "no error");
   Graph features;
   features.Add(FeatureInput({.num_features = 4}));
   EXPECT_ERROR(OnnxBytes(Sequences(features), ImageSizes::kFixed, true),
@@ -196,6 +227,23 @@ TEST_F(TimeErrors, OfTheNetwork) {
               entry->set_value(R"({"lstm1":{}})");
             }),
             "m.onnx: has metadata 'normkit.layers' beside 'normkit.network', expected one of them");
+}
+
+TEST_F(TimeErrors, OfStreams) {
+  const auto streams = [&](const std::string& value) {
+    return Message(
+        [&](auto& m) { Described(m, "{\"layers\"", "{\"streams\":" + value + ",\"layers\""); });
+  };
+  for (const std::string value : {"false", "1", "null", "\"true\"", "[true]"})
+    EXPECT_EQ(streams(value),
+              "m.onnx: metadata 'normkit.network': streams is " + value + ", expected true");
+  EXPECT_EQ(streams("true"),
+            "m.onnx: its number of inputs, 2, is not what the network of metadata "
+            "'normkit.network' is written as: the file was changed, or another version of normkit "
+            "wrote it");
+  bytes_ = OnnxBytes(Named("tcn", "none"));
+  EXPECT_EQ(streams("true").substr(0, 54),
+            "m.onnx: convolution 1-D 'conv1a': looks at other steps");
 }
 
 TEST_F(TimeErrors, OfNodesAndTensors) {
