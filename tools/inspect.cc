@@ -33,10 +33,28 @@ struct InspectArgs {
   bool json = false;
 };
 
-int64_t CountStatistics(const Parameters& parameters) {
-  int64_t count = 0;
-  for (const Parameter& p : parameters.list()) count += p.trainable ? 0 : p.size;
-  return count;
+// What is not trained: statistics, and the states that an LSTM or GRU was given to begin with.
+struct Untrained {
+  int64_t statistics = 0, given_states = 0;
+};
+
+Untrained CountUntrained(const Parameters& parameters) {
+  Untrained counts;
+  for (const Parameter& p : parameters.list()) {
+    if (p.trainable) continue;
+    const bool state = p.name.ends_with(".hidden_state") || p.name.ends_with(".cell_state");
+    (state ? counts.given_states : counts.statistics) += p.size;
+  }
+  return counts;
+}
+
+void PrintParameters(const Network& network) {
+  const Untrained untrained = CountUntrained(network.parameters);
+  fmt::print("Parameters  {} learnable, {} statistics{}\n", CountLearnables(network.parameters),
+             untrained.statistics,
+             untrained.given_states == 0
+                 ? ""
+                 : fmt::format(", {} of given states", untrained.given_states));
 }
 
 void PrintText(const InspectArgs& args, const Network& network, const OnnxInfo& info,
@@ -45,8 +63,7 @@ void PrintText(const InspectArgs& args, const Network& network, const OnnxInfo& 
              bytes, info.opset, info.ir_version, info.producer);
   fmt::print("Input       {}\n", SizeText(network.graph.input_layout()));
   fmt::print("Layers      {}\n", network.graph.num_layers());
-  fmt::print("Parameters  {} learnable, {} statistics\n", CountLearnables(network.parameters),
-             CountStatistics(network.parameters));
+  PrintParameters(network);
   if (!network.classes.empty())
     fmt::print("Classes     {}: {}\n", network.classes.size(), fmt::join(network.classes, ", "));
   fmt::print("\n{}", ToText(LayerTable(network.graph, network.parameters)));
@@ -86,6 +103,7 @@ json LayersToJson(const Network& network) {
 
 void PrintJson(const InspectArgs& args, const Network& network, const OnnxInfo& info,
                size_t bytes) {
+  const Untrained untrained = CountUntrained(network.parameters);
   const json result{{"model", args.model},
                     {"bytes", bytes},
                     {"opset", info.opset},
@@ -93,7 +111,8 @@ void PrintJson(const InspectArgs& args, const Network& network, const OnnxInfo& 
                     {"producer", info.producer},
                     {"input", SizeText(network.graph.input_layout())},
                     {"learnables", CountLearnables(network.parameters)},
-                    {"statistics", CountStatistics(network.parameters)},
+                    {"statistics", untrained.statistics},
+                    {"given_states", untrained.given_states},
                     {"classes", network.classes},
                     {"layers", LayersToJson(network)},
                     {"facts", network.facts}};
@@ -139,7 +158,7 @@ void PrintImported(const InspectArgs& args, const ImportedNetwork& imported, con
                       {"outputs", Shown(imported.outputs)},
                       {"nodes", imported.num_nodes},
                       {"learnables", CountLearnables(network.parameters)},
-                      {"statistics", CountStatistics(network.parameters)},
+                      {"statistics", CountUntrained(network.parameters).statistics},
                       {"recognized", imported.recognized},
                       {"operations", counts},
                       {"facts", network.facts}};
@@ -150,8 +169,7 @@ void PrintImported(const InspectArgs& args, const ImportedNetwork& imported, con
   fmt::print("Inputs      {}\n", fmt::join(Shown(imported.inputs), ", "));
   fmt::print("Outputs     {}\n", fmt::join(Shown(imported.outputs), ", "));
   fmt::print("Nodes       {}\n", imported.num_nodes);
-  fmt::print("Parameters  {} learnable, {} statistics\n", CountLearnables(network.parameters),
-             CountStatistics(network.parameters));
+  PrintParameters(network);
   fmt::print("Recognized  {} normalizations that the file spells out\n",
              imported.recognized.size());
   for (const std::string& text : imported.recognized) fmt::print("            {}\n", text);
@@ -163,6 +181,9 @@ void PrintImported(const InspectArgs& args, const ImportedNetwork& imported, con
 void RunInspect(const InspectArgs& args) {
   const std::string bytes = ReadFile(args.model);
   const OnnxInfo info = OnnxInfoOf(bytes, args.model);
+  if (!args.streaming.empty() && SameFile(args.model, args.streaming))
+    Fail("{}: would be replaced by the file that streams, expected another --streaming",
+         args.model);
   if (!info.ours && !args.streaming.empty())
     Fail("--streaming: {} was written by others, expected a model file of a training", args.model);
   if (!info.ours) return PrintImported(args, ImportOnnx(args.model), info, bytes.size());

@@ -121,8 +121,10 @@ OnnxInfo OnnxInfoOf(std::string_view bytes, const std::string& file) {
   const auto& metadata = model.metadata_props();
   const bool ours = std::any_of(metadata.begin(), metadata.end(),
                                 [](const auto& entry) { return entry.key() == "normkit.format"; });
+  // Beside states there are the input and, of sequences, lengths.
+  const bool streams = ours && model.graph().input_size() > 2;
   return {model.ir_version(), OpsetOf(model),
-          fmt::format("{} {}", model.producer_name(), model.producer_version()), ours};
+          fmt::format("{} {}", model.producer_name(), model.producer_version()), ours, streams};
 }
 
 Network LoadOnnx(const std::string& path) { return NetworkFromOnnx(ReadModelFile(path), path); }

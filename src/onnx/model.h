@@ -31,6 +31,7 @@ struct OnnxInfo {
   int64_t ir_version = 0, opset = 0;
   std::string producer;  // name and version
   bool ours = false;     // written by normkit: NetworkFromOnnx reads it
+  bool streams = false;  // that, and states are inputs and outputs
 };
 OnnxInfo OnnxInfoOf(std::string_view bytes, const std::string& file);
 

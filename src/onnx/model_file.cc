@@ -7,6 +7,7 @@
 #include "src/core/fail.h"
 #include "src/core/files.h"
 #include "src/core/glob.h"
+#include "src/core/log.h"
 #include "src/nn/changes.h"
 #include "src/nn/finite_parameters.h"
 #include "src/nn/norm_sites.h"
@@ -23,7 +24,7 @@ namespace normkit {
 
 struct ModelFile::Impl {
   std::string path, input;
-  bool ours = false;
+  bool ours = false, streams = false;
   Network network;
   PictureHint picture;
   // Of others.
@@ -82,7 +83,9 @@ ModelFile::ModelFile(const std::string& path, const NetworkChanges& changes)
     : impl_(std::make_unique<Impl>()) {
   const std::string bytes = ReadModelFile(path);
   impl_->path = path;
-  impl_->ours = OnnxInfoOf(bytes, path).ours;
+  const OnnxInfo info = OnnxInfoOf(bytes, path);
+  impl_->ours = info.ours;
+  impl_->streams = info.streams;
   if (impl_->ours)
     impl_->OpenOurs(bytes, changes);
   else
@@ -100,7 +103,15 @@ const std::string& ModelFile::input() const { return impl_->input; }
 const PictureHint& ModelFile::picture() const { return impl_->picture; }
 
 void ModelFile::Save(const Network& network, const std::string& path) const {
-  if (impl_->ours) return WriteFile(path, OnnxBytes(network));
+  if (impl_->ours) {
+    WriteFile(path, OnnxBytes(network));
+    if (impl_->streams)
+      Warn(
+          "{}: reads whole sequences, not some steps at a time as {} does; normkit inspect "
+          "--streaming writes that of it",
+          path, impl_->path);
+    return;
+  }
   if (const std::string bad = FindBadParameter(network.graph, network.parameters); !bad.empty())
     Fail("model file: {}", bad);
   onnx::ModelProto model = impl_->model;
