@@ -20,7 +20,7 @@ class Graph;
 // Names an array of a graph: its index in Graph::values().
 using Value = int;
 
-// One parameter array. Non-trainable ones are state that training fills in (trained_mean).
+// One parameter array. Not trainable: what training fills in (trained_mean), or given states.
 struct ParameterSpec {
   std::string name;  // "weights", "bias", "scale", "offset", "trained_mean", "trained_variance"
   std::vector<int64_t> shape;

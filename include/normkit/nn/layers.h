@@ -388,10 +388,13 @@ NORMKIT_API LayerPtr FullyConnected(const FullyConnectedOptions& options);
 // With gate normalization gates are of norm(W x) s_x + norm(R h_before) s_h + b and the output is
 // o state(norm(c) s_c + b_c), with norm(v) = (v - mean) / sqrt(variance + 1e-5) over v: parameters
 // input_scale and recurrent_scale [4 hidden], cell_scale and cell_offset [hidden] a direction.
+// Where states are given or learned, hidden_state, as wide as h, and cell_state [hidden] a
+// direction, both.
 NORMKIT_API LayerPtr Lstm(const LstmOptions& options);
 // Gated recurrent units, over the same:
 //   r, z = gate(W x + R h_before + b), n = state(W x + b + r R h_before), h = (1 - z) n + z
 //   h_before
+// Where the state is given or learned, hidden_state [hidden] a direction is a parameter.
 NORMKIT_API LayerPtr Gru(const GruOptions& options);
 // A row of the table of elementwise operations (src/ops/elementwise.cc) by one of its names,
 // "leaky_relu", with its number, `scale`, if it has one. Those below are rows by name. Throws Error
