@@ -29,10 +29,10 @@ class NORMKIT_API ModelFile {
   const std::string& input() const;    // what the file calls it
   const PictureHint& picture() const;  // of others
 
-  // Writes `network`, which network() became by training: ours by SaveOnnx (of one that streams too,
-  // which a warning says); of others the same file with the changes and other values in the arrays
-  // that changed, classes and facts in its metadata. Throws Error where such an array lies in
-  // another file or follows from others.
+  // Writes `network`, which network() became by training: ours by SaveOnnx (of one that streams
+  // too, which a warning says); of others the same file with the changes and other values in the
+  // arrays that changed, classes and facts in its metadata. Throws Error where such an array lies
+  // in another file or follows from others.
   void Save(const Network& network, const std::string& path) const;
 
  private:
