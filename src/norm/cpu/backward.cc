@@ -73,7 +73,7 @@ void WeighOne(int64_t n, const float* __restrict gamma, const double* __restrict
   }
   w = all, w_xhat = all_xhat;
 }
-void WeighCells(const BackwardJob& job, int64_t first, int64_t last) {
+void WeighCellsOf(const BackwardJob& job, int64_t first, int64_t last) {
   const Geometry& g = *job.geometry;
   for (int64_t cell = first, n; cell < last; cell += n) {
     const Loops::Pass stat = g.cell_stat.PassFrom(cell);
@@ -99,7 +99,7 @@ void AddCellsToStatistics(const BackwardJob& job, int64_t first, int64_t last, i
   if (job.f64 && last - first > last_stat - first_stat)
     return AddCellsExactly(job, first, last, first_stat, last_stat);
   if (!job.f64) {
-    WeighCells(job, first, last);
+    WeighCellsOf(job, first, last);
   } else {
     for (int64_t cell = first; cell < last; ++cell) {
       const int64_t stat = g.StatOf(cell);

@@ -108,11 +108,9 @@ HWY_INLINE void SmallStatistics(const ForwardJob& job, const RowBlocks& blocks, 
 }
 
 #if HWY_TARGET == HWY_AVX2 || HWY_TARGET == HWY_AVX3
-// Units [first, last) that are turned, as many at a time as fit a buffer; those beside one whose
-// sums are no good the long way.
+// Units [first, last) that are turned, as many at a time as fit a buffer.
 template <class T, bool kCenter>
-HWY_NOINLINE void ForwardTurned(const ForwardJob& job, const RowBlocks& blocks, int64_t first,
-                                int64_t last) {
+HWY_NOINLINE void ForwardTurned(const ForwardJob& job, int64_t first, int64_t last) {
   const int64_t n = job.geometry->run_length;
   RunWriter<T> writer(job.stream);
   TurnedRows<T> rows(job, n);
@@ -120,12 +118,8 @@ HWY_NOINLINE void ForwardTurned(const ForwardJob& job, const RowBlocks& blocks, 
     const int64_t end = std::min(unit + rows.most(), last);
     PrepareUnits<T>(job, unit, end);
     rows.Load(unit, end, last);
-    if (rows.template Reduce<kCenter>(unit, end)) {
-      FinishTile(job, rows.Apply(unit, end), unit * n, (end - unit) * n, writer);
-      continue;
-    }
-    for (int64_t u = unit; u < end; ++u) UnitStatistics<T, kCenter>(job, blocks, u);
-    WriteCellUnits(job, unit, end, ApplyPart<T>{job}, writer);
+    rows.template Reduce<kCenter>(unit, end);
+    FinishTile(job, rows.Apply(unit, end), unit * n, (end - unit) * n, writer);
   }
 }
 #endif
@@ -162,7 +156,7 @@ void ForwardUnits(const ForwardJob& job, int64_t first, int64_t last) {
 #if HWY_TARGET == HWY_AVX2 || HWY_TARGET == HWY_AVX3
   using Rows = std::conditional_t<kOwnWays<T>, FewVectorForms<T>, RowForms<T>>;
   if constexpr (kOwnWays<T>)
-    if (AreTurned(job)) return ForwardTurned<T, kCenter>(job, blocks, first, last);
+    if (AreTurned(job)) return ForwardTurned<T, kCenter>(job, first, last);
 #else
   using Rows = RowForms<T>;
 #endif

@@ -96,7 +96,8 @@ class TurnedRows {
       : job_(job),
         n_(n),
         by_(static_cast<double>(n)),
-        by_divisor_(SquaresDivisor(job.divisor, static_cast<double>(n))) {
+        divisor_(SquaresDivisor(job.divisor, static_cast<double>(n))),
+        by_divisor_(divisor_) {
     while (size_ < n) size_ *= 2;
     std::fill_n(columns_, kFinishTile, 0.0f);
     std::fill(std::copy_n(static_cast<const float*>(job.gamma), n, gamma_), std::end(gamma_), 0.0f);
@@ -122,11 +123,10 @@ class TurnedRows {
     }
   }
 
-  // Of the rows loaded, which are rows [first, last); false where digits cancel or leave the range
-  // in one of them (RowMoments::IsGood). Step by step over all of them: what one row waits for,
-  // others fill.
+  // Of the rows loaded, which are rows [first, last). Step by step over all of them: what one row
+  // waits for, others fill.
   template <bool kCenter>
-  HWY_INLINE bool Reduce(int64_t first, int64_t last) {
+  HWY_INLINE void Reduce(int64_t first, int64_t last) {
     const int64_t rows = last - first;
     switch (size_) {
       case 2:
@@ -144,7 +144,7 @@ class TurnedRows {
       default:
         AddUp<kCenter, 32>(rows);
     }
-    return Finish<kCenter>(first, last);
+    Finish<kCenter>(first, last);
   }
 
   // Rows [first, last), which are loaded, normalized, in a buffer that lasts until the next call.
@@ -325,17 +325,21 @@ class TurnedRows {
         good, hn::Or(hn::Ge(squares, hn::Set(d, n * kTinySquare)), hn::Eq(squares, hn::Zero(d))));
   }
   template <bool kCenter>
-  HWY_NOINLINE bool Finish(int64_t first, int64_t last) {
+  HWY_NOINLINE void Finish(int64_t first, int64_t last) {
     const DD d;
-    auto good = hn::Eq(hn::Zero(d), hn::Zero(d));
     for (int64_t row = 0; row < last - first; row += kStep) {
       const VD squares = hn::Load(d, squares_ + row);
       const VD sum = kCenter ? hn::Load(d, sum_ + row) : hn::Zero(d);
-      good = hn::And(good, IsGood<kCenter>(sum, squares));
-      const VD offset = by_.Divide(sum), m2 = hn::Sub(squares, hn::Mul(sum, offset));
+      const auto good = IsGood<kCenter>(sum, squares);
+      const VD offset = by_.Divide(sum);
       const VD shift = kCenter ? hn::PromoteTo(d, hn::Load(DR(), hi_ + row)) : hn::Zero(d);
-      const VD mean = hn::Add(shift, offset);
-      const VD variance = by_divisor_.Divide(hn::Max(hn::Zero(d), m2));
+      VD mean = hn::Add(shift, offset);
+      VD m2 = hn::Max(hn::Zero(d), hn::Sub(squares, hn::Mul(sum, offset)));
+      VD variance = by_divisor_.Divide(m2);
+      if (HWY_UNLIKELY(!hn::AllTrue(d, good))) {
+        Again<kCenter>(row, good, mean, m2);
+        variance = hn::Div(m2, hn::Set(d, divisor_));
+      }
       const VD root = hn::Sqrt(hn::Add(variance, hn::Set(d, job_.epsilon)));
       const VD rstd = hn::Div(hn::Set(d, 1.0), root);
       const VR hi = hn::DemoteTo(DR(), mean);
@@ -348,7 +352,54 @@ class TurnedRows {
       Save(rstd, job_.saved.rstd + at, left);
       if (job_.saved.variance) Save(variance, job_.saved.variance + at, left);
     }
-    return hn::AllTrue(d, good);
+  }
+
+  // Mean and m2 of kStep rows of which some are not good: summed once more, around their own mean,
+  // or scaled where squares leave the range; NaN where an element does (RowMoments::AddAnew).
+  template <bool kCenter>
+  HWY_NOINLINE void Again(int64_t row, hn::Mask<DD> good, VD& mean, VD& m2) const {
+    const DD d;
+    const auto n = static_cast<double>(n_);
+    const VD count = hn::Set(d, n), one = hn::Set(d, 1.0), zero = hn::Zero(d);
+    const VD most = hn::Set(d, std::numeric_limits<double>::max());
+    VD sum = kCenter ? hn::Load(d, sum_ + row) : zero, squares = hn::Load(d, squares_ + row);
+    const auto tiny = hn::Lt(squares, hn::Set(d, n * kTinySquare));
+    const VD up = hn::Set(d, double{kScaleUp}), down = hn::Set(d, double{kScaleDown});
+    const VD scale = hn::IfThenElse(hn::Le(squares, most), hn::IfThenElse(tiny, up, one), down);
+    const auto scaled = hn::Ne(scale, one);
+    const VR by = hn::DemoteTo(DR(), scale);
+    const float* columns = columns_ + row / kRows * size_ * kRows + row % kRows;
+    const auto value = [&](int64_t i)
+                           HWY_ATTR { return hn::Mul(hn::Load(DR(), columns + i * kRows), by); };
+    VD around = zero;
+    if constexpr (kCenter) {
+      const auto wide = [&](int64_t i) HWY_ATTR { return hn::PromoteTo(d, value(i)); };
+      const VD shift = hn::PromoteTo(d, hn::Load(DR(), hi_ + row));
+      around = hn::IfThenElse(scaled, hn::Div(Tree<kMost>(n_, wide), count),
+                              hn::Add(shift, hn::Div(sum, count)));
+    }
+    for (int pass = 0; pass < 2; ++pass) {
+      const VR shift = hn::DemoteTo(DR(), around);
+      const auto part = [&](int64_t i)
+                            HWY_ATTR { return kCenter ? hn::Sub(value(i), shift) : value(i); };
+      const auto first = [&](int64_t i) HWY_ATTR { return hn::PromoteTo(d, part(i)); };
+      const auto second = [&](int64_t i)
+                              HWY_ATTR { return hn::PromoteTo(d, hn::Mul(part(i), part(i))); };
+      around = hn::PromoteTo(d, shift);
+      if (kCenter) sum = Tree<kMost>(n_, first);
+      squares = Tree<kMost>(n_, second);
+      const auto far = hn::Gt(hn::Mul(sum, sum), hn::Mul(hn::Set(d, 0.75 * n), squares));
+      if (!kCenter || pass == 1 || hn::AllFalse(d, hn::And(scaled, far))) break;
+      around = hn::IfThenElse(hn::And(scaled, far), hn::Add(around, hn::Div(sum, count)), around);
+    }
+    const VD factor = hn::Div(one, scale), offset = hn::Div(sum, count);
+    const VD own = kCenter ? hn::Mul(hn::Add(around, offset), factor) : zero;
+    const VD rest = hn::Max(zero, hn::Sub(squares, hn::Mul(sum, offset)));
+    const VD nan = hn::Set(d, std::numeric_limits<double>::quiet_NaN());
+    const auto finite = hn::Le(squares, most);
+    mean = hn::IfThenElse(good, mean, hn::IfThenElse(finite, own, nan));
+    m2 = hn::IfThenElse(good, m2,
+                        hn::IfThenElse(finite, hn::Mul(hn::Mul(rest, factor), factor), nan));
   }
   static HWY_INLINE void Save(VD value, double* to, int64_t left) {
     if (HWY_LIKELY(left >= kStep))
@@ -359,7 +410,9 @@ class TurnedRows {
 
   const ForwardJob& job_;
   const int64_t n_;
-  const SmallDivisor by_, by_divisor_;
+  const SmallDivisor by_;
+  const double divisor_;
+  const SmallDivisor by_divisor_;
   int64_t size_ = 2;  // of a row with the columns that make it a power of two
   HWY_ALIGN float columns_[kFinishTile], y_[kFinishTile + kRows];
   HWY_ALIGN double sum_[kFinishTile / 2], squares_[kFinishTile / 2];
