@@ -19,7 +19,7 @@ void FinishStatistics(const ForwardJob& job, const KernelTable& kernels, bool th
 // y from mean and rstd of the job.
 void Apply(const ForwardJob& job, const KernelTable& kernels, bool threads);
 
-// Both, unit by unit, for the two fused paths.
+// Both, unit by unit or strip by strip, for the fused paths.
 void ForwardFused(const ForwardJob& job, const KernelTable& kernels, const Schedule& schedule);
 
 // Coefficients of all cells or statistics.

@@ -73,12 +73,14 @@ HWY_INLINE void SmallStatistics(const ForwardJob& job, const RowBlocks& blocks, 
   const auto n = static_cast<double>(job.geometry->reduce.num_reduced());
   const int64_t count = last - first;
   SmallSums sums = {};
-  if (IsNarrow<T>(job)) {
-    const T* x = UnitStart<T>(job, first).dense();
-    if (SumNarrow<T, kCenter>(x, block.length, count, sums))
-      return sums.Finish(job, n, first, count);
-    for (int64_t u = first; u < last; ++u) UnitStatistics<T, kCenter>(job, blocks, u);
-    return;
+  if constexpr (!kOwnWays<T>) {
+    if (IsNarrow<T>(job)) {
+      const T* x = UnitStart<T>(job, first).dense();
+      if (SumNarrow<T, kCenter>(x, block.length, count, sums))
+        return sums.Finish(job, n, first, count);
+      for (int64_t u = first; u < last; ++u) UnitStatistics<T, kCenter>(job, blocks, u);
+      return;
+    }
   }
 #if HWY_TARGET == HWY_AVX2 || HWY_TARGET == HWY_AVX3
   if constexpr (kOwnWays<T>) {
@@ -111,15 +113,19 @@ HWY_INLINE void SmallStatistics(const ForwardJob& job, const RowBlocks& blocks, 
 // Units [first, last) that are turned, as many at a time as fit a buffer.
 template <class T, bool kCenter>
 HWY_NOINLINE void ForwardTurned(const ForwardJob& job, int64_t first, int64_t last) {
-  const int64_t n = job.geometry->run_length;
+  const int64_t n = job.geometry->reduce.inner;
+  const bool alike = AreRowsAlike(job);
   RunWriter<T> writer(job.stream);
-  TurnedRows<T> rows(job, n);
+  TurnedRows<T> rows(job, n, alike);
   for (int64_t unit = first; unit < last; unit += rows.most()) {
     const int64_t end = std::min(unit + rows.most(), last);
     PrepareUnits<T>(job, unit, end);
     rows.Load(unit, end, last);
     rows.template Reduce<kCenter>(unit, end);
-    FinishTile(job, rows.Apply(unit, end), unit * n, (end - unit) * n, writer);
+    if (alike)
+      FinishTile(job, rows.Apply(unit, end), unit * n, (end - unit) * n, writer);
+    else
+      WriteCellUnits(job, unit, end, ApplyPart<T>{job}, writer);
   }
 }
 #endif
@@ -156,7 +162,9 @@ void ForwardUnits(const ForwardJob& job, int64_t first, int64_t last) {
 #if HWY_TARGET == HWY_AVX2 || HWY_TARGET == HWY_AVX3
   using Rows = std::conditional_t<kOwnWays<T>, FewVectorForms<T>, RowForms<T>>;
   if constexpr (kOwnWays<T>)
-    if (AreTurned(job)) return ForwardTurned<T, kCenter>(job, first, last);
+    // Of rows of one element too much would be read.
+    if (IsNarrow<T>(job) && job.geometry->reduce.inner > 1)
+      return ForwardTurned<T, kCenter>(job, first, last);
 #else
   using Rows = RowForms<T>;
 #endif

@@ -40,6 +40,8 @@ struct SmallSums {
   }
 };
 
+// What follows up to SumNarrow is for targets and types without turned-inl.h (kOwnWays).
+
 // The columns of up to kMaxGroup rows of n elements, at most one for each virtual lane: what the
 // rows before have for the lanes of an instruction, these have for its rows.
 template <class T>
@@ -186,7 +188,7 @@ HWY_NOINLINE bool SumNarrow(const T* x, int64_t n, int64_t count, SmallSums& sum
   return good;
 }
 
-// For which there are ways of their own where rows alike are short (turned-inl.h,
+// For which there are ways of their own where rows are short (turned-inl.h,
 // few_vectors-inl.h); elsewhere the text is worth more than the time.
 template <class T>
 inline constexpr bool kOwnWays = (HWY_TARGET == HWY_AVX2 || HWY_TARGET == HWY_AVX3) &&
@@ -197,9 +199,10 @@ inline bool AreDense(const ForwardJob& job) {
   const Geometry& g = *job.geometry;
   return g.units_contiguous && !job.x.pitch() && g.reduce.reduced.size() == 1;
 }
+// Whether they are of no more elements than a row has lanes.
 template <class T>
 HWY_INLINE bool IsNarrow(const ForwardJob& job) {
-  return AreDense(job) && job.geometry->reduce.inner <= NarrowColumns<T>::kMost;
+  return AreDense(job) && job.geometry->reduce.inner <= static_cast<int64_t>(kLanes<Real<T>>);
 }
 
 // Whether units are rows in element form, one behind the other, that share all parameters.

@@ -1,4 +1,4 @@
-// Short rows, turned: a row in each lane from the loads to the stores.
+// Short rows, turned: a row in each lane from the loads to the statistics, or to the stores.
 #if defined(NORMKIT_TURNED_INL_H_) == defined(HWY_TARGET_TOGGLE)
 #ifdef NORMKIT_TURNED_INL_H_
 #undef NORMKIT_TURNED_INL_H_
@@ -19,12 +19,6 @@ namespace normkit::norm::cpu {
 namespace HWY_NAMESPACE {
 
 #if HWY_TARGET == HWY_AVX2 || HWY_TARGET == HWY_AVX3
-
-// Whether units are rows that are turned: of 1 element Turn would read too much.
-inline bool AreTurned(const Job& job) {
-  const int64_t n = job.geometry->run_length;
-  return AreRowsAlike(job) && n > 1 && n <= static_cast<int64_t>(kLanes<float>);
-}
 
 // Four vectors of four columns become four of rows in each block of 128 bits, and back.
 template <class V>
@@ -92,7 +86,8 @@ class TurnedRows {
   static constexpr auto kStep = static_cast<int64_t>(hn::MaxLanes(DD()));
 
  public:
-  HWY_INLINE TurnedRows(const ForwardJob& job, int64_t n)
+  // `alike` rows share gamma and beta, and Apply is for them.
+  HWY_INLINE TurnedRows(const ForwardJob& job, int64_t n, bool alike)
       : job_(job),
         n_(n),
         by_(static_cast<double>(n)),
@@ -100,8 +95,8 @@ class TurnedRows {
         by_divisor_(divisor_) {
     while (size_ < n) size_ *= 2;
     std::fill_n(columns_, kFinishTile, 0.0f);
-    std::fill(std::copy_n(static_cast<const float*>(job.gamma), n, gamma_), std::end(gamma_), 0.0f);
-    std::fill(std::copy_n(static_cast<const float*>(job.beta), n, beta_), std::end(beta_), 0.0f);
+    const int64_t params = alike ? n : 0;
+    Copy(job.gamma, params, gamma_), Copy(job.beta, params, beta_);
   }
 
   int64_t most() const { return kFinishTile / size_; }
@@ -210,6 +205,10 @@ class TurnedRows {
       hn::StoreU(z(rest.Load(x), last_gamma, last_beta), d, to + kLast);
     }
     return y_;
+  }
+
+  static void Copy(const void* from, int64_t n, float* to) {
+    std::fill(std::copy_n(static_cast<const float*>(from), n, to), to + kMost, 0.0f);
   }
 
   // What Load wants next time: while these rows are computed memory would rest ([100000,16] from
