@@ -75,6 +75,13 @@ class NormKit:
         return ctypes_numpy.lib.normkit_streaming_bandwidth(threads)
 
 
+def take_pointers(lib, **counts):
+    """Functions of so many pointers that give nothing."""
+    for name, count in counts.items():
+        getattr(lib, name).argtypes = count * [ctypes.c_void_p]
+        getattr(lib, name).restype = None
+
+
 class OneDnn:
     name = "oneDNN"
 
@@ -85,9 +92,7 @@ class OneDnn:
         self.lib.peer_create.argtypes = [
             ctypes.c_char_p, ctypes.c_int, ctypes.POINTER(ctypes.c_int64), ctypes.c_int, ctypes.c_int,
         ]  # fmt: skip
-        for name, count in {"peer_run": 5, "peer_set": 5, "peer_destroy": 1}.items():
-            getattr(self.lib, name).argtypes = count * [ctypes.c_void_p]
-            getattr(self.lib, name).restype = None
+        take_pointers(self.lib, peer_run=5, peer_set=5, peer_destroy=1)
 
     def version(self):
         return self.lib.peer_version().decode()
@@ -138,9 +143,7 @@ class Ggml:
             ctypes.c_char_p, ctypes.POINTER(ctypes.c_int64), ctypes.c_int, ctypes.c_void_p,
             ctypes.c_void_p, ctypes.c_int,
         ]  # fmt: skip
-        for name, count in {"ggml_peer_run": 3, "ggml_peer_destroy": 1}.items():
-            getattr(self.lib, name).argtypes = count * [ctypes.c_void_p]
-            getattr(self.lib, name).restype = None
+        take_pointers(self.lib, ggml_peer_run=3, ggml_peer_destroy=1)
 
     def version(self):
         return self.lib.ggml_peer_version().decode()

@@ -322,6 +322,38 @@ TEST(Edges, EmptyBatchLeavesEverythingAlone) {
   }
 }
 
+// However many rows there are of nothing: no memory is taken for what belongs to each.
+TEST(Edges, EmptyRowsTakeNoMemory) {
+  const std::vector<int64_t> shape{1'000'000'000'000, 0};
+  const Normalization norm(kLayerNorm, Layout::Make("BC", shape), DType::kF32);
+  float nothing = 0;
+  norm.Backward({.gamma = &nothing, .dgamma = &nothing, .dbeta = &nothing});
+  EXPECT_EQ(nothing, 0);
+}
+
+// An infinity among the coefficients of cells is one on each target: no finite number hides it.
+TEST(Edges, InfinitiesOfCellsAreOnesOnEveryTarget) {
+  for (const std::string& target : simd::AvailableTargets()) {
+    simd::ForceTarget(target);
+    for (const NormSpec& spec : {kBatchNorm, kInstanceNorm}) {
+      Problem p({spec, cases::MakeLayout("BCS", {.b = 2, .s = 9, .c = 20})});
+      const int64_t run = p.x_tensor.layout().shape().back();
+      static_cast<float*>(p.beta_tensor.data())[3] = HUGE_VALF;
+      static_cast<float*>(p.dy_tensor.data())[3 * run] = HUGE_VALF;
+      const auto forward = ForwardTraining(spec, p.x_tensor, &p.gamma_tensor, &p.beta_tensor);
+      const auto back = normkit::Backward(spec, p.x_tensor, &p.gamma_tensor, &p.beta_tensor,
+                                          p.dy_tensor, forward);
+      const auto y = cases::ToDoubles(forward.y), dx = cases::ToDoubles(back.dx);
+      for (int64_t i = 0; i < 20 * run; ++i) {
+        EXPECT_EQ(y[static_cast<size_t>(i)] == HUGE_VAL, i / run == 3) << target << spec.name << i;
+        EXPECT_EQ(std::isfinite(dx[static_cast<size_t>(i)]), i / run != 3)
+            << target << spec.name << i;
+      }
+    }
+  }
+  simd::ForceTarget(simd::AvailableTargets().front());
+}
+
 // The first values of each statistic are 0, the others one number: around the mean of the first
 // ones most of the squares would be left to cancel, all rounded alike.
 TEST(Edges, ValuesThatBeginFarFromTheirMean) {

@@ -254,7 +254,7 @@ TEST_P(ShortRows, FewRowsOfChannelsHaveTheBitsOfTwoPasses) {
 
 INSTANTIATE_TEST_SUITE_P(DTypes, ShortRows,
                          testing::Values(DType::kF32, DType::kF64, DType::kBF16, DType::kF16),
-                         [](const auto& info) { return std::string(Name(info.param)); });
+                         [](const auto& dtype) { return std::string(Name(dtype.param)); });
 
 }  // namespace
 }  // namespace normkit

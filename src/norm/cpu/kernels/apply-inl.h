@@ -159,12 +159,15 @@ HWY_INLINE void FillStats(int64_t n, const double* HWY_RESTRICT mean,
 // As many numbers of the arithmetic's type as f64 has lanes, from and to memory.
 using Wide = hn::ScalableTag<double>;
 template <class R>
-HWY_INLINE hn::Vec<Wide> LoadWide(const R* x) {
-  const hn::Rebind<R, Wide> d;
+HWY_INLINE hn::Vec<Wide> ToWide(hn::Vec<hn::Rebind<R, Wide>> v) {
   if constexpr (std::is_same_v<R, double>)
-    return hn::LoadU(d, x);
+    return v;
   else
-    return hn::PromoteTo(Wide(), hn::LoadU(d, x));
+    return hn::PromoteTo(Wide(), v);
+}
+template <class R>
+HWY_INLINE hn::Vec<Wide> LoadWide(const R* x) {
+  return ToWide<R>(hn::LoadU(hn::Rebind<R, Wide>(), x));
 }
 // Gives what was stored.
 template <class R>

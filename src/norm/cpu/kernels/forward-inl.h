@@ -63,37 +63,24 @@ HWY_NOINLINE void UnitStatistics(const ForwardJob& job, const RowBlocks& blocks,
   FinishStatistic(job, unit, moments.Finish());
 }
 
-// Statistics of units [first, last) of one block each. What one unit waits for (the end of a sum, a
-// division, a square root) others fill: alone, a row of 768 waits longer than it adds.
+// Sums of `count` units of one block each, from `first` on; false where they are no good.
 template <class T, bool kCenter>
-HWY_INLINE void SmallStatistics(const ForwardJob& job, const RowBlocks& blocks, int64_t first,
-                                int64_t last) {
+HWY_INLINE bool SumUnits(const ForwardJob& job, const RowBlocks& blocks, int64_t first,
+                         int64_t count, SmallSums& sums) {
   using M = RowMoments<T, kCenter>;
   const Block block = blocks.Get(0);
-  const auto n = static_cast<double>(job.geometry->reduce.num_reduced());
-  const int64_t count = last - first;
-  SmallSums sums = {};
   if constexpr (!kOwnWays<T>) {
-    if (IsNarrow<T>(job)) {
-      const T* x = UnitStart<T>(job, first).dense();
-      if (SumNarrow<T, kCenter>(x, block.length, count, sums))
-        return sums.Finish(job, n, first, count);
-      for (int64_t u = first; u < last; ++u) UnitStatistics<T, kCenter>(job, blocks, u);
-      return;
-    }
+    if (IsNarrow<T>(job))
+      return SumNarrow<T, kCenter>(UnitStart<T>(job, first).dense(), block.length, count, sums);
   }
 #if HWY_TARGET == HWY_AVX2 || HWY_TARGET == HWY_AVX3
   if constexpr (kOwnWays<T>) {
     using Few = FewVectors<T, kCenter>;
-    if (AreDense(job) && Few::Suits(block.length)) {
-      const T* x = UnitStart<T>(job, first).dense();
-      if (Few::Add(x, block.length, count, job.read_ahead, sums))
-        return sums.Finish(job, n, first, count);
-      for (int64_t u = first; u < last; ++u) UnitStatistics<T, kCenter>(job, blocks, u);
-      return;
-    }
+    if (AreDense(job) && Few::Suits(block.length))
+      return Few::Add(UnitStart<T>(job, first).dense(), block.length, count, job.read_ahead, sums);
   }
 #endif
+  const auto n = static_cast<double>(job.geometry->reduce.num_reduced());
   Real<T> shift[kMaxGroup] = {};
   for (int64_t u = 0; u < count && kCenter; ++u) {
     shift[u] = M::Guess(blocks, UnitStart<T>(job, first + u), block);
@@ -105,7 +92,18 @@ HWY_INLINE void SmallStatistics(const ForwardJob& job, const RowBlocks& blocks, 
            &sums.squares[u]);
     good &= M::IsGood(n, sums.sum[u], sums.squares[u]);
   }
-  if (good) return sums.Finish(job, n, first, count);
+  return good;
+}
+
+// Statistics of units [first, last) of one block each. What one unit waits for (the end of a sum, a
+// division, a square root) others fill: alone, a row of 768 waits longer than it adds.
+template <class T, bool kCenter>
+HWY_INLINE void SmallStatistics(const ForwardJob& job, const RowBlocks& blocks, int64_t first,
+                                int64_t last) {
+  SmallSums sums = {};
+  const auto n = static_cast<double>(job.geometry->reduce.num_reduced());
+  if (SumUnits<T, kCenter>(job, blocks, first, last - first, sums))
+    return sums.Finish(job, n, first, last - first);
   for (int64_t u = first; u < last; ++u) UnitStatistics<T, kCenter>(job, blocks, u);
 }
 

@@ -112,13 +112,18 @@ HWY_INLINE hn::Vec<hn::ScalableTag<double>> Tree(int64_t n, const Get& get) {
   return hn::Add(hn::Load(d, terms), hn::Zero(d));
 }
 
-template <class R>
-HWY_INLINE hn::Vec<hn::ScalableTag<double>> ToWide(
-    hn::Vec<hn::Rebind<R, hn::ScalableTag<double>>> v) {
-  if constexpr (std::is_same_v<R, double>)
-    return v;
-  else
-    return hn::PromoteTo(hn::ScalableTag<double>(), v);
+// RowMoments::IsGood of some rows of n elements.
+template <class R, bool kCenter>
+HWY_INLINE hn::Mask<Wide> AreGood(double n, hn::Vec<Wide> sum, hn::Vec<Wide> squares) {
+  const Wide d;
+  auto good = hn::Le(squares, hn::Set(d, std::numeric_limits<double>::max()));
+  if constexpr (kCenter)
+    good = hn::And(good, hn::Le(hn::Mul(sum, sum), hn::Mul(hn::Set(d, 0.75 * n), squares)));
+  if constexpr (sizeof(R) == 4) {
+    const auto large = hn::Ge(squares, hn::Set(d, n * kTinySquare));
+    good = hn::And(good, hn::Or(large, hn::Eq(squares, hn::Zero(d))));
+  }
+  return good;
 }
 
 template <class T, bool kCenter>
@@ -129,7 +134,6 @@ struct NarrowSums {
   const NarrowColumns<T>& columns;
   int64_t n;
 
-  static HWY_INLINE hn::Vec<D> Wide(hn::Vec<DR> v) { return ToWide<R>(v); }
   static HWY_INLINE hn::Vec<DR> Narrow(hn::Vec<D> v) {
     if constexpr (std::is_same_v<R, double>)
       return v;
@@ -143,36 +147,22 @@ struct NarrowSums {
     auto shift = hn::Zero(DR());
     if constexpr (kCenter) {
       const auto all =
-          Tree<kLanes<R>>(n, [&](int64_t i) HWY_ATTR { return Wide(columns.Get(i, row)); });
+          Tree<kLanes<R>>(n, [&](int64_t i) HWY_ATTR { return ToWide<R>(columns.Get(i, row)); });
       shift = Narrow(hn::Div(all, hn::Set(d, static_cast<double>(n))));
     }
     const auto first = [&](int64_t i) HWY_ATTR { return hn::Sub(columns.Get(i, row), shift); };
     const auto square = [&](int64_t i) HWY_ATTR {
       const auto v = kCenter ? first(i) : columns.Get(i, row);
-      return Wide(hn::Mul(v, v));
+      return ToWide<R>(hn::Mul(v, v));
     };
     auto sum = hn::Zero(d);
     if constexpr (kCenter)
-      sum = Tree<kLanes<R>>(n, [&](int64_t i) HWY_ATTR { return Wide(first(i)); });
+      sum = Tree<kLanes<R>>(n, [&](int64_t i) HWY_ATTR { return ToWide<R>(first(i)); });
     const auto squares = Tree<kLanes<R>>(n, square);
-    hn::Store(Wide(shift), d, sums.shift + row);
+    hn::Store(ToWide<R>(shift), d, sums.shift + row);
     hn::Store(sum, d, sums.sum + row);
     hn::Store(squares, d, sums.squares + row);
-    return IsGood(sum, squares);
-  }
-
- private:
-  HWY_INLINE bool IsGood(hn::Vec<D> sum, hn::Vec<D> squares) const {
-    const D d;
-    const auto count = static_cast<double>(n);
-    auto good = hn::Le(squares, hn::Set(d, std::numeric_limits<double>::max()));
-    if constexpr (kCenter)
-      good = hn::And(good, hn::Le(hn::Mul(sum, sum), hn::Mul(hn::Set(d, 0.75 * count), squares)));
-    if constexpr (sizeof(R) == 4) {
-      const auto large = hn::Ge(squares, hn::Set(d, count * kTinySquare));
-      good = hn::And(good, hn::Or(large, hn::Eq(squares, hn::Zero(d))));
-    }
-    return hn::AllTrue(d, good);
+    return hn::AllTrue(d, AreGood<R, kCenter>(static_cast<double>(n), sum, squares));
   }
 };
 

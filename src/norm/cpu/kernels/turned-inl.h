@@ -314,22 +314,12 @@ class TurnedRows {
   }
 
   template <bool kCenter>
-  HWY_INLINE hn::Mask<DD> IsGood(VD sum, VD squares) const {
-    const DD d;
-    const auto n = static_cast<double>(n_);
-    auto good = hn::Le(squares, hn::Set(d, std::numeric_limits<double>::max()));
-    if constexpr (kCenter)
-      good = hn::And(good, hn::Le(hn::Mul(sum, sum), hn::Mul(hn::Set(d, 0.75 * n), squares)));
-    return hn::And(
-        good, hn::Or(hn::Ge(squares, hn::Set(d, n * kTinySquare)), hn::Eq(squares, hn::Zero(d))));
-  }
-  template <bool kCenter>
   HWY_NOINLINE void Finish(int64_t first, int64_t last) {
     const DD d;
     for (int64_t row = 0; row < last - first; row += kStep) {
       const VD squares = hn::Load(d, squares_ + row);
       const VD sum = kCenter ? hn::Load(d, sum_ + row) : hn::Zero(d);
-      const auto good = IsGood<kCenter>(sum, squares);
+      const auto good = AreGood<float, kCenter>(static_cast<double>(n_), sum, squares);
       const VD offset = by_.Divide(sum);
       const VD shift = kCenter ? hn::PromoteTo(d, hn::Load(DR(), hi_ + row)) : hn::Zero(d);
       VD mean = hn::Add(shift, offset);
