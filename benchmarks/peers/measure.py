@@ -36,6 +36,20 @@ def peers_by_name():
     return {peer.name: peer for peer in peers}
 
 
+def other_builds(pairs, taken):
+    """normkit of other sources (NAME=FOLDER): beside it, and no peers."""
+    builds = {}
+    for pair in pairs:
+        name, _, folder = pair.partition("=")
+        if not name or not folder or name in taken or name in builds:
+            sys.exit(f"--builds is '{pair}', expected NAME=FOLDER with a name of its own, as before=../before")
+        try:
+            builds[name] = NormKit.of_sources(name, folder)
+        except OSError as error:
+            sys.exit(f"--builds: {error}")
+    return builds
+
+
 def times_of(calls, cell, seconds):
     """Milliseconds of single calls, over at least `seconds` and three calls."""
     calls[0](), calls[1 % len(calls)]()
@@ -74,9 +88,9 @@ def prepare(peer, cell, arrays, exact):
     return calls
 
 
-def measure_cell(peers, cell, threads, seconds, realtime):
+def measure_cell(peers, builds, cell, threads, seconds, realtime):
     """A row: milliseconds by peer, and the streaming bandwidth beside them."""
-    normkit = peers["normkit"]
+    normkit, peers = peers["normkit"], peers | builds
     for peer in peers.values():
         peer.set_threads(threads)
     with realtime:
@@ -111,6 +125,7 @@ def measure_cell(peers, cell, threads, seconds, realtime):
         "threads": threads,
         "bytes": cell.bytes,
         "limit_gbps": max(before, after),
+        "builds": list(builds),
         "ms": {name: statistics.median(values) for name, values in times.items()},
     }
 
@@ -121,7 +136,7 @@ def fraction(row, name):
 
 
 def best_peer(row):
-    others = {name: ms for name, ms in row["ms"].items() if name != "normkit"}
+    others = {name: ms for name, ms in row["ms"].items() if name not in ("normkit", *row["builds"])}
     return min(others, key=others.get) if others else None
 
 
@@ -143,17 +158,37 @@ def to_table(rows, names):
     return lines
 
 
+def ratios_of(rows, over, under):
+    """Times of over(row)'s by those of under(row)'s, by cell, where both were measured."""
+    pairs = [(row, over(row), under(row)) for row in rows]
+    return {f"{row['cell']}, {row['threads']} threads": row["ms"][a] / row["ms"][b]
+            for row, a, b in pairs if a in row["ms"] and b in row["ms"]}  # fmt: skip
+
+
+def geometric_mean(ratios):
+    return math.exp(statistics.fmean(map(math.log, ratios.values())))
+
+
 def summary(rows):
-    """The geometric mean of the best peer's time over normkit's, and the cells that are behind."""
-    ratios = {row["cell"] + f", {row['threads']} threads": row["ms"][best_peer(row)] / row["ms"]["normkit"]
-              for row in rows if best_peer(row)}  # fmt: skip
-    if not ratios:
-        return ""
-    mean = math.exp(statistics.fmean(map(math.log, ratios.values())))
-    behind = [f"{cell} ({ratio:.2f})" for cell, ratio in ratios.items() if ratio < 1]
-    text = f"{len(ratios)} cells: the best peer of each takes {mean:.2f} times as long as normkit "
-    text += f"(geometric mean). Peers are ahead in {len(behind)}"
-    return text + (": " + ", ".join(behind) if behind else "") + "."
+    """The geometric mean of the best peer's time over normkit's, and the cells that are behind; the same of other builds of
+    normkit, and their times over normkit's."""
+    ratios = ratios_of(rows, best_peer, lambda row: "normkit")
+    text = ""
+    if ratios:
+        behind = [f"{cell} ({ratio:.2f})" for cell, ratio in ratios.items() if ratio < 1]
+        text = f"{len(ratios)} cells: the best peer of each takes {geometric_mean(ratios):.2f} times as long as normkit "
+        text += f"(geometric mean). Peers are ahead in {len(behind)}"
+        text += (": " + ", ".join(behind) if behind else "") + "."
+    for name in rows[0]["builds"]:
+        times = ratios_of(rows, lambda row: name, lambda row: "normkit")
+        text += f"\n\n{name}: {geometric_mean(times):.2f} times normkit's time in {len(times)} cells"
+        slower = [f"{cell} ({ratio:.2f})" for cell, ratio in times.items() if ratio < 0.97]
+        text += f"; faster by more than 3 % in {len(slower)}" + (": " + ", ".join(slower) if slower else "") + "."
+        ratios = ratios_of(rows, best_peer, lambda row: name)
+        if ratios:
+            behind = sum(ratio < 1 for ratio in ratios.values())
+            text += f" The best peer took {geometric_mean(ratios):.2f} times as long as it, and was ahead in {behind}."
+    return text.lstrip()
 
 
 def parse_arguments():
@@ -168,6 +203,8 @@ def parse_arguments():
     parser.add_argument("--short", action="store_true",
                         help="the table of short runs, short statistics and small work instead")  # fmt: skip
     parser.add_argument("--peers", nargs="+", metavar="NAME", help="these instead of all")
+    parser.add_argument("--builds", nargs="+", default=[], metavar="NAME=FOLDER",
+                        help="normkit of other sources, built in their build/release, in the same run")  # fmt: skip
     parser.add_argument("--seconds", type=float, default=0.6,
                         help="of every peer and cell (default 0.6)")  # fmt: skip
     parser.add_argument("--realtime", action="store_true",
@@ -192,7 +229,8 @@ def main():
             sys.exit(f"no peer is called '{name}', expected some of {', '.join(peers)}")
     if arguments.peers:
         peers = {n: p for n, p in peers.items() if n == "normkit" or n in arguments.peers}
-    versions = ", ".join(f"{peer.name} {peer.version()}" for peer in peers.values())
+    builds = other_builds(arguments.builds, peers)
+    versions = ", ".join(f"{peer.name} {peer.version()}" for peer in (peers | builds).values())
     print(machine(), versions, sep="\n", file=sys.stderr)
     realtime = RealTime(arguments.realtime)
     rows = []
@@ -201,13 +239,13 @@ def main():
         for cell in cells:
             if sys.stderr.isatty():
                 print(f"\r\033[K{len(rows) + 1}/{total} {cell}", end="", file=sys.stderr, flush=True)
-            rows.append(measure_cell(peers, cell, threads, arguments.seconds, realtime))
+            rows.append(measure_cell(peers, builds, cell, threads, arguments.seconds, realtime))
             if arguments.json:
                 with open(arguments.json, "a" if len(rows) > 1 else "w") as file:
                     file.write(json.dumps(rows[-1]) + "\n")
     if sys.stderr.isatty():
         print("\r\033[K", end="", file=sys.stderr)
-    lines = to_table(rows, peers)
+    lines = to_table(rows, peers | builds)
     print(to_text(lines))
     print(summary(rows))
     if arguments.md:

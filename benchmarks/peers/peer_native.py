@@ -2,6 +2,7 @@
 
 import ctypes
 import functools
+import importlib.util
 import os
 import pathlib
 import sys
@@ -21,19 +22,37 @@ def pointer(array):
 
 
 class NormKit:
-    name = "normkit"
+    def __init__(self, name="normkit", wrapper=ctypes_numpy):
+        self.name, self.wrapper = name, wrapper
+
+    @classmethod
+    def of_sources(cls, name, folder):
+        """That of other sources, built in their build/release: by their own wrapper, for what the library's
+        interface takes may have grown since."""
+        root = pathlib.Path(folder).resolve()
+        library, here = root / "build/release/lib/libnormkit.so", os.environ["NORMKIT_LIBRARY"]
+        if not library.exists():
+            raise FileNotFoundError(f"{library}: not found, expected normkit's sources, built, in {folder}")
+        spec = importlib.util.spec_from_file_location(name, root / "examples/ctypes_numpy.py")
+        wrapper = importlib.util.module_from_spec(spec)
+        os.environ["NORMKIT_LIBRARY"] = str(library)
+        try:
+            spec.loader.exec_module(wrapper)
+        finally:
+            os.environ["NORMKIT_LIBRARY"] = here
+        return cls(name, wrapper)
 
     def version(self):
-        return ctypes_numpy.lib.normkit_version().decode()
+        return self.wrapper.lib.normkit_version().decode()
 
     def set_threads(self, threads):
-        ctypes_numpy.lib.normkit_set_num_threads(threads)
+        self.wrapper.lib.normkit_set_num_threads(threads)
 
     def prepare(self, cell, arrays):
         """One call for each set of arrays, and what returns the result of the last call (None: it is
         in arrays.y). None where the peer has no such operation."""
-        lib = ctypes_numpy.lib
-        norm = ctypes_numpy.Normalization(
+        lib = self.wrapper.lib
+        norm = self.wrapper.Normalization(
             cell.layer, cell.format, cell.shape, DTYPES[cell.dtype], num_groups=cell.num_groups
         )
         plan = norm._plan.value
@@ -72,7 +91,7 @@ class NormKit:
         return calls, None
 
     def streaming_bandwidth(self, threads):
-        return ctypes_numpy.lib.normkit_streaming_bandwidth(threads)
+        return self.wrapper.lib.normkit_streaming_bandwidth(threads)
 
 
 def take_pointers(lib, **counts):
