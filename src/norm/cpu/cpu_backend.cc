@@ -130,7 +130,7 @@ class CpuNormalization : public NormImplementation {
     const TrimScratchAtEnd trim;
     if (!args.dx) return;
     if (count == 1 && problem_.spec.center && !args.fixed_statistics) {
-      if (!args.accumulate) FillZeros(Array(NormArray::kDx, args.dx));
+      if (!args.accumulate) FillZeros(args.dx);
       return;
     }
     BackwardJob job = MakeBackwardJob(args);
@@ -366,21 +366,22 @@ class CpuNormalization : public NormImplementation {
            !options_.reducer;
   }
 
-  void FillZeros(const OutputArray& array) const {
-    const int64_t run = array.pitch() ? array.pitch()->run : kTaskElements;
+  // dx of statistics of one value, which is dense: all of them are one run (LongestRun), so one
+  // with a pitch is copied.
+  void FillZeros(void* dx) const {
     const auto bytes = static_cast<int64_t>(SizeOf(problem_.dtype));
-    ForTasks(plan_.size, run, plan_.size > 4 * kTaskElements, [&](int64_t first, int64_t last) {
-      std::memset(static_cast<char*>(array.data()) +
-                      bytes * (array.pitch() ? array.pitch()->Offset(first) : first),
-                  0, static_cast<size_t>(bytes * (last - first)));
-    });
+    ForTasks(plan_.size, kTaskElements, plan_.size > 4 * kTaskElements,
+             [&](int64_t first, int64_t last) {
+               std::memset(static_cast<char*>(dx) + bytes * first, 0,
+                           static_cast<size_t>(bytes * (last - first)));
+             });
   }
 
   void BackwardOfAll(NormBackwardArgs args, const SumsTo& to) const {
     if (args.dx && plan_.size > 0 && IsConstant(args)) {
       void* dx = std::exchange(args.dx, nullptr);
       BackwardOfAll(args, to);
-      if (!args.accumulate) FillZeros(Array(NormArray::kDx, dx));
+      if (!args.accumulate) FillZeros(dx);
       return;
     }
     if (plan_.size == 0 && !options_.reducer) return Give(ZeroSums(), to);
