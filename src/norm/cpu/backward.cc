@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "src/core/scratch.h"
+#include "src/norm/cpu/cell_sums.h"
 #include "src/norm/cpu/exact_sum.h"
 #include "src/norm/cpu/forward.h"
 #include "src/norm/cpu/from_y.h"
@@ -17,28 +18,7 @@ struct RestTag;
 struct StatisticRestTag;
 struct StripSumsTag;
 
-constexpr int64_t kPiece = 128;  // cells that are taken side by side
-
-// Sums of dy * (x - hi) of cells [first, last) become those of dy * xhat.
-template <class R>
-void CellsToXhat(const BackwardJob& job, int64_t first, int64_t last) {
-  const Geometry& g = *job.geometry;
-  const double* dy = job.cells.dy;
-  double* sums = job.cells.dy_x;
-  for (int64_t cell = first, n; cell < last; cell += n) {
-    const Loops::Pass stat = g.cell_stat.PassFrom(cell);
-    n = std::min(last - cell, stat.stride <= 1 ? stat.size : 1);
-    const double *mean = job.mean + stat.offset, *rstd = job.rstd + stat.offset;
-    if (stat.stride == 1)
-      XhatSums<R>(n, mean, rstd, dy + cell, sums + cell);
-    else
-      XhatSumsOfOne<R>(n, *mean, *rstd, dy + cell, sums + cell);
-  }
-  if (!job.statistics) return;
-  for (int64_t cell = first; cell < last; ++cell)
-    sums[cell] /= job.rstd[g.StatOf(cell)] * GammaOf(job, g.ParamOf(cell));
-}
-void CellsToXhat(const BackwardJob& job, int64_t first, int64_t last) {
+void ToXhat(const BackwardJob& job, int64_t first, int64_t last) {
   job.f64 ? CellsToXhat<double>(job, first, last) : CellsToXhat<float>(job, first, last);
 }
 
@@ -59,36 +39,6 @@ void AddCellsExactly(const BackwardJob& job, int64_t first, int64_t last, int64_
     double& w = job.means.w[first_stat + i];
     double& w_xhat = job.means.w_xhat[first_stat + i];
     w = WithRest(w, rest[i]), w_xhat = WithRest(w_xhat, rest[n + i]);
-  }
-}
-
-// WeighCells of n cells of one statistic.
-void WeighOne(int64_t n, const float* __restrict gamma, const double* __restrict dy,
-              const double* __restrict dy_x, double& w, double& w_xhat) {
-  double all = w, all_xhat = w_xhat;
-  for (int64_t i = 0; i < n; ++i) {
-    const auto weight = static_cast<double>(gamma[i]);
-    all += weight * dy[i];
-    all_xhat += weight * dy_x[i];
-  }
-  w = all, w_xhat = all_xhat;
-}
-void WeighCellsOf(const BackwardJob& job, int64_t first, int64_t last) {
-  const Geometry& g = *job.geometry;
-  for (int64_t cell = first, n; cell < last; cell += n) {
-    const Loops::Pass stat = g.cell_stat.PassFrom(cell);
-    n = std::min({kPiece, last - cell, stat.size});
-    float room[kPiece];
-    const float* gamma = InARow(g.cell_param, cell, n, static_cast<const float*>(job.gamma), room);
-    const double *dy = job.cells.dy + cell, *dy_x = job.cells.dy_x + cell;
-    double *w = job.means.w + stat.offset, *w_xhat = job.means.w_xhat + stat.offset;
-    if (stat.stride == 1)
-      WeighCells<float>(n, gamma, dy, dy_x, w, w_xhat);
-    else if (stat.stride == 0)
-      WeighOne(n, gamma, dy, dy_x, *w, *w_xhat);
-    else
-      for (int64_t i = 0; i < n; ++i)
-        WeighOne(1, gamma + i, dy + i, dy_x + i, w[i * stat.stride], w_xhat[i * stat.stride]);
   }
 }
 
@@ -181,7 +131,7 @@ void BackwardUnits(const BackwardJob& job, const KernelTable& kernels, int64_t f
     kernels.prepare_dy_units(job, first, last);
     GatherRowCells(job, kernels, false, first_cell, last_cell);
   }
-  CellsToXhat(job, first_cell, last_cell);
+  ToXhat(job, first_cell, last_cell);
   const XhatMeans means = job.means.From(first_stat);
   means.Clear(last_stat - first_stat);
   if (!job.fixed) AddCellsToStatistics(job, first_cell, last_cell, first_stat, last_stat);
@@ -193,6 +143,15 @@ void BackwardUnits(const BackwardJob& job, const KernelTable& kernels, int64_t f
   } else {
     kernels.apply_gradient_units(job, first, last);
   }
+}
+
+// Whether cells lie one behind the other, each a short run of a unit with one statistic.
+bool AreSmallCells(const BackwardJob& job) {
+  constexpr int64_t kMost = 64;  // elements
+  const Geometry& g = *job.geometry;
+  return !job.pitched && !job.fixed && !job.statistics && !g.reduce.inner_kept &&
+         !g.cells.inner_kept && g.cells.reduced.size() == 1 && g.cells.inner <= kMost &&
+         g.statistics.reduced.size() == 1 && g.units_contiguous && g.unit_stats == 1;
 }
 
 // Sums of every cell, over threads.
@@ -266,7 +225,7 @@ void SumCells(const BackwardJob& job, const KernelTable& kernels, bool threads,
   job.means.Clear(g.plan.num_stat);
   if (g.plan.size == 0) return;
   GatherCells(job, kernels, threads);
-  CellsToXhat(job, 0, g.num_cells);
+  ToXhat(job, 0, g.num_cells);
   if (!job.fixed) AddCellsToStatistics(job, 0, g.num_cells, 0, g.plan.num_stat);
   AddCellsToParameters(job, parameters);
 }
@@ -288,8 +247,10 @@ void BackwardCells(const BackwardJob& job, const KernelTable& kernels, const Sch
     if (!job.fixed) ShareMeans(job, reducer);
     return ApplyCells(job, kernels, schedule.threads);
   }
+  const bool small = kernels.backward_small_cells && AreSmallCells(job);
   ForTasks(g.num_units(), schedule.units_per_task, schedule.threads,
            [&](int64_t first, int64_t last) {
+             if (small) return kernels.backward_small_cells(job, first, last);
              for (int64_t unit = first; unit < last; unit += job.group)
                BackwardUnits(job, kernels, unit, std::min(unit + job.group, last));
            });

@@ -54,6 +54,43 @@ HWY_INLINE hn::TFromD<D> FoldParts(D d, V (&parts)[kParts]) {
   return FoldVector(d, parts[0]);
 }
 
+#if HWY_TARGET <= HWY_AVX2
+// FoldVector of `count` vectors of eight f32 that lie one behind the other. Reads and writes up to
+// a multiple of eight.
+HWY_INLINE void FoldEights(const float* HWY_RESTRICT rows, int64_t count,
+                           float* HWY_RESTRICT sums) {
+  const hn::CappedTag<float, 8> d;
+  const hn::Repartition<double, decltype(d)> wide;
+  using V = hn::Vec<decltype(d)>;
+  const auto fold_pairs = [&](V a, V b) HWY_ATTR {  // lanes of 64 bits
+    const auto a64 = hn::BitCast(wide, a), b64 = hn::BitCast(wide, b);
+    return hn::Add(hn::BitCast(d, hn::InterleaveLower(wide, a64, b64)),
+                   hn::BitCast(d, hn::InterleaveUpper(wide, a64, b64)));
+  };
+  for (int64_t i = 0; i < count; i += 8, rows += 64) {
+    const auto halves = [&](int64_t row) HWY_ATTR {
+      return AddHalves(d, hn::Load(d, rows + 8 * row), hn::Load(d, rows + 8 * (row + 4)));
+    };
+    const V one = AddPairs(d, halves(0), halves(1)), two = AddPairs(d, halves(2), halves(3));
+    hn::Store(fold_pairs(one, two), d, sums + i);
+  }
+}
+
+// Half a vector from each place.
+template <class D, class T>
+HWY_INLINE hn::Vec<D> LoadHalves(D d, const T* lower, const T* upper) {
+  using Stored = std::conditional_t<sizeof(T) == 2, uint16_t, T>;
+  const hn::Rebind<Stored, D> stored;
+  const hn::Half<decltype(stored)> half;
+  const auto both = hn::Combine(stored, hn::LoadU(half, reinterpret_cast<const Stored*>(upper)),
+                                hn::LoadU(half, reinterpret_cast<const Stored*>(lower)));
+  if constexpr (sizeof(T) == 2)
+    return Widen(d, both, lower);
+  else
+    return both;
+}
+#endif
+
 // n elements from x on; the other lanes are zero.
 template <class D, class T>
 HWY_INLINE hn::Vec<D> LoadSome(D d, const T* x, int64_t n) {
@@ -86,7 +123,40 @@ class ShiftsOfCells {
     return neighbours_ == kNeighbours ? Of<true>(dy) : Of<false>(dy);
   }
 
+#if HWY_TARGET <= HWY_AVX2
+  // Of `count` cells, at most kMaxGroup, that begin at these elements of a dense dy.
+  HWY_INLINE void Fill(const T* dy, const int64_t* starts, int64_t count, R* shifts) const {
+    if (!whole_) return (void)std::fill_n(shifts, count, R(0));
+    HWY_ALIGN R rows[kMaxGroup * kNeighbours];
+    neighbours_ == kNeighbours ? FillRows<true>(dy, starts, count, rows)
+                               : FillRows<false>(dy, starts, count, rows);
+    std::fill_n(rows + count * kNeighbours, (kMaxGroup - count) % 8 * kNeighbours, R(0));
+    FoldEights(rows, count, shifts);
+  }
+#endif
+
  private:
+#if HWY_TARGET <= HWY_AVX2
+  // Eight neighbours are half a vector of AVX-512: two cells share one.
+  template <bool kAll>
+  HWY_INLINE void FillRows(const T* dy, const int64_t* starts, int64_t count, R* rows) const {
+    using DTwo = Tag<T>;
+    constexpr bool kTwo = kAll && hn::MaxLanes(DTwo()) == 2 * kNeighbours;
+    const std::conditional_t<kTwo, DTwo, D> d;
+    const R scale = R(1) / static_cast<R>(neighbours_);
+    for (int64_t i = 0; i < count; i += kTwo ? 2 : 1) {
+      const T *one = dy + starts[i], *other = dy + starts[std::min(i + 1, count - 1)];
+      const auto at = [&](int64_t k) HWY_ATTR {
+        if constexpr (kTwo)
+          return LoadHalves(d, one + places_[k], other + places_[k]);
+        else
+          return LoadSome(d, one + places_[k], kAll ? kNeighbours : neighbours_);
+      };
+      hn::Store(MiddleOf(d, at(0), at(1), at(2), at(3), scale), d, rows + i * kNeighbours);
+    }
+  }
+#endif
+
   template <bool kAll>
   HWY_INLINE R Of(const UnitOf<T>& dy) const {
     const D d;

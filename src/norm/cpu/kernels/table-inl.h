@@ -3,6 +3,7 @@
 #include "src/norm/cpu/kernels/table.h"
 // After the declarations.
 #include "src/norm/cpu/kernels/forward-inl.h"
+#include "src/norm/cpu/kernels/gradient_cells-inl.h"
 #include "src/norm/cpu/kernels/gradient_columns-inl.h"
 #include "src/norm/cpu/kernels/gradient_runs-inl.h"
 #include "src/norm/cpu/kernels/quantize-inl.h"
@@ -38,6 +39,7 @@ const KernelTable* NORMKIT_TABLE() {
       .backward_runs = BackwardRuns<T>,
       .reduce_element_columns = ReduceElementColumns<T>,
       .backward_columns = BackwardColumns<T>,
+      .backward_small_cells = kFoldsTogether<Real<T>> ? BackwardUnitsOfCells<T> : nullptr,
   };
   return &kTable;
 }

@@ -82,6 +82,10 @@ struct KernelTable {
                                  double* w_x);
   void (*backward_columns)(const BackwardJob& job, const StripTask& task,
                            const ParameterSums& parameters);
+
+  // The whole backward pass of units [first, last) in cell form, of small cells (AreSmallCells);
+  // null where they are taken like others.
+  void (*backward_small_cells)(const BackwardJob& job, int64_t first, int64_t last);
 };
 
 // For the best SIMD target of this processor, or the one that the environment variable
