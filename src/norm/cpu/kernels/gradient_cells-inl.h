@@ -215,7 +215,8 @@ HWY_NOINLINE void BackwardSmallCells(const BackwardJob& job, int64_t first, int6
 }
 #endif
 template <class T>
-void BackwardUnitsOfCells(const BackwardJob& job, int64_t first, int64_t last) {
+void BackwardUnitsOfCells([[maybe_unused]] const BackwardJob& job, [[maybe_unused]] int64_t first,
+                          [[maybe_unused]] int64_t last) {
 #if HWY_TARGET <= HWY_AVX2
   if constexpr (kFoldsTogether<Real<T>>)
     job.relu ? BackwardSmallCells<T, true>(job, first, last)
