@@ -176,6 +176,74 @@ TEST_P(ShortRows, TurnedOnesAndThoseSideBySideHaveTheBitsOfOneByOne) {
     }
 }
 
+// What sends a row the long way: element i of n, `v` a normal number.
+struct OddKind {
+  const char* name;
+  double (*value)(const Case& test, double v, int64_t i, int64_t n);
+};
+double Large(const Case& test) { return test.dtype == DType::kF16 ? 2e4 : 1e25; }
+double Tiny(const Case& test) { return test.dtype == DType::kF16 ? 1e-6 : 1e-40; }
+// Neighbours of 1: no shift of theirs is near enough to their mean.
+double NearlyOne(const Case& test, int64_t i) {
+  const double ulp = test.dtype == DType::kF64    ? 0x1p-52
+                     : test.dtype == DType::kF32  ? 0x1p-23
+                     : test.dtype == DType::kBF16 ? 0x1p-7
+                                                  : 0x1p-10;
+  return 1 + ulp * static_cast<double>(i * 5 % 3);
+}
+constexpr OddKind kOddKinds[] = {
+    {"NaN at the end",
+     [](const Case&, double v, int64_t i, int64_t n) { return i == n - 1 ? std::nan("") : v; }},
+    {"NaN alone", [](const Case&, double, int64_t, int64_t) { return std::nan(""); }},
+    {"infinity at the end",
+     [](const Case&, double v, int64_t i, int64_t n) { return i == n - 1 ? HUGE_VAL : v; }},
+    {"infinities", [](const Case&, double v, int64_t, int64_t) { return v * HUGE_VAL; }},
+    {"large", [](const Case& test, double v, int64_t, int64_t) { return v * Large(test); }},
+    {"ends of the range",
+     [](const Case& test, double, int64_t i, int64_t) {
+       return (i % 2 ? 1 : -1) * (test.dtype == DType::kF16 ? 6e4 : 3.3e38);
+     }},
+    {"one large at the end",
+     [](const Case& test, double v, int64_t i, int64_t n) { return i == n - 1 ? Large(test) : v; }},
+    {"denormal", [](const Case& test, double v, int64_t, int64_t) { return v * Tiny(test); }},
+    {"near each other",
+     [](const Case& test, double, int64_t i, int64_t) { return NearlyOne(test, i); }},
+    {"near each other, large",
+     [](const Case& test, double, int64_t i, int64_t) { return NearlyOne(test, i) * Large(test); }},
+    {"near each other, small",
+     [](const Case& test, double, int64_t i, int64_t) { return NearlyOne(test, i) * 1e-30; }},
+};
+constexpr auto kNumOddKinds = static_cast<int64_t>(std::size(kOddKinds));
+
+// Rows of every such kind alone, all kinds by turns with normal ones between, and one among normal
+// ones.
+TEST_P(ShortRows, OddOnesHaveTheBitsOfOneByOneWhateverIsBesideThem) {
+  constexpr int64_t kRows = 70;
+  for (const NormSpec& spec : {kLayerNorm, kRmsNorm})
+    for (const int64_t n :
+         {2, 3, 5, 8, 13, 16, 17, 31, 32, 33, 50, 64, 80, 129, 192, 224, 225, 250, 256}) {
+      const Layout layout = Layout::Make("BC", std::vector<int64_t>{kRows, n});
+      const Case test{spec, layout, GetParam()};
+      const auto expect_same = [&](const std::string& what, const auto& kind_of) {
+        std::vector<double> x = cases::Normals(layout.size(), static_cast<uint64_t>(n), 3, 2);
+        for (int64_t row = 0; row < kRows; ++row) {
+          const int64_t kind = kind_of(row);
+          for (int64_t i = 0; i < n && kind < kNumOddKinds; ++i) {
+            double& v = x[static_cast<size_t>(row * n + i)];
+            v = kOddKinds[kind].value(test, v, i, n);
+          }
+        }
+        EXPECT_TRUE(SameApart(test, x)) << test.ToString() << ", " << what;
+      };
+      for (int64_t kind = 0; kind < kNumOddKinds; ++kind) {
+        const std::string name = kOddKinds[kind].name;
+        expect_same(name, [&](int64_t) { return kind; });
+        expect_same("one " + name, [&](int64_t row) { return row == 21 ? kind : kNumOddKinds; });
+      }
+      expect_same("by turns", [](int64_t row) { return row * 7 % (2 * kNumOddKinds); });
+    }
+}
+
 // Maps of every small size, in groups of up to 40 channels, and groups of so many channels.
 TEST_P(ShortRows, SmallMapsHaveTheBitsOfOneByOne) {
   const auto expect_same = [](Case test, int64_t n) {

@@ -8,6 +8,8 @@
 #endif
 
 #include <algorithm>
+#include <cmath>
+#include <limits>
 
 #include "src/norm/cpu/kernels/narrow-inl.h"
 
@@ -27,36 +29,73 @@ class FewVectors {
   static constexpr size_t kVectors = static_cast<size_t>(kAll / kWidth);
 
  public:
-  // More than the lanes, and no more than LaneSums adds up in one go.
-  static bool Suits(int64_t n) {
-    return n > kAll && n / (2 * kAll) + (n % (2 * kAll) + kAll - 1) / kAll <= kAdditions / 2;
-  }
+  // More than the lanes, and no more than LaneSums adds up in one go: once more is the same, for
+  // what goes to the totals then is a single number.
+  static bool Suits(int64_t n) { return n > kAll && n <= kAdditions * kAll; }
 
-  // Of `count` rows; false where they are no good. Fetches what lies `ahead` elements behind.
-  static HWY_NOINLINE bool Add(const T* x, int64_t n, int64_t count, int64_t ahead,
+  // Of `count` rows. Fetches what lies `ahead` elements behind.
+  static HWY_NOINLINE void Add(const T* x, int64_t n, int64_t count, int64_t ahead,
                                SmallSums& sums) {
     bool good = true;
-    for (int64_t u = 0; u < count && kCenter; ++u) sums.shift[u] = Shift(x + u * n);
+    for (int64_t u = 0; u < count && kCenter; ++u) sums.shift[u] = Shift<false>(x + u * n, 1);
     for (int64_t u = 0; u < count; ++u) {
-      AddRow(x + u * n, n, ahead, static_cast<float>(sums.shift[u]), &sums.sum[u],
-             &sums.squares[u]);
-      good &= RowMoments<T, kCenter>::IsGood(static_cast<double>(n), sums.sum[u], sums.squares[u]);
+      AddRow<false>(x + u * n, n, ahead, static_cast<float>(sums.shift[u]), 1, &sums.sum[u],
+                    &sums.squares[u]);
+      good &= IsGood(n, sums, u);
     }
-    return good;
+    if (HWY_UNLIKELY(!good)) Mend(x, n, count, sums);
   }
 
  private:
-  static HWY_INLINE float Shift(const T* x) {
+  static HWY_INLINE bool IsGood(int64_t n, const SmallSums& sums, int64_t u) {
+    return RowMoments<T, kCenter>::IsGood(static_cast<double>(n), sums.sum[u], sums.squares[u]);
+  }
+
+  // Sums of those that are not good once more, as RowMoments::AddAnew.
+  static HWY_NOINLINE void Mend(const T* x, int64_t n, int64_t count, SmallSums& sums) {
+    sums.mended = true;
+    for (int64_t u = 0; u < count; ++u) {
+      sums.factor[u] = 1;
+      if (IsGood(n, sums, u)) continue;
+      // Else an element is none: a shift is finite where all of its elements are.
+      if (!std::isnan(sums.squares[u]) && std::isfinite(sums.shift[u]))
+        AddAnew(x + u * n, n, u, sums);
+      if (std::isfinite(sums.squares[u])) continue;
+      sums.shift[u] = sums.sum[u] = sums.squares[u] = 0;
+      sums.factor[u] = std::numeric_limits<double>::quiet_NaN();
+    }
+  }
+  static HWY_INLINE void AddAnew(const T* x, int64_t n, int64_t u, SmallSums& sums) {
+    const auto by = static_cast<double>(n);
+    double &shift = sums.shift[u], &sum = sums.sum[u], &squares = sums.squares[u];
+    const float scale = ScaleFor<float>(by, squares);
+    if (scale == 1) shift = static_cast<float>(shift + sum / by);
+    if (kCenter && scale != 1) shift = Shift<true>(x, scale);
+    AddRow<true>(x, n, 0, static_cast<float>(shift), scale, &sum, &squares);
+    if (kCenter && scale != 1 && sum * sum > 0.75 * by * squares) {
+      shift = static_cast<float>(shift + sum / by);
+      AddRow<true>(x, n, 0, static_cast<float>(shift), scale, &sum, &squares);
+    }
+    sums.factor[u] = 1 / static_cast<double>(scale);
+  }
+
+  template <bool kScaled>
+  static HWY_INLINE float Shift(const T* x, float scale) {
+    const D d;
     HWY_ALIGN float lanes[kAll];
     HWY_UNROLL(16)
-    for (int64_t i = 0; i < kAll; i += kWidth) hn::Store(LoadAny(D(), x + i), D(), lanes + i);
+    for (int64_t i = 0; i < kAll; i += kWidth) {
+      const V v = LoadAny(d, x + i);
+      hn::Store(kScaled ? hn::Mul(v, hn::Set(d, scale)) : v, d, lanes + i);
+    }
     return static_cast<float>(FoldLanes(lanes) / static_cast<double>(kAll));
   }
 
-  static HWY_INLINE void AddRow(const T* x, int64_t n, int64_t ahead, float around, double* sum,
-                                double* squares) {
+  template <bool kScaled>
+  static HWY_INLINE void AddRow(const T* x, int64_t n, int64_t ahead, float around, float scale,
+                                double* sum, double* squares) {
     const D d;
-    const Deviations<T, kCenter> op{x, hn::Set(d, around), ahead};
+    const Deviations<T, kCenter, kScaled> op{x, hn::Set(d, around), ahead, hn::Set(d, scale)};
     V first[kVectors], second[kVectors];
     for (size_t u = 0; u < kVectors; ++u) first[u] = second[u] = hn::Zero(d);
     int64_t i = 0;

@@ -76,8 +76,10 @@ HWY_INLINE bool SumUnits(const ForwardJob& job, const RowBlocks& blocks, int64_t
 #if HWY_TARGET == HWY_AVX2 || HWY_TARGET == HWY_AVX3
   if constexpr (kOwnWays<T>) {
     using Few = FewVectors<T, kCenter>;
-    if (AreDense(job) && Few::Suits(block.length))
-      return Few::Add(UnitStart<T>(job, first).dense(), block.length, count, job.read_ahead, sums);
+    if (AreDense(job) && Few::Suits(block.length)) {
+      Few::Add(UnitStart<T>(job, first).dense(), block.length, count, job.read_ahead, sums);
+      return true;
+    }
   }
 #endif
   const auto n = static_cast<double>(job.geometry->reduce.num_reduced());

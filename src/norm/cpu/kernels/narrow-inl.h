@@ -20,6 +20,9 @@ namespace HWY_NAMESPACE {
 // RowMoments and FinishStatistic make of them.
 struct SmallSums {
   HWY_ALIGN double shift[kMaxGroup], sum[kMaxGroup], squares[kMaxGroup];
+  // Of sums of what was scaled: what means are to be multiplied by, NaN where there is none.
+  bool mended = false;
+  HWY_ALIGN double factor[kMaxGroup];
 
   HWY_INLINE void Finish(const ForwardJob& job, double n, int64_t first, int64_t count) {
     using D = hn::ScalableTag<double>;
@@ -28,9 +31,14 @@ struct SmallSums {
     const auto divisor = hn::Set(d, SquaresDivisor(job.divisor, n));
     for (int64_t u = 0; u < count; u += static_cast<int64_t>(hn::MaxLanes(D()))) {
       const auto s = hn::Load(d, sum + u), offset = hn::Div(s, vn);
-      const auto m2 = hn::Sub(hn::Load(d, squares + u), hn::Mul(s, offset));
-      const auto variance = hn::Div(hn::Max(hn::Zero(d), m2), divisor);
-      hn::Store(hn::Add(hn::Load(d, shift + u), offset), d, shift + u);
+      auto m2 = hn::Max(hn::Zero(d), hn::Sub(hn::Load(d, squares + u), hn::Mul(s, offset)));
+      auto mean = hn::Add(hn::Load(d, shift + u), offset);
+      if (HWY_UNLIKELY(mended)) {
+        const auto by = hn::Load(d, factor + u);
+        mean = hn::Mul(mean, by), m2 = hn::Mul(hn::Mul(m2, by), by);
+      }
+      const auto variance = hn::Div(m2, divisor);
+      hn::Store(mean, d, shift + u);
       hn::Store(variance, d, squares + u);
       hn::Store(hn::Div(one, hn::Sqrt(hn::Add(variance, epsilon))), d, sum + u);
     }

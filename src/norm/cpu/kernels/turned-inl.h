@@ -91,8 +91,7 @@ class TurnedRows {
       : job_(job),
         n_(n),
         by_(static_cast<double>(n)),
-        divisor_(SquaresDivisor(job.divisor, static_cast<double>(n))),
-        by_divisor_(divisor_) {
+        by_divisor_(SquaresDivisor(job.divisor, static_cast<double>(n))) {
     while (size_ < n) size_ *= 2;
     std::fill_n(columns_, kFinishTile, 0.0f);
     const int64_t params = alike ? n : 0;
@@ -122,23 +121,7 @@ class TurnedRows {
   // waits for, others fill.
   template <bool kCenter>
   HWY_INLINE void Reduce(int64_t first, int64_t last) {
-    const int64_t rows = last - first;
-    switch (size_) {
-      case 2:
-        AddUp<kCenter, 2>(rows);
-        break;
-      case 4:
-        AddUp<kCenter, 4>(rows);
-        break;
-      case 8:
-        AddUp<kCenter, 8>(rows);
-        break;
-      case 16:
-        AddUp<kCenter, 16>(rows);
-        break;
-      default:
-        AddUp<kCenter, 32>(rows);
-    }
+    AddUp<kCenter>(columns_, kCenter, 0, last - first);
     Finish<kCenter>(first, last);
   }
 
@@ -275,20 +258,35 @@ class TurnedRows {
   }
 
   // Of kStep rows from `row` on; those of a block lie side by side.
-  template <int64_t kSize>
-  HWY_INLINE const float* Columns(int64_t row) const {
-    return columns_ + row / kRows * kSize * kRows + row % kRows;
+  static HWY_INLINE int64_t PlaceOf(int64_t row, int64_t size) {
+    return row / kRows * size * kRows + row % kRows;
   }
-  // Shift and sums of so many rows.
+  // Sums of rows [begin, end) of `columns`, where they lie as in columns_; the shifts too, or
+  // around those that there are.
   template <bool kCenter, int64_t kSize>
-  HWY_NOINLINE void AddUp(int64_t rows) {
+  HWY_NOINLINE void AddUpRows(const float* columns, bool shifts, int64_t begin, int64_t end) {
     if constexpr (kCenter)
-      for (int64_t row = 0; row < rows; row += kStep)
-        hn::Store(MeanOf<kSize>(Columns<kSize>(row)), DR(), hi_ + row);
-    for (int64_t row = 0; row < rows; row += kStep) {
-      const Sums sums = SumsAround<kCenter, kSize>(Columns<kSize>(row), hi_ + row);
+      for (int64_t row = begin; row < end && shifts; row += kStep)
+        hn::Store(MeanOf<kSize>(columns + PlaceOf(row, kSize)), DR(), hi_ + row);
+    for (int64_t row = begin; row < end; row += kStep) {
+      const Sums sums = SumsAround<kCenter, kSize>(columns + PlaceOf(row, kSize), hi_ + row);
       if (kCenter) hn::Store(sums.first, DD(), sum_ + row);
       hn::Store(sums.second, DD(), squares_ + row);
+    }
+  }
+  template <bool kCenter>
+  HWY_INLINE void AddUp(const float* columns, bool shifts, int64_t begin, int64_t end) {
+    switch (size_) {
+      case 2:
+        return AddUpRows<kCenter, 2>(columns, shifts, begin, end);
+      case 4:
+        return AddUpRows<kCenter, 4>(columns, shifts, begin, end);
+      case 8:
+        return AddUpRows<kCenter, 8>(columns, shifts, begin, end);
+      case 16:
+        return AddUpRows<kCenter, 16>(columns, shifts, begin, end);
+      default:
+        AddUpRows<kCenter, 32>(columns, shifts, begin, end);
     }
   }
 
@@ -316,19 +314,21 @@ class TurnedRows {
   template <bool kCenter>
   HWY_NOINLINE void Finish(int64_t first, int64_t last) {
     const DD d;
+    bool mended = false;
     for (int64_t row = 0; row < last - first; row += kStep) {
-      const VD squares = hn::Load(d, squares_ + row);
-      const VD sum = kCenter ? hn::Load(d, sum_ + row) : hn::Zero(d);
-      const auto good = AreGood<float, kCenter>(static_cast<double>(n_), sum, squares);
-      const VD offset = by_.Divide(sum);
+      if (HWY_UNLIKELY(!hn::AllTrue(d, AreGoodFrom<kCenter>(row))) && !mended) {
+        Mend<kCenter>(row, last - first);
+        mended = true;
+      }
+      const VD sum = SumFrom<kCenter>(row), offset = by_.Divide(sum);
       const VD shift = kCenter ? hn::PromoteTo(d, hn::Load(DR(), hi_ + row)) : hn::Zero(d);
       VD mean = hn::Add(shift, offset);
-      VD m2 = hn::Max(hn::Zero(d), hn::Sub(squares, hn::Mul(sum, offset)));
-      VD variance = by_divisor_.Divide(m2);
-      if (HWY_UNLIKELY(!hn::AllTrue(d, good))) {
-        Again<kCenter>(row, good, mean, m2);
-        variance = hn::Div(m2, hn::Set(d, divisor_));
+      VD m2 = hn::Max(hn::Zero(d), hn::Sub(hn::Load(d, squares_ + row), hn::Mul(sum, offset)));
+      if (HWY_UNLIKELY(mended)) {
+        const VD factor = hn::PromoteTo(d, hn::Load(DR(), r_ + row));
+        mean = hn::Mul(mean, factor), m2 = hn::Mul(hn::Mul(m2, factor), factor);
       }
+      const VD variance = by_divisor_.Divide(m2);
       const VD root = hn::Sqrt(hn::Add(variance, hn::Set(d, job_.epsilon)));
       const VD rstd = hn::Div(hn::Set(d, 1.0), root);
       const VR hi = hn::DemoteTo(DR(), mean);
@@ -342,53 +342,85 @@ class TurnedRows {
       if (job_.saved.variance) Save(variance, job_.saved.variance + at, left);
     }
   }
-
-  // Mean and m2 of kStep rows of which some are not good: summed once more, around their own mean,
-  // or scaled where squares leave the range; NaN where an element does (RowMoments::AddAnew).
   template <bool kCenter>
-  HWY_NOINLINE void Again(int64_t row, hn::Mask<DD> good, VD& mean, VD& m2) const {
+  HWY_INLINE VD SumFrom(int64_t row) const {
+    return kCenter ? hn::Load(DD(), sum_ + row) : hn::Zero(DD());
+  }
+  template <bool kCenter>
+  HWY_INLINE hn::Mask<DD> AreGoodFrom(int64_t row) const {
+    return AreGood<float, kCenter>(static_cast<double>(n_), SumFrom<kCenter>(row),
+                                   hn::Load(DD(), squares_ + row));
+  }
+
+  // Rows [first, rows), of which some are not good: sums of those once more, scaled where squares
+  // leave the range, around their own mean where digits cancel (RowMoments::AddAnew). In r_ what
+  // their means are to be multiplied by: NaN where they have none, and zeros to be so.
+  template <bool kCenter>
+  HWY_NOINLINE void Mend(int64_t first, int64_t rows) {
+    for (int64_t begin = first, end; begin < rows; begin = end) {
+      for (end = begin; end < rows && ScaleRows<kCenter>(end);) end += kStep;
+      if (end > begin)
+        AddAnew<kCenter>(begin, end);
+      else
+        end += kStep;
+    }
+    for (int64_t row = first; row < rows; row += kStep) Settle<kCenter>(row);
+  }
+  template <bool kCenter>
+  HWY_INLINE void Settle(int64_t row) {
     const DD d;
-    const auto n = static_cast<double>(n_);
-    const VD count = hn::Set(d, n), one = hn::Set(d, 1.0), zero = hn::Zero(d);
-    const VD most = hn::Set(d, std::numeric_limits<double>::max());
-    VD sum = kCenter ? hn::Load(d, sum_ + row) : zero, squares = hn::Load(d, squares_ + row);
-    const auto tiny = hn::Lt(squares, hn::Set(d, n * kTinySquare));
-    const VD up = hn::Set(d, double{kScaleUp}), down = hn::Set(d, double{kScaleDown});
-    const VD scale = hn::IfThenElse(hn::Le(squares, most), hn::IfThenElse(tiny, up, one), down);
-    const auto scaled = hn::Ne(scale, one);
-    const VR by = hn::DemoteTo(DR(), scale);
-    const float* columns = columns_ + row / kRows * size_ * kRows + row % kRows;
-    const auto value = [&](int64_t i)
-                           HWY_ATTR { return hn::Mul(hn::Load(DR(), columns + i * kRows), by); };
-    VD around = zero;
+    const VD nan = hn::Set(d, std::numeric_limits<double>::quiet_NaN()), one = hn::Set(d, 1.0);
+    const VD squares = hn::Load(d, squares_ + row);
+    const auto finite = hn::Le(squares, hn::Set(d, std::numeric_limits<double>::max()));
+    const VD factor = hn::Div(one, hn::PromoteTo(d, hn::Load(DR(), r_ + row)));
+    hn::Store(hn::DemoteTo(DR(), hn::IfThenElse(finite, factor, nan)), DR(), r_ + row);
+    hn::Store(hn::IfThenElseZero(finite, squares), d, squares_ + row);
     if constexpr (kCenter) {
-      const auto wide = [&](int64_t i) HWY_ATTR { return hn::PromoteTo(d, value(i)); };
       const VD shift = hn::PromoteTo(d, hn::Load(DR(), hi_ + row));
-      around = hn::IfThenElse(scaled, hn::Div(Tree<kMost>(n_, wide), count),
-                              hn::Add(shift, hn::Div(sum, count)));
+      hn::Store(hn::DemoteTo(DR(), hn::IfThenElseZero(finite, shift)), DR(), hi_ + row);
+      hn::Store(hn::IfThenElseZero(finite, hn::Load(d, sum_ + row)), d, sum_ + row);
     }
-    for (int pass = 0; pass < 2; ++pass) {
-      const VR shift = hn::DemoteTo(DR(), around);
-      const auto part = [&](int64_t i)
-                            HWY_ATTR { return kCenter ? hn::Sub(value(i), shift) : value(i); };
-      const auto first = [&](int64_t i) HWY_ATTR { return hn::PromoteTo(d, part(i)); };
-      const auto second = [&](int64_t i)
-                              HWY_ATTR { return hn::PromoteTo(d, hn::Mul(part(i), part(i))); };
-      around = hn::PromoteTo(d, shift);
-      if (kCenter) sum = Tree<kMost>(n_, first);
-      squares = Tree<kMost>(n_, second);
-      const auto far = hn::Gt(hn::Mul(sum, sum), hn::Mul(hn::Set(d, 0.75 * n), squares));
-      if (!kCenter || pass == 1 || hn::AllFalse(d, hn::And(scaled, far))) break;
-      around = hn::IfThenElse(hn::And(scaled, far), hn::Add(around, hn::Div(sum, count)), around);
+  }
+  // kStep rows from `row` on into y_, those that are not good by the scale that their squares call
+  // for, which goes to r_. Whether any is to be summed once more: not where NaN comes of it.
+  template <bool kCenter>
+  HWY_INLINE bool ScaleRows(int64_t row) {
+    const DD d;
+    const VD squares = hn::Load(d, squares_ + row), one = hn::Set(d, 1.0);
+    const VD most = hn::Set(d, std::numeric_limits<double>::max());
+    // A shift is finite where all elements are.
+    const VD shift = kCenter ? hn::PromoteTo(d, hn::Load(DR(), hi_ + row)) : hn::Zero(d);
+    const auto numbers = hn::And(hn::Eq(squares, squares), hn::Le(hn::Abs(shift), most));
+    const auto good = AreGoodFrom<kCenter>(row);
+    const auto tiny = hn::Lt(squares, hn::Set(d, static_cast<double>(n_) * kTinySquare));
+    VD scale = hn::IfThenElse(tiny, hn::Set(d, double{kScaleUp}), one);
+    scale = hn::IfThenElse(hn::Le(squares, most), scale, hn::Set(d, double{kScaleDown}));
+    const VR by = hn::DemoteTo(DR(), hn::IfThenElse(good, one, scale));
+    hn::Store(by, DR(), r_ + row);
+    if (hn::AllFalse(d, hn::AndNot(good, numbers))) return false;
+    const int64_t at = PlaceOf(row, size_);
+    for (int64_t i = 0; i < n_; ++i)
+      hn::Store(hn::Mul(hn::Load(DR(), columns_ + at + i * kRows), by), DR(), y_ + at + i * kRows);
+    return true;
+  }
+  // Rows [begin, end) of y_. The sums of those that are good become what they were.
+  template <bool kCenter>
+  HWY_NOINLINE void AddAnew(int64_t begin, int64_t end) {
+    const DD d;
+    AddUp<kCenter>(y_, kCenter, begin, end);
+    if constexpr (kCenter) {
+      bool again = false;
+      for (int64_t row = begin; row < end; row += kStep) {
+        const VD sum = hn::Load(d, sum_ + row), squares = hn::Load(d, squares_ + row);
+        const auto far =
+            hn::Gt(hn::Mul(sum, sum), hn::Mul(hn::Set(d, 0.75 * static_cast<double>(n_)), squares));
+        again |= !hn::AllFalse(d, far);
+        const VD shift = hn::PromoteTo(d, hn::Load(DR(), hi_ + row));
+        const VD own = hn::Add(shift, by_.Divide(sum));
+        hn::Store(hn::DemoteTo(DR(), hn::IfThenElse(far, own, shift)), DR(), hi_ + row);
+      }
+      if (again) AddUp<kCenter>(y_, false, begin, end);
     }
-    const VD factor = hn::Div(one, scale), offset = hn::Div(sum, count);
-    const VD own = kCenter ? hn::Mul(hn::Add(around, offset), factor) : zero;
-    const VD rest = hn::Max(zero, hn::Sub(squares, hn::Mul(sum, offset)));
-    const VD nan = hn::Set(d, std::numeric_limits<double>::quiet_NaN());
-    const auto finite = hn::Le(squares, most);
-    mean = hn::IfThenElse(good, mean, hn::IfThenElse(finite, own, nan));
-    m2 = hn::IfThenElse(good, m2,
-                        hn::IfThenElse(finite, hn::Mul(hn::Mul(rest, factor), factor), nan));
   }
   static HWY_INLINE void Save(VD value, double* to, int64_t left) {
     if (HWY_LIKELY(left >= kStep))
@@ -400,7 +432,6 @@ class TurnedRows {
   const ForwardJob& job_;
   const int64_t n_;
   const SmallDivisor by_;
-  const double divisor_;
   const SmallDivisor by_divisor_;
   int64_t size_ = 2;  // of a row with the columns that make it a power of two
   HWY_ALIGN float columns_[kFinishTile], y_[kFinishTile + kRows];
