@@ -85,6 +85,10 @@ const V* InARow(const Loops& loops, int64_t first, int64_t n, const V* values, V
   for (int64_t i = 0, count; i < n; i += count) {
     const Loops::Pass pass = loops.PassFrom(first + i);
     count = std::min(n - i, pass.size);
+    if (pass.stride == 0) {
+      std::fill_n(room + i, count, values[pass.offset]);
+      continue;
+    }
     for (int64_t k = 0; k < count; ++k) room[i + k] = values[pass.offset + k * pass.stride];
   }
   return room;

@@ -377,12 +377,18 @@ struct ApplyPart {
     const CellForm<T, true> form{C(cells.Get(0)), C(cells.Get(1)), C(cells.Get(2))};
     Normalized(job, form, at, n, writer);
   }
-  // n cells of a run each, one behind the other.
-  void WriteCells(const Real<T> (*values)[kCellsAtATime], int64_t at, int64_t n) const {
-    job.relu ? WriteEach<true>(values, at, n) : WriteEach<false>(values, at, n);
+  // n cells of a run each, one behind the other; into a tile if there is one, which Finish takes.
+  void WriteCells(const Real<T> (*values)[kCellsAtATime], int64_t at, int64_t n,
+                  Real<T>* tile) const {
+    job.relu && !tile ? WriteEach<true>(values, at, n, tile)
+                      : WriteEach<false>(values, at, n, tile);
+  }
+  void Finish(Real<T>* tile, int64_t at, int64_t n, RunWriter<T>& writer) const {
+    FinishTile(job, tile, at, n, writer);
   }
   template <bool kRelu>
-  HWY_NOINLINE void WriteEach(const Real<T> (*values)[kCellsAtATime], int64_t at, int64_t n) const {
+  HWY_NOINLINE void WriteEach(const Real<T> (*values)[kCellsAtATime], int64_t at, int64_t n,
+                              Real<T>* tile) const {
     using C = Coefficient<Real<T>, false>;
     using Form = CellForm<T, false>;
     const int64_t length = job.geometry->run_length;
@@ -391,7 +397,8 @@ struct ApplyPart {
     for (int64_t cell = 0; cell < n; ++cell, x += length, y += length) {
       const Form form{C(values[0] + cell), C(values[1] + cell), C(values[2] + cell)};
       const Normalize<T, Form, kRelu> normalize{x, form, 0};
-      job.stream ? StreamRun(normalize, y, length) : StoreRun(normalize, y, length);
+      CellStore{job.stream}.Write(normalize, y, tile, length, n - cell);
+      if (tile) tile += length;
     }
   }
   bool writes_columns() const { return !job.finishes; }

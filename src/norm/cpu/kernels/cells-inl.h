@@ -134,24 +134,52 @@ HWY_NOINLINE void SpreadRuns(const Job& job, int64_t first, int64_t last, const 
   }
 }
 
-// The same one by one, where nothing is gained by long runs: each has a cell of its own. Through
-// the caches the rest of a vector costs little, and past them there is none.
+// Results of cells on their way past the caches, which only whole cache lines go, or to what stands
+// behind.
+inline constexpr int64_t kCellTile = 1024;
+
+// op(i) for i in [0, n) and what fills the last vector.
+template <class R, class Op>
+HWY_INLINE void StoreAhead(const Op& op, R* to, int64_t n) {
+  for (int64_t i = 0; i < n; i += static_cast<int64_t>(hn::MaxLanes(Tag<R>())))
+    hn::StoreU(op(WholeVector<R>{i}), Tag<R>(), to + i);
+}
+// How the results of a cell leave.
+struct CellStore {
+  bool stream;  // past the caches, whole aligned vectors
+  // Those of `op`, one of `left` cells of n elements, to y; to `tile` if there is one, where the
+  // next cell overwrites what is too much.
+  template <class T, class Op>
+  HWY_INLINE void Write(const Op& op, T* y, Real<T>* tile, int64_t n, int64_t left) const {
+    if (!tile)
+      stream ? StreamRun(op, y, n) : StoreRun(op, y, n);
+    else
+      left > 1 ? StoreAhead(op, tile, n) : StoreRun(op, tile, n);
+  }
+};
+
+// The same one by one, where nothing is gained by long runs: each has a cell of its own.
 template <class T, class Part>
-HWY_NOINLINE void WriteRunsOfCells(const Job& job, int64_t first, int64_t last, const Part& part) {
+HWY_NOINLINE void WriteRunsOfCells(const Job& job, int64_t first, int64_t last, const Part& part,
+                                   bool straight, RunWriter<T>& writer) {
   HWY_ALIGN Real<T> values[Part::kArrays][kCellsAtATime];
+  HWY_ALIGN Real<T> tile[kCellTile + hn::MaxLanes(Tag<T>())];
+  const int64_t length = job.geometry->run_length;
+  const int64_t most = straight ? kCellsAtATime : std::min(kCellsAtATime, kCellTile / length);
   for (int64_t run = first, n; run < last; run += n) {
-    n = std::min(kCellsAtATime, last - run);
+    n = std::min(most, last - run);
     part.Coefficients(run, n, values);
-    part.WriteCells(values, run * job.geometry->run_length, n);
+    part.WriteCells(values, run * length, n, straight ? nullptr : tile);
+    if (!straight) part.Finish(tile, run * length, n * length, writer);
   }
 }
+// Whether they go without a tile: through the caches the rest of a vector costs little, and past
+// them there is none.
 template <class T, class Part>
-bool IsRunsOfCells(const Job& job, int64_t first, const Part& part) {
-  constexpr int64_t kWorth = 8;  // elements of a run
+bool GoStraight(const Job& job, int64_t first, const Part& part) {
   constexpr auto kWidth = static_cast<int64_t>(hn::MaxLanes(Tag<T>()));
   const int64_t length = job.geometry->run_length;
-  if (length < kWorth || !job.geometry->run_cell.IsIdentity() || !part.writes_columns())
-    return false;
+  if (!part.writes_columns()) return false;
   return !job.stream ||
          (length % kWidth == 0 &&
           reinterpret_cast<uintptr_t>(part.Out(first * length)) % (kWidth * sizeof(T)) == 0);
@@ -164,7 +192,9 @@ HWY_INLINE void WriteCellRuns(const Job& job, int64_t first, int64_t last, const
   const Geometry& g = *job.geometry;
   if (!g.cell_form || g.cell_vector || job.pitched || last - first == 1)
     return WriteRuns(job, first, last, part, writer);
-  if (IsRunsOfCells<T>(job, first, part)) return WriteRunsOfCells<T>(job, first, last, part);
+  const bool alone = g.run_cell.IsIdentity(), straight = GoStraight<T>(job, first, part);
+  if (alone && (straight || g.run_length <= kSpreadLength))
+    return WriteRunsOfCells<T>(job, first, last, part, straight, writer);
   if (g.run_length <= kSpreadLength) return SpreadRuns(job, first, last, part, writer);
   WriteRuns(job, first, last, part, writer);
 }

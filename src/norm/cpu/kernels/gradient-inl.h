@@ -322,12 +322,16 @@ struct CellGradientPart {
              : writer.Write(From<kVector, false>(place, k), place.dx, n);
   }
 
-  // n cells of a run each, one behind the other.
-  void WriteCells(const R (*values)[kCellsAtATime], int64_t at, int64_t n) const {
-    job.relu ? WriteEach<true>(values, at, n) : WriteEach<false>(values, at, n);
+  // n cells of a run each, one behind the other; into a tile if there is one, which Finish takes.
+  void WriteCells(const R (*values)[kCellsAtATime], int64_t at, int64_t n, R* tile) const {
+    job.relu ? WriteEach<true>(values, at, n, tile) : WriteEach<false>(values, at, n, tile);
+  }
+  void Finish(R* tile, int64_t at, int64_t n, RunWriter<T>& writer) const {
+    writer.Write(Buffered<R>{tile}, Out(at), n);
   }
   template <bool kRelu>
-  HWY_NOINLINE void WriteEach(const R (*values)[kCellsAtATime], int64_t at, int64_t n) const {
+  HWY_NOINLINE void WriteEach(const R (*values)[kCellsAtATime], int64_t at, int64_t n,
+                              R* tile) const {
     const int64_t length = job.geometry->run_length;
     const Place place(job, at);
     for (int64_t cell = 0; cell < n; ++cell) {
@@ -335,7 +339,8 @@ struct CellGradientPart {
       const auto k = [&](int i) HWY_ATTR { return Coefficient<R, false>(values[i] + cell); };
       auto gradient = From<false, kRelu>(own, k);
       gradient.in.ahead = 0;
-      job.stream ? StreamRun(gradient, own.dx, length) : StoreRun(gradient, own.dx, length);
+      CellStore{job.stream}.Write(gradient, own.dx, tile, length, n - cell);
+      if (tile) tile += length;
     }
   }
 
