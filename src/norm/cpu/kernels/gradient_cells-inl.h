@@ -101,7 +101,11 @@ class SmallCells {
   // read is asked for.
   HWY_NOINLINE void Sum(int64_t first, int64_t count, int64_t ahead) {
     const Loops& starts = job_.geometry->cells.kept;
-    for (int64_t i = 0; i < count; ++i) start_[i] = starts.Offset(first + i);
+    for (int64_t i = 0, n; i < count; i += n) {
+      const Loops::Pass pass = starts.PassFrom(first + i);
+      n = std::min(count - i, pass.size);
+      for (int64_t k = 0; k < n; ++k) start_[i + k] = pass.offset + k * pass.stride;
+    }
     double means[kMaxGroup];
     const double* mean = InARow(job_.geometry->cell_stat, first, count, job_.mean, means);
     if constexpr (kRelu)
@@ -122,15 +126,19 @@ class SmallCells {
 
  private:
   HWY_INLINE Terms TermsOf(int64_t i, int64_t ahead) const {
-    return {job_.x.At<T>(start_[i]),
-            job_.dy.At<T>(start_[i]),
+    return {static_cast<const T*>(job_.x.data()) + start_[i],
+            static_cast<const T*>(job_.dy.data()) + start_[i],
             {{One(hi_ + i), One(c_ + i), One(d_ + i)}, One(t_ + i)},
             ahead};
   }
   HWY_INLINE void AddRuns(int64_t count, int64_t ahead) {
-    for (int64_t i = 0; i < count; ++i)
-      LaneSums<R>::FoldRun(Fetching<Terms>{TermsOf(i, ahead)}, block_.length,
-                           dy_rows_ + i * kWideLanes, dy_x_rows_ + i * kWideLanes);
+    const int64_t n = block_.length;
+    LaneSums<R>::WithFold(n, [&](auto used, auto twice) HWY_ATTR {
+      for (int64_t i = 0; i < count; ++i)
+        LaneSums<R>::template FoldRun<used.value, twice.value>(Fetching<Terms>{TermsOf(i, ahead)},
+                                                               n, dy_rows_ + i * kWideLanes,
+                                                               dy_x_rows_ + i * kWideLanes);
+    });
   }
   HWY_INLINE void Add(int64_t i) {
     HWY_ALIGN R totals[LaneSums<R>::kSize];

@@ -75,17 +75,38 @@ class LaneSums {
   }
 
 #if HWY_TARGET <= HWY_AVX2
-  // What FoldToVector makes of both sums of one run of at most two elements for each lane.
+  // Runs of at most two elements for each lane have FoldRun<kUsed, kTwice>, where f gets both as
+  // constants.
   static constexpr int64_t kMostFolded = 2 * kLanes<R>;
-  template <class Op>
-  HWY_INLINE static void FoldRun(const Op& op, int64_t n, double* first, double* second) {
+  template <class F>
+  HWY_INLINE static void WithFold(int64_t n, const F& f) {
     static_assert(!kByTwos);
     constexpr auto kStep = static_cast<int64_t>(kWidth);
-    if (n <= kStep) return FoldVectorsOf<1>(op, n, first, second);
+    using Once = std::false_type;
+    if (n <= kStep) return f(std::integral_constant<size_t, 1>(), Once());
     if constexpr (kVectors > 2)
-      if (n <= 2 * kStep) return FoldVectorsOf<2>(op, n, first, second);
-    if (n <= static_cast<int64_t>(kLanes<R>)) return FoldVectorsOf<kVectors>(op, n, first, second);
-    FoldVectorsOf<kVectors, true>(op, n, first, second);
+      if (n <= 2 * kStep) return f(std::integral_constant<size_t, 2>(), Once());
+    constexpr std::integral_constant<size_t, kVectors> kAll;
+    if (n <= static_cast<int64_t>(kLanes<R>)) return f(kAll, Once());
+    f(kAll, std::true_type());
+  }
+  // What FoldToVector makes of both sums of a run. Of the first kUsed vectors: those behind them
+  // are zero. Lanes have a second element if kTwice.
+  template <size_t kUsed, bool kTwice, class Op>
+  HWY_INLINE static void FoldRun(const Op& op, int64_t n, double* first, double* second) {
+    const auto zero = hn::Zero(D());
+    V one[kUsed], two[kUsed];
+    HWY_UNROLL(4)
+    for (size_t u = 0; u < kUsed; ++u) {
+      const auto terms = TermsOf(op, static_cast<int64_t>(u * kWidth), n);
+      one[u] = hn::Add(zero, terms.first), two[u] = hn::Add(zero, terms.second);
+      if constexpr (kTwice) {
+        const auto more = TermsOf(op, static_cast<int64_t>(kLanes<R> + u * kWidth), n);
+        one[u] = hn::Add(one[u], more.first), two[u] = hn::Add(two[u], more.second);
+      }
+    }
+    FoldTo(one, first);
+    FoldTo(two, second);
   }
 
   // Both in one vector of f64 each, flushed or not.
@@ -214,23 +235,6 @@ class LaneSums {
     return terms;
   }
 #if HWY_TARGET <= HWY_AVX2
-  // Of the first kUsed vectors: those behind them are zero. Lanes have a second element if kTwice.
-  template <size_t kUsed, bool kTwice = false, class Op>
-  HWY_INLINE static void FoldVectorsOf(const Op& op, int64_t n, double* first, double* second) {
-    const auto zero = hn::Zero(D());
-    V one[kUsed], two[kUsed];
-    HWY_UNROLL(4)
-    for (size_t u = 0; u < kUsed; ++u) {
-      const auto terms = TermsOf(op, static_cast<int64_t>(u * kWidth), n);
-      one[u] = hn::Add(zero, terms.first), two[u] = hn::Add(zero, terms.second);
-      if constexpr (kTwice) {
-        const auto more = TermsOf(op, static_cast<int64_t>(kLanes<R> + u * kWidth), n);
-        one[u] = hn::Add(one[u], more.first), two[u] = hn::Add(two[u], more.second);
-      }
-    }
-    FoldTo(one, first);
-    FoldTo(two, second);
-  }
   // As FoldToVector.
   template <size_t kUsed>
   HWY_INLINE static void FoldTo(const V (&lanes)[kUsed], double* to) {
