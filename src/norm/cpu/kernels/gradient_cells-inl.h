@@ -198,7 +198,7 @@ HWY_NOINLINE void BackwardSmallCells(const BackwardJob& job, int64_t first, int6
   const int64_t cells = g.num_cells / g.num_units(), elements = cells * g.run_length;
   const int64_t fit = kBytes / static_cast<int64_t>(2 * sizeof(T)) / elements;
   const int64_t group = std::clamp<int64_t>(std::min(fit, kCellsAtATime / cells), 1, last - first);
-  const int64_t ahead = job.stream ? group * elements : 0;
+  const int64_t ahead = group * elements;
   const auto count = static_cast<double>(g.plan.num_reduced);
   const double squares = SquaresDivisor(job.divisor, count);
   RunWriter<T> writer(job.stream);
@@ -209,6 +209,11 @@ HWY_NOINLINE void BackwardSmallCells(const BackwardJob& job, int64_t first, int6
     const int64_t first_cell = unit * cells, last_cell = end * cells;
     for (int64_t cell = first_cell, n; cell < last_cell; cell += n) {
       n = std::min(kMaxGroup, last_cell - cell);
+      if (!job.stream) {
+        const auto* dx = reinterpret_cast<const char*>(job.dx.At<T>(cell * g.run_length));
+        for (int64_t i = 0; i < n * g.run_length * static_cast<int64_t>(sizeof(T)); i += 64)
+          __builtin_prefetch(dx + i, 1, 3);
+      }
       small.Sum(cell, n, ahead);
       std::copy_n(small.dy(), n, job.cells.dy + cell);
       std::copy_n(small.dy_x(), n, job.cells.dy_x + cell);
