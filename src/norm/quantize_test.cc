@@ -4,12 +4,14 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <bit>
 #include <cfenv>
 #include <cmath>
 
 #include "src/core/testing.h"
 #include "src/norm/case_data.h"
 #include "src/norm/plan.h"
+#include "src/simd/target.h"
 
 namespace normkit {
 namespace {
@@ -177,6 +179,121 @@ TEST_P(QuantizeTest, GivesWhatTheSeparateOperationsGive) {
   EXPECT_GT(with_scales, 40);
 }
 
+// A y whose quotient by the scale, as the arithmetic rounds it, lies exactly in the middle between
+// two numbers of 8 bits, and its code, which is the even one's.
+struct Half {
+  double y, quotient;
+  int code;
+};
+
+double RoundedTo(DType dtype, double v) {
+  std::vector<double> values{v};
+  cases::MakeTensor(Layout::Make("C", std::vector<int64_t>{1}), dtype, values);
+  return values[0];
+}
+
+int CodeOf(OutputType type, double quotient) {
+  if (type == OutputType::kFloat8E4M3) return NearestFloat8(quotient);
+  const double zero_point = type == OutputType::kUint8 ? 128 : 0;
+  return static_cast<int>(std::nearbyint(quotient) + zero_point);
+}
+
+// `missed` of them would get another code by a product with the reciprocal of the scale.
+template <class R>
+std::vector<Half> HalvesOf(DType dtype, OutputType type, R scale, int* missed) {
+  std::vector<double> middles;
+  if (type == OutputType::kFloat8E4M3) {
+    for (int code = 1; code < 0x7e; ++code)
+      middles.push_back((Float8(code) + Float8(code + 1)) / 2);
+  } else {
+    for (int k = 0; k < 127; ++k) middles.push_back(k + 0.5);
+  }
+  std::vector<Half> halves;
+  const R inverse = 1 / scale;
+  for (const double middle : middles) {
+    const R near = static_cast<R>(middle) * scale;
+    for (const R v : {std::nextafter(near, R(0)), near, std::nextafter(near, R(1e9))}) {
+      const double y = RoundedTo(dtype, static_cast<double>(v));
+      const auto quotient = static_cast<double>(static_cast<R>(y) / scale);
+      if (quotient != middle) continue;
+      const int code = CodeOf(type, middle);
+      const auto product = static_cast<double>(static_cast<R>(y) * inverse);
+      *missed += code != CodeOf(type, product);
+      halves.push_back({y, middle, code});
+      halves.push_back({-y, -middle, CodeOf(type, -middle)});
+    }
+  }
+  return halves;
+}
+
+// y of rows is what beta says where gamma is 0; the first is the largest that a scale of int8
+// leaves.
+template <class R>
+void ExpectHalvesToEven(DType dtype, OutputType type, R scale, std::vector<Half> halves) {
+  const bool own = type == OutputType::kInt8PerStatistic;
+  if (own)
+    halves.insert(halves.begin(), {RoundedTo(dtype, 127 * static_cast<double>(scale)), 127, 127});
+  std::vector<double> y, zeros;
+  const size_t elements = std::max<size_t>(150, halves.size());
+  for (size_t i = 0; i < elements; ++i)
+    y.push_back(halves[i % halves.size()].y), zeros.push_back(0);
+  const auto n = static_cast<int64_t>(y.size());
+  const Layout layout = Layout::Make("BC", std::vector<int64_t>{2, n});
+  const Layout parameters = Layout::Make("C", std::vector<int64_t>{n});
+  NormOptions options{.parameter_dtype = dtype, .output = type};
+  if (!own) options.output_scale = static_cast<double>(scale);
+  if (type == OutputType::kUint8) options.output_zero_point = 128;
+  const Normalization norm(kLayerNorm, layout, dtype, options);
+  std::vector<double> values = cases::Normals(layout.size(), 1, 3, 2);
+  const Tensor x = cases::MakeTensor(layout, dtype, values);
+  const Tensor beta = cases::MakeTensor(parameters, dtype, y);
+  const Tensor gamma = cases::MakeTensor(parameters, dtype, zeros);
+  Tensor out(layout, DType::kU8);
+  std::vector<float> scales(2);
+  norm.ForwardTraining({.x = x.data(),
+                        .gamma = gamma.data(),
+                        .beta = beta.data(),
+                        .y = out.data(),
+                        .scales = own ? scales.data() : nullptr});
+  if (own) {
+    ASSERT_EQ(scales[0], static_cast<float>(scale));
+  }
+  for (size_t i = 0; i < 2 * y.size(); ++i) {
+    const Half& half = halves[i % y.size() % halves.size()];
+    ASSERT_EQ(out.values<uint8_t>()[i], static_cast<uint8_t>(half.code))
+        << half.y << " / " << scale << " = " << half.quotient << ", " << Name(dtype);
+  }
+}
+
+template <class R>
+void ExpectHalvesToEven(DType dtype) {
+  constexpr int kWanted = 50;
+  for (const OutputType type : {OutputType::kInt8, OutputType::kUint8,
+                                OutputType::kInt8PerStatistic, OutputType::kFloat8E4M3}) {
+    int missed = 0;
+    Random random(1);
+    for (int i = 0; i < 300 && missed <= kWanted; ++i) {
+      const double largest = RoundedTo(dtype, 1 + 7 * random.Uniform());
+      // Of a middle as a quotient where y has few digits, and what int8 makes of the largest |y|.
+      const auto scale = type == OutputType::kInt8PerStatistic
+                             ? static_cast<R>(ScaleFor8Bits(static_cast<R>(largest)))
+                             : static_cast<R>(static_cast<float>(largest / 10.5));
+      const std::vector<Half> halves = HalvesOf(dtype, type, scale, &missed);
+      if (!halves.empty()) ExpectHalvesToEven(dtype, type, scale, halves);
+    }
+    EXPECT_GT(missed, kWanted) << Name(dtype) << ", output type " << static_cast<int>(type);
+  }
+}
+
+TEST_P(QuantizeTest, HalvesOfQuotientsGoToEven) {
+  for (const std::string& target : simd::AvailableTargets()) {
+    ASSERT_TRUE(simd::ForceTarget(target));
+    GetParam() == DType::kF64 ? ExpectHalvesToEven<double>(GetParam())
+                              : ExpectHalvesToEven<float>(GetParam());
+  }
+  simd::ForceTarget(simd::AvailableTargets().front());
+}
+
 TEST(Quantize, NaNAndZeros) {
   const Layout layout = Layout::Make("BC", std::vector<int64_t>{3, 4});
   const float nan = std::numeric_limits<float>::quiet_NaN();
@@ -195,6 +312,32 @@ TEST(Quantize, NaNAndZeros) {
       {.output = OutputType::kInt8, .output_scale = 1e-3, .output_zero_point = 7});
   points.ForwardTraining({.x = x.data(), .y = y.data()});
   EXPECT_THAT(y, testing::ElementsAre(7, 7, 7, 7, 7, 7, 7, 7, 127, -128, 127, -128));
+}
+
+// Whatever its bits, and what stands beside it stays.
+TEST(Quantize, NaNAmongOthers) {
+  const auto nan = std::bit_cast<float>(0x7fc00055u);
+  const Layout layout = Layout::Make("BC", std::vector<int64_t>{2, 150});
+  std::vector<double> values = cases::Normals(layout.size(), 1, 3, 2);
+  const Tensor x = cases::MakeTensor(layout, DType::kF32, values);
+  const Normalization norm(
+      kLayerNorm, layout, DType::kF32,
+      {.output = OutputType::kInt8, .output_scale = 0.02, .output_zero_point = 7});
+  std::vector<float> beta(150);
+  for (const std::string& target : simd::AvailableTargets()) {
+    ASSERT_TRUE(simd::ForceTarget(target));
+    std::vector<int8_t> expected(300), y(300);
+    norm.ForwardTraining({.x = x.data(), .beta = beta.data(), .y = expected.data()});
+    for (const size_t i : {5, 70, 149}) {
+      std::vector<float> with_nan = beta;
+      with_nan[i] = nan;
+      norm.ForwardTraining({.x = x.data(), .beta = with_nan.data(), .y = y.data()});
+      std::vector<int8_t> all = expected;
+      all[i] = all[150 + i] = 7;
+      ASSERT_EQ(y, all) << target;
+    }
+  }
+  simd::ForceTarget(simd::AvailableTargets().front());
 }
 
 TEST(Quantize, MessagesName) {

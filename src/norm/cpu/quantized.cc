@@ -12,14 +12,18 @@ namespace {
 
 struct RowsTag;
 
-constexpr int64_t kTogether = 1 << 13;  // elements that are computed, then quantized
+constexpr int64_t kTogether = 1 << 12;  // elements that are computed, then quantized
 
 // Elements [at, at + n) of y on their way.
 class Piece {
  public:
   Piece(const ForwardJob& job, const KernelTable& kernels, const QuantizedOutput& output,
-        int64_t at, int64_t n)
+        int64_t at, int64_t n, bool has_next = false)
       : job_(job), kernels_(kernels), output_(output), at_(at), n_(n) {
+    if (has_next && !job.pitched) {
+      const InputArray& x = job.prepares() ? job.source : job.x;
+      next_ = static_cast<const char*>(x.data()) + Bytes(at + n);
+    }
     values_ = Scratch<RowsTag, char>(static_cast<size_t>(n) * output.element_bytes);
     // So that element `at` of the whole array is the first of these.
     const auto begin = reinterpret_cast<uintptr_t>(values_) - Bytes(at);
@@ -34,7 +38,8 @@ class Piece {
   }
   // n elements from `first` of the piece on.
   void Quantize(const Quantizer& to, int64_t first, int64_t n) const {
-    kernels_.quantize(to, values_ + Bytes(first), n, static_cast<char*>(output_.y) + at_ + first);
+    kernels_.quantize(to, values_ + Bytes(first), n, static_cast<char*>(output_.y) + at_ + first,
+                      next_ ? next_ + Bytes(first) : nullptr);
   }
   void Quantize() const { Quantize(output_.to, 0, n_); }
 
@@ -48,6 +53,7 @@ class Piece {
   const QuantizedOutput& output_;
   int64_t at_, n_;
   char* values_;
+  const char* next_ = nullptr;  // x of the piece behind this one
 };
 
 // Calls f(task, first element, elements) for parts of at most so many elements, or of one run.
@@ -69,11 +75,13 @@ void ForParts(const Geometry& g, const RunTask& task, const F& f) {
     }
 }
 
-Quantizer QuantizerOf(const QuantizedOutput& output, int64_t statistic, double largest, bool f64) {
-  Quantizer to = output.to;
-  if (to.type != OutputType::kInt8PerStatistic) return to;
+// Of kInt8PerStatistic.
+void SetScale(const QuantizedOutput& output, int64_t statistic, double largest, bool f64) {
   output.scales[statistic] =
       f64 ? ScaleFor8Bits(largest) : ScaleFor8Bits(static_cast<float>(largest));
+}
+Quantizer QuantizerOf(const QuantizedOutput& output, int64_t statistic) {
+  Quantizer to = output.to;
   to.scale = static_cast<double>(output.scales[statistic]);
   return to;
 }
@@ -82,10 +90,10 @@ Quantizer QuantizerOf(const QuantizedOutput& output, int64_t statistic, double l
 void QuantizeStatistics(const Piece& piece, const QuantizedOutput& output, int64_t first,
                         int64_t last, int64_t n, bool f64) {
   if (output.to.type != OutputType::kInt8PerStatistic) return piece.Quantize();
-  for (int64_t s = first; s < last; ++s) {
-    const int64_t at = (s - first) * n;
-    piece.Quantize(QuantizerOf(output, s, piece.Largest(at, n), f64), at, n);
-  }
+  // What one waits for (the end of a maximum, a division) others fill.
+  for (int64_t s = first; s < last; ++s)
+    SetScale(output, s, piece.Largest((s - first) * n, n), f64);
+  for (int64_t s = first; s < last; ++s) piece.Quantize(QuantizerOf(output, s), (s - first) * n, n);
 }
 
 // f(first, last) for statistics of n elements each, as many as are quantized together.
@@ -111,7 +119,8 @@ void ApplyLarge(const ForwardJob& job, const KernelTable& kernels, bool threads,
       const double of_part = piece.Largest(0, n);
       largest = of_part > largest || of_part != of_part ? of_part : largest;
     });
-    const Quantizer to = QuantizerOf(output, s, largest, job.f64);
+    SetScale(output, s, largest, job.f64);
+    const Quantizer to = QuantizerOf(output, s);
     ForParts(g, task, [&](const RunTask& part, int64_t at, int64_t n) {
       const Piece piece(job, kernels, output, at, n);
       piece.Apply(part);
@@ -153,7 +162,8 @@ void ForwardQuantized(const ForwardJob& job, const KernelTable& kernels, bool th
   ForwardJob grouped = job;
   if (!GetWantedSchedule().group) grouped.group = std::clamp<int64_t>(kTogether / n, 1, kMaxGroup);
   ForStatistics(*job.geometry, n, threads, [&](int64_t first, int64_t last) {
-    const Piece piece(grouped, kernels, output, first * n, (last - first) * n);
+    const bool has_next = last < job.geometry->plan.num_stat;
+    const Piece piece(grouped, kernels, output, first * n, (last - first) * n, has_next);
     piece.Forward(first, last);
     QuantizeStatistics(piece, output, first, last, n, job.f64);
   });

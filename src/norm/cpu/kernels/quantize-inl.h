@@ -18,67 +18,73 @@ HWY_BEFORE_NAMESPACE();
 namespace normkit::norm::cpu {
 namespace HWY_NAMESPACE {
 
-// To the bit what quantize.h makes of each element, in vectors; f64 element by element.
-template <class Out>
+// To the bit what quantize.h makes of each element, in vectors; f64 element by element. Bytes of
+// int8 and uint8 are alike: only what they end at differs.
 class ToIntegers {
  public:
   explicit ToIntegers(const Quantizer& to)
-      : to_(to), scale_(static_cast<float>(to.scale)), inverse_(1 / scale_) {}
+      : exact_scale_(to.scale),
+        scale_(static_cast<float>(to.scale)),
+        inverse_(1 / scale_),
+        zero_point_(to.zero_point),
+        least_(to.type == OutputType::kUint8 ? 0 : -128) {}
 
-  HWY_INLINE Out operator()(double y) const {
-    return static_cast<Out>(QuantizedTo<double>(y, to_.scale, to_.zero_point, kLeast, kMost));
+  HWY_INLINE uint8_t operator()(double y) const {
+    return static_cast<uint8_t>(
+        QuantizedTo<double>(y, exact_scale_, zero_point_, least_, least_ + 255));
   }
   template <class D>
   HWY_INLINE hn::Vec<hn::RebindToUnsigned<D>> operator()(D d, hn::Vec<D> y) const {
-    return Whole(d, Within(d, hn::Div(y, hn::Set(d, scale_)))).code;
+    const auto quotient = hn::Div(y, hn::Set(d, scale_));
+    const auto number = hn::IfThenElseZero(hn::Eq(quotient, quotient), quotient);
+    const hn::RebindToUnsigned<D> du;
+    return hn::Add(hn::BitCast(du, hn::Add(Within(d, number), hn::Set(d, kWhole))),
+                   hn::Set(du, static_cast<uint32_t>(zero_point_)));
   }
 
   // Whether y * (1 / scale) is near enough to y / scale.
   bool HasInverse() const { return std::isnormal(scale_) && std::isnormal(inverse_); }
-  // By that. Where it is not clamped, below 384 in magnitude, the product is off the quotient by 3
-  // u of it at most, 2^-13.8 (2 u of its own, 1 u of the quotient's rounding). So both have the
-  // same whole number but where the product lies as near as that to the middle between two;
-  // `farthest` is how far it is from its whole number, of all lanes so far.
-  template <class D>
-  HWY_INLINE hn::Vec<hn::RebindToUnsigned<D>> ByInverse(D d, hn::Vec<D> y,
-                                                        hn::Vec<D>& farthest) const {
-    const auto within = Within(d, hn::Mul(y, hn::Set(d, inverse_)));
-    const auto whole = Whole(d, within);
-    farthest = hn::Max(farthest, hn::Abs(hn::Sub(within, whole.rounded)));
-    return whole.code;
+  // By that, without the zero point. Where it is not clamped the product is off the quotient by 3 u
+  // of it at most (2 u of its own, 1 u of the quotient's rounding). So both have the same whole
+  // number but where the product lies as near as that to the middle between two; `farthest` has the
+  // bits of how far it is from its whole number, of all lanes so far, and of NaN those of NaN,
+  // which is farther: a maximum keeps its second operand then. What is no larger than 127 times the
+  // scale is not clamped.
+  template <bool kClamps, class D>
+  HWY_INLINE hn::Vec<hn::RebindToUnsigned<D>> ByInverse(
+      D d, hn::Vec<D> y, hn::Vec<hn::RebindToSigned<D>>& farthest) const {
+    const hn::RebindToSigned<D> di;
+    const auto product = hn::Mul(y, hn::Set(d, inverse_));
+    const auto within = kClamps ? Within(d, product) : product;
+    const auto sum = hn::Add(within, hn::Set(d, kWhole));
+    const auto off = hn::Sub(within, hn::Sub(sum, hn::Set(d, kWhole)));
+    farthest = hn::Max(farthest, hn::BitCast(di, hn::Abs(off)));
+    return hn::BitCast(hn::RebindToUnsigned<D>(), sum);
   }
-  static constexpr float kSure = 0.5f - 0x1p-13f;  // of `farthest`
+  // Of `farthest`: below this the whole numbers are those of quotients.
+  int32_t Sure() const {
+    const float most = std::max(-Least(), Most()) + 1;
+    return std::bit_cast<int32_t>(0.5f - 0x1p-22f * most);
+  }
+  uint8_t zero_point() const { return static_cast<uint8_t>(zero_point_); }
 
  private:
-  template <class D>
-  struct Rounded {
-    hn::Vec<D> rounded;
-    hn::Vec<hn::RebindToUnsigned<D>> code;  // its last 8 bits are those of the number
-  };
+  static constexpr float kWhole = 0x1.8p23f;  // as Rounded of quantize.h; its last 8 bits are 0
+
+  float Least() const { return static_cast<float>(least_ - zero_point_); }
+  float Most() const { return static_cast<float>(least_ + 255 - zero_point_); }
   template <class D>
   HWY_INLINE hn::Vec<D> Within(D d, hn::Vec<D> quotient) const {
-    const auto zero_point = static_cast<float>(to_.zero_point);
-    const auto number = hn::IfThenElseZero(hn::Eq(quotient, quotient), quotient);
-    return hn::Min(hn::Max(number, hn::Set(d, kLeast - zero_point)),
-                   hn::Set(d, kMost - zero_point));
-  }
-  template <class D>
-  HWY_INLINE Rounded<D> Whole(D d, hn::Vec<D> within) const {
-    const hn::RebindToUnsigned<D> du;
-    const auto whole = hn::Set(d, 0x1.8p23f);  // as Rounded of quantize.h; its last 8 bits are 0
-    const auto sum = hn::Add(within, whole);
-    const auto zero_point = hn::Set(du, static_cast<uint32_t>(to_.zero_point));
-    return {hn::Sub(sum, whole), hn::Add(hn::BitCast(du, sum), zero_point)};
+    return hn::Min(hn::Set(d, Most()), hn::Max(hn::Set(d, Least()), quotient));
   }
 
-  static constexpr float kLeast = std::numeric_limits<Out>::min();
-  static constexpr float kMost = std::numeric_limits<Out>::max();
-  const Quantizer& to_;
+  const double exact_scale_;
   const float scale_, inverse_;
+  const int32_t zero_point_, least_;
 };
 
 struct ToFloat8s {
-  const Quantizer& to;
+  const Quantizer to;
 
   HWY_INLINE uint8_t operator()(double y) const { return ToFloat8(y / to.scale); }
   template <class D>
@@ -103,30 +109,30 @@ struct ToFloat8s {
 };
 
 // The last 8 bits of each lane.
-template <class D, class Out>
-HWY_INLINE void StoreBytes(D, hn::Vec<D> codes, Out* out) {
+template <class D>
+HWY_INLINE void StoreBytes(D, hn::Vec<D> codes, uint8_t* out) {
   const hn::Rebind<uint8_t, D> narrow;
-  hn::StoreU(hn::TruncateTo(narrow, codes), narrow, reinterpret_cast<uint8_t*>(out));
+  hn::StoreU(hn::TruncateTo(narrow, codes), narrow, out);
 }
 
-template <class T, class Out, class Convert>
+template <class T, class Convert>
 HWY_INLINE void QuantizeVectors(const T* y, int64_t begin, int64_t n, const Convert& convert,
-                                Out* out) {
+                                uint8_t* out) {
   const Tag<T> d;
   const hn::RebindToUnsigned<Tag<T>> du;
   constexpr auto kWidth = static_cast<int64_t>(hn::MaxLanes(Tag<T>()));
   int64_t i = begin;
   for (; i + kWidth <= n; i += kWidth) StoreBytes(du, convert(d, LoadAny(d, y + i)), out + i);
   if (i >= n) return;
-  HWY_ALIGN Out rest[kWidth];
+  HWY_ALIGN uint8_t rest[kWidth];
   const auto count = static_cast<size_t>(n - i);
   StoreBytes(du, convert(d, LoadPartial(d, y + i, count)), rest);
   for (size_t lane = 0; lane < count && lane < kWidth; ++lane)
     out[static_cast<size_t>(i) + lane] = rest[lane];
 }
 
-template <class T, class Out, class Convert>
-HWY_NOINLINE void QuantizeRun(const T* y, int64_t n, const Convert& convert, Out* out) {
+template <class T, class Convert>
+HWY_NOINLINE void QuantizeRun(const T* y, int64_t n, const Convert convert, uint8_t* out) {
   if constexpr (std::is_same_v<T, double>) {
     for (int64_t i = 0; i < n; ++i) out[i] = convert(y[i]);
   } else {
@@ -134,48 +140,59 @@ HWY_NOINLINE void QuantizeRun(const T* y, int64_t n, const Convert& convert, Out
   }
 }
 
-// Without divisions but where a quotient may lie in the middle of two whole numbers: one in 64
-// times.
-template <class T, class Out>
-HWY_NOINLINE void QuantizeRun(const T* y, int64_t n, const ToIntegers<Out>& convert, Out* out) {
-  if constexpr (std::is_same_v<T, double>) {
-    for (int64_t i = 0; i < n; ++i) out[i] = convert(y[i]);
-  } else {
-    const Tag<T> d;
-    const hn::RebindToUnsigned<Tag<T>> du;
-    constexpr auto kWidth = static_cast<int64_t>(hn::MaxLanes(Tag<T>())), kStep = 4 * kWidth;
-    const auto sure = hn::Set(d, ToIntegers<Out>::kSure);
-    int64_t i = 0;
-    for (; convert.HasInverse() && i + kStep <= n; i += kStep) {
-      auto farthest = hn::Zero(d);
-      const auto c0 = convert.ByInverse(d, LoadAny(d, y + i), farthest);
-      const auto c1 = convert.ByInverse(d, LoadAny(d, y + i + kWidth), farthest);
-      const auto c2 = convert.ByInverse(d, LoadAny(d, y + i + 2 * kWidth), farthest);
-      const auto c3 = convert.ByInverse(d, LoadAny(d, y + i + 3 * kWidth), farthest);
-      if (HWY_UNLIKELY(!hn::AllTrue(d, hn::Lt(farthest, sure)))) {
-        QuantizeVectors(y, i, i + kStep, convert, out);
-        continue;
-      }
-      StoreBytes(du, c0, out + i);
-      StoreBytes(du, c1, out + i + kWidth);
-      StoreBytes(du, c2, out + i + 2 * kWidth);
-      StoreBytes(du, c3, out + i + 3 * kWidth);
+#if HWY_TARGET != HWY_SCALAR
+// Without divisions but where a quotient may lie in the middle of two whole numbers: of int8, one
+// in 250 times.
+template <class T, bool kClamps>
+HWY_NOINLINE void QuantizeByInverse(const T* y, int64_t n, const ToIntegers convert, uint8_t* out,
+                                    const T* next) {
+  const Tag<T> d;
+  const hn::RebindToSigned<Tag<T>> di;
+  const hn::Repartition<uint16_t, Tag<T>> d16;
+  const hn::Repartition<uint8_t, Tag<T>> d8;
+  constexpr auto kWidth = static_cast<int64_t>(hn::MaxLanes(Tag<T>())), kStep = 4 * kWidth;
+  constexpr int64_t kLine = 64 / sizeof(T);
+  const auto sure = hn::Set(di, convert.Sure());
+  const auto zero_point = hn::Set(d8, convert.zero_point());
+  int64_t i = 0;
+  for (; i + kStep <= n; i += kStep) {
+    if (next) {
+      for (int64_t k = 0; k < kStep; k += kLine) __builtin_prefetch(next + i + k, 0, 2);
     }
-    QuantizeVectors(y, i, n, convert, out);
+    auto farthest = hn::Zero(di);
+    const auto code = [&](int64_t k) HWY_ATTR {
+      const auto y_k = LoadAny(d, y + i + k * kWidth);
+      return hn::BitCast(d16, convert.template ByInverse<kClamps>(d, y_k, farthest));
+    };
+    const auto c0 = code(0), c1 = code(1), c2 = code(2), c3 = code(3);
+    if (HWY_UNLIKELY(!hn::AllTrue(di, hn::Lt(farthest, sure)))) {
+      QuantizeVectors(y, i, i + kStep, convert, out);
+      continue;
+    }
+    const auto low = hn::BitCast(d8, hn::ConcatEven(d16, c1, c0));
+    const auto high = hn::BitCast(d8, hn::ConcatEven(d16, c3, c2));
+    hn::StoreU(hn::Add(hn::ConcatEven(d8, high, low), zero_point), d8, out + i);
   }
+  QuantizeVectors(y, i, n, convert, out);
 }
+#endif
 
 template <class T>
-void Quantize(const Quantizer& to, const void* values, int64_t n, void* out) {
+void Quantize(const Quantizer& to, const void* values, int64_t n, void* result,
+              [[maybe_unused]] const void* next) {
   const T* y = static_cast<const T*>(values);
-  switch (to.type) {
-    case OutputType::kUint8:
-      return QuantizeRun(y, n, ToIntegers<uint8_t>(to), static_cast<uint8_t*>(out));
-    case OutputType::kFloat8E4M3:
-      return QuantizeRun(y, n, ToFloat8s{to}, static_cast<uint8_t*>(out));
-    default:
-      return QuantizeRun(y, n, ToIntegers<int8_t>(to), static_cast<int8_t*>(out));
+  auto* out = static_cast<uint8_t*>(result);
+  if (to.type == OutputType::kFloat8E4M3) return QuantizeRun(y, n, ToFloat8s{to}, out);
+  const ToIntegers convert(to);
+#if HWY_TARGET != HWY_SCALAR
+  if constexpr (!std::is_same_v<T, double>) {
+    if (convert.HasInverse())
+      return to.type == OutputType::kInt8PerStatistic
+                 ? QuantizeByInverse<T, false>(y, n, convert, out, static_cast<const T*>(next))
+                 : QuantizeByInverse<T, true>(y, n, convert, out, static_cast<const T*>(next));
   }
+#endif
+  QuantizeRun(y, n, convert, out);
 }
 
 // The largest |y|; NaN where one is: without their signs, floating-point numbers are in the order
@@ -203,9 +220,8 @@ double Largest(const void* values, int64_t n) {
       const auto count = static_cast<size_t>(std::min(kWidth, n - i));
       even = hn::Max(even, bits(LoadPartial(d, y + i, count)));
     }
-    HWY_ALIGN int32_t lanes[kWidth];
-    hn::Store(hn::Max(even, odd), di, lanes);
-    return static_cast<double>(std::bit_cast<float>(*std::max_element(lanes, lanes + kWidth)));
+    const auto all = hn::MaxOfLanes(di, hn::Max(even, odd));
+    return static_cast<double>(std::bit_cast<float>(hn::GetLane(all)));
   }
 }
 

@@ -54,8 +54,9 @@ struct KernelTable {
   // Reduces and applies units [first, last) of rows.
   void (*forward_rows)(const ForwardJob& job, int64_t first, int64_t last);
 
-  // n elements of y in 8 bits; the largest of their magnitudes, NaN where one is.
-  void (*quantize)(const Quantizer& to, const void* y, int64_t n, void* out);
+  // n elements of y in 8 bits, while as many of `next` (null: none) come from memory; the largest
+  // of their magnitudes, NaN where one is.
+  void (*quantize)(const Quantizer& to, const void* y, int64_t n, void* out, const void* next);
   double (*largest)(const void* y, int64_t n);
 
   // Cell form. Sums of dy and dy * (x - hi) of each cell, one behind the other; over each column of
