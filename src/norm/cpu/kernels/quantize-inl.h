@@ -157,7 +157,7 @@ HWY_NOINLINE void QuantizeByInverse(const T* y, int64_t n, const ToIntegers conv
   int64_t i = 0;
   for (; i + kStep <= n; i += kStep) {
     if (next) {
-      for (int64_t k = 0; k < kStep; k += kLine) __builtin_prefetch(next + i + k, 0, 2);
+      for (int64_t k = 0; k < kStep; k += kLine) __builtin_prefetch(next + i + k, 0, 3);
     }
     auto farthest = hn::Zero(di);
     const auto code = [&](int64_t k) HWY_ATTR {
