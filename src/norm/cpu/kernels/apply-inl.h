@@ -188,6 +188,14 @@ HWY_INLINE hn::Vec<Wide> StoreNarrow(hn::Vec<Wide> v, R* to) {
 }
 inline constexpr auto kWideLanes = static_cast<int64_t>(hn::MaxLanes(Wide()));
 
+// As WithinRange.
+template <class R>
+HWY_INLINE hn::Vec<Wide> WithinRange(hn::Vec<Wide> factor) {
+  const auto most = hn::Set(Wide(), double{std::numeric_limits<R>::max()}), least = hn::Neg(most);
+  const auto below = hn::IfThenElse(hn::Gt(factor, most), most, factor);
+  return hn::IfThenElse(hn::Lt(below, least), least, below);
+}
+
 // What statistics have, for neighbouring cells: one number each, or one for all of them.
 struct OfStatistics {
   const double* values;
@@ -221,14 +229,11 @@ HWY_INLINE void ForStatistics(const Job& job, int64_t first, int64_t n, const F&
 template <class R>
 HWY_NOINLINE void FillCells(int64_t n, OfStatistics mean, OfStatistics rstd, const R* gamma,
                             const R* beta, R* hi, R* c, R* d) {
-  const auto most = hn::Set(Wide(), double{std::numeric_limits<R>::max()}), least = hn::Neg(most);
   int64_t i = 0;
   for (; i + kWideLanes <= n; i += kWideLanes) {
     const auto center = mean.Load(i);
     const auto lo = hn::Sub(center, StoreNarrow(center, hi + i));
-    auto slope = hn::Mul(rstd.Load(i), LoadWide(gamma + i));
-    slope = hn::IfThenElse(hn::Gt(slope, most), most, slope);
-    slope = hn::IfThenElse(hn::Lt(slope, least), least, slope);
+    const auto slope = WithinRange<R>(hn::Mul(rstd.Load(i), LoadWide(gamma + i)));
     StoreNarrow(slope, c + i);
     StoreNarrow(hn::Sub(LoadWide(beta + i), hn::Mul(lo, slope)), d + i);
   }

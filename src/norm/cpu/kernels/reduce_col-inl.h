@@ -13,6 +13,7 @@
 #include "src/core/scratch.h"
 #include "src/norm/cpu/exact_sum.h"
 #include "src/norm/cpu/kernels/column_cut.h"
+#include "src/norm/cpu/kernels/few_rows-inl.h"
 #include "src/norm/cpu/kernels/reduce_row-inl.h"
 
 HWY_BEFORE_NAMESPACE();
@@ -259,9 +260,11 @@ class ColumnMoments {
 
   // Moments of rows [first, last), into mean and m2 of every column.
   void Gather(int64_t first, int64_t last, double* mean, double* m2) {
-    if constexpr (!kExact && HWY_TARGET <= HWY_AVX2) {
+#if HWY_TARGET <= HWY_AVX2
+    if constexpr (!kExact) {
       if (last - first <= kBlockRows && GatherFew(first, last, mean, m2)) return;
     }
+#endif
     double n = 0;
     for (int64_t row = first; row < last; row += kShiftRows) {
       const int64_t end = std::min(row + kShiftRows, last);
@@ -274,77 +277,37 @@ class ColumnMoments {
 
  private:
   using D = hn::ScalableTag<double>;
-  using DR = hn::Rebind<R, D>;
   static constexpr auto kWide = static_cast<int64_t>(hn::MaxLanes(D()));
 
   const T* Row(int64_t row) const { return x_.At(reduced_.Offset(row)); }
 
-  // The same of few rows, some columns at a time in registers; false where squares leave the range.
+#if HWY_TARGET <= HWY_AVX2
+  // The same of few rows; false where squares leave the range.
   HWY_NOINLINE bool GatherFew(int64_t first, int64_t last, double* mean, double* m2) const {
+    constexpr auto kWidth = static_cast<int64_t>(hn::MaxLanes(Tag<T>()));
     const T* rows[kBlockRows];
-    const int64_t count = last - first;
-    for (int64_t row = 0; row < count; ++row) rows[row] = Row(first + row);
+    for (int64_t row = first; row < last; ++row) rows[row - first] = Row(row);
+    const FewRows<kCenter> few(last - first);
+    Halves to_mean, to_m2;
     int64_t c = 0;
-    for (; c + kWide <= width_; c += kWide) {
-      const auto load = [&](int64_t row) HWY_ATTR { return LoadAny(DR(), rows[row] + c); };
-      if (!TakeFew(count, load, mean + c, m2 + c)) return false;
+    for (; c + kWidth <= width_; c += kWidth) {
+      const auto load = [&](int64_t row) HWY_ATTR { return LoadAny(Tag<T>(), rows[row] + c); };
+      if (!few.Take(load, to_mean, to_m2)) return false;
+      StoreHalves(to_mean, mean + c);
+      StoreHalves(to_m2, m2 + c);
     }
     if (c == width_) return true;
     const auto n = static_cast<size_t>(width_ - c);
-    const auto load = [&](int64_t row) HWY_ATTR { return LoadPartial(DR(), rows[row] + c, n); };
-    HWY_ALIGN double last_mean[kWide], last_m2[kWide];
-    if (!TakeFew(count, load, last_mean, last_m2)) return false;
-    std::copy_n(last_mean, n, mean + c);
-    std::copy_n(last_m2, n, m2 + c);
+    const auto load = [&](int64_t row) HWY_ATTR { return LoadPartial(Tag<T>(), rows[row] + c, n); };
+    if (!few.Take(load, to_mean, to_m2)) return false;
+    HWY_ALIGN double room[kWidth];
+    StoreHalves(to_mean, room);
+    std::copy_n(room, n, mean + c);
+    StoreHalves(to_m2, room);
+    std::copy_n(room, n, m2 + c);
     return true;
   }
-
-  // Of kWide columns. What they add up and in which order is as below.
-  template <class Load>
-  HWY_INLINE bool TakeFew(int64_t rows, const Load& load, double* mean, double* m2) const {
-    const D d;
-    const DR dr;
-    const auto n = static_cast<double>(rows);
-    auto shift = hn::Zero(dr);
-    if constexpr (kCenter) {
-      for (int64_t row = 0; row < rows; ++row) shift = hn::Add(shift, load(row));
-      shift = hn::Mul(shift, hn::Set(dr, R(1) / static_cast<R>(rows)));
-    }
-    hn::Vec<D> sum, squares;
-    SumFew(rows, load, shift, sum, squares);
-    if constexpr (kCenter) {
-      const auto far = hn::Gt(hn::Mul(sum, sum), hn::Mul(hn::Set(d, 0.5 * n), squares));
-      if (HWY_UNLIKELY(!hn::AllFalse(d, far))) {
-        const auto before = hn::PromoteTo(d, shift);
-        const auto nearer = hn::Add(before, hn::Div(sum, hn::Set(d, n)));
-        shift = hn::DemoteTo(dr, hn::IfThenElse(far, nearer, before));
-        SumFew(rows, load, shift, sum, squares);
-      }
-    }
-    if (!hn::AllTrue(d, WithinRange(n, sum, squares))) return false;
-    const auto offset = hn::Div(sum, hn::Set(d, n)), zero = hn::Zero(d);
-    hn::StoreU(kCenter ? hn::Add(hn::PromoteTo(d, shift), offset) : zero, d, mean);
-    const auto around = hn::Max(hn::Sub(squares, hn::Mul(sum, offset)), zero);
-    hn::StoreU(kCenter ? around : squares, d, m2);
-    return true;
-  }
-
-  template <class Load>
-  HWY_INLINE void SumFew(int64_t rows, const Load& load, hn::Vec<DR> shift, hn::Vec<D>& sum,
-                         hn::Vec<D>& squares) const {
-    auto all = hn::Zero(DR()), all_squares = all;
-    for (int64_t begin = 0; begin < rows; begin += kAdditions) {
-      auto first = hn::Zero(DR()), second = first;
-      const int64_t end = std::min(begin + kAdditions, rows);
-      for (int64_t row = begin; row < end; ++row) {
-        const auto value = kCenter ? hn::Sub(load(row), shift) : load(row);
-        if (kCenter) first = hn::Add(first, value);
-        second = hn::Add(second, hn::Mul(value, value));
-      }
-      all = hn::Add(all, first), all_squares = hn::Add(all_squares, second);
-    }
-    sum = hn::PromoteTo(D(), all), squares = hn::PromoteTo(D(), all_squares);
-  }
+#endif
 
   // Sums of some rows around shifts that suit them.
   void Sums(int64_t first, int64_t last) {
@@ -356,19 +319,11 @@ class ColumnMoments {
       Sum<false>(first, last);
   }
 
-  // Which columns call for no scale.
-  static HWY_INLINE hn::Mask<D> WithinRange(double n, hn::Vec<D> sum, hn::Vec<D> squares) {
-    const D d;
-    const auto most = hn::Set(d, std::numeric_limits<double>::max());
-    const auto least = hn::Set(d, n * kTinySquare), zero = hn::Zero(d);
-    const auto zeros = hn::And(hn::Eq(sum, zero), hn::Eq(squares, zero));
-    return hn::Or(zeros, hn::And(hn::Le(squares, most), hn::Ge(squares, least)));
-  }
-  // Whether none does, in vectors: of few rows this took longer than their sums.
+  // Whether no column calls for a scale, in vectors: of few rows this took longer than their sums.
   HWY_INLINE bool AllWithinRange(double n) const {
     const D d;
     const auto within = [&](hn::Vec<D> sum, hn::Vec<D> squares)
-                            HWY_ATTR { return hn::AllTrue(d, WithinRange(n, sum, squares)); };
+                            HWY_ATTR { return hn::AllTrue(d, AreWithinRange(n, sum, squares)); };
     int64_t c = 0;
     for (; c + kWide <= width_; c += kWide)
       if (!within(hn::LoadU(d, sum_ + c), hn::LoadU(d, squares_ + c))) return false;

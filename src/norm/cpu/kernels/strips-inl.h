@@ -7,6 +7,7 @@
 #define NORMKIT_STRIPS_INL_H_
 #endif
 
+#include "src/norm/cpu/kernels/few_strips-inl.h"
 #include "src/norm/cpu/kernels/forward-inl.h"
 #include "src/norm/cpu/kernels/gradient-inl.h"
 
@@ -31,10 +32,12 @@ class ChannelStrips {
         cells_(Scratch<StripCellsTag, R>(CoefficientTable::kBackwardArrays * kRoom)),
         numbers_(Scratch<StripNumbersTag, double>(kNumbers * kWideRoom)) {}
 
-  // Goes to a strip, whose coefficients the job is given.
-  HWY_INLINE void Start(int64_t strip, Job& job) {
-    columns_ = cut_.Strip(strip, 0);
-    job.table = {cells_, kRoom, columns_.first_column};
+  // Goes to a strip.
+  HWY_INLINE void Start(int64_t strip) { columns_ = cut_.Strip(strip, 0); }
+  // Leaves of it the columns from `column` on, whose coefficients the job is given.
+  HWY_INLINE void StartAt(int64_t column, Job& job) {
+    columns_.first_column = column;
+    job.table = {cells_, kRoom, column};
   }
   const ColumnTask& columns() const { return columns_; }
   int64_t first() const { return columns_.first_column; }
@@ -61,8 +64,14 @@ void ForwardStrips(const ForwardJob& whole, int64_t first, int64_t last) {
   double* m2 = strip.Numbers(1);
   const auto n = static_cast<double>(job.geometry->plan.num_reduced);
   for (int64_t i = first; i < last; ++i) {
-    strip.Start(i, job);
+    strip.Start(i);
     if (job.prepares()) PrepareRuns<T>(job, strip.runs());
+    int64_t done = strip.first();
+#if HWY_TARGET <= HWY_AVX2
+    if constexpr (kHasFewStrips<T>) done = FewStrips<T>::Forward(job, done, strip.last());
+#endif
+    if (done == strip.last()) continue;
+    strip.StartAt(done, job);
     ReduceColumns<T>(job, strip.columns(), mean, m2);
     FinishColumns(job, n, mean, m2, strip.first(), strip.width());
     FillTable<Real<T>>(job, strip.first(), strip.last());
@@ -70,19 +79,17 @@ void ForwardStrips(const ForwardJob& whole, int64_t first, int64_t last) {
   }
 }
 
-// The backward pass of a strip: dx, where wanted, and the sums of its parameters.
+// The backward pass of the columns that are left of a strip: dx, where wanted, and the sums of
+// their parameters.
 template <class T>
-void BackwardStrip(const BackwardJob& whole, int64_t index, double* dgamma, double* dbeta) {
+void BackwardColumnsOf(BackwardJob& job, const ChannelStrips<T>& strip, double* dgamma,
+                       double* dbeta) {
   using R = Real<T>;
   using Table = CoefficientTable;
-  BackwardJob job = whole;
-  ChannelStrips<T> strip(*job.geometry);
   const XhatMeans means{strip.Numbers(0), strip.Numbers(1)};
-  strip.Start(index, job);
   const int64_t c = strip.first(), n = strip.width();
   const R* gamma = static_cast<const R*>(job.gamma) + c;
   FillTable<R>(job, c, strip.last());
-  if (job.prepares()) PrepareRuns<T>(job, strip.runs());
   ReduceGradientColumns<T>(job, strip.columns(), {dbeta, dgamma});
   XhatSums<R>(n, job.mean + c, job.rstd + c, dbeta, dgamma);
   if (!job.dx) return;
@@ -94,6 +101,28 @@ void BackwardStrip(const BackwardJob& whole, int64_t index, double* dgamma, doub
                  job.table.Get<R>(Table::kThroughSlope, c),
                  job.table.Get<R>(Table::kThroughOffset, c), job.table.Get<R>(Table::kShift, c));
   ApplyGradientRuns<T>(job, strip.runs());
+}
+
+// The same of a whole strip.
+template <class T>
+void BackwardStrip(const BackwardJob& whole, int64_t index, double* dgamma, double* dbeta) {
+  BackwardJob job = whole;
+  ChannelStrips<T> strip(*job.geometry);
+  strip.Start(index);
+  const int64_t first = strip.first();
+  int64_t done = first;
+  if (job.prepares()) {
+    strip.StartAt(first, job);
+    FillTable<Real<T>>(job, first, strip.last());  // for what is activated again
+    PrepareRuns<T>(job, strip.runs());
+  }
+#if HWY_TARGET <= HWY_AVX2
+  if constexpr (kHasFewStrips<T>)
+    done = FewStrips<T>::Backward(job, first, strip.last(), dgamma, dbeta);
+#endif
+  if (done == strip.last()) return;
+  strip.StartAt(done, job);
+  BackwardColumnsOf(job, strip, dgamma + done - first, dbeta + done - first);
 }
 
 }  // namespace HWY_NAMESPACE
