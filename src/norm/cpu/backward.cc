@@ -35,11 +35,8 @@ void AddCellsExactly(const BackwardJob& job, int64_t first, int64_t last, int64_
     AddExactly(gamma * job.cells.dy[cell], job.means.w[stat], rest[i]);
     AddExactly(gamma * job.cells.dy_x[cell], job.means.w_xhat[stat], rest[n + i]);
   }
-  for (int64_t i = 0; i < n; ++i) {
-    double& w = job.means.w[first_stat + i];
-    double& w_xhat = job.means.w_xhat[first_stat + i];
-    w = WithRest(w, rest[i]), w_xhat = WithRest(w_xhat, rest[n + i]);
-  }
+  AddRests(n, rest, job.means.w + first_stat);
+  AddRests(n, rest + n, job.means.w_xhat + first_stat);
 }
 
 // Sums of w and w * xhat of statistics from those of their cells; cells [first, last).
@@ -165,10 +162,6 @@ void GatherCells(const BackwardJob& job, const KernelTable& kernels, bool thread
   }
 }
 
-void AddAll(int64_t n, const double* __restrict values, double* __restrict sums) {
-  for (int64_t i = 0; i < n; ++i) sums[i] += values[i];
-}
-
 void AddCellsToParameters(const BackwardJob& job, const ParameterSums& parameters) {
   const Geometry& g = *job.geometry;
   if (!job.f64) {  // whose bounds are too far off for what f64 rounds
@@ -188,10 +181,8 @@ void AddCellsToParameters(const BackwardJob& job, const ParameterSums& parameter
     AddExactly(job.cells.dy_x[cell], parameters.dgamma[p], rest[p]);
     AddExactly(job.cells.dy[cell], parameters.dbeta[p], rest[n + p]);
   }
-  for (int64_t p = 0; p < n; ++p) {
-    parameters.dgamma[p] = WithRest(parameters.dgamma[p], rest[p]);
-    parameters.dbeta[p] = WithRest(parameters.dbeta[p], rest[n + p]);
-  }
+  AddRests(n, rest, parameters.dgamma);
+  AddRests(n, rest + n, parameters.dbeta);
 }
 
 }  // namespace

@@ -36,16 +36,15 @@ class TaskSums {
   }
   void AddTo(const ParameterSums& parameters, bool threads) const {
     ForTasks(n_, PerTask(tasks_), threads, [&](int64_t first, int64_t last) {
+      const int64_t n = last - first;
       const auto add = [&](const ParameterSums& to, const ParameterSums& from) {
-        for (int64_t p = first; p < last; ++p) to.dgamma[p] += from.dgamma[p];
-        for (int64_t p = first; p < last; ++p) to.dbeta[p] += from.dbeta[p];
+        AddAll(n, from.dgamma + first, to.dgamma + first);
+        AddAll(n, from.dbeta + first, to.dbeta + first);
       };
       for (int64_t task = 0; task < tasks_ && f64_; ++task) {
         const ParameterSums of = Of(task);
-        for (int64_t p = first; p < last; ++p) {
-          of.dgamma[p] = WithRest(of.dgamma[p], of.dgamma_rest[p]);
-          of.dbeta[p] = WithRest(of.dbeta[p], of.dbeta_rest[p]);
-        }
+        AddRests(n, of.dgamma_rest + first, of.dgamma + first);
+        AddRests(n, of.dbeta_rest + first, of.dbeta + first);
       }
       for (int64_t step = 1; step < tasks_; step *= 2)
         for (int64_t task = 0; task + step < tasks_; task += 2 * step)

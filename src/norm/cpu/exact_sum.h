@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cmath>
+#include <cstdint>
 #include <utility>
 
 #include "normkit/core/moments.h"
@@ -16,8 +17,20 @@ inline void AddExactly(double value, double& sum, double& rest) {
   sum = all;
 }
 
-// Of an infinite sum no rest is a number.
-inline double WithRest(double sum, double rest) { return std::isnan(rest) ? sum : sum + rest; }
+// Of an infinite sum no rest is a number. Added in any case, so that compilers make vectors of it.
+inline double WithRest(double sum, double rest) {
+  const double all = sum + rest;
+  return std::isnan(rest) ? sum : all;
+}
+// The same of n sums. Inlined, so that the vectors are those of the target that calls.
+[[gnu::always_inline]] inline void AddRests(int64_t n, const double* __restrict rests,
+                                            double* __restrict sums) {
+  for (int64_t i = 0; i < n; ++i) sums[i] = WithRest(sums[i], rests[i]);
+}
+
+inline void AddAll(int64_t n, const double* __restrict values, double* __restrict sums) {
+  for (int64_t i = 0; i < n; ++i) sums[i] += values[i];
+}
 
 // A sum of terms in order.
 class OrderedSum {

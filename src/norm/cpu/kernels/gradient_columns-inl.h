@@ -190,9 +190,7 @@ class StripBackward {
       AddChunk(chunk_w, means.w, rest);
       AddChunk(chunk_w_x, means.w_xhat, rest + kColumns);
     }
-    for (int64_t c = 0; kExact && c < width_; ++c) means.w[c] = WithRest(means.w[c], rest[c]);
-    for (int64_t c = 0; kExact && c < width_; ++c)
-      means.w_xhat[c] = WithRest(means.w_xhat[c], rest[kColumns + c]);
+    if (kExact) AddRests(width_, rest, means.w), AddRests(width_, rest + kColumns, means.w_xhat);
     means.ToXhat<R>(width_, job_.mean + stat_, job_.rstd + stat_);
     const auto count = static_cast<double>(g_.plan.num_reduced);
     means.Divide(width_, count, SquaresDivisor(job_.divisor, count), job_.center);

@@ -62,7 +62,8 @@ class RunBackward {
 
   // Sums of w and w * (x - hi) over blocks [first, last) of a unit.
   HWY_NOINLINE void Sum(int64_t unit, int64_t first, int64_t last, double* w, double* w_x) const {
-    OrderedSum of_w(kExact), of_w_x(kExact);
+    const bool exact = kExact && last - first > 1;  // of one block nothing is rounded
+    OrderedSum of_w(exact), of_w_x(exact);
     for (int64_t b = first; b < last; ++b) {
       const Block block = blocks_.Get(b);
       HWY_ALIGN R totals[LaneSums<R>::kSize];
@@ -89,7 +90,8 @@ class RunBackward {
       Write(task.first_run, task.last_run);
     else
       TakeUnits(task.first_run / unit_runs_, task.last_run / unit_runs_);
-    for (int64_t slot = 0; slot < slots_; ++slot) Flush(slot);
+    for (int64_t slot = 0; slot < slots_; ++slot)
+      if (counts_[slot] > 0) Flush(slot);
   }
 
   // Writes dx of elements [begin, end) of a run; adds to the sums of its parameters.
@@ -141,11 +143,14 @@ class RunBackward {
     const int64_t count = last - first;
     const XhatMeans means = job_.means.From(first);
     for (int64_t u = 0; u < count; ++u) {
+      if (rows_) {
+        Sum(first + u, 0, blocks_.num_blocks(), means.w + u, means.w_xhat + u);
+        continue;
+      }
       OrderedSum of_w(kExact), of_w_x(kExact);
-      for (int64_t chunk = 0; chunk < (rows_ ? 1 : blocks_.num_chunks()); ++chunk) {
+      for (int64_t chunk = 0; chunk < blocks_.num_chunks(); ++chunk) {
         double w, w_x;
-        rows_ ? Sum(first + u, 0, blocks_.num_blocks(), &w, &w_x)
-              : SumChunk(first + u, chunk, &w, &w_x);
+        SumChunk(first + u, chunk, &w, &w_x);
         of_w.Add(w), of_w_x.Add(w_x);
       }
       means.w[u] = of_w.Get(), means.w_xhat[u] = of_w_x.Get();

@@ -172,8 +172,7 @@ class ColumnTotals {
   void Finish() {
     if (!kExact) return;
     Flush();
-    for (int k = 0; k < 2; ++k)
-      for (int64_t c = 0; c < width_; ++c) totals_[k][c] = WithRest(totals_[k][c], rest_[k][c]);
+    for (int k = 0; k < 2; ++k) AddRests(width_, rest_[k], totals_[k]);
   }
 
  private:
