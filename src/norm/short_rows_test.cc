@@ -203,6 +203,7 @@ constexpr OddKind kOddKinds[] = {
      [](const Case& test, double, int64_t i, int64_t) {
        return (i % 2 ? 1 : -1) * (test.dtype == DType::kF16 ? 6e4 : 3.3e38);
      }},
+    {"alike, large", [](const Case& test, double, int64_t, int64_t) { return Large(test); }},
     {"one large at the end",
      [](const Case& test, double v, int64_t i, int64_t n) { return i == n - 1 ? Large(test) : v; }},
     {"denormal", [](const Case& test, double v, int64_t, int64_t) { return v * Tiny(test); }},

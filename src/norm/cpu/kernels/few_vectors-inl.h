@@ -19,6 +19,81 @@ namespace HWY_NAMESPACE {
 
 #if HWY_TARGET == HWY_AVX2 || HWY_TARGET == HWY_AVX3
 
+// x * by as a product of f32 rounds it, but in f64, where none takes longer for denormal numbers.
+template <class T>
+struct Scaled {
+  const T* x;
+  float by;
+
+  template <class Part>
+  HWY_INLINE Vector<T> operator()(Part p) const {
+    const Tag<T> d;
+    const hn::Half<Tag<T>> half;
+    const auto v = p.Load(x);
+    const auto product = [&](hn::Vec<decltype(half)> of) HWY_ATTR {
+      return hn::DemoteTo(half, hn::Mul(hn::PromoteTo(Wide(), of), hn::Set(Wide(), double{by})));
+    };
+    return hn::Combine(d, product(hn::UpperHalf(half, v)), product(hn::LowerHalf(half, v)));
+  }
+};
+
+// A function of its own: three times in line it would be half of its callers' text.
+inline HWY_NOINLINE void FoldRows(double* HWY_RESTRICT rows, int64_t count,
+                                  double* HWY_RESTRICT sums) {
+  FoldAllRows(rows, count, sums);
+}
+
+// Moves shifts of f32 to the mean where digits cancel; whether any did.
+inline HWY_NOINLINE bool MoveShifts(double n, SmallSums& sums) {
+  const Wide d;
+  const hn::Rebind<float, Wide> narrow;
+  bool moved = false;
+  for (int64_t u = 0; u < kMaxGroup; u += kWideLanes) {
+    const auto sum = hn::Load(d, sums.sum + u), shift = hn::Load(d, sums.shift + u);
+    const auto most = hn::Mul(hn::Set(d, 0.75 * n), hn::Load(d, sums.squares + u));
+    const auto far = hn::Gt(hn::Mul(sum, sum), most);
+    const auto mean = hn::Add(shift, hn::Div(sum, hn::Set(d, n)));
+    const auto own = hn::PromoteTo(d, hn::DemoteTo(narrow, mean));
+    hn::Store(hn::IfThenElse(far, own, shift), d, sums.shift + u);
+    moved |= !hn::AllFalse(d, far);
+  }
+  return moved;
+}
+
+inline constexpr int64_t kMostOfFew = kAdditions * static_cast<int64_t>(kLanes<float>);
+
+// Sums of rows of n elements that are not good once more, scaled into rows of their own, as
+// RowMoments::AddAnew; `sum` is FewVectors::Sum of f32, around 0 where nothing is centered.
+template <class T, class Sum>
+HWY_NOINLINE void MendRows(const T* x, int64_t n, int64_t count, bool center, Sum sum,
+                           SmallSums& sums) {
+  HWY_ALIGN float rows[kMaxGroup * kMostOfFew];
+  const auto by = static_cast<double>(n);
+  int64_t row_of[kMaxGroup], bad = 0;
+  sums.mended = true;
+  for (int64_t u = 0; u < count; ++u) {
+    sums.factor[u] = 1;
+    if (RowMoments<float, true>::IsGood(by, sums.sum[u], sums.squares[u])) continue;
+    // A shift is finite where all of its elements are, and squares of those are no NaN.
+    if (std::isnan(sums.squares[u]) || !std::isfinite(sums.shift[u])) {
+      sums.SetNan(u);
+      continue;
+    }
+    const auto scale = ScaleFor<float>(by, sums.squares[u]);
+    sums.factor[u] = 1 / static_cast<double>(scale);
+    StoreRun(Scaled<T>{x + u * n, scale}, rows + bad * n, n);
+    row_of[bad++] = u;
+  }
+  if (bad == 0) return;
+  SmallSums again;
+  sum(rows, n, bad, 0, center, again);
+  if (!center)
+    std::fill_n(again.sum, bad, 0.0);
+  else if (MoveShifts(by, again))
+    sum(rows, n, bad, 0, false, again);
+  for (int64_t k = 0; k < bad; ++k) sums.Take(row_of[k], again, k);
+}
+
 // Sums of rows of n elements, to the bit those of RowMoments.
 template <class T, bool kCenter>
 class FewVectors {
@@ -27,75 +102,59 @@ class FewVectors {
   static constexpr auto kWidth = static_cast<int64_t>(hn::MaxLanes(D()));
   static constexpr auto kAll = static_cast<int64_t>(kLanes<float>);
   static constexpr size_t kVectors = static_cast<size_t>(kAll / kWidth);
+  using DR = hn::Rebind<float, Wide>;
 
  public:
   // More than the lanes, and no more than LaneSums adds up in one go: once more is the same, for
   // what goes to the totals then is a single number.
-  static bool Suits(int64_t n) { return n > kAll && n <= kAdditions * kAll; }
+  static bool Suits(int64_t n) { return n > kAll && n <= kMostOfFew; }
 
   // Of `count` rows. Fetches what lies `ahead` elements behind.
-  static HWY_NOINLINE void Add(const T* x, int64_t n, int64_t count, int64_t ahead,
+  static HWY_INLINE void Add(const T* x, int64_t n, int64_t count, int64_t ahead, SmallSums& sums) {
+    if (HWY_UNLIKELY(!Sum(x, n, count, ahead, kCenter, sums)))
+      MendRows(x, n, count, kCenter, FewVectors<float, true>::Sum, sums);
+  }
+
+  // Around shifts that it finds, or that there are. Whether they are good.
+  static HWY_NOINLINE bool Sum(const T* x, int64_t n, int64_t count, int64_t ahead, bool shifts,
                                SmallSums& sums) {
-    bool good = true;
-    for (int64_t u = 0; u < count && kCenter; ++u) sums.shift[u] = Shift<false>(x + u * n, 1);
-    for (int64_t u = 0; u < count; ++u) {
-      AddRow<false>(x + u * n, n, ahead, static_cast<float>(sums.shift[u]), 1, &sums.sum[u],
-                    &sums.squares[u]);
-      good &= IsGood(n, sums, u);
+    const Wide d;
+    HWY_ALIGN double first[kMaxGroup * kWideLanes], second[kMaxGroup * kWideLanes];
+    if (shifts) {
+      for (int64_t u = 0; u < count; ++u) FoldShift(x + u * n, first + u * kWideLanes);
+      FoldRows(first, count, sums.shift);
+      for (int64_t u = 0; u < count; u += kWideLanes) {
+        const auto mean = hn::Mul(hn::Load(d, sums.shift + u), hn::Set(d, 1.0 / kAll));
+        hn::Store(hn::PromoteTo(d, hn::DemoteTo(DR(), mean)), d, sums.shift + u);
+      }
     }
-    if (HWY_UNLIKELY(!good)) Mend(x, n, count, sums);
+    for (int64_t u = 0; u < count; ++u)
+      AddRow(x + u * n, n, ahead, static_cast<float>(sums.shift[u]), first + u * kWideLanes,
+             second + u * kWideLanes);
+    if (kCenter) FoldRows(first, count, sums.sum);
+    FoldRows(second, count, sums.squares);
+    bool good = true;
+    for (int64_t u = 0; u < count; u += kWideLanes) {
+      const auto sum = hn::Load(d, sums.sum + u), squares = hn::Load(d, sums.squares + u);
+      good &= hn::AllTrue(d, AreGood<float, kCenter>(static_cast<double>(n), sum, squares));
+    }
+    return good;
   }
 
  private:
-  static HWY_INLINE bool IsGood(int64_t n, const SmallSums& sums, int64_t u) {
-    return RowMoments<T, kCenter>::IsGood(static_cast<double>(n), sums.sum[u], sums.squares[u]);
-  }
-
-  // Sums of those that are not good once more, as RowMoments::AddAnew.
-  static HWY_NOINLINE void Mend(const T* x, int64_t n, int64_t count, SmallSums& sums) {
-    sums.mended = true;
-    for (int64_t u = 0; u < count; ++u) {
-      sums.factor[u] = 1;
-      if (IsGood(n, sums, u)) continue;
-      // Else an element is none: a shift is finite where all of its elements are.
-      if (!std::isnan(sums.squares[u]) && std::isfinite(sums.shift[u]))
-        AddAnew(x + u * n, n, u, sums);
-      if (std::isfinite(sums.squares[u])) continue;
-      sums.shift[u] = sums.sum[u] = sums.squares[u] = 0;
-      sums.factor[u] = std::numeric_limits<double>::quiet_NaN();
-    }
-  }
-  static HWY_INLINE void AddAnew(const T* x, int64_t n, int64_t u, SmallSums& sums) {
-    const auto by = static_cast<double>(n);
-    double &shift = sums.shift[u], &sum = sums.sum[u], &squares = sums.squares[u];
-    const float scale = ScaleFor<float>(by, squares);
-    if (scale == 1) shift = static_cast<float>(shift + sum / by);
-    if (kCenter && scale != 1) shift = Shift<true>(x, scale);
-    AddRow<true>(x, n, 0, static_cast<float>(shift), scale, &sum, &squares);
-    if (kCenter && scale != 1 && sum * sum > 0.75 * by * squares) {
-      shift = static_cast<float>(shift + sum / by);
-      AddRow<true>(x, n, 0, static_cast<float>(shift), scale, &sum, &squares);
-    }
-    sums.factor[u] = 1 / static_cast<double>(scale);
-  }
-
-  template <bool kScaled>
-  static HWY_INLINE float Shift(const T* x, float scale) {
-    const D d;
-    HWY_ALIGN float lanes[kAll];
+  // The first element of each lane.
+  static HWY_INLINE void FoldShift(const T* x, double* to) {
+    V lanes[kVectors];
     HWY_UNROLL(16)
-    for (int64_t i = 0; i < kAll; i += kWidth) {
-      const V v = LoadAny(d, x + i);
-      hn::Store(kScaled ? hn::Mul(v, hn::Set(d, scale)) : v, d, lanes + i);
-    }
-    return static_cast<float>(FoldLanes(lanes) / static_cast<double>(kAll));
+    for (size_t u = 0; u < kVectors; ++u)
+      lanes[u] = LoadAny(D(), x + u * static_cast<size_t>(kWidth));
+    LaneSums<float>::FoldTo(lanes, to);
   }
 
-  template <bool kScaled>
-  static HWY_INLINE void AddRow(const T* x, int64_t n, int64_t ahead, float around, float scale,
-                                double* sum, double* squares) {
+  static HWY_INLINE void AddRow(const T* x, int64_t n, int64_t ahead, float around, double* sum,
+                                double* squares) {
     const D d;
-    const Deviations<T, kCenter, kScaled> op{x, hn::Set(d, around), ahead, hn::Set(d, scale)};
+    const Deviations<T, kCenter> op{x, hn::Set(d, around), ahead};
     V first[kVectors], second[kVectors];
     for (size_t u = 0; u < kVectors; ++u) first[u] = second[u] = hn::Zero(d);
     int64_t i = 0;
@@ -124,15 +183,8 @@ class FewVectors {
         second[u] = hn::Add(second[u], square);
       }
     }
-    *sum = kCenter ? Fold(first) : 0;
-    *squares = Fold(second);
-  }
-  static HWY_INLINE double Fold(const V* v) {
-    HWY_ALIGN float lanes[kAll];
-    HWY_UNROLL(16)
-    for (size_t u = 0; u < kVectors; ++u)
-      hn::Store(v[u], D(), lanes + u * static_cast<size_t>(kWidth));
-    return FoldLanes(lanes);
+    if (kCenter) LaneSums<float>::FoldTo(first, sum);
+    LaneSums<float>::FoldTo(second, squares);
   }
 };
 
@@ -151,26 +203,49 @@ class FewVectorForms {
   // Rows [first, last), at most kMaxGroup.
   HWY_NOINLINE void Write(const ForwardJob& job, int64_t first, int64_t last,
                           RunWriter<T>& writer) const {
-    const int64_t most = kFinishTile / n_;
-    const Each gamma(static_cast<const float*>(job.gamma));
-    const Each beta(static_cast<const float*>(job.beta));
-    HWY_ALIGN float y[kFinishTile];
     float hi[kMaxGroup], r[kMaxGroup], e[kMaxGroup];
     FillStats(last - first, job.mean + first, job.rstd + first, hi, r, e);
+    const Each gamma(static_cast<const float*>(job.gamma));
+    const Each beta(static_cast<const float*>(job.beta));
+    const auto form = [&](int64_t row) HWY_ATTR {
+      const int64_t k = row - first;
+      return Form{One(hi + k), One(r + k), One(e + k), gamma, beta};
+    };
+    const auto at = reinterpret_cast<uintptr_t>(job.y.At<T>(first * n_));
+    if (!job.finishes && !job.relu &&
+        (!job.stream || (at % kVector == 0 && n_ * sizeof(T) % kVector == 0)))
+      return job.stream ? WriteEach<true>(job, first, last, form)
+                        : WriteEach<false>(job, first, last, form);
+    HWY_ALIGN float y[kFinishTile];
+    const int64_t most = kFinishTile / n_;
     for (int64_t row = first, end; row < last; row = end) {
       end = std::min(row + most, last);
       for (int64_t u = row; u < end; ++u) {
-        using Form = ElementForm<T, false, true>;
-        const int64_t k = u - first;
-        const Form form{One(hi + k), One(r + k), One(e + k), gamma, beta};
+        const Form own = form(u);
         const T* x = job.x.At<T>(u * n_);
-        StoreRun(Normalize<T, Form, false>{x, form, 0}, y + (u - row) * n_, n_);
+        StoreRun(Normalize<T, Form, false>{x, own, 0}, y + (u - row) * n_, n_);
       }
       FinishTile(job, y, row * n_, (end - row) * n_, writer);
     }
   }
 
  private:
+  using Form = ElementForm<T, false, true>;
+  static constexpr size_t kVector = hn::MaxLanes(Tag<T>()) * sizeof(T);
+
+  // Straight to where they go.
+  template <bool kStream, class FormOf>
+  HWY_INLINE void WriteEach(const ForwardJob& job, int64_t first, int64_t last,
+                            const FormOf& form_of) const {
+    const T* x = job.x.At<T>(first * n_);
+    T* y = job.y.At<T>(first * n_);
+    for (int64_t row = first; row < last; ++row, x += n_, y += n_) {
+      const Form form = form_of(row);
+      const Normalize<T, Form, false> normalize{x, form, 0};
+      kStream ? StreamRun(normalize, y, n_) : StoreRun(normalize, y, n_);
+    }
+  }
+
   const int64_t n_;
   const bool fits_;
 };

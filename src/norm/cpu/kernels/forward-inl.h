@@ -102,10 +102,10 @@ HWY_INLINE bool SumUnits(const ForwardJob& job, const RowBlocks& blocks, int64_t
 template <class T, bool kCenter>
 HWY_INLINE void SmallStatistics(const ForwardJob& job, const RowBlocks& blocks, int64_t first,
                                 int64_t last) {
-  SmallSums sums = {};
+  SmallSums sums;
   const auto n = static_cast<double>(job.geometry->reduce.num_reduced());
   if (SumUnits<T, kCenter>(job, blocks, first, last - first, sums))
-    return sums.Finish(job, n, first, last - first);
+    return sums.Finish<T>(job, n, first, last - first);
   for (int64_t u = first; u < last; ++u) UnitStatistics<T, kCenter>(job, blocks, u);
 }
 

@@ -8,36 +8,81 @@
 
 #include <algorithm>
 #include <bit>
+#include <cmath>
+#include <limits>
 
 #include "src/norm/cpu/kernels/apply-inl.h"
 #include "src/norm/cpu/kernels/reduce_row-inl.h"
+#include "src/norm/cpu/kernels/small_divisor-inl.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace normkit::norm::cpu {
 namespace HWY_NAMESPACE {
 
+// For which there are ways of their own where rows are short (turned-inl.h,
+// few_vectors-inl.h); elsewhere the text is worth more than the time.
+template <class T>
+inline constexpr bool kOwnWays = (HWY_TARGET == HWY_AVX2 || HWY_TARGET == HWY_AVX3) &&
+                                 sizeof(T) <= sizeof(float);
+
+class AnyDivisor {
+ public:
+  HWY_INLINE explicit AnyDivisor(double n) : n_(n) {}
+  HWY_INLINE hn::Vec<Wide> Divide(hn::Vec<Wide> a) const { return hn::Div(a, hn::Set(Wide(), n_)); }
+
+ private:
+  double n_;
+};
+
+#if HWY_TARGET == HWY_AVX2 || HWY_TARGET == HWY_AVX3
+// Of sums of T, at most a block of them.
+template <class T>
+using DivisorOf = std::conditional_t<kOwnWays<T>, SmallDivisor, AnyDivisor>;
+#else
+template <class T>
+using DivisorOf = AnyDivisor;
+#endif
+
 // Statistics from sums of n elements each around a shift, some at a time; to the bit what
 // RowMoments and FinishStatistic make of them.
 struct SmallSums {
   HWY_ALIGN double shift[kMaxGroup], sum[kMaxGroup], squares[kMaxGroup];
-  // Of sums of what was scaled: what means are to be multiplied by, NaN where there is none.
+  // Where some are of what was scaled: what each mean is to be multiplied by.
   bool mended = false;
   HWY_ALIGN double factor[kMaxGroup];
 
+  // Zeros: not all lanes of a vector are of rows. By hand: the compiler takes an instruction that
+  // needs 40 cycles to begin.
+  HWY_INLINE SmallSums() {
+    const hn::ScalableTag<double> d;
+    for (int64_t u = 0; u < kMaxGroup; u += static_cast<int64_t>(hn::MaxLanes(d)))
+      for (double* of : {shift, sum, squares}) hn::Store(hn::Zero(d), d, of + u);
+  }
+
+  // Of a row that has no mean.
+  HWY_NOINLINE void SetNan(int64_t u) {
+    shift[u] = sum[u] = squares[u] = 0;
+    factor[u] = std::numeric_limits<double>::quiet_NaN();
+  }
+  HWY_NOINLINE void Take(int64_t u, const SmallSums& from, int64_t k) {
+    shift[u] = from.shift[k], sum[u] = from.sum[k], squares[u] = from.squares[k];
+    if (!std::isfinite(squares[u])) SetNan(u);
+  }
+  template <class T>
   HWY_INLINE void Finish(const ForwardJob& job, double n, int64_t first, int64_t count) {
-    using D = hn::ScalableTag<double>;
+    using D = Wide;
     const D d;
-    const auto vn = hn::Set(d, n), one = hn::Set(d, 1.0), epsilon = hn::Set(d, job.epsilon);
-    const auto divisor = hn::Set(d, SquaresDivisor(job.divisor, n));
+    const DivisorOf<T> by(n), divisor(SquaresDivisor(job.divisor, n));
+    const auto one = hn::Set(d, 1.0), epsilon = hn::Set(d, job.epsilon);
     for (int64_t u = 0; u < count; u += static_cast<int64_t>(hn::MaxLanes(D()))) {
-      const auto s = hn::Load(d, sum + u), offset = hn::Div(s, vn);
+      const auto s = hn::Load(d, sum + u), offset = by.Divide(s);
       auto m2 = hn::Max(hn::Zero(d), hn::Sub(hn::Load(d, squares + u), hn::Mul(s, offset)));
       auto mean = hn::Add(hn::Load(d, shift + u), offset);
       if (HWY_UNLIKELY(mended)) {
-        const auto by = hn::Load(d, factor + u);
-        mean = hn::Mul(mean, by), m2 = hn::Mul(hn::Mul(m2, by), by);
+        const auto back = hn::Load(d, factor + u);
+        mean = hn::Mul(mean, back), m2 = hn::Mul(hn::Mul(m2, back), back);
       }
-      const auto variance = hn::Div(m2, divisor);
+      const auto variance = divisor.Divide(m2);
       hn::Store(mean, d, shift + u);
       hn::Store(variance, d, squares + u);
       hn::Store(hn::Div(one, hn::Sqrt(hn::Add(variance, epsilon))), d, sum + u);
@@ -185,12 +230,6 @@ HWY_NOINLINE bool SumNarrow(const T* x, int64_t n, int64_t count, SmallSums& sum
   for (int64_t row = 0; row < count; row += kStep) good &= of.Take(row, sums);
   return good;
 }
-
-// For which there are ways of their own where rows are short (turned-inl.h,
-// few_vectors-inl.h); elsewhere the text is worth more than the time.
-template <class T>
-inline constexpr bool kOwnWays = (HWY_TARGET == HWY_AVX2 || HWY_TARGET == HWY_AVX3) &&
-                                 sizeof(T) <= sizeof(float);
 
 // Whether units are single runs, one behind the other.
 inline bool AreDense(const ForwardJob& job) {

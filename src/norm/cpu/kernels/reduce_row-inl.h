@@ -121,6 +121,25 @@ class LaneSums {
     FoldTo(first_, first);
     FoldTo(second_, second);
   }
+
+  // As FoldToVector.
+  template <size_t kUsed>
+  HWY_INLINE static void FoldTo(const V (&lanes)[kUsed], double* to) {
+    const hn::ScalableTag<double> wide;
+    const hn::Half<D> half;
+    hn::Vec<hn::ScalableTag<double>> sums[2 * kUsed];
+    HWY_UNROLL(4)
+    for (size_t u = 0; u < kUsed; ++u) {
+      sums[2 * u] = hn::PromoteTo(wide, hn::LowerHalf(half, lanes[u]));
+      sums[2 * u + 1] = hn::PromoteTo(wide, hn::UpperHalf(half, lanes[u]));
+    }
+    HWY_UNROLL(4)
+    for (size_t count = kUsed; count >= 1; count /= 2) {
+      HWY_UNROLL(4)
+      for (size_t v = 0; v < count; ++v) sums[v] = hn::Add(sums[v], sums[v + count]);
+    }
+    hn::Store(sums[0], wide, to);
+  }
 #endif
 
   // Elements [i, n), at most one for each lane; no more than kMost times in a row. By way of
@@ -234,26 +253,6 @@ class LaneSums {
       op(PartOfVector<R>{i, static_cast<size_t>(left)}, &terms.first, &terms.second);
     return terms;
   }
-#if HWY_TARGET <= HWY_AVX2
-  // As FoldToVector.
-  template <size_t kUsed>
-  HWY_INLINE static void FoldTo(const V (&lanes)[kUsed], double* to) {
-    const hn::ScalableTag<double> wide;
-    const hn::Half<D> half;
-    hn::Vec<hn::ScalableTag<double>> sums[2 * kUsed];
-    HWY_UNROLL(4)
-    for (size_t u = 0; u < kUsed; ++u) {
-      sums[2 * u] = hn::PromoteTo(wide, hn::LowerHalf(half, lanes[u]));
-      sums[2 * u + 1] = hn::PromoteTo(wide, hn::UpperHalf(half, lanes[u]));
-    }
-    HWY_UNROLL(4)
-    for (size_t count = kUsed; count >= 1; count /= 2) {
-      HWY_UNROLL(4)
-      for (size_t v = 0; v < count; ++v) sums[v] = hn::Add(sums[v], sums[v + count]);
-    }
-    hn::Store(sums[0], wide, to);
-  }
-#endif
 
   // How many additions may follow: at least one.
   HWY_INLINE int64_t Room() {

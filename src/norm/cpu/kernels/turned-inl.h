@@ -368,12 +368,15 @@ class TurnedRows {
     const auto tiny = hn::Lt(squares, hn::Set(d, static_cast<double>(n_) * kTinySquare));
     VD scale = hn::IfThenElse(tiny, hn::Set(d, double{kScaleUp}), one);
     scale = hn::IfThenElse(hn::Le(squares, most), scale, hn::Set(d, double{kScaleDown}));
-    const VR by = hn::DemoteTo(DR(), hn::IfThenElse(good, one, scale));
-    hn::Store(by, DR(), r_ + row);
+    scale = hn::IfThenElse(good, one, scale);
+    hn::Store(hn::DemoteTo(DR(), scale), DR(), r_ + row);
     if (hn::AllFalse(d, hn::AndNot(good, numbers))) return false;
     const int64_t at = PlaceOf(row, size_);
-    for (int64_t i = 0; i < n_; ++i)
-      hn::Store(hn::Mul(hn::Load(DR(), columns_ + at + i * kRows), by), DR(), y_ + at + i * kRows);
+    for (int64_t i = at; i < at + n_ * kRows; i += kRows) {
+      // In f64, where no product takes longer for denormal numbers.
+      const VD value = hn::PromoteTo(d, hn::Load(DR(), columns_ + i));
+      hn::Store(hn::DemoteTo(DR(), hn::Mul(value, scale)), DR(), y_ + i);
+    }
     return true;
   }
   // Rows [begin, end) of y_. The sums of those that are good become what they were.
