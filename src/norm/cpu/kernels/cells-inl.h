@@ -138,6 +138,15 @@ HWY_NOINLINE void SpreadRuns(const Job& job, int64_t first, int64_t last, const 
 // behind.
 inline constexpr int64_t kCellTile = 1024;
 
+// Asks for n elements, `ahead` behind y, that are written through the caches: store by store they
+// would be waited for.
+template <class T>
+HWY_INLINE void FetchToWrite(T* y, int64_t n, int64_t ahead) {
+  if (ahead == 0) return;
+  for (int64_t i = 0; i < n; i += 64 / static_cast<int64_t>(sizeof(T)))
+    __builtin_prefetch(y + ahead + i, 1, 3);
+}
+
 // op(i) for i in [0, n) and what fills the last vector.
 template <class R, class Op>
 HWY_INLINE void StoreAhead(const Op& op, R* to, int64_t n) {
@@ -165,11 +174,15 @@ HWY_NOINLINE void WriteRunsOfCells(const Job& job, int64_t first, int64_t last, 
   HWY_ALIGN Real<T> values[Part::kArrays][kCellsAtATime];
   HWY_ALIGN Real<T> tile[kCellTile + hn::MaxLanes(Tag<T>())];
   const int64_t length = job.geometry->run_length;
+  constexpr int64_t kMostAhead = 64 << 10;  // bytes
+  // As much as is written here: the next units, which nobody has asked for yet.
+  const int64_t all = (last - first) * length;
+  const int64_t ahead = all * static_cast<int64_t>(sizeof(T)) <= kMostAhead ? all : 0;
   const int64_t most = straight ? kCellsAtATime : std::min(kCellsAtATime, kCellTile / length);
   for (int64_t run = first, n; run < last; run += n) {
     n = std::min(most, last - run);
     part.Coefficients(run, n, values);
-    part.WriteCells(values, run * length, n, straight ? nullptr : tile);
+    part.WriteCells(values, run * length, n, straight ? nullptr : tile, ahead);
     if (!straight) part.Finish(tile, run * length, n * length, writer);
   }
 }

@@ -323,15 +323,17 @@ struct CellGradientPart {
   }
 
   // n cells of a run each, one behind the other; into a tile if there is one, which Finish takes.
-  void WriteCells(const R (*values)[kCellsAtATime], int64_t at, int64_t n, R* tile) const {
-    job.relu ? WriteEach<true>(values, at, n, tile) : WriteEach<false>(values, at, n, tile);
+  void WriteCells(const R (*values)[kCellsAtATime], int64_t at, int64_t n, R* tile,
+                  int64_t ahead) const {
+    job.relu ? WriteEach<true>(values, at, n, tile, ahead)
+             : WriteEach<false>(values, at, n, tile, ahead);
   }
   void Finish(R* tile, int64_t at, int64_t n, RunWriter<T>& writer) const {
     writer.Write(Buffered<R>{tile}, Out(at), n);
   }
   template <bool kRelu>
-  HWY_NOINLINE void WriteEach(const R (*values)[kCellsAtATime], int64_t at, int64_t n,
-                              R* tile) const {
+  HWY_NOINLINE void WriteEach(const R (*values)[kCellsAtATime], int64_t at, int64_t n, R* tile,
+                              int64_t ahead) const {
     const int64_t length = job.geometry->run_length;
     const Place place(job, at);
     for (int64_t cell = 0; cell < n; ++cell) {
@@ -339,6 +341,7 @@ struct CellGradientPart {
       const auto k = [&](int i) HWY_ATTR { return Coefficient<R, false>(values[i] + cell); };
       auto gradient = From<false, kRelu>(own, k);
       gradient.in.ahead = 0;
+      if (!job.stream) FetchToWrite(own.dx, length, ahead);
       CellStore{job.stream}.Write(gradient, own.dx, tile, length, n - cell);
       if (tile) tile += length;
     }

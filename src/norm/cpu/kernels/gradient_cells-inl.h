@@ -209,11 +209,6 @@ HWY_NOINLINE void BackwardSmallCells(const BackwardJob& job, int64_t first, int6
     const int64_t first_cell = unit * cells, last_cell = end * cells;
     for (int64_t cell = first_cell, n; cell < last_cell; cell += n) {
       n = std::min(kMaxGroup, last_cell - cell);
-      if (!job.stream) {
-        const auto* dx = reinterpret_cast<const char*>(job.dx.At<T>(cell * g.run_length));
-        for (int64_t i = 0; i < n * g.run_length * static_cast<int64_t>(sizeof(T)); i += 64)
-          __builtin_prefetch(dx + i, 1, 3);
-      }
       small.Sum(cell, n, ahead);
       std::copy_n(small.dy(), n, job.cells.dy + cell);
       std::copy_n(small.dy_x(), n, job.cells.dy_x + cell);
