@@ -162,8 +162,19 @@ void GatherCells(const BackwardJob& job, const KernelTable& kernels, bool thread
   }
 }
 
-void AddCellsToParameters(const BackwardJob& job, const ParameterSums& parameters) {
+void AddCellsToParameters(const BackwardJob& job, bool threads, const ParameterSums& parameters) {
+  constexpr int64_t kTogether = 256, kWorth = 1 << 14;  // parameters, cells
   const Geometry& g = *job.geometry;
+  const int64_t params = g.plan.num_param;
+  if (!job.f64 && g.num_cells >= kWorth && g.cell_param.InARow(0) == params) {
+    // All parameters over and over: of each, what is added stays in order.
+    return ForTasks(params, kTogether, threads, [&](int64_t first, int64_t last) {
+      for (int64_t cell = first; cell < g.num_cells; cell += params) {
+        AddAll(last - first, job.cells.dy_x + cell, parameters.dgamma + first);
+        AddAll(last - first, job.cells.dy + cell, parameters.dbeta + first);
+      }
+    });
+  }
   if (!job.f64) {  // whose bounds are too far off for what f64 rounds
     for (int64_t cell = 0, n; cell < g.num_cells; cell += n) {
       n = std::min(g.cell_param.InARow(cell), g.num_cells - cell);
@@ -218,7 +229,7 @@ void SumCells(const BackwardJob& job, const KernelTable& kernels, bool threads,
   GatherCells(job, kernels, threads);
   ToXhat(job, 0, g.num_cells);
   if (!job.fixed) AddCellsToStatistics(job, 0, g.num_cells, 0, g.plan.num_stat);
-  AddCellsToParameters(job, parameters);
+  AddCellsToParameters(job, threads, parameters);
 }
 
 void ApplyCells(const BackwardJob& job, const KernelTable& kernels, bool threads) {
@@ -245,7 +256,7 @@ void BackwardCells(const BackwardJob& job, const KernelTable& kernels, const Sch
              for (int64_t unit = first; unit < last; unit += job.group)
                BackwardUnits(job, kernels, unit, std::min(unit + job.group, last));
            });
-  if (g.plan.size > 0) AddCellsToParameters(job, parameters);
+  if (g.plan.size > 0) AddCellsToParameters(job, schedule.threads, parameters);
 }
 
 void BackwardStrips(const BackwardJob& job, const KernelTable& kernels, const Schedule& schedule,

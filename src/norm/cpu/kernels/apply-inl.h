@@ -383,29 +383,31 @@ struct ApplyPart {
     Normalized(job, form, at, n, writer);
   }
   // n cells of a run each, one behind the other; into a tile if there is one, which Finish takes.
-  void WriteCells(const Real<T> (*values)[kCellsAtATime], int64_t at, int64_t n, Real<T>* tile,
-                  int64_t ahead) const {
-    job.relu && !tile ? WriteEach<true>(values, at, n, tile, ahead)
-                      : WriteEach<false>(values, at, n, tile, ahead);
+  void WriteCells(const Real<T> (*values)[kCellsAtATime], int64_t at, int64_t n,
+                  Real<T>* tile) const {
+    job.relu && !tile ? WriteEach<true>(values, at, n, tile)
+                      : WriteEach<false>(values, at, n, tile);
+  }
+  // Asks for elements [at, at + n).
+  void Fetch(int64_t at, int64_t n) const {
+    const T* x = job.x.At<T>(at);
+    for (int64_t i = 0; i < n; i += kLineOf<T>) __builtin_prefetch(x + i, 0, 2);
   }
   void Finish(Real<T>* tile, int64_t at, int64_t n, RunWriter<T>& writer) const {
     FinishTile(job, tile, at, n, writer);
   }
   template <bool kRelu>
   HWY_NOINLINE void WriteEach(const Real<T> (*values)[kCellsAtATime], int64_t at, int64_t n,
-                              Real<T>* tile, int64_t ahead) const {
+                              Real<T>* tile) const {
     using C = Coefficient<Real<T>, false>;
     using Form = CellForm<T, false>;
     const int64_t length = job.geometry->run_length;
     const T* x = job.x.At<T>(at);
     T* y = job.y.At<T>(at);
-    for (int64_t cell = 0; cell < n; ++cell, x += length, y += length) {
+    StoreCells(job.stream, y, tile, length, n, [&](int64_t cell, const auto& store) HWY_ATTR {
       const Form form{C(values[0] + cell), C(values[1] + cell), C(values[2] + cell)};
-      const Normalize<T, Form, kRelu> normalize{x, form, ahead};
-      if (!job.stream) FetchToWrite(y, length, ahead);
-      CellStore{job.stream}.Write(normalize, y, tile, length, n - cell);
-      if (tile) tile += length;
-    }
+      store(Normalize<T, Form, kRelu>{x + cell * length, form, 0});
+    });
   }
   bool writes_columns() const { return !job.finishes; }
   HWY_NOINLINE void WriteColumn(int64_t cell, int64_t at, int64_t rows) const {

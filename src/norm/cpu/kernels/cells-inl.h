@@ -138,14 +138,9 @@ HWY_NOINLINE void SpreadRuns(const Job& job, int64_t first, int64_t last, const 
 // behind.
 inline constexpr int64_t kCellTile = 1024;
 
-// Asks for n elements, `ahead` behind y, that are written through the caches: store by store they
-// would be waited for.
+// Elements of a cache line.
 template <class T>
-HWY_INLINE void FetchToWrite(T* y, int64_t n, int64_t ahead) {
-  if (ahead == 0) return;
-  for (int64_t i = 0; i < n; i += 64 / static_cast<int64_t>(sizeof(T)))
-    __builtin_prefetch(y + ahead + i, 1, 3);
-}
+inline constexpr int64_t kLineOf = 64 / static_cast<int64_t>(sizeof(T));
 
 // op(i) for i in [0, n) and what fills the last vector.
 template <class R, class Op>
@@ -153,19 +148,27 @@ HWY_INLINE void StoreAhead(const Op& op, R* to, int64_t n) {
   for (int64_t i = 0; i < n; i += static_cast<int64_t>(hn::MaxLanes(Tag<R>())))
     hn::StoreU(op(WholeVector<R>{i}), Tag<R>(), to + i);
 }
-// How the results of a cell leave.
-struct CellStore {
-  bool stream;  // past the caches, whole aligned vectors
-  // Those of `op`, one of `left` cells of n elements, to y; to `tile` if there is one, where the
-  // next cell overwrites what is too much.
-  template <class T, class Op>
-  HWY_INLINE void Write(const Op& op, T* y, Real<T>* tile, int64_t n, int64_t left) const {
-    if (!tile)
-      stream ? StreamRun(op, y, n) : StoreRun(op, y, n);
-    else
-      left > 1 ? StoreAhead(op, tile, n) : StoreRun(op, tile, n);
+// write(cell, store) for n cells of `length` elements; store(op) writes those of one, op's results:
+// past the caches by whole aligned vectors, through them, or to a tile, where the next cell
+// overwrites what is too much.
+template <class T, class Write>
+HWY_INLINE void StoreCells(bool stream, T* y, Real<T>* tile, int64_t length, int64_t n,
+                           const Write& write) {
+  int64_t cell = 0;
+  const auto to_stream = [&](const auto& op) HWY_ATTR { StreamRun(op, y + cell * length, length); };
+  const auto to_y = [&](const auto& op) HWY_ATTR { StoreRun(op, y + cell * length, length); };
+  const auto to_tile = [&](const auto& op)
+                           HWY_ATTR { StoreAhead(op, tile + cell * length, length); };
+  const auto to_end = [&](const auto& op) HWY_ATTR { StoreRun(op, tile + cell * length, length); };
+  if (tile) {
+    for (; cell < n - 1; ++cell) write(cell, to_tile);
+    return write(cell, to_end);
   }
-};
+  if (stream)
+    for (; cell < n; ++cell) write(cell, to_stream);
+  else
+    for (; cell < n; ++cell) write(cell, to_y);
+}
 
 // The same one by one, where nothing is gained by long runs: each has a cell of its own.
 template <class T, class Part>
@@ -177,12 +180,13 @@ HWY_NOINLINE void WriteRunsOfCells(const Job& job, int64_t first, int64_t last, 
   constexpr int64_t kMostAhead = 64 << 10;  // bytes
   // As much as is written here: the next units, which nobody has asked for yet.
   const int64_t all = (last - first) * length;
-  const int64_t ahead = all * static_cast<int64_t>(sizeof(T)) <= kMostAhead ? all : 0;
+  const int64_t ahead = job.far && all * static_cast<int64_t>(sizeof(T)) <= kMostAhead ? all : 0;
   const int64_t most = straight ? kCellsAtATime : std::min(kCellsAtATime, kCellTile / length);
   for (int64_t run = first, n; run < last; run += n) {
     n = std::min(most, last - run);
+    if (ahead != 0) part.Fetch(run * length + ahead, n * length);
     part.Coefficients(run, n, values);
-    part.WriteCells(values, run * length, n, straight ? nullptr : tile, ahead);
+    part.WriteCells(values, run * length, n, straight ? nullptr : tile);
     if (!straight) part.Finish(tile, run * length, n * length, writer);
   }
 }

@@ -323,28 +323,30 @@ struct CellGradientPart {
   }
 
   // n cells of a run each, one behind the other; into a tile if there is one, which Finish takes.
-  void WriteCells(const R (*values)[kCellsAtATime], int64_t at, int64_t n, R* tile,
-                  int64_t ahead) const {
-    job.relu ? WriteEach<true>(values, at, n, tile, ahead)
-             : WriteEach<false>(values, at, n, tile, ahead);
+  void WriteCells(const R (*values)[kCellsAtATime], int64_t at, int64_t n, R* tile) const {
+    job.relu ? WriteEach<true>(values, at, n, tile) : WriteEach<false>(values, at, n, tile);
+  }
+  // Asks for elements [at, at + n) of dx: store by store they would be waited for.
+  void Fetch(int64_t at, int64_t n) const {
+    if (job.stream) return;
+    const T* dx = Out(at);
+    for (int64_t i = 0; i < n; i += kLineOf<T>) __builtin_prefetch(dx + i, 1, 3);
   }
   void Finish(R* tile, int64_t at, int64_t n, RunWriter<T>& writer) const {
     writer.Write(Buffered<R>{tile}, Out(at), n);
   }
   template <bool kRelu>
-  HWY_NOINLINE void WriteEach(const R (*values)[kCellsAtATime], int64_t at, int64_t n, R* tile,
-                              int64_t ahead) const {
+  HWY_NOINLINE void WriteEach(const R (*values)[kCellsAtATime], int64_t at, int64_t n,
+                              R* tile) const {
     const int64_t length = job.geometry->run_length;
     const Place place(job, at);
-    for (int64_t cell = 0; cell < n; ++cell) {
-      const Place own = place.Behind(cell * length);
-      const auto k = [&](int i) HWY_ATTR { return Coefficient<R, false>(values[i] + cell); };
-      auto gradient = From<false, kRelu>(own, k);
-      gradient.in.ahead = 0;
-      if (!job.stream) FetchToWrite(own.dx, length, ahead);
-      CellStore{job.stream}.Write(gradient, own.dx, tile, length, n - cell);
-      if (tile) tile += length;
-    }
+    StoreCells(
+        job.stream, place.dx, tile, length, n, [&](int64_t cell, const auto& store) HWY_ATTR {
+          const auto k = [&](int i) HWY_ATTR { return Coefficient<R, false>(values[i] + cell); };
+          auto gradient = From<false, kRelu>(place.Behind(cell * length), k);
+          gradient.in.ahead = 0;
+          store(gradient);
+        });
   }
 
   bool writes_columns() const { return true; }

@@ -198,7 +198,7 @@ HWY_NOINLINE void BackwardSmallCells(const BackwardJob& job, int64_t first, int6
   const int64_t cells = g.num_cells / g.num_units(), elements = cells * g.run_length;
   const int64_t fit = kBytes / static_cast<int64_t>(2 * sizeof(T)) / elements;
   const int64_t group = std::clamp<int64_t>(std::min(fit, kCellsAtATime / cells), 1, last - first);
-  const int64_t ahead = group * elements;
+  const int64_t ahead = job.far ? group * elements : 0;
   const auto count = static_cast<double>(g.plan.num_reduced);
   const double squares = SquaresDivisor(job.divisor, count);
   RunWriter<T> writer(job.stream);
