@@ -166,8 +166,9 @@ void AddCellsToParameters(const BackwardJob& job, bool threads, const ParameterS
   constexpr int64_t kTogether = 256, kWorth = 1 << 14;  // parameters, cells
   const Geometry& g = *job.geometry;
   const int64_t params = g.plan.num_param;
-  if (!job.f64 && g.num_cells >= kWorth && g.cell_param.InARow(0) == params) {
+  if (!job.f64 && g.cell_param.InARow(0) == params) {
     // All parameters over and over: of each, what is added stays in order.
+    threads = threads && g.num_cells >= kWorth;
     return ForTasks(params, kTogether, threads, [&](int64_t first, int64_t last) {
       for (int64_t cell = first; cell < g.num_cells; cell += params) {
         AddAll(last - first, job.cells.dy_x + cell, parameters.dgamma + first);
