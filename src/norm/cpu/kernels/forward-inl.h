@@ -8,6 +8,7 @@
 
 #include "src/norm/cpu/finish.h"
 #include "src/norm/cpu/kernels/few_vectors-inl.h"
+#include "src/norm/cpu/kernels/long_rows-inl.h"
 #include "src/norm/cpu/kernels/narrow-inl.h"
 #include "src/norm/cpu/kernels/paired-inl.h"
 #include "src/norm/cpu/kernels/prepare-inl.h"
@@ -81,6 +82,11 @@ HWY_INLINE bool SumUnits(const ForwardJob& job, const RowBlocks& blocks, int64_t
       return true;
     }
   }
+  if constexpr (std::is_same_v<T, float>) {
+    using Rows = BlockRows<kCenter>;
+    if (AreDense(job) && job.read_ahead == 0 && Rows::Suits(block.length, count))
+      return Rows::Add(UnitStart<T>(job, first).dense(), block.length, count, sums);
+  }
 #endif
   const auto n = static_cast<double>(job.geometry->reduce.num_reduced());
   Real<T> shift[kMaxGroup] = {};
@@ -138,8 +144,13 @@ HWY_INLINE void ForwardGroups(const ForwardJob& job, const RowBlocks& blocks, in
                               int64_t last) {
   RunWriter<T> writer(job.stream);
   Rows rows(job, std::min(job.group, last - first));
-  const PairedRows<T> pairs(job, rows.fits() ? 0 : last - first);
-  const int64_t group = std::max(job.group, pairs.group());
+#if HWY_TARGET == HWY_AVX2 || HWY_TARGET == HWY_AVX3
+  using Alike = std::conditional_t<std::is_same_v<T, float>, AlikeRows, PairedRows<T>>;
+#else
+  using Alike = PairedRows<T>;
+#endif
+  const Alike alike(job, rows.fits() ? 0 : last - first);
+  const int64_t group = std::max(job.group, alike.group());
   for (int64_t unit = first; unit < last; unit += group) {
     const int64_t end = std::min(unit + group, last);
     PrepareUnits<T>(job, unit, end);
@@ -149,8 +160,8 @@ HWY_INLINE void ForwardGroups(const ForwardJob& job, const RowBlocks& blocks, in
       for (int64_t u = unit; u < end; ++u) UnitStatistics<T, kCenter>(job, blocks, u);
     if (rows.fits())
       rows.Write(job, unit, end, writer);
-    else if (pairs.fits())
-      pairs.Write(unit, end);
+    else if (alike.fits())
+      alike.Write(unit, end, writer);
     else
       WriteCellUnits(job, unit, end, ApplyPart<T>{job}, writer);
   }

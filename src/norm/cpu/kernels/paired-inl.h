@@ -24,7 +24,7 @@ class PairedRows {
   HWY_INLINE PairedRows(const ForwardJob&, int64_t) {}
   HWY_INLINE bool fits() const { return false; }
   HWY_INLINE int64_t group() const { return 1; }
-  HWY_INLINE void Write(int64_t, int64_t) const {}
+  HWY_INLINE void Write(int64_t, int64_t, RunWriter<T>&) const {}
 };
 
 #if HWY_TARGET == HWY_AVX2 || HWY_TARGET == HWY_AVX3
@@ -55,7 +55,7 @@ class PairedRows<T, true> {
   HWY_INLINE int64_t group() const { return group_; }
 
   // Rows [first, last).
-  HWY_NOINLINE void Write(int64_t first, int64_t last) const {
+  HWY_NOINLINE void Write(int64_t first, int64_t last, RunWriter<T>&) const {
     for (int64_t row = first; row < last; ++row)
       job_.relu ? WriteRow<true>(row) : WriteRow<false>(row);
   }

@@ -1,0 +1,120 @@
+// Rows of f32 that are longer than few_vectors-inl.h takes: those of one block summed side by side,
+// those that share all parameters written one by one without asking for each what all are.
+#if defined(NORMKIT_LONG_ROWS_INL_H_) == defined(HWY_TARGET_TOGGLE)
+#ifdef NORMKIT_LONG_ROWS_INL_H_
+#undef NORMKIT_LONG_ROWS_INL_H_
+#else
+#define NORMKIT_LONG_ROWS_INL_H_
+#endif
+
+#include <algorithm>
+
+#include "src/norm/cpu/kernels/apply-inl.h"
+#include "src/norm/cpu/kernels/narrow-inl.h"
+#include "src/norm/cpu/kernels/reduce_row-inl.h"
+
+HWY_BEFORE_NAMESPACE();
+namespace normkit::norm::cpu {
+namespace HWY_NAMESPACE {
+
+#if HWY_TARGET == HWY_AVX2 || HWY_TARGET == HWY_AVX3
+
+// Sums of rows of n elements, to the bit those of RowMoments; ends of sums are folded together.
+template <bool kCenter>
+class BlockRows {
+  using D = Tag<float>;
+  static constexpr auto kWidth = static_cast<int64_t>(hn::MaxLanes(D()));
+  static constexpr auto kAll = static_cast<int64_t>(kLanes<float>);
+
+ public:
+  // Of at least two rows.
+  static bool Suits(int64_t n, int64_t count) {
+    return count > 1 && n >= kAll && n <= RowBlocks::kBlock;
+  }
+
+  // Of `count` rows; false where they are no good.
+  static HWY_NOINLINE bool Add(const float* x, int64_t n, int64_t count, SmallSums& sums) {
+    HWY_ALIGN double first[kMaxGroup * kWideLanes], second[kMaxGroup * kWideLanes];
+    if (kCenter) Guess(x, n, count, first, sums.shift);
+    for (int64_t u = 0; u < count; ++u) {
+      const auto shift = hn::Set(D(), static_cast<float>(sums.shift[u]));
+      HWY_ALIGN float totals[LaneSums<float>::kSize];
+      LaneSums<float> lanes(totals);
+      lanes.AddRun<true>(Deviations<float, kCenter>{x + u * n, shift}, n);
+      lanes.Fold(first + u * kWideLanes, second + u * kWideLanes);
+    }
+    if (kCenter) FoldAllRows(first, count, sums.sum);
+    FoldAllRows(second, count, sums.squares);
+    bool good = true;
+    for (int64_t u = 0; u < count; u += kWideLanes)
+      good &= hn::AllTrue(
+          Wide(), AreGood<float, kCenter>(static_cast<double>(n), hn::Load(Wide(), sums.sum + u),
+                                          hn::Load(Wide(), sums.squares + u)));
+    return good;
+  }
+
+ private:
+  // As RowMoments::Guess, of rows of at least kAll elements.
+  static HWY_INLINE void Guess(const float* x, int64_t n, int64_t count, double* rows,
+                               double* shifts) {
+    const hn::Rebind<float, Wide> narrow;
+    for (int64_t u = 0; u < count; ++u) {
+      HWY_ALIGN float lanes[kAll];
+      HWY_UNROLL(4)
+      for (int64_t i = 0; i < kAll; i += kWidth)
+        hn::Store(hn::LoadU(D(), x + u * n + i), D(), lanes + i);
+      hn::Store(FoldToVector(lanes), Wide(), rows + u * kWideLanes);
+    }
+    FoldAllRows(rows, count, shifts);
+    for (int64_t u = 0; u < count; u += kWideLanes) {
+      const auto mean = hn::Mul(hn::Load(Wide(), shifts + u), hn::Set(Wide(), 1.0 / kAll));
+      hn::Store(hn::PromoteTo(Wide(), hn::DemoteTo(narrow, mean)), Wide(), shifts + u);
+    }
+  }
+};
+
+// y of rows in element form that share all parameters, to the bits of ApplyPart.
+class AlikeRows {
+  using Form = ElementForm<float, false, true>;
+  using One = Coefficient<float, false>;
+  using Each = Coefficient<float, true>;
+
+ public:
+  HWY_INLINE AlikeRows(const ForwardJob& job, int64_t rows)
+      : job_(job),
+        n_(job.geometry->run_length),
+        fits_(rows > 1 && AreRowsAlike(job) && !job.finishes && job.tiled_runs == 1) {}
+  HWY_INLINE bool fits() const { return fits_; }
+  HWY_INLINE int64_t group() const { return 1; }
+
+  // Rows [first, last).
+  HWY_NOINLINE void Write(int64_t first, int64_t last, RunWriter<float>& writer) const {
+    job_.relu ? WriteRows<true>(first, last, writer) : WriteRows<false>(first, last, writer);
+  }
+
+ private:
+  template <bool kRelu>
+  HWY_INLINE void WriteRows(int64_t first, int64_t last, RunWriter<float>& writer) const {
+    const auto* x = job_.x.At<float>(first * n_);
+    auto* y = job_.y.At<float>(first * n_);
+    const Each gamma(static_cast<const float*>(job_.gamma));
+    const Each beta(static_cast<const float*>(job_.beta));
+    for (int64_t row = first; row < last; ++row, x += n_, y += n_) {
+      const auto k = CoefficientsOfStat<float>(job_.mean[row], job_.rstd[row]);
+      const Form form{One(&k.hi), One(&k.r), One(&k.e), gamma, beta};
+      writer.Write(Normalize<float, Form, kRelu>{x, form, job_.ahead}, y, n_);
+    }
+  }
+
+  const ForwardJob& job_;
+  const int64_t n_;
+  const bool fits_;
+};
+
+#endif
+
+}  // namespace HWY_NAMESPACE
+}  // namespace normkit::norm::cpu
+HWY_AFTER_NAMESPACE();
+
+#endif  // NORMKIT_LONG_ROWS_INL_H_
