@@ -127,7 +127,8 @@ TEST_F(Targets, NeitherAlignmentNorPlaceShowsInTheBits) {
       for (const Case& test : CasesToMove(dtype)) {
         const Problem p(test);
         const Outcome expected = RunBoth(p);
-        for (size_t misalignment : {1, 2, 7, 13}) {
+        // With 9 the third row of f32 dx begins a cache line, amid rows that are written in turns.
+        for (size_t misalignment : {1, 7, 9, 13}) {
           ASSERT_EQ(RunBoth(p, {.misalignment = misalignment}), expected) << test.ToString();
           WantSchedule({.stream = true});
           ASSERT_EQ(RunBoth(p, {.misalignment = misalignment}), expected) << test.ToString();

@@ -340,6 +340,24 @@ TEST(Quantize, NaNAmongOthers) {
   simd::ForceTarget(simd::AvailableTargets().front());
 }
 
+// It is the largest of its statistic, whether that is quantized in one piece or in many.
+TEST(Quantize, NaNIsTheLargest) {
+  for (const int64_t n : {150, 300'000}) {
+    const Layout layout = Layout::Make("BC", std::vector<int64_t>{2, n});
+    const Tensor x = cases::MakeTensor(layout, DType::kF32, cases::Normals(2 * n, 1, 3, 2));
+    const Normalization rows(kLayerNorm, layout, DType::kF32,
+                             {.output = OutputType::kInt8PerStatistic});
+    const auto elements = static_cast<size_t>(n);
+    std::vector<float> beta(elements), scales(2);
+    beta[elements / 2] = std::numeric_limits<float>::quiet_NaN();
+    std::vector<int8_t> y(2 * elements, 99);
+    rows.ForwardTraining(
+        {.x = x.data(), .beta = beta.data(), .y = y.data(), .scales = scales.data()});
+    for (const float scale : scales) EXPECT_TRUE(std::isnan(scale)) << n;
+    EXPECT_EQ(y, std::vector<int8_t>(2 * elements)) << n;
+  }
+}
+
 TEST(Quantize, MessagesName) {
   const Layout rows = Layout::Make("BC", std::vector<int64_t>{3, 4});
   const auto make = [&](const NormOptions& options) {
