@@ -11,6 +11,8 @@
 #include "src/core/strided_loops.h"
 #include "src/core/testing.h"
 #include "src/norm/case_data.h"
+#include "src/norm/case_testing.h"
+#include "src/norm/lies.h"
 
 namespace normkit::cases {
 namespace {
@@ -252,6 +254,48 @@ TEST(Lengths, StridedArrays) {
     EXPECT_EQ(y, wide(dense.y));
     EXPECT_EQ(dx, wide(dense.dx));
   }
+}
+
+// The bytes of all arrays of both passes, each with gaps of its own; dx is added to.
+std::string ResultsWhere(const Problem& p, const Lie* lie) {
+  LyingArrays arrays(p, lie);
+  NormOptions options;
+  ArrayStrides& strides = options.strides;
+  const auto read = [&](const char* name, const Tensor& of, Strides* to) {
+    return arrays.Add(name, of.data(), to);
+  };
+  Normalization::ForwardArgs args{.x = read("x", p.x_tensor, &strides.x), .lengths = kLengths};
+  args.residual = read("residual", p.dy_tensor, &strides.residual);
+  args.gate = read("gate", p.x_tensor, &strides.gate);
+  args.addend = read("addend", p.dy_tensor, &strides.addend);
+  args.sum = arrays.Add("sum", nullptr, &strides.sum);
+  args.y = arrays.Add("y", nullptr, &strides.y);
+  Normalization::BackwardArgs back{.x = args.x, .lengths = kLengths};
+  back.dy = read("dy", p.dy_tensor, &strides.dy);
+  back.dx = read("dx", p.x_tensor, &strides.dx);
+  const Normalization norm(p.test.spec, p.test.layout, p.test.dtype, options);
+  std::vector<double> mean(static_cast<size_t>(norm.num_statistics())), rstd = mean;
+  args.saved = {mean.data(), rstd.data()};
+  norm.ForwardTraining(args);
+  back.mean = mean.data(), back.rstd = rstd.data(), back.accumulate = true;
+  norm.Backward(back);
+  return arrays.Results({"sum", "y", "dx"});
+}
+
+TEST(Lengths, EachArrayLiesInItsOwnWay) {
+  for (const NormSpec& spec : {kLayerNorm, kInstanceNorm, kBatchNorm})
+    for (const char* format : {"BTC", "BCT"}) {
+      const Problem p({spec, MakeLayout(format, {.b = 3, .t = 5, .c = 4}), DType::kF32});
+      const std::string dense = ResultsWhere(p, nullptr);
+      for (const Lie& lie : kLies) EXPECT_EQ(ResultsWhere(p, &lie), dense) << lie.name;
+      // Behind the ends dx stays what it was.
+      std::vector<float> dx(p.x_tensor.values<float>().size()), others = dx;
+      std::memcpy(dx.data(), dense.data() + dense.size() - BytesOf(dx).size(), BytesOf(dx).size());
+      std::ranges::copy(p.x_tensor.values<float>(), others.begin());
+      for (int64_t b = 0; b < 3; ++b)
+        ForElements(p.test.layout, b, [&](size_t at, size_t) { dx[at] = others[at]; });
+      EXPECT_EQ(dx, others) << p.test.ToString();
+    }
 }
 
 TEST(Lengths, AnyNumberOfThreads) {

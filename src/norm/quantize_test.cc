@@ -344,7 +344,8 @@ TEST(Quantize, NaNAmongOthers) {
 TEST(Quantize, NaNIsTheLargest) {
   for (const int64_t n : {150, 300'000}) {
     const Layout layout = Layout::Make("BC", std::vector<int64_t>{2, n});
-    const Tensor x = cases::MakeTensor(layout, DType::kF32, cases::Normals(2 * n, 1, 3, 2));
+    std::vector<double> values = cases::Normals(2 * n, 1, 3, 2);
+    const Tensor x = cases::MakeTensor(layout, DType::kF32, values);
     const Normalization rows(kLayerNorm, layout, DType::kF32,
                              {.output = OutputType::kInt8PerStatistic});
     const auto elements = static_cast<size_t>(n);
