@@ -85,6 +85,15 @@ void GradientChunk(const BackwardJob& job, const UnitsOfChunk& task, double* sum
 }
 
 #if HWY_TARGET <= HWY_AVX2
+// Sums of `count` cells from a vector each.
+inline HWY_NOINLINE void FoldCells(int64_t count, double elements, const float* t,
+                                   const double* mean, const double* dy_rows,
+                                   const double* dy_x_rows, double* dy, double* dy_x) {
+  FoldAllRows(dy_rows, count, dy);
+  FoldAllRows(dy_x_rows, count, dy_x);
+  AddCommonParts(count, elements, t, mean, dy, dy_x);
+}
+
 // The same of cells of one block each, step by step for some of them: what a cell waits for (the
 // end of a sum) others fill.
 template <class T, bool kRelu>
@@ -117,9 +126,8 @@ class SmallCells {
       AddRuns(count, ahead);
     else
       for (int64_t i = 0; i < count; ++i) Add(i);
-    FoldAllRows(dy_rows_, count, dy_);
-    FoldAllRows(dy_x_rows_, count, dy_x_);
-    AddCommonParts(count, static_cast<double>(block_.runs * block_.length), t_, mean, dy_, dy_x_);
+    FoldCells(count, static_cast<double>(block_.runs * block_.length), t_, mean, dy_rows_,
+              dy_x_rows_, dy_, dy_x_);
   }
   const double* dy() const { return dy_; }
   const double* dy_x() const { return dy_x_; }
@@ -189,6 +197,18 @@ void ReduceGradientRows(const BackwardJob& job, const UnitsOfChunk& task, double
 }
 
 #if HWY_TARGET <= HWY_AVX2
+// E[w] and E[w xhat] of units [first, last) of so many cells each, whose sums are known. Not
+// inlined: the same for every type, and as large as the rest.
+inline HWY_NOINLINE void FinishSmallCells(const BackwardJob& job, int64_t cells, int64_t first,
+                                          int64_t last) {
+  const auto count = static_cast<double>(job.geometry->plan.num_reduced);
+  CellsToXhat<float>(job, first * cells, last * cells);
+  const XhatMeans means = job.means.From(first);
+  means.Clear(last - first);
+  WeighCellsOf(job, first * cells, last * cells);
+  means.Divide(last - first, count, SquaresDivisor(job.divisor, count), job.center);
+}
+
 // The whole backward pass of units [first, last) of small cells, which lie one behind the other:
 // some units at a time, which stay in the L1 cache, while the next are on their way.
 template <class T, bool kRelu>
@@ -199,8 +219,6 @@ HWY_NOINLINE void BackwardSmallCells(const BackwardJob& job, int64_t first, int6
   const int64_t fit = kBytes / static_cast<int64_t>(2 * sizeof(T)) / elements;
   const int64_t group = std::clamp<int64_t>(std::min(fit, kCellsAtATime / cells), 1, last - first);
   const int64_t ahead = job.far ? group * elements : 0;
-  const auto count = static_cast<double>(g.plan.num_reduced);
-  const double squares = SquaresDivisor(job.divisor, count);
   RunWriter<T> writer(job.stream);
   SmallCells<T, kRelu> small(job);
   for (int64_t unit = first, end; unit < last; unit = end) {
@@ -213,11 +231,7 @@ HWY_NOINLINE void BackwardSmallCells(const BackwardJob& job, int64_t first, int6
       std::copy_n(small.dy(), n, job.cells.dy + cell);
       std::copy_n(small.dy_x(), n, job.cells.dy_x + cell);
     }
-    CellsToXhat<Real<T>>(job, first_cell, last_cell);
-    const XhatMeans means = job.means.From(unit);
-    means.Clear(end - unit);
-    WeighCellsOf(job, first_cell, last_cell);
-    means.Divide(end - unit, count, squares, job.center);
+    FinishSmallCells(job, cells, unit, end);
     WriteCellUnits(job, unit, end, CellGradientPart<T>{job}, writer);
   }
 }

@@ -125,7 +125,7 @@ class ShiftsOfCells {
 
 #if HWY_TARGET <= HWY_AVX2
   // Of `count` cells, at most kMaxGroup, that begin at these elements of a dense dy.
-  HWY_INLINE void Fill(const T* dy, const int64_t* starts, int64_t count, R* shifts) const {
+  HWY_NOINLINE void Fill(const T* dy, const int64_t* starts, int64_t count, R* shifts) const {
     if (!whole_) return (void)std::fill_n(shifts, count, R(0));
     HWY_ALIGN R rows[kMaxGroup * kNeighbours];
     neighbours_ == kNeighbours ? FillRows<true>(dy, starts, count, rows)
