@@ -181,6 +181,9 @@ def summary(rows):
         text += (": " + ", ".join(behind) if behind else "") + "."
     for name in rows[0]["builds"]:
         times = ratios_of(rows, lambda row: name, lambda row: "normkit")
+        if not times:
+            text += f"\n\n{name}: measured in no cell."
+            continue
         text += f"\n\n{name}: {geometric_mean(times):.2f} times normkit's time in {len(times)} cells"
         slower = [f"{cell} ({ratio:.2f})" for cell, ratio in times.items() if ratio < 0.97]
         text += f"; faster by more than 3 % in {len(slower)}" + (": " + ", ".join(slower) if slower else "") + "."

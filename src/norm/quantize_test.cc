@@ -194,8 +194,8 @@ double RoundedTo(DType dtype, double v) {
 
 int CodeOf(OutputType type, double quotient) {
   if (type == OutputType::kFloat8E4M3) return NearestFloat8(quotient);
-  const double zero_point = type == OutputType::kUint8 ? 128 : 0;
-  return static_cast<int>(std::nearbyint(quotient) + zero_point);
+  const int code = static_cast<int>(std::nearbyint(quotient));
+  return type == OutputType::kUint8 ? std::max(0, code) : code;
 }
 
 // `missed` of them would get another code by a product with the reciprocal of the scale.
@@ -206,7 +206,7 @@ std::vector<Half> HalvesOf(DType dtype, OutputType type, R scale, int* missed) {
     for (int code = 1; code < 0x7e; ++code)
       middles.push_back((Float8(code) + Float8(code + 1)) / 2);
   } else {
-    for (int k = 0; k < 127; ++k) middles.push_back(k + 0.5);
+    for (int k = 0; k < (type == OutputType::kUint8 ? 255 : 127); ++k) middles.push_back(k + 0.5);
   }
   std::vector<Half> halves;
   const R inverse = 1 / scale;
@@ -242,7 +242,6 @@ void ExpectHalvesToEven(DType dtype, OutputType type, R scale, std::vector<Half>
   const Layout parameters = Layout::Make("C", std::vector<int64_t>{n});
   NormOptions options{.parameter_dtype = dtype, .output = type};
   if (!own) options.output_scale = static_cast<double>(scale);
-  if (type == OutputType::kUint8) options.output_zero_point = 128;
   const Normalization norm(kLayerNorm, layout, dtype, options);
   std::vector<double> values = cases::Normals(layout.size(), 1, 3, 2);
   const Tensor x = cases::MakeTensor(layout, dtype, values);

@@ -222,7 +222,7 @@ TEST_P(ShortRows, OddOnesHaveTheBitsOfOneByOneWhateverIsBesideThem) {
   constexpr int64_t kRows = 70;
   for (const NormSpec& spec : {kLayerNorm, kRmsNorm})
     for (const int64_t n :
-         {2, 3, 5, 8, 13, 16, 17, 31, 32, 33, 50, 64, 80, 129, 192, 224, 225, 250, 256}) {
+         {2, 3, 5, 8, 13, 16, 17, 31, 32, 33, 50, 64, 80, 129, 192, 224, 225, 250, 256, 257, 511}) {
       const Layout layout = Layout::Make("BC", std::vector<int64_t>{kRows, n});
       const Case test{spec, layout, GetParam()};
       const auto expect_same = [&](const std::string& what, const auto& kind_of) {
@@ -243,6 +243,17 @@ TEST_P(ShortRows, OddOnesHaveTheBitsOfOneByOneWhateverIsBesideThem) {
       }
       expect_same("by turns", [](int64_t row) { return row * 7 % (2 * kNumOddKinds); });
     }
+}
+
+// Rows of one block, too, written one by one or by one function.
+TEST_P(ShortRows, OnesOfABlockHaveTheBitsOfOneByOne) {
+  for (const NormSpec& spec : {kLayerNorm, kRmsNorm})
+    for (const int64_t n : {256, 257, 300, 768, 1000, 1023, 1024, 1025})
+      for (const Activation activation : {Activation::kNone, Activation::kRelu}) {
+        Case test{spec, Layout::Make("BC", std::vector<int64_t>{41, n}), GetParam()};
+        test.activation = activation;
+        EXPECT_TRUE(SameApart(test, WithOddRows(test))) << test.ToString();
+      }
 }
 
 // Maps of every small size, in groups of up to 40 channels, and groups of so many channels.
@@ -298,12 +309,12 @@ std::vector<double> WithOddColumns(const Case& test) {
   return x;
 }
 
-// Column 19 sends its strip the long way: the way of few rows is tried by 1,100 columns alone, more
-// than a strip has.
+// Column 19 sends what is behind it the long way: a strip without such is tried by 1,100 columns
+// and 1,152 alone, of which the latter are whole vectors, which go past the caches.
 TEST_P(ShortRows, FewRowsOfChannelsHaveTheBitsOfTwoPasses) {
   const int before = NumThreads();
   for (const int64_t rows : {1, 2, 3, 4, 7, 8, 9, 15, 16, 17, 40, 256})
-    for (const int64_t width : {5, 33, 1100}) {
+    for (const int64_t width : {5, 33, 1100, 1152}) {
       Case test{kBatchNorm, Layout::Make("BC", std::vector<int64_t>{rows, width}), GetParam()};
       if (rows % 2 == 0) test.activation = Activation::kRelu;
       if (rows % 8 == 7) test.activation = Activation::kSilu;

@@ -20,7 +20,7 @@ struct Walk {
   int64_t tiled_runs = 1;  // runs that are written in turns
   int64_t ahead = 0;       // elements from what is written to what is fetched meanwhile
   int64_t read_ahead = 0;  // the same from what is reduced
-  bool far = false;        // the arrays do not fit in the L2 caches of the threads
+  bool far = false;        // the arrays do not fit in half the L2 caches of the threads
 };
 
 // An array of a call: dense, or with a pitch, of which no piece that a kernel takes ends a run.

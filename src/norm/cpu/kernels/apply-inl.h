@@ -188,7 +188,7 @@ HWY_INLINE hn::Vec<Wide> StoreNarrow(hn::Vec<Wide> v, R* to) {
 }
 inline constexpr auto kWideLanes = static_cast<int64_t>(hn::MaxLanes(Wide()));
 
-// As WithinRange.
+// WithinRange of cells, of a vector of factors.
 template <class R>
 HWY_INLINE hn::Vec<Wide> WithinRange(hn::Vec<Wide> factor) {
   const auto most = hn::Set(Wide(), double{std::numeric_limits<R>::max()}), least = hn::Neg(most);

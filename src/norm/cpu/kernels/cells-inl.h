@@ -150,7 +150,8 @@ HWY_INLINE void StoreAhead(const Op& op, R* to, int64_t n) {
 }
 // write(cell, store) for n cells of `length` elements; store(op) writes those of one, op's results:
 // past the caches by whole aligned vectors, through them, or to a tile, where the next cell
-// overwrites what is too much.
+// overwrites what is too much. The last of them end where they end: nothing behind the cells is
+// read.
 template <class T, class Write>
 HWY_INLINE void StoreCells(bool stream, T* y, Real<T>* tile, int64_t length, int64_t n,
                            const Write& write) {
@@ -161,8 +162,10 @@ HWY_INLINE void StoreCells(bool stream, T* y, Real<T>* tile, int64_t length, int
                            HWY_ATTR { StoreAhead(op, tile + cell * length, length); };
   const auto to_end = [&](const auto& op) HWY_ATTR { StoreRun(op, tile + cell * length, length); };
   if (tile) {
-    for (; cell < n - 1; ++cell) write(cell, to_tile);
-    return write(cell, to_end);
+    const int64_t ends = (static_cast<int64_t>(hn::MaxLanes(Tag<T>())) + length - 1) / length;
+    for (; cell < n - ends; ++cell) write(cell, to_tile);
+    for (; cell < n; ++cell) write(cell, to_end);
+    return;
   }
   if (stream)
     for (; cell < n; ++cell) write(cell, to_stream);

@@ -52,10 +52,19 @@ class FewStrips {
   using Form = CellForm<T, false>;
   using GradientForm = CellGradientForm<T, false>;
 
+  // Whether all rows of a column have the same few places in the L1 cache, which is gone over
+  // twice.
+  static bool CollideInCache(const Loops& reduced) {
+    constexpr int64_t kMostWays = 8, kPage = 4096;
+    return reduced.size() > kMostWays &&
+           (reduced.Offset(1) - reduced.Offset(0)) * static_cast<int64_t>(sizeof(T)) % kPage == 0;
+  }
+
   // Past the caches go whole vectors alone.
   static bool Suits(const Job& job, const OutputArray& out, int64_t first) {
     const Loops& reduced = job.geometry->reduce.reduced;
-    if (!job.center || job.relu || reduced.size() > kBlockRows) return false;
+    if (!job.center || job.relu || reduced.size() > kBlockRows || CollideInCache(reduced))
+      return false;
     for (int64_t row = 0; row < reduced.size() && job.stream && out; ++row) {
       const auto* begin = out.At<T>(reduced.Offset(row) + first);
       if (reinterpret_cast<uintptr_t>(begin) % (kWidth * sizeof(T)) != 0) return false;

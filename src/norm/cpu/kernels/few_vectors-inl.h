@@ -9,7 +9,6 @@
 
 #include <algorithm>
 #include <cmath>
-#include <limits>
 
 #include "src/norm/cpu/kernels/narrow-inl.h"
 
