@@ -335,28 +335,59 @@ class ColumnMoments {
   // they have. Whether there are any; those that are NaN already are none.
   HWY_NOINLINE bool Scale(int64_t first, int64_t last, double before, const double* mean,
                           const double* m2) {
-    if constexpr (std::is_same_v<R, double>) return false;
+    if constexpr (kExact) return false;
     const auto n = static_cast<double>(last - first);
-    if (AllWithinRange(n)) return false;
-    bool any = false;
-    for (int64_t c = 0; c < width_; ++c) {
-      const bool zero = sum_[c] == 0 && squares_[c] == 0;
-      const bool lost = before > 0 && !std::isfinite(mean[c] + m2[c]);
-      scale_[c] = zero || lost ? R(1) : ScaleFor<R>(n, squares_[c]);
-      any |= scale_[c] != 1;
-    }
-    if (!any) return false;
-    const int64_t guessed = std::min(first + kBlockRows, last);
-    for (int64_t c = 0; c < width_ && kCenter; ++c) {
-      if (scale_[c] == 1) continue;
-      shift_[c] = 0;
-      for (int64_t row = first; row < guessed; ++row)
-        shift_[c] += static_cast<R>(ToDouble(Row(row)[c])) * scale_[c];
-      shift_[c] /= static_cast<R>(guessed - first);
-    }
+    if (AllWithinRange(n) || !FillScales(n, before, mean, m2)) return false;
+    if (kCenter) GuessScaled(first, std::min(first + kBlockRows, last));
     Sum<true>(first, last);
     if (kCenter && Improve(n, /*scaled=*/true)) Sum<true>(first, last);
     return true;
+  }
+
+  // Whether there are any but 1.
+  HWY_INLINE bool FillScales(double n, double before, const double* mean, const double* m2) {
+    if constexpr (!kExact) {
+      const D d;
+      const hn::Rebind<R, D> narrow;
+      const auto up = hn::Set(d, kScaleUp), down = hn::Set(d, kScaleDown);
+      for (int64_t c = 0; c < width_; c += kWide) {
+        const auto sum = hn::LoadU(d, sum_ + c), squares = hn::LoadU(d, squares_ + c);
+        const auto small = hn::Lt(squares, hn::Set(d, n * kTinySquare));
+        const auto scale = hn::IfThenElse(AreWithinRange(n, sum, squares), hn::Set(d, 1.0),
+                                          hn::IfThenElse(small, up, down));
+        hn::StoreU(hn::DemoteTo(narrow, scale), narrow, scale_ + c);
+      }
+    }
+    bool any = false;
+    for (int64_t c = 0; c < width_; ++c) {
+      if (before > 0 && !std::isfinite(mean[c] + m2[c])) scale_[c] = 1;
+      any |= scale_[c] != 1;
+    }
+    return any;
+  }
+
+  // Shifts of the columns that are scaled, in vectors: there may be no others. Of two NaN the last
+  // one is kept.
+  HWY_INLINE void GuessScaled(int64_t first, int64_t last) {
+    const Tag<T> d;
+    constexpr auto kWidth = static_cast<int64_t>(hn::MaxLanes(Tag<T>()));
+    const T* rows[kBlockRows];
+    for (int64_t row = first; row < last; ++row) rows[row - first] = Row(row);
+    const auto n = hn::Set(d, static_cast<R>(last - first));
+    const auto take = [&](auto part) HWY_ATTR {
+      const auto scale = part.Load(scale_);
+      const auto kept = hn::Eq(scale, hn::Set(d, R(1)));
+      if (hn::AllTrue(d, kept)) return;
+      auto shift = hn::Zero(d);
+      for (int64_t row = 0; row < last - first; ++row) {
+        const auto x = hn::Mul(part.Load(rows[row]), scale);
+        shift = hn::IfThenElse(hn::IsNaN(x), x, hn::Add(x, shift));  // compilers swap summands
+      }
+      part.Store(hn::IfThenElse(kept, part.Load(shift_), hn::Div(shift, n)), shift_);
+    };
+    int64_t c = 0;
+    for (; c + kWidth <= width_; c += kWidth) take(WholeVector<R>{c});
+    if (c < width_) take(PartOfVector<R>{c, static_cast<size_t>(width_ - c)});
   }
 
   void Guess(int64_t first, int64_t last) {
@@ -376,8 +407,9 @@ class ColumnMoments {
 
   template <bool kScaled>
   void Sum(int64_t first, int64_t last) {
-    std::fill_n(sum_, width_, 0.0);
-    std::fill_n(squares_, width_, 0.0);
+    const int64_t filled = (width_ + kWide - 1) / kWide * kWide;
+    std::fill_n(sum_, filled, 0.0);
+    std::fill_n(squares_, filled, 0.0);
     for (int64_t row = first; row < last; row += kBlockRows) {
       const T* rows[kBlockRows];
       const int64_t count = std::min<int64_t>(kBlockRows, last - row);
@@ -394,6 +426,23 @@ class ColumnMoments {
   // column needs does not show in another. Once there are scales, of those that are scaled.
   bool Improve(double n, bool scaled) {
     bool any = false;
+    if constexpr (!kExact) {
+      const D d;
+      const hn::Rebind<R, D> narrow;
+      const auto half_n = hn::Set(d, 0.5 * n), one = hn::Set(d, 1.0);
+      for (int64_t c = 0; c < width_; c += kWide) {
+        const auto sum = hn::LoadU(d, sum_ + c), squares = hn::LoadU(d, squares_ + c);
+        auto far = hn::Gt(hn::Mul(sum, sum), hn::Mul(half_n, squares));
+        if (scaled)
+          far = hn::And(far, hn::Ne(hn::PromoteTo(d, hn::LoadU(narrow, scale_ + c)), one));
+        if (hn::AllFalse(d, far)) continue;
+        any = true;
+        const auto shift = hn::PromoteTo(d, hn::LoadU(narrow, shift_ + c));
+        const auto moved = hn::Add(shift, hn::Div(sum, hn::Set(d, n)));
+        hn::StoreU(hn::DemoteTo(narrow, hn::IfThenElse(far, moved, shift)), narrow, shift_ + c);
+      }
+      return any;
+    }
     for (int64_t c = 0; c < width_; ++c) {
       const bool far = sum_[c] * sum_[c] > 0.5 * n * squares_[c] && !(scaled && scale_[c] == 1);
       any |= far;
