@@ -110,12 +110,12 @@ class Targets : public testing::Test {
   }
 };
 
-// Of rows long enough to be written some elements at a time: where they are cut is no matter
-// either.
+// Of rows long enough, whatever the L1 cache, to be written some elements at a time: where they are
+// cut is no matter either.
 std::vector<Case> CasesToMove(DType dtype) {
   std::vector<Case> result = cases::AllCases(dtype, {.b = 2, .t = 3, .s = 5, .c = 34});
   for (const NormSpec& spec : {kLayerNorm, kRmsNorm})
-    result.push_back({spec, Layout::Make("BC", std::vector<int64_t>{7, 4097}), dtype});
+    result.push_back({spec, Layout::Make("BC", std::vector<int64_t>{7, 16385}), dtype});
   return result;
 }
 

@@ -12,6 +12,7 @@
 #include "src/norm/cpu/job.h"
 #include "src/norm/cpu/kernels/cells-inl.h"
 #include "src/norm/cpu/kernels/finish-inl.h"
+#include "src/norm/cpu/kernels/wide-inl.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace normkit::norm::cpu {
@@ -155,38 +156,6 @@ HWY_INLINE void FillStats(int64_t n, const double* HWY_RESTRICT mean,
     hi[s] = k.hi, r[s] = k.r, e[s] = k.e;
   }
 }
-
-// As many numbers of the arithmetic's type as f64 has lanes, from and to memory.
-using Wide = hn::ScalableTag<double>;
-template <class R>
-HWY_INLINE hn::Vec<Wide> ToWide(hn::Vec<hn::Rebind<R, Wide>> v) {
-  if constexpr (std::is_same_v<R, double>)
-    return v;
-  else
-    return hn::PromoteTo(Wide(), v);
-}
-template <class R>
-HWY_INLINE hn::Vec<Wide> LoadWide(const R* x) {
-  return ToWide<R>(hn::LoadU(hn::Rebind<R, Wide>(), x));
-}
-// Gives what was stored.
-template <class R>
-HWY_INLINE hn::Vec<Wide> StoreNarrow(hn::Vec<Wide> v, R* to) {
-  const hn::Rebind<R, Wide> d;
-  if constexpr (std::is_same_v<R, double>) {
-    hn::StoreU(v, d, to);
-    return v;
-  } else {
-#if HWY_TARGET == HWY_SCALAR  // DemoteTo has no infinity there
-    const auto narrow = hn::Set(d, static_cast<R>(hn::GetLane(v)));
-#else
-    const auto narrow = hn::DemoteTo(d, v);
-#endif
-    hn::StoreU(narrow, d, to);
-    return hn::PromoteTo(Wide(), narrow);
-  }
-}
-inline constexpr auto kWideLanes = static_cast<int64_t>(hn::MaxLanes(Wide()));
 
 // WithinRange of cells, of a vector of factors.
 template <class R>

@@ -42,6 +42,27 @@ inline HWY_NOINLINE void FoldRows(double* HWY_RESTRICT rows, int64_t count,
   FoldAllRows(rows, count, sums);
 }
 
+// Shifts of f32 of rows from the folds of their first elements, one for each lane.
+inline HWY_NOINLINE void ShiftsOfRows(double* HWY_RESTRICT rows, int64_t count,
+                                      double* HWY_RESTRICT shifts) {
+  FoldAllRows(rows, count, shifts);
+  for (int64_t u = 0; u < count; u += kWideLanes) {
+    const auto mean = hn::Mul(hn::Load(Wide(), shifts + u), hn::Set(Wide(), 1.0 / kLanes<float>));
+    const hn::Rebind<float, Wide> narrow;
+    hn::Store(hn::PromoteTo(Wide(), hn::DemoteTo(narrow, mean)), Wide(), shifts + u);
+  }
+}
+
+template <bool kCenter>
+HWY_INLINE bool AreAllGood(double n, int64_t count, const SmallSums& sums) {
+  bool good = true;
+  for (int64_t u = 0; u < count; u += kWideLanes) {
+    const auto sum = hn::Load(Wide(), sums.sum + u), squares = hn::Load(Wide(), sums.squares + u);
+    good &= hn::AllTrue(Wide(), AreGood<float, kCenter>(n, sum, squares));
+  }
+  return good;
+}
+
 // Moves shifts of f32 to the mean where digits cancel; whether any did.
 inline HWY_NOINLINE bool MoveShifts(double n, SmallSums& sums) {
   const Wide d;
@@ -101,7 +122,6 @@ class FewVectors {
   static constexpr auto kWidth = static_cast<int64_t>(hn::MaxLanes(D()));
   static constexpr auto kAll = static_cast<int64_t>(kLanes<float>);
   static constexpr size_t kVectors = static_cast<size_t>(kAll / kWidth);
-  using DR = hn::Rebind<float, Wide>;
 
  public:
   // More than the lanes, and no more than LaneSums adds up in one go: once more is the same, for
@@ -117,30 +137,19 @@ class FewVectors {
   // Around shifts that it finds, or that there are. Whether they are good.
   static HWY_NOINLINE bool Sum(const T* x, int64_t n, int64_t count, int64_t ahead, bool shifts,
                                SmallSums& sums) {
-    const Wide d;
     HWY_ALIGN double first[kMaxGroup * kWideLanes], second[kMaxGroup * kWideLanes];
     if (shifts) {
       for (int64_t u = 0; u < count; ++u) FoldShift(x + u * n, first + u * kWideLanes);
-      FoldRows(first, count, sums.shift);
-      for (int64_t u = 0; u < count; u += kWideLanes) {
-        const auto mean = hn::Mul(hn::Load(d, sums.shift + u), hn::Set(d, 1.0 / kAll));
-        hn::Store(hn::PromoteTo(d, hn::DemoteTo(DR(), mean)), d, sums.shift + u);
-      }
+      ShiftsOfRows(first, count, sums.shift);
     }
     for (int64_t u = 0; u < count; ++u)
       AddRow(x + u * n, n, ahead, static_cast<float>(sums.shift[u]), first + u * kWideLanes,
              second + u * kWideLanes);
     if (kCenter) FoldRows(first, count, sums.sum);
     FoldRows(second, count, sums.squares);
-    bool good = true;
-    for (int64_t u = 0; u < count; u += kWideLanes) {
-      const auto sum = hn::Load(d, sums.sum + u), squares = hn::Load(d, sums.squares + u);
-      good &= hn::AllTrue(d, AreGood<float, kCenter>(static_cast<double>(n), sum, squares));
-    }
-    return good;
+    return AreAllGood<kCenter>(static_cast<double>(n), count, sums);
   }
 
- private:
   // The first element of each lane.
   static HWY_INLINE void FoldShift(const T* x, double* to) {
     V lanes[kVectors];
@@ -150,6 +159,7 @@ class FewVectors {
     LaneSums<float>::FoldTo(lanes, to);
   }
 
+ private:
   static HWY_INLINE void AddRow(const T* x, int64_t n, int64_t ahead, float around, double* sum,
                                 double* squares) {
     const D d;

@@ -10,7 +10,7 @@
 #include <algorithm>
 
 #include "src/norm/cpu/kernels/apply-inl.h"
-#include "src/norm/cpu/kernels/narrow-inl.h"
+#include "src/norm/cpu/kernels/few_vectors-inl.h"
 #include "src/norm/cpu/kernels/reduce_row-inl.h"
 
 HWY_BEFORE_NAMESPACE();
@@ -23,7 +23,6 @@ namespace HWY_NAMESPACE {
 template <bool kCenter>
 class BlockRows {
   using D = Tag<float>;
-  static constexpr auto kWidth = static_cast<int64_t>(hn::MaxLanes(D()));
   static constexpr auto kAll = static_cast<int64_t>(kLanes<float>);
 
  public:
@@ -35,7 +34,11 @@ class BlockRows {
   // Of `count` rows; false where they are no good.
   static HWY_NOINLINE bool Add(const float* x, int64_t n, int64_t count, SmallSums& sums) {
     HWY_ALIGN double first[kMaxGroup * kWideLanes], second[kMaxGroup * kWideLanes];
-    if (kCenter) Guess(x, n, count, first, sums.shift);
+    if (kCenter) {
+      for (int64_t u = 0; u < count; ++u)
+        FewVectors<float, true>::FoldShift(x + u * n, first + u * kWideLanes);
+      ShiftsOfRows(first, count, sums.shift);
+    }
     for (int64_t u = 0; u < count; ++u) {
       const auto shift = hn::Set(D(), static_cast<float>(sums.shift[u]));
       HWY_ALIGN float totals[LaneSums<float>::kSize];
@@ -43,33 +46,9 @@ class BlockRows {
       lanes.AddRun<true>(Deviations<float, kCenter>{x + u * n, shift}, n);
       lanes.Fold(first + u * kWideLanes, second + u * kWideLanes);
     }
-    if (kCenter) FoldAllRows(first, count, sums.sum);
-    FoldAllRows(second, count, sums.squares);
-    bool good = true;
-    for (int64_t u = 0; u < count; u += kWideLanes)
-      good &= hn::AllTrue(
-          Wide(), AreGood<float, kCenter>(static_cast<double>(n), hn::Load(Wide(), sums.sum + u),
-                                          hn::Load(Wide(), sums.squares + u)));
-    return good;
-  }
-
- private:
-  // As RowMoments::Guess, of rows of at least kAll elements.
-  static HWY_INLINE void Guess(const float* x, int64_t n, int64_t count, double* rows,
-                               double* shifts) {
-    const hn::Rebind<float, Wide> narrow;
-    for (int64_t u = 0; u < count; ++u) {
-      HWY_ALIGN float lanes[kAll];
-      HWY_UNROLL(4)
-      for (int64_t i = 0; i < kAll; i += kWidth)
-        hn::Store(hn::LoadU(D(), x + u * n + i), D(), lanes + i);
-      hn::Store(FoldToVector(lanes), Wide(), rows + u * kWideLanes);
-    }
-    FoldAllRows(rows, count, shifts);
-    for (int64_t u = 0; u < count; u += kWideLanes) {
-      const auto mean = hn::Mul(hn::Load(Wide(), shifts + u), hn::Set(Wide(), 1.0 / kAll));
-      hn::Store(hn::PromoteTo(Wide(), hn::DemoteTo(narrow, mean)), Wide(), shifts + u);
-    }
+    if (kCenter) FoldRows(first, count, sums.sum);
+    FoldRows(second, count, sums.squares);
+    return AreAllGood<kCenter>(static_cast<double>(n), count, sums);
   }
 };
 

@@ -15,6 +15,7 @@
 #include "src/norm/cpu/kernels/column_cut.h"
 #include "src/norm/cpu/kernels/few_rows-inl.h"
 #include "src/norm/cpu/kernels/reduce_row-inl.h"
+#include "src/norm/cpu/kernels/wide-inl.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace normkit::norm::cpu {
@@ -321,13 +322,9 @@ class ColumnMoments {
   // Whether no column calls for a scale, in vectors: of few rows this took longer than their sums.
   HWY_INLINE bool AllWithinRange(double n) const {
     const D d;
-    const auto within = [&](hn::Vec<D> sum, hn::Vec<D> squares)
-                            HWY_ATTR { return hn::AllTrue(d, AreWithinRange(n, sum, squares)); };
-    int64_t c = 0;
-    for (; c + kWide <= width_; c += kWide)
-      if (!within(hn::LoadU(d, sum_ + c), hn::LoadU(d, squares_ + c))) return false;
-    for (; c < width_; ++c)
-      if (!within(hn::Set(d, sum_[c]), hn::Set(d, squares_[c]))) return false;
+    for (int64_t c = 0; c < width_; c += kWide)
+      if (!hn::AllTrue(d, AreWithinRange(n, hn::LoadU(d, sum_ + c), hn::LoadU(d, squares_ + c))))
+        return false;
     return true;
   }
 
@@ -335,28 +332,27 @@ class ColumnMoments {
   // they have. Whether there are any; those that are NaN already are none.
   HWY_NOINLINE bool Scale(int64_t first, int64_t last, double before, const double* mean,
                           const double* m2) {
-    if constexpr (kExact) return false;
-    const auto n = static_cast<double>(last - first);
-    if (AllWithinRange(n) || !FillScales(n, before, mean, m2)) return false;
-    if (kCenter) GuessScaled(first, std::min(first + kBlockRows, last));
-    Sum<true>(first, last);
-    if (kCenter && Improve(n, /*scaled=*/true)) Sum<true>(first, last);
-    return true;
+    if constexpr (!kExact) {
+      const auto n = static_cast<double>(last - first);
+      if (AllWithinRange(n) || !FillScales(n, before, mean, m2)) return false;
+      if (kCenter) GuessScaled(first, std::min(first + kBlockRows, last));
+      Sum<true>(first, last);
+      if (kCenter && Improve(n, /*scaled=*/true)) Sum<true>(first, last);
+      return true;
+    }
+    return false;
   }
 
   // Whether there are any but 1.
   HWY_INLINE bool FillScales(double n, double before, const double* mean, const double* m2) {
-    if constexpr (!kExact) {
-      const D d;
-      const hn::Rebind<R, D> narrow;
-      const auto up = hn::Set(d, kScaleUp), down = hn::Set(d, kScaleDown);
-      for (int64_t c = 0; c < width_; c += kWide) {
-        const auto sum = hn::LoadU(d, sum_ + c), squares = hn::LoadU(d, squares_ + c);
-        const auto small = hn::Lt(squares, hn::Set(d, n * kTinySquare));
-        const auto scale = hn::IfThenElse(AreWithinRange(n, sum, squares), hn::Set(d, 1.0),
-                                          hn::IfThenElse(small, up, down));
-        hn::StoreU(hn::DemoteTo(narrow, scale), narrow, scale_ + c);
-      }
+    const D d;
+    const auto up = hn::Set(d, kScaleUp), down = hn::Set(d, kScaleDown);
+    for (int64_t c = 0; c < width_; c += kWide) {
+      const auto sum = hn::LoadU(d, sum_ + c), squares = hn::LoadU(d, squares_ + c);
+      const auto small = hn::Lt(squares, hn::Set(d, n * kTinySquare));
+      const auto scale = hn::IfThenElse(AreWithinRange(n, sum, squares), hn::Set(d, 1.0),
+                                        hn::IfThenElse(small, up, down));
+      StoreNarrow(scale, scale_ + c);
     }
     bool any = false;
     for (int64_t c = 0; c < width_; ++c) {
@@ -426,27 +422,17 @@ class ColumnMoments {
   // column needs does not show in another. Once there are scales, of those that are scaled.
   bool Improve(double n, bool scaled) {
     bool any = false;
-    if constexpr (!kExact) {
-      const D d;
-      const hn::Rebind<R, D> narrow;
-      const auto half_n = hn::Set(d, 0.5 * n), one = hn::Set(d, 1.0);
-      for (int64_t c = 0; c < width_; c += kWide) {
-        const auto sum = hn::LoadU(d, sum_ + c), squares = hn::LoadU(d, squares_ + c);
-        auto far = hn::Gt(hn::Mul(sum, sum), hn::Mul(half_n, squares));
-        if (scaled)
-          far = hn::And(far, hn::Ne(hn::PromoteTo(d, hn::LoadU(narrow, scale_ + c)), one));
-        if (hn::AllFalse(d, far)) continue;
-        any = true;
-        const auto shift = hn::PromoteTo(d, hn::LoadU(narrow, shift_ + c));
-        const auto moved = hn::Add(shift, hn::Div(sum, hn::Set(d, n)));
-        hn::StoreU(hn::DemoteTo(narrow, hn::IfThenElse(far, moved, shift)), narrow, shift_ + c);
-      }
-      return any;
-    }
-    for (int64_t c = 0; c < width_; ++c) {
-      const bool far = sum_[c] * sum_[c] > 0.5 * n * squares_[c] && !(scaled && scale_[c] == 1);
-      any |= far;
-      if (far) shift_[c] = static_cast<R>(static_cast<double>(shift_[c]) + sum_[c] / n);
+    const D d;
+    const auto half_n = hn::Set(d, 0.5 * n), one = hn::Set(d, 1.0);
+    for (int64_t c = 0; c < width_; c += kWide) {
+      const auto sum = hn::LoadU(d, sum_ + c), squares = hn::LoadU(d, squares_ + c);
+      auto far = hn::Gt(hn::Mul(sum, sum), hn::Mul(half_n, squares));
+      if (scaled) far = hn::And(far, hn::Ne(LoadWide(scale_ + c), one));
+      if (hn::AllFalse(d, far)) continue;
+      any = true;
+      const auto shift = LoadWide(shift_ + c);
+      const auto moved = hn::Add(shift, hn::Div(sum, hn::Set(d, n)));
+      StoreNarrow(hn::IfThenElse(far, moved, shift), shift_ + c);
     }
     return any;
   }
