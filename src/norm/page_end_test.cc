@@ -66,16 +66,19 @@ class Fences {
                                     .y = place(p.x_tensor, false),
                                     .saved = {statistics(), statistics()}};
     norm.ForwardTraining(args);
-    norm.Backward({.x = args.x,
-                   .dy = place(p.dy_tensor),
-                   .gamma = args.gamma,
-                   .beta = args.beta,
-                   .mean = args.saved.mean,
-                   .rstd = args.saved.rstd,
-                   .dx = place(p.dy_tensor),
-                   .dgamma = place(p.gamma_tensor),
-                   .dbeta = place(p.beta_tensor),
-                   .accumulate = true});
+    Normalization::BackwardArgs backward{.x = args.x,
+                                         .dy = place(p.dy_tensor),
+                                         .gamma = args.gamma,
+                                         .beta = args.beta,
+                                         .mean = args.saved.mean,
+                                         .rstd = args.saved.rstd,
+                                         .dx = place(p.dy_tensor),
+                                         .dgamma = place(p.gamma_tensor),
+                                         .dbeta = place(p.beta_tensor)};
+    for (const bool accumulate : {false, true}) {
+      backward.accumulate = accumulate;
+      norm.Backward(backward);
+    }
     if (p.test.spec.reduce & kB) {
       const size_t bytes = n * SizeOf(ParameterDType(p.test.dtype));
       const void* mean = fenced_[next_++].Place(nullptr, bytes, at_end);
@@ -108,6 +111,8 @@ std::vector<Case> SmallCases(DType dtype) {
       for (const int64_t c :
            {1, 2, 3, 5, 8, 15, 16, 17, 31, 32, 33, 50, 63, 65, 100, 129, 224, 255, 257, 300, 1001})
         add(spec, "BC", {b, c});
+  for (const int64_t b : {1, 3, 18})
+    for (int64_t c = 1; c <= 33; ++c) add(kGroupNorm, "BC", {b, 2 * c});
   return result;
 }
 

@@ -272,6 +272,29 @@ TEST_P(ShortRows, SmallMapsHaveTheBitsOfOneByOne) {
   }
 }
 
+// Groups of few channels, and rows whose parameters are those of their observation, their time step
+// or their own: parameters come again within what is taken at once, behind it, or never.
+TEST_P(ShortRows, RowsWithParametersOfTheirOwnHaveTheBitsOfOneByOne) {
+  const auto expect_same = [](Case test, int64_t n) {
+    if (n % 4 == 3) test.activation = n % 8 == 3 ? Activation::kRelu : Activation::kElu;
+    EXPECT_TRUE(SameApart(test, WithOddRows(test))) << test.ToString();
+  };
+  for (int64_t n = 1; n <= 33; ++n) {
+    for (const int64_t groups : {2, 7, 16, 40, 150}) {
+      const Layout layout = Layout::Make("BC", std::vector<int64_t>{1 + 700 / groups, groups * n})
+                                .SplitChannels(groups);
+      expect_same({kGroupNorm, layout, GetParam()}, n);
+      if (groups == 7) expect_same({kGroupRmsNorm, layout, GetParam()}, n);
+    }
+    const Layout steps = Layout::Make("BTC", std::vector<int64_t>{5, 19, n});
+    for (const int axes : {kB | kC, kT | kC, kB | kT | kC}) {
+      Case test{kLayerNormChannelOnly, steps, GetParam()};
+      test.parameter_axes = static_cast<Dims>(axes);
+      expect_same(test, n);
+    }
+  }
+}
+
 // Short runs of neighbouring channels are summed beside each other, more of them with fewer
 // threads.
 TEST_P(ShortRows, OfNeighboursHaveTheSameBitsForAnyNumberOfThreads) {

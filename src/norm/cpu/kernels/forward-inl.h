@@ -120,15 +120,15 @@ HWY_INLINE void SmallStatistics(const ForwardJob& job, const RowBlocks& blocks, 
 template <class T, bool kCenter>
 HWY_NOINLINE void ForwardTurned(const ForwardJob& job, int64_t first, int64_t last) {
   const int64_t n = job.geometry->reduce.inner;
-  const bool alike = AreRowsAlike(job);
+  const bool are_rows = AreRows(job);
   RunWriter<T> writer(job.stream);
-  TurnedRows<T> rows(job, n, alike);
+  TurnedRows<T> rows(job, n);
   for (int64_t unit = first; unit < last; unit += rows.most()) {
     const int64_t end = std::min(unit + rows.most(), last);
     PrepareUnits<T>(job, unit, end);
     rows.Load(unit, end, last);
     rows.template Reduce<kCenter>(unit, end);
-    if (alike)
+    if (are_rows)
       FinishTile(job, rows.Apply(unit, end), unit * n, (end - unit) * n, writer);
     else
       WriteCellUnits(job, unit, end, ApplyPart<T>{job}, writer);

@@ -134,7 +134,7 @@ class RunBackward {
     using One = Coefficient<R, false>;
     const auto through = ThroughOf<R>(job_, place.unit);
     R* sums = SumsOf(place.slot) + begin - begin_;
-    return {{Terms(place, begin), One(&through.b), One(&through.e), old}, sums, sums + padded_};
+    return {{Terms(place, begin), One(&through.b), One(&through.e), old}, sums, sums + to_dbeta_};
   }
 
   // E[w] and E[w * xhat] of units [first, last), at most kMaxGroup. Step by step for all of them:
@@ -164,28 +164,32 @@ class RunBackward {
     begin_ = task.begin;
     length_ = task.end - task.begin;
     parameters_ = parameters;
-    padded_ = (length_ + kLanesOfLine - 1) / kLanesOfLine * kLanesOfLine;
     slots_ = g_.plan.num_param / g_.run_length;
-    sums_ = Scratch<RunSumsTag, R>(static_cast<size_t>(2 * padded_ * slots_));
+    const int64_t padded = (length_ + kLanesOfLine - 1) / kLanesOfLine * kLanesOfLine;
+    to_dbeta_ = padded, to_slot_ = 2 * padded;
+    if (AreNarrow()) to_dbeta_ = length_ * slots_, to_slot_ = length_;  // those of slots in a row
+    const int64_t size = std::max(to_slot_ * slots_, 2 * to_dbeta_);
+    sums_ = Scratch<RunSumsTag, R>(static_cast<size_t>(size));
     counts_ = Scratch<RunCountsTag, int64_t>(static_cast<size_t>(slots_));
-    std::fill_n(sums_, 2 * padded_ * slots_, R(0));
+    std::fill_n(sums_, size, R(0));
     std::fill_n(counts_, slots_, int64_t{0});
   }
 
-  // Of dgamma, then of dbeta.
-  R* SumsOf(int64_t slot) const { return sums_ + 2 * padded_ * slot; }
+  // Of dgamma; those of dbeta are to_dbeta_ behind.
+  R* SumsOf(int64_t slot) const { return sums_ + to_slot_ * slot; }
 
-  void Flush(int64_t slot) {
+  HWY_NOINLINE void Flush(int64_t slot, int64_t slots = 1) {
     R* sums = SumsOf(slot);
-    AddToParameters(parameters_, slot * g_.run_length + begin_, length_, sums, sums + padded_);
-    std::fill_n(sums, 2 * padded_, R(0));
-    counts_[slot] = 0;
+    const int64_t n = length_ * slots;
+    AddToParameters(parameters_, slot * g_.run_length + begin_, n, sums, sums + to_dbeta_);
+    std::fill_n(sums, n, R(0)), std::fill_n(sums + to_dbeta_, n, R(0));
+    std::fill_n(counts_ + slot, slots, int64_t{0});
   }
 
   // Units [first, last), some at a time: prepared, summed, written.
   void TakeUnits(int64_t first, int64_t last) {
     if constexpr (kHasNarrowGradient<T, kRelu>) {
-      if (TakeNarrow(first, last)) return;
+      if (AreNarrow()) return TakeNarrow(first, last);
     }
     const int64_t group = rows_ ? job_.group : 1;
     for (int64_t unit = first; unit < last; unit += group) {
@@ -196,20 +200,58 @@ class RunBackward {
     }
   }
 
-  // Short rows, as many at a time as fill the sums of parameters. Whether they are such.
-  HWY_NOINLINE bool TakeNarrow(int64_t first, int64_t last) {
+  // Whether units are short runs, one behind the other, some of which are taken together.
+  bool AreNarrow() const {
+    return kHasNarrowGradient<T, kRelu> && unit_runs_ == 1 && g_.units_contiguous &&
+           g_.param_vector && !job_.fixed && !job_.pitched && !job_.accumulate &&
+           g_.run_length <= static_cast<int64_t>(kLanes<R>);
+  }
+  // As many at a time as fill the sums of parameters that they share; groups of a few channels, and
+  // others that have their own, have sums of those, too.
+  HWY_NOINLINE void TakeNarrow(int64_t first, int64_t last) {
     using Narrow = NarrowGradient<T>;
-    static_assert(Narrow::kRows == kRuns);
-    const bool fits = rows_ && unit_runs_ == 1 && g_.run_length <= Narrow::kMost && !job_.fixed &&
-                      !job_.pitched && !job_.accumulate;
-    if (!fits) return false;
+    static_assert(Narrow::kRows == kRuns && Narrow::kMost == kLanes<R>);
     Narrow narrow(job_);
     for (int64_t end; first < last; first = end) {
       end = std::min(first + kRuns, last);
+      Stretch stretches[kRuns];
+      const int64_t count = rows_ ? 0 : Stretches(first, end, stretches);
       PrepareUnits<T>(job_, first, end);
-      narrow.Take(first, end - first, writer_, parameters_);
+      for (int64_t i = 0, row = 0; i < count; row += stretches[i++].units)
+        narrow.SetGamma(stretches[i].slot, row, stretches[i].units);
+      narrow.Take(first, end - first, writer_);
+      if (rows_) narrow.AddTo(parameters_, end - first);
+      for (int64_t i = 0, row = 0; i < count; row += stretches[i++].units) {
+        R* sums = SumsOf(stretches[i].slot);
+        narrow.AddTo(row, stretches[i].units, sums, sums + to_dbeta_);
+        Count(stretches[i]);
+      }
     }
-    return true;
+  }
+  // Units whose parameters lie one behind the other.
+  struct Stretch {
+    int64_t slot, units;
+  };
+  // Those of units [first, last).
+  HWY_INLINE int64_t Stretches(int64_t first, int64_t last, Stretch* stretches) const {
+    int64_t count = 0;
+    for (; first < last; first += stretches[count++].units) {
+      const Loops::Pass pass = g_.kept_param.PassFrom(first);
+      const bool in_a_row = pass.stride == g_.run_length;
+      stretches[count] = {pass.offset / g_.run_length,
+                          in_a_row ? std::min(pass.size, last - first) : 1};
+    }
+    return count;
+  }
+  // One run more of each.
+  HWY_NOINLINE void Count(const Stretch& stretch) {
+    const int64_t last = stretch.slot + stretch.units;
+    for (int64_t slot = stretch.slot; slot < last; ++slot) ++counts_[slot];
+    for (int64_t slot = stretch.slot, end; slot < last; slot = end) {
+      const int64_t count = counts_[slot];
+      for (end = slot + 1; end < last && counts_[end] == count;) ++end;
+      if (count == kRuns) Flush(slot, end - slot);
+    }
   }
 
   // The task's part of runs [first, last).
@@ -247,9 +289,9 @@ class RunBackward {
   const RowBlocks blocks_;
   RunWriter<T> writer_;
   ParameterSums parameters_ = {};
-  int64_t begin_ = 0, length_ = 0;  // of the parts of runs
-  int64_t padded_ = 0;              // length_ in whole cache lines
-  int64_t slots_ = 0;               // parameters at which runs begin
+  int64_t begin_ = 0, length_ = 0;      // of the parts of runs
+  int64_t slots_ = 0;                   // parameters at which runs begin
+  int64_t to_slot_ = 0, to_dbeta_ = 0;  // from sums to those of the next slot, and of dbeta
   R* sums_ = nullptr;
   int64_t* counts_ = nullptr;  // runs in the sums of a slot
 };

@@ -242,11 +242,15 @@ HWY_INLINE bool IsNarrow(const ForwardJob& job) {
   return AreDense(job) && job.geometry->reduce.inner <= static_cast<int64_t>(kLanes<Real<T>>);
 }
 
-// Whether units are rows in element form, one behind the other, that share all parameters.
-inline bool AreRowsAlike(const Job& job) {
+// Whether units are rows in element form, one behind the other.
+inline bool AreRows(const Job& job) {
   const Geometry& g = *job.geometry;
   return !g.cell_form && !job.pitched && !g.stat_vector && g.param_vector && g.units_contiguous &&
-         g.run_length == g.reduce.inner && g.run_length == g.plan.num_param;
+         g.run_length == g.reduce.inner;
+}
+// Whether they share all parameters.
+inline bool AreRowsAlike(const Job& job) {
+  return AreRows(job) && job.geometry->run_length == job.geometry->plan.num_param;
 }
 
 // The coefficients of rows in element form that share all parameters, some as one long row: hi, r

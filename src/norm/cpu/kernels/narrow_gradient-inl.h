@@ -1,5 +1,5 @@
-// The backward pass of short rows that share all parameters: some rows as one long row, what
-// belongs to a row in vectors of rows.
+// The backward pass of short rows: some rows as one long row, what belongs to a row in vectors of
+// rows.
 #if defined(NORMKIT_NARROW_GRADIENT_INL_H_) == defined(HWY_TARGET_TOGGLE)
 #ifdef NORMKIT_NARROW_GRADIENT_INL_H_
 #undef NORMKIT_NARROW_GRADIENT_INL_H_
@@ -37,11 +37,12 @@ class NarrowGradient {
   static constexpr int64_t kRows = 16;         // together
   static constexpr int64_t kMost = kSumLanes;  // elements of each
 
+  // Rows that share all parameters, until something else is said.
   HWY_INLINE explicit NarrowGradient(const BackwardJob& job)
       : job_(job), n_(job.geometry->run_length) {
     const hn::RebindToSigned<Tag<T>> d;
     for (int64_t row = 0; row < kRows; ++row) {
-      std::copy_n(static_cast<const R*>(job.gamma), n_, gamma_ + row * n_);
+      SetGamma(0, row, 1);
       FillAhead(static_cast<int32_t>(row), index_ + row * n_, n_);
     }
     for (int64_t i = 0; i < kRows * n_; i += kWidth) {
@@ -50,9 +51,13 @@ class NarrowGradient {
     }
   }
 
-  // Rows [first, first + count), at most kRows: dx, and what they add to the parameters.
-  HWY_NOINLINE void Take(int64_t first, int64_t count, RunWriter<T>& writer,
-                         const ParameterSums& parameters) {
+  // Rows from `row` on of those that are taken together have gamma of parameters from slot * n_ on.
+  void SetGamma(int64_t slot, int64_t row, int64_t rows) {
+    std::copy_n(static_cast<const R*>(job_.gamma) + slot * n_, rows * n_, gamma_ + row * n_);
+  }
+
+  // dx of rows [first, first + count), at most kRows.
+  HWY_NOINLINE void Take(int64_t first, int64_t count, RunWriter<T>& writer) {
     HWY_ALIGN double last_mean[kRows], last_rstd[kRows], w[kRows], w_x[kRows];
     const double* mean = job_.mean + first;
     const double* rstd = job_.rstd + first;
@@ -75,14 +80,33 @@ class NarrowGradient {
     means.Divide(kRows, n, SquaresDivisor(job_.divisor, n), job_.center);
     FillThroughs(kRows, mean, rstd, w, w_x, b_, e_through_);
     writer.Write(Dx{*this}, job_.dx.At<T>(at), size);
+  }
+
+  // What `count` rows that were taken add to the parameters that they share.
+  HWY_NOINLINE void AddTo(const ParameterSums& parameters, int64_t count) const {
     HWY_ALIGN R dgamma[kMost], dbeta[kMost];
-    AddRows(w_x_, count, dgamma);  // dy * xhat by now
+    AddRows(w_x_, count, dgamma);
     AddRows(dy_, count, dbeta);
     AddToParameters(parameters, 0, n_, dgamma, dbeta);
   }
+  // The same of rows [row, row + rows) of those that were taken, to sums of each of their elements.
+  HWY_NOINLINE void AddTo(int64_t row, int64_t rows, R* dgamma, R* dbeta) const {
+    const int64_t at = row * n_;
+    StoreRun(Total{dgamma, w_x_ + at}, dgamma, rows * n_);
+    StoreRun(Total{dbeta, dy_ + at}, dbeta, rows * n_);
+  }
 
  private:
-  // dx of a vector of elements; leaves dy * xhat.
+  struct Total {
+    const R* sums;
+    const R* terms;
+    template <class Part>
+    HWY_INLINE Vector<R> operator()(Part p) const {
+      return hn::Add(p.Load(sums), p.Load(terms));
+    }
+  };
+
+  // dx of a vector of elements; leaves dy * xhat in w_x_.
   struct Dx {
     NarrowGradient& in;
     template <class Part>

@@ -59,15 +59,15 @@ class TurnedRows {
   static constexpr auto kStep = static_cast<int64_t>(hn::MaxLanes(DD()));
 
  public:
-  // `alike` rows share gamma and beta, and Apply is for them.
-  HWY_INLINE TurnedRows(const ForwardJob& job, int64_t n, bool alike)
+  HWY_INLINE TurnedRows(const ForwardJob& job, int64_t n)
       : job_(job),
         n_(n),
+        alike_(AreRowsAlike(job)),
         by_(static_cast<double>(n)),
         by_divisor_(SquaresDivisor(job.divisor, static_cast<double>(n))) {
     while (size_ < n) size_ *= 2;
     std::fill_n(columns_, kFinishTile, 0.0f);
-    const int64_t params = alike ? n : 0;
+    const int64_t params = alike_ ? n : 0;
     Copy(job.gamma, params, gamma_), Copy(job.beta, params, beta_);
   }
 
@@ -98,14 +98,13 @@ class TurnedRows {
     Finish<kCenter>(first, last);
   }
 
-  // Rows [first, last), which are loaded, normalized, in a buffer that lasts until the next call.
-  HWY_INLINE float* Apply(int64_t first, int64_t last) {
-    // Rows that fill vectors of their own are not turned back.
-    if constexpr (HWY_TARGET == HWY_AVX3) {
-      if (n_ > kRows) return ApplyByRow<2>(first, last);
-      if (n_ > kRows / 2) return ApplyByRow<1>(first, last);
-    }
-    return ApplyTurned(last - first);
+  // Rows [first, last) in element form, which are loaded, normalized, in a buffer that lasts until
+  // the next call.
+  HWY_NOINLINE float* Apply(int64_t first, int64_t last) {
+    if (alike_) return ApplyTo<true>(first, last);
+    ApplyTo<false>(first, last);
+    Scale(first, last);
+    return y_;
   }
 
  private:
@@ -117,6 +116,17 @@ class TurnedRows {
     }
   };
 
+  // xhat, or y where rows are alike.
+  template <bool kAlike>
+  HWY_INLINE float* ApplyTo(int64_t first, int64_t last) {
+    // Rows that fill vectors of their own are not turned back.
+    if constexpr (HWY_TARGET == HWY_AVX3) {
+      if (n_ > kRows) return ApplyByRow<2, kAlike>(first, last);
+      if (n_ > kRows / 2) return ApplyByRow<1, kAlike>(first, last);
+    }
+    return ApplyTurned<kAlike>(last - first);
+  }
+  template <bool kAlike>
   HWY_NOINLINE float* ApplyTurned(int64_t rows) {
     const D d;
     const float* from = columns_;
@@ -126,6 +136,7 @@ class TurnedRows {
       const V hi = hn::Load(d, hi_ + row), r = hn::Load(d, r_ + row), e = hn::Load(d, e_ + row);
       const auto column = [&](int64_t i) HWY_ATTR {
         const V xhat = hn::Add(hn::Mul(hn::Sub(hn::Load(d, from + i * kRows), hi), r), e);
+        if constexpr (!kAlike) return xhat;
         return hn::Add(hn::Mul(xhat, hn::Set(d, gamma_[i])), hn::Set(d, beta_[i]));
       };
       if (n_ == 2) {
@@ -142,7 +153,7 @@ class TurnedRows {
     return y_;
   }
   // Of kVectors vectors.
-  template <int64_t kVectors>
+  template <int64_t kVectors, bool kAlike>
   HWY_NOINLINE float* ApplyByRow(int64_t first, int64_t last) {
     const D d;
     constexpr int64_t kLast = (kVectors - 1) * kRows;
@@ -154,7 +165,8 @@ class TurnedRows {
     for (int64_t row = 0; row < last - first; ++row, x += n_, to += n_) {
       const V hi = hn::Set(d, hi_[row]), r = hn::Set(d, r_[row]), e = hn::Set(d, e_[row]);
       const auto z = [&](V v, V by, V add) HWY_ATTR {
-        return hn::Add(hn::Mul(hn::Add(hn::Mul(hn::Sub(v, hi), r), e), by), add);
+        const V xhat = hn::Add(hn::Mul(hn::Sub(v, hi), r), e);
+        return kAlike ? hn::Add(hn::Mul(xhat, by), add) : xhat;
       };
       if (kVectors > 1) hn::StoreU(z(LoadAny(d, x), gamma, beta), d, to);
       // Beyond a row's end, where the next is written.
@@ -162,6 +174,27 @@ class TurnedRows {
     }
     return y_;
   }
+
+  // xhat of rows [first, last) by the parameters that each has.
+  HWY_NOINLINE void Scale(int64_t first, int64_t last) {
+    const auto* gamma = static_cast<const float*>(job_.gamma);
+    const auto* beta = static_cast<const float*>(job_.beta);
+    float* y = y_;
+    for (int64_t n; first < last; first += n, y += n * n_) {
+      const Loops::Pass pass = job_.geometry->kept_param.PassFrom(first);
+      n = pass.stride == n_ ? std::min(pass.size, last - first) : 1;
+      StoreRun(Scaled{y, gamma + pass.offset, beta + pass.offset}, y, n * n_);
+    }
+  }
+  struct Scaled {
+    const float* xhat;
+    const float* gamma;
+    const float* beta;
+    template <class Part>
+    HWY_INLINE Vector<float> operator()(Part p) const {
+      return hn::Add(hn::Mul(p.Load(xhat), p.Load(gamma)), p.Load(beta));
+    }
+  };
 
   static void Copy(const void* from, int64_t n, float* to) {
     std::fill(std::copy_n(static_cast<const float*>(from), n, to), to + kMost, 0.0f);
@@ -407,6 +440,7 @@ class TurnedRows {
 
   const ForwardJob& job_;
   const int64_t n_;
+  const bool alike_;
   const SmallDivisor by_;
   const SmallDivisor by_divisor_;
   int64_t size_ = 2;  // of a row with the columns that make it a power of two
