@@ -18,6 +18,7 @@ constexpr int64_t kTaskBytes = 256 << 10;  // enough to hide the start of a pipe
 
 constexpr char kOtherRanks[] = "statistics of other ranks are waited for";
 constexpr int64_t kReadAhead = 8192;
+constexpr int64_t kBeyond = 1024;    // bytes of the unit behind the next
 constexpr int64_t kShortRun = 2048;  // bytes
 constexpr int64_t kLine = 64;        // bytes that come from memory at a time
 constexpr char kShortRuns[] = "short runs are taken with their neighbours";
@@ -143,14 +144,18 @@ void ChooseThreads(int64_t traffic, Schedule& schedule) {
   schedule.threads = wanted.value_or(traffic >= limit);
 }
 
-// Processors do not see the next of many strided segments coming, and passes over memory that only
-// read and write reach 31 of 50 GB/s with one thread.
+bool IsStrided(const Geometry& g) { return g.statistics.reduced.size() > 1; }
+
+// Processors do not see the next of many strided segments coming; of units one behind the other
+// that are small how much they see hangs on where those begin, and large ones come by themselves.
+// Passes over memory that only read and write reach 31 of 50 GB/s with one thread.
 int64_t ElementsAhead(const Geometry& g, const Schedule& schedule, int64_t element_bytes,
                       int64_t unit_bytes) {
   if (schedule.path == Path::kFusedRows) {
-    const bool strided = g.statistics.reduced.size() > 1;
-    const bool near = schedule.group * unit_bytes <= simd::NearLimit();
-    return strided && near ? schedule.group * g.statistics.inner : 0;
+    const int64_t bytes = schedule.group * unit_bytes, next = schedule.group * g.statistics.inner;
+    if (IsStrided(g)) return bytes <= simd::NearLimit() ? next : 0;
+    const bool small = schedule.stream && bytes <= simd::Caches().l1 / 2;
+    return small ? next + kBeyond / element_bytes : 0;
   }
   const bool passes = schedule.path == Path::kTwoPasses || schedule.path == Path::kOnePass;
   return passes && schedule.stream
@@ -194,8 +199,8 @@ Schedule ChooseSchedule(const Geometry& g, int64_t element_bytes, int64_t whole_
   }
   schedule.ahead = ElementsAhead(g, schedule, element_bytes, unit_bytes);
   // What is on its way since the last unit was written still gains from being asked for again, a
-  // little ahead; a contiguous unit, which the processor sees coming, loses a quarter by it.
-  if (schedule.path == Path::kFusedRows && schedule.ahead > 0 && schedule.stream)
+  // little ahead; a contiguous unit loses a quarter by it.
+  if (schedule.path == Path::kFusedRows && IsStrided(g) && schedule.ahead > 0 && schedule.stream)
     schedule.read_ahead = kReadAhead / element_bytes;
   if (schedule.path == Path::kFusedRows && AreShortRows(g, element_bytes, pass, schedule.stream))
     schedule.read_ahead = schedule.group * g.statistics.inner;
