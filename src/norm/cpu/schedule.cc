@@ -18,9 +18,11 @@ constexpr int64_t kTaskBytes = 256 << 10;  // enough to hide the start of a pipe
 
 constexpr char kOtherRanks[] = "statistics of other ranks are waited for";
 constexpr int64_t kReadAhead = 8192;
-constexpr int64_t kBeyond = 1024;    // bytes of the unit behind the next
-constexpr int64_t kShortRun = 2048;  // bytes
-constexpr int64_t kLine = 64;        // bytes that come from memory at a time
+constexpr int64_t kBeyond = 1024;       // bytes of the unit behind the next
+constexpr int64_t kShortRun = 2048;     // bytes
+constexpr int64_t kShortRows = 6144;    // bytes of short runs that are reduced and written together
+constexpr int64_t kShortAhead = 10240;  // bytes from those to what is fetched meanwhile
+constexpr int64_t kLine = 64;           // bytes that come from memory at a time
 constexpr char kShortRuns[] = "short runs are taken with their neighbours";
 constexpr char kScattered[] = "the cache lines of a unit's short runs do not fit in the cache";
 constexpr char kLargeUnit[] = "a unit is larger than a thread's share of the caches";
@@ -65,17 +67,18 @@ int64_t UnitsInGroup(const Geometry& g, const Schedule& schedule, int64_t elemen
                      int64_t unit_bytes, NormPass pass) {
   if (GetWantedSchedule().group) return *GetWantedSchedule().group;
   constexpr int64_t kMost = kMaxGroup;
+  const int64_t run_bytes = g.statistics.inner * element_bytes;
   int64_t wanted = schedule.tiled_runs;
-  // The next group is asked for meanwhile (read_ahead), and what is done once a group pays.
+  // Those behind are asked for meanwhile (read_ahead), and what is done once a group pays; but
+  // stores of more would come all at once. Rows of 16 bits are bound by the core.
   if (!GetWantedSchedule().group_to && AreShortRows(g, element_bytes, pass, schedule.stream))
-    wanted = kMost;
+    wanted = element_bytes == 2 ? kMost : std::clamp<int64_t>(kShortRows / run_bytes, 4, kMost);
   // From memory the next unit is on its way while this one is written; a group would be in its way
   // ([8192,768] with 2 threads: 62 GB/s one by one, 36 in groups of 5, on Zen 4; on Zen 5 a quarter
   // faster in groups of 16, as `normkit bench --calibrate` finds).
   const int64_t together =
       schedule.stream ? GetWantedSchedule().group_to.value_or(0) : simd::Caches().l1 / 2;
   wanted = std::max(wanted, together / std::max<int64_t>(1, unit_bytes));
-  const int64_t run_bytes = g.statistics.inner * element_bytes;
   if (schedule.stream && run_bytes < kShortRun) {
     wanted = std::max(wanted, kShortRun / run_bytes + 1);
     while (wanted < kMost && wanted * run_bytes % kLine != 0) ++wanted;
@@ -203,7 +206,8 @@ Schedule ChooseSchedule(const Geometry& g, int64_t element_bytes, int64_t whole_
   if (schedule.path == Path::kFusedRows && IsStrided(g) && schedule.ahead > 0 && schedule.stream)
     schedule.read_ahead = kReadAhead / element_bytes;
   if (schedule.path == Path::kFusedRows && AreShortRows(g, element_bytes, pass, schedule.stream))
-    schedule.read_ahead = schedule.group * g.statistics.inner;
+    schedule.read_ahead = std::max(element_bytes == 2 ? 0 : kShortAhead / element_bytes,
+                                   schedule.group * g.statistics.inner);
   return schedule;
 }
 
