@@ -110,9 +110,17 @@ HWY_INLINE void SmallStatistics(const ForwardJob& job, const RowBlocks& blocks, 
                                 int64_t last) {
   SmallSums sums;
   const auto n = static_cast<double>(job.geometry->reduce.num_reduced());
-  if (SumUnits<T, kCenter>(job, blocks, first, last - first, sums))
-    return sums.Finish<T>(job, n, first, last - first);
-  for (int64_t u = first; u < last; ++u) UnitStatistics<T, kCenter>(job, blocks, u);
+  int64_t alone[kMaxGroup], others = 0;
+  if (!SumUnits<T, kCenter>(job, blocks, first, last - first, sums)) {
+    if constexpr (std::is_same_v<T, double>) {
+      others = sums.SetNans(n, last - first, alone);
+    } else {
+      for (int64_t u = first; u < last; ++u) UnitStatistics<T, kCenter>(job, blocks, u);
+      return;
+    }
+  }
+  sums.Finish<T>(job, n, first, last - first);
+  for (int64_t k = 0; k < others; ++k) UnitStatistics<T, kCenter>(job, blocks, first + alone[k]);
 }
 
 #if HWY_TARGET == HWY_AVX2 || HWY_TARGET == HWY_AVX3
