@@ -4,12 +4,14 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <bit>
 #include <cfenv>
 #include <cmath>
 
 #include "src/core/testing.h"
 #include "src/norm/case_data.h"
+#include "src/norm/cpu/wanted_schedule.h"
 #include "src/norm/plan.h"
 #include "src/simd/target.h"
 
@@ -96,23 +98,33 @@ struct Result {
   std::vector<float> scales;
 };
 
-Result Call(const Problem& p, const NormOptions& options, bool given) {
+// Which arrays a call has beside x and y.
+struct With {
+  bool given;  // statistics
+  bool residual, gate;
+};
+
+Result Call(const Problem& p, const NormOptions& options, const With& with) {
   const Normalization norm(p.test.spec, p.test.layout, p.test.dtype, options);
   const bool narrow = options.output != OutputType::kSame;
   Tensor y(p.test.layout, narrow ? DType::kU8 : p.test.dtype), sum(p.test.layout, p.test.dtype);
+  // In place of x where there is no gate.
+  const bool in_place = with.residual && !with.gate;
+  std::vector<double> x = p.x;
+  if (in_place) sum = cases::MakeTensor(p.test.layout, p.test.dtype, x);
   Result result;
   result.scales.resize(options.output == OutputType::kInt8PerStatistic
                            ? static_cast<size_t>(norm.num_statistics())
                            : 0);
-  const Normalization::ForwardArgs args{.x = p.x_tensor.data(),
+  const Normalization::ForwardArgs args{.x = in_place ? sum.data() : p.x_tensor.data(),
                                         .gamma = p.gamma_tensor.data(),
                                         .beta = p.beta_tensor.data(),
                                         .y = y.data(),
-                                        .residual = p.dy_tensor.data(),
-                                        .sum = sum.data(),
-                                        .gate = p.dy_tensor.data(),
+                                        .residual = with.residual ? p.dy_tensor.data() : nullptr,
+                                        .sum = with.residual ? sum.data() : nullptr,
+                                        .gate = with.gate ? p.dy_tensor.data() : nullptr,
                                         .scales = result.scales.data()};
-  if (given) {
+  if (with.given) {
     const auto n = static_cast<size_t>(norm.num_statistics());
     const std::vector<float> mean(n, 2.5f), variance(n, 3.5f);
     const std::vector<double> mean_f64(n, 2.5), variance_f64(n, 3.5);
@@ -122,7 +134,7 @@ Result Call(const Problem& p, const NormOptions& options, bool given) {
   } else {
     norm.ForwardTraining(args);
   }
-  result.sum = cases::ToDoubles(sum);
+  if (with.residual) result.sum = cases::ToDoubles(sum);
   if (!narrow) result.y = cases::ToDoubles(y);
   for (const uint8_t value : narrow ? y.values<uint8_t>() : std::span<uint8_t>())
     result.quantized.push_back(options.output == OutputType::kInt8 ||
@@ -156,8 +168,12 @@ TEST_P(QuantizeTest, GivesWhatTheSeparateOperationsGive) {
   for (const Case& row : CasesFor(GetParam())) {
     const Problem p(row);
     const auto stat = reference::IndexOver(row.layout, static_cast<Dims>(~row.spec.reduce));
-    for (const bool given : {false, true}) {
-      const Result plain = Call(p, {}, given);
+    for (const With with : {With{false, true, true},
+                            {true, true, true},
+                            {false, false, false},
+                            {false, true, false},
+                            {true, true, false}}) {
+      const Result plain = Call(p, {}, with);
       for (const Case& test : cases::EachOutput(row)) {
         const NormOptions options = test.Options();
         const bool own = test.output == OutputType::kInt8PerStatistic;
@@ -166,8 +182,10 @@ TEST_P(QuantizeTest, GivesWhatTheSeparateOperationsGive) {
         const std::vector<int> expected = GetParam() == DType::kF64
                                               ? Quantized<double>(plain.y, options, stat, &scales)
                                               : Quantized<float>(plain.y, options, stat, &scales);
-        const Result got = Call(p, options, given);
-        ASSERT_EQ(got.quantized, expected) << test.ToString() << ", given " << given;
+        const Result got = Call(p, options, with);
+        ASSERT_EQ(got.quantized, expected)
+            << test.ToString() << ", given " << with.given << ", residual " << with.residual
+            << ", gate " << with.gate;
         ASSERT_EQ(got.sum, plain.sum) << test.ToString();
         if (own) {
           ASSERT_EQ(got.scales, scales) << test.ToString();
@@ -177,6 +195,37 @@ TEST_P(QuantizeTest, GivesWhatTheSeparateOperationsGive) {
     }
   }
   EXPECT_GT(with_scales, 40);
+}
+
+// Rows from x to whole numbers past the caches, which begin anywhere in a cache line: what stands
+// around them stays.
+TEST(Quantize, WholeNumbersPastTheCaches) {
+  const NormOptions wanted{
+      .output = OutputType::kUint8, .output_scale = 0.02, .output_zero_point = 120};
+  for (const std::string& target : simd::AvailableTargets()) {
+    ASSERT_TRUE(simd::ForceTarget(target));
+    for (const int64_t n : {40, 300, 768, 4'100, 9'000}) {
+      const Layout layout = Layout::Make("BC", std::vector<int64_t>{7, n});
+      std::vector<double> values = cases::Normals(layout.size(), 1, 3, 2);
+      const Tensor x = cases::MakeTensor(layout, DType::kF32, values);
+      const Normalization norm(kLayerNorm, layout, DType::kF32, wanted);
+      const auto size = static_cast<size_t>(layout.size());
+      std::vector<uint8_t> expected(size), around(size + 320, 99);
+      norm.ForwardTraining({.x = x.data(), .y = expected.data()});
+      for (const size_t at : {64, 65, 100, 127}) {
+        std::ranges::fill(around, uint8_t{99});
+        uint8_t* y = around.data() - reinterpret_cast<uintptr_t>(around.data()) % 64 + 64 + at;
+        norm::cpu::WantSchedule({.stream = true});
+        norm.ForwardTraining({.x = x.data(), .y = y});
+        norm::cpu::WantSchedule({});
+        ASSERT_TRUE(std::equal(expected.begin(), expected.end(), y)) << n << ", " << at << target;
+        ASSERT_TRUE(std::all_of(around.data(), y, [](uint8_t v) { return v == 99; }));
+        ASSERT_TRUE(std::all_of(y + size, around.data() + around.size(),
+                                [](uint8_t v) { return v == 99; }));
+      }
+    }
+  }
+  simd::ForceTarget(simd::AvailableTargets().front());
 }
 
 // A y whose quotient by the scale, as the arithmetic rounds it, lies exactly in the middle between

@@ -63,6 +63,7 @@ class CpuNormalization : public NormImplementation {
       return ForwardFused(job, kernels, schedule);
     Moments* moments = Scratch<MomentsTag, Moments>(static_cast<size_t>(plan_.num_stat));
     Prepare(job, kernels, schedule.threads);
+    job.residual = {};  // which is in the sum
     GatherMoments(job, kernels, schedule.threads, moments);
     if (options_.reducer) {
       options_.reducer->Merge({moments, static_cast<size_t>(plan_.num_stat)});
@@ -80,7 +81,8 @@ class CpuNormalization : public NormImplementation {
     else
       ReadGiven<float>(given, job);
     const Schedule schedule = ScheduleOfCall(NormPass::kInference, job);
-    Prepare(job, Kernels(problem_.dtype), schedule.threads);
+    // In 8 bits piece by piece.
+    if (!problem_.quantizes()) Prepare(job, Kernels(problem_.dtype), schedule.threads);
     Write(args, job, schedule.threads);
   }
 

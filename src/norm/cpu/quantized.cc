@@ -18,12 +18,8 @@ constexpr int64_t kTogether = 1 << 12;  // elements that are computed, then quan
 class Piece {
  public:
   Piece(const ForwardJob& job, const KernelTable& kernels, const QuantizedOutput& output,
-        int64_t at, int64_t n, bool has_next = false)
+        int64_t at, int64_t n)
       : job_(job), kernels_(kernels), output_(output), at_(at), n_(n) {
-    if (has_next && !job.pitched) {
-      const InputArray& x = job.prepares() ? job.source : job.x;
-      next_ = static_cast<const char*>(x.data()) + Bytes(at + n);
-    }
     values_ = Scratch<RowsTag, char>(static_cast<size_t>(n) * output.element_bytes);
     // So that element `at` of the whole array is the first of these.
     const auto begin = reinterpret_cast<uintptr_t>(values_) - Bytes(at);
@@ -31,15 +27,18 @@ class Piece {
     job_.stream = false;
   }
 
-  void Apply(const RunTask& task) const { kernels_.apply_runs(job_, task); }
+  void Apply(const RunTask& task) const {
+    if (job_.prepares()) kernels_.prepare_x(job_, task);
+    kernels_.apply_runs(job_, task);
+  }
   void Forward(int64_t first, int64_t last) const { kernels_.forward_rows(job_, first, last); }
   double Largest(int64_t first, int64_t n) const {
     return kernels_.largest(values_ + Bytes(first), n);
   }
-  // n elements from `first` of the piece on.
+  // n elements from `first` of the piece on; those of the piece behind it are asked for.
   void Quantize(const Quantizer& to, int64_t first, int64_t n) const {
     kernels_.quantize(to, values_ + Bytes(first), n, static_cast<char*>(output_.y) + at_ + first,
-                      next_ ? next_ + Bytes(first) : nullptr);
+                      NextOf(job_, at_ + n_ + first, output_.element_bytes));
   }
   void Quantize() const { Quantize(output_.to, 0, n_); }
 
@@ -53,7 +52,6 @@ class Piece {
   const QuantizedOutput& output_;
   int64_t at_, n_;
   char* values_;
-  const char* next_ = nullptr;  // x of the piece behind this one
 };
 
 // Calls f(task, first element, elements) for parts of at most so many elements, or of one run.
@@ -96,13 +94,18 @@ void QuantizeStatistics(const Piece& piece, const QuantizedOutput& output, int64
   for (int64_t s = first; s < last; ++s) piece.Quantize(QuantizerOf(output, s), (s - first) * n, n);
 }
 
-// f(first, last) for statistics of n elements each, as many as are quantized together.
+// How many statistics of n elements each are quantized together.
+int64_t Together(int64_t n) { return std::max<int64_t>(1, kTogether / n); }
+
+// f(first, last) for tasks of statistics of n elements each.
 template <class F>
 void ForStatistics(const Geometry& g, int64_t n, bool threads, const F& f) {
-  const int64_t each = std::max<int64_t>(1, kTogether / n);
-  ForTasks(g.plan.num_stat, std::max(each, PerTask(n)), threads, [&](int64_t first, int64_t last) {
-    for (int64_t s = first; s < last; s += each) f(s, std::min(s + each, last));
-  });
+  ForTasks(g.plan.num_stat, std::max(Together(n), PerTask(n)), threads, f);
+}
+// The same for those of a task that are quantized together.
+template <class F>
+void ForTogether(int64_t first, int64_t last, int64_t n, const F& f) {
+  for (int64_t s = first; s < last; s += Together(n)) f(s, std::min(s + Together(n), last));
 }
 
 // A statistic too large to be kept: its scale first.
@@ -121,8 +124,10 @@ void ApplyLarge(const ForwardJob& job, const KernelTable& kernels, bool threads,
     });
     SetScale(output, s, largest, job.f64);
     const Quantizer to = QuantizerOf(output, s);
+    ForwardJob prepared = job;
+    prepared.residual = {};
     ForParts(g, task, [&](const RunTask& part, int64_t at, int64_t n) {
-      const Piece piece(job, kernels, output, at, n);
+      const Piece piece(prepared, kernels, output, at, n);
       piece.Apply(part);
       piece.Quantize(to, 0, n);
     });
@@ -148,10 +153,12 @@ void ApplyQuantized(const ForwardJob& job, const KernelTable& kernels, bool thre
   }
   if (n > kMostQuantizedTogether) return ApplyLarge(job, kernels, threads, output);
   const int64_t runs = g.num_runs / g.plan.num_stat;
-  ForStatistics(g, n, threads, [&](int64_t first, int64_t last) {
-    const Piece piece(job, kernels, output, first * n, (last - first) * n);
-    piece.Apply({first * runs, last * runs, 0, g.run_length});
-    QuantizeStatistics(piece, output, first, last, n, job.f64);
+  ForStatistics(g, n, threads, [&](int64_t begin, int64_t end) {
+    ForTogether(begin, end, n, [&](int64_t first, int64_t last) {
+      const Piece piece(job, kernels, output, first * n, (last - first) * n);
+      piece.Apply({first * runs, last * runs, 0, g.run_length});
+      QuantizeStatistics(piece, output, first, last, n, job.f64);
+    });
   });
 }
 
@@ -161,11 +168,15 @@ void ForwardQuantized(const ForwardJob& job, const KernelTable& kernels, bool th
   // All that is quantized together lies in the cache: one row waits while others are summed.
   ForwardJob grouped = job;
   if (!GetWantedSchedule().group) grouped.group = std::clamp<int64_t>(kTogether / n, 1, kMaxGroup);
-  ForStatistics(*job.geometry, n, threads, [&](int64_t first, int64_t last) {
-    const bool has_next = last < job.geometry->plan.num_stat;
-    const Piece piece(grouped, kernels, output, first * n, (last - first) * n, has_next);
-    piece.Forward(first, last);
-    QuantizeStatistics(piece, output, first, last, n, job.f64);
+  ForStatistics(*job.geometry, n, threads, [&](int64_t begin, int64_t end) {
+    auto* out = static_cast<uint8_t*>(output.y);
+    if (kernels.forward_integers && kernels.forward_integers(grouped, output.to, begin, end, out))
+      return;
+    ForTogether(begin, end, n, [&](int64_t first, int64_t last) {
+      const Piece piece(grouped, kernels, output, first * n, (last - first) * n);
+      piece.Forward(first, last);
+      QuantizeStatistics(piece, output, first, last, n, job.f64);
+    });
   });
 }
 

@@ -18,7 +18,8 @@ struct QuantizedOutput {
 // Statistics of more elements are written by parts, after their statistics are known.
 inline constexpr int64_t kMostQuantizedTogether = 1 << 16;
 
-// y of all elements, from mean and rstd.
+// y of all elements, from mean and rstd; of the sum of x and a residual, which is computed on the
+// way, if the job prepares it.
 void ApplyQuantized(const ForwardJob& job, const KernelTable& kernels, bool threads,
                     const QuantizedOutput& output);
 // The same with the statistics, of rows (Path::kFusedRows) of at most kMostQuantizedTogether.

@@ -123,6 +123,14 @@ HWY_INLINE void SmallStatistics(const ForwardJob& job, const RowBlocks& blocks, 
   for (int64_t k = 0; k < others; ++k) UnitStatistics<T, kCenter>(job, blocks, first + alone[k]);
 }
 
+// The same of blocks one or many. Not inlined: two callers.
+template <class T, bool kCenter>
+HWY_NOINLINE void GroupStatistics(const ForwardJob& job, const RowBlocks& blocks, int64_t first,
+                                  int64_t last) {
+  if (blocks.num_blocks() == 1) return SmallStatistics<T, kCenter>(job, blocks, first, last);
+  for (int64_t u = first; u < last; ++u) UnitStatistics<T, kCenter>(job, blocks, u);
+}
+
 #if HWY_TARGET == HWY_AVX2 || HWY_TARGET == HWY_AVX3
 // Units [first, last) that are turned, as many at a time as fit a buffer.
 template <class T, bool kCenter>
@@ -162,10 +170,7 @@ HWY_INLINE void ForwardGroups(const ForwardJob& job, const RowBlocks& blocks, in
   for (int64_t unit = first; unit < last; unit += group) {
     const int64_t end = std::min(unit + group, last);
     PrepareUnits<T>(job, unit, end);
-    if (blocks.num_blocks() == 1)
-      SmallStatistics<T, kCenter>(job, blocks, unit, end);
-    else
-      for (int64_t u = unit; u < end; ++u) UnitStatistics<T, kCenter>(job, blocks, u);
+    GroupStatistics<T, kCenter>(job, blocks, unit, end);
     if (rows.fits())
       rows.Write(job, unit, end, writer);
     else if (alike.fits())

@@ -48,6 +48,7 @@ class RunBackward {
   static constexpr int64_t kRuns = 16;
   static constexpr bool kExact = std::is_same_v<R, double>;
   static constexpr int64_t kLanesOfLine = 64 / sizeof(R);
+  static constexpr size_t kShortRow = 2048;   // bytes: shorter ones are asked for
   static constexpr int64_t kUnwanted = 4096;  // elements of results that nobody wants
 
  public:
@@ -142,7 +143,7 @@ class RunBackward {
   void Gather(int64_t first, int64_t last) const {
     const int64_t count = last - first;
     const XhatMeans means = job_.means.From(first);
-    for (int64_t u = 0; u < count; ++u) {
+    for (int64_t u = SumRows(first, count, means) ? count : 0; u < count; ++u) {
       if (rows_) {
         Sum(first + u, 0, blocks_.num_blocks(), means.w + u, means.w_xhat + u);
         continue;
@@ -159,6 +160,39 @@ class RunBackward {
     const auto n = static_cast<double>(g_.plan.num_reduced);
     means.Divide(count, n, SquaresDivisor(job_.divisor, n), job_.center);
   }
+
+#if HWY_TARGET == HWY_AVX2 || HWY_TARGET == HWY_AVX3
+  // Sums of w and w * (x - hi) of rows of one block each, whose ends are folded together. Whether
+  // they are such.
+  bool SumRows(int64_t first, int64_t count, const XhatMeans& means) const {
+    if constexpr (std::is_same_v<T, BFloat16> && !kRelu) {
+      if (!rows_ || unit_runs_ > 1 || blocks_.num_blocks() > 1 || job_.pitched) return false;
+      AddRows(first, count, means);
+      return true;
+    }
+    return false;
+  }
+  HWY_NOINLINE void AddRows(int64_t first, int64_t count, const XhatMeans& means) const {
+    HWY_ALIGN double of_w[kMaxGroup * kWideLanes], of_w_x[kMaxGroup * kWideLanes];
+    const int64_t n = g_.run_length;
+    const int64_t ahead = job_.stream && n * sizeof(T) < kShortRow ? count * n : 0;
+    for (int64_t u = 0; u < count; ++u) {
+      HWY_ALIGN R totals[LaneSums<R>::kSize];
+      LaneSums<R> lanes(totals);
+      auto terms = Terms(PlaceOf(first + u, 0), 0);
+      terms.ahead = ahead;
+      lanes.template AddRun<true>(Fetching<decltype(terms)>{terms}, n);
+      lanes.Fold(of_w + u * kWideLanes, of_w_x + u * kWideLanes);
+    }
+    HWY_ALIGN double sums[kMaxGroup];
+    FoldRows(of_w, count, sums);
+    std::copy_n(sums, count, means.w);
+    FoldRows(of_w_x, count, sums);
+    std::copy_n(sums, count, means.w_xhat);
+  }
+#else
+  bool SumRows(int64_t, int64_t, const XhatMeans&) const { return false; }
+#endif
 
   void Start(const RunTask& task, const ParameterSums& parameters) {
     begin_ = task.begin;

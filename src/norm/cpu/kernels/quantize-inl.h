@@ -11,6 +11,7 @@
 #include <cmath>
 #include <limits>
 
+#include "src/norm/cpu/kernels/table.h"
 #include "src/norm/cpu/kernels/write_run-inl.h"
 #include "src/norm/quantize.h"
 
@@ -141,24 +142,42 @@ HWY_NOINLINE void QuantizeRun(const T* y, int64_t n, const Convert convert, uint
 }
 
 #if HWY_TARGET != HWY_SCALAR
+// Asks for elements of arrays, into the L1 cache.
+template <class T>
+class Fetcher {
+ public:
+  HWY_INLINE explicit Fetcher(const NextInput& next)
+      : x_(static_cast<const T*>(next.x)), residual_(static_cast<const T*>(next.residual)) {}
+  // Elements [i, i + n).
+  HWY_INLINE void Fetch(int64_t i, int64_t n) const {
+    constexpr int64_t kLine = 64 / sizeof(T);
+    if (x_)
+      for (int64_t k = i; k < i + n; k += kLine) __builtin_prefetch(x_ + k, 0, 3);
+    if (residual_)
+      for (int64_t k = i; k < i + n; k += kLine) __builtin_prefetch(residual_ + k, 0, 3);
+  }
+
+ private:
+  const T* x_;
+  const T* residual_;
+};
+
 // Without divisions but where a quotient may lie in the middle of two whole numbers: of int8, one
 // in 250 times.
 template <class T, bool kClamps>
 HWY_NOINLINE void QuantizeByInverse(const T* y, int64_t n, const ToIntegers convert, uint8_t* out,
-                                    const T* next) {
+                                    const NextInput& next) {
   const Tag<T> d;
   const hn::RebindToSigned<Tag<T>> di;
   const hn::Repartition<uint16_t, Tag<T>> d16;
   const hn::Repartition<uint8_t, Tag<T>> d8;
   constexpr auto kWidth = static_cast<int64_t>(hn::MaxLanes(Tag<T>())), kStep = 4 * kWidth;
-  constexpr int64_t kLine = 64 / sizeof(T);
+  const Fetcher<T> fetcher(next);
   const auto sure = hn::Set(di, convert.Sure());
   const auto zero_point = hn::Set(d8, convert.zero_point());
   int64_t i = 0;
   for (; i + kStep <= n; i += kStep) {
-    if (next) {
-      for (int64_t k = 0; k < kStep; k += kLine) __builtin_prefetch(next + i + k, 0, 3);
-    }
+    fetcher.Fetch(i, kStep);
     auto farthest = hn::Zero(di);
     const auto code = [&](int64_t k) HWY_ATTR {
       const auto y_k = LoadAny(d, y + i + k * kWidth);
@@ -179,7 +198,7 @@ HWY_NOINLINE void QuantizeByInverse(const T* y, int64_t n, const ToIntegers conv
 
 template <class T>
 void Quantize(const Quantizer& to, const void* values, int64_t n, void* result,
-              [[maybe_unused]] const void* next) {
+              [[maybe_unused]] const NextInput& next) {
   const T* y = static_cast<const T*>(values);
   auto* out = static_cast<uint8_t*>(result);
   if (to.type == OutputType::kFloat8E4M3) return QuantizeRun(y, n, ToFloat8s{to}, out);
@@ -188,8 +207,8 @@ void Quantize(const Quantizer& to, const void* values, int64_t n, void* result,
   if constexpr (!std::is_same_v<T, double>) {
     if (convert.HasInverse())
       return to.type == OutputType::kInt8PerStatistic
-                 ? QuantizeByInverse<T, false>(y, n, convert, out, static_cast<const T*>(next))
-                 : QuantizeByInverse<T, true>(y, n, convert, out, static_cast<const T*>(next));
+                 ? QuantizeByInverse<T, false>(y, n, convert, out, next)
+                 : QuantizeByInverse<T, true>(y, n, convert, out, next);
   }
 #endif
   QuantizeRun(y, n, convert, out);

@@ -6,6 +6,7 @@
 #include "src/norm/cpu/kernels/gradient_cells-inl.h"
 #include "src/norm/cpu/kernels/gradient_columns-inl.h"
 #include "src/norm/cpu/kernels/gradient_runs-inl.h"
+#include "src/norm/cpu/kernels/integer_rows-inl.h"
 #include "src/norm/cpu/kernels/quantize-inl.h"
 #include "src/norm/cpu/kernels/reduce_col-inl.h"
 #include "src/norm/cpu/kernels/strips-inl.h"
@@ -29,6 +30,7 @@ const KernelTable* NORMKIT_TABLE() {
       .forward_rows = ForwardRows<T>,
       .quantize = Quantize<T>,
       .largest = Largest<T>,
+      .forward_integers = IntegersOf<T>(),
       .reduce_gradient_rows = ReduceGradientRows<T>,
       .reduce_gradient_columns = ReduceGradientColumns<T>,
       .fill_gradient_table = FillGradientTable<Real<T>>,

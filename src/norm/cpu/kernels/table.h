@@ -19,6 +19,22 @@ struct RunTask {
   int64_t begin, end;
 };
 
+// What is asked for while other elements are written; null: nothing.
+struct NextInput {
+  const void* x = nullptr;
+  const void* residual = nullptr;
+};
+
+// Elements from `at` on.
+inline NextInput NextOf(const ForwardJob& job, int64_t at, size_t element_bytes) {
+  if (job.pitched) return {};
+  const auto of = [&](const InputArray& array) -> const void* {
+    return array ? static_cast<const char*>(array.data()) + at * static_cast<int64_t>(element_bytes)
+                 : nullptr;
+  };
+  return {of(job.prepares() ? job.source : job.x), of(job.residual)};
+}
+
 // One chunk (row_blocks.h) of units or cells [first, last), at most kMaxGroup, block by block:
 // short runs of neighbours lie in the same cache lines.
 struct UnitsOfChunk {
@@ -54,10 +70,14 @@ struct KernelTable {
   // Reduces and applies units [first, last) of rows.
   void (*forward_rows)(const ForwardJob& job, int64_t first, int64_t last);
 
-  // n elements of y in 8 bits, while as many of `next` (null: none) come from memory; the largest
-  // of their magnitudes, NaN where one is.
-  void (*quantize)(const Quantizer& to, const void* y, int64_t n, void* out, const void* next);
+  // n elements of y in 8 bits, while as many of `next` come from memory; the largest of their
+  // magnitudes, NaN where one is.
+  void (*quantize)(const Quantizer& to, const void* y, int64_t n, void* out, const NextInput& next);
   double (*largest)(const void* y, int64_t n);
+  // forward_rows and quantize in one; false where units are not taken so, and nothing is written.
+  // Null where none are.
+  bool (*forward_integers)(const ForwardJob& job, const Quantizer& to, int64_t first, int64_t last,
+                           uint8_t* out);
 
   // Cell form. Sums of dy and dy * (x - hi) of each cell, one behind the other; over each column of
   // a task.
