@@ -162,29 +162,33 @@ void GatherCells(const BackwardJob& job, const KernelTable& kernels, bool thread
   }
 }
 
+// Of cells [first, last), behind those before.
+void AddCellsToParameters(const BackwardJob& job, int64_t first, int64_t last,
+                          const ParameterSums& parameters) {
+  const Geometry& g = *job.geometry;
+  for (int64_t cell = first, n; cell < last; cell += n) {
+    n = std::min(g.cell_param.InARow(cell), last - cell);
+    const int64_t p = g.ParamOf(cell);
+    AddAll(n, job.cells.dy_x + cell, parameters.dgamma + p);
+    AddAll(n, job.cells.dy + cell, parameters.dbeta + p);
+  }
+}
+
 void AddCellsToParameters(const BackwardJob& job, bool threads, const ParameterSums& parameters) {
   constexpr int64_t kTogether = 256, kWorth = 1 << 14;  // parameters, cells
   const Geometry& g = *job.geometry;
   const int64_t params = g.plan.num_param;
-  if (!job.f64 && g.cell_param.InARow(0) == params) {
+  if (!job.f64 && threads && g.num_cells >= kWorth && g.cell_param.InARow(0) == params) {
     // All parameters over and over: of each, what is added stays in order.
-    threads = threads && g.num_cells >= kWorth;
-    return ForTasks(params, kTogether, threads, [&](int64_t first, int64_t last) {
+    return ForTasks(params, kTogether, true, [&](int64_t first, int64_t last) {
       for (int64_t cell = first; cell < g.num_cells; cell += params) {
         AddAll(last - first, job.cells.dy_x + cell, parameters.dgamma + first);
         AddAll(last - first, job.cells.dy + cell, parameters.dbeta + first);
       }
     });
   }
-  if (!job.f64) {  // whose bounds are too far off for what f64 rounds
-    for (int64_t cell = 0, n; cell < g.num_cells; cell += n) {
-      n = std::min(g.cell_param.InARow(cell), g.num_cells - cell);
-      const int64_t p = g.ParamOf(cell);
-      AddAll(n, job.cells.dy_x + cell, parameters.dgamma + p);
-      AddAll(n, job.cells.dy + cell, parameters.dbeta + p);
-    }
-    return;
-  }
+  // Their bounds are too far off for what f64 rounds.
+  if (!job.f64) return AddCellsToParameters(job, 0, g.num_cells, parameters);
   const int64_t n = g.plan.num_param;
   double* rest = Scratch<RestTag, double>(static_cast<size_t>(2 * n));
   std::fill_n(rest, 2 * n, 0.0);
@@ -251,13 +255,18 @@ void BackwardCells(const BackwardJob& job, const KernelTable& kernels, const Sch
     return ApplyCells(job, kernels, schedule.threads);
   }
   const bool small = kernels.backward_small_cells && AreSmallCells(job);
+  // Tasks that go one after the other leave what parameters want in the cache.
+  const bool at_once = small && !schedule.threads;
+  const int64_t cells = g.num_cells / std::max<int64_t>(1, g.num_units());
   ForTasks(g.num_units(), schedule.units_per_task, schedule.threads,
            [&](int64_t first, int64_t last) {
-             if (small) return kernels.backward_small_cells(job, first, last);
+             if (small) kernels.backward_small_cells(job, first, last);
+             if (at_once) AddCellsToParameters(job, first * cells, last * cells, parameters);
+             if (small) return;
              for (int64_t unit = first; unit < last; unit += job.group)
                BackwardUnits(job, kernels, unit, std::min(unit + job.group, last));
            });
-  if (g.plan.size > 0) AddCellsToParameters(job, schedule.threads, parameters);
+  if (g.plan.size > 0 && !at_once) AddCellsToParameters(job, schedule.threads, parameters);
 }
 
 void BackwardStrips(const BackwardJob& job, const KernelTable& kernels, const Schedule& schedule,

@@ -53,7 +53,8 @@ inline constexpr int64_t kPiece = 128;  // cells that are taken side by side
     float room[kPiece];
     const float* gamma = InARow(g.cell_param, cell, n, static_cast<const float*>(job.gamma), room);
     const double *dy = job.cells.dy + cell, *dy_x = job.cells.dy_x + cell;
-    double *w = job.means.w + stat.offset, *w_xhat = job.means.w_xhat + stat.offset;
+    const XhatMeans means = job.means.From(stat.offset);
+    double *w = means.w, *w_xhat = means.w_xhat;
     if (stat.stride == 1)
       WeighCells<float>(n, gamma, dy, dy_x, w, w_xhat);
     else if (stat.stride == 0)

@@ -71,8 +71,9 @@ template <class R>
 struct XhatMeans {
   double* w = nullptr;
   double* w_xhat = nullptr;
+  int64_t begin = 0;  // the first statistic that they are of
 
-  XhatMeans From(int64_t first) const { return {w + first, w_xhat + first}; }
+  XhatMeans From(int64_t first) const { return {w + first - begin, w_xhat + first - begin, first}; }
 
   void Clear(int64_t n) const {
     std::fill_n(w, n, 0.0);

@@ -180,15 +180,15 @@ struct OfStatistics {
 };
 
 // f(of, begin, count) for pieces of cells [first, first + n) whose statistics OfStatistics knows;
-// of(values) are those of a piece.
+// of(values) are those of a piece, from an array that begins with statistic `start`.
 template <class F>
 HWY_INLINE void ForStatistics(const Job& job, int64_t first, int64_t n, const F& f) {
   for (int64_t begin = 0, count; begin < n; begin += count) {
     const Loops::Pass pass = job.geometry->cell_stat.PassFrom(first + begin);
     count = std::min(n - begin, pass.stride <= 1 ? pass.size : 1);
     f(
-        [&](const double* values) {
-          return OfStatistics{values + pass.offset, pass.stride == 1};
+        [&](const double* values, int64_t start = 0) {
+          return OfStatistics{values + pass.offset - start, pass.stride == 1};
         },
         begin, count);
   }

@@ -107,7 +107,7 @@ HWY_INLINE void FoldAllRows(const double* HWY_RESTRICT rows, int64_t count,
       const auto row = std::min(first + static_cast<int64_t>(kRowsOfFold[i]), count - 1);
       v[i] = hn::Load(d, rows + row * kWidth);
     }
-    hn::Store(FoldVectors(d, v), d, sums + first);
+    hn::StoreU(FoldVectors(d, v), d, sums + first);
   }
 }
 #endif

@@ -102,7 +102,8 @@ HWY_INLINE Through<R> ThroughOf(double mean, double rstd, double mean_w, double 
 }
 template <class R>
 HWY_INLINE Through<R> ThroughOf(const BackwardJob& job, int64_t stat) {
-  return ThroughOf<R>(job.mean[stat], job.rstd[stat], job.means.w[stat], job.means.w_xhat[stat]);
+  const XhatMeans means = job.means.From(stat);
+  return ThroughOf<R>(job.mean[stat], job.rstd[stat], *means.w, *means.w_xhat);
 }
 // Of `count` statistics.
 template <class R>
@@ -135,8 +136,9 @@ HWY_INLINE ThroughCell<R> ThroughOfCell(const BackwardJob& job, int64_t cell) {
   const Geometry& g = *job.geometry;
   const int64_t stat = g.StatOf(cell);
   const double gamma = static_cast<const R*>(job.gamma)[g.ParamOf(cell)];
-  return ThroughFrom<R>(job.one_cell, gamma, job.mean[stat], job.rstd[stat], job.means.w[stat],
-                        job.means.w_xhat[stat]);
+  const XhatMeans means = job.means.From(stat);
+  return ThroughFrom<R>(job.one_cell, gamma, job.mean[stat], job.rstd[stat], *means.w,
+                        *means.w_xhat);
 }
 
 // dx.
@@ -263,8 +265,9 @@ HWY_NOINLINE void FillThrough(const BackwardJob& job, int64_t first, int64_t n, 
   const R* gamma =
       InARow(job.geometry->cell_param, first, n, static_cast<const R*>(job.gamma), gammas);
   ForStatistics(job, first, n, [&](const auto& of, int64_t i, int64_t count) {
-    FillThrough(count, job.one_cell, gamma + i, of(job.mean), of(job.rstd), of(job.means.w),
-                of(job.means.w_xhat), b + i, e + i, t + i);
+    FillThrough(count, job.one_cell, gamma + i, of(job.mean), of(job.rstd),
+                of(job.means.w, job.means.begin), of(job.means.w_xhat, job.means.begin), b + i,
+                e + i, t + i);
   });
 }
 

@@ -7,9 +7,11 @@
 #endif
 
 #include <algorithm>
+#include <limits>
 
 #include "src/norm/cpu/cell_sums.h"
 #include "src/norm/cpu/kernels/gradient-inl.h"
+#include "src/norm/cpu/kernels/small_divisor-inl.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace normkit::norm::cpu {
@@ -106,9 +108,21 @@ class SmallCells {
   explicit SmallCells(const BackwardJob& job)
       : job_(job), blocks_(job.geometry->cells), block_(blocks_.Get(0)), shifts_(job) {}
 
-  // Of `count` cells from `first` on, at most kMaxGroup; what lies `ahead` elements behind what is
-  // read is asked for.
-  HWY_NOINLINE void Sum(int64_t first, int64_t count, int64_t ahead) {
+  // Of `count` cells from `first` on, at most kMaxGroup, to where the job has them; what lies
+  // `ahead` elements behind what is read is asked for.
+  HWY_INLINE void SumTo(const CellSums& sums, int64_t first, int64_t count, int64_t ahead) {
+    // Sums are folded by whole vectors.
+    if (count == kMaxGroup) return Sum(first, count, ahead, sums.dy + first, sums.dy_x + first);
+    Sum(first, count, ahead);
+    std::copy_n(dy_, count, sums.dy + first);
+    std::copy_n(dy_x_, count, sums.dy_x + first);
+  }
+  void Sum(int64_t first, int64_t count, int64_t ahead) { Sum(first, count, ahead, dy_, dy_x_); }
+  const double* dy() const { return dy_; }
+  const double* dy_x() const { return dy_x_; }
+
+ private:
+  HWY_NOINLINE void Sum(int64_t first, int64_t count, int64_t ahead, double* dy, double* dy_x) {
     const Loops& starts = job_.geometry->cells.kept;
     for (int64_t i = 0, n; i < count; i += n) {
       const Loops::Pass pass = starts.PassFrom(first + i);
@@ -127,12 +141,8 @@ class SmallCells {
     else
       for (int64_t i = 0; i < count; ++i) Add(i);
     FoldCells(count, static_cast<double>(block_.runs * block_.length), t_, mean, dy_rows_,
-              dy_x_rows_, dy_, dy_x_);
+              dy_x_rows_, dy, dy_x);
   }
-  const double* dy() const { return dy_; }
-  const double* dy_x() const { return dy_x_; }
-
- private:
   HWY_INLINE Terms TermsOf(int64_t i, int64_t ahead) const {
     return {static_cast<const T*>(job_.x.data()) + start_[i],
             static_cast<const T*>(job_.dy.data()) + start_[i],
@@ -197,6 +207,20 @@ void ReduceGradientRows(const BackwardJob& job, const UnitsOfChunk& task, double
 }
 
 #if HWY_TARGET <= HWY_AVX2
+// n numbers by `divisor`, of which SmallDivisor knows.
+HWY_INLINE void DivideAll(int64_t n, double divisor, double* values) {
+  const Wide d;
+  const SmallDivisor by(divisor);
+  const auto most = hn::Set(d, std::numeric_limits<double>::max());
+  int64_t i = 0;
+  for (; i + kWideLanes <= n; i += kWideLanes) {
+    const auto v = hn::LoadU(d, values + i);
+    const bool finite = hn::AllTrue(d, hn::Le(hn::Abs(v), most));
+    hn::StoreU(HWY_LIKELY(finite) ? by.Divide(v) : hn::Div(v, hn::Set(d, divisor)), d, values + i);
+  }
+  for (; i < n; ++i) values[i] /= divisor;
+}
+
 // E[w] and E[w xhat] of units [first, last) of so many cells each, whose sums are known. Not
 // inlined: the same for every type, and as large as the rest.
 inline HWY_NOINLINE void FinishSmallCells(const BackwardJob& job, int64_t cells, int64_t first,
@@ -206,30 +230,40 @@ inline HWY_NOINLINE void FinishSmallCells(const BackwardJob& job, int64_t cells,
   const XhatMeans means = job.means.From(first);
   means.Clear(last - first);
   WeighCellsOf(job, first * cells, last * cells);
-  means.Divide(last - first, count, SquaresDivisor(job.divisor, count), job.center);
+  const double squares = SquaresDivisor(job.divisor, count);
+  if (count > SmallDivisor::kMost) return means.Divide(last - first, count, squares, job.center);
+  if (job.center)
+    DivideAll(last - first, count, means.w);
+  else
+    std::fill_n(means.w, last - first, 0.0);
+  DivideAll(last - first, squares, means.w_xhat);
 }
 
 // The whole backward pass of units [first, last) of small cells, which lie one behind the other:
-// some units at a time, which stay in the L1 cache, while the next are on their way.
+// some units at a time, which stay in the L1 cache, while the next are on their way. So does what
+// passes through their statistics: it goes where that of the units before was.
 template <class T, bool kRelu>
-HWY_NOINLINE void BackwardSmallCells(const BackwardJob& job, int64_t first, int64_t last) {
-  constexpr int64_t kBytes = 16 << 10;  // of x and dy
+HWY_NOINLINE void BackwardSmallCells(const BackwardJob& whole, int64_t first, int64_t last) {
+  constexpr int64_t kBytes = 32 << 10;  // of x and dy
+  BackwardJob job = whole;
+  job.means = whole.means.From(first);
   const Geometry& g = *job.geometry;
   const int64_t cells = g.num_cells / g.num_units(), elements = cells * g.run_length;
   const int64_t fit = kBytes / static_cast<int64_t>(2 * sizeof(T)) / elements;
-  const int64_t group = std::clamp<int64_t>(std::min(fit, kCellsAtATime / cells), 1, last - first);
+  int64_t group = std::max<int64_t>(1, std::min(fit, kCellsAtATime / cells));
+  // As many as are summed together, over and over.
+  if (cells == 1 && group > kMaxGroup) group -= group % kMaxGroup;
   const int64_t ahead = job.far ? group * elements : 0;
   RunWriter<T> writer(job.stream);
   SmallCells<T, kRelu> small(job);
   for (int64_t unit = first, end; unit < last; unit = end) {
     end = std::min(unit + group, last);
+    job.means.begin = unit;
     PrepareUnits<T>(job, unit, end);
     const int64_t first_cell = unit * cells, last_cell = end * cells;
     for (int64_t cell = first_cell, n; cell < last_cell; cell += n) {
       n = std::min(kMaxGroup, last_cell - cell);
-      small.Sum(cell, n, ahead);
-      std::copy_n(small.dy(), n, job.cells.dy + cell);
-      std::copy_n(small.dy_x(), n, job.cells.dy_x + cell);
+      small.SumTo(job.cells, cell, n, ahead);
     }
     FinishSmallCells(job, cells, unit, end);
     WriteCellUnits(job, unit, end, CellGradientPart<T>{job}, writer);

@@ -21,17 +21,19 @@ using namespace simd::HWY_NAMESPACE;
 
 #if HWY_TARGET <= HWY_AVX2
 
-// Division by an integer of at most 1024, or by infinity, of finite numbers that are neither -0 nor
-// have a denormal quotient; NaN stays NaN. A quarter of the time that processors take, to the bit.
-// A product with the reciprocal is right where that is exact. Else it is off by less than 1.5 units
-// of the last place (ulp); what it leaves of the dividend is at most 1536 of them, exact, and its
-// quotient misses by 1.5 ulp * 2^-53, where no quotient is nearer than 1/2048 ulp to the middle
+// Division by an integer of at most kMost, or by infinity, of finite numbers that are neither -0
+// nor have a denormal quotient; NaN stays NaN. A quarter of the time that processors take, to the
+// bit. A product with the reciprocal is right where that is exact. Else it is off by less than 1.5
+// units of the last place (ulp); what it leaves of the dividend is at most 1536 of them, exact, and
+// its quotient misses by 1.5 ulp * 2^-53, where no quotient is nearer than 1/2048 ulp to the middle
 // between two numbers.
 class SmallDivisor {
   using D = hn::ScalableTag<double>;
   using V = hn::Vec<D>;
 
  public:
+  static constexpr double kMost = 1024;
+
   HWY_INLINE explicit SmallDivisor(double n)
       : n_(n),
         reciprocal_(1 / n),
