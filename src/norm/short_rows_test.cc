@@ -312,6 +312,26 @@ TEST_P(ShortRows, OfNeighboursHaveTheSameBitsForAnyNumberOfThreads) {
   SetNumThreads(before);
 }
 
+// What small cells add to their parameters goes there task by task, or over threads.
+TEST_P(ShortRows, SmallMapsHaveTheSameBitsForAnyNumberOfThreads) {
+  const int before = NumThreads();
+  for (const int64_t n : {4, 9, 49})
+    for (const int64_t groups : {40, 8}) {
+      const Layout layout = Layout::Make("BCS", std::vector<int64_t>{150, 40, n});
+      const Problem p(Case{kGroupNorm, layout.SplitChannels(groups), GetParam()});
+      norm::cpu::WantSchedule({.threads = false});
+      const std::string alone = ResultsWhere(p, nullptr);
+      EXPECT_TRUE(ResultsWhere(p, &cases::kLies[0]) == alone) << p.test.ToString() << ", apart";
+      norm::cpu::WantSchedule({.threads = true});
+      for (const int threads : {2, 7}) {
+        SetNumThreads(threads);
+        EXPECT_TRUE(ResultsWhere(p, nullptr) == alone) << p.test.ToString() << ", " << threads;
+      }
+      SetNumThreads(before);
+    }
+  norm::cpu::WantSchedule({});
+}
+
 // Some columns of x all alike, zeros, beyond the range of squares, or no numbers.
 std::vector<double> WithOddColumns(const Case& test) {
   const int64_t width = test.layout.axes().back().size;
