@@ -444,14 +444,15 @@ TEST_F(Targets, ValuesWhoseSquaresLeaveTheRange) {
   }
 }
 
-// gamma * rstd beyond the range of f32 or f64: of a constant beta is left.
+// gamma * rstd beyond the range of f32 or f64, of either sign: of a constant beta is left.
 TEST(Edges, ConstantInputGivesBetaWhateverGamma) {
   for (DType dtype : {DType::kF32, DType::kF64, DType::kBF16}) {
     const double epsilon = dtype == DType::kF64 ? 1e-305 : 1e-37;
     for (const Case& test : cases::AllCases(dtype)) {
       if (!test.spec.center) continue;
       Problem p(test, std::vector<double>(static_cast<size_t>(test.layout.size()), 5.0));
-      for (double& g : p.gamma) g = dtype == DType::kF64 ? 1e300 : -1e38;
+      const double size = dtype == DType::kF64 ? 1e300 : 1e38;
+      for (size_t c = 0; c < p.gamma.size(); ++c) p.gamma[c] = c % 2 ? -size : size;
       p.gamma_tensor = cases::MakeTensor(p.gamma_tensor.layout(), ParameterDType(dtype), p.gamma);
       const auto y = cases::ToDoubles(
           ForwardTraining(test.spec, p.x_tensor, &p.gamma_tensor, nullptr, {.epsilon = epsilon}).y);
