@@ -177,11 +177,10 @@ class CpuNormalization : public NormImplementation {
     if (array.dense() || array.axes.size() > Loops::kMaxLoops) return nullptr;
     const StridedArray::Axis& inner = array.axes.back();
     if (inner.stride != 1 || inner.size % longest_run != 0) return nullptr;
-    auto pitch = std::make_unique<Pitch>();
-    pitch->run = inner.size;
+    Loops outer;
     for (size_t i = 0; i + 1 < array.axes.size(); ++i)
-      pitch->outer.Add(array.axes[i].size, array.axes[i].stride);
-    return pitch;
+      outer.Add(array.axes[i].size, array.axes[i].stride);
+    return std::make_unique<Pitch>(inner.size, outer);
   }
 
   const Pitch* PitchOf(NormArray array) const { return pitches_[static_cast<size_t>(array)].get(); }
@@ -250,9 +249,9 @@ class CpuNormalization : public NormImplementation {
   int64_t RowsAhead(const InputArray& x) const {
     constexpr int64_t kBytes = 8192;
     const Pitch* pitch = x.pitch();
-    if (!pitch || pitch->outer.size() < 2) return 0;
-    const int64_t run_bytes = pitch->run * static_cast<int64_t>(SizeOf(problem_.dtype));
-    return pitch->outer.Offset(1) * std::max<int64_t>(1, kBytes / run_bytes);
+    if (!pitch || pitch->outer().size() < 2) return 0;
+    const int64_t run_bytes = pitch->run() * static_cast<int64_t>(SizeOf(problem_.dtype));
+    return pitch->outer().Offset(1) * std::max<int64_t>(1, kBytes / run_bytes);
   }
 
   // The schedule of a call that happens now, which the job follows.
@@ -260,7 +259,7 @@ class CpuNormalization : public NormImplementation {
     Schedule schedule = ScheduleOf(pass);
     schedule.threads |= schedule.shared_when_awake && InQuickSuccession();
     job.pitched = pitched_;  // others are dense copies
-    if (job.pitched) schedule.ahead = 0, schedule.read_ahead = RowsAhead(job.x);
+    if (job.pitched) schedule.ahead = 0, schedule.read_ahead = schedule.far ? RowsAhead(job.x) : 0;
     static_cast<Walk&>(job) = schedule;
     return schedule;
   }

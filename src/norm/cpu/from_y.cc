@@ -29,7 +29,7 @@ bool IsNegative(T y) {
 template <class T>
 InputArray BeforeLeakyRelu(const Problem& problem, const InputArray& activated) {
   const int64_t size = problem.layout.size();
-  const int64_t run = activated.pitch() ? activated.pitch()->run : std::max<int64_t>(1, size);
+  const int64_t run = activated.pitch() ? activated.pitch()->run() : std::max<int64_t>(1, size);
   T* z = Scratch<BeforeTag, T>(static_cast<size_t>(size));
   const double slope = problem.options.negative_slope;
   ForTasks(size, kTaskElements, size >= 4 * kTaskElements, [&](int64_t first, int64_t last) {

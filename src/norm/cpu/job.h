@@ -1,6 +1,8 @@
 // One call of one normalization, as the kernels see it.
 #pragma once
 
+#include <limits>
+
 #include "normkit/core/moments.h"
 #include "normkit/norm/normalization.h"
 #include "src/norm/cpu/geometry.h"
@@ -23,6 +25,14 @@ struct Walk {
   bool far = false;        // the arrays do not fit in half the L2 caches of the threads
 };
 
+// Rows that lie equally far apart.
+template <class T>
+struct RowsAt {
+  T* first;
+  int64_t step;
+  T* operator[](int64_t row) const { return first + row * step; }
+};
+
 // An array of a call: dense, or with a pitch, of which no piece that a kernel takes ends a run.
 template <class V>
 class ArrayOf {
@@ -42,6 +52,15 @@ class ArrayOf {
     using Element = std::conditional_t<std::is_const_v<V>, const T, T>;
     if (__builtin_expect(pitch_ != nullptr, 0)) at = pitch_->Offset(at);
     return static_cast<Element*>(data_) + at;
+  }
+  // Rows of n elements, no more than are steady from `at` on.
+  template <class T>
+  auto Rows(int64_t at, int64_t n) const {
+    using Element = std::conditional_t<std::is_const_v<V>, const T, T>;
+    return RowsAt<Element>{At<T>(at), __builtin_expect(pitch_ != nullptr, 0) ? pitch_->Step(n) : n};
+  }
+  int64_t SteadyRows(int64_t at, int64_t n) const {
+    return pitch_ ? pitch_->SteadyRows(at, n) : std::numeric_limits<int32_t>::max();
   }
 
  private:

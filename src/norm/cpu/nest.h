@@ -3,8 +3,10 @@
 #pragma once
 
 #include <algorithm>
+#include <array>
 #include <cstdint>
 #include <limits>
+#include <span>
 #include <vector>
 
 #include "src/norm/plan.h"
@@ -28,6 +30,10 @@ class Loops {
     loops_[count_++] = {size, stride};
   }
   int64_t size() const { return size_; }
+  struct Loop {
+    int64_t size, stride;
+  };
+  std::span<const Loop> loops() const { return {loops_, static_cast<size_t>(count_)}; }
   int64_t Offset(int64_t index) const {
     if (count_ == 1) return index * loops_[0].stride;
     // Short runs wait for divisions: in 32 bits half to a fifth of the time.
@@ -65,9 +71,6 @@ class Loops {
   }
 
  private:
-  struct Loop {
-    int64_t size, stride;
-  };
   const Loop& Innermost() const { return loops_[count_ > 0 ? count_ - 1 : 0]; }
   int64_t OffsetOfMany(int64_t index) const;
 
@@ -107,13 +110,43 @@ struct Nest {
 
 Nest MakeNest(const Plan& plan);
 
-// Where an array lies whose outer axes have distances of their own: runs of `run` elements, each
-// dense. Element `at` of the dense array is Offset(at) elements from the first.
-struct Pitch {
-  int64_t run = 1;
-  Loops outer;
+// n / by of 0 <= n <= most, by a product where that is exact (most * by < 2^64): a division takes
+// as long as a vector's whole way through a short row.
+class InvariantDivisor {
+ public:
+  InvariantDivisor() = default;
+  InvariantDivisor(int64_t by, int64_t most);
+  int64_t Quotient(int64_t n) const {
+    if (inverse_ == 0) return n / by_;
+    return static_cast<int64_t>(
+        (static_cast<unsigned __int128>(inverse_) * static_cast<uint64_t>(n)) >> 64);
+  }
 
+ private:
+  int64_t by_ = 1;
+  uint64_t inverse_ = 0;  // 2^64 / by, rounded up; 0: divided
+};
+
+// Where an array lies whose outer axes have distances of their own: runs of `run` elements, each
+// dense, at the offsets of `outer`.
+class Pitch {
+ public:
+  Pitch(int64_t run, const Loops& outer);
+
+  int64_t run() const { return run_; }
+  const Loops& outer() const { return outer_; }
+  // Of element `at` of the dense array, from the first.
   int64_t Offset(int64_t at) const;
+  // Of rows of n elements, which end with runs or before: how far neighbours lie apart, where
+  // they do so alike, and how many do from `at` on.
+  int64_t Step(int64_t n) const;
+  int64_t SteadyRows(int64_t at, int64_t n) const;
+
+ private:
+  int64_t run_;
+  Loops outer_;
+  InvariantDivisor by_run_;
+  std::array<InvariantDivisor, Loops::kMaxLoops> by_size_;  // of each loop
 };
 
 }  // namespace normkit::norm::cpu

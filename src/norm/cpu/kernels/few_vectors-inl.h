@@ -1,4 +1,4 @@
-// Dense rows of a few vectors, side by side: what RowMoments does for one of any length, without
+// Rows of a few vectors, side by side: what RowMoments does for one of any length, without
 // what it takes to be ready for that.
 #if defined(NORMKIT_FEW_VECTORS_INL_H_) == defined(HWY_TARGET_TOGGLE)
 #ifdef NORMKIT_FEW_VECTORS_INL_H_
@@ -85,7 +85,7 @@ inline constexpr int64_t kMostOfFew = kAdditions * static_cast<int64_t>(kLanes<f
 // Sums of rows of n elements that are not good once more, scaled into rows of their own, as
 // RowMoments::AddAnew; `sum` is FewVectors::Sum of f32, around 0 where nothing is centered.
 template <class T, class Sum>
-HWY_NOINLINE void MendRows(const T* x, int64_t n, int64_t count, bool center, Sum sum,
+HWY_NOINLINE void MendRows(const RowsAt<const T>& x, int64_t n, int64_t count, bool center, Sum sum,
                            SmallSums& sums) {
   HWY_ALIGN float rows[kMaxGroup * kMostOfFew];
   const auto by = static_cast<double>(n);
@@ -101,16 +101,17 @@ HWY_NOINLINE void MendRows(const T* x, int64_t n, int64_t count, bool center, Su
     }
     const auto scale = ScaleFor<float>(by, sums.squares[u]);
     sums.factor[u] = 1 / static_cast<double>(scale);
-    StoreRun(Scaled<T>{x + u * n, scale}, rows + bad * n, n);
+    StoreRun(Scaled<T>{x[u], scale}, rows + bad * n, n);
     row_of[bad++] = u;
   }
   if (bad == 0) return;
   SmallSums again;
-  sum(rows, n, bad, 0, center, again);
+  const RowsAt<const float> scaled{rows, n};
+  sum(scaled, n, bad, 0, center, again);
   if (!center)
     std::fill_n(again.sum, bad, 0.0);
   else if (MoveShifts(by, again))
-    sum(rows, n, bad, 0, false, again);
+    sum(scaled, n, bad, 0, false, again);
   for (int64_t k = 0; k < bad; ++k) sums.Take(row_of[k], again, k);
 }
 
@@ -129,21 +130,22 @@ class FewVectors {
   static bool Suits(int64_t n) { return n > kAll && n <= kMostOfFew; }
 
   // Of `count` rows. Fetches what lies `ahead` elements behind.
-  static HWY_INLINE void Add(const T* x, int64_t n, int64_t count, int64_t ahead, SmallSums& sums) {
+  static HWY_INLINE void Add(const RowsAt<const T>& x, int64_t n, int64_t count, int64_t ahead,
+                             SmallSums& sums) {
     if (HWY_UNLIKELY(!Sum(x, n, count, ahead, kCenter, sums)))
       MendRows(x, n, count, kCenter, FewVectors<float, true>::Sum, sums);
   }
 
   // Around shifts that it finds, or that there are. Whether they are good.
-  static HWY_NOINLINE bool Sum(const T* x, int64_t n, int64_t count, int64_t ahead, bool shifts,
-                               SmallSums& sums) {
+  static HWY_NOINLINE bool Sum(const RowsAt<const T>& x, int64_t n, int64_t count, int64_t ahead,
+                               bool shifts, SmallSums& sums) {
     HWY_ALIGN double first[kMaxGroup * kWideLanes], second[kMaxGroup * kWideLanes];
     if (shifts) {
-      for (int64_t u = 0; u < count; ++u) FoldShift(x + u * n, first + u * kWideLanes);
+      for (int64_t u = 0; u < count; ++u) FoldShift(x[u], first + u * kWideLanes);
       ShiftsOfRows(first, count, sums.shift);
     }
     for (int64_t u = 0; u < count; ++u)
-      AddRow(x + u * n, n, ahead, static_cast<float>(sums.shift[u]), first + u * kWideLanes,
+      AddRow(x[u], n, ahead, static_cast<float>(sums.shift[u]), first + u * kWideLanes,
              second + u * kWideLanes);
     if (kCenter) FoldRows(first, count, sums.sum);
     FoldRows(second, count, sums.squares);
@@ -220,13 +222,11 @@ class FewVectorForms {
       const int64_t k = row - first;
       return Form{One(hi + k), One(r + k), One(e + k), gamma, beta};
     };
-    const auto at = reinterpret_cast<uintptr_t>(job.y.At<T>(first * n_));
-    if (!job.finishes && !job.relu &&
-        (!job.stream || (at % kVector == 0 && n_ * sizeof(T) % kVector == 0)))
+    if (!job.finishes && !job.relu && (!job.stream || AreAligned(job, first)))
       return job.stream ? WriteEach<true>(job, first, last, form)
                         : WriteEach<false>(job, first, last, form);
     HWY_ALIGN float y[kFinishTile];
-    const int64_t most = kFinishTile / n_;
+    const int64_t most = job.pitched ? 1 : kFinishTile / n_;
     for (int64_t row = first, end; row < last; row = end) {
       end = std::min(row + most, last);
       for (int64_t u = row; u < end; ++u) {
@@ -242,13 +242,23 @@ class FewVectorForms {
   using Form = ElementForm<T, false, true>;
   static constexpr size_t kVector = hn::MaxLanes(Tag<T>()) * sizeof(T);
 
+  // Whether y of these rows begins and ends with vectors.
+  HWY_INLINE bool AreAligned(const ForwardJob& job, int64_t first) const {
+    const auto y = job.y.Rows<T>(first * n_, n_);
+    return ((reinterpret_cast<uintptr_t>(y[0]) | reinterpret_cast<uintptr_t>(y[1])) % kVector) ==
+               0 &&
+           n_ * sizeof(T) % kVector == 0;
+  }
+
   // Straight to where they go.
   template <bool kStream, class FormOf>
   HWY_INLINE void WriteEach(const ForwardJob& job, int64_t first, int64_t last,
                             const FormOf& form_of) const {
-    const T* x = job.x.At<T>(first * n_);
-    T* y = job.y.At<T>(first * n_);
-    for (int64_t row = first; row < last; ++row, x += n_, y += n_) {
+    const auto xs = job.x.Rows<T>(first * n_, n_);
+    const auto ys = job.y.Rows<T>(first * n_, n_);
+    const T* x = xs.first;
+    T* y = ys.first;
+    for (int64_t row = first; row < last; ++row, x += xs.step, y += ys.step) {
       const Form form = form_of(row);
       const Normalize<T, Form, false> normalize{x, form, 0};
       kStream ? StreamRun(normalize, y, n_) : StoreRun(normalize, y, n_);

@@ -77,15 +77,17 @@ HWY_INLINE bool SumUnits(const ForwardJob& job, const RowBlocks& blocks, int64_t
 #if HWY_TARGET == HWY_AVX2 || HWY_TARGET == HWY_AVX3
   if constexpr (kOwnWays<T>) {
     using Few = FewVectors<T, kCenter>;
-    if (AreDense(job) && Few::Suits(block.length)) {
-      Few::Add(UnitStart<T>(job, first).dense(), block.length, count, job.read_ahead, sums);
+    if (AreRuns(job) && Few::Suits(block.length)) {
+      Few::Add(job.x.Rows<T>(first * block.length, block.length), block.length, count,
+               job.read_ahead, sums);
       return true;
     }
   }
   if constexpr (std::is_same_v<T, float>) {
     using Rows = BlockRows<kCenter>;
-    if (AreDense(job) && job.read_ahead == 0 && Rows::Suits(block.length, count))
-      return Rows::Add(UnitStart<T>(job, first).dense(), block.length, count, sums);
+    if (AreRuns(job) && job.read_ahead == 0 && Rows::Suits(block.length, count))
+      return Rows::Add(job.x.Rows<T>(first * block.length, block.length), block.length, count,
+                       sums);
   }
 #endif
   const auto n = static_cast<double>(job.geometry->reduce.num_reduced());
@@ -136,7 +138,7 @@ HWY_NOINLINE void GroupStatistics(const ForwardJob& job, const RowBlocks& blocks
 template <class T, bool kCenter>
 HWY_NOINLINE void ForwardTurned(const ForwardJob& job, int64_t first, int64_t last) {
   const int64_t n = job.geometry->reduce.inner;
-  const bool are_rows = AreRows(job);
+  const bool are_rows = AreRows(job) && !job.pitched;
   RunWriter<T> writer(job.stream);
   TurnedRows<T> rows(job, n);
   for (int64_t unit = first; unit < last; unit += rows.most()) {
@@ -167,8 +169,10 @@ HWY_INLINE void ForwardGroups(const ForwardJob& job, const RowBlocks& blocks, in
 #endif
   const Alike alike(job, rows.fits() ? 0 : last - first);
   const int64_t group = std::max(job.group, alike.group());
-  for (int64_t unit = first; unit < last; unit += group) {
-    const int64_t end = std::min(unit + group, last);
+  const bool steps = job.pitched && AreRuns(job);
+  for (int64_t unit = first, end; unit < last; unit = end) {
+    end = std::min(unit + group, last);
+    if (HWY_UNLIKELY(steps)) end = std::min(end, unit + SteadyRows(job, unit));
     PrepareUnits<T>(job, unit, end);
     GroupStatistics<T, kCenter>(job, blocks, unit, end);
     if (rows.fits())

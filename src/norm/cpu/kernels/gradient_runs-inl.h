@@ -100,7 +100,7 @@ class RunBackward {
   HWY_NOINLINE void operator()(int64_t run, int64_t begin, int64_t end,
                                RunWriter<T>& writer) const {
     const Place place = PlaceOf(run);
-    T* dx = Out(place.at + begin);
+    T* dx = ElementOf(job_.dx, dx_, place, begin);
     writer.Write(GradientOf(place, begin, job_.accumulate ? dx : nullptr), dx, end - begin);
   }
 
@@ -118,14 +118,29 @@ class RunBackward {
     return unit_runs_ == 1 ? PlaceOf(run, 0) : PlaceOf(run / unit_runs_, run % unit_runs_);
   }
 
+  // Finds the rows from `unit` on, as far as they lie equally far apart; how many these are.
+  int64_t StartSteps(int64_t unit) {
+    const int64_t at = unit * g_.run_length, n = g_.run_length;
+    first_ = unit;
+    x_ = job_.x.Rows<T>(at, n), dy_ = job_.dy.Rows<T>(at, n), dx_ = job_.dx.Rows<T>(at, n);
+    return std::min(
+        {job_.x.SteadyRows(at, n), job_.dy.SteadyRows(at, n), job_.dx.SteadyRows(at, n)});
+  }
+  template <class Array, class Row>
+  HWY_INLINE Row* ElementOf(const Array& array, const RowsAt<Row>& rows, const Place& place,
+                            int64_t begin) const {
+    if (HWY_UNLIKELY(steps_)) return rows[place.unit - first_] + begin;
+    return array.template At<T>(place.at + begin);
+  }
+
   HWY_INLINE GradientTerms<T, ElementForm<T, false, true>, kRelu> Terms(const Place& place,
                                                                         int64_t begin) const {
     using One = Coefficient<R, false>;
     using Each = Coefficient<R, true>;
     const auto k = CoefficientsOfStat<R>(job_.mean[place.unit], job_.rstd[place.unit]);
-    const int64_t at = place.at + begin, param = place.slot * g_.run_length + begin;
-    return {job_.x.At<T>(at),
-            job_.dy.At<T>(at),
+    const int64_t param = place.slot * g_.run_length + begin;
+    return {ElementOf(job_.x, x_, place, begin),
+            ElementOf(job_.dy, dy_, place, begin),
             {One(&k.hi), One(&k.r), One(&k.e), Each(static_cast<const R*>(job_.gamma) + param),
              Each(static_cast<const R*>(job_.beta) + param)}};
   }
@@ -225,9 +240,11 @@ class RunBackward {
     if constexpr (kHasNarrowGradient<T, kRelu>) {
       if (AreNarrow()) return TakeNarrow(first, last);
     }
+    steps_ = job_.pitched && rows_ && unit_runs_ == 1 && job_.dx;
     const int64_t group = rows_ ? job_.group : 1;
-    for (int64_t unit = first; unit < last; unit += group) {
-      const int64_t end = std::min(unit + group, last);
+    for (int64_t unit = first, end; unit < last; unit = end) {
+      end = std::min(unit + group, last);
+      if (steps_) end = std::min(end, unit + StartSteps(unit));
       PrepareUnits<T>(job_, unit, end);
       if (!job_.fixed) Gather(unit, end);
       Write(unit * unit_runs_, end * unit_runs_);
@@ -319,10 +336,14 @@ class RunBackward {
   const Geometry& g_;
   const RunWalk walk_;
   const bool rows_;
+  bool steps_ = false;  // rows lie equally far apart, some at a time: where those of the group do
   const int64_t unit_runs_;
   const RowBlocks blocks_;
   RunWriter<T> writer_;
   ParameterSums parameters_ = {};
+  int64_t first_ = 0;
+  RowsAt<const T> x_ = {}, dy_ = {};
+  RowsAt<T> dx_ = {};
   int64_t begin_ = 0, length_ = 0;      // of the parts of runs
   int64_t slots_ = 0;                   // parameters at which runs begin
   int64_t to_slot_ = 0, to_dbeta_ = 0;  // from sums to those of the next slot, and of dbeta

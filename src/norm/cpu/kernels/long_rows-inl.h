@@ -32,18 +32,19 @@ class BlockRows {
   }
 
   // Of `count` rows; false where they are no good.
-  static HWY_NOINLINE bool Add(const float* x, int64_t n, int64_t count, SmallSums& sums) {
+  static HWY_NOINLINE bool Add(const RowsAt<const float>& x, int64_t n, int64_t count,
+                               SmallSums& sums) {
     HWY_ALIGN double first[kMaxGroup * kWideLanes], second[kMaxGroup * kWideLanes];
     if (kCenter) {
       for (int64_t u = 0; u < count; ++u)
-        FewVectors<float, true>::FoldShift(x + u * n, first + u * kWideLanes);
+        FewVectors<float, true>::FoldShift(x[u], first + u * kWideLanes);
       ShiftsOfRows(first, count, sums.shift);
     }
     for (int64_t u = 0; u < count; ++u) {
       const auto shift = hn::Set(D(), static_cast<float>(sums.shift[u]));
       HWY_ALIGN float totals[LaneSums<float>::kSize];
       LaneSums<float> lanes(totals);
-      lanes.AddRun<true>(Deviations<float, kCenter>{x + u * n, shift}, n);
+      lanes.AddRun<true>(Deviations<float, kCenter>{x[u], shift}, n);
       lanes.Fold(first + u * kWideLanes, second + u * kWideLanes);
     }
     if (kCenter) FoldRows(first, count, sums.sum);
@@ -74,11 +75,13 @@ class AlikeRows {
  private:
   template <bool kRelu>
   HWY_INLINE void WriteRows(int64_t first, int64_t last, RunWriter<float>& writer) const {
-    const auto* x = job_.x.At<float>(first * n_);
-    auto* y = job_.y.At<float>(first * n_);
     const Each gamma(static_cast<const float*>(job_.gamma));
     const Each beta(static_cast<const float*>(job_.beta));
-    for (int64_t row = first; row < last; ++row, x += n_, y += n_) {
+    const auto xs = job_.x.Rows<float>(first * n_, n_);
+    const auto ys = job_.y.Rows<float>(first * n_, n_);
+    const float* x = xs.first;
+    float* y = ys.first;
+    for (int64_t row = first; row < last; ++row, x += xs.step, y += ys.step) {
       const auto k = CoefficientsOfStat<float>(job_.mean[row], job_.rstd[row]);
       const Form form{One(&k.hi), One(&k.r), One(&k.e), gamma, beta};
       writer.Write(Normalize<float, Form, kRelu>{x, form, job_.ahead}, y, n_);

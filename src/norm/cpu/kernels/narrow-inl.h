@@ -245,27 +245,36 @@ HWY_NOINLINE bool SumNarrow(const T* x, int64_t n, int64_t count, SmallSums& sum
   return good;
 }
 
-// Whether units are single runs, one behind the other.
-inline bool AreDense(const ForwardJob& job) {
+// Whether units are single runs, the next of which is the next unit.
+inline bool AreRuns(const ForwardJob& job) {
   const Geometry& g = *job.geometry;
-  return g.units_contiguous && !job.x.pitch() && g.reduce.reduced.size() == 1;
+  return g.units_contiguous && g.reduce.reduced.size() == 1;
 }
+// How many of them from `unit` on lie steps apart that are alike, in x and in y.
+inline int64_t SteadyRows(const ForwardJob& job, int64_t unit) {
+  const int64_t n = job.geometry->reduce.inner;
+  return std::min(job.x.SteadyRows(unit * n, n), job.y.SteadyRows(unit * n, n));
+}
+// Whether these lie one behind the other.
+inline bool AreDense(const ForwardJob& job) { return AreRuns(job) && !job.x.pitch(); }
 // Whether they are of no more elements than a row has lanes.
 template <class T>
 HWY_INLINE bool IsNarrow(const ForwardJob& job) {
   return AreDense(job) && job.geometry->reduce.inner <= static_cast<int64_t>(kLanes<Real<T>>);
 }
 
-// Whether units are rows in element form, one behind the other.
+// Whether units are rows in element form.
 inline bool AreRows(const Job& job) {
   const Geometry& g = *job.geometry;
-  return !g.cell_form && !job.pitched && !g.stat_vector && g.param_vector && g.units_contiguous &&
+  return !g.cell_form && !g.stat_vector && g.param_vector && g.units_contiguous &&
          g.run_length == g.reduce.inner;
 }
 // Whether they share all parameters.
 inline bool AreRowsAlike(const Job& job) {
   return AreRows(job) && job.geometry->run_length == job.geometry->plan.num_param;
 }
+// Whether these lie one behind the other in all arrays.
+inline bool AreDenseRowsAlike(const Job& job) { return AreRowsAlike(job) && !job.pitched; }
 
 // The coefficients of rows in element form that share all parameters, some as one long row: hi, r
 // and e as often as a row has elements, gamma and beta over and over. Of f64, and of all with SSE4
@@ -280,7 +289,7 @@ class RowForms {
 
   // For groups of at most `rows`, of a task.
   HWY_INLINE RowForms(const Job& job, int64_t rows) : job_(job), n_(job.geometry->run_length) {
-    fits_ = AreRowsAlike(job) && rows > 1 && n_ <= kSpreadLength;
+    fits_ = AreDenseRowsAlike(job) && rows > 1 && n_ <= kSpreadLength;
     if (!fits_) return;
     for (int64_t row = 0; row < rows; ++row) {
       std::copy_n(static_cast<const R*>(job.gamma), n_, gamma_ + row * n_);

@@ -39,7 +39,7 @@ class PairedRows<T, true> {
   // Of a task of `rows` rows: of few, to sort the parameters takes longer than it saves.
   HWY_INLINE PairedRows(const ForwardJob& job, int64_t rows)
       : job_(job), n_(job.geometry->run_length), group_(job.group) {
-    fits_ = AreRowsAlike(job) && !job.finishes && rows >= kLeastRows && n_ > kSpreadLength &&
+    fits_ = AreDenseRowsAlike(job) && !job.finishes && rows >= kLeastRows && n_ > kSpreadLength &&
             n_ <= kMost && n_ % (2 * kWidth) == 0 &&
             reinterpret_cast<uintptr_t>(job.y.data()) % (kWidth * sizeof(float)) == 0;
     if (!fits_) return;
