@@ -181,7 +181,7 @@ class RunBackward {
   // they are such.
   bool SumRows(int64_t first, int64_t count, const XhatMeans& means) const {
     if constexpr (std::is_same_v<T, BFloat16> && !kRelu) {
-      if (!rows_ || unit_runs_ > 1 || blocks_.num_blocks() > 1 || job_.pitched) return false;
+      if (!rows_ || unit_runs_ > 1 || blocks_.num_blocks() > 1) return false;
       AddRows(first, count, means);
       return true;
     }
@@ -190,7 +190,8 @@ class RunBackward {
   HWY_NOINLINE void AddRows(int64_t first, int64_t count, const XhatMeans& means) const {
     HWY_ALIGN double of_w[kMaxGroup * kWideLanes], of_w_x[kMaxGroup * kWideLanes];
     const int64_t n = g_.run_length;
-    const int64_t ahead = job_.stream && n * sizeof(T) < kShortRow ? count * n : 0;
+    const int64_t next = job_.stream && n * sizeof(T) < kShortRow ? count * n : 0;
+    const int64_t ahead = job_.pitched ? job_.read_ahead : next;
     for (int64_t u = 0; u < count; ++u) {
       HWY_ALIGN R totals[LaneSums<R>::kSize];
       LaneSums<R> lanes(totals);
