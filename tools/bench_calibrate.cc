@@ -130,7 +130,7 @@ std::vector<Calibrated> Calibrate(double seconds) {
   for (const Limit& limit : Limits()) result.push_back(Find(limit, seconds));
   const BenchCell pass{
       .op = NormPass::kInference, .layer = "batch", .shape = {8, 64, 112, 112}, .format = "BCSS"};
-  result.push_back(Choose("ahead", norm::cpu::kAheadOfPasses, {0, 768, 3072, 6144}, {pass},
+  result.push_back(Choose("ahead", norm::cpu::AheadOfPasses(), {0, 768, 1536, 3072, 6144}, {pass},
                           &WantedSchedule::ahead, seconds));
   result.push_back(Choose("group-to", 0, {12 * kKiB, 48 * kKiB, 192 * kKiB},
                           {Rows("layer", 24 * kMiB, 768), Rows("rms", 32 * kMiB, 1024)},

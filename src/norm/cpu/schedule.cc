@@ -88,11 +88,12 @@ int64_t UnitsInGroup(const Geometry& g, const Schedule& schedule, int64_t elemen
   return std::clamp<int64_t>(wanted, 1, std::clamp<int64_t>(fit, 1, kMost));
 }
 
-// Runs whose parameters do not fit into the L1 cache beside them: some runs share what is loaded.
+// Runs whose parameters do not fit into the L1 cache beside them, or fill it: some runs share what
+// is loaded.
 int64_t TiledRuns(const Geometry& g, int64_t element_bytes) {
   if (g.cell_form || !g.param_vector || g.stat_vector) return 1;
   const int64_t parameter_bytes = 2 * std::max<int64_t>(4, element_bytes);
-  return g.run_length * (element_bytes + parameter_bytes) > simd::Caches().l1 ? kMaxTiledRuns : 1;
+  return g.run_length * (element_bytes + parameter_bytes) >= simd::Caches().l1 ? kMaxTiledRuns : 1;
 }
 
 // Units that BackwardRuns of backward_elements.cc makes a task of rows; 0 where it does not suit.
@@ -173,7 +174,7 @@ int64_t ElementsAhead(const Geometry& g, const Schedule& schedule, int64_t eleme
   }
   const bool passes = schedule.path == Path::kTwoPasses || schedule.path == Path::kOnePass;
   return passes && schedule.stream
-             ? GetWantedSchedule().ahead.value_or(kAheadOfPasses) / element_bytes
+             ? GetWantedSchedule().ahead.value_or(AheadOfPasses()) / element_bytes
              : 0;
 }
 

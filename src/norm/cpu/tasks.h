@@ -24,6 +24,13 @@ void ForTasks(int64_t count, int64_t per_task, bool threads, const F& f) {
               [&](int64_t i) { f(i * per_task, std::min((i + 1) * per_task, count)); });
 }
 
+// Elements of a task that only writes. Each ends by waiting for its stores past the caches, 3 % of
+// the time of the smallest ones.
+inline int64_t WrittenElements(int64_t all, bool threads) {
+  constexpr int64_t kMost = 1 << 19, kTasksEach = 8;
+  return std::clamp(all / (kTasksEach * (threads ? NumThreads() : 1)), kTaskElements, kMost);
+}
+
 // Calls f(task) for all runs; short ones together, long ones in parts.
 template <class F>
 void ForRuns(const Geometry& g, bool threads, const F& f) {
@@ -35,9 +42,11 @@ void ForRuns(const Geometry& g, bool threads, const F& f) {
     });
     return;
   }
-  ForTasks(g.num_runs, PerTask(g.run_length), threads, [&](int64_t first, int64_t last) {
-    f(RunTask{first, last, 0, g.run_length});
-  });
+  const int64_t elements = WrittenElements(g.plan.size, threads);
+  ForTasks(g.num_runs, std::max<int64_t>(1, elements / std::max<int64_t>(1, g.run_length)), threads,
+           [&](int64_t first, int64_t last) {
+             f(RunTask{first, last, 0, g.run_length});
+           });
 }
 
 // How many units of `nest` are summed block by block beside each other: short runs of neighbours

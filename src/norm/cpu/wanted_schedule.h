@@ -6,6 +6,8 @@
 #include <optional>
 #include <string_view>
 
+#include "src/simd/cache.h"
+
 namespace normkit::norm::cpu {
 
 // What is not set stays as it is chosen.
@@ -24,7 +26,7 @@ struct WantedSchedule {
 };
 
 // Of `ahead` where none is wanted.
-inline constexpr int64_t kAheadOfPasses = 1536;
+inline int64_t AheadOfPasses() { return simd::SeesStreams() ? 0 : 1536; }
 
 // "stores=regular,path=fused,group=4,threads=one": any of them, in any order. Throws Error.
 WantedSchedule ParseWantedSchedule(std::string_view text);

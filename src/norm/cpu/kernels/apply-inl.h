@@ -54,7 +54,7 @@ HWY_INLINE Coefficient<R, false> ColumnOf(const Coefficient<R, true>& row) {
 template <class T, bool kVector>
 struct CellForm {
   using R = Real<T>;
-  static constexpr bool kStatVector = kVector;
+  static constexpr bool kStatVector = kVector, kStraight = kVector;
   Coefficient<R, kVector> hi, c, d;
 
   struct At {
@@ -72,7 +72,7 @@ struct CellForm {
 template <class T, bool kStat, bool kParam>
 struct ElementForm {
   using R = Real<T>;
-  static constexpr bool kStatVector = kStat;
+  static constexpr bool kStatVector = kStat, kStraight = false;
   Coefficient<R, kStat> hi, r, e;
   Coefficient<R, kParam> gamma, beta;
 
@@ -99,6 +99,7 @@ struct ElementForm {
 // x through a form and the activation.
 template <class T, class Form, bool kRelu>
 struct Normalize {
+  static constexpr bool kStraight = Form::kStraight;
   const T* x;
   const Form& form;
   int64_t ahead;

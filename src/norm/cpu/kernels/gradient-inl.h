@@ -10,6 +10,7 @@
 #include "src/norm/cpu/kernels/prepare-inl.h"
 #include "src/norm/cpu/kernels/reduce_col-inl.h"
 #include "src/norm/cpu/kernels/table.h"
+#include "src/simd/cache.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace normkit::norm::cpu {
@@ -20,7 +21,7 @@ namespace HWY_NAMESPACE {
 template <class T, bool kVector>
 struct CellGradientForm {
   using R = Real<T>;
-  static constexpr bool kStatVector = kVector;
+  static constexpr bool kStatVector = kVector, kStraight = kVector;
   CellForm<T, kVector> cell;
   Coefficient<R, kVector> t;
 
@@ -144,6 +145,7 @@ HWY_INLINE ThroughCell<R> ThroughOfCell(const BackwardJob& job, int64_t cell) {
 // dx.
 template <class T, class Form, bool kRelu>
 struct Gradient {
+  static constexpr bool kStraight = Form::kStraight;
   using V = Vector<T>;
   GradientTerms<T, Form, kRelu> in;
   Coefficient<Real<T>, Form::kStatVector> b, e;
@@ -205,7 +207,8 @@ void GradientColumns(const BackwardJob& job, const ColumnTask& task, CellSums su
        FromTable<R>(job, Table::kOffset, cell)},
       Coefficient<R, true>(t)};
   const UnitOf<T> unit_x{job.x, at}, unit_dy{job.dy, at};
-  const int64_t ahead = RowsAhead<T>(job.stream, unit_x, nest.reduced, width);
+  const int64_t ahead = RowsAhead<T>(job.stream, unit_x, nest.reduced, width,
+                                     simd::SeesStreams() ? 2048 : kRowBytesAhead);
   ColumnTotals<R> totals(width, sums.dy, sums.dy_x);
   for (int64_t row = task.first_row; row < task.last_row; row += kBlockRows) {
     const T* x[kBlockRows];
