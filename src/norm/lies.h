@@ -74,6 +74,13 @@ inline constexpr Lie kLies[] = {
        strides[0] *= 3;
        return strides;
      }},
+    {"rows of a longer pitch",
+     [](const Layout& layout, int64_t seed) {
+       Strides strides = WithGaps(layout, [](int) { return 0; });
+       const int64_t n = std::max<int64_t>(1, layout.axes().back().size);
+       for (size_t i = 0; i + 1 < strides.size(); ++i) strides[i] = strides[i] / n * (n + seed);
+       return strides;
+     }},
 };
 
 // Element by element, wherever it lies.
@@ -94,13 +101,14 @@ class StridedMemory {
       : layout_(layout), bytes_(SizeOf(dtype)), strides_(std::move(strides)) {
     int64_t last = 0;
     ForElements(layout, strides_, [&](int64_t, int64_t offset) { last = std::max(last, offset); });
-    memory_.assign((static_cast<size_t>(last) + 1) * bytes_, kOthers);
+    memory_.assign((static_cast<size_t>(last) + 1) * bytes_ + kLine, kOthers);
+    first_ = kLine - reinterpret_cast<uintptr_t>(memory_.data()) % kLine;
     if (dense)
       ForElements(layout, strides_, [&](int64_t at, int64_t offset) {
         std::memcpy(Element(offset), static_cast<const char*>(dense) + at * Bytes(), bytes_);
       });
   }
-  void* data() { return memory_.data(); }
+  void* data() { return Element(0); }
   const Strides& strides() const { return strides_; }
   std::string Dense() {
     std::string dense(static_cast<size_t>(layout_.size()) * bytes_, 0);
@@ -112,20 +120,22 @@ class StridedMemory {
   bool OthersAreLeftAlone() {
     std::vector<char> memory = memory_;
     ForElements(layout_, strides_, [&](int64_t, int64_t offset) {
-      std::memset(memory.data() + offset * Bytes(), kOthers, bytes_);
+      std::memset(memory.data() + first_ + offset * Bytes(), kOthers, bytes_);
     });
     return std::ranges::all_of(memory, [](char c) { return c == kOthers; });
   }
 
  private:
   static constexpr char kOthers = -1;  // of which NaN are made
+  static constexpr size_t kLine = 64;  // bytes: where arrays begin decides how they are written
   int64_t Bytes() const { return static_cast<int64_t>(bytes_); }
-  char* Element(int64_t offset) { return memory_.data() + offset * Bytes(); }
+  char* Element(int64_t offset) { return memory_.data() + first_ + offset * Bytes(); }
 
   Layout layout_;
   size_t bytes_;
   Strides strides_;
   std::vector<char> memory_;
+  size_t first_ = 0;
 };
 
 }  // namespace normkit::cases

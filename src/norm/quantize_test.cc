@@ -363,29 +363,59 @@ TEST(Quantize, NaNAndZeros) {
 }
 
 // Whatever its bits, and what stands beside it stays.
-TEST(Quantize, NaNAmongOthers) {
+class QuantizeRows : public testing::TestWithParam<size_t> {};
+
+TEST_P(QuantizeRows, NaNAmongOthers) {
   const auto nan = std::bit_cast<float>(0x7fc00055u);
-  const Layout layout = Layout::Make("BC", std::vector<int64_t>{2, 150});
+  // Of 300 the last vectors are taken twice, and rows go from x to bytes in one loop.
+  const size_t n = GetParam();
+  const Layout layout = Layout::Make("BC", std::vector<int64_t>{2, static_cast<int64_t>(n)});
   std::vector<double> values = cases::Normals(layout.size(), 1, 3, 2);
   const Tensor x = cases::MakeTensor(layout, DType::kF32, values);
   const Normalization norm(
       kLayerNorm, layout, DType::kF32,
       {.output = OutputType::kInt8, .output_scale = 0.02, .output_zero_point = 7});
-  std::vector<float> beta(150);
+  std::vector<float> beta(n);
   for (const std::string& target : simd::AvailableTargets()) {
     ASSERT_TRUE(simd::ForceTarget(target));
-    std::vector<int8_t> expected(300), y(300);
+    std::vector<int8_t> expected(2 * n), y(2 * n);
     norm.ForwardTraining({.x = x.data(), .beta = beta.data(), .y = expected.data()});
-    for (const size_t i : {5, 70, 149}) {
+    for (const size_t i : {size_t{5}, n / 2, n - 1}) {
       std::vector<float> with_nan = beta;
       with_nan[i] = nan;
       norm.ForwardTraining({.x = x.data(), .beta = with_nan.data(), .y = y.data()});
       std::vector<int8_t> all = expected;
-      all[i] = all[150 + i] = 7;
+      all[i] = all[n + i] = 7;
       ASSERT_EQ(y, all) << target;
     }
   }
   simd::ForceTarget(simd::AvailableTargets().front());
+}
+INSTANTIATE_TEST_SUITE_P(Widths, QuantizeRows, testing::Values(150, 300));
+
+// How far rows lie apart changes within a group.
+TEST(Quantize, OfRowsThatLieApart) {
+  for (const int64_t n : {150, 256, 300, 512, 1024})
+    for (const NormSpec& spec : {kLayerNormChannelOnly, kRmsNorm}) {
+      const Layout layout = Layout::Make("BSSC", std::vector<int64_t>{2, 3, 7, n});
+      const Problem p(Case{spec, layout});
+      NormOptions options{.output = OutputType::kInt8, .output_scale = 0.02};
+      const auto run = [&](const void* x) {
+        std::vector<int8_t> y(static_cast<size_t>(layout.size()));
+        Normalization(spec, layout, DType::kF32, options)
+            .ForwardTraining({.x = x,
+                              .gamma = p.gamma_tensor.data(),
+                              .beta = p.beta_tensor.data(),
+                              .y = y.data()});
+        return y;
+      };
+      const std::vector<int8_t> dense = run(p.x_tensor.data());
+      for (const cases::Lie& lie : cases::kLies) {
+        options.strides.x = lie.strides(layout, 1);
+        cases::StridedMemory x(layout, DType::kF32, options.strides.x, p.x_tensor.data());
+        EXPECT_EQ(run(x.data()), dense) << p.test.ToString() << ", " << lie.name;
+      }
+    }
 }
 
 // It is the largest of its statistic, whether that is quantized in one piece or in many.

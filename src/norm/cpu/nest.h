@@ -137,8 +137,8 @@ class Pitch {
   const Loops& outer() const { return outer_; }
   // Of element `at` of the dense array, from the first.
   int64_t Offset(int64_t at) const;
-  // Of rows of n elements, which end with runs or before: how far neighbours lie apart, where
-  // they do so alike, and how many do from `at` on.
+  // Of rows of n elements, of which a run is a whole number: how far neighbours lie apart, where
+  // they do so alike, and how many do from `at` on, which is as far as a step may be taken.
   int64_t Step(int64_t n) const;
   int64_t SteadyRows(int64_t at, int64_t n) const;
 

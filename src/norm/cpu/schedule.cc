@@ -152,12 +152,11 @@ void ChooseThreads(int64_t traffic, Schedule& schedule) {
 bool IsStrided(const Geometry& g) { return g.statistics.reduced.size() > 1; }
 
 // Contiguous units from memory that are too large to be asked for whole while the one before is
-// written, on processors that gain by asking a little ahead all the way: those with 48 KiB of L1
-// cache that were measured (Zen 5, Emerald Rapids); Zen 3 and Zen 4, with 32, lose a quarter.
-bool AreLargeUnits(const Geometry& g, const Schedule& schedule, int64_t unit_bytes) {
-  constexpr int64_t kLeastL1 = 48 << 10;
+// written, on processors that gain by asking a little ahead all the way.
+bool AreLargeUnits(const Geometry& g, const Schedule& schedule, int64_t element_bytes,
+                   int64_t unit_bytes) {
   return schedule.path == Path::kFusedRows && schedule.stream && !IsStrided(g) &&
-         simd::Caches().l1 >= kLeastL1 && schedule.group * unit_bytes > simd::Caches().l1 / 2 &&
+         simd::HasLargeL1() && element_bytes >= 4 && unit_bytes > kUnitAhead / 4 &&
          unit_bytes <= simd::NearLimit();
 }
 
@@ -213,7 +212,7 @@ Schedule ChooseSchedule(const Geometry& g, int64_t element_bytes, int64_t whole_
       schedule.path = g.reduce.inner_kept ? Path::kFusedColumns : Path::kFusedRows;
   }
   schedule.ahead = ElementsAhead(g, schedule, element_bytes, unit_bytes);
-  if (pass == NormPass::kForward && AreLargeUnits(g, schedule, unit_bytes))
+  if (pass == NormPass::kForward && AreLargeUnits(g, schedule, element_bytes, unit_bytes))
     schedule.ahead = schedule.read_ahead = kUnitAhead / element_bytes;
   // What is on its way since the last unit was written still gains from being asked for again, a
   // little ahead; a small contiguous unit loses a quarter by it.

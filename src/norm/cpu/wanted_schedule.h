@@ -26,7 +26,7 @@ struct WantedSchedule {
 };
 
 // Of `ahead` where none is wanted.
-inline int64_t AheadOfPasses() { return simd::SeesStreams() ? 0 : 1536; }
+inline int64_t AheadOfPasses() { return simd::HasLargeL1() ? 0 : 1536; }
 
 // "stores=regular,path=fused,group=4,threads=one": any of them, in any order. Throws Error.
 WantedSchedule ParseWantedSchedule(std::string_view text);

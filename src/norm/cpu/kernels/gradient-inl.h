@@ -208,7 +208,7 @@ void GradientColumns(const BackwardJob& job, const ColumnTask& task, CellSums su
       Coefficient<R, true>(t)};
   const UnitOf<T> unit_x{job.x, at}, unit_dy{job.dy, at};
   const int64_t ahead = RowsAhead<T>(job.stream, unit_x, nest.reduced, width,
-                                     simd::SeesStreams() ? 2048 : kRowBytesAhead);
+                                     simd::HasLargeL1() ? 2048 : kRowBytesAhead);
   ColumnTotals<R> totals(width, sums.dy, sums.dy_x);
   for (int64_t row = task.first_row; row < task.last_row; row += kBlockRows) {
     const T* x[kBlockRows];

@@ -8,6 +8,7 @@
 #define NORMKIT_GRADIENT_RUNS_INL_H_
 #endif
 
+#include "src/norm/cpu/kernels/few_vectors-inl.h"
 #include "src/norm/cpu/kernels/gradient-inl.h"
 #include "src/norm/cpu/kernels/narrow_gradient-inl.h"
 

@@ -99,8 +99,9 @@ HWY_NOINLINE void ForwardIntegerRows(const ForwardJob& job, const ToIntegers& to
                                      int64_t last, uint8_t* out) {
   const RowBlocks blocks(job.geometry->reduce);
   const IntegerRows<kCenter> rows(job, to, out);
-  for (int64_t unit = first; unit < last; unit += job.group) {
-    const int64_t end = std::min(unit + job.group, last);
+  for (int64_t unit = first, end; unit < last; unit = end) {
+    end = std::min(unit + job.group, last);
+    if (job.pitched) end = std::min(end, unit + SteadyRows(job, unit));
     PrepareUnits<float>(job, unit, end);
     GroupStatistics<float, kCenter>(job, blocks, unit, end);
     rows.Write(unit, end);
