@@ -17,6 +17,7 @@
 #include "src/norm/cpu/from_y.h"
 #include "src/norm/cpu/quantized.h"
 #include "src/norm/cpu/tasks.h"
+#include "src/simd/cache.h"
 #include "src/simd/target.h"
 
 namespace normkit::norm::cpu {
@@ -245,13 +246,13 @@ class CpuNormalization : public NormImplementation {
   }
 
   // Processors do not see the next of rows that lie apart coming ([131072,128] of 3 took 43 ms
-  // instead of 20, [4096,4096] of 3 10.4 instead of 9.0).
-  int64_t RowsAhead(const InputArray& x) const {
+  // instead of 20, [4096,4096] of 3 10.4 instead of 9.0). At least so many rows on.
+  int64_t RowsAhead(const InputArray& x, int64_t least) const {
     constexpr int64_t kBytes = 8192;
     const Pitch* pitch = x.pitch();
     if (!pitch || pitch->outer().size() < 2) return 0;
     const int64_t run_bytes = pitch->run() * static_cast<int64_t>(SizeOf(problem_.dtype));
-    return pitch->outer().Offset(1) * std::max<int64_t>(1, kBytes / run_bytes);
+    return pitch->outer().Offset(1) * std::max(least, kBytes / run_bytes);
   }
 
   // The schedule of a call that happens now, which the job follows.
@@ -259,7 +260,10 @@ class CpuNormalization : public NormImplementation {
     Schedule schedule = ScheduleOf(pass);
     schedule.threads |= schedule.shared_when_awake && InQuickSuccession();
     job.pitched = pitched_;  // others are dense copies
-    if (job.pitched) schedule.ahead = 0, schedule.read_ahead = schedule.far ? RowsAhead(job.x) : 0;
+    if (job.pitched) {
+      schedule.read_ahead = schedule.far ? RowsAhead(job.x, 1) : 0;
+      schedule.ahead = schedule.far && simd::HasLargeL1() ? RowsAhead(job.x, schedule.group) : 0;
+    }
     static_cast<Walk&>(job) = schedule;
     return schedule;
   }
