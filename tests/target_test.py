@@ -95,7 +95,7 @@ def test_a_schedule_that_is_not_understood_is_told_and_ignored(normalize):
     outputs, said = normalize(["batch"], NORMKIT_SCHEDULE="store=regular")
     assert said == (
         "normkit: NORMKIT_SCHEDULE='store=regular': 'store' is unknown, expected one of stores, path, group, threads, "
-        "stores-from, fused-to, threads-from, group-to, ahead, "
+        "stores-from, fused-to, threads-from, group-to, ahead, rows-ahead, "
         "did you mean 'stores'?; ignored\n"
     )
     assert outputs == expected

@@ -132,6 +132,10 @@ std::vector<Calibrated> Calibrate(double seconds) {
       .op = NormPass::kInference, .layer = "batch", .shape = {8, 64, 112, 112}, .format = "BCSS"};
   result.push_back(Choose("ahead", norm::cpu::AheadOfPasses(), {0, 768, 1536, 3072, 6144}, {pass},
                           &WantedSchedule::ahead, seconds));
+  result.push_back(Choose("rows-ahead", norm::cpu::AheadOfRows(),
+                          {0, 4 * kKiB, 8 * kKiB, 16 * kKiB, 32 * kKiB},
+                          {Rows("layer", 32 * kMiB, 4096), Rows("rms", 32 * kMiB, 2048)},
+                          &WantedSchedule::rows_ahead, seconds));
   result.push_back(Choose("group-to", 0, {12 * kKiB, 48 * kKiB, 192 * kKiB},
                           {Rows("layer", 24 * kMiB, 768), Rows("rms", 32 * kMiB, 1024)},
                           &WantedSchedule::group_to, seconds));

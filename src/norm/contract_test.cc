@@ -218,7 +218,10 @@ TEST_F(Targets, FusedPathsHaveTheBitsOfTheOthers) {
 }
 
 std::vector<WantedSchedule> EverySchedule() {
-  std::vector<WantedSchedule> all = {{.threads = true}, {.threads = false}};
+  std::vector<WantedSchedule> all = {{.threads = true},
+                                     {.threads = false},
+                                     {.stream = true, .ahead = 0, .rows_ahead = 0},
+                                     {.stream = true, .ahead = 1536, .rows_ahead = 12288}};
   for (const bool stream : {false, true})
     for (const bool fused : {false, true})
       for (const int64_t group : {1, 3, 16})

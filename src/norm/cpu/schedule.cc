@@ -18,7 +18,7 @@ constexpr int64_t kTaskBytes = 256 << 10;  // enough to hide the start of a pipe
 
 constexpr char kOtherRanks[] = "statistics of other ranks are waited for";
 constexpr int64_t kReadAhead = 8192;
-constexpr int64_t kUnitAhead = 16 << 10;
+constexpr int64_t kLargeRow = 4096;     // bytes of a longer row
 constexpr int64_t kBeyond = 1024;       // bytes of the unit behind the next
 constexpr int64_t kShortRun = 2048;     // bytes
 constexpr int64_t kShortRows = 6144;    // bytes of short runs that are reduced and written together
@@ -151,13 +151,14 @@ void ChooseThreads(int64_t traffic, Schedule& schedule) {
 
 bool IsStrided(const Geometry& g) { return g.statistics.reduced.size() > 1; }
 
-// Contiguous units from memory that are too large to be asked for whole while the one before is
-// written, on processors that gain by asking a little ahead all the way.
-bool AreLargeUnits(const Geometry& g, const Schedule& schedule, int64_t element_bytes,
-                   int64_t unit_bytes) {
-  return schedule.path == Path::kFusedRows && schedule.stream && !IsStrided(g) &&
-         simd::HasLargeL1() && element_bytes >= 4 && unit_bytes > kUnitAhead / 4 &&
-         unit_bytes <= simd::NearLimit();
+// Elements that contiguous units from memory are asked for in advance all the way, of such as are
+// large; 0: the next one is asked for while one is written, if it is small enough.
+int64_t RowsAhead(const Geometry& g, const Schedule& schedule, int64_t element_bytes,
+                  int64_t unit_bytes) {
+  const bool large = schedule.path == Path::kFusedRows && schedule.stream && !IsStrided(g) &&
+                     element_bytes >= 4 && unit_bytes > kLargeRow &&
+                     unit_bytes <= simd::NearLimit();
+  return large ? GetWantedSchedule().rows_ahead.value_or(AheadOfRows()) / element_bytes : 0;
 }
 
 // Processors do not see the next of many strided segments coming; of units one behind the other
@@ -212,8 +213,9 @@ Schedule ChooseSchedule(const Geometry& g, int64_t element_bytes, int64_t whole_
       schedule.path = g.reduce.inner_kept ? Path::kFusedColumns : Path::kFusedRows;
   }
   schedule.ahead = ElementsAhead(g, schedule, element_bytes, unit_bytes);
-  if (pass == NormPass::kForward && AreLargeUnits(g, schedule, element_bytes, unit_bytes))
-    schedule.ahead = schedule.read_ahead = kUnitAhead / element_bytes;
+  const int64_t rows_ahead = RowsAhead(g, schedule, element_bytes, unit_bytes);
+  if (pass == NormPass::kForward && rows_ahead > 0)
+    schedule.ahead = schedule.read_ahead = rows_ahead;
   // What is on its way since the last unit was written still gains from being asked for again, a
   // little ahead; a small contiguous unit loses a quarter by it.
   if (schedule.path == Path::kFusedRows && IsStrided(g) && schedule.ahead > 0 && schedule.stream)

@@ -29,9 +29,9 @@ int64_t Group(std::string_view value) {
   return *group;
 }
 
-constexpr std::string_view kKeys[] = {"stores",       "path",        "group",
-                                      "threads",      "stores-from", "fused-to",
-                                      "threads-from", "group-to",    "ahead"};
+constexpr std::string_view kKeys[] = {"stores",      "path",      "group",        "threads",
+                                      "stores-from", "fused-to",  "threads-from", "group-to",
+                                      "ahead",       "rows-ahead"};
 
 int64_t Bytes(std::string_view key, std::string_view value) {
   constexpr int64_t kMost = int64_t{1} << 40;
@@ -63,6 +63,8 @@ void ParseOne(std::string_view item, WantedSchedule& wanted) {
     wanted.group_to = Bytes(key, value);
   else if (key == "ahead")
     wanted.ahead = Bytes(key, value);
+  else if (key == "rows-ahead")
+    wanted.rows_ahead = Bytes(key, value);
   else
     Fail("'{}' is unknown, expected one of {}{}", key, fmt::join(kKeys, ", "),
          DidYouMean(key, {std::begin(kKeys), std::end(kKeys)}));

@@ -23,10 +23,12 @@ struct WantedSchedule {
   std::optional<int64_t> threads_from;  // of what crosses memory: more than one thread
   std::optional<int64_t> group_to;      // of rows from memory that are a group; 0: one by one
   std::optional<int64_t> ahead;         // that passes over memory ask for in advance
+  std::optional<int64_t> rows_ahead;    // that large rows from memory do
 };
 
-// Of `ahead` where none is wanted.
+// Of `ahead` and of `rows_ahead` where none is wanted.
 inline int64_t AheadOfPasses() { return simd::HasLargeL1() ? 0 : 1536; }
+inline int64_t AheadOfRows() { return simd::HasLargeL1() ? 16 << 10 : 0; }
 
 // "stores=regular,path=fused,group=4,threads=one": any of them, in any order. Throws Error.
 WantedSchedule ParseWantedSchedule(std::string_view text);

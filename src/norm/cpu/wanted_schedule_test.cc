@@ -7,6 +7,7 @@
 #include "normkit/core/threads.h"
 #include "normkit/norm/normalization.h"
 #include "src/core/testing.h"
+#include "src/norm/cpu/schedule.h"
 #include "src/simd/cache.h"
 
 namespace normkit::norm::cpu {
@@ -28,25 +29,27 @@ TEST(WantedSchedule, IsParsed) {
   EXPECT_EQ(some.threads, true);
   EXPECT_EQ(ParseWantedSchedule("path=two-passes").fused, false);
   const WantedSchedule limits = ParseWantedSchedule(
-      "stores-from=4096,fused-to=0,threads-from=65536,group-to=49152,ahead=768");
+      "stores-from=4096,fused-to=0,threads-from=65536,group-to=49152,ahead=768,rows-ahead="
+      "12288");
   EXPECT_EQ(limits.group_to, 49152);
   EXPECT_EQ(limits.stores_from, 4096);
   EXPECT_EQ(limits.fused_to, 0);
   EXPECT_EQ(limits.threads_from, 65536);
   EXPECT_EQ(limits.ahead, 768);
+  EXPECT_EQ(limits.rows_ahead, 12288);
 }
 
 TEST(WantedSchedule, RefusesTheRest) {
   EXPECT_ERROR(
       ParseWantedSchedule("store=regular"),
       "'store' is unknown, expected one of stores, path, group, threads, stores-from, fused-to, "
-      "threads-from, group-to, ahead, did you mean 'stores'?");
+      "threads-from, group-to, ahead, rows-ahead, did you mean 'stores'?");
   EXPECT_ERROR_LIKE(ParseWantedSchedule(""), "'' is unknown, expected one of stores, path");
   EXPECT_ERROR_LIKE(ParseWantedSchedule("group=4,"), "'' is unknown, expected one of stores");
-  for (const char* bytes : {"-1", "1k", "", "1099511627777"})
-    EXPECT_ERROR(ParseWantedSchedule("ahead=" + std::string(bytes)),
-                 "ahead is '" + std::string(bytes) +
-                     "', expected a number of bytes from 0 to 1099511627776");
+  for (const std::string key : {"ahead", "rows-ahead"})
+    for (const std::string bytes : {"-1", "1k", "", "1099511627777"})
+      EXPECT_ERROR(ParseWantedSchedule(key + "=" + bytes),
+                   key + " is '" + bytes + "', expected a number of bytes from 0 to 1099511627776");
   EXPECT_ERROR(ParseWantedSchedule("path=two_passes"),
                "path is 'two_passes', expected fused or two-passes, did you mean 'two-passes'?");
   EXPECT_ERROR(ParseWantedSchedule("stores"), "stores is '', expected streaming or regular");
@@ -76,6 +79,26 @@ TEST_F(Following, LimitsAreThoseThatAreWanted) {
   EXPECT_THAT(small.Describe(), HasSubstr("groups of 13 units, streaming stores"));
   WantSchedule(ParseWantedSchedule("fused-to=384"));
   EXPECT_THAT(small.Describe(), HasSubstr("fused rows"));
+}
+
+TEST_F(Following, LargeRowsFromMemoryAreAskedForAsFarAheadAsIsWanted) {
+  const auto ahead = [](int64_t width, int64_t element_bytes, NormPass pass = NormPass::kForward) {
+    const Geometry rows(kLayerNorm, Layout::Make("BC", std::vector<int64_t>{1024, width}));
+    const Schedule schedule = ChooseSchedule(rows, element_bytes, 0, pass, false);
+    return std::pair(static_cast<int>(schedule.ahead), static_cast<int>(schedule.read_ahead));
+  };
+  WantSchedule(ParseWantedSchedule("stores=streaming,rows-ahead=12288"));
+  EXPECT_EQ(ahead(2048, 4), std::pair(3072, 3072));
+  EXPECT_EQ(ahead(1025, 4), std::pair(3072, 3072));
+  EXPECT_EQ(ahead(2048, 8), std::pair(1536, 1536));
+  EXPECT_EQ(ahead(1024, 4).second, 0);
+  EXPECT_EQ(ahead(4096, 2).second, 0);
+  EXPECT_EQ(ahead(2048, 4, NormPass::kBackward).second, 0);
+  WantSchedule(ParseWantedSchedule("stores=streaming,rows-ahead=0"));
+  EXPECT_EQ(ahead(2048, 4), std::pair(2048 + 256, 0));  // the next row and 1 KiB
+  EXPECT_EQ(ahead(simd::Caches().l1 / 4, 4), std::pair(0, 0));
+  WantSchedule(ParseWantedSchedule("stores=regular,rows-ahead=12288"));
+  EXPECT_EQ(ahead(2048, 4), std::pair(0, 0));
 }
 
 TEST_F(Following, DescribeNamesWhatIsWanted) {

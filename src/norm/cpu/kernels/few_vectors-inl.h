@@ -36,12 +36,6 @@ struct Scaled {
   }
 };
 
-// A function of its own: three times in line it would be half of its callers' text.
-inline HWY_NOINLINE void FoldRows(double* HWY_RESTRICT rows, int64_t count,
-                                  double* HWY_RESTRICT sums) {
-  FoldAllRows(rows, count, sums);
-}
-
 // Shifts of f32 of rows from the folds of their first elements, one for each lane.
 inline HWY_NOINLINE void ShiftsOfRows(double* HWY_RESTRICT rows, int64_t count,
                                       double* HWY_RESTRICT shifts) {

@@ -169,10 +169,8 @@ HWY_INLINE void ForwardGroups(const ForwardJob& job, const RowBlocks& blocks, in
 #endif
   const Alike alike(job, rows.fits() ? 0 : last - first);
   const int64_t group = std::max(job.group, alike.group());
-  const bool steps = job.pitched && AreRuns(job);
   for (int64_t unit = first, end; unit < last; unit = end) {
-    end = std::min(unit + group, last);
-    if (HWY_UNLIKELY(steps)) end = std::min(end, unit + SteadyRows(job, unit));
+    end = EndOfGroup(job, unit, group, last);
     PrepareUnits<T>(job, unit, end);
     GroupStatistics<T, kCenter>(job, blocks, unit, end);
     if (rows.fits())

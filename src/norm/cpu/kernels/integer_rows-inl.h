@@ -100,8 +100,7 @@ HWY_NOINLINE void ForwardIntegerRows(const ForwardJob& job, const ToIntegers& to
   const RowBlocks blocks(job.geometry->reduce);
   const IntegerRows<kCenter> rows(job, to, out);
   for (int64_t unit = first, end; unit < last; unit = end) {
-    end = std::min(unit + job.group, last);
-    if (job.pitched) end = std::min(end, unit + SteadyRows(job, unit));
+    end = EndOfGroup(job, unit, job.group, last);
     PrepareUnits<float>(job, unit, end);
     GroupStatistics<float, kCenter>(job, blocks, unit, end);
     rows.Write(unit, end);

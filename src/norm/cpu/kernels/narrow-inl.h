@@ -250,10 +250,13 @@ inline bool AreRuns(const ForwardJob& job) {
   const Geometry& g = *job.geometry;
   return g.units_contiguous && g.reduce.reduced.size() == 1;
 }
-// How many of them from `unit` on lie steps apart that are alike, in x and in y.
-inline int64_t SteadyRows(const ForwardJob& job, int64_t unit) {
-  const int64_t n = job.geometry->reduce.inner;
-  return std::min(job.x.SteadyRows(unit * n, n), job.y.SteadyRows(unit * n, n));
+// Where the group ends that unit `unit` of a task begins: runs that lie apart, where steps change,
+// in x or in y.
+inline int64_t EndOfGroup(const ForwardJob& job, int64_t unit, int64_t group, int64_t last) {
+  const int64_t end = std::min(unit + group, last), n = job.geometry->reduce.inner;
+  if (HWY_LIKELY(!job.pitched) || !AreRuns(job)) return end;
+  return std::min(
+      {end, unit + job.x.SteadyRows(unit * n, n), unit + job.y.SteadyRows(unit * n, n)});
 }
 // Whether these lie one behind the other.
 inline bool AreDense(const ForwardJob& job) { return AreRuns(job) && !job.x.pitch(); }

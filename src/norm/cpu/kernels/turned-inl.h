@@ -94,7 +94,7 @@ class TurnedRows {
   // waits for, others fill.
   template <bool kCenter>
   HWY_INLINE void Reduce(int64_t first, int64_t last) {
-    AddUp<kCenter>(columns_, kCenter, 0, last - first);
+    AddUp<kCenter>(columns_, 0, last - first);
     Finish<kCenter>(first, last);
   }
 
@@ -267,12 +267,11 @@ class TurnedRows {
   static HWY_INLINE int64_t PlaceOf(int64_t row, int64_t size) {
     return row / kRows * size * kRows + row % kRows;
   }
-  // Sums of rows [begin, end) of `columns`, where they lie as in columns_; the shifts too, or
-  // around those that there are.
+  // Shifts and sums of rows [begin, end) of `columns`, where they lie as in columns_.
   template <bool kCenter, int64_t kSize>
-  HWY_NOINLINE void AddUpRows(const float* columns, bool shifts, int64_t begin, int64_t end) {
+  HWY_NOINLINE void AddUpRows(const float* columns, int64_t begin, int64_t end) {
     if constexpr (kCenter)
-      for (int64_t row = begin; row < end && shifts; row += kStep)
+      for (int64_t row = begin; row < end; row += kStep)
         hn::Store(MeanOf<kSize>(columns + PlaceOf(row, kSize)), DR(), hi_ + row);
     for (int64_t row = begin; row < end; row += kStep) {
       const Sums sums = SumsAround<kCenter, kSize>(columns + PlaceOf(row, kSize), hi_ + row);
@@ -281,18 +280,18 @@ class TurnedRows {
     }
   }
   template <bool kCenter>
-  HWY_INLINE void AddUp(const float* columns, bool shifts, int64_t begin, int64_t end) {
+  HWY_INLINE void AddUp(const float* columns, int64_t begin, int64_t end) {
     switch (size_) {
       case 2:
-        return AddUpRows<kCenter, 2>(columns, shifts, begin, end);
+        return AddUpRows<kCenter, 2>(columns, begin, end);
       case 4:
-        return AddUpRows<kCenter, 4>(columns, shifts, begin, end);
+        return AddUpRows<kCenter, 4>(columns, begin, end);
       case 8:
-        return AddUpRows<kCenter, 8>(columns, shifts, begin, end);
+        return AddUpRows<kCenter, 8>(columns, begin, end);
       case 16:
-        return AddUpRows<kCenter, 16>(columns, shifts, begin, end);
+        return AddUpRows<kCenter, 16>(columns, begin, end);
       default:
-        AddUpRows<kCenter, 32>(columns, shifts, begin, end);
+        AddUpRows<kCenter, 32>(columns, begin, end);
     }
   }
 
@@ -359,14 +358,21 @@ class TurnedRows {
   }
 
   // Rows [first, rows), of which some are not good: sums of those once more, scaled where squares
-  // leave the range, around their own mean where digits cancel (RowMoments::AddAnew). In r_ what
-  // their means are to be multiplied by: NaN where they have none, and zeros to be so.
+  // leave the range (RowMoments::Scaled); those of good ones beside them become what they were. In
+  // r_ what their means are to be multiplied by: NaN where they have none, and zeros to be so.
+  //
+  // None is summed around another shift, as RowMoments does where sum^2 > 3/4 n squares. These
+  // shifts are means rounded to f32. Between a and b, neighbours of the mean in f32, no element
+  // lies, so that all (x - a)(x - b) add up to no less than 0: elements vary by no less than the
+  // shift is off the mean, sum^2 is at most n/2 squares, and rounding adds 2^-20 of it. Squares of
+  // scaled denormal numbers may become 0; but there every x - shift is exact, and a mean by way of
+  // their sum the same shift.
   template <bool kCenter>
   HWY_NOINLINE void Mend(int64_t first, int64_t rows) {
     for (int64_t begin = first, end; begin < rows; begin = end) {
       for (end = begin; end < rows && ScaleRows<kCenter>(end);) end += kStep;
       if (end > begin)
-        AddAnew<kCenter>(begin, end);
+        AddUp<kCenter>(y_, begin, end);
       else
         end += kStep;
     }
@@ -411,25 +417,6 @@ class TurnedRows {
       hn::Store(hn::DemoteTo(DR(), hn::Mul(value, scale)), DR(), y_ + i);
     }
     return true;
-  }
-  // Rows [begin, end) of y_. The sums of those that are good become what they were.
-  template <bool kCenter>
-  HWY_NOINLINE void AddAnew(int64_t begin, int64_t end) {
-    const DD d;
-    AddUp<kCenter>(y_, kCenter, begin, end);
-    if constexpr (kCenter) {
-      bool again = false;
-      for (int64_t row = begin; row < end; row += kStep) {
-        const VD sum = hn::Load(d, sum_ + row), squares = hn::Load(d, squares_ + row);
-        const auto far =
-            hn::Gt(hn::Mul(sum, sum), hn::Mul(hn::Set(d, 0.75 * static_cast<double>(n_)), squares));
-        again |= !hn::AllFalse(d, far);
-        const VD shift = hn::PromoteTo(d, hn::Load(DR(), hi_ + row));
-        const VD own = hn::Add(shift, by_.Divide(sum));
-        hn::Store(hn::DemoteTo(DR(), hn::IfThenElse(far, own, shift)), DR(), hi_ + row);
-      }
-      if (again) AddUp<kCenter>(y_, false, begin, end);
-    }
   }
   static HWY_INLINE void Save(VD value, double* to, int64_t left) {
     if (HWY_LIKELY(left >= kStep))
