@@ -169,5 +169,54 @@ TEST_F(Accuracy, GradientsBesideAnOutlier) {
   }
 }
 
+// That the gradients of dy are within their bounds, on every target.
+void HoldGradients(const Case& test, const std::vector<double>& dy, double beside) {
+  Problem p(test, cases::Normals(test.layout.size(), 3, 0, 1));
+  p.SetDy(dy);
+  for (const std::string& target : simd::AvailableTargets()) {
+    simd::ForceTarget(target);
+    const auto forward = ForwardTraining(test.spec, p.x_tensor, &p.gamma_tensor, &p.beta_tensor);
+    const auto worst = cases::WorstGradientFractions(
+        p, Backward(test.spec, p.x_tensor, &p.gamma_tensor, &p.beta_tensor, p.dy_tensor, forward),
+        0, beside);
+    for (const double fraction : {worst.dx, worst.dgamma, worst.dbeta})
+      EXPECT_LE(fraction, 1) << test.ToString() << " on " << target;
+  }
+}
+
+// The four rows that are looked at lie together far from the others, by chance: around their middle
+// every other dy would be as large as they are.
+TEST_F(Accuracy, GradientsWhereFourLieTogetherByChance) {
+  constexpr int64_t kRows = 64, kColumns = 4000;
+  auto dy = cases::Normals(kRows * kColumns, 7, 0, 0.05);
+  for (int64_t k = 0; k < 4; ++k)
+    for (int64_t c = 0; c < kColumns; ++c) {
+      const auto at = static_cast<size_t>((kRows - 1) * k / 3 * kColumns + c);
+      dy[at] += 3 + 0.4 * static_cast<double>(k);  // 3.6 far and 1.2 wide
+    }
+  HoldGradients({kBatchNorm, Layout::Make("BC", std::vector<int64_t>{kRows, kColumns})}, dy, 0);
+}
+
+// One dy of each parameter outweighs all others together: each of up to 16 additions rounds beside
+// it, once in a thousand parameters far to one side.
+TEST_F(Accuracy, GradientsWhereOneOutweighsTheRest) {
+  const Case tests[] = {{kBatchNorm, Layout::Make("BC", std::vector<int64_t>{16, 8000})},
+                        {kBatchNorm, Layout::Make("BC", std::vector<int64_t>{64, 2000})},
+                        {kLayerNorm, Layout::Make("BC", std::vector<int64_t>{16, 8000})},
+                        {kBatchNorm, Layout::Make("BCS", std::vector<int64_t>{1, 200, 1024})}};
+  for (const Case& test : tests) {
+    auto dy = cases::Normals(test.layout.size(), 5, 0, 1);
+    const bool rows = test.layout.axes().size() == 3;
+    for (size_t p = 0; p < (rows ? 200 : static_cast<size_t>(test.layout.axes()[1].size)); ++p) {
+      double& first = dy[rows ? p * 1024 : p];
+      first = 0x1p12 * (1 + 0.1 * std::abs(first));
+    }
+    HoldGradients(test, dy, 3);
+  }
+  auto tails = cases::Normals(int64_t{16} * 20'000, 5, 0, 1);
+  for (double& v : tails) v = std::exp(2 * v);
+  HoldGradients({kBatchNorm, Layout::Make("BC", std::vector<int64_t>{16, 20'000})}, tails, 3);
+}
+
 }  // namespace
 }  // namespace normkit

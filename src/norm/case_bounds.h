@@ -136,6 +136,7 @@ inline PassedGradient PassedOf(const Problem& problem) {
 // spread = 1 + |xhat|; 4 u are 8 u of f64:
 //   dx      4 u rstd (|w| + E|w| + spread E[|w| spread])   plus the rounding of a narrow type
 //   dgamma  4 u sum(|dy| spread)                           dbeta  4 u sum|dy|
+// and `beside` times the largest of what is added up there, which the contract has three times,
 // where dy is what passes the activation; what that is off comes back as dy / 4 u would.
 // In f64 the mean is rounded too, to 2^-53 of its size: spread = (1 + |xhat|) (1 + |mean| rstd).
 // Here xhat is in XhatUnits, and nothing of dx goes with it where there is no divisor.
@@ -163,7 +164,8 @@ inline bool HidesCommonPart(const Case& test) {
 // `common` is what of dy must not show: dy - common stands for dy in the bounds, but for a rounding
 // of dbeta itself.
 inline GradientFractions WorstGradientFractions(const Problem& problem,
-                                                const NormGradients& gradients, double common = 0) {
+                                                const NormGradients& gradients, double common = 0,
+                                                double beside = 0) {
   const auto in = problem.inputs();
   const auto& test = problem.test;
   const auto statistics = reference::ComputeStatistics(in);
@@ -175,6 +177,7 @@ inline GradientFractions WorstGradientFractions(const Problem& problem,
   const double unit = BoundUnit(test.dtype);
   std::vector<double> spread(n), w(n), rstd(num_stat), mean_w(num_stat), mean_spread(num_stat);
   std::vector<double> sum_spread(problem.gamma.size()), sum_dy(problem.gamma.size());
+  std::vector<double> most_spread(problem.gamma.size()), most_dy(problem.gamma.size());
   for (size_t s = 0; s < num_stat; ++s)
     rstd[s] = RstdOf(test.spec, statistics.variance[s], in.epsilon);
   const auto units = XhatUnits(in);
@@ -193,8 +196,9 @@ inline GradientFractions WorstGradientFractions(const Problem& problem,
     w[i] = gamma * dy;
     mean_w[s] += w[i] / count;
     mean_spread[s] += (w[i] * spread[i] + gamma * met) / count;
-    sum_spread[p] += (dy * spread[i] + met) * units[s];
-    sum_dy[p] += dy;
+    const double term = (dy * spread[i] + met) * units[s];
+    sum_spread[p] += term, most_spread[p] = std::max(most_spread[p], term);
+    sum_dy[p] += dy, most_dy[p] = std::max(most_dy[p], dy);
   }
   const auto fraction = [](double got, double expected, double bound) {
     const double error = std::abs(got - expected);
@@ -211,11 +215,11 @@ inline GradientFractions WorstGradientFractions(const Problem& problem,
   }
   const auto dgamma = ToDoubles(gradients.dgamma), dbeta = ToDoubles(gradients.dbeta);
   for (size_t p = 0; p < dgamma.size(); ++p) {
-    worst.dgamma =
-        std::max(worst.dgamma, fraction(dgamma[p], exact.dgamma[p], unit * sum_spread[p]));
+    const double of_dgamma = unit * (sum_spread[p] + beside * most_spread[p]);
+    const double of_dbeta = unit * (sum_dy[p] + beside * most_dy[p]);
+    worst.dgamma = std::max(worst.dgamma, fraction(dgamma[p], exact.dgamma[p], of_dgamma));
     const double rounded = common == 0 ? 0 : UnitRoundoff(test.dtype) * std::abs(exact.dbeta[p]);
-    worst.dbeta =
-        std::max(worst.dbeta, fraction(dbeta[p], exact.dbeta[p], unit * sum_dy[p] + rounded));
+    worst.dbeta = std::max(worst.dbeta, fraction(dbeta[p], exact.dbeta[p], of_dbeta + rounded));
   }
   return worst;
 }
