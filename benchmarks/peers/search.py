@@ -127,7 +127,8 @@ class Exact:
         xhat = (x - mean) * rstd
         w = gamma * dy
         mean_w = w.mean(**over) if case.center else 0 * rstd
-        through = (w * xhat).mean(**over) / unit**2  # a sum, of l2
+        # Without what w have in common, which is not in it but for rounding; a sum, of l2.
+        through = ((w - mean_w) * xhat).mean(**over) / unit**2
         if case.row == "mean-only":
             through = 0 * rstd
         self.values = {
@@ -143,9 +144,10 @@ class Exact:
         # A part that all dy of a statistic have in common does not show.
         mean_dy = dy.mean(**over)
         hidden = (abs(mean_dy) > 30 * dy.std(**over)) & (case.one_parameter and not f64)
-        v = abs(np.where(hidden, w - mean_w, w))
-        d = abs(np.where(hidden, dy - mean_dy, dy))
-        last = (v * s).mean(**over) * s if case.row != "mean-only" else 0
+        of_f64 = 2.0**-53 * (1 + abs(mean) * rstd)  # which carries sums of it
+        v = abs(np.where(hidden, w - mean_w, w)) + hidden * of_f64 * abs(w)
+        d = abs(np.where(hidden, dy - mean_dy, dy)) + hidden * of_f64 * abs(dy)
+        last = (v * s).mean(**over) * s if case.row != "mean-only" else 3 * v.max(**over) / n
         self.bounds = {
             "y": most * (abs(gamma) * (unit + abs(xhat) + of_mean) + abs(beta)),
             # Of y, what an error of the mean or of rstd moves: a part of its bound.
