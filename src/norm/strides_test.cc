@@ -74,6 +74,20 @@ TEST(Strides, OfChannelsInGroups) {
             "group normalization of BCS [2,8,5]: 2 strides of x given, expected 3");
 }
 
+TEST(Strides, GroupsLieWhereTheirChannelsDo) {
+  const Layout layout = Layout::Make("BCS", std::vector<int64_t>{2, 8, 5});
+  const auto x = cases::Normals(layout.size(), 3, 0, 1);
+  std::vector<float> dense(x.begin(), x.end()), apart(2 * dense.size());
+  for (size_t i = 0; i < dense.size(); ++i) apart[2 * i] = dense[i];
+  std::vector<float> y(dense.size()), expected(dense.size());
+  const Normalization norm(kGroupNorm, layout, DType::kF32, {.num_groups = 2});
+  norm.ForwardTraining({.x = dense.data(), .y = expected.data()});
+  const Normalization strided(kGroupNorm, layout, DType::kF32,
+                              {.num_groups = 2, .strides = {.x = {80, 10, 2}}});
+  strided.ForwardTraining({.x = apart.data(), .y = y.data()});
+  EXPECT_EQ(y, expected);
+}
+
 // Slices of one array: apart, though one begins where another has not ended; or over each other.
 TEST(Strides, SlicesOfOneArrayLieApart) {
   constexpr int64_t kRows = 3, kWidth = 8;
