@@ -109,13 +109,15 @@ HWY_INLINE auto UpperHalves(D32, hn::Vec<D32> bits) {
 #endif
 }
 
-// Rounded to nearest even on the upper halves of lanes, by hand: Highway 1.0.3 truncates.
-template <class D>
+// Rounded to nearest even on the upper halves of lanes, by hand: Highway 1.0.3 truncates. In half
+// the instructions where no value is a NaN that has anything in its lower half.
+template <class D, bool kShortNans = false>
 HWY_INLINE auto RoundToUpperHalves(D, hn::Vec<D> value) {
   const hn::Rebind<uint32_t, D> d32;
   const auto bits = hn::BitCast(d32, value);
   const auto is_odd = hn::TestBit(bits, hn::Set(d32, 0x10000));
   const auto half = hn::IfThenElse(is_odd, hn::Set(d32, 0x8000), hn::Set(d32, 0x7fff));
+  if constexpr (kShortNans) return hn::Add(bits, half);
   // Not Ne: on AVX2 it says that NaN is equal to itself, and the last of them became -0.
   const auto is_number = hn::RebindMask(d32, hn::Eq(value, value));
   const auto quiet = hn::Or(bits, hn::Set(d32, 0x400000));
@@ -222,12 +224,12 @@ HWY_INLINE Pairs<D> LoadPairs(D d, const BFloat16* x) {
           hn::BitCast(d, hn::And(bits, hn::Set(d32, 0xffff0000)))};
 }
 // As they lie in memory.
-template <class D>
+template <class D, bool kShortNans = false>
 HWY_INLINE auto NarrowPairs(D d, const Pairs<D>& values) {
   const hn::Rebind<uint32_t, D> d32;
   const hn::Repartition<uint16_t, D> d16;
-  const auto even = hn::ShiftRight<16>(RoundToUpperHalves(d, values.even));
-  const auto odd = RoundToUpperHalves(d, values.odd);
+  const auto even = hn::ShiftRight<16>(RoundToUpperHalves<D, kShortNans>(d, values.even));
+  const auto odd = RoundToUpperHalves<D, kShortNans>(d, values.odd);
   return hn::BitCast(d32, hn::OddEven(hn::BitCast(d16, odd), hn::BitCast(d16, even)));
 }
 // Two vectors of f32 in the same order.

@@ -83,11 +83,11 @@ HWY_INLINE bool SumUnits(const ForwardJob& job, const RowBlocks& blocks, int64_t
       return true;
     }
   }
-  if constexpr (std::is_same_v<T, float>) {
-    using Rows = BlockRows<kCenter>;
-    if (AreRuns(job) && job.read_ahead == 0 && Rows::Suits(block.length, count))
+  if constexpr (std::is_same_v<T, float> || kPaired<T>) {
+    using Rows = BlockRows<T, kCenter>;
+    if (AreRuns(job) && (kPaired<T> || job.read_ahead == 0) && Rows::Suits(block.length, count))
       return Rows::Add(job.x.Rows<T>(first * block.length, block.length), block.length, count,
-                       sums);
+                       job.read_ahead, sums);
   }
 #endif
   const auto n = static_cast<double>(job.geometry->reduce.num_reduced());

@@ -179,10 +179,11 @@ class RunBackward {
 
 #if HWY_TARGET == HWY_AVX2 || HWY_TARGET == HWY_AVX3
   // Sums of w and w * (x - hi) of rows of one block each, whose ends are folded together. Whether
-  // they are such.
+  // they are such. Rows of f32 from memory lose by it from 128 elements on.
   bool SumRows(int64_t first, int64_t count, const XhatMeans& means) const {
-    if constexpr (std::is_same_v<T, BFloat16> && !kRelu) {
+    if constexpr ((std::is_same_v<T, BFloat16> || std::is_same_v<T, float>)&&!kRelu) {
       if (!rows_ || unit_runs_ > 1 || blocks_.num_blocks() > 1) return false;
+      if (sizeof(T) == 4 && job_.stream && g_.run_length >= 128) return false;
       AddRows(first, count, means);
       return true;
     }

@@ -1,5 +1,6 @@
-// Rows of f32 that are longer than few_vectors-inl.h takes: those of one block summed side by side,
-// those that share all parameters written one by one without asking for each what all are.
+// Rows of f32 and bf16 that are longer than few_vectors-inl.h takes: those of one block summed side
+// by side; of f32, those that share all parameters written one by one without asking for each what
+// all are.
 #if defined(NORMKIT_LONG_ROWS_INL_H_) == defined(HWY_TARGET_TOGGLE)
 #ifdef NORMKIT_LONG_ROWS_INL_H_
 #undef NORMKIT_LONG_ROWS_INL_H_
@@ -20,10 +21,13 @@ namespace HWY_NAMESPACE {
 #if HWY_TARGET == HWY_AVX2 || HWY_TARGET == HWY_AVX3
 
 // Sums of rows of n elements, to the bit those of RowMoments; ends of sums are folded together.
-template <bool kCenter>
+template <class T, bool kCenter>
 class BlockRows {
-  using D = Tag<float>;
+  using D = Tag<T>;
+  using Sums = LaneSums<float, kPaired<T>>;
   static constexpr auto kAll = static_cast<int64_t>(kLanes<float>);
+  static constexpr int64_t kParts = kPaired<T> ? 2 : 1;  // vectors that a sum of a row ends in
+  static constexpr int64_t kEnd = kParts * kWideLanes;
 
  public:
   // Of at least two rows.
@@ -31,25 +35,36 @@ class BlockRows {
     return count > 1 && n >= kAll && n <= RowBlocks::kBlock;
   }
 
-  // Of `count` rows; false where they are no good.
-  static HWY_NOINLINE bool Add(const RowsAt<const float>& x, int64_t n, int64_t count,
+  // Of `count` rows; false where they are no good. Of bf16 fetches what lies `ahead`
+  // elements behind.
+  static HWY_NOINLINE bool Add(const RowsAt<const T>& x, int64_t n, int64_t count, int64_t ahead,
                                SmallSums& sums) {
-    HWY_ALIGN double first[kMaxGroup * kWideLanes], second[kMaxGroup * kWideLanes];
+    HWY_ALIGN double first[kMaxGroup * kEnd], second[kMaxGroup * kEnd];
     if (kCenter) {
       for (int64_t u = 0; u < count; ++u)
-        FewVectors<float, true>::FoldShift(x[u], first + u * kWideLanes);
+        FewVectors<T, true>::FoldShift(x[u], first + u * kWideLanes);
       ShiftsOfRows(first, count, sums.shift);
     }
     for (int64_t u = 0; u < count; ++u) {
       const auto shift = hn::Set(D(), static_cast<float>(sums.shift[u]));
-      HWY_ALIGN float totals[LaneSums<float>::kSize];
-      LaneSums<float> lanes(totals);
-      lanes.AddRun<true>(Deviations<float, kCenter>{x[u], shift}, n);
-      lanes.Fold(first + u * kWideLanes, second + u * kWideLanes);
+      HWY_ALIGN float totals[Sums::kSize];
+      Sums lanes(totals);
+      lanes.template AddRun<!kPaired<T>>(
+          Deviations<T, kCenter>{x[u], shift, kPaired<T> ? ahead : 0}, n);
+      lanes.Fold(first + u * kEnd, second + u * kEnd);
     }
-    if (kCenter) FoldRows(first, count, sums.sum);
-    FoldRows(second, count, sums.squares);
+    if (kCenter) FoldEnds(first, count, sums.sum);
+    FoldEnds(second, count, sums.squares);
     return AreAllGood<kCenter>(static_cast<double>(n), count, sums);
+  }
+
+ private:
+  static HWY_INLINE void FoldEnds(double* HWY_RESTRICT ends, int64_t count,
+                                  double* HWY_RESTRICT sums) {
+    if constexpr (kParts == 1) return FoldRows(ends, count, sums);
+    HWY_ALIGN double parts[kParts * kMaxGroup];
+    FoldRows(ends, kParts * count, parts);
+    for (int64_t u = 0; u < count; ++u) sums[u] = parts[2 * u] + parts[2 * u + 1];
   }
 };
 

@@ -109,7 +109,7 @@ class LaneSums {
     FoldTo(two, second);
   }
 
-  // Both in one vector of f64 each, flushed or not.
+  // Both in one vector of f64 each, flushed or not; by twos in two, of even places and of odd ones.
   HWY_INLINE void Fold(double* first, double* second) {
     if (begun_) {
       HWY_UNROLL(4)
@@ -118,8 +118,20 @@ class LaneSums {
         second_[u] = hn::Add(hn::Load(D(), totals_ + kLanes<R> + u * kWidth), second_[u]);
       }
     }
-    FoldTo(first_, first);
-    FoldTo(second_, second);
+    if constexpr (kByTwos) {
+      FoldPlacesTo(first_, first);
+      FoldPlacesTo(second_, second);
+    } else {
+      FoldTo(first_, first);
+      FoldTo(second_, second);
+    }
+  }
+  HWY_INLINE static void FoldPlacesTo(const V (&lanes)[kVectors], double* to) {
+    V even[kVectors / 2], odd[kVectors / 2];
+    HWY_UNROLL(2)
+    for (size_t u = 0; u < kVectors / 2; ++u) even[u] = lanes[2 * u], odd[u] = lanes[2 * u + 1];
+    FoldTo(even, to);
+    FoldTo(odd, to + hn::MaxLanes(hn::ScalableTag<double>()));
   }
 
   // As FoldToVector.
