@@ -12,6 +12,7 @@
 #include "src/norm/padded.h"
 #include "src/norm/parts.h"
 #include "src/norm/ready_parameters.h"
+#include "src/norm/slabs.h"
 #include "src/norm/statistics.h"
 
 namespace normkit {
@@ -24,7 +25,8 @@ class __attribute__((visibility("hidden"))) Normalization::Impl : public Problem
         made_(backend_.make(*this)),
         parts_(*this, backend_, *made_),
         padded_(*this, backend_, parts_),
-        copies_(ArrayCopies::Names(*this, *made_)) {
+        copies_(ArrayCopies::Names(*this, *made_)),
+        slabs_(*this, backend_, !copies_.empty()) {
     if (!LogsDetails()) return;
     for (const NormPass pass : {NormPass::kForward, NormPass::kInference, NormPass::kBackward})
       LogDetail(Describe(pass));
@@ -33,6 +35,7 @@ class __attribute__((visibility("hidden"))) Normalization::Impl : public Problem
   const NormImplementation& made() const { return *made_; }
   const Parts& parts() const { return parts_; }
   const Padded& padded() const { return padded_; }
+  const Slabs& slabs() const { return slabs_; }
   // f(arguments) with dense copies of the arrays that the back-end does not take as they lie.
   // `reads_last`: what an earlier half wrote to `sum` or `daddend` is read.
   template <class Args, class F>
@@ -46,11 +49,11 @@ class __attribute__((visibility("hidden"))) Normalization::Impl : public Problem
   void CheckPart(const BatchPart& part, const char* call, size_t given, int64_t expected) const;
 
   std::string Describe(NormPass pass) const {
-    return fmt::format("{} {} {} {}: {}, plan {}, kernel {}{}{}", spec.name, Name(pass),
-                       Name(dtype), layout.ToString(), ToString(StatisticsOf(spec, layout)),
-                       plan.ToString(), made_->Describe(pass),
-                       options.tree && pass != NormPass::kInference ? ", by leaves" : "",
-                       copies_.empty() ? "" : ", copied for their strides: " + copies_);
+    return fmt::format(
+        "{} {} {} {}: {}, plan {}, kernel {}{}{}{}", spec.name, Name(pass), Name(dtype),
+        layout.ToString(), ToString(StatisticsOf(spec, layout)), plan.ToString(),
+        made_->Describe(pass), options.tree && pass != NormPass::kInference ? ", by leaves" : "",
+        copies_.empty() ? "" : ", copied for their strides: " + copies_, slabs_.ToString());
   }
 
  private:
@@ -59,6 +62,7 @@ class __attribute__((visibility("hidden"))) Normalization::Impl : public Problem
   const Parts parts_;
   const Padded padded_;
   const std::string copies_;  // the names of arrays
+  const Slabs slabs_;
 };
 
 constexpr size_t kBegins = BatchPart::kLeaves + 1;
@@ -120,6 +124,7 @@ void Normalization::ForwardTraining(const ForwardArgs& args) const {
   const ReadyParameters parameters(*impl_, args.gamma, args.beta);
   if (args.lengths) return impl_->padded().Forward(parameters.In(args));
   if (impl_->options.tree) return impl_->parts().Forward(parameters.In(args));
+  if (impl_->slabs().Take(args)) return impl_->slabs().Forward(parameters.In(args));
   impl_->WithArrays(parameters.In(args),
                     [&](const ForwardArgs& ready) { impl_->made().Forward(ready); });
 }
@@ -139,6 +144,9 @@ void Normalization::ForwardInference(const ForwardArgs& args, const void* mean,
   if (args.lengths)
     return own ? impl_->padded().Forward(parameters.In(args))
                : impl_->padded().Inference(parameters.In(args), {mean, variance});
+  if (impl_->slabs().Take(args))
+    return own ? impl_->slabs().Forward(parameters.In(args))
+               : impl_->slabs().Inference(parameters.In(args), {mean, variance});
   impl_->WithArrays(parameters.In(args), [&](const ForwardArgs& ready) {
     own ? impl_->made().Forward(ready) : impl_->made().Inference(ready, {mean, variance});
   });
@@ -149,6 +157,7 @@ void Normalization::Backward(const BackwardArgs& args) const {
   CheckBackward(*impl_, args, parameters);
   if (args.lengths) return impl_->padded().Backward(parameters.In(args));
   if (impl_->options.tree) return impl_->parts().Backward(parameters.In(args));
+  if (impl_->slabs().Take(args)) return impl_->slabs().Backward(parameters.In(args));
   impl_->WithArrays(parameters.In(args),
                     [&](const BackwardArgs& ready) { impl_->made().Backward(ready); });
 }

@@ -20,21 +20,6 @@ struct PaddedStatisticsTag;
 
 constexpr int64_t kWorthThreads = 1 << 15;  // elements
 
-const std::vector<int64_t>& GivenStrides(const ArrayStrides& strides, NormArray array) {
-  const std::vector<int64_t>* all[] = {
-      &strides.x,    &strides.y,  &strides.residual, &strides.sum,     &strides.addend,
-      &strides.gate, &strides.dy, &strides.dx,       &strides.daddend, &strides.dgate};
-  return *all[static_cast<size_t>(array)];
-}
-
-std::vector<int64_t> StridesOf(const Problem& problem, NormArray array) {
-  const std::vector<int64_t>& given = GivenStrides(problem.options.strides, array);
-  std::vector<int64_t> sizes;
-  for (const Axis& axis : problem.layout.axes()) sizes.push_back(axis.size);
-  return given.empty() ? DenseStrides(sizes)
-                       : StridesOfAxes(problem.Title(), Name(array), problem.layout, given);
-}
-
 int64_t SizeOfAxis(const Layout& layout, Dim label) {
   const auto found = std::ranges::find(layout.axes(), label, &Axis::label);
   return found == layout.axes().end() ? 1 : found->size;
@@ -44,12 +29,6 @@ NormOptions OfObservation(NormOptions options, const ArrayStrides& strides) {
   options.reducer = nullptr;
   options.strides = strides;
   return options;
-}
-
-template <class T>
-void Move(T*& array, int64_t bytes) {
-  using Byte = std::conditional_t<std::is_const_v<T>, const std::byte, std::byte>;
-  if (array) array = reinterpret_cast<Byte*>(array) + bytes;
 }
 
 // Zeros at all places of these axes.
@@ -109,10 +88,8 @@ std::shared_ptr<const Padded::Made> Padded::Find(int64_t length) const {
   std::vector<Axis> axes = whole_.layout.axes();
   for (Axis& axis : axes)
     if (axis.label & (kB | kT)) axis.size = axis.label == kB ? 1 : length;
-  std::array<std::vector<int64_t>, kNormArrays> of;
-  for (size_t i = 0; i < kNormArrays; ++i) of[i] = StridesOf(whole_, static_cast<NormArray>(i));
-  const ArrayStrides strides{of[0], of[1], of[2], of[3], of[4], of[5], of[6], of[7], of[8], of[9]};
-  auto made = std::make_shared<Made>(whole_, Layout(std::move(axes)), strides, backend_);
+  const StridesOfArrays of = AllStrides(whole_.Title(), whole_.layout, whole_.options.strides);
+  auto made = std::make_shared<Made>(whole_, Layout(std::move(axes)), ToArrayStrides(of), backend_);
   const auto& all = whole_.layout.axes();
   if (const auto batch = std::ranges::find(all, kB, &Axis::label); batch != all.end())
     for (size_t i = 0; i < kNormArrays; ++i)
@@ -137,29 +114,6 @@ void Padded::ForEach(const Observations& made, const F& f) const {
   const auto count = std::ssize(made);
   ParallelFor(count, count >= NumThreads() && whole_.plan.size >= kWorthThreads,
               [&](int64_t i) { f(i, *made[static_cast<size_t>(i)]); });
-}
-
-NormForwardArgs Padded::From(const NormForwardArgs& args, int64_t observation, const Made& made) {
-  NormForwardArgs from = args;
-  const auto move = [&](auto*& array, NormArray which) {
-    Move(array, observation * made.next[static_cast<size_t>(which)]);
-  };
-  move(from.x, NormArray::kX), move(from.y, NormArray::kY);
-  move(from.residual, NormArray::kResidual), move(from.sum, NormArray::kSum);
-  move(from.addend, NormArray::kAddend), move(from.gate, NormArray::kGate);
-  return from;
-}
-
-NormBackwardArgs Padded::From(const NormBackwardArgs& args, int64_t observation, const Made& made) {
-  NormBackwardArgs from = args;
-  const auto move = [&](auto*& array, NormArray which) {
-    Move(array, observation * made.next[static_cast<size_t>(which)]);
-  };
-  move(from.x, NormArray::kX), move(from.dy, NormArray::kDy), move(from.y, NormArray::kY);
-  move(from.dx, NormArray::kDx), move(from.addend, NormArray::kAddend);
-  move(from.daddend, NormArray::kDaddend), move(from.gate, NormArray::kGate);
-  move(from.dgate, NormArray::kDgate);
-  return from;
 }
 
 // The order is that of the axes of x that are kept.
@@ -222,7 +176,7 @@ void Padded::Forward(const NormForwardArgs& args) const {
   else
     ForEach(made, [&](int64_t i, const Made& one) {
       const Statistics statistics(whole_, one.problem, i);
-      NormForwardArgs own = From(args, i, one);
+      NormForwardArgs own = MovedBy(args, i, one.next);
       double* apart =
           statistics.apart()
               ? Scratch<PaddedStatisticsTag, double>(static_cast<size_t>(3 * statistics.size()))
@@ -247,7 +201,7 @@ void Padded::ForwardJoined(const NormForwardArgs& args, const Observations& made
   const auto n = static_cast<size_t>(whole_.plan.num_stat);
   Moments* moments = Scratch<PaddedMomentsTag, Moments>(n * made.size());
   ForEach(made, [&](int64_t i, const Made& one) {
-    one.WithArrays(From(args, i, one), [&](const NormForwardArgs& ready) {
+    one.WithArrays(MovedBy(args, i, one.next), [&](const NormForwardArgs& ready) {
       one.implementation->Gather(ready, moments + static_cast<size_t>(i) * n);
     });
   });
@@ -260,7 +214,8 @@ void Padded::ForwardJoined(const NormForwardArgs& args, const Observations& made
   parts_.Finish({moments, n}, with.saved);
   ForEach(made, [&](int64_t i, const Made& one) {
     one.WithArrays(
-        From(with, i, one), [&](const NormForwardArgs& ready) { one.implementation->Apply(ready); },
+        MovedBy(with, i, one.next),
+        [&](const NormForwardArgs& ready) { one.implementation->Apply(ready); },
         /*reads_last=*/true);
   });
 }
@@ -275,8 +230,9 @@ void Padded::Inference(const NormForwardArgs& args, const GivenStatistics& given
       Fail("{}: lengths with given statistics of steps that lie apart, expected time innermost",
            whole_.Title());
     GivenStatistics own = given;
-    for (const void** array : {&own.mean, &own.variance}) Move(*array, statistics.begin() * bytes);
-    one.WithArrays(From(args, i, one), [&](const NormForwardArgs& ready) {
+    for (const void** array : {&own.mean, &own.variance})
+      MoveBy(*array, statistics.begin() * bytes);
+    one.WithArrays(MovedBy(args, i, one.next), [&](const NormForwardArgs& ready) {
       one.implementation->Inference(ready, own);
     });
   });
@@ -293,7 +249,7 @@ void Padded::Backward(const NormBackwardArgs& args) const {
     std::fill_n(sums, 2 * n, 0.0);
     ForEach(made, [&](int64_t i, const Made& one) {
       const Statistics statistics(whole_, one.problem, i);
-      NormBackwardArgs own = From(args, i, one);
+      NormBackwardArgs own = MovedBy(args, i, one.next);
       double* apart =
           statistics.apart()
               ? Scratch<PaddedStatisticsTag, double>(static_cast<size_t>(2 * statistics.size()))
@@ -331,7 +287,7 @@ void Padded::BackwardJoined(const NormBackwardArgs& args, const Observations& ma
     return GradientSums{w, w + statistics, of, of + parameters};
   };
   ForEach(made, [&](int64_t i, const Made& one) {
-    one.WithArrays(From(args, i, one), [&](const NormBackwardArgs& ready) {
+    one.WithArrays(MovedBy(args, i, one.next), [&](const NormBackwardArgs& ready) {
       one.implementation->GatherGradient(ready, at(sums + static_cast<size_t>(i) * n));
     });
   });
@@ -345,7 +301,7 @@ void Padded::BackwardJoined(const NormBackwardArgs& args, const Observations& ma
   if (!args.dx) return;
   ForEach(made, [&](int64_t i, const Made& one) {
     one.WithArrays(
-        From(args, i, one),
+        MovedBy(args, i, one.next),
         [&](const NormBackwardArgs& ready) {
           one.implementation->ApplyGradient(ready, all, count);
         },
@@ -361,7 +317,8 @@ void Padded::ZeroPadding(const NormForwardArgs& args) const {
 void Padded::ZeroPadding(const int64_t* lengths, NormArray array, void* data) const {
   if (!data) return;
   const auto bytes = static_cast<int64_t>(SizeOf(whole_.dtype));
-  const std::vector<int64_t> strides = StridesOf(whole_, array);
+  const std::vector<int64_t> strides =
+      AllStrides(whole_.Title(), whole_.layout, whole_.options.strides)[static_cast<size_t>(array)];
   std::vector<StridedArray::Axis> axes;
   int64_t batch = 0, step = 0, steps = 1;
   for (size_t i = 0; i < strides.size(); ++i) {

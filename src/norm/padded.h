@@ -1,7 +1,6 @@
 // Arrays of observations of different lengths: what stands behind an end is padding.
 #pragma once
 
-#include <array>
 #include <map>
 #include <memory>
 #include <mutex>
@@ -9,6 +8,7 @@
 #include <vector>
 
 #include "src/norm/backend.h"
+#include "src/norm/moved_args.h"
 #include "src/norm/parts.h"
 
 namespace normkit {
@@ -37,7 +37,7 @@ class Padded {
     void WithArrays(const Args& args, const F& f, bool reads_last = false) const;
     Problem problem;
     std::unique_ptr<NormImplementation> implementation;
-    std::array<int64_t, kNormArrays> next = {};  // bytes from one to the next, of each array
+    BytesOfArrays next = {};  // from one to the next
   };
   using Observations = std::vector<std::shared_ptr<const Made>>;
 
@@ -46,8 +46,6 @@ class Padded {
   Observations FindAll(const int64_t* lengths) const;
   template <class F>
   void ForEach(const Observations& made, const F& f) const;
-  static NormForwardArgs From(const NormForwardArgs& args, int64_t observation, const Made& made);
-  static NormBackwardArgs From(const NormBackwardArgs& args, int64_t observation, const Made& made);
   bool joins() const { return whole_.spec.reduce & kB; }
   void ForwardJoined(const NormForwardArgs& args, const Observations& made) const;
   void BackwardJoined(const NormBackwardArgs& args, const Observations& made) const;

@@ -3,8 +3,11 @@
 #include <algorithm>
 #include <cstring>
 #include <limits>
+#include <optional>
+#include <utility>
 
 #include "src/core/fail.h"
+#include "src/core/parallel.h"
 #include "src/core/strided_loops.h"
 
 namespace normkit {
@@ -14,6 +17,13 @@ using Level = StridedArray::Axis;
 
 constexpr std::string_view kNames[kNormArrays] = {"x",    "y",  "residual", "sum",     "addend",
                                                   "gate", "dy", "dx",       "daddend", "dgate"};
+
+const std::vector<int64_t>& Given(const ArrayStrides& strides, size_t array) {
+  const std::vector<int64_t>* all[] = {
+      &strides.x,    &strides.y,  &strides.residual, &strides.sum,     &strides.addend,
+      &strides.gate, &strides.dy, &strides.dx,       &strides.daddend, &strides.dgate};
+  return *all[array];
+}
 
 bool IsWritten(NormArray array) {
   return array == NormArray::kY || array == NormArray::kSum || array == NormArray::kDx ||
@@ -82,23 +92,113 @@ void CopyElements(const char* from, int64_t from_step, char* to, int64_t to_step
     std::memcpy(to + i * to_step * kBytes, from + i * from_step * kBytes, sizeof(Bytes));
 }
 
+template <class F>
+void ForElementsOf(size_t bytes, const F& f) {
+  if (bytes == 2)
+    f(uint16_t());
+  else if (bytes == 4)
+    f(uint32_t());
+  else
+    f(uint64_t());
+}
+
 // Elements of an array that lies as `from` says to where `to` says.
-void Copy(const std::vector<int64_t>& shape, size_t bytes, const void* source, const Strides& from,
-          void* target, const Strides& to) {
+void CopyRuns(const std::vector<int64_t>& shape, size_t bytes, const char* source,
+              const Strides& from, char* target, const Strides& to) {
   const StridedLoops<2> loops(shape, {from, to});
   const int64_t from_step = loops.stride(0), to_step = loops.stride(1);
   loops.ForRuns([&](const auto& offsets, int64_t n) {
-    const char* in = static_cast<const char*>(source) + offsets[0] * static_cast<int64_t>(bytes);
-    char* out = static_cast<char*>(target) + offsets[1] * static_cast<int64_t>(bytes);
+    const char* in = source + offsets[0] * static_cast<int64_t>(bytes);
+    char* out = target + offsets[1] * static_cast<int64_t>(bytes);
     if (from_step == 1 && to_step == 1)
       std::memcpy(out, in, static_cast<size_t>(n) * bytes);
-    else if (bytes == 2)
-      CopyElements<uint16_t>(in, from_step, out, to_step, n);
-    else if (bytes == 4)
-      CopyElements<uint32_t>(in, from_step, out, to_step, n);
     else
-      CopyElements<uint64_t>(in, from_step, out, to_step, n);
+      ForElementsOf(bytes, [&](auto element) {
+        CopyElements<decltype(element)>(in, from_step, out, to_step, n);
+      });
   });
+}
+
+// An axis whose elements are neighbours in one array, as those of the last axis are in the other.
+std::optional<size_t> FindTurned(const std::vector<int64_t>& shape, const Strides& from,
+                                 const Strides& to) {
+  if (shape.empty() || shape.back() == 1 || (from.back() == 1) == (to.back() == 1)) return {};
+  const Strides& other = from.back() == 1 ? to : from;
+  for (size_t i = 0; i + 1 < shape.size(); ++i)
+    if (other[i] == 1 && shape[i] > 1) return i;
+  return {};
+}
+
+// The same where elements are neighbours along one axis in the source and along another in the
+// target, by squares: what is fetched of either is used while it is in the cache.
+class TurnedCopy {
+ public:
+  TurnedCopy(const std::vector<int64_t>& shape, size_t turned, const Strides& from,
+             const Strides& to) {
+    const size_t last = shape.size() - 1;
+    for (size_t i = 0; i < last; ++i)
+      if (i != turned) outer_.push_back({shape[i], from[i], to[i]});
+    read_ = {shape[turned], from[turned], to[turned]},
+    written_ = {shape[last], from[last], to[last]};
+    if (read_.from != 1) std::swap(read_, written_);
+  }
+  template <class Bytes>
+  void Run(const Bytes* source, Bytes* target) const {
+    int64_t count = 1;
+    for (const Axis& axis : outer_) count *= axis.size;
+    const int64_t bands = (read_.size + kSide - 1) / kSide;
+    const bool threads = count * read_.size * written_.size >= kWorthThreads;
+    ParallelFor(count * bands, threads, [&](int64_t i) {
+      const int64_t begin = i % bands * kSide;
+      int64_t from = begin, to = begin * read_.to, index = i / bands;
+      for (size_t axis = outer_.size(); axis-- > 0; index /= outer_[axis].size) {
+        from += index % outer_[axis].size * outer_[axis].from;
+        to += index % outer_[axis].size * outer_[axis].to;
+      }
+      Band(source + from, target + to, std::min(kSide, read_.size - begin));
+    });
+  }
+
+ private:
+  static constexpr int64_t kSide = 16;
+  static constexpr int64_t kWorthThreads = 1 << 15;  // elements
+  struct Axis {
+    int64_t size, from, to;
+  };
+  // `n` of read_, all of written_. By way of a square of its own, for lines that lie a power of two
+  // apart drive each other out of a cache.
+  template <class Bytes>
+  void Band(const Bytes* source, Bytes* target, int64_t n) const {
+    const int64_t size = written_.size, from = written_.from, to = read_.to;
+    Bytes square[kSide][kSide];
+    for (int64_t begin = 0; begin < size; begin += kSide) {
+      const int64_t count = std::min(kSide, size - begin);
+      for (int64_t k = begin + kSide; k < std::min(begin + 2 * kSide, size); ++k)
+        Fetch(source + k * from);
+      for (int64_t k = 0; k < count; ++k)
+        for (int64_t i = 0; i < n; ++i) square[i][k] = source[(begin + k) * from + i];
+      for (int64_t i = 0; i < n; ++i)
+        std::memcpy(target + i * to + begin, square[i], static_cast<size_t>(count) * sizeof(Bytes));
+    }
+  }
+  // Processors do not see lines coming that lie pages apart.
+  static void Fetch(const void* at) { __builtin_prefetch(at); }
+  std::vector<Axis> outer_;
+  Axis read_, written_;  // along which elements of the source, of the target are neighbours
+};
+
+void Copy(const std::vector<int64_t>& shape, size_t bytes, const void* source, const Strides& from,
+          void* target, const Strides& to) {
+  const auto* in = static_cast<const char*>(source);
+  auto* out = static_cast<char*>(target);
+  if (const auto turned = FindTurned(shape, from, to))
+    ForElementsOf(bytes, [&](auto element) {
+      using Bytes = decltype(element);
+      TurnedCopy(shape, *turned, from, to)
+          .Run(reinterpret_cast<const Bytes*>(in), reinterpret_cast<Bytes*>(out));
+    });
+  else
+    CopyRuns(shape, bytes, in, from, out, to);
 }
 
 struct ShapeAndStrides {
@@ -137,13 +237,27 @@ std::vector<int64_t> StridesOfAxes(std::string_view title, std::string_view name
 
 std::string_view Name(NormArray array) { return kNames[static_cast<size_t>(array)]; }
 
+StridesOfArrays AllStrides(std::string_view title, const Layout& layout,
+                           const ArrayStrides& given) {
+  std::vector<int64_t> sizes;
+  for (const Axis& axis : layout.axes()) sizes.push_back(axis.size);
+  StridesOfArrays all;
+  for (size_t i = 0; i < kNormArrays; ++i) {
+    const std::vector<int64_t>& one = Given(given, i);
+    all[i] = one.empty() ? DenseStrides(sizes)
+                         : StridesOfAxes(title, Name(static_cast<NormArray>(i)), layout, one);
+  }
+  return all;
+}
+
+ArrayStrides ToArrayStrides(const StridesOfArrays& s) {
+  return {s[0], s[1], s[2], s[3], s[4], s[5], s[6], s[7], s[8], s[9]};
+}
+
 StridedArrays::StridedArrays(std::string_view title, const Layout& layout,
                              const ArrayStrides& strides) {
-  const std::vector<int64_t>* given[] = {
-      &strides.x,    &strides.y,  &strides.residual, &strides.sum,     &strides.addend,
-      &strides.gate, &strides.dy, &strides.dx,       &strides.daddend, &strides.dgate};
   for (size_t i = 0; i < kNormArrays; ++i)
-    arrays_[i] = MakeArray(title, static_cast<NormArray>(i), layout, *given[i]);
+    arrays_[i] = MakeArray(title, static_cast<NormArray>(i), layout, Given(strides, i));
   any_ = std::ranges::any_of(arrays_, [](const StridedArray& array) { return !array.dense(); });
 }
 

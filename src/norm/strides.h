@@ -61,6 +61,11 @@ class StridedArrays {
 std::vector<int64_t> StridesOfAxes(std::string_view title, std::string_view name,
                                    const Layout& layout, const std::vector<int64_t>& given);
 
+// Those of each array, one for each axis of the layout: as given, else those of a dense array.
+using StridesOfArrays = std::array<std::vector<int64_t>, kNormArrays>;
+StridesOfArrays AllStrides(std::string_view title, const Layout& layout, const ArrayStrides& given);
+ArrayStrides ToArrayStrides(const StridesOfArrays& strides);
+
 // Whether no element of one array, which begins so many elements after the other, is one of the
 // other's: for parts of packed arrays that lie side by side. False where that is not plain to see.
 bool LieBetween(const StridedArray& a, const StridedArray& b, int64_t elements_after);

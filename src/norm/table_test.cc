@@ -5,6 +5,7 @@
 #include "normkit/core/threads.h"
 #include "src/norm/case_bounds.h"
 #include "src/norm/case_testing.h"
+#include "src/norm/slabs.h"
 #include "src/simd/target.h"
 
 namespace normkit {
@@ -98,7 +99,12 @@ TEST_P(TableTest, BitsAreThoseOfDenseArrays) {
     SetNumThreads(1);
     const std::string expected = cases::ResultsOf(Problem(dense));
     SetNumThreads(3);
-    ASSERT_TRUE(cases::ResultsOf(Problem(test)) == expected) << test.ToString();
+    const int64_t slabs = WantSlabsOf(0);
+    for (const int64_t bytes : {int64_t{0}, int64_t{2000}, slabs}) {
+      WantSlabsOf(bytes);
+      ASSERT_TRUE(cases::ResultsOf(Problem(test)) == expected)
+          << test.ToString() << ", slabs of " << bytes;
+    }
   }
 }
 

@@ -95,8 +95,8 @@ struct NormOptions {
   // Parts of larger arrays as they lie: slices of packed queries, keys and values, every second
   // row, pictures cut out of others, transposed views. The bits are those of dense arrays. Runs of
   // elements that are reduced or kept together are used where they are; where strides break them
-  // (Describe says "x copied"), through dense copies that live as long as the call. Backward takes
-  // x, which is the sum after a residual, as `x` says. Not with a tree.
+  // (Describe says "x copied"), through copies in the cache, slab by slab, or as long as the call.
+  // Backward takes x, which is the sum after a residual, as `x` says. Not with a tree.
   ArrayStrides strides = {};
   std::string name = {};  // in messages, "batch normalization 'bn1'"; empty: spec and layout
 };
