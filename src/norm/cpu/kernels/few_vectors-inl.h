@@ -252,9 +252,10 @@ class FewVectorForms {
     const auto ys = job.y.Rows<T>(first * n_, n_);
     const T* x = xs.first;
     T* y = ys.first;
+    const int64_t ahead = job.pitched ? job.ahead : 0;  // what is fetched while rows are summed
     for (int64_t row = first; row < last; ++row, x += xs.step, y += ys.step) {
       const Form form = form_of(row);
-      const Normalize<T, Form, false> normalize{x, form, 0};
+      const Normalize<T, Form, false> normalize{x, form, ahead};
       kStream ? StreamRun(normalize, y, n_) : StoreRun(normalize, y, n_);
     }
   }

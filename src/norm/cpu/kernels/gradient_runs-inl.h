@@ -16,6 +16,22 @@ HWY_BEFORE_NAMESPACE();
 namespace normkit::norm::cpu {
 namespace HWY_NAMESPACE {
 
+// What of x and dy lies terms.ahead behind these, into the L1 cache.
+template <class Part, class Terms>
+HWY_INLINE void FetchTerms(Part p, const Terms& terms) {
+  p.Fetch(terms.x, terms.ahead);
+  p.Fetch(terms.dy, terms.ahead);
+}
+template <class Terms>
+struct FetchingNear {
+  Terms terms;
+  template <class Part, class V>
+  HWY_INLINE void operator()(Part p, V* first, V* second) const {
+    FetchTerms(p, terms);
+    terms(p, first, second);
+  }
+};
+
 // dx of a run; on the way dy * xhat and dy are added to the sums of the parameters.
 template <class T, bool kRelu>
 struct RunGradient {
@@ -27,6 +43,7 @@ struct RunGradient {
 
   template <class Part>
   HWY_INLINE Vector<T> operator()(Part p) const {
+    FetchTerms(p, dx.in);
     const GradientAt<Form, kRelu> at = dx.in.At(p);
     p.Store(hn::Add(p.Load(dgamma), hn::Mul(at.dy, at.form.Xhat(at.deviation))), dgamma);
     p.Store(hn::Add(p.Load(dbeta), at.dy), dbeta);
@@ -59,6 +76,7 @@ class RunBackward {
         walk_(walk),
         rows_(walk == RunWalk::kRows),
         unit_runs_(g_.elements.reduced.size()),
+        write_ahead_(simd::HasLargeL1() && !job.prepares() ? job.ahead : 0),
         blocks_(g_.elements, rows_ ? ShortRuns::kApart : ShortRuns::kTogether),
         writer_(job.dx && job.stream) {}
 
@@ -73,7 +91,7 @@ class RunBackward {
       for (int64_t k = 0; k < block.runs; ++k) {
         auto terms = Terms(PlaceOf(unit, block.first_run + k), block.offset);
         terms.ahead = job_.pitched ? job_.read_ahead : 0;
-        lanes.AddRun(Fetching<decltype(terms)>{terms}, block.length);
+        lanes.AddRun(FetchingNear<decltype(terms)>{terms}, block.length);
       }
       lanes.Flush();
       of_w.Add(lanes.First());
@@ -151,7 +169,9 @@ class RunBackward {
     using One = Coefficient<R, false>;
     const auto through = ThroughOf<R>(job_, place.unit);
     R* sums = SumsOf(place.slot) + begin - begin_;
-    return {{Terms(place, begin), One(&through.b), One(&through.e), old}, sums, sums + to_dbeta_};
+    auto terms = Terms(place, begin);
+    terms.ahead = write_ahead_;
+    return {{terms, One(&through.b), One(&through.e), old}, sums, sums + to_dbeta_};
   }
 
   // E[w] and E[w * xhat] of units [first, last), at most kMaxGroup. Step by step for all of them:
@@ -199,7 +219,7 @@ class RunBackward {
       LaneSums<R> lanes(totals);
       auto terms = Terms(PlaceOf(first + u, 0), 0);
       terms.ahead = ahead;
-      lanes.template AddRun<true>(Fetching<decltype(terms)>{terms}, n);
+      lanes.template AddRun<true>(FetchingNear<decltype(terms)>{terms}, n);
       lanes.Fold(of_w + u * kWideLanes, of_w_x + u * kWideLanes);
     }
     HWY_ALIGN double sums[kMaxGroup];
@@ -341,6 +361,7 @@ class RunBackward {
   const bool rows_;
   bool steps_ = false;  // rows lie equally far apart, some at a time: where those of the group do
   const int64_t unit_runs_;
+  const int64_t write_ahead_;  // elements from what is written to what is fetched meanwhile
   const RowBlocks blocks_;
   RunWriter<T> writer_;
   ParameterSums parameters_ = {};
