@@ -385,14 +385,17 @@ std::vector<double> WithOddColumns(const Case& test) {
     if (column % 50 == 5 && !is_f16) v = 1e8 + static_cast<double>(i / width % 2 * 8);
     if (column == 19) v = std::copysign(large, v);
     if (column == 20) v *= 1e-25;
+    if (column >= 23 && column < 40) v *= is_f16 ? 1e-6 : 1e-40;
+    if (column == 22 && test.activation == Activation::kNone) v *= HUGE_VAL;
     if (column == width - 2 && i < width && test.activation == Activation::kNone)
       v = std::numeric_limits<double>::quiet_NaN();
   }
   return x;
 }
 
-// Column 19 sends what is behind it the long way: a strip without such is tried by 1,100 columns
-// and 1,152 alone, of which the latter are whole vectors, which go past the caches.
+// Column 19 and some behind it send those around them the long way: a strip without such is tried
+// by 1,100 columns and 1,152 alone, of which the latter are whole vectors, which go past the
+// caches.
 TEST_P(ShortRows, FewRowsOfChannelsHaveTheBitsOfTwoPasses) {
   const int before = NumThreads();
   for (const int64_t rows : {1, 2, 3, 4, 7, 8, 9, 15, 16, 17, 40, 256})

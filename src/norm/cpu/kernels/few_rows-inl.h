@@ -11,6 +11,7 @@
 #include <limits>
 
 #include "src/norm/cpu/kernels/column_cut.h"
+#include "src/norm/cpu/kernels/products-inl.h"
 #include "src/norm/cpu/kernels/reduce_row-inl.h"
 #include "src/norm/cpu/kernels/small_divisor-inl.h"
 
@@ -78,72 +79,143 @@ class FewRows {
   using D = Tag<float>;
   using V = Vector<float>;
   using Wide = hn::ScalableTag<double>;
+  static constexpr auto kWidth = static_cast<int64_t>(hn::MaxLanes(D()));
 
  public:
+  // Of a vector of columns, around their shifts.
+  struct Sums {
+    V shift;
+    Halves sum, squares;
+  };
+
   HWY_INLINE explicit FewRows(int64_t rows) : rows_(rows), n_(static_cast<double>(rows)), by_(n_) {}
 
-  // mean and m2 of a vector of columns, load(row) being one of their elements; false where squares
-  // leave the range.
-  template <class Load>
-  HWY_INLINE bool Take(const Load& load, Halves& mean, Halves& m2) const {
+  // The sums of a vector of columns, load(row) being one of their elements; product(a, b) is a * b.
+  template <class Load, class Product>
+  HWY_INLINE void Add(const Load& load, const Product& product, Sums& sums) const {
     auto shift = hn::Zero(D());
     if constexpr (kCenter) {
       for (int64_t row = 0; row < rows_; ++row) shift = hn::Add(shift, load(row));
-      shift = hn::Mul(shift, hn::Set(D(), 1.0f / static_cast<float>(rows_)));
+      shift = product(shift, hn::Set(D(), 1.0f / static_cast<float>(rows_)));
     }
-    Halves sum, squares;
-    Sum(load, shift, sum, squares);
+    Sum(load, product, shift, sums.sum, sums.squares);
     if constexpr (kCenter) {
-      if (HWY_UNLIKELY(Improve(sum, squares, shift))) Sum(load, shift, sum, squares);
+      if (HWY_UNLIKELY(Improve(sums.sum, sums.squares, shift)))
+        Sum(load, product, shift, sums.sum, sums.squares);
     }
-    return Finish(shift, sum, squares, mean, m2);
+    sums.shift = shift;
+  }
+
+  // Whether no squares leave the range.
+  HWY_INLINE bool AreGood(const Sums& sums) const {
+    return hn::AllTrue(Wide(), hn::And(AreWithinRange(n_, sums.sum[0], sums.squares[0]),
+                                       AreWithinRange(n_, sums.sum[1], sums.squares[1])));
+  }
+
+  // mean and m2, from good sums.
+  HWY_INLINE void Finish(const Sums& sums, Halves& mean, Halves& m2) const {
+    const Wide d;
+    const auto zero = hn::Zero(d);
+    Halves center;
+    ToHalves(sums.shift, center);
+    HWY_UNROLL(2)
+    for (int k = 0; k < 2; ++k) {
+      const auto offset = by_.Divide(sums.sum[k]);
+      mean[k] = kCenter ? hn::Add(center[k], offset) : zero;
+      const auto left = hn::Sub(sums.squares[k], hn::Mul(sums.sum[k], offset));
+      m2[k] = kCenter ? hn::Max(zero, left) : sums.squares[k];  // where that is NaN, it
+    }
+  }
+
+  // The same from others.
+  template <class Load>
+  HWY_INLINE void Mend(const Load& load, Sums& sums, Halves& mean, Halves& m2) const {
+    HWY_ALIGN float x[kBlockRows * kWidth];
+    for (int64_t row = 0; row < rows_; ++row) hn::Store(load(row), D(), x + row * kWidth);
+    MendRows(x, sums, mean, m2);
+  }
+
+  // mean and m2; false where squares leave the range.
+  template <class Load>
+  HWY_INLINE bool Take(const Load& load, Halves& mean, Halves& m2) const {
+    Sums sums;
+    Add(load, PlainProducts(), sums);
+    if (!AreGood(sums)) return false;
+    Finish(sums, mean, m2);
+    return true;
   }
 
  private:
-  template <class Load>
-  HWY_INLINE void Sum(const Load& load, V shift, Halves& sum, Halves& squares) const {
+  template <class Load, class Product>
+  HWY_INLINE void Sum(const Load& load, const Product& product, V shift, Halves& sum,
+                      Halves& squares) const {
     const auto terms = [&](int64_t row, V* first, V* second) HWY_ATTR {
       const V value = kCenter ? hn::Sub(load(row), shift) : load(row);
       *first = kCenter ? value : hn::Zero(D());
-      *second = hn::Mul(value, value);
+      *second = product(value, value);
     };
     SumFewRows(rows_, terms, sum, squares);
   }
 
-  // Moves the shifts that lie too far from their means; whether there are any.
-  HWY_INLINE bool Improve(const Halves& sum, const Halves& squares, V& shift) const {
+  // Moves the shifts that lie too far from their means, once there are scales those of columns that
+  // have one; whether there are any.
+  HWY_INLINE bool Improve(const Halves& sum, const Halves& squares, V& shift,
+                          const Halves* scale = nullptr) const {
     const Wide d;
     const auto half_n = hn::Set(d, 0.5 * n_);
     const auto far = [&](int k) HWY_ATTR {
-      return hn::Gt(hn::Mul(sum[k], sum[k]), hn::Mul(half_n, squares[k]));
+      const auto is = hn::Gt(hn::Mul(sum[k], sum[k]), hn::Mul(half_n, squares[k]));
+      return scale ? hn::And(is, hn::Ne((*scale)[k], hn::Set(d, 1.0))) : is;
     };
     const auto far0 = far(0), far1 = far(1);
     if (HWY_LIKELY(hn::AllFalse(d, hn::Or(far0, far1)))) return false;
     Halves moved;
     ToHalves(shift, moved);
-    const auto n = hn::Set(d, n_);
-    moved[0] = hn::IfThenElse(far0, hn::Add(moved[0], hn::Div(sum[0], n)), moved[0]);
-    moved[1] = hn::IfThenElse(far1, hn::Add(moved[1], hn::Div(sum[1], n)), moved[1]);
+    moved[0] = hn::IfThenElse(far0, hn::Add(moved[0], by_.Divide(sum[0])), moved[0]);
+    moved[1] = hn::IfThenElse(far1, hn::Add(moved[1], by_.Divide(sum[1])), moved[1]);
     shift = FromHalves(moved);
     return true;
   }
 
-  HWY_INLINE bool Finish(V shift, const Halves& sum, const Halves& squares, Halves& mean,
-                         Halves& m2) const {
+  // Of columns some of which have squares that leave the range, the sums of those once more, of x
+  // times a scale (in f64, where no product takes longer for denormal numbers). The others keep
+  // theirs, so that what one column needs does not show in another.
+  HWY_NOINLINE void MendRows(float* x, Sums& sums, Halves& mean, Halves& m2) const {
     const Wide d;
-    if (!hn::AllTrue(d, hn::And(AreWithinRange(n_, sum[0], squares[0]),
-                                AreWithinRange(n_, sum[1], squares[1]))))
-      return false;
-    const auto zero = hn::Zero(d);
-    Halves center;
-    ToHalves(shift, center);
-    HWY_UNROLL(2)
+    const auto one = hn::Set(d, 1.0), up = hn::Set(d, kScaleUp), down = hn::Set(d, kScaleDown);
+    Halves scale, factor;
     for (int k = 0; k < 2; ++k) {
-      const auto offset = by_.Divide(sum[k]);
-      mean[k] = kCenter ? hn::Add(center[k], offset) : zero;
-      m2[k] = kCenter ? hn::Max(hn::Sub(squares[k], hn::Mul(sum[k], offset)), zero) : squares[k];
+      const auto good = AreWithinRange(n_, sums.sum[k], sums.squares[k]);
+      const auto small = hn::Lt(sums.squares[k], hn::Set(d, n_ * kTinySquare));
+      scale[k] = hn::IfThenElse(good, one, hn::IfThenElse(small, up, down));
+      factor[k] = hn::IfThenElse(good, one, hn::IfThenElse(small, down, up));
     }
-    return true;
+    auto all = hn::Zero(D());
+    for (int64_t row = 0; row < rows_; ++row) {
+      Halves wide;
+      ToHalves(hn::Load(D(), x + row * kWidth), wide);
+      for (int k = 0; k < 2; ++k) wide[k] = hn::Mul(wide[k], scale[k]);
+      const auto value = FromHalves(wide);
+      hn::Store(value, D(), x + row * kWidth);
+      all = hn::IfThenElse(hn::IsNaN(value), value, hn::Add(value, all));  // as GuessScaled
+    }
+    const auto load = [&](int64_t row) HWY_ATTR { return hn::Load(D(), x + row * kWidth); };
+    if constexpr (kCenter) {
+      const auto kept = hn::Eq(FromHalves(scale), hn::Set(D(), 1.0f));
+      const auto shift = hn::Div(all, hn::Set(D(), static_cast<float>(rows_)));
+      sums.shift = hn::IfThenElse(kept, sums.shift, shift);
+    }
+    const Products product;
+    Sum(load, product, sums.shift, sums.sum, sums.squares);
+    if constexpr (kCenter) {
+      if (Improve(sums.sum, sums.squares, sums.shift, &scale))
+        Sum(load, product, sums.shift, sums.sum, sums.squares);
+    }
+    Finish(sums, mean, m2);
+    for (int k = 0; k < 2; ++k) {
+      mean[k] = hn::Mul(mean[k], factor[k]);
+      m2[k] = hn::Mul(m2[k], hn::Mul(factor[k], factor[k]));
+    }
   }
 
   const int64_t rows_;

@@ -7,10 +7,13 @@
 #define NORMKIT_FEW_STRIPS_INL_H_
 #endif
 
+#include <algorithm>
+#include <limits>
 #include <type_traits>
 
 #include "src/norm/cpu/kernels/few_rows-inl.h"
 #include "src/norm/cpu/kernels/gradient-inl.h"
+#include "src/norm/cpu/kernels/products-inl.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace normkit::norm::cpu {
@@ -32,10 +35,13 @@ class FewStrips {
   using Place = WholeVector<float>;
   static constexpr auto kWidth = static_cast<int64_t>(hn::MaxLanes(D()));
   static constexpr int64_t kAhead = 2048 / sizeof(T);
+  // More rows wait longer for themselves than others fill: strips-inl.h is as fast.
+  static constexpr int64_t kMostMended = 8;
 
  public:
   // y and what is saved of columns [first, last). Gives the first column that is not done: of less
-  // than a vector, or with squares that leave the range; `first` where the job is none of these.
+  // than a vector, or of many rows with squares that leave the range; `first` where the job is none
+  // of these.
   HWY_INLINE static int64_t Forward(const ForwardJob& job, int64_t first, int64_t last) {
     if (job.finishes || !Suits(job, job.y, first)) return first;
     return Write(job, first, last);
@@ -88,6 +94,8 @@ class FewStrips {
     stream ? StreamStore(value, D(), to) : StoreAny(value, D(), to);
   }
 
+  using Sums = FewRows<true>::Sums;
+
   HWY_NOINLINE static int64_t Write(const ForwardJob& job, int64_t first, int64_t last) {
     const Loops& reduced = job.geometry->reduce.reduced;
     const int64_t rows = reduced.size();
@@ -97,17 +105,56 @@ class FewStrips {
     const SmallDivisor by(SquaresDivisor(job.divisor, static_cast<double>(rows)));
     const bool stream = job.stream;
     int64_t c = first;
-    for (; c + kWidth <= last; c += kWidth) {
+    while (c + kWidth <= last) {
       const auto load = [&](int64_t row) HWY_ATTR { return LoadAny(D(), x[row] + c); };
       for (int64_t row = 0; row < rows; ++row) FetchAhead(x[row] + c, kAhead);
+      Sums sums;
+      few.Add(load, PlainProducts(), sums);
+      if (HWY_UNLIKELY(!few.AreGood(sums))) {
+        if (rows > kMostMended) break;
+        c = WriteMended(job, x, y, c, last);
+        continue;
+      }
       Halves mean, m2;
-      if (!few.Take(load, mean, m2)) break;
+      few.Finish(sums, mean, m2);
       const Form form = Finish(job, by, mean, m2, c);
       for (int64_t row = 0; row < rows; ++row)
         Store(Normalize<T, Form, false>{x[row], form, 0}(Place{c}), stream, y[row] + c);
+      c += kWidth;
     }
     if (stream) hwy::FlushStream();
     return c;
+  }
+
+  // Some vectors of columns, of which one at least is to be mended. Step by step over all of them:
+  // what one waits for, others fill.
+  HWY_NOINLINE static int64_t WriteMended(const ForwardJob& job, const Rows<const T>& x,
+                                          const Rows<T>& y, int64_t first, int64_t last) {
+    constexpr int64_t kMost = 16;
+    const int64_t n = std::min(kMost, (last - first) / kWidth);
+    const int64_t rows = job.geometry->reduce.reduced.size();
+    const FewRows<true> few(rows);
+    const SmallDivisor by(SquaresDivisor(job.divisor, static_cast<double>(rows)));
+    const Products product;
+    Sums sums[kMost];
+    Halves mean[kMost], m2[kMost];
+    const auto each = [&](const auto& f) HWY_ATTR {
+      for (int64_t v = 0; v < n; ++v) {
+        const int64_t c = first + v * kWidth;
+        f(v, c, [&](int64_t row) HWY_ATTR { return LoadAny(D(), x[row] + c); });
+      }
+    };
+    each([&](int64_t v, int64_t, const auto& load) HWY_ATTR { few.Add(load, product, sums[v]); });
+    each([&](int64_t v, int64_t, const auto& load)
+             HWY_ATTR { few.Mend(load, sums[v], mean[v], m2[v]); });
+    each([&](int64_t v, int64_t c, const auto& load) HWY_ATTR {
+      const Form form = Finish(job, by, mean[v], m2[v], c);
+      for (int64_t row = 0; row < rows; ++row) {  // as Normalize
+        const V z = product(hn::Sub(load(row), form.hi.value), form.c.value);
+        Store(hn::Add(z, form.d.value), job.stream, y[row] + c);
+      }
+    });
+    return first + n * kWidth;
   }
 
   // What is saved of columns from c on, and their coefficients: as FinishVector and FillCells.
@@ -115,11 +162,13 @@ class FewStrips {
                                 const Halves& m2, int64_t c) {
     const Wide d;
     const auto one = hn::Set(d, 1.0), epsilon = hn::Set(d, job.epsilon);
+    const auto nan = hn::Set(d, std::numeric_limits<double>::quiet_NaN());
     Halves variance, rstd;
     HWY_UNROLL(2)
     for (int k = 0; k < 2; ++k) {
       variance[k] = by.Divide(m2[k]);
       rstd[k] = hn::Div(one, hn::Sqrt(hn::Add(variance[k], epsilon)));
+      rstd[k] = hn::IfThenElse(hn::Eq(variance[k], variance[k]), rstd[k], nan);
     }
     StoreHalves(mean, job.saved.mean + c);
     StoreHalves(rstd, job.saved.rstd + c);

@@ -204,13 +204,14 @@ int64_t RowsAhead(bool from_memory, const UnitOf<T>& unit, const Loops& rows, in
 
 // x - shift and its square of a row; without centering only the square. Both of x * scale where
 // some column is scaled (reduce_row-inl.h).
-template <class T, bool kCenter, bool kScaled>
+template <class T, bool kCenter, bool kScaled, class Product>
 struct ColumnDeviations {
   using V = Vector<T>;
   const T* x;
   const Real<T>* shift;
   const Real<T>* scale;
   int64_t ahead;
+  Product product;
 
   HWY_INLINE void Fetch(int64_t column) const { FetchAhead(x + column, ahead); }
   // Lanes beyond the end are never read.
@@ -218,19 +219,20 @@ struct ColumnDeviations {
   HWY_INLINE void operator()(Part p, V* first, V* second) const {
     const V value = kScaled ? hn::Mul(p.Load(x), p.Load(scale)) : p.Load(x);
     *first = kCenter ? hn::Sub(value, p.Load(shift)) : hn::Zero(Tag<T>());
-    *second = kCenter ? hn::Mul(*first, *first) : hn::Mul(value, value);
+    *second = kCenter ? product(*first, *first) : product(value, value);
   }
 };
 
-template <class T, bool kCenter, bool kScaled>
+template <class T, bool kCenter, bool kScaled, class Product>
 struct ColumnRows {
   const T* const* rows;
   const Real<T>* shift;
   const Real<T>* scale;
   int64_t ahead;
+  Product product = {};
 
-  HWY_INLINE ColumnDeviations<T, kCenter, kScaled> Row(int64_t row) const {
-    return {rows[row], shift, scale, ahead};
+  HWY_INLINE ColumnDeviations<T, kCenter, kScaled, Product> Row(int64_t row) const {
+    return {rows[row], shift, scale, ahead, product};
   }
 };
 
@@ -317,7 +319,7 @@ class ColumnMoments {
     if (kCenter) Guess(first, std::min(first + kBlockRows, last));
     Sum<false>(first, last);
     if (kCenter && Improve(static_cast<double>(last - first), /*scaled=*/false))
-      Sum<false>(first, last);
+      Sum<false, true>(first, last);
   }
 
   // Whether no column calls for a scale, in vectors: of few rows this took longer than their sums.
@@ -347,17 +349,19 @@ class ColumnMoments {
   // Whether there are any but 1.
   HWY_INLINE bool FillScales(double n, double before, const double* mean, const double* m2) {
     const D d;
-    const auto up = hn::Set(d, kScaleUp), down = hn::Set(d, kScaleDown);
+    const auto one = hn::Set(d, 1.0), up = hn::Set(d, kScaleUp), down = hn::Set(d, kScaleDown);
+    bool any = false;
     for (int64_t c = 0; c < width_; c += kWide) {
       const auto sum = hn::LoadU(d, sum_ + c), squares = hn::LoadU(d, squares_ + c);
       const auto small = hn::Lt(squares, hn::Set(d, n * kTinySquare));
-      const auto scale = hn::IfThenElse(AreWithinRange(n, sum, squares), hn::Set(d, 1.0),
-                                        hn::IfThenElse(small, up, down));
-      StoreNarrow(scale, scale_ + c);
+      const auto scale =
+          hn::IfThenElse(AreWithinRange(n, sum, squares), one, hn::IfThenElse(small, up, down));
+      any |= !hn::AllTrue(d, hn::Eq(StoreNarrow(scale, scale_ + c), one));
     }
-    bool any = false;
+    if (before == 0) return any;
+    any = false;
     for (int64_t c = 0; c < width_; ++c) {
-      if (before > 0 && !std::isfinite(mean[c] + m2[c])) scale_[c] = 1;
+      if (!std::isfinite(mean[c] + m2[c])) scale_[c] = 1;
       any |= scale_[c] != 1;
     }
     return any;
@@ -402,8 +406,10 @@ class ColumnMoments {
       hn::Store(hn::Mul(hn::Load(d, shift_ + c), weight), d, shift_ + c);
   }
 
-  template <bool kScaled>
+  // Once more from the caches, by tiles: mostly denormal numbers, whose squares are 0.
+  template <bool kScaled, bool kAgain = false>
   void Sum(int64_t first, int64_t last) {
+    using Product = std::conditional_t<kAgain && !kExact, Products, PlainProducts>;
     const int64_t filled = (width_ + kWide - 1) / kWide * kWide;
     std::fill_n(sum_, filled, 0.0);
     std::fill_n(squares_, filled, 0.0);
@@ -413,8 +419,9 @@ class ColumnMoments {
       int64_t offsets[kBlockRows];
       for (int64_t i = 0; i < count; ++i) offsets[i] = reduced_.Offset(row + i);
       x_.Rows(offsets, count, rows);
-      const ColumnRows<T, kCenter, kScaled> op{rows, shift_, scale_, ahead_};
-      AddColumns<T>(op, from_memory_, reduced_.size() <= kBlockRows, count, width_, sum_, squares_);
+      const ColumnRows<T, kCenter, kScaled, Product> op{rows, shift_, scale_, ahead_};
+      AddColumns<T>(op, from_memory_ && !kAgain, reduced_.size() <= kBlockRows, count, width_, sum_,
+                    squares_);
     }
   }
 
