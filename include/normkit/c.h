@@ -26,6 +26,11 @@
  * (or see options.parameter_axes), statistics one per element of the axes that are not reduced, in
  * the order of x (batch: [C]; layer: [B]; instance: [B,C]; group: [B,G] where the format is BCSS).
  *
+ * Arrays that a call writes lie apart from all others of the call, but for these, which may be the
+ * same array (not lie across it): y may be x, addend, gate or residual (not in 8 bits), sum may be
+ * x or residual, and y where that is not kept (inference); dx may be x, dy, y or addend, daddend
+ * may be dy, y or addend. Other overlaps are NORMKIT_INVALID_ARGUMENT, of the halves of a pass too.
+ *
  * A plan may be used from several threads at once. Every function that can fail returns a status;
  * normkit_last_error() then says what was wrong. No exception leaves the library. */
 #ifndef NORMKIT_C_H_
@@ -92,7 +97,7 @@ enum {
 
 /* Values of normkit_options.num_groups beside 1, 2, ... */
 enum {
-  NORMKIT_NO_GROUPS = 0,     /* not group normalization */
+  NORMKIT_NO_GROUPS = 0,     /* not "group" or "group-rms" */
   NORMKIT_ALL_CHANNELS = -1, /* one group */
   NORMKIT_CHANNEL_WISE = -2  /* a group a channel */
 };
@@ -124,7 +129,7 @@ typedef struct normkit_strides {
 typedef struct normkit_options {
   size_t size;
   double epsilon;                  /* added to the variance; >= 2^-126, of f64 2^-1022 */
-  int64_t num_groups;              /* group normalization: needed; others: NORMKIT_NO_GROUPS */
+  int64_t num_groups;              /* group, group-rms: needed; others: NORMKIT_NO_GROUPS */
   const char* operation_dimension; /* layer normalization: "batch-excluded" (what NULL means),
                                       "auto", "channel-only", "spatial-channel" */
   normkit_activation activation;   /* applied to y in the same pass */
@@ -156,7 +161,10 @@ enum { NORMKIT_DEFAULT_DTYPE = -1 };
 /* A normalization of arrays of one shape and dtype, made once and used any number of times. */
 typedef struct normkit_plan normkit_plan;
 
-/* layer: "batch", "layer", "instance", "group" or "rms".
+/* layer: "batch", "layer", "instance", "group", "rms", "group-rms" (of the channels of a group),
+ *   "l2" (divides by the norm of the channels; no mean), "scale" (the same, with one gamma and one
+ *   beta for all channels) or "mean-only" (subtracts the mean of the channels, divides by 1). What
+ *   the functions say of rms about the mean holds for group-rms, l2 and scale.
  * format: a letter an axis, outermost first: B observations, T time, S space, C channels; NCHW is
  *   "BCSS", NHWC is "BSSC". shape: `rank` sizes in that order.
  * options: NULL for the defaults.

@@ -3,9 +3,12 @@
 #include <fmt/format.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cstring>
+#include <iterator>
 #include <map>
 #include <set>
+#include <span>
 
 #include "src/core/testing.h"
 #include "src/norm/case_data.h"
@@ -23,9 +26,12 @@ class Memory {
  public:
   static constexpr size_t kLine = 64;
 
+  // `most`: bytes of the largest array. What lies half over another ends behind it.
+  explicit Memory(size_t most) : room_(most + most / 2 + kLine) {}
+
   void Add(const std::string& name, const void* values, size_t bytes) {
     std::vector<std::byte>& storage = storage_[name];
-    storage.resize(kBytes);
+    storage.resize(room_);
     pointers_[name] = Aligned(storage);
     bytes_[name] = bytes;
     if (values) std::memcpy(pointers_[name], values, bytes);
@@ -43,7 +49,6 @@ class Memory {
   }
 
  private:
-  static constexpr size_t kBytes = 1 << 16;
   static std::byte* Aligned(std::vector<std::byte>& storage) {
     const auto address = reinterpret_cast<uintptr_t>(storage.data());
     return storage.data() + (kLine - address % kLine) % kLine;
@@ -51,6 +56,7 @@ class Memory {
   std::map<std::string, std::vector<std::byte>> storage_;
   std::map<std::string, std::byte*> pointers_;
   std::map<std::string, size_t> bytes_;
+  const size_t room_;
 };
 
 // A kind of call: what it is given, what it writes, and which of these may be the same array.
@@ -72,32 +78,35 @@ Normalization::ForwardArgs ForwardArgsOf(const Memory& m) {
           .addend = m.Get("addend")};
 }
 
-void RunBackward(const Normalization& norm, const Memory& m) {
-  norm.Backward({.x = m.Get("x"),
-                 .dy = m.Get("dy"),
-                 .gamma = m.Get("gamma"),
-                 .beta = m.Get("beta"),
-                 .mean = m.Get<double>("mean"),
-                 .rstd = m.Get<double>("rstd"),
-                 .dx = m.Get("dx"),
-                 .dgamma = m.Get("dgamma"),
-                 .dbeta = m.Get("dbeta"),
-                 .y = m.Get("y"),
-                 .addend = m.Get("addend"),
-                 .daddend = m.Get("daddend")});
+Normalization::BackwardArgs BackwardArgsOf(const Memory& m) {
+  return {.x = m.Get("x"),
+          .dy = m.Get("dy"),
+          .gamma = m.Get("gamma"),
+          .beta = m.Get("beta"),
+          .mean = m.Get<double>("mean"),
+          .rstd = m.Get<double>("rstd"),
+          .dx = m.Get("dx"),
+          .dgamma = m.Get("dgamma"),
+          .dbeta = m.Get("dbeta"),
+          .y = m.Get("y"),
+          .addend = m.Get("addend"),
+          .daddend = m.Get("daddend"),
+          .gate = m.Get("gate"),
+          .dgate = m.Get("dgate")};
 }
 
-std::vector<Call> Calls() {
-  const std::set<Pair> parameters_last = {
-      // The gradients of parameters are written when everything has been read.
-      {"dgamma", "x"},      {"dgamma", "y"},     {"dgamma", "dy"},   {"dgamma", "gamma"},
-      {"dgamma", "addend"}, {"dbeta", "addend"}, {"dgamma", "beta"}, {"dgamma", "mean"},
-      {"dgamma", "rstd"},   {"dbeta", "x"},      {"dbeta", "y"},     {"dbeta", "dy"},
-      {"dbeta", "gamma"},   {"dbeta", "beta"},   {"dbeta", "mean"},  {"dbeta", "rstd"}};
-  const auto with = [](std::set<Pair> all, std::set<Pair> more) {
-    all.merge(more);
-    return all;
-  };
+const std::set<Pair> kPlaces = {{"y", "x"}, {"y", "residual"}, {"y", "addend"}};
+const std::set<Pair> kBackwardPlaces = {
+    {"dx", "x"},       {"dx", "y"},      {"dx", "dy"},          {"dx", "addend"},
+    {"daddend", "dy"}, {"daddend", "y"}, {"daddend", "addend"},
+};
+
+std::set<Pair> Both(std::set<Pair> all, std::set<Pair> more) {
+  all.merge(more);
+  return all;
+}
+
+std::vector<Call> WholeCalls() {
   const auto training = [](const Normalization& n, const Memory& m) {
     n.ForwardTraining(ForwardArgsOf(m));
   };
@@ -106,12 +115,14 @@ std::vector<Call> Calls() {
     args.saved = {};
     n.ForwardInference(args, m.Get("given_mean"), m.Get("given_variance"));
   };
-  const std::set<Pair> place = {{"y", "x"}, {"y", "residual"}, {"y", "addend"}};
+  const auto backward = [](const Normalization& n, const Memory& m) {
+    n.Backward(BackwardArgsOf(m));
+  };
   return {
       {"training",
        {"x", "gamma", "beta", "residual", "addend"},
        {"y", "sum", "mean", "rstd", "variance"},
-       with({{"sum", "x"}, {"sum", "residual"}}, place),
+       Both({{"sum", "x"}, {"sum", "residual"}}, kPlaces),
        training},
       {"training without residual",
        {"x", "gamma", "beta", "addend"},
@@ -121,33 +132,90 @@ std::vector<Call> Calls() {
       {"inference",
        {"x", "gamma", "beta", "residual", "addend", "given_mean", "given_variance"},
        {"y", "sum"},
-       with({{"sum", "x"},
+       Both({{"sum", "x"},
              {"sum", "residual"},
              {"y", "sum"},
              {"y", "given_mean"},
              {"y", "given_variance"},
              {"sum", "given_mean"},
              {"sum", "given_variance"}},
-            place),
+            kPlaces),
        inference},
       {"backward",
        {"x", "dy", "gamma", "beta", "mean", "rstd", "y", "addend"},
        {"dx", "dgamma", "dbeta", "daddend"},
-       with({{"dx", "x"},
-             {"dx", "y"},
-             {"dx", "dy"},
-             {"dx", "addend"},
-             {"daddend", "dy"},
-             {"daddend", "y"},
-             {"daddend", "addend"}},
-            parameters_last),
-       RunBackward},
+       kBackwardPlaces,
+       backward},
       {"backward without addend",
        {"x", "dy", "gamma", "beta", "mean", "rstd", "y", "addend"},
        {"dx", "dgamma", "dbeta"},
-       with({{"dx", "x"}, {"dx", "y"}, {"dx", "dy"}, {"dx", "addend"}}, parameters_last),
-       RunBackward},
+       kBackwardPlaces,
+       backward},
+      {"backward with a gate",
+       {"x", "dy", "gamma", "beta", "mean", "rstd", "y", "gate"},
+       {"dx", "dgamma", "dbeta", "dgate"},
+       kBackwardPlaces,
+       backward},
   };
+}
+
+// How many moments Gather gives, and sums GatherGradient.
+size_t NumMoments(const Normalization& n) {
+  return static_cast<size_t>(n.num_statistics() * (n.joins() ? n.num_leaves(n.whole()) : 1));
+}
+size_t NumSums(const Normalization& n) {
+  return static_cast<size_t>(n.num_sums() * n.num_leaves(n.whole()));
+}
+
+// The halves, and what is between them.
+std::vector<Call> HalfCalls() {
+  const auto gather = [](const Normalization& n, const Memory& m) {
+    n.Gather(n.whole(), ForwardArgsOf(m), {m.Get<Moments>("moments"), NumMoments(n)});
+  };
+  const auto finish = [](const Normalization& n, const Memory& m) {
+    n.Finish({m.Get<Moments>("moments"), static_cast<size_t>(n.num_statistics())},
+             ForwardArgsOf(m).saved);
+  };
+  const auto apply = [](const Normalization& n, const Memory& m) {
+    Normalization::ForwardArgs args = ForwardArgsOf(m);
+    args.residual = args.sum;  // which is read in place of x where there is one
+    n.Apply(n.whole(), args);
+  };
+  const auto gradient = [](const Normalization& n, const Memory& m) {
+    const std::span<double> sums(m.Get<double>("sums"), NumSums(n));
+    n.GatherGradient(n.whole(), BackwardArgsOf(m), sums);
+    n.Join(sums);
+    n.ApplyGradient(n.whole(), BackwardArgsOf(m), sums.first(static_cast<size_t>(n.num_sums())));
+  };
+  return {
+      {"gather",
+       {"x", "residual", "gamma", "addend"},
+       {"sum", "moments"},
+       {{"sum", "x"}, {"sum", "residual"}, {"moments", "gamma"}, {"moments", "addend"}},
+       gather},
+      {"finish", {"moments"}, {"mean", "rstd", "variance"}, {}, finish},
+      {"apply",
+       {"x", "gamma", "beta", "mean", "rstd", "addend"},
+       {"y"},
+       {{"y", "x"}, {"y", "addend"}},
+       apply},
+      {"apply to a sum",
+       {"sum", "gamma", "beta", "mean", "rstd", "addend"},
+       {"y"},
+       {{"y", "sum"}, {"y", "addend"}},
+       apply},
+      {"halves of backward",
+       {"x", "dy", "gamma", "beta", "mean", "rstd", "y", "addend"},
+       {"dx", "dgamma", "dbeta", "daddend", "sums"},
+       kBackwardPlaces,
+       gradient},
+  };
+}
+
+std::vector<Call> Calls() {
+  std::vector<Call> all = WholeCalls();
+  std::ranges::move(HalfCalls(), std::back_inserter(all));
+  return all;
 }
 
 // What a call gives in fresh memory, with `over` lying over `under`.
@@ -161,14 +229,15 @@ class Fixture {
   explicit Fixture(const Case& test, Activation activation = Activation::kLeakyRelu)
       : p_(test),
         norm_(test.spec, test.layout, test.dtype,
-              {.activation = activation, .negative_slope = 0.25}) {
+              {.activation = activation, .negative_slope = 0.25, .tree = HasTree(test)}) {
     statistics_.assign(static_cast<size_t>(norm_.num_statistics()), 0.75);
     given_.assign(statistics_.begin(), statistics_.end());
+    moments_.assign(NumMoments(norm_), {.n = 4, .mean = 0.5, .m2 = 3});
   }
 
   Attempt Run(const Call& call, const std::string& over = "", const std::string& under = "",
               size_t shift = 0) const {
-    Memory memory;
+    Memory memory(Most(call));
     for (const auto& name : call.inputs) memory.Add(name, Values(name), Bytes(name));
     for (const auto& name : call.outputs) memory.Add(name, nullptr, Bytes(name));
     if (!over.empty()) memory.Over(over, under, shift);
@@ -185,29 +254,48 @@ class Fixture {
   }
 
  private:
+  // Parts are cut along the outermost axis, where it has no parameters.
+  static bool HasTree(const Case& test) {
+    return (test.spec.affine & test.layout.axes()[0].label) == 0;
+  }
+  size_t Most(const Call& call) const {
+    size_t most = 0;
+    for (const auto* names : {&call.inputs, &call.outputs})
+      for (const auto& name : *names) most = std::max(most, Bytes(name));
+    return most;
+  }
   const void* Values(const std::string& name) const {
     if (name == "x") return p_.x_tensor.data();
     if (name == "gamma") return p_.gamma_tensor.data();
     if (name == "beta") return p_.beta_tensor.data();
     if (name == "mean" || name == "rstd") return statistics_.data();
+    if (name == "moments") return moments_.data();
     if (name.starts_with("given")) return given_.data();
-    return p_.dy_tensor.data();  // of which there are residual, addend, dy and a y
+    return p_.dy_tensor.data();  // of which there are residual, sum, addend, gate, dy and a y
   }
   size_t Elements(const std::string& name) const {
     if (name == "mean" || name == "rstd" || name == "variance" || name.starts_with("given"))
       return statistics_.size();
-    const bool parameter = name == "gamma" || name == "beta" || name == "dgamma" || name == "dbeta";
-    return parameter ? p_.gamma.size() : p_.x.size();
+    if (name == "moments") return moments_.size();
+    if (name == "sums") return NumSums(norm_);
+    return OfParameters(name) ? p_.gamma.size() : p_.x.size();
   }
   size_t Bytes(const std::string& name) const {
-    const bool saved = name == "mean" || name == "rstd" || name == "variance";
-    return Elements(name) * (saved ? sizeof(double) : sizeof(float));
+    if (name == "moments") return Elements(name) * sizeof(Moments);
+    const bool saved = name == "mean" || name == "rstd" || name == "variance" || name == "sums";
+    if (saved) return Elements(name) * sizeof(double);
+    const bool parameter = OfParameters(name) || name.starts_with("given");
+    return Elements(name) * SizeOf(parameter ? DType::kF32 : p_.test.dtype);
+  }
+  static bool OfParameters(const std::string& name) {
+    return name == "gamma" || name == "beta" || name == "dgamma" || name == "dbeta";
   }
 
   Problem p_;
   Normalization norm_;
   std::vector<double> statistics_;
   std::vector<float> given_;
+  std::vector<Moments> moments_;
 };
 
 void CheckPair(const Fixture& fixture, const Call& call, const Attempt& apart, const Pair& pair) {
@@ -223,7 +311,8 @@ void CheckPair(const Fixture& fixture, const Call& call, const Attempt& apart, c
   EXPECT_EQ(attempt.error, "no error");
   for (const auto& [name, bytes] : attempt.outputs)
     EXPECT_TRUE(name == under || bytes == apart.outputs.at(name)) << name << " differs";
-  if (over.starts_with("dgamma") || over.starts_with("dbeta") || under.starts_with("given")) return;
+  // Read to the end before anything is written, or not at all.
+  if (under.starts_with("given") || over == "moments") return;
   for (const size_t shift : {fixture.ElementBytes(over), fixture.HalfBytes(over)}) {
     const Attempt across = fixture.Run(call, over, under, shift);
     EXPECT_NE(across.error.find(word + "the same array or apart"), std::string::npos)
@@ -231,37 +320,71 @@ void CheckPair(const Fixture& fixture, const Call& call, const Attempt& apart, c
   }
 }
 
-std::vector<std::pair<Case, Activation>> WithActivations(const std::vector<Case>& tests) {
-  std::vector<std::pair<Case, Activation>> all;
-  for (const Case& test : tests)
-    for (const Activation activation :
-         {Activation::kNone, Activation::kRelu, Activation::kLeakyRelu, Activation::kGelu})
-      all.emplace_back(test, activation);
-  return all;
+void CheckPairs(const Case& test, Activation activation) {
+  const Fixture fixture(test, activation);
+  for (const Call& call : Calls()) {
+    const Attempt apart = fixture.Run(call);
+    ASSERT_EQ(apart.error, "no error") << test.ToString() << ", " << call.name;
+    for (size_t i = 0; i < call.outputs.size(); ++i) {
+      std::vector<std::string> others = call.inputs;
+      others.insert(others.end(), call.outputs.begin(), call.outputs.begin() + i);
+      for (const std::string& other : others) {
+        const bool swap = i > 0 && other == "y" && call.outputs[i] == "sum";
+        const Pair pair = swap ? Pair{"y", "sum"} : Pair{call.outputs[i], other};
+        SCOPED_TRACE(fmt::format("{}, {}, activation {}, {}: {} over {}", test.ToString(),
+                                 Name(test.dtype), static_cast<int>(activation), call.name,
+                                 pair.first, pair.second));
+        CheckPair(fixture, call, apart, pair);
+      }
+    }
+  }
 }
 
 TEST(Alias, EveryPairIsRightOrRefused) {
   std::vector<Case> all = cases::AllCases(DType::kF32, {.b = 2, .t = 2, .s = 3, .c = 4});
   std::erase_if(all, [](const Case& test) { return test.layout.rank() > 3; });
-  for (const auto& [test, activation] : WithActivations(all)) {
-    const Fixture fixture(test, activation);
-    for (const Call& call : Calls()) {
-      const Attempt apart = fixture.Run(call);
-      ASSERT_EQ(apart.error, "no error");
-      for (size_t i = 0; i < call.outputs.size(); ++i) {
-        std::vector<std::string> others = call.inputs;
-        others.insert(others.end(), call.outputs.begin(), call.outputs.begin() + i);
-        for (const std::string& other : others) {
-          const bool swap = i > 0 && other == "y" && call.outputs[i] == "sum";
-          const Pair pair = swap ? Pair{"y", "sum"} : Pair{call.outputs[i], other};
-          SCOPED_TRACE(fmt::format("{}, activation {}, {}: {} over {}", test.ToString(),
-                                   static_cast<int>(activation), call.name, pair.first,
-                                   pair.second));
-          CheckPair(fixture, call, apart, pair);
-        }
-      }
+  for (const Case& test : all)
+    for (const Activation activation :
+         {Activation::kNone, Activation::kRelu, Activation::kLeakyRelu, Activation::kGelu})
+      CheckPairs(test, activation);
+}
+
+// Where some channels are written before others are read.
+TEST(Alias, EveryPairOfManyChannelsIsRightOrRefused) {
+  for (const DType dtype : {DType::kF32, DType::kBF16})
+    for (const auto& [b, c] : {std::pair{3, 4096}, {40, 2048}}) {
+      const Layout layout = Layout::Make("BC", std::vector<int64_t>{b, c});
+      for (const NormSpec& spec : {kBatchNorm, kLayerNorm})
+        CheckPairs({spec, layout, dtype}, b < 40 ? Activation::kRelu : Activation::kNone);
     }
-  }
+}
+
+// A part's arrays are of its own size: those of the next begin behind them.
+TEST(Alias, PartsMayLieSideBySide) {
+  const Layout layout = Layout::Make("BC", std::vector<int64_t>{32, 3});
+  const Problem p({kBatchNorm, layout});
+  const Normalization norm(kBatchNorm, layout, DType::kF32, {.tree = true});
+  const BatchPart half{norm.whole().whole, 0, BatchPart::kLeaves / 2};
+  const size_t n = 16 * 3;
+  std::vector<float> arrays(4 * n, 1.0f);
+  std::vector<double> mean(3), rstd(3, 1.0), sums(static_cast<size_t>(8 * norm.num_sums()));
+  const Normalization::ForwardArgs forward{
+      .x = &arrays[0], .y = &arrays[n], .saved = {mean.data(), rstd.data()}};
+  EXPECT_EQ(ErrorOf([&] { norm.Apply(half, forward); }), "no error");
+  EXPECT_EQ(ErrorOf([&] {
+              norm.GatherGradient(half,
+                                  {.x = &arrays[0],
+                                   .dy = &arrays[n],
+                                   .mean = mean.data(),
+                                   .rstd = rstd.data(),
+                                   .dx = &arrays[2 * n]},
+                                  sums);
+            }),
+            "no error");
+  Normalization::ForwardArgs across = forward;
+  across.y = &arrays[n - 1];
+  EXPECT_EQ(ErrorOf([&] { norm.Apply(half, across); }),
+            "batch normalization of BC [32,3]: x and y overlap, expected the same array or apart");
 }
 
 TEST(Alias, InferenceNeedsNoSum) {
@@ -294,6 +417,9 @@ TEST(Alias, SaysWhy) {
   EXPECT_EQ(fixture.Run(calls[0], "rstd", "mean").error,
             "batch normalization of BC [4,3]: saved mean and saved rstd overlap, expected arrays "
             "apart: both are written");
+  EXPECT_EQ(fixture.Run(calls[3], "dgamma", "x").error,
+            "batch normalization of BC [4,3]: dgamma and x overlap, expected arrays apart: the "
+            "second is read after the first is written");
   EXPECT_EQ(fixture.Run(calls[3], "daddend", "x").error,
             "batch normalization of BC [4,3]: daddend and x overlap, expected arrays apart: the "
             "second is read after the first is written");

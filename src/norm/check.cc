@@ -37,20 +37,25 @@ bool Same(const Array& a, const Array& b) {
   return a.data == b.data && (!a.lies || !b.lies || a.lies->axes == b.lies->axes);
 }
 
+using Others = std::initializer_list<const Array*>;
+
 // Makes arrays of one problem and compares them. Nothing is allocated: calls are many and small.
 class Arrays {
  public:
-  explicit Arrays(const Problem& problem)
+  Arrays(const Problem& problem, const ArraySizes& sizes)
       : problem_(problem),
+        sizes_(sizes),
         parameter_bytes_(static_cast<size_t>(problem.plan.num_param) *
                          SizeOf(problem.parameter_dtype())),
-        statistic_bytes_(static_cast<size_t>(problem.plan.num_stat) * sizeof(double)) {}
+        statistic_bytes_(static_cast<size_t>(sizes.statistics) * sizeof(double)) {}
 
   Array Data(NormArray array, const void* data) const {
     const StridedArray& lies = problem_.strides[array];
     const bool narrow = array == NormArray::kY && problem_.quantizes();
     const size_t bytes = narrow ? 1 : SizeOf(problem_.dtype);
-    return {Name(array), data, static_cast<size_t>(lies.extent) * bytes, &lies, bytes};
+    // Arrays that lie in strides have no parts but the whole.
+    const int64_t extent = sizes_.elements < problem_.plan.size ? sizes_.elements : lies.extent;
+    return {Name(array), data, static_cast<size_t>(extent) * bytes, &lies, bytes};
   }
   Array Parameter(std::string_view name, const void* data) const {
     return {name, data, parameter_bytes_};
@@ -60,24 +65,24 @@ class Arrays {
   }
 
   // What is written may be the same array as what is read, element by element, but not lie across.
-  void SameOrApart(const Array& written, std::initializer_list<Array> read) const {
-    for (const Array& other : read)
-      if (!Same(other, written) && Overlap(written, other))
+  void SameOrApart(const Array& written, Others read) const {
+    for (const Array* other : read)
+      if (!Same(*other, written) && Overlap(written, *other))
         Fail("{}: {} and {} overlap, expected the same array or apart", problem_.Title(),
-             other.name, written.name);
+             other->name, written.name);
   }
 
   // What is written must not lie over what is read afterwards.
-  void Apart(const Array& written, std::initializer_list<Array> others,
-             std::string_view why) const {
-    for (const Array& other : others)
-      if (Overlap(written, other))
+  void Apart(const Array& written, Others others, std::string_view why) const {
+    for (const Array* other : others)
+      if (Overlap(written, *other))
         Fail("{}: {} and {} overlap, expected arrays apart: {}", problem_.Title(), written.name,
-             other.name, why);
+             other->name, why);
   }
 
  private:
   const Problem& problem_;
+  const ArraySizes sizes_;
   size_t parameter_bytes_, statistic_bytes_;
 };
 
@@ -98,9 +103,9 @@ void CheckFromY(const Problem& problem, const Normalization::BackwardArgs& args,
          Name(options.activation));
   if (options.activation == Activation::kLeakyRelu && options.negative_slope == 0)
     Fail("{}: backward from y with a leaky ReLU of slope 0, expected x: y is 0 for many x", title);
-  if (args.daddend)
-    Fail("{}: backward from y with daddend, expected x: what was added cannot be told from y",
-         title);
+  if (args.daddend || args.addend)
+    Fail("{}: backward from y with {}, expected x: what was added cannot be told from y", title,
+         args.daddend ? "daddend" : "addend");
   const char* of = problem.options.parameter_axes == 0 ? "in channel" : "at parameter";
   for (int64_t p = 0; args.gamma && p < problem.plan.num_param; ++p)
     if (ParameterAt(ParameterDType(problem.dtype), parameters.gamma(), p) == 0)
@@ -112,25 +117,102 @@ constexpr std::string_view kBothWritten = "both are written";
 constexpr std::string_view kReadLater = "the second is read after the first is written";
 constexpr std::string_view kBackwardReads = "the backward pass reads the first";
 
+// The arrays of a forward pass.
+struct ForwardArrays {
+  ForwardArrays(const Arrays& arrays, const Normalization::ForwardArgs& args)
+      : x(arrays.Data(NormArray::kX, args.x)),
+        y(arrays.Data(NormArray::kY, args.y)),
+        residual(arrays.Data(NormArray::kResidual, args.residual)),
+        sum(arrays.Data(NormArray::kSum, args.residual ? args.sum : nullptr)),
+        addend(arrays.Data(NormArray::kAddend, args.addend)),
+        gate(arrays.Data(NormArray::kGate, args.gate)),
+        gamma(arrays.Parameter("gamma", args.gamma)),
+        beta(arrays.Parameter("beta", args.beta)),
+        mean(arrays.Statistic("saved mean", args.saved.mean)),
+        rstd(arrays.Statistic("saved rstd", args.saved.rstd)),
+        variance(arrays.Statistic("saved variance", args.saved.variance)) {}
+
+  Array x, y, residual, sum, addend, gate, gamma, beta, mean, rstd, variance;
+};
+
 // The scales of a call that finds them.
-void CheckScales(const Problem& problem, const Arrays& arrays,
-                 const Normalization::ForwardArgs& args) {
+void CheckScales(const Problem& problem, const Arrays& arrays, const ForwardArrays& a,
+                 float* given) {
   if (problem.options.output != OutputType::kInt8PerStatistic) return;
-  CheckNotNull(problem, "scales", args.scales, problem.plan.num_stat, DType::kF32);
-  const Array scales{"scales", args.scales,
-                     static_cast<size_t>(problem.plan.num_stat) * sizeof(float)};
-  const auto data = [&](NormArray array, const void* of) { return arrays.Data(array, of); };
-  arrays.Apart(scales, {data(NormArray::kY, args.y), data(NormArray::kSum, args.sum)},
-               kBothWritten);
-  arrays.Apart(scales,
-               {data(NormArray::kX, args.x), arrays.Parameter("gamma", args.gamma),
-                arrays.Parameter("beta", args.beta), data(NormArray::kAddend, args.addend),
-                data(NormArray::kGate, args.gate), data(NormArray::kResidual, args.residual),
-                arrays.Statistic("saved mean", args.saved.mean),
-                arrays.Statistic("saved rstd", args.saved.rstd),
-                arrays.Statistic("saved variance", args.saved.variance)},
-               kReadLater);
+  CheckNotNull(problem, "scales", given, problem.plan.num_stat, DType::kF32);
+  const Array scales{"scales", given, static_cast<size_t>(problem.plan.num_stat) * sizeof(float)};
+  arrays.Apart(scales, {&a.y, &a.sum}, kBothWritten);
+  arrays.Apart(
+      scales,
+      {&a.x, &a.gamma, &a.beta, &a.addend, &a.gate, &a.residual, &a.mean, &a.rstd, &a.variance},
+      kReadLater);
 }
+
+// What Gather and whole passes ask of the sum, which is written before the rest is read.
+void CheckSum(const Arrays& arrays, const ForwardArrays& a, const Array& sum) {
+  arrays.SameOrApart(sum, {&a.x, &a.residual});
+  arrays.Apart(sum, {&a.gamma, &a.beta, &a.addend, &a.gate}, kReadLater);
+  arrays.Apart(sum, {&a.mean, &a.rstd, &a.variance}, kBothWritten);
+}
+
+void CheckBackwardGiven(const Problem& problem, const Normalization::BackwardArgs& args,
+                        const ReadyParameters& parameters, int64_t statistics) {
+  if (problem.quantizes())
+    Fail("{}: backward of y in 8 bits, expected a normalization without output type",
+         problem.Title());
+  const bool from_y = FromY(problem, args);
+  if (from_y && args.gate)
+    Fail("{}: backward from y with a gate, expected x: what was multiplied cannot be told from y",
+         problem.Title());
+  if (args.dgate) CheckNotNull(problem, "gate", args.gate);
+  if (!from_y) {
+    CheckNotNull(problem, "x", args.x);
+    CheckNotNull(problem, "saved mean", args.mean, statistics, DType::kF64);
+  }
+  CheckNotNull(problem, "dy", args.dy);
+  CheckNotNull(problem, "saved rstd", args.rstd, statistics, DType::kF64);
+  if (from_y) CheckFromY(problem, args, parameters);
+  if (!ToldFromY(problem.options.activation) || args.gate) {
+    if (args.daddend) CheckNotNull(problem, "addend", args.addend);
+    return;
+  }
+  // What was added is not in x: only y tells where the ReLU was 0.
+  const bool added = args.daddend || args.addend;
+  const bool reads_y = problem.options.activation == Activation::kLeakyRelu ||
+                       (problem.options.activation != Activation::kNone && added);
+  if (reads_y) CheckNotNull(problem, "y", args.y);
+}
+
+void CheckBackwardApart(const Problem& problem, const Normalization::BackwardArgs& args,
+                        const ArraySizes& sizes, const Array& sums) {
+  const Arrays arrays(problem, sizes);
+  const Array x = arrays.Data(NormArray::kX, args.x), y = arrays.Data(NormArray::kY, args.y);
+  const Array dy = arrays.Data(NormArray::kDy, args.dy), dx = arrays.Data(NormArray::kDx, args.dx);
+  const Array gamma = arrays.Parameter("gamma", args.gamma);
+  const Array beta = arrays.Parameter("beta", args.beta);
+  const Array mean = arrays.Statistic("saved mean", FromY(problem, args) ? nullptr : args.mean);
+  const Array rstd = arrays.Statistic("saved rstd", args.rstd);
+  const Array addend = arrays.Data(NormArray::kAddend, args.addend);
+  const Array daddend = arrays.Data(NormArray::kDaddend, args.daddend);
+  const Array gate = arrays.Data(NormArray::kGate, args.gate);
+  const Array dgate = arrays.Data(NormArray::kDgate, args.dgate);
+  const Array dgamma = arrays.Parameter("dgamma", args.dgamma);
+  const Array dbeta = arrays.Parameter("dbeta", args.dbeta);
+  arrays.SameOrApart(dx, {&x, &y, &dy, &addend});
+  arrays.SameOrApart(daddend, {&dy, &y, &addend});
+  arrays.Apart(daddend, {&x, &gamma, &beta, &mean, &rstd, &gate}, kReadLater);
+  arrays.Apart(dx, {&gamma, &beta, &mean, &rstd, &gate}, kReadLater);
+  // Some channels' are written before others are read.
+  for (const Array* written : {&dgate, &dgamma, &dbeta, &sums})
+    arrays.Apart(*written, {&x, &dy, &y, &gamma, &beta, &mean, &rstd, &addend, &gate}, kReadLater);
+  arrays.Apart(dx, {&daddend, &dgamma, &dbeta, &dgate, &sums}, kBothWritten);
+  arrays.Apart(daddend, {&dgamma, &dbeta, &dgate, &sums}, kBothWritten);
+  arrays.Apart(dgate, {&dgamma, &dbeta, &sums}, kBothWritten);
+  arrays.Apart(dgamma, {&dbeta, &sums}, kBothWritten);
+  arrays.Apart(dbeta, {&sums}, kBothWritten);
+}
+
+ArraySizes Whole(const Problem& problem) { return {problem.plan.size, problem.plan.num_stat}; }
 
 }  // namespace
 
@@ -150,38 +232,69 @@ void CheckForward(const Problem& problem, const Normalization::ForwardArgs& args
     Fail("{}: weights in a whole pass, expected them in Gather alone", problem.Title());
   CheckNotNull(problem, "x", args.x);
   CheckNotNull(problem, "y", args.y);
-  const Arrays arrays(problem);
-  const Array x = arrays.Data(NormArray::kX, args.x), y = arrays.Data(NormArray::kY, args.y);
-  const Array gamma = arrays.Parameter("gamma", args.gamma);
-  const Array beta = arrays.Parameter("beta", args.beta);
-  const Array addend = arrays.Data(NormArray::kAddend, args.addend);
-  const Array gate = arrays.Data(NormArray::kGate, args.gate);
-  const Array residual = arrays.Data(NormArray::kResidual, args.residual);
-  arrays.SameOrApart(y, {x, addend, gate, residual});
-  arrays.Apart(y, {gamma, beta}, kReadLater);
-  const Array mean = arrays.Statistic("saved mean", args.saved.mean);
-  const Array rstd = arrays.Statistic("saved rstd", args.saved.rstd);
-  const Array variance = arrays.Statistic("saved variance", args.saved.variance);
-  arrays.Apart(mean, {rstd, variance, y}, kBothWritten);
-  arrays.Apart(rstd, {variance, y}, kBothWritten);
-  arrays.Apart(variance, {y}, kBothWritten);
-  for (const Array& saved : {mean, rstd, variance})
-    arrays.Apart(saved, {x, gamma, beta, addend, gate, residual}, kReadLater);
+  const Arrays arrays(problem, Whole(problem));
+  const ForwardArrays a(arrays, args);
+  arrays.SameOrApart(a.y, {&a.x, &a.addend, &a.gate, &a.residual});
+  arrays.Apart(a.y, {&a.gamma, &a.beta}, kReadLater);
+  arrays.Apart(a.mean, {&a.rstd, &a.variance, &a.y}, kBothWritten);
+  arrays.Apart(a.rstd, {&a.variance, &a.y}, kBothWritten);
+  arrays.Apart(a.variance, {&a.y}, kBothWritten);
+  for (const Array* saved : {&a.mean, &a.rstd, &a.variance})
+    arrays.Apart(*saved, {&a.x, &a.gamma, &a.beta, &a.addend, &a.gate, &a.residual}, kReadLater);
   if (problem.quantizes()) {
-    arrays.Apart(y, {x, addend, gate, residual}, kReadLater);
-    CheckScales(problem, arrays, args);
+    arrays.Apart(a.y, {&a.x, &a.addend, &a.gate, &a.residual}, kReadLater);
+    CheckScales(problem, arrays, a, args.scales);
   }
   if (!args.residual) return;
   if (trains || problem.quantizes()) CheckNotNull(problem, "sum", args.sum);
-  const Array sum =
-      args.sum ? arrays.Data(NormArray::kSum, args.sum) : y;  // which holds it meanwhile
-  arrays.SameOrApart(sum, {x, residual});
-  arrays.Apart(sum, {gamma, beta, addend, gate}, kReadLater);
-  arrays.Apart(sum, {mean, rstd, variance}, kBothWritten);
+  CheckSum(arrays, a, args.sum ? a.sum : a.y);  // which holds it meanwhile
   if (trains || problem.quantizes())
-    arrays.Apart(sum, {y}, trains ? kBackwardReads : kBothWritten);
+    arrays.Apart(a.sum, {&a.y}, trains ? kBackwardReads : kBothWritten);
   else
-    arrays.SameOrApart(y, {sum});
+    arrays.SameOrApart(a.y, {&a.sum});
+}
+
+void CheckGather(const Problem& problem, const Normalization::ForwardArgs& args,
+                 const ArraySizes& sizes, std::span<const Moments> gathered) {
+  if (sizes.elements == 0) return;
+  CheckNotNull(problem, "x", args.x);
+  if (args.residual) CheckNotNull(problem, "sum", args.sum);
+  const Arrays arrays(problem, sizes);
+  const ForwardArrays a(arrays, args);
+  const Array moments{"moments", gathered.data(), gathered.size_bytes()};
+  arrays.Apart(moments, {&a.x, &a.residual}, kReadLater);
+  if (args.residual) CheckSum(arrays, a, a.sum);
+  arrays.Apart(a.sum, {&moments}, kBothWritten);
+}
+
+void CheckFinish(const Problem& problem, std::span<const Moments> given,
+                 const SavedStatistics& saved) {
+  const Arrays arrays(problem, {0, static_cast<int64_t>(given.size())});
+  const Array moments{"moments", given.data(), given.size_bytes()};
+  const Array mean = arrays.Statistic("saved mean", saved.mean);
+  const Array rstd = arrays.Statistic("saved rstd", saved.rstd);
+  const Array variance = arrays.Statistic("saved variance", saved.variance);
+  for (const Array* written : {&mean, &rstd, &variance})
+    arrays.Apart(*written, {&moments}, kReadLater);
+  arrays.Apart(mean, {&rstd, &variance}, kBothWritten);
+  arrays.Apart(rstd, {&variance}, kBothWritten);
+}
+
+void CheckApply(const Problem& problem, const Normalization::ForwardArgs& args,
+                const ArraySizes& sizes) {
+  if (sizes.elements == 0) return;
+  CheckNotNull(problem, args.residual ? "sum" : "x", args.residual ? args.sum : args.x);
+  CheckNotNull(problem, "y", args.y);
+  CheckNotNull(problem, "saved mean", args.saved.mean, sizes.statistics, DType::kF64);
+  CheckNotNull(problem, "saved rstd", args.saved.rstd, sizes.statistics, DType::kF64);
+  const Arrays arrays(problem, sizes);
+  const ForwardArrays a(arrays, args);
+  const Array& read = args.residual ? a.sum : a.x;  // the residual was added before
+  arrays.SameOrApart(a.y, {&read, &a.addend, &a.gate});
+  arrays.Apart(a.y, {&a.gamma, &a.beta, &a.mean, &a.rstd}, kReadLater);
+  if (!problem.quantizes()) return;
+  arrays.Apart(a.y, {&read, &a.addend, &a.gate}, kReadLater);
+  CheckScales(problem, arrays, a, args.scales);
 }
 
 void CheckGiven(const Problem& problem, const void* mean, const void* variance) {
@@ -202,58 +315,17 @@ bool FromY(const Problem& problem, const Normalization::BackwardArgs& args) {
   return !args.x && args.y && problem.plan.size > 0;
 }
 
-void CheckBackwardOfPart(const Problem& problem, const Normalization::BackwardArgs& args,
-                         const ReadyParameters& parameters, int64_t statistics) {
-  if (problem.quantizes())
-    Fail("{}: backward of y in 8 bits, expected a normalization without output type",
-         problem.Title());
-  const bool from_y = FromY(problem, args);
-  if (from_y && args.gate)
-    Fail("{}: backward from y with a gate, expected x: what was multiplied cannot be told from y",
-         problem.Title());
-  if (args.dgate) CheckNotNull(problem, "gate", args.gate);
-  if (!from_y) {
-    CheckNotNull(problem, "x", args.x);
-    CheckNotNull(problem, "saved mean", args.mean, statistics, DType::kF64);
-  }
-  CheckNotNull(problem, "dy", args.dy);
-  CheckNotNull(problem, "saved rstd", args.rstd, statistics, DType::kF64);
-  if (from_y) CheckFromY(problem, args, parameters);
-  if (!ToldFromY(problem.options.activation) || args.gate) {
-    if (args.daddend) CheckNotNull(problem, "addend", args.addend);
-    return;
-  }
-  const bool reads_y = problem.options.activation == Activation::kLeakyRelu ||
-                       (problem.options.activation != Activation::kNone && args.daddend);
-  if (reads_y) CheckNotNull(problem, "y", args.y);
-}
-
 void CheckBackward(const Problem& problem, const Normalization::BackwardArgs& args,
                    const ReadyParameters& parameters) {
-  CheckBackwardOfPart(problem, args, parameters, problem.plan.num_stat);
-  const bool from_y = FromY(problem, args);
-  const Arrays arrays(problem);
-  const Array x = arrays.Data(NormArray::kX, args.x), y = arrays.Data(NormArray::kY, args.y);
-  const Array dy = arrays.Data(NormArray::kDy, args.dy), dx = arrays.Data(NormArray::kDx, args.dx);
-  const Array gamma = arrays.Parameter("gamma", args.gamma);
-  const Array beta = arrays.Parameter("beta", args.beta);
-  const Array mean = arrays.Statistic("saved mean", from_y ? nullptr : args.mean);
-  const Array rstd = arrays.Statistic("saved rstd", args.rstd);
-  const Array addend = arrays.Data(NormArray::kAddend, args.addend);
-  const Array daddend = arrays.Data(NormArray::kDaddend, args.daddend);
-  const Array gate = arrays.Data(NormArray::kGate, args.gate);
-  const Array dgate = arrays.Data(NormArray::kDgate, args.dgate);
-  const Array dgamma = arrays.Parameter("dgamma", args.dgamma);
-  const Array dbeta = arrays.Parameter("dbeta", args.dbeta);
-  arrays.SameOrApart(dx, {x, y, dy, addend});
-  arrays.SameOrApart(daddend, {dy, y, addend});
-  arrays.Apart(daddend, {x, gamma, beta, mean, rstd, gate}, kReadLater);
-  arrays.Apart(dx, {gamma, beta, mean, rstd, gate}, kReadLater);
-  arrays.Apart(dgate, {x, dy, y, gamma, beta, mean, rstd, addend, gate}, kReadLater);
-  arrays.Apart(dx, {daddend, dgamma, dbeta, dgate}, kBothWritten);
-  arrays.Apart(daddend, {dgamma, dbeta, dgate}, kBothWritten);
-  arrays.Apart(dgate, {dgamma, dbeta}, kBothWritten);
-  arrays.Apart(dgamma, {dbeta}, kBothWritten);
+  CheckBackwardGiven(problem, args, parameters, problem.plan.num_stat);
+  CheckBackwardApart(problem, args, Whole(problem), {"sums", nullptr, 0});
+}
+
+void CheckBackwardOfPart(const Problem& problem, const Normalization::BackwardArgs& args,
+                         const ReadyParameters& parameters, const ArraySizes& sizes,
+                         std::span<const double> sums) {
+  if (sizes.elements > 0) CheckBackwardGiven(problem, args, parameters, sizes.statistics);
+  CheckBackwardApart(problem, args, sizes, {"sums", sums.data(), sums.size_bytes()});
 }
 
 }  // namespace normkit

@@ -227,11 +227,14 @@ TEST(FromYErrors, SayWhyNot) {
   EXPECT_EQ(error(kBatchNorm, image, {.activation = Activation::kLeakyRelu, .negative_slope = 0}),
             "batch normalization of BCS [2,3,8]: backward from y with a leaky ReLU of slope 0, "
             "expected x: y is 0 for many x");
-  float daddend[48];
+  float daddend[48] = {};
   EXPECT_EQ(
       error(kBatchNorm, image, {}, {.daddend = daddend}),
       "batch normalization of BCS [2,3,8]: backward from y with daddend, expected x: what was "
       "added cannot be told from y");
+  EXPECT_EQ(error(kBatchNorm, image, {.activation = Activation::kLeakyRelu}, {.addend = daddend}),
+            "batch normalization of BCS [2,3,8]: backward from y with addend, expected x: what was "
+            "added cannot be told from y");
   EXPECT_EQ(error(kLayerNorm, rows, {}),
             "layer normalization of BC [2,3]: backward from y where neighbours differ in their "
             "scales (plan KR), expected x or statistics over more elements of a channel");

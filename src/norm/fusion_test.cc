@@ -169,6 +169,13 @@ TEST(FusionErrors, SayWhatIsMissing) {
   EXPECT_EQ(
       ErrorOf([&] { Fixture(p, {.activation = Activation::kLeakyRelu}).norm.Backward(args); }),
       "batch normalization of BC [4,3]: y is null, expected an array of 12 f32 elements");
+  // What was added is not in x.
+  Normalization::BackwardArgs added = args;
+  added.addend = x.data();
+  EXPECT_EQ(ErrorOf([&] { Fixture(p, {.activation = Activation::kRelu}).norm.Backward(added); }),
+            "batch normalization of BC [4,3]: y is null, expected an array of 12 f32 elements");
+  EXPECT_EQ(ErrorOf([&] { Fixture(p, {.activation = Activation::kRelu}).norm.Backward(args); }),
+            "no error");
   EXPECT_EQ(
       ErrorOf([&] {
         Fixture(p, {}).norm.ForwardTraining({.x = x.data(), .y = y.data(), .residual = x.data()});

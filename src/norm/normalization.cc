@@ -186,13 +186,12 @@ void Normalization::Gather(const BatchPart& part, const ForwardArgs& args,
   const int64_t rows = joins() ? num_leaves(part) : 1;
   impl_->CheckPart(part, "Gather", moments.size(), rows * part_statistics(part));
   ExpectNoLengths(*impl_, "Gather", args.lengths);
-  if (part.size() > 0) CheckNotNull(*impl_, "x", args.x);
+  CheckGather(*impl_, args, impl_->parts().Sizes(part), moments);
   if (args.weights) {
     if (args.residual)
       Fail("{}: Gather: weights with a residual, expected their sum as x", impl_->Title());
     return impl_->parts().GatherWeighted(part, args, moments.data());
   }
-  if (args.residual && part.size() > 0) CheckNotNull(*impl_, "sum", args.sum);
   impl_->WithArrays(
       args, [&](const ForwardArgs& ready) { impl_->parts().Gather(part, ready, moments.data()); });
 }
@@ -208,18 +207,14 @@ void Normalization::Finish(std::span<const Moments> moments, const SavedStatisti
   if (joins() ? moments.size() != all : moments.size() > all)
     Fail("{}: Finish: {} moments given, expected {}{}", impl_->Title(), moments.size(),
          joins() ? "" : "at most ", all);
+  CheckFinish(*impl_, moments, saved);
   impl_->parts().Finish(moments, saved);
 }
 
 void Normalization::Apply(const BatchPart& part, const ForwardArgs& args) const {
   impl_->CheckPart(part, "Apply", 0, 0);
   ExpectNoLengths(*impl_, "Apply", args.lengths);
-  if (part.size() > 0) {
-    CheckNotNull(*impl_, args.residual ? "sum" : "x", args.residual ? args.sum : args.x);
-    CheckNotNull(*impl_, "y", args.y);
-    CheckNotNull(*impl_, "saved mean", args.saved.mean, part_statistics(part), DType::kF64);
-    CheckNotNull(*impl_, "saved rstd", args.saved.rstd, part_statistics(part), DType::kF64);
-  }
+  CheckApply(*impl_, args, impl_->parts().Sizes(part));
   const ReadyParameters parameters(*impl_, args.gamma, args.beta);
   impl_->WithArrays(
       parameters.In(args), [&](const ForwardArgs& ready) { impl_->parts().Apply(part, ready); },
@@ -231,7 +226,7 @@ void Normalization::GatherGradient(const BatchPart& part, const BackwardArgs& ar
   impl_->CheckPart(part, "GatherGradient", sums.size(), num_leaves(part) * num_sums());
   ExpectNoLengths(*impl_, "GatherGradient", args.lengths);
   const ReadyParameters parameters(*impl_, args.gamma, args.beta);
-  if (part.size() > 0) CheckBackwardOfPart(*impl_, args, parameters, part_statistics(part));
+  CheckBackwardOfPart(*impl_, args, parameters, impl_->parts().Sizes(part), sums);
   impl_->WithArrays(parameters.In(args), [&](const BackwardArgs& ready) {
     impl_->parts().GatherGradient(part, ready, sums.data());
   });
@@ -246,7 +241,7 @@ void Normalization::ApplyGradient(const BatchPart& part, const BackwardArgs& arg
                                   std::span<const double> sums) const {
   impl_->CheckPart(part, "ApplyGradient", sums.size(), num_sums());
   const ReadyParameters parameters(*impl_, args.gamma, args.beta);
-  if (part.size() > 0) CheckBackwardOfPart(*impl_, args, parameters, part_statistics(part));
+  CheckBackwardOfPart(*impl_, args, parameters, impl_->parts().Sizes(part), sums);
   impl_->WithArrays(
       parameters.In(args),
       [&](const BackwardArgs& ready) { impl_->parts().ApplyGradient(part, ready, sums.data()); },

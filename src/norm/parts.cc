@@ -4,7 +4,6 @@
 #include <bit>
 
 #include "src/core/fail.h"
-#include "src/norm/check.h"
 #include "src/norm/weighted.h"
 
 namespace normkit {
@@ -53,8 +52,9 @@ Parts::Parts(const Problem& whole, const NormBackend& backend, const NormImpleme
   const Axis& outermost = whole.layout.axes()[0];
   whole_.whole = outermost.size;
   joins_ = whole.spec.reduce & outermost.label;
-  row_bytes_ = static_cast<int64_t>(SizeOf(whole.dtype));
-  for (size_t i = 1; i < whole.layout.axes().size(); ++i) row_bytes_ *= whole.layout.axes()[i].size;
+  for (size_t i = 1; i < whole.layout.axes().size(); ++i)
+    row_elements_ *= whole.layout.axes()[i].size;
+  row_bytes_ = row_elements_ * static_cast<int64_t>(SizeOf(whole.dtype));
   if (!joins_ && outermost.size > 0) row_statistics_ = whole.plan.num_stat / outermost.size;
   if (!whole.options.tree) return;
   if (whole.spec.affine & outermost.label)

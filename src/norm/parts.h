@@ -6,6 +6,7 @@
 
 #include "src/core/batch_tree.h"
 #include "src/norm/backend.h"
+#include "src/norm/check.h"
 
 namespace normkit {
 
@@ -23,6 +24,10 @@ class Parts {
   bool joins() const { return joins_; }
   int64_t statistics(const BatchPart& part) const {
     return joins_ ? problem_.plan.num_stat : part.size() * row_statistics_;
+  }
+  // Of the arrays of a call.
+  ArraySizes Sizes(const BatchPart& part) const {
+    return {part.size() * row_elements_, statistics(part)};
   }
   int64_t num_sums() const {
     return 2 * problem_.plan.num_param + (joins_ ? 2 * problem_.plan.num_stat : 0);
@@ -76,7 +81,7 @@ class Parts {
   const NormImplementation& made_;
   BatchPart whole_;
   bool joins_ = true;
-  int64_t row_bytes_ = 0, row_statistics_ = 0;
+  int64_t row_elements_ = 1, row_bytes_ = 0, row_statistics_ = 0;
   // Of the two lengths of leaves that there are; of uneven ones of 1, 2, 4, ... rows: a leaf is cut
   // into pieces of those, the longest first, so that leaves of any lengths need nothing more.
   std::vector<std::unique_ptr<Made>> lengths_;

@@ -76,7 +76,8 @@ void Problem::CheckOutput() const {
   if (!quantizes()) return;
   if (o.tree) Fail("{}: y in 8 bits and a tree, expected one of them", Title());
   if (!strides[NormArray::kY].dense()) Fail("{}: y in 8 bits, expected it dense", Title());
-  if (o.output == OutputType::kInt8PerStatistic && plan.size > 0 && !plan.StatisticsAreRuns())
+  const bool own = o.output == OutputType::kInt8PerStatistic && plan.num_reduced > 1;
+  if (own && plan.size > 0 && !plan.StatisticsAreRuns())
     Fail(
         "{}: a scale for each statistic, expected statistics of neighbours in memory, as those of "
         "rows (plan {})",

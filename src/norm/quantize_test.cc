@@ -8,6 +8,8 @@
 #include <bit>
 #include <cfenv>
 #include <cmath>
+#include <numeric>
+#include <tuple>
 
 #include "src/core/testing.h"
 #include "src/norm/case_data.h"
@@ -195,6 +197,31 @@ TEST_P(QuantizeTest, GivesWhatTheSeparateOperationsGive) {
     }
   }
   EXPECT_GT(with_scales, 40);
+}
+
+// Rows of one element, and channels of one observation: a scale for each element.
+TEST_P(QuantizeTest, OfOneElement) {
+  for (const auto& [spec, format, shape] :
+       {std::tuple{kLayerNorm, "BC", std::vector<int64_t>{63, 1}},
+        {kRmsNorm, "BC", {63, 1}},
+        {kBatchNorm, "BCS", {1, 5'000, 1}}}) {
+    const Case test{spec, Layout::Make(format, shape), GetParam()};
+    const Problem p(test);
+    std::vector<int64_t> stat(p.x.size());
+    std::iota(stat.begin(), stat.end(), 0);
+    NormOptions options;
+    options.output = OutputType::kInt8PerStatistic;
+    for (const With with : {With{false, true, true}, {true, true, true}, {false, false, false}}) {
+      const Result plain = Call(p, {}, with);
+      std::vector<float> scales(stat.size());
+      const std::vector<int> expected = GetParam() == DType::kF64
+                                            ? Quantized<double>(plain.y, options, stat, &scales)
+                                            : Quantized<float>(plain.y, options, stat, &scales);
+      const Result got = Call(p, options, with);
+      ASSERT_EQ(got.quantized, expected) << test.ToString();
+      ASSERT_EQ(got.scales, scales) << test.ToString();
+    }
+  }
 }
 
 // Rows from x to whole numbers past the caches, which begin anywhere in a cache line: what stands

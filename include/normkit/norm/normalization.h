@@ -125,11 +125,11 @@ struct SavedStatistics {
 // Arrays: x, y, dx, dy are dense or as NormOptions::strides says, of the dtype, in the order of the
 // layout. gamma, beta, dgamma and
 // dbeta are of parameter_dtype(), in the order of spec().affine axes, given and running statistics
-// of ParameterDType(dtype). gamma and beta may be null: 1 and 0. y may be x, addend or residual,
-// sum may be x or residual, dx may be x, dy, y or addend, daddend may be dy, y or addend; all other
-// arrays of a call that is written to lie apart. No call throws but for null or overlapping arrays,
-// none allocates after the first of its kind on a thread,
-// but for copies of strided arrays of more than 32 MiB and small ones of calls with lengths.
+// of ParameterDType(dtype). gamma and beta may be null: 1 and 0. y may be x, addend, gate,
+// residual, sum may be x or residual, dx may be x, dy, y or addend, daddend may be dy, y or addend;
+// written arrays lie apart from all others else, in halves too. None throws but for null or such
+// arrays, none allocates after the first of its kind on a thread, but for copies of strided arrays
+// of more than 32 MiB and small ones of calls with lengths.
 class NORMKIT_API Normalization {
  public:
   // Throws Error where epsilon is out of its range, or the layout has no channel axis; for group

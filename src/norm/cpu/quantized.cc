@@ -142,12 +142,12 @@ void ApplyQuantized(const ForwardJob& job, const KernelTable& kernels, bool thre
   if (g.plan.size == 0) return;
   FillTable(job, kernels, threads);
   const int64_t n = g.plan.num_reduced;
-  if (output.to.type != OutputType::kInt8PerStatistic) {
+  if (n == 1 || output.to.type != OutputType::kInt8PerStatistic) {
     return ForRuns(g, threads, [&](const RunTask& task) {
       ForParts(g, task, [&](const RunTask& part, int64_t at, int64_t count) {
         const Piece piece(job, kernels, output, at, count);
         piece.Apply(part);
-        piece.Quantize();
+        QuantizeStatistics(piece, output, at, at + count, /*n=*/1, job.f64);
       });
     });
   }
