@@ -21,17 +21,15 @@ using cases::Problem;
 
 using Pair = std::pair<std::string, std::string>;  // what is written, what it lies over
 
-// The arrays of a call by name, each with room for any of them.
+// The arrays of a call by name.
 class Memory {
  public:
   static constexpr size_t kLine = 64;
 
-  // `most`: bytes of the largest array. What lies half over another ends behind it.
-  explicit Memory(size_t most) : room_(most + most / 2 + kLine) {}
-
-  void Add(const std::string& name, const void* values, size_t bytes) {
+  // `room`: bytes that may be used, at least its own.
+  void Add(const std::string& name, const void* values, size_t bytes, size_t room) {
     std::vector<std::byte>& storage = storage_[name];
-    storage.resize(room_);
+    storage.resize(std::max(bytes, room) + kLine);
     pointers_[name] = Aligned(storage);
     bytes_[name] = bytes;
     if (values) std::memcpy(pointers_[name], values, bytes);
@@ -56,7 +54,6 @@ class Memory {
   std::map<std::string, std::vector<std::byte>> storage_;
   std::map<std::string, std::byte*> pointers_;
   std::map<std::string, size_t> bytes_;
-  const size_t room_;
 };
 
 // A kind of call: what it is given, what it writes, and which of these may be the same array.
@@ -65,6 +62,7 @@ struct Call {
   std::vector<std::string> inputs, outputs;
   std::set<Pair> same;  // allowed
   std::function<void(const Normalization&, const Memory&)> run;
+  bool in_parts = false;  // by leaves of the outermost axis, where it can be cut
 };
 
 Normalization::ForwardArgs ForwardArgsOf(const Memory& m) {
@@ -173,7 +171,7 @@ std::vector<Call> HalfCalls() {
     n.Gather(n.whole(), ForwardArgsOf(m), {m.Get<Moments>("moments"), NumMoments(n)});
   };
   const auto finish = [](const Normalization& n, const Memory& m) {
-    n.Finish({m.Get<Moments>("moments"), static_cast<size_t>(n.num_statistics())},
+    n.Finish({m.Get<Moments>("joined"), static_cast<size_t>(n.num_statistics())},
              ForwardArgsOf(m).saved);
   };
   const auto apply = [](const Normalization& n, const Memory& m) {
@@ -192,23 +190,27 @@ std::vector<Call> HalfCalls() {
        {"x", "residual", "gamma", "addend"},
        {"sum", "moments"},
        {{"sum", "x"}, {"sum", "residual"}, {"moments", "gamma"}, {"moments", "addend"}},
-       gather},
-      {"finish", {"moments"}, {"mean", "rstd", "variance"}, {}, finish},
+       gather,
+       true},
+      {"finish", {"joined"}, {"mean", "rstd", "variance"}, {}, finish, true},
       {"apply",
        {"x", "gamma", "beta", "mean", "rstd", "addend"},
        {"y"},
        {{"y", "x"}, {"y", "addend"}},
-       apply},
+       apply,
+       true},
       {"apply to a sum",
        {"sum", "gamma", "beta", "mean", "rstd", "addend"},
        {"y"},
        {{"y", "sum"}, {"y", "addend"}},
-       apply},
+       apply,
+       true},
       {"halves of backward",
        {"x", "dy", "gamma", "beta", "mean", "rstd", "y", "addend"},
        {"dx", "dgamma", "dbeta", "daddend", "sums"},
        kBackwardPlaces,
-       gradient},
+       gradient,
+       true},
   };
 }
 
@@ -229,19 +231,23 @@ class Fixture {
   explicit Fixture(const Case& test, Activation activation = Activation::kLeakyRelu)
       : p_(test),
         norm_(test.spec, test.layout, test.dtype,
-              {.activation = activation, .negative_slope = 0.25, .tree = HasTree(test)}) {
+              {.activation = activation, .negative_slope = 0.25}),
+        in_parts_(test.spec, test.layout, test.dtype,
+                  {.activation = activation, .negative_slope = 0.25, .tree = HasTree(test)}) {
     statistics_.assign(static_cast<size_t>(norm_.num_statistics()), 0.75);
     given_.assign(statistics_.begin(), statistics_.end());
-    moments_.assign(NumMoments(norm_), {.n = 4, .mean = 0.5, .m2 = 3});
+    moments_.assign(statistics_.size(), {.n = 4, .mean = 0.5, .m2 = 3});
   }
 
   Attempt Run(const Call& call, const std::string& over = "", const std::string& under = "",
               size_t shift = 0) const {
-    Memory memory(Most(call));
-    for (const auto& name : call.inputs) memory.Add(name, Values(name), Bytes(name));
-    for (const auto& name : call.outputs) memory.Add(name, nullptr, Bytes(name));
+    Memory memory;
+    const size_t end = over.empty() ? 0 : shift + Bytes(over);
+    const auto room = [&](const std::string& name) { return name == under ? end : 0; };
+    for (const auto& name : call.inputs) memory.Add(name, Values(name), Bytes(name), room(name));
+    for (const auto& name : call.outputs) memory.Add(name, nullptr, Bytes(name), room(name));
     if (!over.empty()) memory.Over(over, under, shift);
-    Attempt attempt{ErrorOf([&] { call.run(norm_, memory); }), {}};
+    Attempt attempt{ErrorOf([&] { call.run(call.in_parts ? in_parts_ : norm_, memory); }), {}};
     for (const auto& name : call.outputs) attempt.outputs[name] = memory.Bytes(name);
     return attempt;
   }
@@ -258,30 +264,25 @@ class Fixture {
   static bool HasTree(const Case& test) {
     return (test.spec.affine & test.layout.axes()[0].label) == 0;
   }
-  size_t Most(const Call& call) const {
-    size_t most = 0;
-    for (const auto* names : {&call.inputs, &call.outputs})
-      for (const auto& name : *names) most = std::max(most, Bytes(name));
-    return most;
-  }
   const void* Values(const std::string& name) const {
     if (name == "x") return p_.x_tensor.data();
     if (name == "gamma") return p_.gamma_tensor.data();
     if (name == "beta") return p_.beta_tensor.data();
     if (name == "mean" || name == "rstd") return statistics_.data();
-    if (name == "moments") return moments_.data();
+    if (name == "joined") return moments_.data();
     if (name.starts_with("given")) return given_.data();
     return p_.dy_tensor.data();  // of which there are residual, sum, addend, gate, dy and a y
   }
   size_t Elements(const std::string& name) const {
     if (name == "mean" || name == "rstd" || name == "variance" || name.starts_with("given"))
       return statistics_.size();
-    if (name == "moments") return moments_.size();
-    if (name == "sums") return NumSums(norm_);
+    if (name == "joined") return moments_.size();
+    if (name == "moments") return NumMoments(in_parts_);
+    if (name == "sums") return NumSums(in_parts_);
     return OfParameters(name) ? p_.gamma.size() : p_.x.size();
   }
   size_t Bytes(const std::string& name) const {
-    if (name == "moments") return Elements(name) * sizeof(Moments);
+    if (name == "moments" || name == "joined") return Elements(name) * sizeof(Moments);
     const bool saved = name == "mean" || name == "rstd" || name == "variance" || name == "sums";
     if (saved) return Elements(name) * sizeof(double);
     const bool parameter = OfParameters(name) || name.starts_with("given");
@@ -292,7 +293,7 @@ class Fixture {
   }
 
   Problem p_;
-  Normalization norm_;
+  Normalization norm_, in_parts_;
   std::vector<double> statistics_;
   std::vector<float> given_;
   std::vector<Moments> moments_;
