@@ -16,14 +16,17 @@ namespace normkit::cases {
 class LyingArrays {
  public:
   explicit LyingArrays(const Problem& p) : LyingArrays(p, p.test.lie) {}
-  LyingArrays(const Problem& p, const Lie* lie) : p_(p), lie_(lie) {}
+  // Where `only` names one of them, all others are dense.
+  LyingArrays(const Problem& p, const Lie* lie, std::string only = "")
+      : p_(p), lie_(lie), only_(std::move(only)) {}
 
   StridedMemory& operator[](const std::string& name) { return arrays_.at(name); }
   void* Add(const std::string& name, const void* dense, Strides* strides) {
     const Layout& layout = p_.test.layout;
     const auto seed = static_cast<int64_t>(arrays_.size()) % 3 + 1;
-    const Strides lies =
-        lie_ ? lie_->strides(layout, seed) : WithGaps(layout, [](int) { return 0; });
+    const Strides lies = lie_ && (only_.empty() || only_ == name)
+                             ? lie_->strides(layout, seed)
+                             : WithGaps(layout, [](int) { return 0; });
     *strides = lies;
     return arrays_.emplace(name, StridedMemory(layout, p_.test.dtype, lies, dense))
         .first->second.data();
@@ -40,6 +43,7 @@ class LyingArrays {
  private:
   const Problem& p_;
   const Lie* lie_;
+  const std::string only_;
   std::map<std::string, StridedMemory> arrays_;
 };
 
