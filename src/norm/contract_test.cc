@@ -249,6 +249,31 @@ TEST_F(Targets, EveryScheduleGivesTheSameBits) {
   }
 }
 
+// Rows of channels whose coefficients registers hold are summed and written by loops of their own,
+// where results begin with cache lines: those of y with 13, those of dx with 11.
+TEST_F(Targets, ChannelsThatRegistersHold) {
+  for (DType dtype : cases::kDTypes) {
+    for (const NormSpec& spec : {kBatchNorm, kInstanceNorm}) {
+      for (const int64_t channels : {8, 16, 32, 48, 64}) {
+        for (const Activation activation : {Activation::kNone, Activation::kRelu}) {
+          const Layout layout = Layout::Make("BSC", std::vector<int64_t>{2, 601, channels});
+          const Problem p({spec, layout, dtype}, cases::Normals(layout.size(), 5, 100, 3));
+          RunOptions options{.norm = {.activation = activation}};
+          simd::ForceTarget(simd::AvailableTargets().back());
+          const Outcome expected = RunBoth(p, options);
+          for (const std::string& target : simd::AvailableTargets()) {
+            simd::ForceTarget(target);
+            WantSchedule({.stream = true, .fused = false, .ahead = 0});
+            for (options.misalignment = 11; options.misalignment <= 13; ++options.misalignment)
+              EXPECT_EQ(RunBoth(p, options), expected) << p.test.ToString() << " on " << target;
+            WantSchedule({});
+          }
+        }
+      }
+    }
+  }
+}
+
 // Of two arrays of doubles.
 double LargestDifference(const std::string& a, const std::string& b) {
   double largest = 0;

@@ -242,8 +242,9 @@ void ApplyCells(const BackwardJob& job, const KernelTable& kernels, bool threads
   FillTable(job, kernels, threads);
   ForTasks(job.table.size, kTaskElements / 8, threads,
            [&](int64_t first, int64_t last) { kernels.fill_gradient_table(job, first, last); });
-  ForRuns(*job.geometry, threads,
-          [&](const RunTask& task) { kernels.apply_gradient_runs(job, task); });
+  ForRuns(
+      *job.geometry, threads, [&](const RunTask& task) { kernels.apply_gradient_runs(job, task); },
+      job.from_end);
 }
 
 void BackwardCells(const BackwardJob& job, const KernelTable& kernels, const Schedule& schedule,

@@ -170,7 +170,8 @@ void Apply(const ForwardJob& job, const KernelTable& kernels, bool threads) {
   const Geometry& g = *job.geometry;
   if (g.plan.size == 0) return;
   FillTable(job, kernels, threads);
-  ForRuns(g, threads, [&](const RunTask& task) { kernels.apply_runs(job, task); });
+  ForRuns(
+      g, threads, [&](const RunTask& task) { kernels.apply_runs(job, task); }, job.from_end);
 }
 
 void ForwardFused(const ForwardJob& job, const KernelTable& kernels, const Schedule& schedule) {

@@ -22,6 +22,7 @@ struct Walk {
   int64_t tiled_runs = 1;  // runs that are written in turns
   int64_t ahead = 0;       // elements from what is written to what is fetched meanwhile
   int64_t read_ahead = 0;  // the same from what is reduced
+  bool from_end = false;   // results are written from the end on, where sums were read last
   bool far = false;        // the arrays do not fit in half the L2 caches of the threads
 };
 

@@ -212,6 +212,7 @@ Schedule ChooseSchedule(const Geometry& g, int64_t element_bytes, int64_t whole_
     if (*schedule.reason == 0)
       schedule.path = g.reduce.inner_kept ? Path::kFusedColumns : Path::kFusedRows;
   }
+  schedule.from_end = schedule.path == Path::kTwoPasses;
   schedule.ahead = ElementsAhead(g, schedule, element_bytes, unit_bytes);
   const int64_t rows_ahead = RowsAhead(g, schedule, element_bytes, unit_bytes);
   if (pass == NormPass::kForward && rows_ahead > 0)

@@ -31,9 +31,18 @@ inline int64_t WrittenElements(int64_t all, bool threads) {
   return std::clamp(all / (kTasksEach * (threads ? NumThreads() : 1)), kTaskElements, kMost);
 }
 
-// Calls f(task) for all runs; short ones together, long ones in parts.
+// Which of `count` tasks is the i-th of those that a thread begins with, its part of them, from the
+// end on: what it read last in the pass before may still be in its caches.
+inline int64_t FromEnd(int64_t i, int64_t count, bool threads) {
+  const int64_t parts = std::min<int64_t>(count, threads ? NumThreads() : 1);
+  const int64_t part = ((i + 1) * parts - 1) / count;
+  return count * part / parts + count * (part + 1) / parts - 1 - i;
+}
+
+// Calls f(task) for all runs; short ones together, long ones in parts. `from_end`: after a pass
+// over the same.
 template <class F>
-void ForRuns(const Geometry& g, bool threads, const F& f) {
+void ForRuns(const Geometry& g, bool threads, const F& f, bool from_end = false) {
   if (g.run_length > kTaskElements) {
     const int64_t parts = (g.run_length + kTaskElements - 1) / kTaskElements;
     ParallelFor(g.num_runs * parts, threads, [&](int64_t i) {
@@ -43,10 +52,12 @@ void ForRuns(const Geometry& g, bool threads, const F& f) {
     return;
   }
   const int64_t elements = WrittenElements(g.plan.size, threads);
-  ForTasks(g.num_runs, std::max<int64_t>(1, elements / std::max<int64_t>(1, g.run_length)), threads,
-           [&](int64_t first, int64_t last) {
-             f(RunTask{first, last, 0, g.run_length});
-           });
+  const int64_t each = std::max<int64_t>(1, elements / std::max<int64_t>(1, g.run_length));
+  const int64_t count = (g.num_runs + each - 1) / each;
+  ParallelFor(count, threads, [&](int64_t i) {
+    const int64_t first = (from_end ? FromEnd(i, count, threads) : i) * each;
+    f(RunTask{first, std::min(first + each, g.num_runs), 0, g.run_length});
+  });
 }
 
 // How many units of `nest` are summed block by block beside each other: short runs of neighbours

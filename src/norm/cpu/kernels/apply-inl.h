@@ -322,6 +322,47 @@ HWY_INLINE void Normalized(const BackwardJob& job, const Form& form, int64_t at,
   ThroughBuffer(job, form, at, n, writer);
 }
 
+// The k-th coefficients of those vectors, from a row or as many rows as are so long together.
+template <class T, size_t kArrays>
+struct HeldRows {
+  HWY_ALIGN Real<T> values[kArrays][kHeldElements<T>];
+
+  HeldRows(const Job& job, int64_t cell) {
+    const int64_t length = job.geometry->run_length;
+    for (size_t k = 0; k < kArrays; ++k)
+      for (int64_t i = 0; i < kHeldElements<T>; i += length)
+        std::copy_n(job.table.Get<Real<T>>(static_cast<int>(k), cell), length, values[k] + i);
+  }
+  HWY_INLINE Coefficient<Real<T>, false> Get(size_t k, int64_t vector) const {
+    constexpr auto kWidth = static_cast<int64_t>(hn::MaxLanes(Tag<T>()));
+    return Coefficient<Real<T>, false>(hn::Load(Tag<Real<T>>(), values[k] + vector * kWidth));
+  }
+};
+
+// How many of so many runs of channels from y on, all with the same coefficients, StreamHeld
+// writes: past the caches, on processors that are asked for nothing in advance.
+template <class T>
+int64_t HeldRunsOf(const Job& job, const T* y, int64_t runs) {
+  constexpr auto kWidth = static_cast<int64_t>(hn::MaxLanes(Tag<T>()));
+  const int64_t length = job.geometry->run_length, together = kHeldElements<T> / length;
+  const bool suits = kHoldsRows && job.stream && job.ahead == 0 &&
+                     together * length == kHeldElements<T> &&
+                     reinterpret_cast<uintptr_t>(y) % (kWidth * sizeof(T)) == 0;
+  return suits ? runs - runs % together : 0;
+}
+
+// The same vectors over and over, each of an op of its own.
+template <class T, class Op>
+HWY_INLINE void StreamHeld(const Op& a, const Op& b, const Op& c, const Op& d, T* y, int64_t n) {
+  constexpr auto kWidth = static_cast<int64_t>(hn::MaxLanes(Tag<T>()));
+  for (int64_t i = 0; i < n; i += kHeldElements<T>) {
+    const auto store = [&](const Op& op, int64_t k) HWY_ATTR {
+      StreamStore(op(WholeVector<Real<T>>{i + k * kWidth}), Tag<T>(), y + i + k * kWidth);
+    };
+    store(a, 0), store(b, 1), store(c, 2), store(d, 3);
+  }
+}
+
 // Writes elements [begin, end) of a run, normalized.
 template <class T, class DirectedJob>
 struct ApplyForm {
@@ -351,6 +392,30 @@ struct ApplyPart {
     using C = Coefficient<Real<T>, true>;
     const CellForm<T, true> form{C(cells.Get(0)), C(cells.Get(1)), C(cells.Get(2))};
     Normalized(job, form, at, n, writer);
+  }
+  // Writes some or all of runs [first, last) of the same cells, and says how many.
+  int64_t WriteHeld(int64_t first, int64_t last) const {
+    if constexpr (kHoldsRows) {
+      const int64_t at = first * job.geometry->run_length;
+      const int64_t runs = job.finishes ? 0 : HeldRunsOf(job, Out(at), last - first);
+      if (runs > 0) job.relu ? WriteHeld<true>(first, runs) : WriteHeld<false>(first, runs);
+      return runs;
+    }
+    return 0;
+  }
+  template <bool kRelu>
+  HWY_NOINLINE void WriteHeld(int64_t first, int64_t runs) const {
+    using Form = CellForm<T, false>;
+    using Op = Normalize<T, Form, kRelu>;
+    const Geometry& g = *job.geometry;
+    const T* x = job.x.At<T>(first * g.run_length);
+    T* y = Out(first * g.run_length);
+    const HeldRows<T, kArrays> rows(job, g.run_cell.Offset(first));
+    const auto form = [&](int64_t vector) HWY_ATTR {
+      return Form{rows.Get(0, vector), rows.Get(1, vector), rows.Get(2, vector)};
+    };
+    const Form a = form(0), b = form(1), c = form(2), d = form(3);
+    StreamHeld(Op{x, a, 0}, Op{x, b, 0}, Op{x, c, 0}, Op{x, d, 0}, y, runs * g.run_length);
   }
   // n cells of a run each, one behind the other; into a tile if there is one, which Finish takes.
   void WriteCells(const Real<T> (*values)[kCellsAtATime], int64_t at, int64_t n,

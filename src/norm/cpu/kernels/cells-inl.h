@@ -76,9 +76,10 @@ HWY_INLINE void RepeatRuns(const Job& job, int64_t first, int64_t last, const Pa
   const Geometry& g = *job.geometry;
   CellBlock<T, Part::kArrays> cells;
   while (first < last) {
-    const int64_t cell = g.run_cell.Offset(first);
-    cells.Repeat(job, cell);
     const int64_t end = std::min(last, g.run_cell.EndOfSame(first));
+    first += part.WriteHeld(first, end);
+    if (first == end) continue;
+    cells.Repeat(job, g.run_cell.Offset(first));
     for (int64_t next; first < end; first = next) {
       next = std::min(first + cells.runs(), end);
       part(cells, first * g.run_length, (next - first) * g.run_length, writer);

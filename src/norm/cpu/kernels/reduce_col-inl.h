@@ -70,6 +70,54 @@ HWY_INLINE void AddTile(const Op& op, int64_t rows, int64_t column, size_t colum
   AddTo(second_sums + column, sums[1], static_cast<int64_t>(columns));
 }
 
+// The same over any number of rows that lie equally far apart, kHeldElements of columns, with what
+// columns have in registers as well. in.Held(c) is that of the vector of columns from c on,
+// in.Take(held, c, a, b) gives the terms of those columns of its row, in.Next() goes to the next.
+template <class T, class Rows>
+HWY_INLINE void AddHeldRows(Rows in, int64_t rows, double* HWY_RESTRICT first_sums,
+                            double* HWY_RESTRICT second_sums) {
+  using R = Real<T>;
+  const Tag<T> d;
+  constexpr auto kWidth = static_cast<int64_t>(hn::MaxLanes(Tag<T>()));
+  HWY_ALIGN R sums[2][kHeldElements<T>];
+  const decltype(in.Held(0)) held[kHeldVectors] = {in.Held(0), in.Held(kWidth), in.Held(2 * kWidth),
+                                                   in.Held(3 * kWidth)};
+  for (int64_t block = 0; block < rows; block += kBlockRows) {
+    const int64_t block_end = std::min(block + kBlockRows, rows);
+    for (int64_t begin = block; begin < block_end; begin += kAdditions) {
+      Vector<T> first[kHeldVectors], second[kHeldVectors];
+      for (int64_t v = 0; v < kHeldVectors; ++v) first[v] = second[v] = hn::Zero(d);
+      const int64_t end = std::min(begin + kAdditions, block_end);
+      for (int64_t row = begin; row < end; ++row) {
+        HWY_UNROLL(4)
+        for (int64_t v = 0; v < kHeldVectors; ++v) {
+          Vector<T> a, b;
+          in.Take(held[v], v * kWidth, &a, &b);
+          first[v] = hn::Add(first[v], a);
+          second[v] = hn::Add(second[v], b);
+        }
+        in.Next();
+      }
+      const auto put = [&](Vector<T> v, R* HWY_RESTRICT sum) HWY_ATTR {
+        hn::Store(begin == block ? v : hn::Add(hn::Load(Tag<T>(), sum), v), Tag<T>(), sum);
+      };
+      for (int64_t v = 0; v < kHeldVectors; ++v) {
+        put(first[v], sums[0] + v * kWidth);
+        put(second[v], sums[1] + v * kWidth);
+      }
+    }
+    AddTo(first_sums, sums[0], kHeldElements<T>);
+    AddTo(second_sums, sums[1], kHeldElements<T>);
+  }
+}
+
+// Whether it suits: f32 and 16 bits, whose sums of blocks go to f64 one by one.
+template <class T>
+bool AreHeldRows(const Loops& rows, int64_t first, int64_t count, int64_t width) {
+  return kHoldsRows && sizeof(Real<T>) == 4 && width == kHeldElements<T> &&
+         rows.PassFrom(first).size >= count;
+}
+
 // The same over any number of columns, their sums in registers.
 template <class T, class Op>
 HWY_INLINE void AddTiles(const Op& op, int64_t rows, int64_t width, double* first_sums,
@@ -129,12 +177,15 @@ HWY_INLINE void AddRows(const Op& op, int64_t rows, int64_t width, double* first
   }
 }
 
+// Columns of a tile.
+template <class T>
+inline constexpr int64_t kOneTile = 256 / sizeof(Real<T>);
+
 // Whichever of the two is better: `few` rows are streams that processors follow side by side.
 template <class T, class Op>
 HWY_INLINE void AddColumns(const Op& op, bool from_memory, bool few, int64_t rows, int64_t width,
                            double* first_sums, double* second_sums) {
-  constexpr int64_t kOneTile = 256 / sizeof(Real<T>);
-  if (from_memory && !few && width > kOneTile)
+  if (from_memory && !few && width > kOneTile<T>)
     AddRows<T>(op, rows, width, first_sums, second_sums);
   else
     AddTiles<T>(op, rows, width, first_sums, second_sums);
@@ -197,7 +248,7 @@ inline constexpr int64_t kRowBytesAhead = 8192;
 template <class T>
 int64_t RowsAhead(bool from_memory, const UnitOf<T>& unit, const Loops& rows, int64_t width,
                   int64_t bytes) {
-  if (!from_memory || rows.size() < 2) return 0;
+  if (!from_memory || rows.size() < 2 || bytes == 0) return 0;
   const int64_t stride = unit.At(rows.Offset(1)) - unit.At(rows.Offset(0));
   return stride * std::max<int64_t>(1, bytes / (width * static_cast<int64_t>(sizeof(T))));
 }
@@ -218,7 +269,10 @@ struct ColumnDeviations {
   template <class Part>
   HWY_INLINE void operator()(Part p, V* first, V* second) const {
     const V value = kScaled ? hn::Mul(p.Load(x), p.Load(scale)) : p.Load(x);
-    *first = kCenter ? hn::Sub(value, p.Load(shift)) : hn::Zero(Tag<T>());
+    Take(value, kCenter ? p.Load(shift) : hn::Zero(Tag<T>()), product, first, second);
+  }
+  HWY_INLINE static void Take(V value, V of_shift, const Product& product, V* first, V* second) {
+    *first = kCenter ? hn::Sub(value, of_shift) : hn::Zero(Tag<T>());
     *second = kCenter ? product(*first, *first) : product(value, value);
   }
 };
@@ -234,6 +288,24 @@ struct ColumnRows {
   HWY_INLINE ColumnDeviations<T, kCenter, kScaled, Product> Row(int64_t row) const {
     return {rows[row], shift, scale, ahead, product};
   }
+};
+
+// The same rows, for AddHeldRows.
+template <class T, bool kCenter>
+struct HeldColumnRows {
+  using V = Vector<T>;
+  const T* x;
+  int64_t step;
+  const Real<T>* shift;
+  int64_t ahead;
+
+  HWY_INLINE V Held(int64_t column) const { return hn::Load(Tag<T>(), shift + column); }
+  HWY_INLINE void Take(V held, int64_t column, V* first, V* second) const {
+    FetchAhead(x + column, ahead);
+    using Terms = ColumnDeviations<T, kCenter, false, PlainProducts>;
+    Terms::Take(LoadAny(Tag<T>(), x + column), held, {}, first, second);
+  }
+  HWY_INLINE void Next() { x += step; }
 };
 
 struct ColumnShiftTag;
@@ -413,6 +485,13 @@ class ColumnMoments {
     const int64_t filled = (width_ + kWide - 1) / kWide * kWide;
     std::fill_n(sum_, filled, 0.0);
     std::fill_n(squares_, filled, 0.0);
+    if constexpr (kHoldsRows && !kExact && !kScaled && !kAgain) {
+      if (x_.dense() && AreHeldRows<T>(reduced_, first, last - first, width_)) {
+        const HeldColumnRows<T, kCenter> rows{Row(first), reduced_.PassFrom(first).stride, shift_,
+                                              ahead_};
+        return AddHeldRows<T>(rows, last - first, sum_, squares_);
+      }
+    }
     for (int64_t row = first; row < last; row += kBlockRows) {
       const T* rows[kBlockRows];
       const int64_t count = std::min<int64_t>(kBlockRows, last - row);

@@ -48,6 +48,13 @@ HWY_INLINE hn::Vec<Wide> StoreNarrow(hn::Vec<Wide> v, R* to) {
 }
 inline constexpr auto kWideLanes = static_cast<int64_t>(hn::MaxLanes(Wide()));
 
+// Vectors of channels whose coefficients registers hold: loads from the L1 cache are in the way of
+// what comes from memory (5 % of a pass with one thread).
+inline constexpr int64_t kHeldVectors = 4;
+inline constexpr bool kHoldsRows = HWY_TARGET <= HWY_AVX3;  // of 32 registers
+template <class T>
+inline constexpr int64_t kHeldElements = kHeldVectors* static_cast<int64_t>(hn::MaxLanes(Tag<T>()));
+
 }  // namespace HWY_NAMESPACE
 }  // namespace normkit::norm::cpu
 HWY_AFTER_NAMESPACE();
