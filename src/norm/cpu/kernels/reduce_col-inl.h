@@ -177,15 +177,12 @@ HWY_INLINE void AddRows(const Op& op, int64_t rows, int64_t width, double* first
   }
 }
 
-// Columns of a tile.
-template <class T>
-inline constexpr int64_t kOneTile = 256 / sizeof(Real<T>);
-
 // Whichever of the two is better: `few` rows are streams that processors follow side by side.
 template <class T, class Op>
 HWY_INLINE void AddColumns(const Op& op, bool from_memory, bool few, int64_t rows, int64_t width,
                            double* first_sums, double* second_sums) {
-  if (from_memory && !few && width > kOneTile<T>)
+  constexpr int64_t kOneTile = 256 / sizeof(Real<T>);
+  if (from_memory && !few && width > kOneTile)
     AddRows<T>(op, rows, width, first_sums, second_sums);
   else
     AddTiles<T>(op, rows, width, first_sums, second_sums);
