@@ -33,14 +33,13 @@ inline int64_t WrittenElements(int64_t all, bool threads) {
 
 // Which of `count` tasks is the i-th of those that a thread begins with, its part of them, from the
 // end on: what it read last in the pass before may still be in its caches.
-inline int64_t FromEnd(int64_t i, int64_t count, bool threads) {
-  const int64_t parts = std::min<int64_t>(count, threads ? NumThreads() : 1);
+inline int64_t FromEnd(int64_t i, int64_t count, int64_t parts) {
   const int64_t part = ((i + 1) * parts - 1) / count;
   return count * part / parts + count * (part + 1) / parts - 1 - i;
 }
 
-// Calls f(task) for all runs; short ones together, long ones in parts. `from_end`: after a pass
-// over the same.
+// Calls f(task) for all runs; short ones together, long ones in parts. `from_end`, for short ones:
+// after a pass over the same.
 template <class F>
 void ForRuns(const Geometry& g, bool threads, const F& f, bool from_end = false) {
   if (g.run_length > kTaskElements) {
@@ -54,8 +53,10 @@ void ForRuns(const Geometry& g, bool threads, const F& f, bool from_end = false)
   const int64_t elements = WrittenElements(g.plan.size, threads);
   const int64_t each = std::max<int64_t>(1, elements / std::max<int64_t>(1, g.run_length));
   const int64_t count = (g.num_runs + each - 1) / each;
+  // Asked here: the number of threads is this thread's, not that of those that help.
+  const int64_t parts = from_end ? std::min<int64_t>(count, threads ? NumThreads() : 1) : 1;
   ParallelFor(count, threads, [&](int64_t i) {
-    const int64_t first = (from_end ? FromEnd(i, count, threads) : i) * each;
+    const int64_t first = (from_end ? FromEnd(i, count, parts) : i) * each;
     f(RunTask{first, std::min(first + each, g.num_runs), 0, g.run_length});
   });
 }

@@ -218,12 +218,12 @@ struct HeldGradientRows {
 
 struct GradientShiftTag;
 
-// Of two arrays. Zen 5 follows them by itself, 3 % faster than asked, where nothing else is loaded;
-// where coefficients are, a fifth is lost without.
+// Whether sums of rows [first, first + count) are held in registers, with nothing else to load.
 template <class T>
-int64_t GradientBytesAhead(int64_t width) {
-  if (!simd::HasLargeL1()) return kRowBytesAhead;
-  return kHoldsRows && sizeof(Real<T>) == 4 && width == kHeldElements<T> ? 0 : 2048;
+bool HoldsGradientRows(const Loops& rows, int64_t first, int64_t count, int64_t width,
+                       bool from_memory) {
+  if constexpr (!kHoldsRows || sizeof(Real<T>) != 4) return false;
+  return (simd::HasLargeL1() || !from_memory) && AreHeldRows<T>(rows, first, count, width);
 }
 
 template <class T, bool kRelu>
@@ -241,14 +241,12 @@ void GradientColumns(const BackwardJob& job, const ColumnTask& task, CellSums su
        FromTable<R>(job, Table::kOffset, cell)},
       Coefficient<R, true>(t)};
   const UnitOf<T> unit_x{job.x, at}, unit_dy{job.dy, at};
-  const int64_t ahead =
-      RowsAhead<T>(job.stream, unit_x, nest.reduced, width, GradientBytesAhead<T>(width));
   ColumnTotals<R> totals(width, sums.dy, sums.dy_x);
   int64_t row = task.first_row;
   if constexpr (kHoldsRows && sizeof(R) == 4) {
     const int64_t rows = task.last_row - row;
-    if (ahead == 0 && unit_x.dense() && unit_dy.dense() &&
-        AreHeldRows<T>(nest.reduced, row, rows, width)) {
+    if (unit_x.dense() && unit_dy.dense() &&
+        HoldsGradientRows<T>(nest.reduced, row, rows, width, job.stream)) {
       const Loops::Pass pass = nest.reduced.PassFrom(row);
       const HeldGradientRows<T, kRelu> held{unit_x.At(pass.offset), unit_dy.At(pass.offset),
                                             pass.stride, form};
@@ -256,6 +254,10 @@ void GradientColumns(const BackwardJob& job, const ColumnTask& task, CellSums su
       row = task.last_row;
     }
   }
+  // Zen 5 follows two arrays by itself, 3 % faster than asked, where nothing else is loaded
+  // (above); where coefficients are, a fifth is lost without.
+  const int64_t ahead = RowsAhead<T>(job.stream, unit_x, nest.reduced, width,
+                                     simd::HasLargeL1() ? 2048 : kRowBytesAhead);
   for (; row < task.last_row; row += kBlockRows) {
     const T* x[kBlockRows];
     const T* dy[kBlockRows];

@@ -245,7 +245,7 @@ inline constexpr int64_t kRowBytesAhead = 8192;
 template <class T>
 int64_t RowsAhead(bool from_memory, const UnitOf<T>& unit, const Loops& rows, int64_t width,
                   int64_t bytes) {
-  if (!from_memory || rows.size() < 2 || bytes == 0) return 0;
+  if (!from_memory || rows.size() < 2) return 0;
   const int64_t stride = unit.At(rows.Offset(1)) - unit.At(rows.Offset(0));
   return stride * std::max<int64_t>(1, bytes / (width * static_cast<int64_t>(sizeof(T))));
 }
