@@ -126,6 +126,36 @@ TEST_P(Allocation, NothingAfterTheFirstCall) {
   }
 }
 
+// What long rows and few rows of many channels ask for where no parameter is given and no gradient
+// of one wanted, on a thread that has nothing yet.
+TEST_P(Allocation, NothingThatGrowsWithXForParametersThatAreNotGiven) {
+  constexpr int64_t kMost = 12 << 20;  // bytes; x has 32 MiB of f32
+  constexpr int64_t kColumns = 1 << 23;
+  for (const auto& [spec, rows] :
+       {std::pair{kLayerNorm, 1}, {kRmsNorm, 1}, {kLayerNorm, 4}, {kBatchNorm, 2}})
+    for (const DType dtype : {DType::kF32, DType::kBF16}) {
+      const Layout layout = cases::MakeLayout("BC", {.b = rows, .c = kColumns / rows});
+      const Problem p({spec, layout, dtype});
+      const Normalization norm(spec, layout, dtype);
+      Tensor y(layout, dtype), dx(layout, dtype);
+      std::vector<double> mean(static_cast<size_t>(norm.num_statistics())), rstd(mean);
+      int64_t asked = 0;
+      std::thread([&] {
+        const int64_t before = allocated_bytes;
+        const SavedStatistics saved{mean.data(), rstd.data()};
+        norm.ForwardTraining(p.x_tensor.data(), nullptr, nullptr, y.data(), saved);
+        norm.ForwardTraining(p.x_tensor.data(), p.gamma_tensor.data(), nullptr, y.data(), saved);
+        norm.Backward({.x = p.x_tensor.data(),
+                       .dy = p.dy_tensor.data(),
+                       .mean = mean.data(),
+                       .rstd = rstd.data(),
+                       .dx = dx.data()});
+        asked = allocated_bytes - before;
+      }).join();
+      EXPECT_LE(asked, kMost) << p.test.ToString();
+    }
+}
+
 enum Outcome { kWorked, kRefused, kWrong };
 
 // What becomes of `p` in a process that has done nothing before, where the allocation after

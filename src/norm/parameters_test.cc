@@ -106,6 +106,86 @@ TEST(Parameters, OfAnyTypeAndOneMore) {
         }
 }
 
+// What `gamma` and `beta` give, gradients wanted or not.
+std::string ResultsOf(const Problem& p, const NormOptions& options, const void* gamma,
+                      const void* beta) {
+  const Case& test = p.test;
+  const Normalization norm(test.spec, test.layout, test.dtype, options);
+  Tensor y(test.layout, test.dtype), inferred = y.Clone();
+  std::vector<double> mean(static_cast<size_t>(norm.num_statistics())), rstd(mean);
+  const Tensor given = Tensor(Layout({{kC, norm.num_statistics()}}), ParameterDType(test.dtype));
+  norm.ForwardTraining(p.x_tensor.data(), gamma, beta, y.data(), {mean.data(), rstd.data()});
+  norm.ForwardInference(p.x_tensor.data(), gamma, beta, given.data(), given.data(),
+                        inferred.data());
+  const auto bytes = [](const Tensor& tensor) {
+    return std::string(static_cast<const char*>(tensor.data()), tensor.bytes());
+  };
+  std::string results = bytes(y) + bytes(inferred), dx_of[2];
+  for (const bool wanted : {true, false})
+    for (const bool with_dx : {true, false}) {
+      Tensor dx(test.layout, test.dtype);
+      Tensor dgamma = p.gamma_tensor.Clone(), dbeta = dgamma.Clone();
+      norm.Backward({.x = p.x_tensor.data(),
+                     .dy = p.dy_tensor.data(),
+                     .y = y.data(),
+                     .gamma = gamma,
+                     .beta = beta,
+                     .mean = mean.data(),
+                     .rstd = rstd.data(),
+                     .dx = with_dx ? dx.data() : nullptr,
+                     .dgamma = wanted ? dgamma.data() : nullptr,
+                     .dbeta = wanted ? dbeta.data() : nullptr});
+      results += bytes(dgamma) + bytes(dbeta);
+      if (with_dx) dx_of[wanted] = bytes(dx);
+    }
+  EXPECT_EQ(dx_of[0], dx_of[1]) << test.ToString();
+  return results + dx_of[0];
+}
+
+// Null has the bits of ones and zeros, also where no array of those is made.
+TEST(Parameters, NullIsOnesAndZeros) {
+  struct Kind {
+    NormSpec spec;
+    const char* format;
+    std::vector<int64_t> shape;
+    int64_t groups = 0;
+  };
+  const Kind kinds[] = {{kLayerNorm, "BC", {1, 200'001}},     {kRmsNorm, "BC", {3, 140'000}},
+                        {kLayerNorm, "BC", {20, 70'003}},     {kLayerNorm, "BC", {2, 270'000}},
+                        {kBatchNorm, "BC", {1, 300'000}},     {kBatchNorm, "BC", {3, 100'001}},
+                        {kGroupNorm, "BC", {2, 140'000}, 2},  {kGroupNorm, "BC", {1, 99'000}, 9000},
+                        {kLayerNorm, "BCS", {1, 70'000, 3}},  {kRmsNorm, "BCS", {2, 70'000, 5}},
+                        {kBatchNorm, "BCS", {2, 70'000, 3}},  {kLayerNorm, "BC", {70, 33}},
+                        {kLayerNorm, "BC", {33, 768}},        {kBatchNorm, "BCS", {5, 18, 7}},
+                        {kGroupNorm, "BSC", {5, 7, 18}, 3}};
+  size_t turn = 0;
+  for (const Kind& kind : kinds)
+    for (const DType dtype : cases::kDTypes) {
+      const Layout layout = Layout::Make(kind.format, kind.shape);
+      const Problem p({kind.spec, kind.groups ? layout.SplitChannels(kind.groups) : layout, dtype});
+      std::vector<double> of_ones(p.gamma.size(), 1), of_zeros(p.gamma.size(), 0);
+      const DType type = ParameterDType(dtype);
+      const Tensor ones = cases::MakeTensor(p.gamma_tensor.layout(), type, of_ones);
+      const Tensor zeros = cases::MakeTensor(p.gamma_tensor.layout(), type, of_zeros);
+      constexpr size_t kOthers = std::size(cases::kActivations) - 1;
+      for (const Activation activation :
+           {Activation::kNone, cases::kActivations[1 + turn++ % kOthers]})
+        for (const bool gamma : {false, true})
+          for (const bool beta : {false, true}) {
+            if (gamma && beta) continue;
+            SetNumThreads(gamma == beta ? 1 : 2);
+            const NormOptions options = cases::WithActivation(activation);
+            const void* of_gamma = gamma ? p.gamma_tensor.data() : nullptr;
+            const void* of_beta = beta ? p.beta_tensor.data() : nullptr;
+            EXPECT_EQ(ResultsOf(p, options, of_gamma, of_beta),
+                      ResultsOf(p, options, gamma ? of_gamma : ones.data(),
+                                beta ? of_beta : zeros.data()))
+                << p.test.ToString();
+          }
+    }
+  SetNumThreads(0);
+}
+
 // In parts, and put together: the same bits.
 TEST(Parameters, InHalves) {
   const Case test{kBatchNorm, Layout::Make("BCS", std::vector<int64_t>{20, 3, 4})};

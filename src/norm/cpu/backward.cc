@@ -175,6 +175,7 @@ void AddCellsToParameters(const BackwardJob& job, int64_t first, int64_t last,
 }
 
 void AddCellsToParameters(const BackwardJob& job, bool threads, const ParameterSums& parameters) {
+  if (!parameters.wanted()) return;
   constexpr int64_t kTogether = 256, kWorth = 1 << 14;  // parameters, cells
   const Geometry& g = *job.geometry;
   const int64_t params = g.plan.num_param;
@@ -206,7 +207,10 @@ void AddCellsToParameters(const BackwardJob& job, bool threads, const ParameterS
 void PrepareGradient(const BackwardJob& job, const KernelTable& kernels, bool threads) {
   if (!job.prepares()) return;
   if (job.activates) FillTable(job, kernels, threads);
-  ForRuns(*job.geometry, threads, [&](const RunTask& task) { kernels.prepare_dy(job, task); });
+  ForRuns(*job.geometry, threads, [&](const RunTask& task) {
+    WithParameters(job, FirstParameter(*job.geometry, task),
+                   [&](const BackwardJob& part) { kernels.prepare_dy(part, task); });
+  });
 }
 
 void ShareMeans(const BackwardJob& job, Reducer* reducer) {
@@ -257,7 +261,7 @@ void BackwardCells(const BackwardJob& job, const KernelTable& kernels, const Sch
   }
   const bool small = kernels.backward_small_cells && AreSmallCells(job);
   // Tasks that go one after the other leave what parameters want in the cache.
-  const bool at_once = small && !schedule.threads;
+  const bool at_once = small && !schedule.threads && parameters.wanted();
   const int64_t cells = g.num_cells / std::max<int64_t>(1, g.num_units());
   ForTasks(g.num_units(), schedule.units_per_task, schedule.threads,
            [&](int64_t first, int64_t last) {
@@ -279,8 +283,10 @@ void BackwardStrips(const BackwardJob& job, const KernelTable& kernels, const Sc
              double* dbeta = dgamma + kMaxStripColumns;
              for (int64_t i = first; i < last; ++i) {
                const ColumnTask strip = cut.Strip(i, 0);
-               kernels.backward_strip(job, i, dgamma, dbeta);
-               to(strip.first_column, strip.last_column - strip.first_column, dgamma, dbeta);
+               WithParameters(job, strip.first_column, [&](const BackwardJob& part) {
+                 kernels.backward_strip(part, i, dgamma, dbeta);
+               });
+               if (to) to(strip.first_column, strip.last_column - strip.first_column, dgamma, dbeta);
              }
            });
 }

@@ -18,7 +18,8 @@ constexpr int64_t kMaxTasks = 64;  // whose sums of the parameters are merged
 int64_t CeilDivide(int64_t a, int64_t b) { return (a + b - 1) / b; }
 
 // Sums of the parameters, of each task an array of its own; added up pairwise. In order, 64 of them
-// were off by 1.3 times the bound of f64, whose tasks also keep what rounding takes.
+// were off by 1.3 times the bound of f64, whose tasks also keep what rounding takes. Of no task
+// where they are not wanted.
 class TaskSums {
  public:
   TaskSums(bool f64, int64_t num_param, int64_t tasks)
@@ -30,11 +31,13 @@ class TaskSums {
     std::fill_n(sums_, arrays_ * n_ * tasks, 0.0);
   }
   ParameterSums Of(int64_t task) const {
+    if (tasks_ == 0) return {};
     double* dgamma = sums_ + arrays_ * n_ * task;
     if (f64_) return {dgamma, dgamma + n_, dgamma + 2 * n_, dgamma + 3 * n_};
     return {dgamma, dgamma + n_};
   }
   void AddTo(const ParameterSums& parameters, bool threads) const {
+    if (tasks_ == 0) return;
     ForTasks(n_, PerTask(tasks_), threads, [&](int64_t first, int64_t last) {
       const int64_t n = last - first;
       const auto add = [&](const ParameterSums& to, const ParameterSums& from) {
@@ -73,14 +76,18 @@ void ToXhat(const BackwardJob& job) {
 
 void SumRuns(const BackwardJob& job, const KernelTable& kernels, bool threads) {
   const Geometry& g = *job.geometry;
-  const int64_t chunks = RowBlocks(g.elements, ShortRuns::kTogether).num_chunks(),
-                n = g.plan.num_stat;
+  const RowBlocks blocks(g.elements, ShortRuns::kTogether);
+  const int64_t chunks = blocks.num_chunks(), n = g.plan.num_stat;
   double* w = Scratch<PartialTag, double>(static_cast<size_t>(2 * n * chunks));
   double* w_x = w + n * chunks;
   ForTasks(n * chunks, PerTask(g.plan.num_reduced / chunks), threads,
            [&](int64_t first, int64_t last) {
              for (int64_t i = first; i < last; ++i)
-               kernels.reduce_element_runs(job, i / chunks, i % chunks, w + i, w_x + i);
+               WithParameters(job, blocks.Get(blocks.chunk_begin(i % chunks)).offset,
+                              [&](const BackwardJob& part) {
+                                kernels.reduce_element_runs(part, i / chunks, i % chunks, w + i,
+                                                            w_x + i);
+                              });
            });
   for (int64_t s = 0; s < n; ++s) {
     OrderedSum of_w(job.f64), of_w_x(job.f64);
@@ -95,7 +102,7 @@ void SumRuns(const BackwardJob& job, const KernelTable& kernels, bool threads) {
 void WriteRuns(const BackwardJob& job, const KernelTable& kernels, RunWalk walk,
                int64_t units_per_task, bool threads, const ParameterSums& parameters) {
   const Geometry& g = *job.geometry;
-  if (g.plan.size == 0) return;
+  if (g.plan.size == 0 || !(job.dx || parameters.wanted())) return;
   const int64_t unit_runs = g.elements.reduced.size();
   const int64_t slots = g.plan.num_param / g.run_length;
   int64_t task_runs = std::max(kTaskRuns * slots, CeilDivide(g.num_runs, kMaxTasks));
@@ -104,12 +111,14 @@ void WriteRuns(const BackwardJob& job, const KernelTable& kernels, RunWalk walk,
   const int64_t part =
       walk == RunWalk::kParts ? std::min(g.run_length, kTaskElements) : g.run_length;
   const int64_t tasks = CeilDivide(g.num_runs, task_runs), parts = CeilDivide(g.run_length, part);
-  const TaskSums sums(job.f64, g.plan.num_param, tasks);
+  const TaskSums sums(job.f64, g.plan.num_param, parameters.wanted() ? tasks : 0);
   ParallelFor(tasks * parts, threads, [&](int64_t i) {
     const int64_t first = i / parts * task_runs, begin = i % parts * part;
     const RunTask task{first, std::min(first + task_runs, g.num_runs), begin,
                        std::min(begin + part, g.run_length)};
-    kernels.backward_runs(job, task, walk, sums.Of(i / parts));
+    WithParameters(job, begin, [&](const BackwardJob& of_task) {
+      kernels.backward_runs(of_task, task, walk, sums.Of(i / parts));
+    });
   });
   sums.AddTo(parameters, threads);
 }
@@ -153,7 +162,7 @@ void SumColumns(const BackwardJob& job, const KernelTable& kernels, bool threads
 void WriteColumns(const BackwardJob& job, const KernelTable& kernels, bool fused, bool threads,
                   const ParameterSums& parameters) {
   const Geometry& g = *job.geometry;
-  if (g.plan.size == 0) return;
+  if (g.plan.size == 0 || !(job.dx || parameters.wanted())) return;
   const ColumnCut cut = ColumnCut::ForStrips(g.elements);
   // Rows with parameters of their own may go to different threads.
   const bool rows_apart = !g.param_vector && std::ranges::all_of(g.plan.levels, [](const Level& l) {
@@ -163,7 +172,7 @@ void WriteColumns(const BackwardJob& job, const KernelTable& kernels, bool fused
   const int64_t strips =
       std::max(CeilDivide(cut.strips(), kMaxTasks), CeilDivide(kMinStripColumns, g.run_length));
   const int64_t tasks = CeilDivide(cut.strips(), strips);
-  const TaskSums sums(job.f64, g.plan.num_param, tasks);
+  const TaskSums sums(job.f64, g.plan.num_param, parameters.wanted() ? tasks : 0);
   ParallelFor(tasks * chunks, threads, [&](int64_t i) {
     const int64_t first = i / chunks * strips, chunk = i % chunks;
     const int64_t last_row = chunks == 1 ? cut.rows() : cut.chunk_begin(chunk + 1);

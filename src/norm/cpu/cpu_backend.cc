@@ -52,8 +52,9 @@ class CpuNormalization : public NormImplementation {
   void Forward(const NormForwardArgs& args) const override {
     const TrimScratchAtEnd trim;
     if (plan_.size == 0 && !options_.reducer) return;
-    ForwardJob job = MakeForwardJob(args);
-    const Schedule schedule = ScheduleOfCall(NormPass::kForward, job);
+    Schedule schedule = ScheduleOf(NormPass::kForward);
+    ForwardJob job = MakeForwardJob(args, schedule);
+    FollowSchedule(schedule, job);
     const KernelTable& kernels = Kernels(problem_.dtype);
     if (!options_.reducer) problem_.WarnOfOneValue(static_cast<double>(plan_.num_reduced));
     const bool rows = plan_.StatisticsAreRuns() && schedule.path == Path::kFusedRows &&
@@ -76,12 +77,13 @@ class CpuNormalization : public NormImplementation {
 
   void Inference(const NormForwardArgs& args, const GivenStatistics& given) const override {
     const TrimScratchAtEnd trim;
-    ForwardJob job = MakeForwardJob(args);
+    Schedule schedule = ScheduleOf(NormPass::kInference);
+    ForwardJob job = MakeForwardJob(args, schedule);
     if (problem_.dtype == DType::kF64)
       ReadGiven<double>(given, job);
     else
       ReadGiven<float>(given, job);
-    const Schedule schedule = ScheduleOfCall(NormPass::kInference, job);
+    FollowSchedule(schedule, job);
     // In 8 bits piece by piece.
     if (!problem_.quantizes()) Prepare(job, Kernels(problem_.dtype), schedule.threads);
     Write(args, job, schedule.threads);
@@ -90,6 +92,7 @@ class CpuNormalization : public NormImplementation {
   void Backward(const NormBackwardArgs& args) const override {
     const TrimScratchAtEnd trim;
     if (FromY(problem_, args)) CheckFromY(problem_, geometry_);
+    if (!args.dgamma && !args.dbeta) return BackwardOfAll(args, nullptr);
     BackwardOfAll(args, [&](int64_t first, int64_t n, const double* dgamma, const double* dbeta) {
       problem_.StoreGradients(args, first, n, dgamma, dbeta);
     });
@@ -97,25 +100,29 @@ class CpuNormalization : public NormImplementation {
 
   void Gather(const NormForwardArgs& args, Moments* moments) const override {
     const TrimScratchAtEnd trim;
-    ForwardJob job = MakeForwardJob(args);
-    const Schedule schedule = ScheduleOfCall(NormPass::kForward, job);
+    Schedule schedule = ScheduleOf(NormPass::kForward);
+    ForwardJob job = MakeForwardJob(args, schedule);
+    FollowSchedule(schedule, job);
     Prepare(job, Kernels(problem_.dtype), schedule.threads);
     GatherMoments(job, Kernels(problem_.dtype), schedule.threads, moments);
   }
 
   void Apply(const NormForwardArgs& args) const override {
     const TrimScratchAtEnd trim;
-    ForwardJob job = MakeForwardJob(args);
+    Schedule schedule = ScheduleOf(NormPass::kInference);
+    ForwardJob job = MakeForwardJob(args, schedule);
     job.residual = {};  // which is in the sum
-    Write(args, job, ScheduleOfCall(NormPass::kInference, job).threads);
+    FollowSchedule(schedule, job);
+    Write(args, job, schedule.threads);
   }
 
   void GatherGradient(const NormBackwardArgs& args, const GradientSums& sums) const override {
     const TrimScratchAtEnd trim;
     NormBackwardArgs without_dx = args;
     without_dx.dx = nullptr;
-    BackwardJob job = MakeBackwardJob(without_dx);
-    const Schedule schedule = ScheduleOfCall(NormPass::kBackward, job);
+    Schedule schedule = InHalves();
+    BackwardJob job = MakeBackwardJob(without_dx, schedule);
+    FollowSchedule(schedule, job);
     const ParameterSums parameters{sums.dgamma, sums.dbeta};
     std::fill_n(sums.dgamma, plan_.num_param, 0.0);
     std::fill_n(sums.dbeta, plan_.num_param, 0.0);
@@ -136,20 +143,20 @@ class CpuNormalization : public NormImplementation {
       if (!args.accumulate) FillZeros(args.dx);
       return;
     }
-    BackwardJob job = MakeBackwardJob(args);
+    Schedule schedule = InHalves();
+    BackwardJob job = MakeBackwardJob(args, schedule);
     if (args.daddend) {  // which holds what passed
       job.dy = Array(NormArray::kDaddend, args.daddend);
       job.dz = {};
     }
-    const Schedule schedule = ScheduleOfCall(NormPass::kBackward, job);
+    FollowSchedule(schedule, job);
     std::copy_n(sums.w, plan_.num_stat, job.means.w);
     std::copy_n(sums.w_xhat, plan_.num_stat, job.means.w_xhat);
     job.means.Divide(plan_.num_stat, count, SquaresDivisor(job.divisor, count), job.center);
     const KernelTable& kernels = Kernels(problem_.dtype);
     PrepareGradient(job, kernels, schedule.threads);
     if (geometry_.cell_form) return ApplyCells(job, kernels, schedule.threads);
-    double* unused = Scratch<ParameterSumsTag, double>(static_cast<size_t>(2 * plan_.num_param));
-    ApplyElements(job, kernels, schedule.threads, {unused, unused + plan_.num_param});
+    ApplyElements(job, kernels, schedule.threads, {});
   }
 
   void BackwardWithSums(const NormBackwardArgs& args, double* dgamma,
@@ -203,8 +210,8 @@ class CpuNormalization : public NormImplementation {
     cpu::Apply(job, kernels, threads);
   }
 
-  // What both directions know.
-  void StartJob(const void* gamma, const void* beta, Job& job) const {
+  // What both directions know. Parameters that are not given are `parameters` numbers.
+  void StartJob(const void* gamma, const void* beta, int64_t parameters, Job& job) const {
     job.geometry = &geometry_;
     job.center = problem_.spec.center;
     job.divisor = problem_.spec.divisor;
@@ -212,13 +219,39 @@ class CpuNormalization : public NormImplementation {
     job.relu = options_.activation == Activation::kRelu;
     job.activation = options_.activation;
     job.activation_parameter = ParameterOf(options_);
-    job.gamma = gamma ? gamma : Filled<OnesTag>(1);
-    job.beta = beta ? beta : Filled<ZerosTag>(0);
+    job.gamma = gamma ? gamma : Filled<OnesTag>(1, parameters);
+    job.beta = beta ? beta : Filled<ZerosTag>(0, parameters);
+    job.repeats_gamma = !gamma && parameters < plan_.num_param;
+    job.repeats_beta = !beta && parameters < plan_.num_param;
   }
 
-  ForwardJob MakeForwardJob(const NormForwardArgs& args) const {
+  // Whether all that belongs to channels is there strip by strip only.
+  bool TakesStrips(const Schedule& schedule) const {
+    return schedule.path == Path::kFusedStrips && !problem_.quantizes();
+  }
+
+  // How many parameters a task of the forward pass takes.
+  int64_t ParametersOfTask(const Schedule& schedule) const {
+    const int64_t all = plan_.num_param;
+    if (all <= kTaskElements) return all;
+    if (TakesStrips(schedule))
+      return schedule.units_per_task * ColumnCut::ForStrips(geometry_.reduce).strip_columns();
+    const bool passes = schedule.path == Path::kTwoPasses || schedule.path == Path::kOnePass;
+    return passes && !problem_.quantizes() && AreParameterRuns(geometry_) ? kTaskElements : all;
+  }
+  // The same of the backward pass.
+  int64_t ParametersOfBackwardTask(const Schedule& schedule) const {
+    const int64_t all = plan_.num_param;
+    if (all <= kTaskElements) return all;
+    if (TakesStrips(schedule)) return kMaxStripColumns;
+    const bool parts = schedule.path == Path::kTwoPasses && AreParameterRuns(geometry_) &&
+                       all == geometry_.run_length && geometry_.elements.reduced.size() == 1;
+    return parts ? kTaskElements : all;
+  }
+
+  ForwardJob MakeForwardJob(const NormForwardArgs& args, const Schedule& schedule) const {
     ForwardJob job;
-    StartJob(args.gamma, args.beta, job);
+    StartJob(args.gamma, args.beta, ParametersOfTask(schedule), job);
     job.epsilon = problem_.epsilon();
     job.y = Array(NormArray::kY, args.y);
     job.x = Array(NormArray::kX, args.x);
@@ -239,7 +272,8 @@ class CpuNormalization : public NormImplementation {
     job.finishes =
         (options_.activation != Activation::kNone || args.addend || args.gate) && !job.relu;
     job.addend = Array(NormArray::kAddend, args.addend);
-    if (geometry_.cell_form ? geometry_.cell_vector : geometry_.stat_vector)
+    if (!TakesStrips(schedule) &&
+        (geometry_.cell_form ? geometry_.cell_vector : geometry_.stat_vector))
       job.table = Table(geometry_.cell_form ? geometry_.num_cells : plan_.num_stat,
                         CoefficientTable::kForwardArrays);
     return job;
@@ -255,9 +289,8 @@ class CpuNormalization : public NormImplementation {
     return pitch->outer().Offset(1) * std::max(least, kBytes / run_bytes);
   }
 
-  // The schedule of a call that happens now, which the job follows.
-  Schedule ScheduleOfCall(NormPass pass, Job& job) const {
-    Schedule schedule = ScheduleOf(pass);
+  // Makes the schedule that of a call that happens now, which the job follows.
+  void FollowSchedule(Schedule& schedule, Job& job) const {
     schedule.threads |= schedule.shared_when_awake && InQuickSuccession();
     job.pitched = pitched_;  // others are dense copies
     if (job.pitched) {
@@ -265,24 +298,29 @@ class CpuNormalization : public NormImplementation {
       schedule.ahead = schedule.far && simd::HasLargeL1() ? RowsAhead(job.x, schedule.group) : 0;
     }
     static_cast<Walk&>(job) = schedule;
-    return schedule;
   }
 
   Schedule ScheduleOf(NormPass pass) const {
     return ChooseSchedule(geometry_, static_cast<int64_t>(SizeOf(problem_.dtype)),
                           problem_.whole_bytes, pass, options_.reducer != nullptr);
   }
+  // That of one half of the backward pass.
+  Schedule InHalves() const {
+    Schedule schedule = ScheduleOf(NormPass::kBackward);
+    schedule.path = Path::kTwoPasses;
+    return schedule;
+  }
 
   // Parameters that were not given: an array that is filled when it grows.
   template <class Tag>
-  const void* Filled(int value) const {
-    return problem_.dtype == DType::kF64 ? static_cast<const void*>(Filled<Tag, double>(value))
-                                         : Filled<Tag, float>(static_cast<float>(value));
+  const void* Filled(int value, int64_t count) const {
+    const auto n = static_cast<size_t>(count);
+    return problem_.dtype == DType::kF64 ? static_cast<const void*>(Filled<Tag, double>(value, n))
+                                         : Filled<Tag, float>(static_cast<float>(value), n);
   }
   template <class Tag, class R>
-  const R* Filled(R value) const {
+  static const R* Filled(R value, size_t n) {
     thread_local size_t filled = 0;
-    const auto n = static_cast<size_t>(plan_.num_param);
     bool fresh;
     R* values = Scratch<Tag, R>(n, &fresh);
     if (fresh || filled < n) std::fill_n(values, n, value);
@@ -310,9 +348,11 @@ class CpuNormalization : public NormImplementation {
     }
   }
 
-  BackwardJob MakeBackwardJob(const NormBackwardArgs& args) const {
+  BackwardJob MakeBackwardJob(const NormBackwardArgs& args, const Schedule& schedule) const {
     BackwardJob job;
-    StartJob(args.gamma, args.beta, job);
+    const bool from_y = FromY(problem_, args);
+    StartJob(args.gamma, args.beta,
+             from_y ? plan_.num_param : ParametersOfBackwardTask(schedule), job);
     job.x = Array(NormArray::kX, args.x);
     job.mean = args.mean;
     job.rstd = args.rstd;
@@ -320,12 +360,13 @@ class CpuNormalization : public NormImplementation {
     job.dx = Array(NormArray::kDx, args.dx);
     job.accumulate = args.accumulate;
     job.fixed = args.fixed_statistics;
-    const bool from_y = FromY(problem_, args);
-    const auto cells = static_cast<size_t>(geometry_.cell_form ? geometry_.num_cells : 0);
-    const auto stats = from_y ? cells : static_cast<size_t>(plan_.num_stat);
+    const bool strips = TakesStrips(schedule) && !from_y;
+    const auto cells =
+        static_cast<size_t>(geometry_.cell_form && !strips ? geometry_.num_cells : 0);
+    const auto stats = from_y ? cells : static_cast<size_t>(strips ? 0 : plan_.num_stat);
     job.means = {Scratch<MeanWTag, double>(stats), Scratch<MeanWXhatTag, double>(stats)};
     job.cells = {Scratch<CellDyTag, double>(cells), Scratch<CellDyXTag, double>(cells)};
-    if (geometry_.cell_form && geometry_.cell_vector)
+    if (geometry_.cell_form && geometry_.cell_vector && !strips)
       job.table = Table(geometry_.num_cells, CoefficientTable::kBackwardArrays);
     else if (!geometry_.cell_form && geometry_.stat_vector && ActivatesAgain(args))
       job.table = Table(plan_.num_stat, CoefficientTable::kForwardArrays);
@@ -382,6 +423,7 @@ class CpuNormalization : public NormImplementation {
              });
   }
 
+  // `to` is empty where the sums of the parameters are not wanted.
   void BackwardOfAll(NormBackwardArgs args, const SumsTo& to) const {
     if (args.dx && plan_.size > 0 && IsConstant(args)) {
       void* dx = std::exchange(args.dx, nullptr);
@@ -389,13 +431,14 @@ class CpuNormalization : public NormImplementation {
       if (!args.accumulate) FillZeros(dx);
       return;
     }
-    if (plan_.size == 0 && !options_.reducer) return Give(ZeroSums(), to);
-    BackwardJob job = MakeBackwardJob(args);
+    if (plan_.size == 0 && !options_.reducer) return Give(SumsFor(to), to);
+    Schedule schedule = ScheduleOf(NormPass::kBackward);
+    BackwardJob job = MakeBackwardJob(args, schedule);
     const KernelTable& table = Kernels(problem_.dtype);
-    const Schedule schedule = ScheduleOfCall(NormPass::kBackward, job);
-    if (schedule.path == Path::kFusedStrips && !job.statistics)
+    FollowSchedule(schedule, job);
+    if (TakesStrips(schedule) && !job.statistics)
       return BackwardStrips(job, table, schedule, to);
-    const ParameterSums parameters = ZeroSums();
+    const ParameterSums parameters = SumsFor(to);
     if (geometry_.cell_form)
       BackwardCells(job, table, schedule, options_.reducer, parameters);
     else
@@ -403,14 +446,16 @@ class CpuNormalization : public NormImplementation {
     Give(parameters, to);
   }
 
-  ParameterSums ZeroSums() const {
+  // Zeros, or nothing where no sums are wanted.
+  ParameterSums SumsFor(const SumsTo& to) const {
+    if (!to) return {};
     const int64_t n = plan_.num_param;
     double* sums = Scratch<ParameterSumsTag, double>(static_cast<size_t>(2 * n));
     std::fill_n(sums, 2 * n, 0.0);
     return {sums, sums + n};
   }
   void Give(const ParameterSums& parameters, const SumsTo& to) const {
-    to(0, plan_.num_param, parameters.dgamma, parameters.dbeta);
+    if (to) to(0, plan_.num_param, parameters.dgamma, parameters.dbeta);
   }
 
   const Problem& problem_;

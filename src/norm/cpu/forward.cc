@@ -135,6 +135,12 @@ void ForwardColumnUnit(const ForwardJob& job, const KernelTable& kernels, int64_
   kernels.apply_runs(job, task);
 }
 
+void ForwardStrips(const ForwardJob& job, const KernelTable& kernels, int64_t first, int64_t last) {
+  const ColumnCut cut = ColumnCut::ForStrips(job.geometry->reduce);
+  WithParameters(job, cut.Strip(first, 0).first_column,
+                 [&](const ForwardJob& part) { kernels.forward_strips(part, first, last); });
+}
+
 }  // namespace
 
 void Prepare(const ForwardJob& job, const KernelTable& kernels, bool threads) {
@@ -171,7 +177,12 @@ void Apply(const ForwardJob& job, const KernelTable& kernels, bool threads) {
   if (g.plan.size == 0) return;
   FillTable(job, kernels, threads);
   ForRuns(
-      g, threads, [&](const RunTask& task) { kernels.apply_runs(job, task); }, job.from_end);
+      g, threads,
+      [&](const RunTask& task) {
+        WithParameters(job, FirstParameter(g, task),
+                       [&](const ForwardJob& part) { kernels.apply_runs(part, task); });
+      },
+      job.from_end);
 }
 
 void ForwardFused(const ForwardJob& job, const KernelTable& kernels, const Schedule& schedule) {
@@ -179,7 +190,7 @@ void ForwardFused(const ForwardJob& job, const KernelTable& kernels, const Sched
   const bool strips = schedule.path == Path::kFusedStrips;
   const int64_t units = strips ? ColumnCut::ForStrips(g.reduce).strips() : g.num_units();
   ForTasks(units, schedule.units_per_task, schedule.threads, [&](int64_t first, int64_t last) {
-    if (strips) return kernels.forward_strips(job, first, last);
+    if (strips) return ForwardStrips(job, kernels, first, last);
     if (schedule.path == Path::kFusedRows) return kernels.forward_rows(job, first, last);
     for (int64_t unit = first; unit < last; ++unit) ForwardColumnUnit(job, kernels, unit);
   });

@@ -102,6 +102,8 @@ struct Job : Walk {
   InputArray x;                 // what the statistics are of
   const void* gamma;            // of the parameters' type, never null
   const void* beta;
+  // Of many that were not given only as many stand there as a task takes (WithParameters, tasks.h).
+  bool repeats_gamma = false, repeats_beta = false;
   const double* mean;
   const double* rstd;
   CoefficientTable table;
@@ -129,13 +131,15 @@ struct CellSums {
   double* dy_x = nullptr;
 };
 
-// Where the gradients of the parameters go, in f64; never null. Of sums over many rows of f64 also
-// what rounding takes of them (exact_sum.h); else those are null.
+// Where the gradients of the parameters go, in f64; null: not wanted. Of sums over many rows of f64
+// also what rounding takes of them (exact_sum.h); else those are null.
 struct ParameterSums {
-  double* dgamma;
-  double* dbeta;
+  double* dgamma = nullptr;
+  double* dbeta = nullptr;
   double* dgamma_rest = nullptr;
   double* dbeta_rest = nullptr;
+
+  bool wanted() const { return dgamma != nullptr; }
 };
 
 struct BackwardJob : Job {

@@ -17,6 +17,30 @@ inline int64_t PerTask(int64_t elements_each) {
   return std::max<int64_t>(1, kTaskElements / std::max<int64_t>(1, elements_each));
 }
 
+// Calls f(job) for a task whose parameters begin with `param`: where others stand for those, they
+// are shifted so that the first is there.
+template <class DirectedJob, class F>
+void WithParameters(const DirectedJob& job, int64_t param, const F& f) {
+  if (!job.repeats_gamma && !job.repeats_beta) return f(job);
+  DirectedJob shifted = job;
+  const auto shift = [&](const void*& values) {
+    const auto bytes = static_cast<uintptr_t>(param) * (job.f64 ? sizeof(double) : sizeof(float));
+    values = reinterpret_cast<const void*>(reinterpret_cast<uintptr_t>(values) - bytes);
+  };
+  if (job.repeats_gamma) shift(shifted.gamma);
+  if (job.repeats_beta) shift(shifted.beta);
+  f(shifted);
+}
+
+// Whether ForRuns takes long runs in parts, each with parameters one behind the other.
+inline bool AreParameterRuns(const Geometry& g) {
+  return !g.cell_form && !g.stat_vector && g.param_vector && g.run_length > kTaskElements;
+}
+// The first parameter of such a part.
+inline int64_t FirstParameter(const Geometry& g, const RunTask& task) {
+  return g.run_param.Offset(task.first_run) + task.begin;
+}
+
 // Calls f(first, last) for parts of [0, count) with `per_task` items each.
 template <class F>
 void ForTasks(int64_t count, int64_t per_task, bool threads, const F& f) {

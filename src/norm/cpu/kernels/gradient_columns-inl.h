@@ -128,7 +128,7 @@ class StripBackward {
       FillThrough(task.fused);
       for (int64_t row = task.first_row; row < task.last_row; ++row) {
         Write(row, lanes_ + 2 * kSumLanes * (row - task.first_row));
-        if (kParamVector) AddTerms(row, parameters);
+        if (kParamVector && parameters.wanted()) AddTerms(row, parameters);
       }
     }
     if (!kParamVector) FoldRows(task, param_, parameters);
@@ -229,6 +229,7 @@ class StripBackward {
   }
 
   void FoldRows(const StripTask& task, int64_t first_param, const ParameterSums& parameters) {
+    if (!parameters.wanted()) return;
     R* lanes = lanes_;
     for (int64_t row = task.first_row; row < task.last_row; ++row) {
       const int64_t param = first_param + g_.reduced_param.Offset(row);

@@ -51,6 +51,17 @@ struct RunGradient {
   }
 };
 
+// The same where no sums of parameters are wanted.
+template <class T, bool kRelu>
+struct RunDx {
+  Gradient<T, ElementForm<T, false, true>, kRelu> dx;
+
+  template <class Part>
+  HWY_INLINE Vector<T> operator()(Part p) const {
+    return dx.Dx(p, dx.in.At(p));
+  }
+};
+
 struct RunSumsTag;
 struct RunCountsTag;
 struct UnwantedTag;
@@ -120,6 +131,7 @@ class RunBackward {
                                RunWriter<T>& writer) const {
     const Place place = PlaceOf(run);
     T* dx = ElementOf(job_.dx, dx_, place, begin);
+    if (!parameters_.wanted()) return WriteDx(place, begin, dx, end - begin, writer);
     writer.Write(GradientOf(place, begin, job_.accumulate ? dx : nullptr), dx, end - begin);
   }
 
@@ -172,6 +184,15 @@ class RunBackward {
     auto terms = Terms(place, begin);
     terms.ahead = write_ahead_;
     return {{terms, One(&through.b), One(&through.e), old}, sums, sums + to_dbeta_};
+  }
+
+  HWY_NOINLINE void WriteDx(const Place& place, int64_t begin, T* dx, int64_t n,
+                            RunWriter<T>& writer) const {
+    const T* old = job_.accumulate ? dx : nullptr;
+    using One = Coefficient<R, false>;
+    const auto through = ThroughOf<R>(job_, place.unit);
+    writer.Write(
+        RunDx<T, kRelu>{{Terms(place, begin), One(&through.b), One(&through.e), old}}, dx, n);
   }
 
   // E[w] and E[w * xhat] of units [first, last), at most kMaxGroup. Step by step for all of them:
@@ -240,7 +261,7 @@ class RunBackward {
     const int64_t padded = (length_ + kLanesOfLine - 1) / kLanesOfLine * kLanesOfLine;
     to_dbeta_ = padded, to_slot_ = 2 * padded;
     if (AreNarrow()) to_dbeta_ = length_ * slots_, to_slot_ = length_;  // those of slots in a row
-    const int64_t size = std::max(to_slot_ * slots_, 2 * to_dbeta_);
+    const int64_t size = parameters.wanted() ? std::max(to_slot_ * slots_, 2 * to_dbeta_) : 0;
     sums_ = Scratch<RunSumsTag, R>(static_cast<size_t>(size));
     counts_ = Scratch<RunCountsTag, int64_t>(static_cast<size_t>(slots_));
     std::fill_n(sums_, size, R(0));
@@ -251,11 +272,12 @@ class RunBackward {
   R* SumsOf(int64_t slot) const { return sums_ + to_slot_ * slot; }
 
   HWY_NOINLINE void Flush(int64_t slot, int64_t slots = 1) {
+    std::fill_n(counts_ + slot, slots, int64_t{0});
+    if (!parameters_.wanted()) return;
     R* sums = SumsOf(slot);
     const int64_t n = length_ * slots;
     AddToParameters(parameters_, slot * g_.run_length + begin_, n, sums, sums + to_dbeta_);
     std::fill_n(sums, n, R(0)), std::fill_n(sums + to_dbeta_, n, R(0));
-    std::fill_n(counts_ + slot, slots, int64_t{0});
   }
 
   // Units [first, last), some at a time: prepared, summed, written.
@@ -294,6 +316,7 @@ class RunBackward {
       for (int64_t i = 0, row = 0; i < count; row += stretches[i++].units)
         narrow.SetGamma(stretches[i].slot, row, stretches[i].units);
       narrow.Take(first, end - first, writer_);
+      if (!parameters_.wanted()) continue;
       if (rows_) narrow.AddTo(parameters_, end - first);
       for (int64_t i = 0, row = 0; i < count; row += stretches[i++].units) {
         R* sums = SumsOf(stretches[i].slot);
