@@ -18,25 +18,26 @@ constexpr int64_t kMaxTasks = 64;  // whose sums of the parameters are merged
 int64_t CeilDivide(int64_t a, int64_t b) { return (a + b - 1) / b; }
 
 // Sums of the parameters, of each task an array of its own; added up pairwise. In order, 64 of them
-// were off by 1.3 times the bound of f64, whose tasks also keep what rounding takes. Of no task
-// where they are not wanted.
+// were off by 1.3 times the bound of f64, whose tasks also keep what rounding takes. One task
+// that keeps nothing adds to the parameters themselves; none where those are not wanted.
 class TaskSums {
  public:
-  TaskSums(bool f64, int64_t num_param, int64_t tasks)
+  TaskSums(bool f64, int64_t num_param, int64_t tasks, const ParameterSums& parameters)
       : f64_(f64),
+        parameters_(parameters),
         n_(num_param),
         arrays_(f64 ? 4 : 2),
-        tasks_(tasks),
+        tasks_(parameters.wanted() && (f64 || tasks > 1) ? tasks : 0),
         sums_(Scratch<ParameterTag, double>(static_cast<size_t>(arrays_ * n_ * tasks))) {
     std::fill_n(sums_, arrays_ * n_ * tasks, 0.0);
   }
   ParameterSums Of(int64_t task) const {
-    if (tasks_ == 0) return {};
+    if (tasks_ == 0) return parameters_;
     double* dgamma = sums_ + arrays_ * n_ * task;
     if (f64_) return {dgamma, dgamma + n_, dgamma + 2 * n_, dgamma + 3 * n_};
     return {dgamma, dgamma + n_};
   }
-  void AddTo(const ParameterSums& parameters, bool threads) const {
+  void Add(bool threads) const {
     if (tasks_ == 0) return;
     ForTasks(n_, PerTask(tasks_), threads, [&](int64_t first, int64_t last) {
       const int64_t n = last - first;
@@ -52,12 +53,13 @@ class TaskSums {
       for (int64_t step = 1; step < tasks_; step *= 2)
         for (int64_t task = 0; task + step < tasks_; task += 2 * step)
           add(Of(task), Of(task + step));
-      add(parameters, Of(0));
+      add(parameters_, Of(0));
     });
   }
 
  private:
   bool f64_;
+  ParameterSums parameters_;
   int64_t n_, arrays_, tasks_;
   double* sums_;
 };
@@ -80,15 +82,14 @@ void SumRuns(const BackwardJob& job, const KernelTable& kernels, bool threads) {
   const int64_t chunks = blocks.num_chunks(), n = g.plan.num_stat;
   double* w = Scratch<PartialTag, double>(static_cast<size_t>(2 * n * chunks));
   double* w_x = w + n * chunks;
-  ForTasks(n * chunks, PerTask(g.plan.num_reduced / chunks), threads,
-           [&](int64_t first, int64_t last) {
-             for (int64_t i = first; i < last; ++i)
-               WithParameters(job, blocks.Get(blocks.chunk_begin(i % chunks)).offset,
-                              [&](const BackwardJob& part) {
-                                kernels.reduce_element_runs(part, i / chunks, i % chunks, w + i,
-                                                            w_x + i);
-                              });
-           });
+  ForTasks(
+      n * chunks, PerTask(g.plan.num_reduced / chunks), threads, [&](int64_t first, int64_t last) {
+        for (int64_t i = first; i < last; ++i)
+          WithParameters(
+              job, blocks.Get(blocks.chunk_begin(i % chunks)).offset, [&](const BackwardJob& part) {
+                kernels.reduce_element_runs(part, i / chunks, i % chunks, w + i, w_x + i);
+              });
+      });
   for (int64_t s = 0; s < n; ++s) {
     OrderedSum of_w(job.f64), of_w_x(job.f64);
     for (int64_t i = s * chunks; i < (s + 1) * chunks; ++i) of_w.Add(w[i]), of_w_x.Add(w_x[i]);
@@ -111,7 +112,7 @@ void WriteRuns(const BackwardJob& job, const KernelTable& kernels, RunWalk walk,
   const int64_t part =
       walk == RunWalk::kParts ? std::min(g.run_length, kTaskElements) : g.run_length;
   const int64_t tasks = CeilDivide(g.num_runs, task_runs), parts = CeilDivide(g.run_length, part);
-  const TaskSums sums(job.f64, g.plan.num_param, parameters.wanted() ? tasks : 0);
+  const TaskSums sums(job.f64, g.plan.num_param, tasks, parameters);
   ParallelFor(tasks * parts, threads, [&](int64_t i) {
     const int64_t first = i / parts * task_runs, begin = i % parts * part;
     const RunTask task{first, std::min(first + task_runs, g.num_runs), begin,
@@ -120,7 +121,7 @@ void WriteRuns(const BackwardJob& job, const KernelTable& kernels, RunWalk walk,
       kernels.backward_runs(of_task, task, walk, sums.Of(i / parts));
     });
   });
-  sums.AddTo(parameters, threads);
+  sums.Add(threads);
 }
 
 void BackwardRuns(const BackwardJob& job, const KernelTable& kernels, const Schedule& schedule,
@@ -172,7 +173,7 @@ void WriteColumns(const BackwardJob& job, const KernelTable& kernels, bool fused
   const int64_t strips =
       std::max(CeilDivide(cut.strips(), kMaxTasks), CeilDivide(kMinStripColumns, g.run_length));
   const int64_t tasks = CeilDivide(cut.strips(), strips);
-  const TaskSums sums(job.f64, g.plan.num_param, parameters.wanted() ? tasks : 0);
+  const TaskSums sums(job.f64, g.plan.num_param, tasks, parameters);
   ParallelFor(tasks * chunks, threads, [&](int64_t i) {
     const int64_t first = i / chunks * strips, chunk = i % chunks;
     const int64_t last_row = chunks == 1 ? cut.rows() : cut.chunk_begin(chunk + 1);
@@ -180,7 +181,7 @@ void WriteColumns(const BackwardJob& job, const KernelTable& kernels, bool fused
                          last_row, fused};
     kernels.backward_columns(job, task, sums.Of(i / chunks));
   });
-  sums.AddTo(parameters, threads);
+  sums.Add(threads);
 }
 
 void BackwardColumns(const BackwardJob& job, const KernelTable& kernels, const Schedule& schedule,

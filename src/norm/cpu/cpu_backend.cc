@@ -351,8 +351,8 @@ class CpuNormalization : public NormImplementation {
   BackwardJob MakeBackwardJob(const NormBackwardArgs& args, const Schedule& schedule) const {
     BackwardJob job;
     const bool from_y = FromY(problem_, args);
-    StartJob(args.gamma, args.beta,
-             from_y ? plan_.num_param : ParametersOfBackwardTask(schedule), job);
+    StartJob(args.gamma, args.beta, from_y ? plan_.num_param : ParametersOfBackwardTask(schedule),
+             job);
     job.x = Array(NormArray::kX, args.x);
     job.mean = args.mean;
     job.rstd = args.rstd;
@@ -436,8 +436,7 @@ class CpuNormalization : public NormImplementation {
     BackwardJob job = MakeBackwardJob(args, schedule);
     const KernelTable& table = Kernels(problem_.dtype);
     FollowSchedule(schedule, job);
-    if (TakesStrips(schedule) && !job.statistics)
-      return BackwardStrips(job, table, schedule, to);
+    if (TakesStrips(schedule) && !job.statistics) return BackwardStrips(job, table, schedule, to);
     const ParameterSums parameters = SumsFor(to);
     if (geometry_.cell_form)
       BackwardCells(job, table, schedule, options_.reducer, parameters);

@@ -191,8 +191,8 @@ class RunBackward {
     const T* old = job_.accumulate ? dx : nullptr;
     using One = Coefficient<R, false>;
     const auto through = ThroughOf<R>(job_, place.unit);
-    writer.Write(
-        RunDx<T, kRelu>{{Terms(place, begin), One(&through.b), One(&through.e), old}}, dx, n);
+    writer.Write(RunDx<T, kRelu>{{Terms(place, begin), One(&through.b), One(&through.e), old}}, dx,
+                 n);
   }
 
   // E[w] and E[w * xhat] of units [first, last), at most kMaxGroup. Step by step for all of them:
