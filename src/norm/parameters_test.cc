@@ -125,16 +125,17 @@ std::string ResultsOf(const Problem& p, const NormOptions& options, const void* 
     for (const bool with_dx : {true, false}) {
       Tensor dx(test.layout, test.dtype);
       Tensor dgamma = p.gamma_tensor.Clone(), dbeta = dgamma.Clone();
-      norm.Backward({.x = p.x_tensor.data(),
-                     .dy = p.dy_tensor.data(),
-                     .y = y.data(),
-                     .gamma = gamma,
-                     .beta = beta,
-                     .mean = mean.data(),
-                     .rstd = rstd.data(),
-                     .dx = with_dx ? dx.data() : nullptr,
-                     .dgamma = wanted ? dgamma.data() : nullptr,
-                     .dbeta = wanted ? dbeta.data() : nullptr});
+      Normalization::BackwardArgs args{.x = p.x_tensor.data(),
+                                       .dy = p.dy_tensor.data(),
+                                       .gamma = gamma,
+                                       .beta = beta,
+                                       .mean = mean.data(),
+                                       .rstd = rstd.data(),
+                                       .dx = with_dx ? dx.data() : nullptr,
+                                       .dgamma = wanted ? dgamma.data() : nullptr,
+                                       .dbeta = wanted ? dbeta.data() : nullptr};
+      args.y = y.data();
+      norm.Backward(args);
       results += bytes(dgamma) + bytes(dbeta);
       if (with_dx) dx_of[wanted] = bytes(dx);
     }

@@ -28,8 +28,8 @@ class TaskSums {
         n_(num_param),
         arrays_(f64 ? 4 : 2),
         tasks_(parameters.wanted() && (f64 || tasks > 1) ? tasks : 0),
-        sums_(Scratch<ParameterTag, double>(static_cast<size_t>(arrays_ * n_ * tasks))) {
-    std::fill_n(sums_, arrays_ * n_ * tasks, 0.0);
+        sums_(Scratch<ParameterTag, double>(static_cast<size_t>(arrays_ * n_ * tasks_))) {
+    std::fill_n(sums_, arrays_ * n_ * tasks_, 0.0);
   }
   ParameterSums Of(int64_t task) const {
     if (tasks_ == 0) return parameters_;

@@ -58,6 +58,7 @@ struct RunDx {
 
   template <class Part>
   HWY_INLINE Vector<T> operator()(Part p) const {
+    FetchTerms(p, dx.in);
     return dx.Dx(p, dx.in.At(p));
   }
 };
@@ -191,8 +192,9 @@ class RunBackward {
     const T* old = job_.accumulate ? dx : nullptr;
     using One = Coefficient<R, false>;
     const auto through = ThroughOf<R>(job_, place.unit);
-    writer.Write(RunDx<T, kRelu>{{Terms(place, begin), One(&through.b), One(&through.e), old}}, dx,
-                 n);
+    auto terms = Terms(place, begin);
+    terms.ahead = write_ahead_;
+    writer.Write(RunDx<T, kRelu>{{terms, One(&through.b), One(&through.e), old}}, dx, n);
   }
 
   // E[w] and E[w * xhat] of units [first, last), at most kMaxGroup. Step by step for all of them:
