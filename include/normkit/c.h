@@ -27,9 +27,10 @@
  * the order of x (batch: [C]; layer: [B]; instance: [B,C]; group: [B,G] where the format is BCSS).
  *
  * Arrays that a call writes lie apart from all others of the call, but for these, which may be the
- * same array (not lie across it): y may be x, addend, gate or residual (not in 8 bits), sum may be
- * x or residual, and y where that is not kept (inference); dx may be x, dy, y or addend, daddend
- * may be dy, y or addend. Other overlaps are NORMKIT_INVALID_ARGUMENT, of the halves of a pass too.
+ * same array (not lie across it): y may be x, residual, and addend or gate where there is a sum or
+ * no residual (none in 8 bits), sum may be x or residual, and y where that is not kept (inference);
+ * dx may be x, dy, y or addend, daddend may be dy, y or addend. Other overlaps are
+ * NORMKIT_INVALID_ARGUMENT, of the halves of a pass too.
  *
  * A plan may be used from several threads at once. Every function that can fail returns a status;
  * normkit_last_error() then says what was wrong. No exception leaves the library. */

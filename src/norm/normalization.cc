@@ -26,7 +26,7 @@ class __attribute__((visibility("hidden"))) Normalization::Impl : public Problem
         parts_(*this, backend_, *made_),
         padded_(*this, backend_, parts_),
         copies_(ArrayCopies::Names(*this, *made_)),
-        slabs_(*this, backend_, !copies_.empty()) {
+        slabs_(*this, backend_, *made_, !copies_.empty()) {
     if (!LogsDetails()) return;
     for (const NormPass pass : {NormPass::kForward, NormPass::kInference, NormPass::kBackward})
       LogDetail(Describe(pass));
@@ -53,7 +53,7 @@ class __attribute__((visibility("hidden"))) Normalization::Impl : public Problem
         "{} {} {} {}: {}, plan {}, kernel {}{}{}{}", spec.name, Name(pass), Name(dtype),
         layout.ToString(), ToString(StatisticsOf(spec, layout)), plan.ToString(),
         made_->Describe(pass), options.tree && pass != NormPass::kInference ? ", by leaves" : "",
-        copies_.empty() ? "" : ", copied for their strides: " + copies_, slabs_.ToString());
+        copies_.empty() ? "" : ", copied for their strides: " + copies_, slabs_.ToString(pass));
   }
 
  private:

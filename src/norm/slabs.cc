@@ -43,12 +43,16 @@ bool LieTogether(int64_t n, std::span<const Axis> inner) {
 // So much of x is a slab: with all that belongs to it in the L2 cache of a core. Smaller ones would
 // wait for calls to begin.
 int64_t most_bytes = int64_t{256} << 10;
+// Where two neighbours are more than that: beyond this all threads would better share whole copies.
+constexpr int64_t kLargest = int64_t{4} << 20;
 
 }  // namespace
 
 int64_t WantSlabsOf(int64_t bytes) { return std::exchange(most_bytes, bytes); }
 
-Slabs::Slabs(const Problem& whole, const NormBackend& backend, bool copied) : whole_(whole) {
+Slabs::Slabs(const Problem& whole, const NormBackend& backend, const NormImplementation& made,
+             bool copied)
+    : whole_(whole) {
   const NormOptions& options = whole.options;
   if (!copied || options.tree || options.reducer || whole.quantizes()) return;
   if (whole.spec.running && whole.layout.SizeOf(whole.spec.running) != whole.plan.num_stat) return;
@@ -73,6 +77,7 @@ Slabs::Slabs(const Problem& whole, const NormBackend& backend, bool copied) : wh
         left * element > most_bytes && HasKept(whole.spec, std::span(axes).subspan(i + 1));
     const int64_t n = deeper ? 0 : NeighboursOf(axis.size, left * element, most_bytes);
     if (n == 0 && !deeper) break;
+    if (n > 0 && n * left * element > kLargest) break;
     if (n > 0 && !LieTogether(n, std::span(axes).subspan(i + 1))) break;
     const int64_t count = n > 0 ? axis.size / n : axis.size;
     statistics /= count;
@@ -90,19 +95,21 @@ Slabs::Slabs(const Problem& whole, const NormBackend& backend, bool copied) : wh
       one_ = std::make_unique<Problem>(whole.spec, Layout(axes), whole.dtype, own);
     }
   }
-  if (!one_) {
-    count_ = 1;
-    return;
+  if (one_) {
+    one_->Silence();  // the whole speaks
+    made_ = backend.make(*one_);
+    cells_ = made_->Form() == "cells";
   }
-  one_->Silence();  // the whole speaks
-  made_ = backend.make(*one_);
+  if (!one_ || made_->Form() != made.Form()) count_ = 1;
 }
 
-std::string Slabs::ToString() const {
-  if (!any()) return "";
+std::string Slabs::ToString(NormPass pass) const {
+  const bool backward = pass == NormPass::kBackward;
+  if (!any() || (backward && !cells_)) return "";
   std::vector<int64_t> sizes;
   for (const Axis& axis : one_->layout.axes()) sizes.push_back(axis.size);
-  return fmt::format(", by {} slabs of [{}]", count_, fmt::join(sizes, ","));
+  return fmt::format(", by {} slabs of [{}]{}", count_, fmt::join(sizes, ","),
+                     backward && !own_parameters_ ? " without gradients of parameters" : "");
 }
 
 Slabs::Place Slabs::At(int64_t slab) const {

@@ -14,15 +14,18 @@ namespace normkit {
 // batch, pictures of one channel. The bits are those of the whole call.
 class Slabs {
  public:
-  // None where nothing is copied (`copied` is false) or there is no such axis.
-  Slabs(const Problem& whole, const NormBackend& backend, bool copied);
+  // None where nothing is copied (`copied` is false) or there is no such axis. `made`: of the
+  // whole.
+  Slabs(const Problem& whole, const NormBackend& backend, const NormImplementation& made,
+        bool copied);
 
   bool any() const { return count_ > 1; }
-  // Whether a call can go by slabs: gradients of parameters that they share are sums over all of
-  // them, which added up slab by slab would have other bits.
+  // Whether a call can go by slabs. Gradients of parameters that they share are sums over all of
+  // them, which added up slab by slab would have other bits, and in element form sums are cut by
+  // how many rows there are.
   bool Take(const NormForwardArgs&) const { return any(); }
   bool Take(const NormBackwardArgs& args) const {
-    return any() && (own_parameters_ || !(args.dgamma || args.dbeta));
+    return any() && cells_ && (own_parameters_ || !(args.dgamma || args.dbeta));
   }
 
   // Checked arguments that Take.
@@ -30,7 +33,8 @@ class Slabs {
   void Inference(const NormForwardArgs& args, const GivenStatistics& given) const;
   void Backward(const NormBackwardArgs& args) const;
 
-  std::string ToString() const;  // ", by 64 slabs of [1,16,56,56]"; "" where there are none
+  // ", by 64 slabs of [1,16,56,56]"; "" where there are none.
+  std::string ToString(NormPass pass) const;
 
  private:
   // An axis that slabs cut: into `count`, which lie so far apart in each array.
@@ -58,6 +62,7 @@ class Slabs {
   std::vector<Cut> cuts_;  // outermost first
   int64_t count_ = 1;
   bool own_parameters_ = false;  // each slab has its own
+  bool cells_ = false;           // y and dx follow in cell form
 };
 
 // For tests: the most of x, in bytes, that a slab made from now on holds; what it was before.

@@ -176,7 +176,8 @@ class TurnedCopy {
       for (int64_t k = begin + kSide; k < std::min(begin + 2 * kSide, size); ++k)
         Fetch(source + k * from);
       for (int64_t k = 0; k < count; ++k)
-        for (int64_t i = 0; i < n; ++i) square[i][k] = source[(begin + k) * from + i];
+        for (int64_t i = 0; i < n; ++i)
+          std::memcpy(&square[i][k], source + (begin + k) * from + i, sizeof(Bytes));
       for (int64_t i = 0; i < n; ++i)
         std::memcpy(target + i * to + begin, square[i], static_cast<size_t>(count) * sizeof(Bytes));
     }

@@ -125,8 +125,9 @@ struct SavedStatistics {
 // Arrays: x, y, dx, dy are dense or as NormOptions::strides says, of the dtype, in the order of the
 // layout. gamma, beta, dgamma and
 // dbeta are of parameter_dtype(), in the order of spec().affine axes, given and running statistics
-// of ParameterDType(dtype). gamma and beta may be null: 1 and 0. y may be x, addend, gate,
-// residual, sum may be x or residual, dx may be x, dy, y or addend, daddend may be dy, y or addend;
+// of ParameterDType(dtype). gamma and beta may be null: 1 and 0. y may be x,
+// residual, and addend or gate where there is a sum or no residual; sum may be x or residual, and y
+// in inference; dx may be x, dy, y or addend, daddend may be dy, y or addend;
 // written arrays lie apart from all others else, in halves too. None throws but for null or such
 // arrays, none allocates after the first of its kind on a thread, but for copies of strided arrays
 // of more than 32 MiB and small ones of calls with lengths.
