@@ -388,6 +388,45 @@ TEST(Alias, PartsMayLieSideBySide) {
             "batch normalization of BC [32,3]: x and y overlap, expected the same array or apart");
 }
 
+// What a call reads once more after it has written.
+TEST(Alias, LengthsAndWeightsLieApart) {
+  const std::string later = "expected arrays apart: the second is read after the first is written";
+  const Layout layout = Layout::Make("BTC", std::vector<int64_t>{2, 3, 4});
+  const Normalization norm(kLayerNorm, layout);
+  std::vector<float> x(24, 1.5f), y(24), dy(24, 0.5f);
+  std::vector<double> mean(2), rstd(2, 1.0);
+  auto* lengths = reinterpret_cast<int64_t*>(y.data());
+  lengths[0] = 2, lengths[1] = 3;
+  const std::string title = "layer normalization of BTC [2,3,4]: ";
+  EXPECT_EQ(
+      ErrorOf([&] { norm.ForwardTraining({.x = x.data(), .y = y.data(), .lengths = lengths}); }),
+      title + "y and lengths overlap, " + later);
+  Normalization::BackwardArgs back{.x = x.data(), .dy = dy.data()};
+  back.mean = mean.data(), back.rstd = rstd.data(), back.dx = y.data(), back.lengths = lengths;
+  EXPECT_EQ(ErrorOf([&] { norm.Backward(back); }), title + "dx and lengths overlap, " + later);
+
+  const Normalization batch(kBatchNorm, layout);
+  std::vector<Moments> moments(4);
+  const auto* weights = reinterpret_cast<const float*>(moments.data());
+  EXPECT_EQ(
+      ErrorOf([&] { batch.Gather(batch.whole(), {.x = x.data(), .weights = weights}, moments); }),
+      "batch normalization of BTC [2,3,4]: moments and weights overlap, " + later);
+}
+
+TEST(Alias, SumsAreReadByTheSecondHalf) {
+  const Normalization norm(kBatchNorm, Layout::Make("BC", std::vector<int64_t>{6, 2}));
+  std::vector<float> x(12, 1.5f), dy(12, 0.5f);
+  std::vector<double> mean(2), rstd(2, 1.0), sums(static_cast<size_t>(norm.num_sums()));
+  Normalization::BackwardArgs back{.x = x.data(), .dy = dy.data()};
+  back.mean = mean.data(), back.rstd = rstd.data(), back.dgamma = sums.data();
+  const std::string overlap =
+      "batch normalization of BC [6,2]: dgamma and sums overlap, expected arrays apart: ";
+  EXPECT_EQ(ErrorOf([&] { norm.GatherGradient(norm.whole(), back, sums); }),
+            overlap + "both are written");
+  EXPECT_EQ(ErrorOf([&] { norm.ApplyGradient(norm.whole(), back, sums); }),
+            overlap + "the second is read after the first is written");
+}
+
 TEST(Alias, InferenceNeedsNoSum) {
   for (const Case& test : cases::AllCases(DType::kF32)) {
     const Fixture fixture(test);

@@ -60,6 +60,14 @@ class Arrays {
   Array Parameter(std::string_view name, const void* data) const {
     return {name, data, parameter_bytes_};
   }
+  Array Lengths(const int64_t* data) const {
+    return {"lengths", data, static_cast<size_t>(problem_.layout.SizeOf(kB)) * sizeof(int64_t)};
+  }
+  // One for each position.
+  Array Weights(const float* data) const {
+    const int64_t positions = sizes_.elements / problem_.layout.channels();
+    return {"weights", data, static_cast<size_t>(positions) * sizeof(float)};
+  }
   Array Statistic(std::string_view name, const void* data) const {
     return {name, data, statistic_bytes_};
   }
@@ -130,9 +138,10 @@ struct ForwardArrays {
         beta(arrays.Parameter("beta", args.beta)),
         mean(arrays.Statistic("saved mean", args.saved.mean)),
         rstd(arrays.Statistic("saved rstd", args.saved.rstd)),
-        variance(arrays.Statistic("saved variance", args.saved.variance)) {}
+        variance(arrays.Statistic("saved variance", args.saved.variance)),
+        lengths(arrays.Lengths(args.lengths)) {}
 
-  Array x, y, residual, sum, addend, gate, gamma, beta, mean, rstd, variance;
+  Array x, y, residual, sum, addend, gate, gamma, beta, mean, rstd, variance, lengths;
 };
 
 // The scales of a call that finds them.
@@ -183,8 +192,9 @@ void CheckBackwardGiven(const Problem& problem, const Normalization::BackwardArg
   if (reads_y) CheckNotNull(problem, "y", args.y);
 }
 
+// `reads_sums`: as what the first half wrote.
 void CheckBackwardApart(const Problem& problem, const Normalization::BackwardArgs& args,
-                        const ArraySizes& sizes, const Array& sums) {
+                        const ArraySizes& sizes, const Array& sums, bool reads_sums) {
   const Arrays arrays(problem, sizes);
   const Array x = arrays.Data(NormArray::kX, args.x), y = arrays.Data(NormArray::kY, args.y);
   const Array dy = arrays.Data(NormArray::kDy, args.dy), dx = arrays.Data(NormArray::kDx, args.dx);
@@ -205,11 +215,15 @@ void CheckBackwardApart(const Problem& problem, const Normalization::BackwardArg
   // Some channels' are written before others are read.
   for (const Array* written : {&dgate, &dgamma, &dbeta, &sums})
     arrays.Apart(*written, {&x, &dy, &y, &gamma, &beta, &mean, &rstd, &addend, &gate}, kReadLater);
-  arrays.Apart(dx, {&daddend, &dgamma, &dbeta, &dgate, &sums}, kBothWritten);
-  arrays.Apart(daddend, {&dgamma, &dbeta, &dgate, &sums}, kBothWritten);
-  arrays.Apart(dgate, {&dgamma, &dbeta, &sums}, kBothWritten);
-  arrays.Apart(dgamma, {&dbeta, &sums}, kBothWritten);
-  arrays.Apart(dbeta, {&sums}, kBothWritten);
+  arrays.Apart(dx, {&daddend, &dgamma, &dbeta, &dgate}, kBothWritten);
+  arrays.Apart(daddend, {&dgamma, &dbeta, &dgate}, kBothWritten);
+  arrays.Apart(dgate, {&dgamma, &dbeta}, kBothWritten);
+  arrays.Apart(dgamma, {&dbeta}, kBothWritten);
+  const Array lengths = arrays.Lengths(args.lengths);
+  for (const Array* written : {&dx, &daddend, &dgate, &dgamma, &dbeta}) {
+    arrays.Apart(*written, {&sums}, reads_sums ? kReadLater : kBothWritten);
+    arrays.Apart(*written, {&lengths}, kReadLater);
+  }
 }
 
 ArraySizes Whole(const Problem& problem) { return {problem.plan.size, problem.plan.num_stat}; }
@@ -239,6 +253,8 @@ void CheckForward(const Problem& problem, const Normalization::ForwardArgs& args
   arrays.Apart(a.mean, {&a.rstd, &a.variance, &a.y}, kBothWritten);
   arrays.Apart(a.rstd, {&a.variance, &a.y}, kBothWritten);
   arrays.Apart(a.variance, {&a.y}, kBothWritten);
+  for (const Array* written : {&a.y, &a.sum, &a.mean, &a.rstd, &a.variance})
+    arrays.Apart(*written, {&a.lengths}, kReadLater);
   for (const Array* saved : {&a.mean, &a.rstd, &a.variance})
     arrays.Apart(*saved, {&a.x, &a.gamma, &a.beta, &a.addend, &a.gate, &a.residual}, kReadLater);
   if (problem.quantizes()) {
@@ -262,7 +278,8 @@ void CheckGather(const Problem& problem, const Normalization::ForwardArgs& args,
   const Arrays arrays(problem, sizes);
   const ForwardArrays a(arrays, args);
   const Array moments{"moments", gathered.data(), gathered.size_bytes()};
-  arrays.Apart(moments, {&a.x, &a.residual}, kReadLater);
+  const Array weights = arrays.Weights(args.weights);
+  arrays.Apart(moments, {&a.x, &a.residual, &weights}, kReadLater);
   if (args.residual) CheckSum(arrays, a, a.sum);
   arrays.Apart(a.sum, {&moments}, kBothWritten);
 }
@@ -318,14 +335,14 @@ bool FromY(const Problem& problem, const Normalization::BackwardArgs& args) {
 void CheckBackward(const Problem& problem, const Normalization::BackwardArgs& args,
                    const ReadyParameters& parameters) {
   CheckBackwardGiven(problem, args, parameters, problem.plan.num_stat);
-  CheckBackwardApart(problem, args, Whole(problem), {"sums", nullptr, 0});
+  CheckBackwardApart(problem, args, Whole(problem), {"sums", nullptr, 0}, false);
 }
 
 void CheckBackwardOfPart(const Problem& problem, const Normalization::BackwardArgs& args,
                          const ReadyParameters& parameters, const ArraySizes& sizes,
-                         std::span<const double> sums) {
+                         std::span<const double> sums, bool reads_sums) {
   if (sizes.elements > 0) CheckBackwardGiven(problem, args, parameters, sizes.statistics);
-  CheckBackwardApart(problem, args, sizes, {"sums", sums.data(), sums.size_bytes()});
+  CheckBackwardApart(problem, args, sizes, {"sums", sums.data(), sums.size_bytes()}, reads_sums);
 }
 
 }  // namespace normkit

@@ -39,9 +39,9 @@ bool FromY(const Problem& problem, const Normalization::BackwardArgs& args);
 // `parameters`: those of the arguments, as the back-ends take them.
 void CheckBackward(const Problem& problem, const Normalization::BackwardArgs& args,
                    const ReadyParameters& parameters);
-// Either half of the same of a part; `sums`: those that it writes or reads.
+// Either half of the same of a part; `sums`: those that the first writes and the second reads.
 void CheckBackwardOfPart(const Problem& problem, const Normalization::BackwardArgs& args,
                          const ReadyParameters& parameters, const ArraySizes& sizes,
-                         std::span<const double> sums);
+                         std::span<const double> sums, bool reads_sums);
 
 }  // namespace normkit

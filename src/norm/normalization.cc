@@ -226,7 +226,8 @@ void Normalization::GatherGradient(const BatchPart& part, const BackwardArgs& ar
   impl_->CheckPart(part, "GatherGradient", sums.size(), num_leaves(part) * num_sums());
   ExpectNoLengths(*impl_, "GatherGradient", args.lengths);
   const ReadyParameters parameters(*impl_, args.gamma, args.beta);
-  CheckBackwardOfPart(*impl_, args, parameters, impl_->parts().Sizes(part), sums);
+  CheckBackwardOfPart(*impl_, args, parameters, impl_->parts().Sizes(part), sums,
+                      /*reads_sums=*/false);
   impl_->WithArrays(parameters.In(args), [&](const BackwardArgs& ready) {
     impl_->parts().GatherGradient(part, ready, sums.data());
   });
@@ -241,7 +242,8 @@ void Normalization::ApplyGradient(const BatchPart& part, const BackwardArgs& arg
                                   std::span<const double> sums) const {
   impl_->CheckPart(part, "ApplyGradient", sums.size(), num_sums());
   const ReadyParameters parameters(*impl_, args.gamma, args.beta);
-  CheckBackwardOfPart(*impl_, args, parameters, impl_->parts().Sizes(part), sums);
+  CheckBackwardOfPart(*impl_, args, parameters, impl_->parts().Sizes(part), sums,
+                      /*reads_sums=*/true);
   impl_->WithArrays(
       parameters.In(args),
       [&](const BackwardArgs& ready) { impl_->parts().ApplyGradient(part, ready, sums.data()); },

@@ -20,13 +20,11 @@ constexpr int64_t kWorthThreads = 1 << 15;  // elements
 // `bytes` of them; else the fewest. Two at least, for a statistic that stands alone may be another
 // plan. 0 where none do.
 int64_t NeighboursOf(int64_t size, int64_t bytes_each, int64_t bytes) {
-  int64_t fewest = 0;
-  for (int64_t n = size / 2; n >= 2; --n)
-    if (size % n == 0) {
-      fewest = n;
-      if (n * bytes_each <= bytes) break;
-    }
-  return fewest;
+  for (int64_t n = std::min(size / 2, bytes / bytes_each); n >= 2; --n)
+    if (size % n == 0) return n;
+  for (int64_t n = 2; n * n <= size; ++n)
+    if (size % n == 0) return n;
+  return 0;
 }
 
 bool HasKept(const NormSpec& spec, std::span<const Axis> axes) {
