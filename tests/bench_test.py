@@ -75,6 +75,26 @@ def test_the_table_of_shapes(normkit):
     assert chosen.count("\n") == 3
 
 
+@pytest.mark.parametrize("table", ["--short", "--unusual"])
+def test_the_other_tables(normkit, table):
+    cells = [json.loads(line) for line in normkit("bench", table, "--list").stdout.splitlines()]
+    assert {cell["op"] for cell in cells} == {"forward", "backward"}
+    assert {cell["dtype"] for cell in cells} == {"f32", "bf16"}
+    assert len({json.dumps(cell) for cell in cells}) == len(cells)
+    known = {"op", "layer", "shape", "format", "dtype", "num_groups", "hot", "residual"}  # to benchmarks/peers/cells.py
+    assert all(set(cell) <= known for cell in cells)
+
+
+def test_a_residual(normkit):
+    text = normkit("bench", *CELL, *QUICK, "--residual", "--op", "forward,inference,backward", "--json",
+                   "--slices", 2).stdout  # fmt: skip
+    lines = [json.loads(line) for line in text.splitlines()]
+    assert len(lines) == 3 and all(line["residual"] for line in lines)
+    for line in lines:  # x, residual, sum and y; x, dy and dx, which is read and written
+        assert line["gbps"] == pytest.approx(4 * 24 * 4 / line["ms"] / 1e6, rel=0.1, abs=1e-3)
+    assert "[2,4,3] with residual" in normkit("bench", *CELL, *QUICK, "--residual").stdout
+
+
 def test_groups_and_dimensions_behind_the_name(normkit):
     short = normkit("bench", "--list", "--layer", "group:2", *CELL[4:]).stdout
     assert short == normkit("bench", "--list", *CELL).stdout and json.loads(short)["num_groups"] == 2
@@ -88,7 +108,10 @@ def test_groups_and_dimensions_behind_the_name(normkit):
         (["--shape", "2,3", "--format", "BC"], "--layer: one is needed (or --table)"),
         (["--layer", "batch", "--shape", "2,3"], "--format: one is needed (or --table)"),
         (["--layer", "group:2", "--table"],
-         "--table: its cells have groups and dimensions of their own, but some are given"),
+         "--table: its cells have groups, dimensions and residuals of their own, but some are given"),
+        (["--unusual", "--residual"],
+         "--unusual: its cells have groups, dimensions and residuals of their own, but some are given"),
+        (["--table", "--unusual"], "--table: given together with --unusual, expected one of them"),
         (["--layer", "group:2", "--num-groups", 4], "--num-groups: '4' given, but --layer says another"),
         (["--layer", "batch:2", "--shape", "2,3"],
          "--layer: 'batch:2' given, expected nothing after the colon of batch"),

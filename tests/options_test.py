@@ -373,6 +373,8 @@ MISTAKES = [
     ("bench", ["--short", "--slices", "2"], "--short: its cells have no --activation, --output-type or --slices, but some are given"),
     ("bench", ["--calibrate", "--table"], "--calibrate: it has cells of its own, but some are given"),
     ("bench", ["--calibrate", "--dtype", "bf16"], "--calibrate: it has cells of its own, but some are given"),
+    ("bench", ["--calibrate", "--residual"], "--calibrate: it has cells of its own, but some are given"),
+    ("bench", ["--calibrate", "--unusual"], "--calibrate: it has cells of its own, but some are given"),
     ("bench", ["--calibrate", "--hot"], "--calibrate: it has cells of its own, but some are given"),
     ("bench", ["--calibrate", "--list"], "--calibrate: it has no --list, --limit and --history, but some are given"),
     ("bench", ["--output-type", "int4"], "--output-type: output type 'int4' is unknown, expected same, int8, uint8, int8-per-statistic, float8-e4m3, did you mean 'int8'?"),

@@ -40,25 +40,49 @@ struct BenchArgs {
   Activation activation = Activation::kNone;
   OutputType output = OutputType::kSame;
   int64_t slices = 1;
-  bool table = false, short_table = false, calibrate = false, list = false, hot = false,
-       json = false, markdown = false;
+  bool table = false, short_table = false, unusual_table = false, calibrate = false, list = false,
+       hot = false, residual = false, json = false, markdown = false;
   NetworkBenchArgs network;
 };
+
+// A table of cells and the option that asks for it.
+struct CellTable {
+  const char* option;
+  bool BenchArgs::*wanted;
+  std::vector<BenchCell> (*cells)();
+  const char* description;
+};
+
+constexpr CellTable kTables[] = {
+    {"--table", &BenchArgs::table, AllBenchCells,
+     "The whole table of shapes; --op, --layer, --format, --dtype and --shape choose among them"},
+    {"--short", &BenchArgs::short_table, ShortBenchCells,
+     "The table of short runs, short statistics and small work, as --table"},
+    {"--unusual", &BenchArgs::unusual_table, UnusualBenchCells,
+     "The table of unusual widths, volumes, large maps and few channels, as --table"},
+};
+
+// The one that is asked for; null: none.
+const CellTable* TableOf(const BenchArgs& args) {
+  const auto* table =
+      std::ranges::find_if(kTables, [&](const CellTable& one) { return args.*one.wanted; });
+  return table == std::end(kTables) ? nullptr : table;
+}
 
 bool Wanted(const std::vector<std::string>& wanted, std::string_view name) {
   return wanted.empty() || std::ranges::find(wanted, name) != wanted.end();
 }
 
-// The cells of the design's table that the options leave.
-std::vector<BenchCell> CellsOfTable(const BenchArgs& args) {
-  const char* table = args.short_table ? "--short" : "--table";
-  if (args.num_groups || args.operation_dimension)
-    FailUsage(table, "its cells have groups and dimensions of their own, but some are given");
+// The cells of a table that the options leave.
+std::vector<BenchCell> CellsOfTable(const CellTable& table, const BenchArgs& args) {
+  if (args.num_groups || args.operation_dimension || args.residual)
+    FailUsage(table.option,
+              "its cells have groups, dimensions and residuals of their own, but some are given");
   if (args.activation != Activation::kNone || args.output != OutputType::kSame || args.slices > 1)
-    FailUsage(table,
+    FailUsage(table.option,
               "its cells have no --activation, --output-type or --slices, but some are given");
   std::vector<BenchCell> cells;
-  for (const BenchCell& cell : args.short_table ? ShortBenchCells() : AllBenchCells())
+  for (const BenchCell& cell : table.cells())
     if (Wanted(args.ops, Name(cell.op)) && Wanted(args.layers, cell.layer) &&
         Wanted(args.formats, cell.format) && Wanted(args.dtypes, Name(cell.dtype)) &&
         (args.shape.empty() || args.shape == cell.shape))
@@ -84,6 +108,7 @@ std::vector<BenchCell> CellsOfOptions(const BenchArgs& args) {
                      .num_groups = args.num_groups,
                      .operation_dimension = args.operation_dimension,
                      .hot = args.hot,
+                     .residual = args.residual,
                      .activation = args.activation,
                      .output = args.output,
                      .slices = args.slices};
@@ -110,6 +135,7 @@ nlohmann::ordered_json ToJson(const BenchCell& cell) {
   if (cell.num_groups) json["num_groups"] = *cell.num_groups;
   if (cell.operation_dimension) json["operation_dimension"] = Name(*cell.operation_dimension);
   json["hot"] = cell.hot;
+  if (cell.residual) json["residual"] = true;
   if (cell.values != "normal") json["values"] = cell.values;
   if (cell.activation != Activation::kNone) json["activation"] = NameOf(cell.activation);
   if (cell.output != OutputType::kSame) json["output_type"] = NameOf(cell.output);
@@ -213,9 +239,9 @@ void AppendHistory(const std::string& path, const std::vector<BenchResult>& resu
 
 // One after the other, for each number of threads.
 void RunCalibration(const BenchArgs& args, const std::vector<int>& threads) {
-  const bool cells = args.table || args.short_table || !args.ops.empty() || !args.layers.empty() ||
+  const bool cells = TableOf(args) || !args.ops.empty() || !args.layers.empty() ||
                      !args.formats.empty() || !args.dtypes.empty() || !args.shape.empty() ||
-                     args.num_groups || args.operation_dimension || args.hot ||
+                     args.num_groups || args.operation_dimension || args.hot || args.residual ||
                      args.values != BenchArgs().values || args.slices > 1 ||
                      args.activation != Activation::kNone || args.output != OutputType::kSame ||
                      !args.network.network.empty();
@@ -254,8 +280,9 @@ void RunBench(const BenchArgs& args) {
   if (args.calibrate) return RunCalibration(args, threads);
   if (!args.network.network.empty())
     return RunNetworkBench(args.network, threads, args.seconds, args.json);
-  const std::vector<BenchCell> cells = EachOf(
-      args.values, args.table || args.short_table ? CellsOfTable(args) : CellsOfOptions(args));
+  const CellTable* table = TableOf(args);
+  const std::vector<BenchCell> cells =
+      EachOf(args.values, table ? CellsOfTable(*table, args) : CellsOfOptions(args));
   if (cells.empty()) Fail("bench: no cell of the table has all of the properties that were given");
   if (args.list) {
     for (const BenchCell& cell : cells) PrintLine(ToJson(cell));
@@ -265,8 +292,8 @@ void RunBench(const BenchArgs& args) {
   if (!args.history.empty()) CheckHistory(args.history);
   const std::vector<BenchResult> results = Measure(args, cells, threads);
   if (!args.json) {
-    const Table table = ToTable(results);
-    std::fputs((args.markdown ? ToMarkdown(table) : ToText(table)).c_str(), stdout);
+    const Table lines = ToTable(results);
+    std::fputs((args.markdown ? ToMarkdown(lines) : ToText(lines)).c_str(), stdout);
   }
   if (!args.history.empty()) AppendHistory(args.history, results);
 }
@@ -285,6 +312,15 @@ void AddBenchLayers(const Command& command, const std::shared_ptr<BenchArgs>& ar
             args->num_groups = layer.num_groups;
             args->operation_dimension = layer.operation_dimension;
           });
+}
+
+void AddTables(const Command& command, BenchArgs& args) {
+  std::vector<Option> others;
+  for (const CellTable& table : kTables) {
+    const Option flag = AddFlag(command, table.option, args.*table.wanted, table.description);
+    for (const Option& other : others) flag.Excludes(other);
+    others.push_back(flag);
+  }
 }
 
 Option AddOutputTypeOption(const Command& command, OutputType& output) {
@@ -323,17 +359,15 @@ void AddBench(const Command& app) {
   AddFlag(command, "--hot", args->hot, "The same arrays every time, as they lie in the caches");
   AddChoices(command, "--values", args->values, BenchValues(),
              "What x and dy hold: normal numbers, nan, infinity, 1e25, denormal, zero");
-  AddFlag(command, "--table", args->table,
-          "The whole table of shapes; --op, --layer, --format, --dtype and --shape choose among "
-          "them");
-  AddFlag(command, "--short", args->short_table,
-          "The table of short runs, short statistics and small work, as --table");
+  AddTables(command, *args);
   AddFlag(
       command, "--calibrate", args->calibrate,
       "Find the limits of the rules for stores, threads, groups and look-ahead that this machine "
       "prefers, for NORMKIT_SCHEDULE");
   AddActivationOption(command, args->activation);
   AddOutputTypeOption(command, args->output);
+  AddFlag(command, "--residual", args->residual,
+          "A residual is added to x and the sum written; backward adds to the sum's gradient");
   AddNumber(command, "--slices", args->slices, {1, 1000},
             "x, y and gradients are the first slice of arrays whose outermost axis lies so many "
             "times as wide apart");

@@ -47,6 +47,7 @@ std::string BenchCell::ToString() const {
 
 std::string BenchCell::Conditions() const {
   std::string text = hot ? " hot" : "";
+  if (residual) text += " with residual";
   if (values != "normal") text += " of " + values;
   if (activation != Activation::kNone) text += fmt::format(", {}", NameOf(activation));
   if (output != OutputType::kSame) text += fmt::format(", as {}", NameOf(output));
@@ -62,6 +63,7 @@ Normalization BenchCell::MakeOperation() const {
     std::vector<int64_t> strides = DenseStrides(shape);
     strides[0] *= slices;
     options.strides = {.x = strides, .dy = strides, .dx = strides};
+    if (residual) options.strides.residual = options.strides.sum = strides;
     if (output == OutputType::kSame) options.strides.y = strides;
   }
   return Normalization(chosen.spec, chosen.layout, dtype, options);
@@ -77,8 +79,8 @@ std::string BenchCell::Describe() const {
 int64_t BenchCell::bytes() const {
   const int64_t elements = Layout::Make(format, shape).size();
   const auto element = static_cast<int64_t>(SizeOf(dtype));
-  if (op == NormPass::kBackward) return 3 * elements * element;
-  return elements * (element + (output == OutputType::kSame ? element : 1));
+  if (op == NormPass::kBackward) return (residual ? 4 : 3) * elements * element;
+  return elements * (element * (residual ? 3 : 1) + (output == OutputType::kSame ? element : 1));
 }
 
 const std::vector<std::string>& BenchValues() {
@@ -106,33 +108,79 @@ std::vector<BenchCell> AllBenchCells() {
 }
 
 std::vector<BenchCell> ShortBenchCells() {
-  const Shapes layer_rows = {{1'000'000, 2}, {200'000, 3}, {100'000, 16},
-                             {100'000, 25},  {8192, 80},   {8192, 192}};
+  const Shapes layer_rows = {{1'000'000, 2}, {200'000, 3},  {100'000, 16},
+                             {100'000, 25},  {100'000, 32}, {8192, 80},
+                             {8192, 192},    {3, 100'000},  {1, 1'000'000}};
   std::vector<BenchCell> cells;
   for (const DType dtype : {DType::kF32, DType::kBF16}) {
     for (const NormPass op : {NormPass::kForward, NormPass::kBackward}) {
       const auto add = [&](const char* layer, const char* format, std::vector<int64_t> shape,
-                           std::optional<int64_t> groups = {}, bool hot = false) {
-        cells.push_back({.op = op,
-                         .layer = layer,
-                         .shape = std::move(shape),
-                         .format = format,
-                         .dtype = dtype,
-                         .num_groups = groups,
-                         .hot = hot});
+                           std::optional<int64_t> groups = {}) -> BenchCell& {
+        return cells.emplace_back(BenchCell{.op = op,
+                                            .layer = layer,
+                                            .shape = std::move(shape),
+                                            .format = format,
+                                            .dtype = dtype,
+                                            .num_groups = groups});
       };
       for (const auto& shape : layer_rows) add("layer", "BC", shape);
+      add("layer", "BCS", {4096, 256, 5});
       add("rms", "BC", {200'000, 4});
       add("batch", "BCS", {20'000, 256, 2});
+      add("batch", "BCS", {100'000, 64, 3});
       add("batch", "BCSS", {1024, 512, 3, 3});
-      add("batch", "BC", {3, 100'000});
-      add("batch", "BC", {64, 4096});
+      for (const auto& shape : Shapes{{2, 4096}, {3, 100'000}, {64, 4096}, {1, 1'000'000}})
+        add("batch", "BC", shape);
       add("instance", "BCSS", {64, 256, 4, 4});
-      add("group", "BCSS", {16, 512, 4, 4}, 32);
-      add("group", "BCSS", {8, 1280, 8, 8}, 32);
-      for (const char* layer : {"rms", "layer"}) add(layer, "BC", {1, 4096}, {}, true);
-      add("layer", "BC", {1, 8192}, {}, true);
-      add("rms", "BC", {64, 128}, {}, true);
+      add("instance", "BCSS", {1024, 512, 3, 3});
+      for (const auto& shape : Shapes{{16, 512, 4, 4},
+                                      {256, 512, 4, 4},
+                                      {1, 1024, 7, 7},
+                                      {8, 1280, 8, 8},
+                                      {2, 1280, 16, 16}})
+        add("group", "BCSS", shape, 32);
+      add("group", "BCSS", {64, 512, 7, 7}, 8);
+      add("group", "BC", {1024, 512}, 256);
+      for (const char* layer : {"rms", "layer"}) add(layer, "BC", {1, 4096}).hot = true;
+      add("layer", "BC", {1, 8192}).hot = true;
+      // A decoder's: beside the residual, and of queries and keys by heads.
+      if (op == NormPass::kForward) {
+        for (const auto& [layer, width] : {std::pair("rms", 4096), std::pair("layer", 8192)}) {
+          BenchCell& cell = add(layer, "BC", {1, width});
+          cell.hot = cell.residual = true;
+        }
+      }
+      for (const auto& shape : Shapes{{64, 128}, {512, 128}}) add("rms", "BC", shape).hot = true;
+    }
+  }
+  return cells;
+}
+
+std::vector<BenchCell> UnusualBenchCells() {
+  std::vector<BenchCell> cells;
+  for (const DType dtype : {DType::kF32, DType::kBF16}) {
+    for (const NormPass op : {NormPass::kForward, NormPass::kBackward}) {
+      const auto cell = [&](const char* layer, std::optional<int64_t> groups = {}) {
+        return BenchCell{.op = op, .layer = layer, .dtype = dtype, .num_groups = groups};
+      };
+      for (const char* layer : {"layer", "rms"})
+        AddRows(cells, cell(layer), {{2048, 5120}, {1024, 14336}});
+      for (const BenchCell& of : {cell("batch"), cell("instance"), cell("group", 8)}) {
+        for (const char* format : {"BCSSS", "BCSS"}) {
+          BenchCell& added = cells.emplace_back(of);
+          added.format = format;
+          added.shape = {1, 128, 1024, 1024};
+          if (added.format == "BCSSS") added.shape = {2, 32, 128, 128, 128};
+        }
+      }
+      cells.emplace_back(cell("group", 32)).format = "BCSS";
+      cells.back().shape = {32, 1024, 7, 7};
+      for (const char* layer : {"batch", "layer"}) {
+        for (const int64_t channels : {1, 3, 16, 65}) {
+          cells.emplace_back(cell(layer)).format = "BSSC";
+          cells.back().shape = {8, 112, 112, channels};
+        }
+      }
     }
   }
   return cells;

@@ -18,7 +18,8 @@ struct BenchCell {
   DType dtype = DType::kF32;
   std::optional<int64_t> num_groups;
   std::optional<OperationDimension> operation_dimension;
-  bool hot = false;  // the same arrays again and again, instead of arrays that are in no cache
+  bool hot = false;       // the same arrays again and again, instead of arrays that are in no cache
+  bool residual = false;  // added to x, the sum written; backward adds to the sum's gradient
   std::string values = "normal";  // what x and dy hold, of BenchValues()
   Activation activation = Activation::kNone;
   OutputType output = OutputType::kSame;  // of y
@@ -26,13 +27,15 @@ struct BenchCell {
 
   // "batch forward BCSS [8,64,28,28] f32".
   std::string ToString() const;
-  // " hot of nan, gelu, as int8, of 3 slices": what it has beside layer and shape; mostly nothing.
+  // " hot with residual of nan, gelu, as int8, of 3 slices": what it has beside layer and shape;
+  // mostly nothing.
   std::string Conditions() const;
   // Throws Error where the layer does not fit the shape.
   Normalization MakeOperation() const;
   // What runs (Normalization::Describe) with the current number of threads.
   std::string Describe() const;
   // The fewest bytes that have to cross memory: each input read once, each output written once.
+  // Of dx that is added to both.
   int64_t bytes() const;
 };
 
@@ -43,5 +46,7 @@ const std::vector<std::string>& BenchValues();
 std::vector<BenchCell> AllBenchCells();
 // Short runs, short statistics, few observations, and work as small as a decoder's.
 std::vector<BenchCell> ShortBenchCells();
+// Widths of large language models, volumes and large maps, channels last with few of them.
+std::vector<BenchCell> UnusualBenchCells();
 
 }  // namespace normkit::tools

@@ -60,9 +60,14 @@ struct Arrays {
       : x(Whole(layout, cell), cell.dtype), y(Whole(layout, cell), cell.dtype) {
     Fill(x, seed, cell.values);
     Fill(y, seed + 1);  // touched: the first write to a page is not what is measured
-    if (cell.op != NormPass::kBackward) return;
-    dy = Tensor(Whole(layout, cell), cell.dtype);
-    Fill(dy, seed + 2, cell.values);
+    if (cell.op == NormPass::kBackward) {
+      dy = Tensor(Whole(layout, cell), cell.dtype);
+      Fill(dy, seed + 2, cell.values);
+    } else if (cell.residual) {
+      for (Tensor* array : {&residual, &sum}) *array = Tensor(Whole(layout, cell), cell.dtype);
+      Fill(residual, seed + 3, cell.values);
+      Fill(sum, seed + 4);
+    }
   }
   // Of arrays that the operation's are slices of.
   static Layout Whole(const Layout& layout, const BenchCell& cell) {
@@ -71,6 +76,7 @@ struct Arrays {
     return Layout(std::move(axes));
   }
   Tensor x, y, dy;  // y is dx in the backward pass
+  Tensor residual, sum;
 };
 
 // One operation with parameters and statistics.
@@ -114,7 +120,8 @@ class Call {
                              .dx = arrays.y.data(),
                              .dgamma = dgamma_.data(),
                              .dbeta = dbeta_.data(),
-                             .y = signs});
+                             .y = signs,
+                             .accumulate = cell_.residual});
       }
     }
   }
@@ -127,6 +134,8 @@ class Call {
             .beta = beta_.data(),
             .y = arrays.y.data(),
             .saved = saved,
+            .residual = arrays.residual.data(),
+            .sum = arrays.sum.data(),
             .scales = cell_.output == OutputType::kInt8PerStatistic ? scales_.data() : nullptr};
   }
 

@@ -1,4 +1,4 @@
-"""The cells to measure, as `normkit bench --table --list` has them, and arrays for them."""
+"""The cells to measure, as `normkit bench --table --list` (--short, --unusual) has them, and arrays for them."""
 
 import dataclasses
 import json
@@ -22,11 +22,12 @@ class Cell:
     dtype: str
     hot: bool
     num_groups: int = 0
+    residual: bool = False  # added to x, the sum written
 
     def __str__(self):
         shape = ",".join(map(str, self.shape))
-        hot = " hot" if self.hot else ""
-        return f"{self.layer} {self.op} {self.format} [{shape}] {self.dtype}{hot}"
+        conditions = " hot" * self.hot + " with residual" * self.residual
+        return f"{self.layer} {self.op} {self.format} [{shape}] {self.dtype}{conditions}"
 
     @property
     def channels(self):
@@ -45,17 +46,18 @@ class Cell:
     @property
     def images(self):
         """The same as pictures, however many axes it has."""
-        return (*self.nchw, 1, 1)[:4]
+        shape = (*self.nchw, 1, 1)
+        return (*shape[:3], int(np.prod(shape[3:])))
 
     @property
     def bytes(self):
         """The fewest that cross memory: each input read once, each output written once."""
-        arrays = 3 if self.op == "backward" else 2
+        arrays = 3 if self.op == "backward" else 4 if self.residual else 2
         return arrays * int(np.prod(self.shape)) * DTYPES[self.dtype].itemsize
 
 
-def all_cells(short=False):
-    command = [os.environ["NORMKIT_PROGRAM"], "bench", "--short" if short else "--table", "--list"]
+def all_cells(table="--table"):
+    command = [os.environ["NORMKIT_PROGRAM"], "bench", table, "--list"]
     lines = subprocess.run(command, check=True, capture_output=True, text=True).stdout.splitlines()
     return [Cell(**cell | {"shape": tuple(cell["shape"])}) for cell in map(json.loads, lines)]
 
@@ -89,6 +91,9 @@ class Arrays:
             y.fill(1)
         backward = cell.op == "backward"
         self.dy = [make(7 * i + 2) for i in range(count)] if backward else [None] * count
+        if cell.residual:
+            self.residual = [make(5 * i + 1) for i in range(count)]
+            self.sum = [empty(cell.shape, dtype) for _ in range(count)]
         self.gamma = rng.normal(1, 0.2, cell.channels).astype(np.float32)
         self.beta = None
         if cell.layer != "rms":  # it has no offset

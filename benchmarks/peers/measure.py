@@ -203,8 +203,10 @@ def parse_arguments():
     parser.add_argument("--threads", type=int, nargs="+", default=[1, 2], help="(default 1 2)")
     parser.add_argument("--only", default="", metavar="REGEX",
                         help="cells whose name matches, as '^layer .* f32'")  # fmt: skip
-    parser.add_argument("--short", action="store_true",
+    parser.add_argument("--short", dest="table", action="store_const", const="--short", default="--table",
                         help="the table of short runs, short statistics and small work instead")  # fmt: skip
+    parser.add_argument("--unusual", dest="table", action="store_const", const="--unusual",
+                        help="the table of unusual widths, volumes, large maps and few channels instead")  # fmt: skip
     parser.add_argument("--peers", nargs="+", metavar="NAME", help="these instead of all")
     parser.add_argument("--builds", nargs="+", default=[], metavar="NAME=FOLDER",
                         help="normkit of other sources, built in their build/release, in the same run")  # fmt: skip
@@ -220,7 +222,7 @@ def parse_arguments():
 
 def main():
     arguments = parse_arguments()
-    cells = [cell for cell in all_cells(arguments.short) if re.search(arguments.only, str(cell))]
+    cells = [cell for cell in all_cells(arguments.table) if re.search(arguments.only, str(cell))]
     if arguments.list:
         print("\n".join(map(str, cells)))
         return

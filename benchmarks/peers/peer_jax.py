@@ -1,5 +1,7 @@
 """JAX: the norms as its users write them, compiled by XLA for each shape."""
 
+import dataclasses
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -8,13 +10,22 @@ from cells import EPSILON
 
 
 def layer_function(cell, arrays):
-    """f(x, gamma, beta) for the cell, in f32 whatever x is."""
+    """f(x, gamma, beta) for the cell, in f32 whatever x is; with a residual f(x, residual, gamma, beta), which gives
+    the sum as well."""
+    if cell.residual:
+        norm = layer_function(dataclasses.replace(cell, residual=False), arrays)
+
+        def added(x, residual, gamma, beta):
+            total = x + residual
+            return norm(total, gamma, beta), total
+
+        return added
     channel = cell.format.index("C")
     rank = len(cell.shape)
     per_channel = [-1 if axis == channel else 1 for axis in range(rank)]
     others = tuple(axis for axis in range(1, rank) if axis != channel)
     shape, axes = cell.shape, {
-        "layer": (rank - 1,),
+        "layer": tuple(range(1, rank)),
         "rms": (rank - 1,),
         "batch": (0, *others),
         "instance": others,
@@ -74,6 +85,9 @@ class Jax:
             dy = [shared(a) for a in arrays.dy]
             run = compiled(gradient, dy[0], x[0], *parameters)
             inputs = list(zip(dy, x))
+        elif cell.residual:
+            inputs = list(zip(x, map(shared, arrays.residual)))
+            run = compiled(function, *inputs[0], *parameters)
         else:
             run = compiled(lambda x, *of: (function(x, *of),), x[0], *parameters)
             inputs = [(a,) for a in x]

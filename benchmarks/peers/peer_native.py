@@ -65,8 +65,14 @@ class NormKit:
         if cell.op == "backward":  # the statistics of the first x serve all
             norm.forward(arrays.x[0], arrays.gamma, arrays.beta, out=arrays.y[0])
         calls = []
-        for x, y, dy in zip(arrays.x, arrays.y, arrays.dy):
-            if cell.op == "forward":
+        for i, (x, y, dy) in enumerate(zip(arrays.x, arrays.y, arrays.dy)):
+            if cell.residual:
+                given = (pointer(arrays.residual[i]), pointer(arrays.sum[i]))
+                args = self.wrapper.FORWARD_ARGS.pack(
+                    self.wrapper.FORWARD_ARGS.size, pointer(x), gamma, beta or 0, pointer(y), mean, rstd, 0, *given, 0
+                )
+                call = functools.partial(lib.normkit_forward_training_fused, plan, args)
+            elif cell.op == "forward":
                 call = functools.partial(
                     lib.normkit_forward_training,
                     plan, pointer(x), gamma, beta, pointer(y), mean, rstd, None,
@@ -120,7 +126,8 @@ class OneDnn:
         self.lib.peer_set_threads(threads)
 
     def prepare(self, cell, arrays):
-        if cell.layer not in ("batch", "layer") or cell.format not in ("BC", "BCS", "BCSS", "BSSC"):
+        rows = cell.layer == "layer" and cell.format == "BC" and not cell.residual
+        if not rows and cell.layer != "batch":
             return None
         op = {"forward": FORWARD, "inference": INFERENCE, "backward": BACKWARD}[cell.op]
         shape = (ctypes.c_int64 * 4)(*cell.images)
@@ -173,7 +180,7 @@ class Ggml:
     def prepare(self, cell, arrays):
         rows = cell.layer in ("layer", "rms") and cell.format == "BC"
         pictures = cell.layer in ("group", "instance") and cell.format == "BCSS"
-        if cell.op != "forward" or cell.dtype != "f32" or not (rows or pictures):
+        if cell.op != "forward" or cell.dtype != "f32" or cell.residual or not (rows or pictures):
             return None
         peer = self.lib.ggml_peer_create(
             cell.layer.encode(), (ctypes.c_int64 * 4)(*cell.images), cell.num_groups,

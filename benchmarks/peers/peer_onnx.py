@@ -8,6 +8,8 @@ from onnx import TensorProto, helper, numpy_helper
 
 from cells import EPSILON
 
+MICROSOFT = "com.microsoft"
+
 
 def make_model(cell, arrays):
     """An ONNX model of the cell; None where ONNX has no operator for it."""
@@ -25,6 +27,12 @@ def make_model(cell, arrays):
         if cell.op == "forward":
             attributes["training_mode"] = 1
             outputs += ["running_mean", "running_variance"]
+    elif cell.residual:  # operators of ONNX Runtime's own
+        operator = {"layer": "SkipLayerNormalization", "rms": "SkipSimplifiedLayerNormalization"}[cell.layer]
+        names[1:1], attributes["domain"] = ["residual"], MICROSOFT
+        outputs += ["", "", "sum"]
+    elif cell.layer == "layer" and cell.format != "BC":  # of all but the observation
+        operator, attributes["num_groups"] = "GroupNormalization", 1
     elif cell.layer == "layer":
         operator, attributes["axis"] = "LayerNormalization", -1
     elif cell.layer == "instance":
@@ -33,16 +41,19 @@ def make_model(cell, arrays):
         operator, attributes["num_groups"] = "GroupNormalization", cell.num_groups
     else:
         operator, attributes["axis"], opset = "RMSNormalization", -1, 23
-        del parameters["beta"], names[2]
+    if arrays.beta is None:
+        del parameters["beta"], names[names.index("beta")]
     node = helper.make_node(operator, names, outputs, **attributes)
+    values = lambda *of: [helper.make_tensor_value_info(n, TensorProto.FLOAT, cell.shape) for n in of]  # noqa: E731
     graph = helper.make_graph(
         [node],
         "cell",
-        [helper.make_tensor_value_info("x", TensorProto.FLOAT, cell.shape)],
-        [helper.make_tensor_value_info("y", TensorProto.FLOAT, cell.shape)],
+        values("x", "residual") if cell.residual else values("x"),
+        values("y", "sum") if cell.residual else values("y"),
         [numpy_helper.from_array(value, name) for name, value in parameters.items()],
     )
-    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", opset)])
+    opsets = [helper.make_opsetid("", opset), helper.make_opsetid(MICROSOFT, 1)]
+    model = helper.make_model(graph, opset_imports=opsets if cell.residual else opsets[:1])
     model.ir_version = 10
     return model.SerializeToString()
 
@@ -65,10 +76,14 @@ class OnnxRuntime:
         options.log_severity_level = 4
         session = onnxruntime.InferenceSession(model, options, ["CPUExecutionProvider"])
         calls = []
-        for x, y in zip(arrays.x, arrays.y):
+        for i, (x, y) in enumerate(zip(arrays.x, arrays.y)):
+            inputs, outputs = {"x": x}, {"y": y}
+            if cell.residual:
+                inputs["residual"], outputs["sum"] = arrays.residual[i], arrays.sum[i]
             binding = session.io_binding()
-            binding.bind_input("x", "cpu", 0, np.float32, cell.shape, x.ctypes.data)
-            binding.bind_output("y", "cpu", 0, np.float32, cell.shape, y.ctypes.data)
+            for bind, named in ((binding.bind_input, inputs), (binding.bind_output, outputs)):
+                for name, array in named.items():
+                    bind(name, "cpu", 0, np.float32, cell.shape, array.ctypes.data)
             calls.append(lambda binding=binding: session.run_with_iobinding(binding))
         return calls, None
 
@@ -84,8 +99,8 @@ class OpenVino:
 
     def prepare(self, cell, arrays):
         model = make_model(cell, arrays)
-        if model is None or (cell.layer == "batch" and cell.op == "forward"):
-            return None  # it takes training for inference
+        if model is None or cell.residual or (cell.layer == "batch" and cell.op == "forward"):
+            return None  # it has no such operator, and takes training for inference
         core = openvino.Core()
         config = {
             "INFERENCE_NUM_THREADS": self.threads,

@@ -1,5 +1,6 @@
 """PyTorch, eager and compiled."""
 
+import dataclasses
 import logging
 
 import numpy as np
@@ -21,11 +22,21 @@ def tensor(array, cell=None):
 
 
 def layer_function(cell, arrays):
-    """f(x, gamma, beta) for the cell."""
+    """f(x, gamma, beta) for the cell; with a residual f(x, residual, gamma, beta), which gives the sum as well."""
+    if cell.residual:
+        norm = layer_function(dataclasses.replace(cell, residual=False), arrays)
+
+        def added(x, residual, g, b):
+            total = x + residual
+            return norm(total, g, b), total
+
+        return added
     running = [tensor(a.copy()) for a in (arrays.mean, arrays.variance)]
     if cell.layer == "batch":
         training = cell.op != "inference"
         return lambda x, g, b: F.batch_norm(x, *running, g, b, training, 0.1, EPSILON)
+    if cell.layer == "layer" and cell.format != "BC":  # of all but the observation, one parameter a channel
+        return lambda x, g, b: F.group_norm(x, 1, g, b, EPSILON)
     if cell.layer == "layer":
         return lambda x, g, b: F.layer_norm(x, (cell.channels,), g, b, EPSILON)
     if cell.layer == "instance":
@@ -63,11 +74,11 @@ class PyTorch:
         results = {}
         last = [None]
 
-        def forward_call(i, x):
+        def forward_call(i, *inputs):
             def call():
                 results[i] = None
                 with torch.inference_mode():
-                    results[i] = function(x, gamma, beta)
+                    results[i] = function(*inputs, gamma, beta)
                 last[0] = i
 
             return call
@@ -88,11 +99,14 @@ class PyTorch:
             x = tensor(x, cell)
             if backward:
                 calls.append(backward_call(i, x.detach().requires_grad_(), tensor(dy, cell)))
+            elif cell.residual:
+                calls.append(forward_call(i, x, tensor(arrays.residual[i], cell)))
             else:
                 calls.append(forward_call(i, x))
 
         def result():
-            y = results[last[0]].detach()
+            y = results[last[0]]
+            y = (y[0] if cell.residual else y).detach()
             return (y.permute(0, 2, 3, 1) if cell.channels_last else y).float().numpy()
 
         return calls, result
