@@ -22,14 +22,17 @@ int64_t CeilDivide(int64_t a, int64_t b) { return (a + b - 1) / b; }
 // that keeps nothing adds to the parameters themselves; none where those are not wanted.
 class TaskSums {
  public:
-  TaskSums(bool f64, int64_t num_param, int64_t tasks, const ParameterSums& parameters)
+  TaskSums(bool f64, int64_t num_param, int64_t tasks, bool threads,
+           const ParameterSums& parameters)
       : f64_(f64),
         parameters_(parameters),
         n_(num_param),
         arrays_(f64 ? 4 : 2),
         tasks_(parameters.wanted() && (f64 || tasks > 1) ? tasks : 0),
         sums_(Scratch<ParameterTag, double>(static_cast<size_t>(arrays_ * n_ * tasks_))) {
-    std::fill_n(sums_, arrays_ * n_ * tasks_, 0.0);
+    ForTasks(arrays_ * n_ * tasks_, PerTask(1), threads, [&](int64_t first, int64_t last) {
+      std::fill(sums_ + first, sums_ + last, 0.0);
+    });
   }
   ParameterSums Of(int64_t task) const {
     if (tasks_ == 0) return parameters_;
@@ -112,7 +115,7 @@ void WriteRuns(const BackwardJob& job, const KernelTable& kernels, RunWalk walk,
   const int64_t part =
       walk == RunWalk::kParts ? std::min(g.run_length, kTaskElements) : g.run_length;
   const int64_t tasks = CeilDivide(g.num_runs, task_runs), parts = CeilDivide(g.run_length, part);
-  const TaskSums sums(job.f64, g.plan.num_param, tasks, parameters);
+  const TaskSums sums(job.f64, g.plan.num_param, tasks, threads, parameters);
   ParallelFor(tasks * parts, threads, [&](int64_t i) {
     const int64_t first = i / parts * task_runs, begin = i % parts * part;
     const RunTask task{first, std::min(first + task_runs, g.num_runs), begin,
@@ -173,7 +176,7 @@ void WriteColumns(const BackwardJob& job, const KernelTable& kernels, bool fused
   const int64_t strips =
       std::max(CeilDivide(cut.strips(), kMaxTasks), CeilDivide(kMinStripColumns, g.run_length));
   const int64_t tasks = CeilDivide(cut.strips(), strips);
-  const TaskSums sums(job.f64, g.plan.num_param, tasks, parameters);
+  const TaskSums sums(job.f64, g.plan.num_param, tasks, threads, parameters);
   ParallelFor(tasks * chunks, threads, [&](int64_t i) {
     const int64_t first = i / chunks * strips, chunk = i % chunks;
     const int64_t last_row = chunks == 1 ? cut.rows() : cut.chunk_begin(chunk + 1);
