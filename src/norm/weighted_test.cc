@@ -4,8 +4,10 @@
 #include <cmath>
 #include <cstring>
 
+#include "normkit/core/threads.h"
 #include "src/core/testing.h"
 #include "src/norm/case_data.h"
+#include "src/simd/target.h"
 
 namespace normkit {
 namespace {
@@ -55,24 +57,97 @@ std::vector<Moments> GatherOf(const Normalization& norm, const void* x,
 
 int64_t Positions(const Layout& layout) { return layout.SizeOf(static_cast<Dims>(~(kG | kC))); }
 
+// With u = 2^-53: a term weight (x - s)^2 is rounded 4 times, and then added up 28 times at most:
+// 8 in a row, 16 runs of a block, 4 folds of lanes (columns: 8 and 8). Of s, an eighth of the
+// squares may cancel: 32 * 8 / 7 u, and from the sum of weight (x - s) there, 30 u of
+// sqrt(n squares), 2 * 30 / sqrt(8) * 8 / 7 u. Blocks are merged by how far their means lie apart,
+// which are off by 30 u of a deviation, each of two. Together 121 u of m2, if all fall to one side;
+// what is added up of blocks keeps its rests. The mean that is reported is off by u of itself, and
+// the definition's by less.
+void ExpectDefinition(const Problem& p, const std::vector<float>& weights,
+                      const std::vector<Moments>& moments) {
+  constexpr double u = 0x1p-53;
+  const auto exact = Define(p, weights);
+  for (size_t s = 0; s < moments.size(); ++s) {
+    const auto n = static_cast<double>(exact[s].n), m2 = static_cast<double>(exact[s].m2);
+    ASSERT_NEAR(moments[s].n, n, 30 * u * n) << p.test.ToString();
+    if (n == 0) continue;
+    const auto mean = static_cast<double>(exact[s].mean);
+    ASSERT_NEAR(moments[s].mean, mean, 2 * u * std::abs(mean) + 64 * u * std::sqrt(m2 / n))
+        << p.test.ToString();
+    ASSERT_NEAR(moments[s].m2, m2, 128 * u * m2 + n * u * mean * u * mean) << p.test.ToString();
+  }
+}
+
 TEST(Weighted, MomentsAreTheirDefinition) {
   for (const DType dtype : cases::kDTypes) {
     for (const Case& test : cases::AllCases(dtype)) {
       const Problem p(test, cases::Normals(test.layout.size(), 4, 1e4, 2));
       const auto weights = SomeWeights(Positions(test.layout), 5);
       const Normalization norm(test.spec, test.layout, dtype);
-      const auto moments = GatherOf(norm, p.x_tensor.data(), weights);
-      const auto exact = Define(p, weights);
-      for (size_t s = 0; s < moments.size(); ++s) {
-        const auto n = static_cast<double>(exact[s].n), m2 = static_cast<double>(exact[s].m2);
-        ASSERT_NEAR(moments[s].n, n, 1e-15 * n) << test.ToString();
-        if (n == 0) continue;
-        const auto mean = static_cast<double>(exact[s].mean);
-        ASSERT_NEAR(moments[s].mean, mean, 1e-15 * std::abs(mean)) << test.ToString();
-        // Two products and a difference, 4 u; around a mean that is off by u of itself.
-        ASSERT_NEAR(moments[s].m2, m2, 1e-15 * m2 + 1e-23 * n) << test.ToString();
-      }
+      ExpectDefinition(p, weights, GatherOf(norm, p.x_tensor.data(), weights));
     }
+  }
+}
+
+// Of rows and columns, with weights of their own and shared, more than one piece for a thread.
+std::vector<Case> LongCases(DType dtype) {
+  const auto layout = [](const char* format, std::vector<int64_t> sizes) {
+    return Layout::Make(format, sizes);
+  };
+  return {{kBatchNorm, layout("BC", {1000, 150}), dtype},
+          {kBatchNorm, layout("BCS", {90, 3, 800}), dtype},
+          {kLayerNorm, layout("BSC", {2, 3000, 15}), dtype},
+          {kLayerNorm, layout("BCS", {2, 700, 49}), dtype},
+          {kInstanceNorm, layout("BSC", {2, 2000, 33}), dtype},
+          {kLayerNormChannelOnly, layout("BCS", {2, 70, 310}), dtype},
+          {kRmsNorm, layout("BC", {20, 2500}), dtype}};
+}
+
+class WeightedTargets : public testing::Test {
+ protected:
+  void TearDown() override {
+    simd::ForceTarget(simd::AvailableTargets().front());
+    SetNumThreads(0);
+  }
+};
+
+bool SameBits(const std::vector<Moments>& a, const std::vector<Moments>& b) {
+  return a.size() == b.size() && std::memcmp(a.data(), b.data(), a.size() * sizeof(Moments)) == 0;
+}
+
+TEST_F(WeightedTargets, AndThreadsGiveTheSameBits) {
+  for (const DType dtype : cases::kDTypes) {
+    for (const Case& test : LongCases(dtype)) {
+      const Problem p(test, cases::Normals(test.layout.size(), 4, 1e4, 2));
+      const auto weights = SomeWeights(Positions(test.layout), 5);
+      const Normalization norm(test.spec, test.layout, dtype);
+      const auto moments = GatherOf(norm, p.x_tensor.data(), weights);
+      ExpectDefinition(p, weights, moments);
+      for (const std::string& target : simd::AvailableTargets())
+        for (const int threads : {1, 3}) {
+          simd::ForceTarget(target);
+          SetNumThreads(threads);
+          EXPECT_TRUE(SameBits(GatherOf(norm, p.x_tensor.data(), weights), moments))
+              << test.ToString() << " " << target << " " << threads;
+        }
+    }
+  }
+}
+
+// Where sums begin says nothing about where the others lie.
+TEST(Weighted, AroundTheMeanOfABlock) {
+  for (const Case& test : LongCases(DType::kF32)) {
+    if (!test.spec.center) continue;
+    std::vector<double> values = cases::Normals(test.layout.size(), 4, 0, 2);
+    auto weights = SomeWeights(Positions(test.layout), 5);
+    const auto position = reference::IndexOver(test.layout, static_cast<Dims>(~(kG | kC)));
+    for (size_t i = 0; i < values.size(); ++i)
+      if (position[i] == 0) values[i] = 1e8;
+    weights[0] = 1e-30f;
+    const Problem p(test, values);
+    const Normalization norm(test.spec, test.layout);
+    ExpectDefinition(p, weights, GatherOf(norm, p.x_tensor.data(), weights));
   }
 }
 
@@ -130,16 +205,46 @@ TEST(Weighted, PartsGiveTheBitsOfTheWhole) {
   }
 }
 
+TEST(Weighted, WhatHasNoneIsNotReadInAnyOrder) {
+  for (const Case& test : LongCases(DType::kF32)) {
+    std::vector<double> values = cases::Normals(test.layout.size(), 4, 3, 2), masked = values;
+    const auto weights = SomeWeights(Positions(test.layout), 5);
+    const auto position = reference::IndexOver(test.layout, static_cast<Dims>(~(kG | kC)));
+    for (size_t i = 0; i < values.size(); ++i)
+      if (weights[static_cast<size_t>(position[i])] == 0) masked[i] = std::nan("");
+    const Problem p(test, values), q(test, masked);
+    const Normalization norm(test.spec, test.layout);
+    EXPECT_TRUE(SameBits(GatherOf(norm, p.x_tensor.data(), weights),
+                         GatherOf(norm, q.x_tensor.data(), weights)))
+        << test.ToString();
+  }
+}
+
+// Every other element of each axis, and axes in the other order: the bits of the dense array.
 TEST(Weighted, OfArraysAsTheyLie) {
-  const Layout layout = Layout::Make("BSC", std::vector<int64_t>{2, 3, 4});
-  const Problem p({kBatchNorm, layout, DType::kF64});
-  const auto weights = SomeWeights(6, 3);
-  std::vector<double> apart(24 * 3);
-  for (size_t i = 0; i < 24; ++i) apart[3 * i] = p.x[i];
-  const Normalization dense(kBatchNorm, layout, DType::kF64),
-      strided(kBatchNorm, layout, DType::kF64, {.strides = {.x = {36, 12, 3}}});
-  const auto a = GatherOf(dense, p.x.data(), weights), b = GatherOf(strided, apart.data(), weights);
-  EXPECT_EQ(std::memcmp(a.data(), b.data(), a.size() * sizeof(Moments)), 0);
+  for (const Case& test : LongCases(DType::kF64)) {
+    const Problem p(test, cases::Normals(test.layout.size(), 4, 3, 2));
+    const auto weights = SomeWeights(Positions(test.layout), 5);
+    const Normalization dense(test.spec, test.layout, DType::kF64);
+    const auto expected = GatherOf(dense, p.x.data(), weights);
+    const auto& axes = test.layout.axes();
+    std::vector<int64_t> apart(axes.size()), turned(axes.size());
+    int64_t extent = 1;
+    for (size_t i = axes.size(); i-- > 0; extent *= 2 * axes[i].size) apart[i] = extent;
+    extent = 1;
+    for (size_t i = 0; i < axes.size(); extent *= axes[i++].size) turned[i] = extent;
+    for (const auto& strides : {apart, turned}) {
+      std::vector<double> x(p.x.size() << axes.size());
+      for (size_t i = 0; i < p.x.size(); ++i) {
+        int64_t at = 0, left = static_cast<int64_t>(i);
+        for (size_t k = axes.size(); k-- > 0; left /= axes[k].size)
+          at += left % axes[k].size * strides[k];
+        x[static_cast<size_t>(at)] = p.x[i];
+      }
+      const Normalization norm(test.spec, test.layout, DType::kF64, {.strides = {.x = strides}});
+      EXPECT_TRUE(SameBits(GatherOf(norm, x.data(), weights), expected)) << test.ToString();
+    }
+  }
 }
 
 TEST(Weighted, MessagesName) {
