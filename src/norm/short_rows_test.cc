@@ -189,7 +189,8 @@ bool SameShifted(const Case& test, const std::vector<double>& x) {
 // past the caches and through them.
 TEST_P(ShortRows, HaveTheSameBitsWhereverTheyBegin) {
   for (const NormSpec& spec : {kLayerNorm, kRmsNorm})
-    for (const int64_t n : {7, 31, 48, 66, 80, 96, 128, 272, 512, 528, 768, 1056, 4096, 4128}) {
+    for (const int64_t n :
+         {7, 16, 31, 32, 48, 66, 80, 96, 128, 272, 512, 528, 768, 1056, 4096, 4128}) {
       const Layout layout = Layout::Make("BC", std::vector<int64_t>{53, n});
       Case test{spec, layout, GetParam()};
       if (n % 3 == 0) test.activation = Activation::kRelu;

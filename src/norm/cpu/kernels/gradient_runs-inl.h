@@ -304,11 +304,27 @@ class RunBackward {
            g_.param_vector && !job_.fixed && !job_.pitched && !job_.accumulate &&
            g_.run_length <= static_cast<int64_t>(kLanes<R>);
   }
+  // Of rows of whole vectors as many as are taken together; up to where.
+  int64_t TakeWhole(int64_t first, int64_t last) {
+    if (g_.run_length == 16) return TakeRowsOf<16>(first, last);
+    return g_.run_length == 32 ? TakeRowsOf<32>(first, last) : first;
+  }
+  template <int64_t kLength>
+  HWY_NOINLINE int64_t TakeRowsOf(int64_t first, int64_t last) {
+    WholeRowsGradient<T, kLength> rows(job_);
+    for (; first + kRuns <= last; first += kRuns) {
+      PrepareUnits<T>(job_, first, first + kRuns);
+      rows.Take(first, parameters_, writer_);
+    }
+    return first;
+  }
   // As many at a time as fill the sums of parameters that they share; groups of a few channels, and
   // others that have their own, have sums of those, too.
   HWY_NOINLINE void TakeNarrow(int64_t first, int64_t last) {
     using Narrow = NarrowGradient<T>;
     static_assert(Narrow::kRows == kRuns && Narrow::kMost == kLanes<R>);
+    if (rows_) first = TakeWhole(first, last);
+    if (first == last) return;
     Narrow narrow(job_);
     for (int64_t end; first < last; first = end) {
       end = std::min(first + kRuns, last);

@@ -21,6 +21,8 @@ inline constexpr bool kHasNarrowGradient = kFoldsTogether<Real<T>> && !kRelu;
 
 template <class T>
 class NarrowGradient;
+template <class T, int64_t kLength>
+class WholeRowsGradient;
 
 #if HWY_TARGET <= HWY_AVX2
 // Of rows of f32, bf16 or f16.
@@ -199,6 +201,132 @@ class NarrowGradient {
   // Of each vector of elements the first row, and of each element its row from there.
   HWY_ALIGN int32_t first_row_[kRoom / kWidth], index_[kRoom];
   HWY_ALIGN R hi_[2 * kRows], r_[2 * kRows], e_[2 * kRows], b_[2 * kRows], e_through_[2 * kRows];
+};
+
+// The same of rows of whole vectors that share all parameters, kRows of them: what belongs to a row
+// is broadcast, and sums stay in registers.
+template <class T, int64_t kLength>
+class WholeRowsGradient {
+  using R = float;
+  using D = hn::ScalableTag<double>;
+  using DR = hn::Rebind<R, D>;
+  static constexpr auto kWidth = static_cast<int64_t>(hn::MaxLanes(Tag<T>()));
+  static constexpr auto kWide = static_cast<int64_t>(hn::MaxLanes(D()));
+  static constexpr int64_t kVectors = kLength / kWidth, kParts = kLength / kWide;
+
+ public:
+  static constexpr int64_t kRows = NarrowGradient<T>::kRows;
+
+  HWY_INLINE explicit WholeRowsGradient(const BackwardJob& job)
+      : job_(job), squares_(1 / SquaresDivisor(job.divisor, double{kLength})) {}
+
+  // dx of rows [first, first + kRows), and what they add to the parameters.
+  HWY_NOINLINE void Take(int64_t first, const ParameterSums& parameters, RunWriter<T>& writer) {
+    const double* mean = job_.mean + first;
+    const double* rstd = job_.rstd + first;
+    HWY_ALIGN double w[kRows], w_x[kRows];
+    FillStats(kRows, mean, rstd, hi_, r_, e_);
+    const int64_t at = first * kLength;
+    Sum(job_.x.At<T>(at), job_.dy.At<T>(at), w, w_x);
+    XhatSums<R>(kRows, mean, rstd, w, w_x);
+    // As divided: by a power of two.
+    const double by = job_.center ? 1.0 / kLength : 0;
+    for (int64_t row = 0; row < kRows; ++row) w_x[row] *= squares_;
+    if (job_.center)
+      for (int64_t row = 0; row < kRows; ++row) w[row] *= by;
+    else
+      std::fill_n(w, kRows, 0.0);
+    FillThroughs(kRows, mean, rstd, w, w_x, b_, e_through_);
+    Write(at, parameters, writer);
+  }
+
+ private:
+  // Of w and w * (x - hi), as SumRows has them.
+  HWY_INLINE void Sum(const T* x, const T* dy, double* w, double* w_x) const {
+    const D d;
+    const DR dr;
+    const auto* gamma = static_cast<const R*>(job_.gamma);
+    for (int64_t first = 0; first < kRows; first += kWide) {
+      hn::Vec<D> of_w[kWide], of_w_x[kWide];
+      HWY_UNROLL(8)
+      for (int64_t i = 0; i < kWide; ++i) {
+        const int64_t row = first + static_cast<int64_t>(kRowsOfFold[i]);
+        const auto hi = hn::Set(dr, hi_[row]);
+        hn::Vec<D> sums[kParts], others[kParts];
+        HWY_UNROLL(8)
+        for (int64_t k = 0; k < kParts; ++k) {
+          const int64_t from = row * kLength + k * kWide;
+          const auto v = hn::Mul(LoadAny(dr, dy + from), hn::LoadU(dr, gamma + k * kWide));
+          sums[k] = hn::PromoteTo(d, v);
+          others[k] = hn::PromoteTo(d, hn::Mul(v, hn::Sub(LoadAny(dr, x + from), hi)));
+        }
+        HWY_UNROLL(4)
+        for (int64_t count = kParts / 2; count >= 1; count /= 2)
+          for (int64_t k = 0; k < count; ++k) {
+            sums[k] = hn::Add(sums[k], sums[k + count]);
+            others[k] = hn::Add(others[k], others[k + count]);
+          }
+        of_w[i] = sums[0], of_w_x[i] = others[0];
+      }
+      hn::Store(hn::Add(FoldVectors(d, of_w), hn::Zero(d)), d, w + first);
+      hn::Store(hn::Add(FoldVectors(d, of_w_x), hn::Zero(d)), d, w_x + first);
+    }
+  }
+
+  HWY_INLINE void Write(int64_t at, const ParameterSums& parameters, RunWriter<T>& writer) {
+    T* dx = job_.dx.At<T>(at);
+    const T* x = job_.x.At<T>(at);
+    const T* dy = job_.dy.At<T>(at);
+    if (!job_.stream) {
+      WriteRows(x, dy, parameters,
+                [&](Vector<T> v, int64_t i) HWY_ATTR { StoreAny(v, Tag<T>(), dx + i); });
+    } else if (reinterpret_cast<uintptr_t>(dx) % (kWidth * sizeof(T)) == 0) {
+      WriteRows(x, dy, parameters,
+                [&](Vector<T> v, int64_t i) HWY_ATTR { StreamStore(v, Tag<T>(), dx + i); });
+    } else {
+      WriteRows(x, dy, parameters,
+                [&](Vector<T> v, int64_t i) HWY_ATTR { hn::Store(v, Tag<T>(), dx_ + i); });
+      writer.Write(Buffered<R>{dx_}, dx, kRows * kLength);
+    }
+  }
+  template <class Store>
+  HWY_INLINE void WriteRows(const T* HWY_RESTRICT x, const T* HWY_RESTRICT dy,
+                            const ParameterSums& parameters, const Store& store) {
+    const Tag<T> d;
+    Vector<T> gamma[kVectors], dgamma[kVectors], dbeta[kVectors];
+    for (int64_t k = 0; k < kVectors; ++k) {
+      gamma[k] = hn::LoadU(d, static_cast<const R*>(job_.gamma) + k * kWidth);
+      dgamma[k] = dbeta[k] = hn::Zero(d);
+    }
+    for (int64_t row = 0; row < kRows; ++row) {
+      const auto hi = hn::Set(d, hi_[row]), r = hn::Set(d, r_[row]), e = hn::Set(d, e_[row]);
+      const auto b = hn::Set(d, b_[row]), through = hn::Set(d, e_through_[row]);
+      Vector<T> dx[kVectors];
+      HWY_UNROLL(4)
+      for (int64_t k = 0; k < kVectors; ++k) {
+        const int64_t i = row * kLength + k * kWidth;
+        FetchNear(x + i, ahead_), FetchNear(dy + i, ahead_);
+        const auto deviation = hn::Sub(LoadAny(d, x + i), hi), v = LoadAny(d, dy + i);
+        dgamma[k] = hn::Add(dgamma[k], hn::Mul(v, hn::Add(hn::Mul(deviation, r), e)));
+        dbeta[k] = hn::Add(dbeta[k], v);
+        dx[k] = hn::Sub(hn::Mul(hn::Mul(v, gamma[k]), r), hn::Add(hn::Mul(deviation, b), through));
+      }
+      for (int64_t k = 0; k < kVectors; ++k) store(dx[k], row * kLength + k * kWidth);
+    }
+    if (!parameters.wanted()) return;
+    HWY_ALIGN R sums[2 * kLength];
+    for (int64_t k = 0; k < kVectors; ++k) {
+      hn::Store(dgamma[k], d, sums + k * kWidth);
+      hn::Store(dbeta[k], d, sums + kLength + k * kWidth);
+    }
+    AddToParameters(parameters, 0, kLength, sums, sums + kLength);
+  }
+
+  const BackwardJob& job_;
+  const double squares_;
+  const int64_t ahead_ = job_.stream ? 4096 / static_cast<int64_t>(sizeof(T)) : 0;
+  HWY_ALIGN R hi_[kRows], r_[kRows], e_[kRows], b_[kRows], e_through_[kRows];
+  HWY_ALIGN R dx_[kRows * kLength];
 };
 #endif
 
