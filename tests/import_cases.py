@@ -117,6 +117,12 @@ def norm_cases():
     yield one("GroupNormalization", 21, "x w b", constants=channels, num_groups=2)
     yield one("RMSNormalization", 23, "x w", constants={"w": normal(9, 7)}, axis=-2)
     yield one("MeanVarianceNormalization", 13)
+    yield one("LpNormalization", 13)
+    yield one("LpNormalization", 22, name="_channels", axis=1, p=2)
+    yield one("LpNormalization", 13, name="_large", axis=-3, feeds={"x": 1e15 * normal(2, 6, 9, 7)})
+    zeros = normal(4, 6)
+    zeros[1] = 0  # which stay
+    yield one("LpNormalization", 13, name="_features", feeds={"x": zeros}, axis=1)
 
 
 def shape_cases():

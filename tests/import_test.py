@@ -110,6 +110,9 @@ def test_inspect(normkit, real_data):
 ERRORS = [
     ("node 'n' (Frobnicate): this operator is not read yet", {"kind": "Frobnicate"}),
     ("this operator is not read yet, did you mean 'Conv'?", {"kind": "Convv"}),
+    ("attribute 'p' is 1, expected 2", {"kind": "LpNormalization", "p": 1}),
+    ("attribute 'axis' is 2 of 4 axes, expected the last of 2 or more, or 1", {"kind": "LpNormalization", "axis": 2}),
+    ("attribute 'axis' is 0 of 4 axes, expected the last", {"kind": "LpNormalization", "axis": 0}),
     ("node 'n' (Relu): attribute 'slope' is not supported, expected none", {"kind": "Relu", "slope": 1.0}),
     ("node 'n' (Relu): is of domain 'mine', expected an operator of ONNX itself", {"kind": "Relu", "domain": "mine"}),
     ("attribute 'mode' is 'wrapped', expected 'constant', 'reflect', 'edge' or 'wrap'",

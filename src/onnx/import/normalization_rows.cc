@@ -1,4 +1,6 @@
 // Normalizations: the norm's own operation, whatever the operator is called.
+#include <limits>
+
 #include "normkit/norm/spec.h"
 #include "src/onnx/import/rows.h"
 #include "src/ops/binary.h"
@@ -129,6 +131,27 @@ void AddRowNorm(NodeImport& node, std::string_view spec, bool offset) {
 void ImportLayerNorm(NodeImport& node) { AddRowNorm(node, "layer/channel-only", node.HasInput(2)); }
 void ImportRmsNorm(NodeImport& node) { AddRowNorm(node, "rms", false); }
 
+// x / sqrt(sum of squares), where there are none 0: over the last axis as rows, over the second one
+// as channels.
+void ImportLpNorm(NodeImport& node) {
+  const int rank = node.Rank(0);
+  const int64_t given = node.Int("axis", -1), axis = given < 0 ? given + rank : given;
+  if (const int64_t p = node.Int("p", 2); p != 2)
+    node.Refuse("attribute 'p' is {}, expected 2 (no norm of absolute values is read)", p);
+  const bool channels = axis == 1 && rank >= 3 && rank <= 5;
+  if (rank < 2 || (!channels && axis != rank - 1))
+    node.Refuse("attribute 'axis' is {} of {} axes, expected the last of 2 or more{}", given, rank,
+                rank >= 3 && rank <= 5 ? ", or 1" : "");
+  NormalizationSettings settings;
+  settings.spec = &FindNormSpec("l2");
+  settings.options.epsilon = std::numeric_limits<float>::min();  // the least: ONNX has none
+  settings.options.name = node.where();
+  settings.scale = settings.offset = false;
+  if (channels) return AddNorm(node, settings, {});
+  settings.rows_to = rank - 1;
+  node.Out(node.Add(ops::MakeNormalization(settings), {node.In(0, Order::kFile)}, Order::kFile));
+}
+
 // (x - mean) / (deviation + 1e-9).
 void ImportMeanVariance(NodeImport& node) {
   std::vector<int64_t> axes = node.List("axes");
@@ -155,6 +178,7 @@ std::vector<ImportRow> NormalizationRows() {
       {"GroupNormalization", 18, kNewestImported, ImportGroupNorm, true},
       {"LayerNormalization", 17, kNewestImported, ImportLayerNorm},
       {"RMSNormalization", 23, kNewestImported, ImportRmsNorm},
+      {"LpNormalization", 1, kNewestImported, ImportLpNorm},
       {"MeanVarianceNormalization", 9, kNewestImported, ImportMeanVariance},
   };
 }
