@@ -110,6 +110,9 @@ TEST_P(GradientBounds, HoldForLargeStatisticsAndCommonParts) {
   add(kBatchNorm, "BCS", {400, 5, 3});
   add(kBatchNorm, "BSSC", {8, 28, 28, 19});
   add(kBatchNorm, "BSC", {7, 41, 48});
+  add(kBatchNorm, "BSSC", {8, 56, 55, 3});
+  add(kInstanceNorm, "BSSC", {2, 40, 41, 7});
+  add(kLayerNorm, "BSSC", {2, 60, 61, 3});
   add(kInstanceNorm, "BSSC", {2, 40, 40, 33});
   add(kInstanceNorm, "BCSS", {2, 3, 60, 60});
   add(kLayerNorm, "BC", {64, 513});

@@ -54,7 +54,17 @@ std::vector<Case> CasesOfAllWidths(DType dtype) {
     for (const char* format : {"BC", "CT"})
       for (const NormSpec& spec : {kLayerNorm, kBatchNorm, kRmsNorm})
         result.push_back({spec, cases::MakeLayout(format, {.b = 3, .t = n, .c = n}), dtype});
-  result.push_back({kBatchNorm, Layout::Make("BSC", std::vector<int64_t>{8, 300, 41}), dtype});
+  const auto add = [&](const NormSpec& spec, std::vector<int64_t> shape) {
+    result.push_back({spec, Layout::Make("BSC", shape), dtype});
+  };
+  add(kBatchNorm, {8, 300, 41});
+  // Few channels, whose rows are joined; the last chunk of one is a few rows.
+  for (const int64_t n : {2, 3, 7, 24}) {
+    add(kBatchNorm, {2, 151, n});
+    add(kInstanceNorm, {2, 300, n});
+    add(kLayerNorm, {2, 101, n});
+  }
+  add(kBatchNorm, {1, 517, 32});
   std::erase_if(result, [](const Case& test) {
     return test.layout.size() > (test.spec.reduce & kB ? 100'000 : 13'000);
   });
@@ -90,6 +100,8 @@ TEST_P(TableTest, BitsAreThoseOfDenseArrays) {
     };
     add(kLayerNorm, "BC", {40, 700});
     add(kBatchNorm, "BSC", {20, 30, 40});
+    add(kBatchNorm, "BSC", {3, 70, 6});
+    add(kLayerNorm, "BSC", {3, 100, 3});
     add(kInstanceNorm, "BCS", {3, 4, 2500});
   }
   for (const Case& test : all) {

@@ -6,6 +6,8 @@ namespace normkit::norm::cpu {
 namespace {
 
 constexpr int64_t kWorthCells = 4;  // elements of a cell that pay for folding its coefficients
+// Channels that are fewer than pay for a loop over them, and elements that pay for sums of each.
+constexpr int64_t kFewColumns = 64, kWorthColumns = 64;
 
 Dims Not(Dims labels) { return static_cast<Dims>(~labels); }
 
@@ -31,8 +33,12 @@ Geometry::Geometry(const NormSpec& spec, const Layout& layout)
       !plan.levels.empty() && !plan.levels.back().kept && plan.levels.back().param_stride == 0;
   const bool worth = num_cells == plan.num_stat || num_cells == plan.num_param ||
                      plan.size >= kWorthCells * num_cells || run_in_cell;
-  cell_form = worth && !(contiguous && affine_inside && num_cells != plan.num_stat);
-  folds = cell_form && num_cells != plan.num_stat && !contiguous;
+  // Layer normalization over pictures of few channels, channels last.
+  const bool columns = contiguous && cells.inner_kept && cells.inner <= kFewColumns &&
+                       cells.reduced.size() >= kWorthColumns;
+  const bool rows = contiguous && !columns;
+  cell_form = worth && !(rows && affine_inside && num_cells != plan.num_stat);
+  folds = cell_form && num_cells != plan.num_stat && !rows;
   reduce = folds ? cells : statistics;
   unit_stats = plan.num_stat / std::max<int64_t>(1, num_units());
   if (folds && plan.size > 0) {

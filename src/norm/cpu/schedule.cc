@@ -129,7 +129,7 @@ void ChooseElementPath(const Geometry& g, bool has_reducer, Schedule& schedule) 
 // much as its elements, so that some channels are finished at a time, over threads.
 bool AreStrips(const Geometry& g) {
   return g.cell_form && g.reduce.inner_kept && g.plan.size > 0 && g.num_units() == 1 &&
-         g.CellsAreChannels() && ColumnCut::ForSums(g.reduce).chunks() == 1;
+         g.CellsAreChannels() && g.reduce.reduced.size() <= kShiftRows;
 }
 
 // Tasks enough for every thread, and for the last one not to wait long; whole groups each.

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <algorithm>
+#include <numeric>
 
 #include "normkit/core/threads.h"
 #include "src/core/parallel.h"
@@ -55,6 +56,14 @@ inline int64_t WrittenElements(int64_t all, bool threads) {
   return std::clamp(all / (kTasksEach * (threads ? NumThreads() : 1)), kTaskElements, kMost);
 }
 
+// At most so many runs that end where a cache line of f32 ends, if they begin with one: results
+// that lie as vectors do need not be moved into place.
+inline int64_t WholeLines(int64_t runs, int64_t length) {
+  constexpr int64_t kLine = 16;
+  const int64_t together = kLine / std::gcd(kLine, length);
+  return runs < together ? runs : runs - runs % together;
+}
+
 // Which of `count` tasks is the i-th of those that a thread begins with, its part of them, from the
 // end on: what it read last in the pass before may still be in its caches.
 inline int64_t FromEnd(int64_t i, int64_t count, int64_t parts) {
@@ -75,7 +84,8 @@ void ForRuns(const Geometry& g, bool threads, const F& f, bool from_end = false)
     return;
   }
   const int64_t elements = WrittenElements(g.plan.size, threads);
-  const int64_t each = std::max<int64_t>(1, elements / std::max<int64_t>(1, g.run_length));
+  const int64_t length = std::max<int64_t>(1, g.run_length);
+  const int64_t each = std::max<int64_t>(1, WholeLines(elements / length, length));
   const int64_t count = (g.num_runs + each - 1) / each;
   // Asked here: the number of threads is this thread's, not that of those that help.
   const int64_t parts = from_end ? std::min<int64_t>(count, threads ? NumThreads() : 1) : 1;

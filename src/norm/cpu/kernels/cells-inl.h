@@ -10,6 +10,7 @@
 
 #include "src/norm/cpu/job.h"
 #include "src/norm/cpu/kernels/write_run-inl.h"
+#include "src/norm/cpu/tasks.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace normkit::norm::cpu {
@@ -39,7 +40,7 @@ class CellBlock {
   // The row of cells that begins at `cell`, as often as it fits into a quarter of the room.
   void Repeat(const Job& job, int64_t cell) {
     const int64_t length = job.geometry->run_length;
-    runs_ = std::max<int64_t>(1, kRoom / 4 / length);
+    runs_ = std::max<int64_t>(1, WholeLines(kRoom / 4 / length, length));
     for (size_t k = 0; k < kArrays; ++k)
       for (int64_t run = 0; run < runs_; ++run)
         std::copy_n(job.table.Get<R>(static_cast<int>(k), cell), length, values_[k] + run * length);

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <bit>
 #include <cstdint>
+#include <numeric>
 
 #include "src/norm/cpu/nest.h"
 
@@ -18,6 +19,24 @@ inline constexpr int64_t kMaxStripColumns = 1024, kMinStripColumns = 64;
 // neighbouring arrays would wait for each other's cache sets.
 template <class R>
 inline constexpr int64_t kStripRoom = kMaxStripColumns + static_cast<int64_t>(128 / sizeof(R));
+
+// Rows of few columns leave most of a vector empty. As many of them, one behind the other, as are
+// whole vectors on every target make a row of more columns, whose sums are those of the few once
+// they are added up: how many, a power of two; 1 where that does not suit.
+inline int64_t RowsJoined(const Nest& nest) {
+  constexpr int64_t kMost = 64, kLeast = 16;  // columns of whole vectors, all of a tile or one
+  constexpr int64_t kMostJoined = 512;        // columns whose sums are at hand
+  const int64_t columns = nest.inner, rows = nest.reduced.size();
+  const auto loops = nest.reduced.loops();
+  const bool suits = nest.inner_kept && columns > 0 && columns < kMost && rows >= kMost &&
+                     loops.size() == 1 && loops[0].stride == columns;
+  if (!suits) return 1;
+  int64_t joined = kMost / std::gcd(kMost, columns);
+  while ((joined * columns > kMostJoined || joined * kBlockRows > rows) &&
+         joined * columns / 2 % kLeast == 0)
+    joined /= 2;
+  return joined;
+}
 
 // Some columns over some rows of one unit.
 struct ColumnTask {
@@ -39,9 +58,9 @@ class ColumnCut {
   // For sums: few strips, chunks that are merged at the end.
   static ColumnCut ForSums(const Nest& nest) {
     constexpr int64_t kMaxChunks = 64;
-    const int64_t rows = nest.reduced.size();
-    const int64_t least = std::max(kShiftRows, (rows + kMaxChunks - 1) / kMaxChunks);
-    return {nest, (least + kShiftRows - 1) / kShiftRows * kShiftRows, kMaxTaskColumns};
+    const int64_t rows = nest.reduced.size(), whole = kShiftRows * RowsJoined(nest);
+    const int64_t least = std::max(whole, (rows + kMaxChunks - 1) / kMaxChunks);
+    return {nest, (least + whole - 1) / whole * whole, kMaxTaskColumns};
   }
 
   // For the backward pass in element form, and both passes of batch normalization of few rows:

@@ -226,53 +226,75 @@ bool HoldsGradientRows(const Loops& rows, int64_t first, int64_t count, int64_t 
   return (simd::HasLargeL1() || !from_memory) && AreHeldRows<T>(rows, first, count, width);
 }
 
+struct GradientSumsTag;
+struct PackedXTag;
+struct PackedDyTag;
+struct RepeatedTag;
+
+// What the table has of the columns of joined rows, for each of a row.
+template <class R>
+HWY_INLINE const R* Repeated(const Job& job, const JoinedRows<R>& joined, int array, int64_t cell) {
+  const R* values = job.table.Get<R>(array, cell);
+  if (joined.joined() == 1) return values;
+  R* room = Scratch<RepeatedTag, R>(3 * kMaxTaskColumns) + array * kMaxTaskColumns;
+  std::copy_n(values, joined.columns(), room);
+  joined.Repeat(room);
+  return room;
+}
+
 template <class T, bool kRelu>
 void GradientColumns(const BackwardJob& job, const ColumnTask& task, CellSums sums) {
   using R = Real<T>;
   using Table = CoefficientTable;
   const Nest& nest = job.geometry->cells;
-  const int64_t width = task.last_column - task.first_column;
-  const int64_t cell = task.unit * nest.inner + task.first_column;
+  const int64_t columns = task.last_column - task.first_column;
+  const JoinedRows<R> joined(nest, columns);
+  const int64_t width = joined.width(), cell = task.unit * nest.inner + task.first_column;
   const int64_t at = nest.kept.Offset(task.unit) + task.first_column;
   R* t = Scratch<GradientShiftTag, R>(kMaxTaskColumns);
-  FillShifts<T>(job, nest.reduced, at, width, t);
+  FillShifts<T>(job, nest.reduced, at, columns, t);
+  joined.Repeat(t);
+  const auto coefficient = [&](int array) HWY_ATTR {
+    return Coefficient<R, true>(Repeated(job, joined, array, cell));
+  };
   const CellGradientForm<T, true> form{
-      {FromTable<R>(job, Table::kHi, cell), FromTable<R>(job, Table::kSlope, cell),
-       FromTable<R>(job, Table::kOffset, cell)},
+      {coefficient(Table::kHi), coefficient(Table::kSlope), coefficient(Table::kOffset)},
       Coefficient<R, true>(t)};
   const UnitOf<T> unit_x{job.x, at}, unit_dy{job.dy, at};
-  ColumnTotals<R> totals(width, sums.dy, sums.dy_x);
+  double* room =
+      joined.joined() > 1 ? Scratch<GradientSumsTag, double>(2 * kMaxTaskColumns) : nullptr;
+  ColumnTotals<R> totals(width, room ? room : sums.dy, room ? room + width : sums.dy_x);
   int64_t row = task.first_row;
   if constexpr (kHoldsRows && sizeof(R) == 4) {
-    const int64_t rows = task.last_row - row;
+    const int64_t rows = (task.last_row - row) / joined.joined();
     if (unit_x.dense() && unit_dy.dense() &&
-        HoldsGradientRows<T>(nest.reduced, row, rows, width, job.stream)) {
+        HoldsGradientRows<T>(nest.reduced, row, rows * joined.joined(), width, job.stream)) {
       const Loops::Pass pass = nest.reduced.PassFrom(row);
       const HeldGradientRows<T, kRelu> held{unit_x.At(pass.offset), unit_dy.At(pass.offset),
-                                            pass.stride, form};
+                                            pass.stride * joined.joined(), form};
       AddHeldRows<T>(held, rows, totals.first(), totals.second());
-      row = task.last_row;
+      row += rows * joined.joined();
     }
   }
   // Zen 5 follows two arrays by itself, 3 % faster than asked, where nothing else is loaded
   // (above); where coefficients are, a fifth is lost without.
-  const int64_t ahead = RowsAhead<T>(job.stream, unit_x, nest.reduced, width,
+  const int64_t ahead = RowsAhead<T>(job.stream, unit_x, nest.reduced, columns,
                                      simd::HasLargeL1() ? 2048 : kRowBytesAhead);
-  for (; row < task.last_row; row += kBlockRows) {
+  for (RowsOfBlock block; row < task.last_row; row = block.last) {
+    block = joined.Block(row, task.last_row);
     const T* x[kBlockRows];
     const T* dy[kBlockRows];
-    const int64_t count = std::min<int64_t>(kBlockRows, task.last_row - row);
-    int64_t offsets[kBlockRows];
-    for (int64_t i = 0; i < count; ++i) offsets[i] = nest.reduced.Offset(row + i);
-    unit_x.Rows(offsets, count, x);
-    unit_dy.Rows(offsets, count, dy);
+    joined.template Find<T, PackedXTag>(block, unit_x, x);
+    joined.template Find<T, PackedDyTag>(block, unit_dy, dy);
     AddColumns<T>(GradientRows<T, kRelu>{x, dy, form, ahead}, job.stream,
-                  nest.reduced.size() <= kBlockRows, count, width, totals.first(), totals.second());
+                  nest.reduced.size() <= kBlockRows, block.count, block.width, totals.first(),
+                  totals.second());
     totals.EndBlock();
   }
   totals.Finish();
+  if (room) joined.FoldTo(room, sums.dy), joined.FoldTo(room + width, sums.dy_x);
   if (!job.whole) return;  // the shifts are 0
-  AddCommonParts(width, static_cast<double>(task.last_row - task.first_row), t, job.mean + cell,
+  AddCommonParts(columns, static_cast<double>(task.last_row - task.first_row), t, job.mean + cell,
                  sums.dy, sums.dy_x);  // a cell is a statistic
 }
 

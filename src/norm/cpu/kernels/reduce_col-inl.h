@@ -14,6 +14,7 @@
 #include "src/norm/cpu/exact_sum.h"
 #include "src/norm/cpu/kernels/column_cut.h"
 #include "src/norm/cpu/kernels/few_rows-inl.h"
+#include "src/norm/cpu/kernels/joined_rows-inl.h"
 #include "src/norm/cpu/kernels/reduce_row-inl.h"
 #include "src/norm/cpu/kernels/wide-inl.h"
 
@@ -309,6 +310,7 @@ struct ColumnShiftTag;
 struct ColumnScaleTag;
 struct ColumnSumsTag;
 struct ColumnRestTag;
+struct ColumnPackedTag;
 
 template <class T, bool kCenter>
 class ColumnMoments {
@@ -321,6 +323,7 @@ class ColumnMoments {
         reduced_(job.geometry->reduce.reduced),
         x_{job.x, job.geometry->reduce.kept.Offset(task.unit) + task.first_column},
         width_(task.last_column - task.first_column),
+        joined_(job.geometry->reduce, width_),
         ahead_(RowsAhead<T>(from_memory_, x_, reduced_, width_, kRowBytesAhead)),
         shift_(Scratch<ColumnShiftTag, R>(kMaxTaskColumns)),  // whole vectors
         scale_(Scratch<ColumnScaleTag, R>(kMaxTaskColumns)),
@@ -334,12 +337,14 @@ class ColumnMoments {
   void Gather(int64_t first, int64_t last, double* mean, double* m2) {
 #if HWY_TARGET <= HWY_AVX2
     if constexpr (!kExact) {
-      if (last - first <= kBlockRows && GatherFew(first, last, mean, m2)) return;
+      const bool few = last - first <= kBlockRows && joined_.joined() == 1;
+      if (few && GatherFew(first, last, mean, m2)) return;
     }
 #endif
     double n = 0;
-    for (int64_t row = first; row < last; row += kShiftRows) {
-      const int64_t end = std::min(row + kShiftRows, last);
+    const int64_t shift_rows = kShiftRows * joined_.joined();
+    for (int64_t row = first; row < last; row += shift_rows) {
+      const int64_t end = std::min(row + shift_rows, last);
       Sums(row, end);
       const bool scaled = Scale(row, end, n, mean, m2);
       Merge(static_cast<double>(end - row), n, scaled, mean, m2);
@@ -479,26 +484,33 @@ class ColumnMoments {
   template <bool kScaled, bool kAgain = false>
   void Sum(int64_t first, int64_t last) {
     using Product = std::conditional_t<kAgain && !kExact, Products, PlainProducts>;
-    const int64_t filled = (width_ + kWide - 1) / kWide * kWide;
+    const int64_t width = joined_.width(), filled = (width + kWide - 1) / kWide * kWide;
     std::fill_n(sum_, filled, 0.0);
     std::fill_n(squares_, filled, 0.0);
-    if constexpr (kHoldsRows && !kExact && !kScaled && !kAgain) {
-      if (x_.dense() && AreHeldRows<T>(reduced_, first, last - first, width_)) {
-        const HeldColumnRows<T, kCenter> rows{Row(first), reduced_.PassFrom(first).stride, shift_,
-                                              ahead_};
-        return AddHeldRows<T>(rows, last - first, sum_, squares_);
-      }
-    }
-    for (int64_t row = first; row < last; row += kBlockRows) {
+    joined_.Repeat(shift_);
+    if (kScaled) joined_.Repeat(scale_);
+    if constexpr (kHoldsRows && !kExact && !kScaled && !kAgain) first += SumHeld(first, last);
+    for (RowsOfBlock block; first < last; first = block.last) {
+      block = joined_.Block(first, last);
       const T* rows[kBlockRows];
-      const int64_t count = std::min<int64_t>(kBlockRows, last - row);
-      int64_t offsets[kBlockRows];
-      for (int64_t i = 0; i < count; ++i) offsets[i] = reduced_.Offset(row + i);
-      x_.Rows(offsets, count, rows);
+      joined_.template Find<T, ColumnPackedTag>(block, x_, rows);
       const ColumnRows<T, kCenter, kScaled, Product> op{rows, shift_, scale_, ahead_};
-      AddColumns<T>(op, from_memory_ && !kAgain, reduced_.size() <= kBlockRows, count, width_, sum_,
-                    squares_);
+      AddColumns<T>(op, from_memory_ && !kAgain, reduced_.size() <= kBlockRows, block.count,
+                    block.width, sum_, squares_);
     }
+    joined_.Fold(sum_);
+    joined_.Fold(squares_);
+  }
+
+  // As many of rows [first, last) as are held in registers.
+  int64_t SumHeld(int64_t first, int64_t last) const {
+    const int64_t width = joined_.width(), joined = joined_.joined(),
+                  rows = (last - first) / joined;
+    if (!x_.dense() || !AreHeldRows<T>(reduced_, first, rows * joined, width)) return 0;
+    const int64_t step = reduced_.PassFrom(first).stride * joined;
+    AddHeldRows<T>(HeldColumnRows<T, kCenter>{Row(first), step, shift_, ahead_}, rows, sum_,
+                   squares_);
+    return rows * joined;
   }
 
   // Moves the shifts that lie more than a standard deviation from their means: nearer than in rows,
@@ -546,7 +558,9 @@ class ColumnMoments {
   const bool from_memory_;
   const Loops reduced_;
   const UnitOf<T> x_;
-  const int64_t width_, ahead_;
+  const int64_t width_;
+  const JoinedRows<R> joined_;
+  const int64_t ahead_;
   R* shift_;
   R* scale_;
   double* sum_;
