@@ -50,8 +50,7 @@ typedef int32_t normkit_status;
 enum {
   NORMKIT_OK = 0,
   NORMKIT_INVALID_ARGUMENT = 1, /* what was given does not fit; the text says what */
-  NORMKIT_OUT_OF_MEMORY = 2,    /* not where glibc has none for a thread's own first needs: it
-                                   ends the program then */
+  NORMKIT_OUT_OF_MEMORY = 2,    /* the next call works */
   NORMKIT_INTERNAL_ERROR = 3    /* a bug of normkit */
 };
 

@@ -2,6 +2,7 @@
 #include <cstddef>
 #include <cstdio>
 #include <cstring>
+#include <new>
 #include <optional>
 #include <string>
 
@@ -11,19 +12,28 @@
 #include "normkit/version.h"
 #include "src/c/call.h"
 #include "src/core/fail.h"
+#include "src/core/scratch.h"
+#include "src/core/thread_local.h"
 #include "src/norm/choose.h"
 #include "src/simd/bandwidth.h"
 
 namespace normkit::c {
 namespace {
 
-// Not a string: storing an out-of-memory message must not allocate.
-thread_local char last_error[1024] = "";
+NORMKIT_THREAD_LOCAL const char* last_error = "";
+struct ErrorTag;
 
 }  // namespace
 
 normkit_status Failed(normkit_status status, const char* text) {
-  std::snprintf(last_error, sizeof last_error, "%s", text);
+  constexpr size_t kMost = 1024;
+  try {
+    char* kept = Scratch<ErrorTag, char>(kMost);
+    std::snprintf(kept, kMost, "%s", text);
+    last_error = kept;
+  } catch (const std::bad_alloc&) {
+    last_error = status == NORMKIT_OUT_OF_MEMORY ? "out of memory" : "no memory for the error's text";
+  }
   return status;
 }
 

@@ -6,18 +6,21 @@
 #include <array>
 #include <atomic>
 #include <chrono>
+#include <cstddef>
 #include <exception>
-#include <memory>
+#include <new>
 #include <thread>
 #include <utility>
 
 #include "src/core/pause.h"
+#include "src/core/scratch.h"
 #include "src/core/signals.h"
+#include "src/core/thread_local.h"
 
 namespace normkit {
 namespace {
 
-thread_local bool in_parallel = false;
+NORMKIT_THREAD_LOCAL bool in_parallel = false;
 
 struct InParallelHere {
   InParallelHere() { in_parallel = true; }
@@ -176,16 +179,22 @@ class Pool {
 };
 
 std::atomic<Pool*> pool{nullptr};
-thread_local RunTeam team_here = nullptr;
+NORMKIT_THREAD_LOCAL RunTeam team_here = nullptr;
 std::atomic<bool> forked{false};
 
 void NoticeForks() {
-  static const int notices = pthread_atfork(nullptr, nullptr, [] {
-    pool = nullptr;
-    forked = true;
-  });
+  static const bool notices = [] {
+    if (pthread_atfork(nullptr, nullptr, [] {
+          pool = nullptr;
+          forked = true;
+        }) != 0)
+      throw std::bad_alloc();
+    return true;
+  }();
   (void)notices;
 }
+
+struct JobTag;
 
 // On the threads of another library, which calls for the caller and each of the others.
 void RunOnTeam(int64_t count, int threads, JobTasks::Call call, const void* task) {
@@ -194,8 +203,9 @@ void RunOnTeam(int64_t count, int threads, JobTasks::Call call, const void* task
     std::thread::id caller = std::this_thread::get_id();
     std::atomic<int> others{0};
   };
-  thread_local std::unique_ptr<Job> kept = std::make_unique<Job>();
-  Job& job = *kept;
+  bool fresh = false;  // as scratch needs no destructor: between calls a job owns nothing
+  void* room = Scratch<JobTag, std::byte>(sizeof(Job), &fresh);
+  Job& job = *(fresh ? new (room) Job : std::launder(static_cast<Job*>(room)));
   job.others = 0;
   job.tasks.Cut(count, threads, call, task);
   const auto work = [](void* data) {
@@ -223,8 +233,8 @@ bool InQuickSuccession() {
   // its own operations wake them as well.
   const int enough = team_here ? 1 : 16;
   const std::chrono::microseconds within = team_here ? kTeamAwake : kAwake / 2;
-  thread_local std::chrono::steady_clock::time_point last;
-  thread_local int count = 0;
+  NORMKIT_THREAD_LOCAL static std::chrono::steady_clock::time_point last;
+  NORMKIT_THREAD_LOCAL static int count = 0;
   const auto now = std::chrono::steady_clock::now();
   count = now - last < within ? std::min(count + 1, 16) : 0;
   last = now;

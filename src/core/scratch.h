@@ -1,39 +1,25 @@
 // Memory that a thread keeps from call to call.
 #pragma once
 
+#include <atomic>
 #include <cstddef>
 #include <type_traits>
 
 namespace normkit {
 
-// One array of a thread. All of a thread's are in a list, for TrimScratch.
-class ScratchArray {
- public:
-  ScratchArray();
-  ~ScratchArray();
-  ScratchArray(const ScratchArray&) = delete;
-  ScratchArray& operator=(const ScratchArray&) = delete;
-
-  // At least so many bytes; `fresh`, where not null: whether what was in them is gone.
-  void* Get(size_t bytes, bool* fresh);
-  void Free();
-  size_t bytes() const { return bytes_; }
-  ScratchArray* next() const { return next_; }
-
- private:
-  void* data_ = nullptr;
-  size_t bytes_ = 0;
-  ScratchArray* next_;
-};
+// At least so many bytes of this thread's array at `place`, which the first request gives (0: none
+// yet); `fresh`, where not null: whether what was in them is gone. Throws std::bad_alloc where there
+// is no memory, and what was there stays.
+void* GetScratch(std::atomic<size_t>& place, size_t bytes, bool* fresh);
 
 // An array of `count` T for the use of this thread until its next request with the same Tag; at the
 // start of a cache line, not initialized. Grows, and shrinks only by TrimScratch: no allocation
-// after the first call of a size.
+// after the first call of a size. Goes back when the thread ends.
 template <class Tag, class T>
 T* Scratch(size_t count, bool* fresh = nullptr) {
   static_assert(std::is_trivially_destructible_v<T>);
-  thread_local ScratchArray array;
-  return static_cast<T*>(array.Get(count * sizeof(T), fresh));
+  constinit static std::atomic<size_t> place{0};
+  return static_cast<T*>(GetScratch(place, count * sizeof(T), fresh));
 }
 
 // What a thread keeps at most of one array once a call is over: much more than kernels want for

@@ -1,12 +1,17 @@
 #include "src/core/scratch.h"
 
 #include <gtest/gtest.h>
+#include <unistd.h>
+
+#include <fstream>
+#include <thread>
 
 namespace normkit {
 namespace {
 
 struct SmallTag;
 struct LargeTag;
+struct LateTag;
 
 TEST(Scratch, KeepsWhatItIsAskedForUntilItGrowsOrIsTrimmed) {
   bool fresh = false;
@@ -26,6 +31,34 @@ TEST(Scratch, KeepsWhatItIsAskedForUntilItGrowsOrIsTrimmed) {
   EXPECT_TRUE(fresh);
   Scratch<SmallTag, double>(11, &fresh);
   EXPECT_TRUE(fresh);
+}
+
+// What frees a thread's arrays stands behind its last thread-local object, whose destructor may ask
+// for more of them.
+struct AsksAtTheEnd {
+  ~AsksAtTheEnd() { Scratch<LateTag, char>(kBytes)[0] = 1; }
+  static constexpr size_t kBytes = 40 << 20;
+  char used = 0;
+};
+
+TEST(Scratch, GoesBackWhenItsThreadEnds) {
+  const auto held = [] {  // in mappings of their own, which are large arrays
+    std::ifstream maps("/proc/self/statm");
+    size_t pages = 0;
+    maps >> pages;
+    return pages * static_cast<size_t>(sysconf(_SC_PAGESIZE));
+  };
+  const auto thread = [](size_t bytes) {
+    std::thread([bytes] {
+      thread_local AsksAtTheEnd asks;
+      asks.used = 1;
+      Scratch<LargeTag, char>(bytes)[0] = 1;
+    }).join();
+  };
+  thread(1);
+  const size_t before = held();
+  for (int i = 0; i < 8; ++i) thread(AsksAtTheEnd::kBytes);
+  EXPECT_LT(held(), before + AsksAtTheEnd::kBytes);
 }
 
 }  // namespace

@@ -13,6 +13,7 @@
 #include "src/core/fail.h"
 #include "src/core/numbers.h"
 #include "src/core/parallel.h"
+#include "src/core/thread_local.h"
 
 namespace normkit {
 namespace {
@@ -20,7 +21,7 @@ namespace {
 constexpr NumberRange<int> kThreads{1, 1024};
 
 std::atomic<int> chosen{0};
-thread_local int chosen_here = 0;
+NORMKIT_THREAD_LOCAL int chosen_here = 0;
 
 // As programs of OpenMP do: OMP_NUM_THREADS ("4", or "4,2" for nested ones), else the processors
 // that this process may use, no more than a container's quota pays for.

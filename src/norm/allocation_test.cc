@@ -9,6 +9,7 @@
 #include "normkit/core/threads.h"
 #include "src/core/count_allocations.h"
 #include "src/core/parallel.h"
+#include "src/core/refuse_malloc.h"
 #include "src/norm/case_data.h"
 #include "src/norm/choose.h"
 #include "src/norm/cpu/wanted_schedule.h"
@@ -161,9 +162,20 @@ TEST_P(Allocation, NothingThatGrowsWithXForParametersThatAreNotGiven) {
 
 enum Outcome { kWorked, kRefused, kWrong };
 
+// What is refused: one operator new, one malloc of whomever (the C library asks for what threads
+// need), or that and all after it.
+enum class Refused { kNew, kMalloc, kAllMallocs };
+
+void Refuse(Refused what, int64_t allowed) {
+  allocations_left = what == Refused::kNew ? allowed : -1;
+  one_malloc_fails = what == Refused::kMalloc;
+  mallocs_left = what == Refused::kNew ? -1 : allowed;
+}
+
 // What becomes of `p` in a process that has done nothing before, where the allocation after
 // `allowed` fails; a child, made by a thread with no memory of its own yet.
-Outcome WithoutMemory(const Problem& p, int64_t allowed, const std::string& expected) {
+Outcome WithoutMemory(const Problem& p, Refused what, int64_t allowed,
+                      const std::string& expected) {
   int status = -1;
   std::thread([&] {
     const pid_t child = fork();
@@ -172,13 +184,13 @@ Outcome WithoutMemory(const Problem& p, int64_t allowed, const std::string& expe
       Outcome outcome = kWorked;
       {
         Calls calls(p);
-        allocations_left = allowed;
+        Refuse(what, allowed);
         try {
           calls.All(false);
         } catch (const std::bad_alloc&) {
           outcome = kRefused;
         }
-        allocations_left = -1;
+        Refuse(what, -1);
         calls.All(false);
         if (calls.Bytes() != expected) outcome = kWrong;
       }
@@ -187,6 +199,20 @@ Outcome WithoutMemory(const Problem& p, int64_t allowed, const std::string& expe
     waitpid(child, &status, 0);
   }).join();
   return WIFEXITED(status) ? static_cast<Outcome>(WEXITSTATUS(status)) : kWrong;
+}
+
+void CheckWithoutMemory(const Problem& p, Refused what, const std::string& expected) {
+  int64_t refused = 0;
+  Outcome outcome = kRefused;
+  // A thread that could not be made is no error: what is left works alone.
+  for (int64_t allowed = 0, worked = 0; worked < 4; ++allowed) {
+    outcome = WithoutMemory(p, what, allowed, expected);
+    ASSERT_NE(outcome, kWrong) << p.test.ToString() << " with " << allowed
+                               << " allocations, refused " << static_cast<int>(what);
+    worked = outcome == kWorked ? worked + 1 : 0;
+    refused += outcome == kRefused;
+  }
+  EXPECT_GT(refused, 0) << p.test.ToString();
 }
 
 TEST_P(Allocation, OneThatFailsIsToldAndLeavesTheNextCallRight) {
@@ -199,16 +225,10 @@ TEST_P(Allocation, OneThatFailsIsToldAndLeavesTheNextCallRight) {
     Calls calls(p);
     calls.All(false);
     const std::string expected = calls.Bytes();
-    int64_t refused = 0;
-    Outcome outcome = kRefused;
-    // A thread that could not be made is no error: what is left works alone.
-    for (int64_t allowed = 0, worked = 0; worked < 4; ++allowed) {
-      outcome = WithoutMemory(p, allowed, expected);
-      ASSERT_NE(outcome, kWrong) << test.ToString() << " with " << allowed << " allocations";
-      worked = outcome == kWorked ? worked + 1 : 0;
-      refused += outcome == kRefused;
-    }
-    EXPECT_GT(refused, 0) << test.ToString();
+    CheckWithoutMemory(p, Refused::kNew, expected);
+    if (!kRefusesMalloc) continue;
+    CheckWithoutMemory(p, Refused::kMalloc, expected);
+    CheckWithoutMemory(p, Refused::kAllMallocs, expected);
   }
 }
 

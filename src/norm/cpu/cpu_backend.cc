@@ -9,6 +9,7 @@
 #include "src/core/fail.h"
 #include "src/core/parallel.h"
 #include "src/core/scratch.h"
+#include "src/core/thread_local.h"
 #include "src/norm/activation.h"
 #include "src/norm/backend.h"
 #include "src/norm/check.h"
@@ -320,7 +321,7 @@ class CpuNormalization : public NormImplementation {
   }
   template <class Tag, class R>
   static const R* Filled(R value, size_t n) {
-    thread_local size_t filled = 0;
+    NORMKIT_THREAD_LOCAL static size_t filled = 0;
     bool fresh;
     R* values = Scratch<Tag, R>(n, &fresh);
     if (fresh || filled < n) std::fill_n(values, n, value);
