@@ -1,5 +1,6 @@
-/* The operation alone, opened while the program runs as interpreters do, where each malloc of a thread's first calls
- * fails in turn, the C library's own among them: the status says so, and the next call is right. */
+/* The operation alone, opened while the program runs as interpreters do, where each malloc of a
+ * thread's first calls fails in turn, the C library's own among them: the status says so, and the
+ * next call is right. */
 #define _GNU_SOURCE
 #include <dlfcn.h>
 #include <errno.h>
@@ -13,7 +14,14 @@
 
 #include "normkit/c.h"
 
-enum { kRows = 64, kColumns = 4096, kSize = kRows * kColumns, kWorked = 0, kRefused = 1, kWrong = 2 };
+enum {
+  kRows = 64,
+  kColumns = 4096,
+  kSize = kRows * kColumns,
+  kWorked = 0,
+  kRefused = 1,
+  kWrong = 2
+};
 
 void* __libc_malloc(size_t bytes);
 void* __libc_calloc(size_t count, size_t bytes);

@@ -32,7 +32,8 @@ normkit_status Failed(normkit_status status, const char* text) {
     std::snprintf(kept, kMost, "%s", text);
     last_error = kept;
   } catch (const std::bad_alloc&) {
-    last_error = status == NORMKIT_OUT_OF_MEMORY ? "out of memory" : "no memory for the error's text";
+    last_error =
+        status == NORMKIT_OUT_OF_MEMORY ? "out of memory" : "no memory for the error's text";
   }
   return status;
 }

@@ -1,6 +1,6 @@
-// Refuses memory of the C library on demand, what it asks for itself as well. Replaces malloc in the
-// whole program: included by one file of a test program only. Where a sanitizer has its own malloc
-// or the C library is another, kRefusesMalloc is false and nothing is replaced.
+// Refuses memory of the C library on demand, what it asks for itself as well. Replaces malloc in
+// the whole program: included by one file of a test program only. Where a sanitizer has its own
+// malloc or the C library is another, kRefusesMalloc is false and nothing is replaced.
 #pragma once
 
 #include <atomic>

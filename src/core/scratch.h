@@ -8,8 +8,8 @@
 namespace normkit {
 
 // At least so many bytes of this thread's array at `place`, which the first request gives (0: none
-// yet); `fresh`, where not null: whether what was in them is gone. Throws std::bad_alloc where there
-// is no memory, and what was there stays.
+// yet); `fresh`, where not null: whether what was in them is gone. Throws std::bad_alloc where
+// there is no memory, and what was there stays.
 void* GetScratch(std::atomic<size_t>& place, size_t bytes, bool* fresh);
 
 // An array of `count` T for the use of this thread until its next request with the same Tag; at the

@@ -30,9 +30,8 @@ class TaskSums {
         arrays_(f64 ? 4 : 2),
         tasks_(parameters.wanted() && (f64 || tasks > 1) ? tasks : 0),
         sums_(Scratch<ParameterTag, double>(static_cast<size_t>(arrays_ * n_ * tasks_))) {
-    ForTasks(arrays_ * n_ * tasks_, PerTask(1), threads, [&](int64_t first, int64_t last) {
-      std::fill(sums_ + first, sums_ + last, 0.0);
-    });
+    ForTasks(arrays_ * n_ * tasks_, PerTask(1), threads,
+             [&](int64_t first, int64_t last) { std::fill(sums_ + first, sums_ + last, 0.0); });
   }
   ParameterSums Of(int64_t task) const {
     if (tasks_ == 0) return parameters_;
