@@ -20,6 +20,11 @@ void BackwardElements(const BackwardJob& job, const KernelTable& kernels, const 
 using SumsTo =
     std::function<void(int64_t first, int64_t n, const double* dgamma, const double* dbeta)>;
 
+// Few long rows in element form, two passes, whose sums of parameters are known part by part, while
+// they are in the cache. Whether they are such.
+bool BackwardLongRows(const BackwardJob& job, const KernelTable& kernels, const Schedule& schedule,
+                      Reducer* reducer, const SumsTo& to);
+
 // Cell form by strips (Path::kFusedStrips), which have the sums of their parameters to themselves.
 void BackwardStrips(const BackwardJob& job, const KernelTable& kernels, const Schedule& schedule,
                     const SumsTo& to);

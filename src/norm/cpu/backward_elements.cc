@@ -12,6 +12,7 @@ namespace {
 
 struct PartialTag;
 struct ParameterTag;
+struct PartSumsTag;
 
 constexpr int64_t kMaxTasks = 64;  // whose sums of the parameters are merged
 
@@ -126,16 +127,20 @@ void WriteRuns(const BackwardJob& job, const KernelTable& kernels, RunWalk walk,
   sums.Add(threads);
 }
 
+// What passes through the statistics, before anything is written.
+void FindMeans(const BackwardJob& job, const KernelTable& kernels, bool threads, Reducer* reducer) {
+  const bool needs = NeedsMeans(job, reducer);
+  PrepareGradient(job, kernels, threads);
+  if (needs && job.geometry->plan.size > 0) SumRuns(job, kernels, threads);
+  if (needs) ToXhat(job), ShareMeans(job, reducer);
+}
+
 void BackwardRuns(const BackwardJob& job, const KernelTable& kernels, const Schedule& schedule,
                   Reducer* reducer, const ParameterSums& parameters) {
   const bool needs = NeedsMeans(job, reducer);
   RunWalk walk = needs && schedule.path == Path::kFusedRuns ? RunWalk::kUnits : RunWalk::kParts;
   if (schedule.path == Path::kFusedRows && job.dx) walk = RunWalk::kRows;
-  if (walk == RunWalk::kParts) {
-    PrepareGradient(job, kernels, schedule.threads);
-    if (needs && job.geometry->plan.size > 0) SumRuns(job, kernels, schedule.threads);
-    if (needs) ToXhat(job), ShareMeans(job, reducer);
-  }
+  if (walk == RunWalk::kParts) FindMeans(job, kernels, schedule.threads, reducer);
   WriteRuns(job, kernels, walk, schedule.units_per_task, schedule.threads, parameters);
 }
 
@@ -220,6 +225,28 @@ void SumElements(const BackwardJob& job, const KernelTable& kernels, bool thread
   else
     SumRuns(job, kernels, threads);
   ToXhat(job);
+}
+
+bool BackwardLongRows(const BackwardJob& job, const KernelTable& kernels, const Schedule& schedule,
+                      Reducer* reducer, const SumsTo& to) {
+  constexpr int64_t kPart = 1 << 13;  // elements, whose sums stay in the cache
+  const Geometry& g = *job.geometry;
+  const bool suits = to && schedule.path == Path::kTwoPasses && !job.f64 && !g.stat_vector &&
+                     g.plan.num_param == g.run_length && g.num_runs <= kTaskRuns && g.plan.size > 0;
+  if (!suits) return false;
+  job.means.Clear(g.plan.num_stat);
+  FindMeans(job, kernels, schedule.threads, reducer);
+  ParallelFor(CeilDivide(g.run_length, kPart), schedule.threads, [&](int64_t i) {
+    const int64_t begin = i * kPart, end = std::min(begin + kPart, g.run_length), n = end - begin;
+    double* sums = Scratch<PartSumsTag, double>(2 * kPart);
+    std::fill_n(sums, 2 * n, 0.0);
+    const ParameterSums parameters{.dgamma = sums, .dbeta = sums + n, .first = begin};
+    WithParameters(job, begin, [&](const BackwardJob& of_task) {
+      kernels.backward_runs(of_task, {0, g.num_runs, begin, end}, RunWalk::kParts, parameters);
+    });
+    to(begin, n, sums, sums + n);
+  });
+  return true;
 }
 
 void BackwardElements(const BackwardJob& job, const KernelTable& kernels, const Schedule& schedule,

@@ -138,6 +138,7 @@ struct ParameterSums {
   double* dbeta = nullptr;
   double* dgamma_rest = nullptr;
   double* dbeta_rest = nullptr;
+  int64_t first = 0;  // the parameter that they begin with
 
   bool wanted() const { return dgamma != nullptr; }
 };

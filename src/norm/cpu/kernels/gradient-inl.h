@@ -178,8 +178,8 @@ HWY_INLINE void AddToParameters(const ParameterSums& sums, int64_t first, int64_
     AddAllExactly(n, dgamma, sums.dgamma + first, sums.dgamma_rest + first);
     AddAllExactly(n, dbeta, sums.dbeta + first, sums.dbeta_rest + first);
   } else {
-    AddTo(sums.dgamma + first, dgamma, n);
-    AddTo(sums.dbeta + first, dbeta, n);
+    AddTo(sums.dgamma + (first - sums.first), dgamma, n);
+    AddTo(sums.dbeta + (first - sums.first), dbeta, n);
   }
 }
 
