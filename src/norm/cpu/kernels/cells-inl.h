@@ -37,13 +37,19 @@ class CellBlock {
  public:
   static constexpr int64_t kRoom = 8192 / sizeof(R);
 
-  // The row of cells that begins at `cell`, as often as it fits into a quarter of the room.
-  void Repeat(const Job& job, int64_t cell) {
+  // The row of cells that begins at `cell`, as often as it fits into a quarter of the room, at most
+  // `most` times. Doubled: copies of 3 took as long as what they are for.
+  void Repeat(const Job& job, int64_t cell, int64_t most) {
     const int64_t length = job.geometry->run_length;
-    runs_ = std::max<int64_t>(1, WholeLines(kRoom / 4 / length, length));
-    for (size_t k = 0; k < kArrays; ++k)
-      for (int64_t run = 0; run < runs_; ++run)
-        std::copy_n(job.table.Get<R>(static_cast<int>(k), cell), length, values_[k] + run * length);
+    runs_ = std::max<int64_t>(1, WholeLines(std::min(kRoom / 4 / length, most), length));
+    for (size_t k = 0; k < kArrays; ++k) {
+      R* values = values_[k];
+      std::copy_n(job.table.Get<R>(static_cast<int>(k), cell), length, values);
+      for (int64_t n = length, more; n < runs_ * length; n += more) {
+        more = std::min(n, runs_ * length - n);
+        std::copy_n(values, more, values + n);
+      }
+    }
   }
   int64_t runs() const { return runs_; }
 
@@ -80,7 +86,7 @@ HWY_INLINE void RepeatRuns(const Job& job, int64_t first, int64_t last, const Pa
     const int64_t end = std::min(last, g.run_cell.EndOfSame(first));
     first += part.WriteHeld(first, end);
     if (first == end) continue;
-    cells.Repeat(job, g.run_cell.Offset(first));
+    cells.Repeat(job, g.run_cell.Offset(first), end - first);
     for (int64_t next; first < end; first = next) {
       next = std::min(first + cells.runs(), end);
       part(cells, first * g.run_length, (next - first) * g.run_length, writer);
