@@ -12,6 +12,7 @@
 #include "src/norm/cpu/exact_sum.h"
 #include "src/norm/cpu/weighted_blocks.h"
 #include "src/norm/strides.h"
+#include "src/simd/convert.h"
 
 namespace normkit {
 namespace {
@@ -22,6 +23,7 @@ using norm::cpu::WeightedBlock;
 struct PartsTag;
 struct OwnTag;
 struct TileTag;
+struct FloatsTag;
 
 constexpr Dims kChannels = kG | kC;
 
@@ -223,11 +225,13 @@ class Weighted {
         std::min(runs_in_block_, rows_.size() - row),
         end - begin};
     const char* x = x_ + (at.x + outer.x) * element_;
-    if (rows_.regular() && run_.LiesBy(1))
+    const bool half = dtype_ == DType::kF16;  // by way of f32, for the size of the library
+    if (rows_.regular() && run_.LiesBy(1) && !half)
       one.x = x + (rows_.At(row) + begin) * element_;
     else
       CopyTile(x, row, begin, one);
-    norm::cpu::AddWeighted(dtype_, one, by_columns_, center_, own);
+    if (half) ConvertTile(one);
+    norm::cpu::AddWeighted(half ? DType::kF32 : dtype_, one, by_columns_, center_, own);
   }
 
   // Elements of a block one behind the other.
@@ -239,9 +243,18 @@ class Weighted {
       for (int64_t i = 0, n; i < block.length; i += n) {
         n = std::min(block.length - i, run_.Left(begin + i));
         const char* from = x + (rows_.At(row + r) + run_.At(begin + i)) * element_;
-        for (int64_t k = 0; k < n; ++k, tile += element_)
-          std::memcpy(tile, from + k * run_.stride() * element_, static_cast<size_t>(element_));
+        const bool dense = run_.stride() == 1;
+        for (int64_t k = 0; k < (dense ? 1 : n); ++k)
+          std::memcpy(tile + k * element_, from + k * run_.stride() * element_,
+                      static_cast<size_t>(dense ? n * element_ : element_));
+        tile += n * element_;
       }
+  }
+  static void ConvertTile(WeightedBlock& block) {
+    const int64_t n = block.runs * block.length;
+    auto* floats = Scratch<FloatsTag, float>(static_cast<size_t>(n));
+    simd::ToFloats(block.x, DType::kF16, n, 0, floats);
+    block.x = floats;
   }
 
   void Finish(int64_t unit, const double* own, Moments* moments) const {

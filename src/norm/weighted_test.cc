@@ -99,6 +99,7 @@ std::vector<Case> LongCases(DType dtype) {
           {kBatchNorm, layout("BCS", {90, 3, 800}), dtype},
           {kLayerNorm, layout("BSC", {2, 3000, 15}), dtype},
           {kLayerNorm, layout("BCS", {2, 700, 49}), dtype},
+          {kBatchNorm, layout("BSC", {3, 700, 19}), dtype},
           {kInstanceNorm, layout("BSC", {2, 2000, 33}), dtype},
           {kLayerNormChannelOnly, layout("BCS", {2, 70, 310}), dtype},
           {kRmsNorm, layout("BC", {20, 2500}), dtype}};

@@ -94,7 +94,10 @@ struct Sums {
     const auto finite = hn::Eq(hn::Sub(better, better), hn::Zero(d));
     return hn::IfThenElse(hn::And(far, finite), better, shift);
   }
-  HWY_INLINE void AddTo(D d, hn::Vec<D> shift, bool center, double* moments, int64_t pitch) const {
+  // Functions, not inlined: this file is compiled for each target.
+  HWY_NOINLINE void AddTo(const hn::Vec<D>& shift, bool center, double* moments,
+                          int64_t pitch) const {
+    const D d;
     const auto zero = hn::Zero(d);
     const auto offset = center ? Offset(d) : zero;
     const auto m2 = hn::Sub(square, hn::Mul(first, offset));
@@ -124,19 +127,29 @@ HWY_INLINE void AddElements(WideVec x, WideVec shift, Sums<Wide>& s) {
 
 constexpr int64_t kVectors = kVirtual / kLanes;
 
-// Elements [begin, begin + kVirtual), the first n of them.
+// kVirtual elements, and the first n < kVirtual of them.
+template <bool kOwnWeights, class T>
+HWY_INLINE void AddVectors(const T* x, const float* weights, WideVec shift, Sums<Wide>* lanes) {
+#pragma GCC unroll 4
+  for (int64_t v = 0; v < kVectors; ++v)
+    if constexpr (kOwnWeights)
+      AddElements<true>(LoadX(x + v * kLanes), LoadX(weights + v * kLanes), shift, lanes[v]);
+    else
+      AddElements(LoadX(x + v * kLanes), shift, lanes[v]);
+}
 template <bool kOwnWeights, class T>
 HWY_INLINE void AddVectors(const T* x, const float* weights, int64_t n, WideVec shift,
                            Sums<Wide>* lanes) {
-  [[maybe_unused]] const Wide d;
-  for (int64_t v = 0; v < kVectors && v * kLanes < n; ++v) {
+#pragma GCC unroll 4
+  for (int64_t v = 0; v < kVectors; ++v) {
     const int64_t left = n - v * kLanes;
+    if (left <= 0) continue;
     auto value = LoadX(x + v * kLanes, left);
     if constexpr (kOwnWeights) {  // zeros behind the end
       AddElements<true>(value, LoadX(weights + v * kLanes, left), shift, lanes[v]);
     } else {
       if (left < kLanes)
-        value = hn::IfThenElse(hn::FirstN(d, static_cast<size_t>(left)), value, shift);
+        value = hn::IfThenElse(hn::FirstN(Wide(), static_cast<size_t>(left)), value, shift);
       AddElements(value, shift, lanes[v]);
     }
   }
@@ -150,13 +163,15 @@ HWY_INLINE void SumRun(const T* x, const float* weights, int64_t length, WideVec
   constexpr int64_t kStep = kInARow * kVirtual;
   for (int64_t begin = 0; begin < length; begin += kStep) {
     Sums<Wide> own[kVectors];
+#pragma GCC unroll 4
     for (auto& s : own) s = Sums<Wide>::Zeros(d);
     const int64_t end = std::min(length, begin + kStep);
     int64_t i = begin;
     for (; i + kVirtual <= end; i += kVirtual)
-      AddVectors<kOwnWeights>(x + i, weights + (kOwnWeights ? i : 0), kVirtual, shift, own);
+      AddVectors<kOwnWeights>(x + i, weights + (kOwnWeights ? i : 0), shift, own);
     if (i < end)
       AddVectors<kOwnWeights>(x + i, weights + (kOwnWeights ? i : 0), end - i, shift, own);
+#pragma GCC unroll 4
     for (int64_t v = 0; v < kVectors; ++v) {
       if constexpr (!kOwnWeights)
         own[v].first = hn::Mul(own[v].first, weight),
@@ -166,7 +181,7 @@ HWY_INLINE void SumRun(const T* x, const float* weights, int64_t length, WideVec
   }
 }
 
-double FoldLanes(const WideVec* vectors) {
+HWY_NOINLINE double FoldLanes(const WideVec* vectors) {
   HWY_ALIGN double lanes[kVirtual];
   for (int64_t v = 0; v < kVectors; ++v) hn::Store(vectors[v], Wide(), lanes + v * kLanes);
   for (int64_t half = kVirtual / 2; half > 0; half /= 2)
@@ -221,7 +236,7 @@ void AddRows(const WeightedBlock& block, bool center, double* moments) {
     const double better = hn::GetLane(sums.BetterShift(d, hn::Set(d, shift)));
     if (better != shift) sums = SumRows<kOwnWeights, T>(block, shift = better);
   }
-  sums.AddTo(d, hn::Set(d, shift), center, moments, 1);
+  sums.AddTo(hn::Set(d, shift), center, moments, 1);
 }
 
 // ---- Columns: a statistic in each lane.
@@ -245,22 +260,25 @@ struct Columns {
     if constexpr (kGroup > 1) return LoadX(row + at + v * kLanes);
     return LoadX(row + at, n);
   }
-  HWY_INLINE void Sum(const WideVec* shift, Sums<Wide>* sums) const {
+  HWY_NOINLINE void Sum(const WideVec* shift, Sums<Wide>* sums) const {
     const Wide d;
+#pragma GCC unroll 2
     for (int64_t v = 0; v < kGroup; ++v) sums[v] = Sums<Wide>::Zeros(d);
     for (int64_t begin = 0; begin < rows.count; begin += kInARow) {
       Sums<Wide> own[kGroup];
       for (auto& s : own) s = Sums<Wide>::Zeros(d);
       for (int64_t r = begin; r < std::min(rows.count, begin + kInARow); ++r)
+#pragma GCC unroll 2
         for (int64_t v = 0; v < kGroup; ++v) {
           const auto weight = kOwnWeights ? Load(rows.weights[r], v)
                                           : hn::Set(d, static_cast<double>(*rows.weights[r]));
           AddElements<kOwnWeights>(Load(rows.x[r], v), weight, shift[v], own[v]);
         }
+#pragma GCC unroll 2
       for (int64_t v = 0; v < kGroup; ++v) sums[v].Add(own[v]);
     }
   }
-  HWY_INLINE void AddTo(bool center, double* moments, int64_t pitch) const {
+  HWY_NOINLINE void AddTo(bool center, double* moments, int64_t pitch) const {
     const Wide d;
     WideVec shift[kGroup];
     Sums<Wide> sums[kGroup];
@@ -284,7 +302,7 @@ struct Columns {
       if (again) Sum(shift, sums);
     }
     for (int64_t v = 0; v < kGroup; ++v)
-      sums[v].AddTo(d, shift[v], center, moments + v * kLanes, pitch);
+      sums[v].AddTo(shift[v], center, moments + v * kLanes, pitch);
   }
 };
 
@@ -329,9 +347,7 @@ void AddWeighted(DType dtype, const WeightedBlock& block, bool by_columns, bool 
       return Add<double>(block, by_columns, center, moments);
     case DType::kBF16:
       return Add<BFloat16>(block, by_columns, center, moments);
-    case DType::kF16:
-      return Add<Float16>(block, by_columns, center, moments);
-    default:  // f32: a problem is of floating-point numbers
+    default:
       return Add<float>(block, by_columns, center, moments);
   }
 }

@@ -28,7 +28,7 @@ inline constexpr int64_t kWeightedColumns = 128;
 
 // Adds a block to the moments of one statistic, or, `by_columns`, to those of block.length
 // neighbours; elements without weight enter nothing, whatever they are. Where not `center`, squares
-// are those of x.
+// are those of x. Of f32, f64 or bf16.
 void AddWeighted(DType dtype, const WeightedBlock& block, bool by_columns, bool center,
                  double* moments);
 
