@@ -76,34 +76,45 @@ struct Stored {
 
 // The bits are those of arrays that were converted before; the gradients those of f32 (f64) in the
 // parameters' type.
+void ExpectConverted(const Case& test, DType of, bool plus_one) {
+  const DType dtype = test.dtype;
+  const Problem p(test);
+  const Stored stored(p, of, plus_one ? 1 : 0);
+  const NormOptions options{.parameter_dtype = of, .scale_plus_one = plus_one};
+  const auto seen = ForwardTraining(test.spec, p.x_tensor, &stored.gamma_seen, &stored.beta_seen);
+  const auto got =
+      ForwardTraining(test.spec, p.x_tensor, &stored.gamma.tensor, &stored.beta.tensor, options);
+  ASSERT_EQ(cases::ToDoubles(got.y), cases::ToDoubles(seen.y)) << test.ToString();
+  const NormGradients expected =
+      Backward(test.spec, p.x_tensor, &stored.gamma_seen, &stored.beta_seen, p.dy_tensor, seen);
+  const NormGradients gradients = Backward(test.spec, p.x_tensor, &stored.gamma.tensor,
+                                           &stored.beta.tensor, p.dy_tensor, got, options);
+  ASSERT_EQ(cases::ToDoubles(gradients.dx), cases::ToDoubles(expected.dx));
+  for (auto part : {&NormGradients::dgamma, &NormGradients::dbeta}) {
+    const Tensor& sums = expected.*part;
+    ASSERT_EQ((gradients.*part).dtype(), of);
+    // Of f64 sums that become f32 only, bits beyond f32 are not known here.
+    if (dtype != DType::kF64 && of == DType::kF64) continue;
+    std::vector<double> rounded = cases::ToDoubles(sums);
+    cases::MakeTensor(sums.layout(), of, rounded);
+    ASSERT_EQ(cases::ToDoubles(gradients.*part), rounded) << test.ToString();
+  }
+}
+
 TEST(Parameters, OfAnyTypeAndOneMore) {
   for (const DType dtype : cases::kDTypes)
     for (const DType of : cases::kDTypes)
       for (const bool plus_one : {false, true})
-        for (const Case& test : cases::AllCases(dtype, {.b = 2, .t = 3, .s = 3, .c = 12})) {
-          const Problem p(test);
-          const Stored stored(p, of, plus_one ? 1 : 0);
-          const NormOptions options{.parameter_dtype = of, .scale_plus_one = plus_one};
-          const auto seen =
-              ForwardTraining(test.spec, p.x_tensor, &stored.gamma_seen, &stored.beta_seen);
-          const auto got = ForwardTraining(test.spec, p.x_tensor, &stored.gamma.tensor,
-                                           &stored.beta.tensor, options);
-          ASSERT_EQ(cases::ToDoubles(got.y), cases::ToDoubles(seen.y)) << test.ToString();
-          const NormGradients expected = Backward(test.spec, p.x_tensor, &stored.gamma_seen,
-                                                  &stored.beta_seen, p.dy_tensor, seen);
-          const NormGradients gradients = Backward(test.spec, p.x_tensor, &stored.gamma.tensor,
-                                                   &stored.beta.tensor, p.dy_tensor, got, options);
-          ASSERT_EQ(cases::ToDoubles(gradients.dx), cases::ToDoubles(expected.dx));
-          for (auto part : {&NormGradients::dgamma, &NormGradients::dbeta}) {
-            const Tensor& sums = expected.*part;
-            ASSERT_EQ((gradients.*part).dtype(), of);
-            // Of f64 sums that become f32 only, bits beyond f32 are not known here.
-            if (dtype != DType::kF64 && of == DType::kF64) continue;
-            std::vector<double> rounded = cases::ToDoubles(sums);
-            cases::MakeTensor(sums.layout(), of, rounded);
-            ASSERT_EQ(cases::ToDoubles(gradients.*part), rounded) << test.ToString();
-          }
-        }
+        for (const Case& test : cases::AllCases(dtype, {.b = 2, .t = 3, .s = 3, .c = 12}))
+          ExpectConverted(test, of, plus_one);
+}
+
+// More than are converted to or from f64 at a time.
+TEST(Parameters, ManyOfAnyType) {
+  for (const DType dtype : {DType::kF32, DType::kF64})
+    for (const DType of : {DType::kF64, DType::kBF16})
+      for (const Case& test : cases::AllCases(dtype, {.b = 2, .t = 1, .s = 1, .c = 300}))
+        ExpectConverted(test, of, /*plus_one=*/true);
 }
 
 // What `gamma` and `beta` give, gradients wanted or not.

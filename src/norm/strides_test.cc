@@ -5,6 +5,7 @@
 
 #include "src/core/testing.h"
 #include "src/norm/case_testing.h"
+#include "src/norm/slabs.h"
 
 namespace normkit {
 namespace {
@@ -138,6 +139,27 @@ TEST(Strides, OfLargeArrays) {
   for (size_t i = 0; i < y.size(); i += 1 << 12) sum += y[i], squares += y[i] * y[i];
   EXPECT_NEAR(sum, 0, 1e-2);
   EXPECT_NEAR(squares, 1 << 12, 1);
+}
+
+// Each channel by its own mean and variance.
+TEST(Strides, SlabsOfGivenStatistics) {
+  const Case test{kBatchNorm, Layout::Make("BCS", std::vector<int64_t>{3, 8, 50}), DType::kF32};
+  const Problem p(test);
+  std::vector<float> mean(8), variance(8);
+  for (size_t c = 0; c < mean.size(); ++c)
+    mean[c] = static_cast<float>(c), variance[c] = 1 + static_cast<float>(c);
+  const auto inferred = [&](const Lie* lie) {
+    LyingArrays arrays(p, lie);
+    NormOptions options;
+    Normalization::ForwardArgs args{.x = arrays.Add("x", p.x_tensor.data(), &options.strides.x)};
+    args.y = arrays.Add("y", nullptr, &options.strides.y);
+    const Normalization norm(test.spec, test.layout, test.dtype, options);
+    norm.ForwardInference(args, mean.data(), variance.data());
+    return arrays.Results({"y"});
+  };
+  const int64_t before = WantSlabsOf(0);
+  for (const Lie& lie : kLies) EXPECT_EQ(inferred(&lie), inferred(nullptr)) << lie.name;
+  WantSlabsOf(before);
 }
 
 // The second half of a pass reads what the first one wrote.

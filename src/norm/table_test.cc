@@ -103,6 +103,8 @@ TEST_P(TableTest, BitsAreThoseOfDenseArrays) {
     add(kBatchNorm, "BSC", {3, 70, 6});
     add(kLayerNorm, "BSC", {3, 100, 3});
     add(kInstanceNorm, "BCS", {3, 4, 2500});
+    const std::vector<int64_t> maps{2, 3, 4, 700};  // three axes that slabs may cut
+    add(LayerNormSpec(OperationDimension::kChannelOnly, Layout::Make("BSSC", maps)), "BSSC", maps);
   }
   for (const Case& test : all) {
     if (!test.lie) continue;
