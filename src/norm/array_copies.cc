@@ -68,11 +68,11 @@ NormBackwardArgs ArrayCopies::In(const NormBackwardArgs& args, bool reads_dadden
   return in;
 }
 
-void ArrayCopies::Finish() const {
+void ArrayCopies::Finish(bool past_caches) const {
   for (size_t i = 0; i < kNormArrays; ++i)
     if (const Copy& copy = copies_[i]; copy.to)
       FromDense(problem_.strides[static_cast<NormArray>(i)], SizeOf(problem_.dtype), copy.dense,
-                copy.to);
+                copy.to, past_caches);
 }
 
 }  // namespace normkit

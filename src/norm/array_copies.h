@@ -24,7 +24,8 @@ class ArrayCopies {
   NormForwardArgs In(const NormForwardArgs& args, bool reads_sum);
   // `reads_daddend` likewise.
   NormBackwardArgs In(const NormBackwardArgs& args, bool reads_daddend);
-  void Finish() const;
+  // Past the caches, where what was written is not soon read.
+  void Finish(bool past_caches = false) const;
 
  private:
   template <NormArray kArray>

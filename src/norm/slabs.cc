@@ -10,6 +10,7 @@
 
 #include "src/core/parallel.h"
 #include "src/norm/array_copies.h"
+#include "src/simd/stream_copy.h"
 
 namespace normkit {
 namespace {
@@ -43,6 +44,9 @@ bool LieTogether(int64_t n, std::span<const Axis> inner) {
 int64_t most_bytes = int64_t{256} << 10;
 // Where two neighbours are more than that: beyond this all threads would better share whole copies.
 constexpr int64_t kLargest = int64_t{4} << 20;
+
+// Of an array that is more than that nothing is read from the caches later.
+constexpr int64_t kFar = int64_t{2} << 20;
 
 }  // namespace
 
@@ -133,7 +137,9 @@ void Slabs::WithCopies(Args args, const Place& place, const F& f) const {
   for (const void** array : {&args.gamma, &args.beta}) MoveBy(*array, place.parameters * bytes);
   ArrayCopies copies(*one_, *made_);
   f(copies.In(MovedBy(args, 1, place.bytes), /*reads_last=*/false));
-  copies.Finish();
+  const bool far = whole_.plan.size * static_cast<int64_t>(SizeOf(whole_.dtype)) > kFar;
+  copies.Finish(far);
+  if (far) simd::EndStreams();
 }
 
 void Slabs::Forward(const NormForwardArgs& args) const {

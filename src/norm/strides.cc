@@ -9,6 +9,7 @@
 #include "src/core/fail.h"
 #include "src/core/parallel.h"
 #include "src/core/strided_loops.h"
+#include "src/simd/stream_copy.h"
 
 namespace normkit {
 namespace {
@@ -102,16 +103,21 @@ void ForElementsOf(size_t bytes, const F& f) {
     f(uint64_t());
 }
 
+constexpr int64_t kWorthStreaming = 192;  // bytes of a run: most of its lines are whole
+
 // Elements of an array that lies as `from` says to where `to` says.
 void CopyRuns(const std::vector<int64_t>& shape, size_t bytes, const char* source,
-              const Strides& from, char* target, const Strides& to) {
+              const Strides& from, char* target, const Strides& to, bool past_caches) {
   const StridedLoops<2> loops(shape, {from, to});
   const int64_t from_step = loops.stride(0), to_step = loops.stride(1);
   loops.ForRuns([&](const auto& offsets, int64_t n) {
     const char* in = source + offsets[0] * static_cast<int64_t>(bytes);
     char* out = target + offsets[1] * static_cast<int64_t>(bytes);
-    if (from_step == 1 && to_step == 1)
-      std::memcpy(out, in, static_cast<size_t>(n) * bytes);
+    const int64_t length = n * static_cast<int64_t>(bytes);
+    if (from_step == 1 && to_step == 1 && past_caches && length >= kWorthStreaming)
+      simd::StreamCopy(in, 0, 1, length, out, 0);
+    else if (from_step == 1 && to_step == 1)
+      std::memcpy(out, in, static_cast<size_t>(length));
     else
       ForElementsOf(bytes, [&](auto element) {
         CopyElements<decltype(element)>(in, from_step, out, to_step, n);
@@ -143,44 +149,100 @@ class TurnedCopy {
     if (read_.from != 1) std::swap(read_, written_);
   }
   template <class Bytes>
-  void Run(const Bytes* source, Bytes* target) const {
+  void Run(const Bytes* source, Bytes* target, bool past_caches) const {
     int64_t count = 1;
     for (const Axis& axis : outer_) count *= axis.size;
-    const int64_t bands = (read_.size + kSide - 1) / kSide;
+    const int64_t bands = (read_.size + kBand - 1) / kBand;
     const bool threads = count * read_.size * written_.size >= kWorthThreads;
     ParallelFor(count * bands, threads, [&](int64_t i) {
-      const int64_t begin = i % bands * kSide;
+      const int64_t begin = i % bands * kBand;
       int64_t from = begin, to = begin * read_.to, index = i / bands;
       for (size_t axis = outer_.size(); axis-- > 0; index /= outer_[axis].size) {
         from += index % outer_[axis].size * outer_[axis].from;
         to += index % outer_[axis].size * outer_[axis].to;
       }
-      Band(source + from, target + to, std::min(kSide, read_.size - begin));
+      Band(source + from, target + to, std::min(kBand, read_.size - begin), past_caches);
     });
   }
 
  private:
   static constexpr int64_t kSide = 16;
+  static constexpr int64_t kBand = 64;               // some lines in a row of what lies pages apart
   static constexpr int64_t kWorthThreads = 1 << 15;  // elements
   struct Axis {
     int64_t size, from, to;
   };
-  // `n` of read_, all of written_. By way of a square of its own, for lines that lie a power of two
-  // apart drive each other out of a cache.
+  // `n` of read_, all of written_. By way of squares of their own, for lines that lie a power of
+  // two apart drive each other out of a cache.
   template <class Bytes>
-  void Band(const Bytes* source, Bytes* target, int64_t n) const {
+  void Band(const Bytes* source, Bytes* target, int64_t n, bool past_caches) const {
     const int64_t size = written_.size, from = written_.from, to = read_.to;
-    Bytes square[kSide][kSide];
     for (int64_t begin = 0; begin < size; begin += kSide) {
       const int64_t count = std::min(kSide, size - begin);
       for (int64_t k = begin + kSide; k < std::min(begin + 2 * kSide, size); ++k)
-        Fetch(source + k * from);
-      for (int64_t k = 0; k < count; ++k)
-        for (int64_t i = 0; i < n; ++i)
-          std::memcpy(&square[i][k], source + (begin + k) * from + i, sizeof(Bytes));
-      for (int64_t i = 0; i < n; ++i)
-        std::memcpy(target + i * to + begin, square[i], static_cast<size_t>(count) * sizeof(Bytes));
+        for (int64_t i = 0; i < n; i += kSide) Fetch(source + k * from + i);
+      for (int64_t i = 0; i < n; i += kSide)
+        Square(source + begin * from + i, std::min(kSide, n - i), count, target + i * to + begin,
+               past_caches);
     }
+  }
+  template <class Bytes>
+  using Turned = Bytes[kSide][kSide];
+
+  // n of read_, `count` of written_.
+  template <class Bytes>
+  void Square(const Bytes* source, int64_t n, int64_t count, Bytes* target,
+              bool past_caches) const {
+    if (n == kSide && count == kSide) {
+      alignas(64) Turned<Bytes> square;
+      TurnWhole(source, square);
+      return Put(square, n, count, target, past_caches);
+    }
+    alignas(64) Turned<Bytes> square = {};
+    for (int64_t k = 0; k < count; ++k)
+      for (int64_t i = 0; i < n; ++i)
+        std::memcpy(&square[i][k], source + k * written_.from + i, sizeof(Bytes));
+    Put(square, n, count, target, past_caches);
+  }
+  template <class Bytes>
+  void TurnWhole(const Bytes* source, Turned<Bytes>& square) const {
+    if constexpr (sizeof(Bytes) == 4) {
+      for (int64_t k = 0; k < kSide; k += 4)
+        for (int64_t i = 0; i < kSide; i += 4)
+          TurnFour(source + k * written_.from + i, written_.from, &square[i][k]);
+    } else {
+      for (int64_t k = 0; k < kSide; ++k)
+        for (int64_t i = 0; i < kSide; ++i)
+          std::memcpy(&square[i][k], source + k * written_.from + i, sizeof(Bytes));
+    }
+  }
+  // Four by four, in registers.
+  static void TurnFour(const uint32_t* source, int64_t step, uint32_t* to) {
+    using Four = uint32_t __attribute__((vector_size(16)));
+    const auto load = [&](int64_t row) {
+      Four four;
+      std::memcpy(&four, source + row * step, sizeof(four));
+      return four;
+    };
+    const Four a = load(0), b = load(1), c = load(2), d = load(3);
+    const Four ab = __builtin_shufflevector(a, b, 0, 4, 1, 5),
+               cd = __builtin_shufflevector(c, d, 0, 4, 1, 5),
+               ab_behind = __builtin_shufflevector(a, b, 2, 6, 3, 7),
+               cd_behind = __builtin_shufflevector(c, d, 2, 6, 3, 7);
+    const Four turned[] = {__builtin_shufflevector(ab, cd, 0, 1, 4, 5),
+                           __builtin_shufflevector(ab, cd, 2, 3, 6, 7),
+                           __builtin_shufflevector(ab_behind, cd_behind, 0, 1, 4, 5),
+                           __builtin_shufflevector(ab_behind, cd_behind, 2, 3, 6, 7)};
+    for (int64_t row = 0; row < 4; ++row) std::memcpy(to + row * kSide, &turned[row], sizeof(Four));
+  }
+  template <class Bytes>
+  void Put(const Turned<Bytes>& square, int64_t n, int64_t count, Bytes* target,
+           bool past_caches) const {
+    constexpr auto kBytes = static_cast<int64_t>(sizeof(Bytes));
+    if (past_caches && count * kBytes >= 64)
+      return simd::StreamCopy(square, kSide * kBytes, n, count * kBytes, target, read_.to * kBytes);
+    for (int64_t i = 0; i < n; ++i)
+      std::memcpy(target + i * read_.to, square[i], static_cast<size_t>(count) * sizeof(Bytes));
   }
   // Processors do not see lines coming that lie pages apart.
   static void Fetch(const void* at) { __builtin_prefetch(at); }
@@ -189,17 +251,17 @@ class TurnedCopy {
 };
 
 void Copy(const std::vector<int64_t>& shape, size_t bytes, const void* source, const Strides& from,
-          void* target, const Strides& to) {
+          void* target, const Strides& to, bool past_caches = false) {
   const auto* in = static_cast<const char*>(source);
   auto* out = static_cast<char*>(target);
   if (const auto turned = FindTurned(shape, from, to))
     ForElementsOf(bytes, [&](auto element) {
       using Bytes = decltype(element);
       TurnedCopy(shape, *turned, from, to)
-          .Run(reinterpret_cast<const Bytes*>(in), reinterpret_cast<Bytes*>(out));
+          .Run(reinterpret_cast<const Bytes*>(in), reinterpret_cast<Bytes*>(out), past_caches);
     });
   else
-    CopyRuns(shape, bytes, in, from, out, to);
+    CopyRuns(shape, bytes, in, from, out, to, past_caches);
 }
 
 struct ShapeAndStrides {
@@ -289,9 +351,10 @@ void ToDense(const StridedArray& array, size_t bytes, const void* from, void* de
   Copy(lies.shape, bytes, from, lies.strides, dense, DenseStrides(lies.shape));
 }
 
-void FromDense(const StridedArray& array, size_t bytes, const void* dense, void* to) {
+void FromDense(const StridedArray& array, size_t bytes, const void* dense, void* to,
+               bool past_caches) {
   const ShapeAndStrides lies(array);
-  Copy(lies.shape, bytes, dense, DenseStrides(lies.shape), to, lies.strides);
+  Copy(lies.shape, bytes, dense, DenseStrides(lies.shape), to, lies.strides, past_caches);
 }
 
 }  // namespace normkit

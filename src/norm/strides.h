@@ -70,8 +70,10 @@ ArrayStrides ToArrayStrides(const StridesOfArrays& strides);
 // other's: for parts of packed arrays that lie side by side. False where that is not plain to see.
 bool LieBetween(const StridedArray& a, const StridedArray& b, int64_t elements_after);
 
-// Elements of `bytes` each, to and from the dense array.
+// Elements of `bytes` each, to and from the dense array; past the caches, where nobody reads them
+// soon.
 void ToDense(const StridedArray& array, size_t bytes, const void* from, void* dense);
-void FromDense(const StridedArray& array, size_t bytes, const void* dense, void* to);
+void FromDense(const StridedArray& array, size_t bytes, const void* dense, void* to,
+               bool past_caches = false);
 
 }  // namespace normkit

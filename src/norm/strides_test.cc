@@ -3,6 +3,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <cstring>
+
 #include "src/core/testing.h"
 #include "src/norm/case_testing.h"
 #include "src/norm/slabs.h"
@@ -200,6 +202,43 @@ TEST(Strides, HalvesOfCopiedArrays) {
     EXPECT_EQ(halves(one, &lie, [&] { halves(other, &lie, nothing); }),
               halves(one, nullptr, nothing))
         << lie.name;
+}
+
+// Beyond what is kept in the caches, at any place of a line: what stands between the elements
+// stays.
+template <class T>
+void ExpectBitsOfDense(const NormSpec& spec, const Layout& layout, DType dtype,
+                       const Strides& strides, int64_t extent) {
+  const Problem p({spec, layout, dtype}, cases::Normals(layout.size(), 3, 1, 2));
+  const auto* x = static_cast<const T*>(p.x_tensor.data());
+  std::vector<T> dense(static_cast<size_t>(layout.size()));
+  Normalization(spec, layout, dtype).ForwardTraining({.x = x, .y = dense.data()});
+  const T fill = x[1];
+  for (const int64_t begin : {0, 3}) {
+    std::vector<T> source(static_cast<size_t>(begin + extent), fill), y = source, expected = source;
+    for (int64_t i = 0; i < layout.size(); ++i) {
+      int64_t at = begin, left = i;
+      for (size_t k = strides.size(); k-- > 0; left /= layout.axes()[k].size)
+        at += left % layout.axes()[k].size * strides[k];
+      source[static_cast<size_t>(at)] = x[i];
+      expected[static_cast<size_t>(at)] = dense[static_cast<size_t>(i)];
+    }
+    Normalization(spec, layout, dtype, {.strides = {.x = strides, .y = strides}})
+        .ForwardTraining({.x = source.data() + begin, .y = y.data() + begin});
+    EXPECT_EQ(std::memcmp(y.data(), expected.data(), y.size() * sizeof(T)), 0) << spec.name;
+  }
+}
+
+TEST(Strides, OfArraysBeyondTheCaches) {
+  const auto expect = [](const NormSpec& spec, const Layout& layout, const Strides& strides,
+                         int64_t extent) {
+    ExpectBitsOfDense<float>(spec, layout, DType::kF32, strides, extent);
+    ExpectBitsOfDense<double>(spec, layout, DType::kF64, strides, extent);
+    ExpectBitsOfDense<BFloat16>(spec, layout, DType::kBF16, strides, extent);
+  };
+  expect(kLayerNorm, Layout::Make("BC", std::vector<int64_t>{3000, 530}), {1, 3001}, 3001 * 530);
+  expect(kInstanceNorm, Layout::Make("BCSS", std::vector<int64_t>{6, 4, 210, 205}),
+         {4 * 220 * 211, 220 * 211, 211, 1}, 6 * 4 * 220 * 211);
 }
 
 TEST(Strides, ZerosOfOneValueLieApart) {
