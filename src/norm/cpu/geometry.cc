@@ -35,7 +35,7 @@ Geometry::Geometry(const NormSpec& spec, const Layout& layout)
                      plan.size >= kWorthCells * num_cells || run_in_cell;
   // Layer normalization over pictures of few channels, channels last.
   const bool columns = contiguous && cells.inner_kept && cells.inner <= kFewColumns &&
-                       cells.reduced.size() >= kWorthColumns;
+                       cells.reduced.size() >= std::max(kWorthColumns, 4 * cells.inner);
   const bool rows = contiguous && !columns;
   cell_form = worth && !(rows && affine_inside && num_cells != plan.num_stat);
   folds = cell_form && num_cells != plan.num_stat && !rows;
