@@ -111,6 +111,8 @@ def test_groups_and_dimensions_behind_the_name(normkit):
          "--table: its cells have groups, dimensions and residuals of their own, but some are given"),
         (["--unusual", "--residual"],
          "--unusual: its cells have groups, dimensions and residuals of their own, but some are given"),
+        (["--network", "mlp", "--residual"], "--network: its layers are the cells, but some are given"),
+        (["--network", "mlp", "--unusual"], "--network: its layers are the cells, but some are given"),
         (["--table", "--unusual"], "--table: given together with --unusual, expected one of them"),
         (["--layer", "group:2", "--num-groups", 4], "--num-groups: '4' given, but --layer says another"),
         (["--layer", "batch:2", "--shape", "2,3"],

@@ -237,15 +237,19 @@ void AppendHistory(const std::string& path, const std::vector<BenchResult>& resu
   WriteFile(path, text);
 }
 
+// Whether options say which cells are meant.
+bool HasCells(const BenchArgs& args) {
+  return TableOf(args) || !args.ops.empty() || !args.layers.empty() || !args.formats.empty() ||
+         !args.dtypes.empty() || !args.shape.empty() || args.num_groups ||
+         args.operation_dimension || args.hot || args.residual ||
+         args.values != BenchArgs().values || args.slices > 1 ||
+         args.activation != Activation::kNone || args.output != OutputType::kSame;
+}
+
 // One after the other, for each number of threads.
 void RunCalibration(const BenchArgs& args, const std::vector<int>& threads) {
-  const bool cells = TableOf(args) || !args.ops.empty() || !args.layers.empty() ||
-                     !args.formats.empty() || !args.dtypes.empty() || !args.shape.empty() ||
-                     args.num_groups || args.operation_dimension || args.hot || args.residual ||
-                     args.values != BenchArgs().values || args.slices > 1 ||
-                     args.activation != Activation::kNone || args.output != OutputType::kSame ||
-                     !args.network.network.empty();
-  if (cells) FailUsage("--calibrate", "it has cells of its own, but some are given");
+  if (HasCells(args) || !args.network.network.empty())
+    FailUsage("--calibrate", "it has cells of its own, but some are given");
   if (args.list || args.limit != 0 || !args.history.empty())
     FailUsage("--calibrate", "it has no --list, --limit and --history, but some are given");
   for (const int n : threads) {
@@ -278,6 +282,8 @@ void RunBench(const BenchArgs& args) {
   for (int& n : threads)
     if (n == 0) n = NumThreads();
   if (args.calibrate) return RunCalibration(args, threads);
+  if (!args.network.network.empty() && HasCells(args))
+    FailUsage("--network", "its layers are the cells, but some are given");
   if (!args.network.network.empty())
     return RunNetworkBench(args.network, threads, args.seconds, args.json);
   const CellTable* table = TableOf(args);

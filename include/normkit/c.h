@@ -50,7 +50,8 @@ typedef int32_t normkit_status;
 enum {
   NORMKIT_OK = 0,
   NORMKIT_INVALID_ARGUMENT = 1, /* what was given does not fit; the text says what */
-  NORMKIT_OUT_OF_MEMORY = 2,    /* the next call works */
+  NORMKIT_OUT_OF_MEMORY = 2,    /* the next call works; docs/numerics.md, "Memory", has the one
+                                   case in which the C++ library ends the program instead */
   NORMKIT_INTERNAL_ERROR = 3    /* a bug of normkit */
 };
 

@@ -152,6 +152,26 @@ TEST(Weighted, AroundTheMeanOfABlock) {
   }
 }
 
+// Squares around the first element leave the range of f64, those around the mean do not.
+TEST(Weighted, AroundTheMeanOfABlockWhereAnOutlierLeavesTheRange) {
+  struct Far {
+    double scale;
+    float weight, of_outlier;
+  };
+  for (const Far& far : {Far{1e115, 1e30f, 1e-20f}, Far{1e125, 1e30f, 1e-20f},
+                         Far{1e142, 1, 1e-10f}, Far{1e143, 1, 1e-10f}})
+    for (const NormSpec& spec : {kLayerNorm, kBatchNorm}) {
+      const Case test{spec, Layout::Make("BTC", std::vector<int64_t>{1, 400, 1}), DType::kF64};
+      std::vector<double> values = cases::Normals(test.layout.size(), 4, 0, far.scale);
+      values[0] = 1e10 * far.scale;
+      std::vector<float> weights(values.size(), far.weight);
+      weights[0] = far.of_outlier;
+      const Problem p(test, values);
+      const Normalization norm(spec, test.layout, DType::kF64);
+      ExpectDefinition(p, weights, GatherOf(norm, p.x_tensor.data(), weights));
+    }
+}
+
 // A mask: what has no weight is not there, whatever it is.
 TEST(Weighted, WhatHasNoneIsNotRead) {
   const Layout layout = Layout::Make("BTC", std::vector<int64_t>{2, 3, 4});

@@ -8,6 +8,7 @@
 // clang-format on
 
 #include <algorithm>
+#include <limits>
 
 #include "src/norm/cpu/kernels/wide-inl.h"
 #include "src/simd/target.h"
@@ -66,7 +67,7 @@ struct Weighted {
     AddExactly(d, hn::Mul(delta, share), mean, mean_rest);
     mean = hn::IfThenElse(is_first, part.mean, mean);
     mean_rest = hn::IfThenElse(is_first, part.mean_rest, mean_rest);
-    const auto apart = hn::Mul(hn::Mul(delta, delta), hn::Mul(before, share));
+    const auto apart = hn::Mul(hn::Mul(delta, hn::Mul(before, share)), delta);
     AddExactly(d, hn::Add(part.m2, hn::IfThenElse(is_first, zero, apart)), m2, m2_rest);
     AddExactly(d, part.n, n, n_rest);
     m2_rest = hn::Add(m2_rest, part.m2_rest);
@@ -87,12 +88,15 @@ struct Sums {
     return hn::IfThenElseZero(hn::Gt(n, hn::Zero(d)), hn::Div(first, n));
   }
   // Where the shift lies further than 1 / sqrt(8) of a deviation from the mean, squares would
-  // cancel by more than an eighth: the better one, else the same.
+  // cancel by more than an eighth: the better one, else the same. Squares around an outlier may
+  // leave the range where those around the mean do not.
   HWY_INLINE hn::Vec<D> BetterShift(D d, hn::Vec<D> shift) const {
-    const auto better = hn::Add(shift, Offset(d));
-    const auto far = hn::Gt(hn::Mul(hn::Set(d, 8), hn::Mul(first, first)), hn::Mul(square, n));
+    const auto offset = Offset(d), better = hn::Add(shift, offset);
+    const auto cancels = hn::Mul(hn::Set(d, 8), hn::Mul(first, offset));
+    const auto near = hn::And(hn::Le(cancels, square),
+                              hn::Le(square, hn::Set(d, std::numeric_limits<double>::max())));
     const auto finite = hn::Eq(hn::Sub(better, better), hn::Zero(d));
-    return hn::IfThenElse(hn::And(far, finite), better, shift);
+    return hn::IfThenElse(hn::AndNot(near, finite), better, shift);
   }
   // Functions, not inlined: this file is compiled for each target.
   HWY_NOINLINE void AddTo(const hn::Vec<D>& shift, bool center, double* moments,

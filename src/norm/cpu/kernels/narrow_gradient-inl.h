@@ -290,8 +290,8 @@ class WholeRowsGradient {
     }
   }
   template <class Store>
-  HWY_INLINE void WriteRows(const T* HWY_RESTRICT x, const T* HWY_RESTRICT dy,
-                            const ParameterSums& parameters, const Store& store) {
+  HWY_INLINE void WriteRows(const T* x, const T* dy, const ParameterSums& parameters,
+                            const Store& store) {
     const Tag<T> d;
     Vector<T> gamma[kVectors], dgamma[kVectors], dbeta[kVectors];
     for (int64_t k = 0; k < kVectors; ++k) {
