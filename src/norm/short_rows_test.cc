@@ -10,6 +10,7 @@
 #include <span>
 
 #include "normkit/core/threads.h"
+#include "src/norm/case_bounds.h"
 #include "src/norm/case_testing.h"
 #include "src/norm/cpu/wanted_schedule.h"
 #include "src/simd/target.h"
@@ -430,6 +431,50 @@ TEST_P(ShortRows, FewRowsOfChannelsHaveTheBitsOfTwoPasses) {
     }
   norm::cpu::WantSchedule({});
   SetNumThreads(before);
+}
+
+// Both passes of the test above sum such columns by one function: against the definition. With
+// u = 2^-24 a square is rounded 3 times and added up 7 times at most, around a shift of which half
+// of it may cancel: 20 u of m2; the sum there, 8 u of sqrt(n squares), 23 u.
+TEST(FewRowsOfChannels, WhoseSquaresLeaveTheRange) {
+  for (const int64_t rows : {2, 5, 8})
+    for (const double size : {1e25, 1e37, 1e-18, 1e-20, 1e-21}) {
+      const Case test{kBatchNorm, Layout::Make("BC", std::vector<int64_t>{rows, 70})};
+      std::vector<double> values = cases::Normals(test.layout.size(), 1, size, size);
+      for (size_t i = 0; i < values.size(); ++i)
+        if (i % 3 == 0) values[i] /= size;  // others beside them, and some of both
+      for (size_t i = 0; i < values.size(); ++i)
+        if (i % 70 < 40) values[i] *= i % 3 == 0 ? size : 1;
+      const Problem p(test, values);
+      const double epsilon = size > 1 ? 1e-5 : std::max(0x1p-126, 1e-3 * size * size);
+      const auto got = ForwardTraining(test.spec, p.x_tensor, &p.gamma_tensor, &p.beta_tensor,
+                                       {.epsilon = epsilon});
+      const auto exact = reference::ComputeStatistics(p.inputs());
+      for (size_t c = 0; c < exact.variance.size(); ++c)
+        EXPECT_NEAR(got.variance[c], exact.variance[c], 43 * 0x1p-24 * exact.variance[c])
+            << rows << " rows of " << size << ", channel " << c;
+      EXPECT_LE(cases::WorstForwardFraction(p, got.y, epsilon), 1) << rows << " rows of " << size;
+    }
+}
+
+// What is summed once more for the sake of one column shows in none beside it.
+TEST(FewRowsOfChannels, AreWhateverLiesBesideThem) {
+  for (const int64_t rows : {3, 5, 6, 7}) {
+    const Case test{kBatchNorm, Layout::Make("BC", std::vector<int64_t>{rows, 1100})};
+    std::vector<double> values = cases::Normals(test.layout.size(), 1, 1e3, 1);
+    const Problem alone(test, values);
+    for (size_t i = 0; i < values.size(); ++i)
+      if (i % 1100 % 11 == 3) values[i] *= i % 2 ? 1e25 : 1e-30;
+    const Problem beside(test, values);
+    const auto forward = [&](const Problem& p) {
+      return ForwardTraining(test.spec, p.x_tensor, &p.gamma_tensor, &p.beta_tensor);
+    };
+    const NormResult a = forward(alone), b = forward(beside);
+    for (size_t c = 0; c < 1100; ++c)
+      if (c % 11 != 3)
+        EXPECT_TRUE(a.mean[c] == b.mean[c] && a.variance[c] == b.variance[c])
+            << rows << " rows, channel " << c;
+  }
 }
 
 INSTANTIATE_TEST_SUITE_P(DTypes, ShortRows,
