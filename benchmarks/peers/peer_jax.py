@@ -6,20 +6,14 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from cells import EPSILON
+from cells import EPSILON, behind_a_sum
 
 
 def layer_function(cell, arrays):
     """f(x, gamma, beta) for the cell, in f32 whatever x is; with a residual f(x, residual, gamma, beta), which gives
     the sum as well."""
     if cell.residual:
-        norm = layer_function(dataclasses.replace(cell, residual=False), arrays)
-
-        def added(x, residual, gamma, beta):
-            total = x + residual
-            return norm(total, gamma, beta), total
-
-        return added
+        return behind_a_sum(layer_function(dataclasses.replace(cell, residual=False), arrays))
     channel = cell.format.index("C")
     rank = len(cell.shape)
     per_channel = [-1 if axis == channel else 1 for axis in range(rank)]

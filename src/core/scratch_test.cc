@@ -41,6 +41,13 @@ struct AsksAtTheEnd {
   char used = 0;
 };
 
+// AddressSanitizer holds back what is freed; what never is it reports itself.
+#if defined(__SANITIZE_ADDRESS__)
+constexpr bool kHoldsBack = true;
+#else
+constexpr bool kHoldsBack = false;
+#endif
+
 TEST(Scratch, GoesBackWhenItsThreadEnds) {
   const auto held = [] {  // in mappings of their own, which are large arrays
     std::ifstream maps("/proc/self/statm");
@@ -58,7 +65,9 @@ TEST(Scratch, GoesBackWhenItsThreadEnds) {
   thread(1);
   const size_t before = held();
   for (int i = 0; i < 8; ++i) thread(AsksAtTheEnd::kBytes);
-  EXPECT_LT(held(), before + AsksAtTheEnd::kBytes);
+  if (!kHoldsBack) {
+    EXPECT_LT(held(), before + AsksAtTheEnd::kBytes);
+  }
 }
 
 }  // namespace

@@ -174,12 +174,13 @@ struct Gradient {
 template <class R>
 HWY_INLINE void AddToParameters(const ParameterSums& sums, int64_t first, int64_t n,
                                 const R* dgamma, const R* dbeta) {
+  first -= sums.first;
   if constexpr (std::is_same_v<R, double>) {
     AddAllExactly(n, dgamma, sums.dgamma + first, sums.dgamma_rest + first);
     AddAllExactly(n, dbeta, sums.dbeta + first, sums.dbeta_rest + first);
   } else {
-    AddTo(sums.dgamma + (first - sums.first), dgamma, n);
-    AddTo(sums.dbeta + (first - sums.first), dbeta, n);
+    AddTo(sums.dgamma + first, dgamma, n);
+    AddTo(sums.dbeta + first, dbeta, n);
   }
 }
 
