@@ -53,7 +53,7 @@ def test_tables_and_history(normkit, tmp_path):
 
 
 def test_kinds_of_values(normkit):
-    kinds = ["normal", "nan", "infinity", "1e25", "denormal", "zero"]
+    kinds = ["normal", "nan", "infinity", "1e25", "1e-20", "denormal", "zero", "some-nan", "some-1e25"]
     for dtype in ("f32", "f64", "bf16", "f16"):
         text = normkit("bench", *CELL, *QUICK, "--dtype", dtype, "--op", "forward,backward", "--values",
                        ",".join(kinds), "--json").stdout  # fmt: skip
@@ -61,6 +61,28 @@ def test_kinds_of_values(normkit):
         assert [line.get("values", "normal") for line in lines] == 2 * kinds
     table = normkit("bench", *CELL, *QUICK, "--values", "nan,normal").stdout
     assert "[2,4,3] of nan" in table and "[2,4,3] " in table
+
+
+def test_the_table_by_value(normkit):
+    cells = [json.loads(line) for line in normkit("bench", "--by-value", "--list").stdout.splitlines()]
+    assert all(cell["hot"] for cell in cells)
+    layers = {"batch", "instance", "layer", "group", "rms", "group-rms", "l2", "scale", "mean-only"}
+    for dtype in ("f32", "bf16", "f64"):
+        for op in ("forward", "backward"):
+            of = [cell for cell in cells if (cell["dtype"], cell["op"]) == (dtype, op)]
+            assert {cell["layer"] for cell in of} == layers
+            assert all(cell.get("values") == kind for cell, kind in zip(of[1:], [
+                "nan", "infinity", "1e25", "1e-20", "denormal", "zero", "some-nan", "some-1e25"]))  # fmt: skip
+    chosen = ["--layer", "rms", "--op", "forward", "--dtype", "f64", "--shape", "2000,80", *QUICK]
+    header, line = normkit("bench", "--by-value", *chosen, "--values", "zero,nan", "--md").stdout.splitlines()[::2]
+    assert [cell.strip() for cell in header.split("|")[1:-1]] == [
+        "op", "layer", "shape", "format", "dtype", "threads", "zero ms", "nan", "most"]  # fmt: skip
+    columns = [cell.strip() for cell in line.split("|")[1:-1]]
+    assert columns[:6] == ["forward", "rms", "[2000,80]", "BC", "f64", columns[5]]
+    ms, ratio, most = (float(cell) for cell in columns[6:])
+    assert ms > 0 and ratio > 0 and most == max(ratio, 1)
+    lines = [json.loads(line) for line in normkit("bench", "--by-value", *chosen, "--json").stdout.splitlines()]
+    assert len(lines) == 9 and all(line["limit_gbps"] == 40 for line in lines)
 
 
 def test_the_table_of_shapes(normkit):

@@ -30,7 +30,7 @@ namespace normkit::tools {
 namespace {
 
 struct BenchArgs {
-  std::vector<std::string> ops, layers, formats, dtypes, values{"normal"};
+  std::vector<std::string> ops, layers, formats, dtypes, values;  // none: normal, or all there are
   std::vector<int64_t> shape;
   std::optional<int64_t> num_groups;
   std::optional<OperationDimension> operation_dimension;
@@ -40,8 +40,9 @@ struct BenchArgs {
   Activation activation = Activation::kNone;
   OutputType output = OutputType::kSame;
   int64_t slices = 1;
-  bool table = false, short_table = false, unusual_table = false, calibrate = false, list = false,
-       hot = false, residual = false, json = false, markdown = false;
+  bool table = false, short_table = false, unusual_table = false, by_value = false,
+       calibrate = false, list = false, hot = false, residual = false, json = false,
+       markdown = false;
   NetworkBenchArgs network;
 };
 
@@ -60,6 +61,9 @@ constexpr CellTable kTables[] = {
      "The table of short runs, short statistics and small work, as --table"},
     {"--unusual", &BenchArgs::unusual_table, UnusualBenchCells,
      "The table of unusual widths, volumes, large maps and few channels, as --table"},
+    {"--by-value", &BenchArgs::by_value, ByValueBenchCells,
+     "The table of cells in the caches, f64 too, as --table: all --values in turns if none are "
+     "given, a line a cell with what the others take of the first one's time"},
 };
 
 // The one that is asked for; null: none.
@@ -115,6 +119,12 @@ std::vector<BenchCell> CellsOfOptions(const BenchArgs& args) {
       cells.push_back(cell);
     }
   return cells;
+}
+
+// Kinds of values that are measured.
+std::vector<std::string> ValuesOf(const BenchArgs& args) {
+  if (!args.values.empty()) return args.values;
+  return args.by_value ? BenchValues() : std::vector<std::string>{"normal"};
 }
 
 // Every cell with each kind of values.
@@ -174,30 +184,65 @@ std::vector<BenchResult> Measure(const BenchArgs& args, const std::vector<BenchC
                     fmt::format("bandwidth of the memory, {} threads", n));
     return simd::StreamingBandwidth(n);
   };
+  const size_t together = args.by_value ? ValuesOf(args).size() : 1;
   for (const int n : threads) {
     SetNumThreads(n);
     double before = limit(n);
-    for (const BenchCell& cell : cells) {
+    for (size_t first = 0; first < cells.size(); first += together) {
+      const std::vector<BenchCell> some(cells.begin() + static_cast<ptrdiff_t>(first),
+                                        cells.begin() + static_cast<ptrdiff_t>(first + together));
       progress.Update(static_cast<int64_t>(results.size()), "bench",
-                      fmt::format("{}, {} threads", cell.ToString(), n));
-      const std::string description = cell.Describe();
-      BenchResult result{.cell = cell,
-                         .threads = n,
-                         .plan = PartOfDescription(description, "plan"),
-                         .kernel = PartOfDescription(description, "kernel"),
-                         .ms = MeasureMilliseconds(cell, args.seconds)};
-      const double after = limit(n);
-      result.gbps = static_cast<double>(cell.bytes()) / result.ms / 1e6;
-      result.limit_gbps = std::max(before, after);
-      before = after;
-      if (args.json) {
-        progress.Clear();
-        PrintLine(ToJson(result));
+                      fmt::format("{}, {} threads", some[0].ToString(), n));
+      const std::string description = some[0].Describe();
+      const std::vector<double> ms =
+          together == 1 ? std::vector<double>{MeasureMilliseconds(some[0], args.seconds)}
+                        : MeasureInTurns(some, args.seconds);
+      const double after = args.by_value ? before : limit(n);  // in the caches it says little
+      for (size_t i = 0; i < together; ++i) {
+        BenchResult result{.cell = some[i],
+                           .threads = n,
+                           .plan = PartOfDescription(description, "plan"),
+                           .kernel = PartOfDescription(description, "kernel"),
+                           .ms = ms[i]};
+        result.gbps = static_cast<double>(some[i].bytes()) / result.ms / 1e6;
+        result.limit_gbps = std::max(before, after);
+        if (args.json) {
+          progress.Clear();
+          PrintLine(ToJson(result));
+        }
+        results.push_back(std::move(result));
       }
-      results.push_back(std::move(result));
+      before = after;
     }
   }
   return results;
+}
+
+// A line for each cell of which all of `values` were measured.
+Table ToTableByValue(const std::vector<BenchResult>& results,
+                     const std::vector<std::string>& values) {
+  Table table{{"op", "layer", "shape", "format", "dtype", "threads", values[0] + " ms"}, {}};
+  table.header.insert(table.header.end(), values.begin() + 1, values.end());
+  table.header.push_back("most");
+  for (size_t i = 0; i < results.size(); i += values.size()) {
+    const BenchResult& r = results[i];
+    std::vector<std::string> row = {std::string(Name(r.cell.op)),
+                                    r.cell.layer,
+                                    fmt::format("[{}]", fmt::join(r.cell.shape, ",")),
+                                    r.cell.format,
+                                    std::string(Name(r.cell.dtype)),
+                                    std::to_string(r.threads),
+                                    fmt::format("{:.4f}", r.ms)};
+    double most = 1;
+    for (size_t k = 1; k < values.size(); ++k) {
+      const double of_first = results[i + k].ms / r.ms;
+      row.push_back(fmt::format("{:.2f}", of_first));
+      most = std::max(most, of_first);
+    }
+    row.push_back(fmt::format("{:.2f}", most));
+    table.rows.push_back(std::move(row));
+  }
+  return table;
 }
 
 Table ToTable(const std::vector<BenchResult>& results) {
@@ -241,9 +286,9 @@ void AppendHistory(const std::string& path, const std::vector<BenchResult>& resu
 bool HasCells(const BenchArgs& args) {
   return TableOf(args) || !args.ops.empty() || !args.layers.empty() || !args.formats.empty() ||
          !args.dtypes.empty() || !args.shape.empty() || args.num_groups ||
-         args.operation_dimension || args.hot || args.residual ||
-         args.values != BenchArgs().values || args.slices > 1 ||
-         args.activation != Activation::kNone || args.output != OutputType::kSame;
+         args.operation_dimension || args.hot || args.residual || !args.values.empty() ||
+         args.slices > 1 || args.activation != Activation::kNone ||
+         args.output != OutputType::kSame;
 }
 
 // One after the other, for each number of threads.
@@ -288,7 +333,7 @@ void RunBench(const BenchArgs& args) {
     return RunNetworkBench(args.network, threads, args.seconds, args.json);
   const CellTable* table = TableOf(args);
   const std::vector<BenchCell> cells =
-      EachOf(args.values, table ? CellsOfTable(*table, args) : CellsOfOptions(args));
+      EachOf(ValuesOf(args), table ? CellsOfTable(*table, args) : CellsOfOptions(args));
   if (cells.empty()) Fail("bench: no cell of the table has all of the properties that were given");
   if (args.list) {
     for (const BenchCell& cell : cells) PrintLine(ToJson(cell));
@@ -298,7 +343,7 @@ void RunBench(const BenchArgs& args) {
   if (!args.history.empty()) CheckHistory(args.history);
   const std::vector<BenchResult> results = Measure(args, cells, threads);
   if (!args.json) {
-    const Table lines = ToTable(results);
+    const Table lines = args.by_value ? ToTableByValue(results, ValuesOf(args)) : ToTable(results);
     std::fputs((args.markdown ? ToMarkdown(lines) : ToText(lines)).c_str(), stdout);
   }
   if (!args.history.empty()) AppendHistory(args.history, results);
@@ -364,7 +409,8 @@ void AddBench(const Command& app) {
              "How many, 0 or auto: all processors; several are measured in turn", kAllProcessors);
   AddFlag(command, "--hot", args->hot, "The same arrays every time, as they lie in the caches");
   AddChoices(command, "--values", args->values, BenchValues(),
-             "What x and dy hold: normal numbers, nan, infinity, 1e25, denormal, zero");
+             "What x and dy hold: normal numbers, nan, infinity, 1e25, 1e-20, denormal, zero, or "
+             "normal numbers and some-nan or some-1e25 among them (normal if not given)");
   AddTables(command, *args);
   AddFlag(
       command, "--calibrate", args->calibrate,

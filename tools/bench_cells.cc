@@ -84,8 +84,8 @@ int64_t BenchCell::bytes() const {
 }
 
 const std::vector<std::string>& BenchValues() {
-  static const std::vector<std::string> values = {"normal", "nan",      "infinity",
-                                                  "1e25",   "denormal", "zero"};
+  static const std::vector<std::string> values = {
+      "normal", "nan", "infinity", "1e25", "1e-20", "denormal", "zero", "some-nan", "some-1e25"};
   return values;
 }
 
@@ -181,6 +181,58 @@ std::vector<BenchCell> UnusualBenchCells() {
           cells.back().shape = {8, 112, 112, channels};
         }
       }
+    }
+  }
+  return cells;
+}
+
+std::vector<BenchCell> ByValueBenchCells() {
+  const Shapes maps = {{4, 64, 56, 56}, {2, 256, 16, 16}, {64, 64, 7, 7}, {64, 128, 4, 4}};
+  const std::vector<std::pair<const char*, Shapes>> rows = {
+      {"batch",
+       {{2, 4096},
+        {3, 20'000},
+        {5, 9000},
+        {7, 5000},
+        {8, 10'000},
+        {12, 5000},
+        {16, 8192},
+        {64, 4096},
+        {1024, 256},
+        {10'000, 16},
+        {30'000, 3}}},
+      {"layer",
+       {{20'000, 2},
+        {5000, 16},
+        {3000, 25},
+        {2000, 80},
+        {1000, 192},
+        {500, 257},
+        {64, 512},
+        {512, 768},
+        {100, 1025},
+        {8, 30'000},
+        {1, 65'536}}},
+      {"rms", {{20'000, 2}, {2000, 80}, {64, 512}, {512, 768}, {8, 30'000}}},
+      {"l2", {{512, 768}}},
+      {"scale", {{512, 768}}},
+      {"mean-only", {{2000, 80}, {512, 768}}}};
+  std::vector<BenchCell> cells;
+  for (const DType dtype : {DType::kF32, DType::kBF16, DType::kF64}) {
+    for (const NormPass op : {NormPass::kForward, NormPass::kBackward}) {
+      BenchCell cell = {.op = op, .dtype = dtype, .hot = true};
+      for (const auto& [layer, shapes] : rows) {
+        cell.layer = layer;
+        AddRows(cells, cell, shapes);
+      }
+      for (const char* layer : {"batch", "instance", "layer", "rms", "group", "group-rms"}) {
+        cell.layer = layer;
+        if (cell.layer.starts_with("group")) cell.num_groups = 8;
+        AddPictures(cells, cell, maps);
+      }
+      cell.num_groups = 256;
+      cell.layer = "group";
+      AddRows(cells, cell, {{1024, 512}});
     }
   }
   return cells;

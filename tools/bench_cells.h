@@ -48,5 +48,8 @@ std::vector<BenchCell> AllBenchCells();
 std::vector<BenchCell> ShortBenchCells();
 // Widths of large language models, volumes and large maps, channels last with few of them.
 std::vector<BenchCell> UnusualBenchCells();
+// In the caches, every layer and way to go, in f32, bf16 and f64: to be measured for each kind of
+// values.
+std::vector<BenchCell> ByValueBenchCells();
 
 }  // namespace normkit::tools

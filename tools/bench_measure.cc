@@ -1,6 +1,7 @@
 #include "tools/bench_measure.h"
 
 #include <algorithm>
+#include <array>
 #include <chrono>
 #include <limits>
 #include <memory>
@@ -19,6 +20,7 @@ double ScaleOf(const std::string& values, DType dtype) {
   if (values == "nan") return std::numeric_limits<double>::quiet_NaN();
   if (values == "infinity") return std::numeric_limits<double>::infinity();
   if (values == "1e25") return 1e25;
+  if (values == "1e-20") return 1e-20;
   if (values == "zero") return 0;
   if (values != "denormal") return 1;
   if (dtype == DType::kF64) return std::numeric_limits<double>::min() / 8;
@@ -26,18 +28,20 @@ double ScaleOf(const std::string& values, DType dtype) {
 }
 
 // Values of a kind, from the `seed`-th on. That they differ matters to the time: normal numbers are
-// made once and repeated.
+// made once and repeated. Of "some-" others every 61st is of that kind.
 void Fill(Tensor& tensor, uint64_t seed, const std::string& kind = "normal") {
+  constexpr size_t kSome = 61;
+  const bool some = kind.starts_with("some-");
   static const std::vector<double> normals = [] {
     Random random(1);
     std::vector<double> values(4099);
     for (double& value : values) value = random.Normal();
     return values;
   }();
-  const double scale = ScaleOf(kind, tensor.dtype());
+  const double scale = ScaleOf(some ? kind.substr(kind.find('-') + 1) : kind, tensor.dtype());
   const auto fill = [&](auto values, auto convert) {
     for (size_t i = 0; i < values.size(); ++i)
-      values[i] = convert(normals[(seed + i) % normals.size()] * scale);
+      values[i] = convert(normals[(seed + i) % normals.size()] * (some && i % kSome ? 1 : scale));
   };
   const auto narrow = [](double v) { return static_cast<float>(v); };
   switch (tensor.dtype()) {
@@ -170,6 +174,20 @@ double MeasureMilliseconds(const BenchCell& cell, double seconds) {
   }
   std::ranges::nth_element(times, times.begin() + static_cast<ptrdiff_t>(times.size() / 2));
   return times[times.size() / 2];
+}
+
+std::vector<double> MeasureInTurns(const std::vector<BenchCell>& cells, double seconds) {
+  constexpr size_t kTurns = 3;
+  std::vector<std::array<double, kTurns>> times(cells.size());
+  for (size_t turn = 0; turn < kTurns; ++turn)
+    for (size_t i = 0; i < cells.size(); ++i)
+      times[i][turn] = MeasureMilliseconds(cells[i], seconds / kTurns);
+  std::vector<double> medians;
+  for (auto& one : times) {
+    std::ranges::sort(one);
+    medians.push_back(one[kTurns / 2]);
+  }
+  return medians;
 }
 
 std::string PartOfDescription(const std::string& description, const std::string& part) {

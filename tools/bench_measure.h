@@ -2,6 +2,7 @@
 #pragma once
 
 #include <string>
+#include <vector>
 
 #include "tools/bench_cells.h"
 
@@ -21,6 +22,9 @@ struct BenchResult {
 // of threads. All memory is touched first. Cold cells rotate over arrays of 1 GB in all, so that no
 // call finds its arrays in a cache.
 double MeasureMilliseconds(const BenchCell& cell, double seconds);
+
+// The same of each, in turns: what is compared is not to have the machine's moods between it.
+std::vector<double> MeasureInTurns(const std::vector<BenchCell>& cells, double seconds);
 
 // "plan RKR" and "kernel ..." out of a description; empty where it has none.
 std::string PartOfDescription(const std::string& description, const std::string& part);
