@@ -13,7 +13,7 @@ struct WorkCounts {
 };
 inline WorkCounts work_counts;
 
-// As long as it lives: a part of a mini-batch, an operation of a network, an observation read.
+// As long as it lives: iterations of a training, an operation of a network, an observation read.
 class AtWork {
  public:
   AtWork() {
@@ -23,6 +23,16 @@ class AtWork {
   ~AtWork() { work_counts.under_way.fetch_sub(1, std::memory_order_relaxed); }
   AtWork(const AtWork&) = delete;
   AtWork& operator=(const AtWork&) = delete;
+};
+
+// Inside of one: a function of the caller's, a file being written or a reader of what is printed,
+// which may take as long as they like.
+class Elsewhere {
+ public:
+  Elsewhere() { work_counts.under_way.fetch_sub(1, std::memory_order_relaxed); }
+  ~Elsewhere() { work_counts.under_way.fetch_add(1, std::memory_order_relaxed); }
+  Elsewhere(const Elsewhere&) = delete;
+  Elsewhere& operator=(const Elsewhere&) = delete;
 };
 
 }  // namespace normkit

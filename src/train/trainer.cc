@@ -206,7 +206,6 @@ double Trainer::Seconds() const {
 
 // This rank's part of a mini-batch; the score and the gradients are those of all of it.
 Score Trainer::ForwardBackward(const Part& part) {
-  const AtWork work;
   Executor& executor = *executor_;
   const int rank = part.reducer ? part.reducer->rank() : 0,
             ranks = part.reducer ? part.reducer->ranks() : 1;
@@ -278,7 +277,10 @@ void Trainer::Validate(ProgressRow& row) {
   row.validation_accuracy = score.accuracy();
   row.validation_loss = score.mean_loss();
   CheckLoss(row.validation_loss, row.epoch, row.iteration);
-  row.validation_metric = validation_->MetricOf(options_, score, predictions_);
+  {
+    const Elsewhere may_be_the_callers;
+    row.validation_metric = validation_->MetricOf(options_, score, predictions_);
+  }
   if (!std::isfinite(row.validation_metric))
     Fail("training: the objective metric is {} at iteration {}, expected a finite number",
          row.validation_metric, row.iteration);
@@ -308,7 +310,10 @@ Score Trainer::RunAll(const Part& part) {
 }
 
 void Trainer::Step(const Part& part, ProgressRow& row) {
-  row.learn_rate = LearnRate(options_, row.iteration, per_epoch());
+  {
+    const Elsewhere may_be_the_callers;
+    row.learn_rate = LearnRate(options_, row.iteration, per_epoch());
+  }
   if (!(row.learn_rate >= 0) || !std::isfinite(row.learn_rate))  // a function may give anything
     Fail("training: the learning rate is {} at iteration {}, expected a finite number, 0 or more",
          row.learn_rate, row.iteration);
@@ -378,10 +383,12 @@ void Trainer::ValidateLast() {
   if (!validation_ || state_.history.back().has_validation) return;
   Validate(state_.history.back());
   KeepIfBest();
+  const Elsewhere callers;
   if (rank() == 0) Show(state_.history.back());
 }
 
 void Trainer::Report(const ProgressRow& row) {
+  const Elsewhere callers;
   if (options_.on_iteration) options_.on_iteration(row);
   const bool shown = row.has_validation || row.iteration == 1 || row.iteration == total() ||
                      row.iteration % options_.verbose_frequency == 0;
@@ -419,9 +426,11 @@ SolverArrays Trainer::SolverState() { return lbfgs_ ? lbfgs_->State() : optimize
 void Trainer::SaveCheckpoint() {
   if (options_.checkpoint_path.empty()) return;
   CheckParameters();  // the checkpoint before is worth more
-  if (rank() == 0)
+  if (rank() == 0) {
+    const Elsewhere writes;
     WriteCheckpoint(options_.checkpoint_path, identity_, options_, parameters_, SolverState(),
                     state_);
+  }
   saved_ = state_.iteration();
 }
 
@@ -438,6 +447,7 @@ void Trainer::TrySaveCheckpoint() {
 }
 
 Trainer::End Trainer::RunIterations() {
+  const AtWork work;
   state_.history.reserve(static_cast<size_t>(std::min(total(), kReservedRows)));
   std::vector<int64_t> order;
   std::vector<std::span<const int64_t>> batches;

@@ -19,9 +19,9 @@ struct MpiOptions {
   // however long the rank computes) before those that wait for it throw LostRanksError. 0: they
   // wait for ever, and there is no such thread. Needs an MPI that several threads may call.
   double patience = 0;
-  // Seconds that another rank may give signs of life from the middle of its work (a mini-batch, an
-  // operation of a network, an observation) and use no processor time: it hangs, in a call of the
-  // system that does not come back. 0: for ever. Needs the patience above.
+  // Seconds that another rank may give signs of life from the middle of its work (iterations of a
+  // training, an operation of a network, an observation) and use no processor time: it hangs, in a
+  // call of the system that does not come back. 0: for ever. Needs the patience above.
   double patience_with_idle = 0;
   // Where it is set, others are waited for no longer than a moment: the job is being ended.
   const std::atomic<bool>* stop = nullptr;
