@@ -146,6 +146,41 @@ TEST_F(Accuracy, F64SumsOfParametersHoldOverManyCells) {
   }
 }
 
+// Of many rows of elements, too: sums of 16 dy are exact, and so is that of all, in the oracle;
+// where the same part of a unit in the last place were rounded off at each of them, 12 u would be.
+TEST_F(Accuracy, F64SumsOfParametersHoldOverManyRows) {
+  constexpr int64_t kRows = 1 << 15, kColumns = 12;
+  const Case test{kLayerNorm, Layout::Make("BC", std::vector<int64_t>{kRows, kColumns}),
+                  DType::kF64};
+  Problem p(test, cases::Normals(test.layout.size(), 3, 0, 1));
+  std::vector<double> dy(p.x.size());
+  for (size_t i = 0; i < dy.size(); ++i)
+    dy[i] = 1 + 0x1p-49 * static_cast<double>(2 * (i % kColumns) + 1);
+  p.SetDy(dy);
+  const auto forward = ForwardTraining(test.spec, p.x_tensor, &p.gamma_tensor, &p.beta_tensor);
+  const auto worst = cases::WorstGradientFractions(
+      p, Backward(test.spec, p.x_tensor, &p.gamma_tensor, &p.beta_tensor, p.dy_tensor, forward));
+  EXPECT_LE(worst.dgamma, 1);
+  EXPECT_LE(worst.dbeta, 1);
+}
+
+// Rows whose sums are taken again around another shift, among some that are reduced together with
+// them: not the first of those, nor the last.
+TEST_F(Accuracy, RowsThatBeginFarFromTheirMeanAmongOthers) {
+  constexpr int64_t kRows = 40;
+  for (const DType dtype : cases::kDTypes)
+    for (const int64_t n : {17, 200, 1024}) {
+      std::vector<double> x = cases::Normals(kRows * n, 8, 0.5, 1);
+      for (const int64_t row : {1, 6, 12, 23, 33})
+        for (int64_t i = 0; i < n; ++i)
+          x[static_cast<size_t>(row * n + i)] = i < 1 + n / 32 ? 0 : 700.1;
+      const Problem p({kLayerNorm, Layout::Make("BC", std::vector<int64_t>{kRows, n}), dtype},
+                      std::move(x));
+      const auto y = ForwardTraining(p.test.spec, p.x_tensor, &p.gamma_tensor, &p.beta_tensor).y;
+      EXPECT_LE(cases::WorstForwardFraction(p, y), 1) << p.test.ToString();
+    }
+}
+
 // One dy is as large as all others together, and so its terms: what follows is rounded beside it.
 // Columns of 3 statistics, of which many add to one parameter.
 TEST_F(Accuracy, GradientsBesideAnOutlier) {

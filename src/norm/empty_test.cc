@@ -6,6 +6,7 @@
 
 #include "src/norm/cases.h"
 #include "src/norm/choose.h"
+#include "src/norm/test_reducers.h"
 
 namespace normkit {
 namespace {
@@ -14,8 +15,8 @@ using cases::Case;
 
 // All passes over `test`; arrays of x are null, those of parameters and statistics as they have to
 // be. Whether gradients and statistics came out as an empty array's.
-bool Runs(const Case& test, Activation activation) {
-  const Normalization norm(test.spec, test.layout, test.dtype, {.activation = activation});
+bool Runs(const Case& test, const NormOptions& options) {
+  const Normalization norm(test.spec, test.layout, test.dtype, options);
   for (const NormPass pass : {NormPass::kForward, NormPass::kInference, NormPass::kBackward})
     if (norm.Describe(pass).empty()) return false;
   const auto stats = static_cast<size_t>(norm.num_statistics());
@@ -40,7 +41,8 @@ bool Runs(const Case& test, Activation activation) {
 
 // Every subset of axes of a format that are empty.
 std::vector<Layout> EmptyLayouts(const char* format) {
-  const Layout full = cases::MakeLayout(format, {.b = 2, .t = 3, .s = 4, .c = 4});
+  // Channels for a vector of statistics and some behind it.
+  const Layout full = cases::MakeLayout(format, {.b = 2, .t = 3, .s = 4, .c = 10});
   std::vector<Layout> result;
   for (unsigned which = 1; which < 1u << full.rank(); ++which) {
     std::vector<Axis> axes(full.axes().begin(), full.axes().end());
@@ -60,9 +62,12 @@ int StatusOf(std::span<const Case> tests) {
   const pid_t child = fork();
   if (child == 0) {
     bool right = true;
-    for (const Case& test : tests)
+    Twins twins;  // who have no elements, either
+    for (const Case& test : tests) {
       for (const Activation activation : {Activation::kNone, Activation::kRelu, Activation::kSilu})
-        right = right && Runs(test, activation);
+        right = right && Runs(test, {.activation = activation});
+      right = right && Runs(test, {.reducer = &twins});
+    }
     _exit(right ? 0 : 1);
   }
   int status = -1;

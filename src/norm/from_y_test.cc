@@ -146,6 +146,36 @@ TEST_P(FromY, GradientsAreThoseFromX) {
   }
 }
 
+// Runs of y with others' elements between them, large enough for tasks to begin within runs.
+TEST_P(FromY, RunsThatLieApartGiveTheBitsOfDenseOnes) {
+  constexpr int64_t kRuns = 12, kRun = 30'000, kApart = kRun + 64;
+  const Problem p = Invertible(
+      {kBatchNorm, Layout::Make("BCS", std::vector<int64_t>{2, kRuns / 2, kRun}), GetParam()});
+  const NormOptions dense{.activation = Activation::kLeakyRelu, .negative_slope = kSlope};
+  const Passes expected(p, dense);
+  const auto bytes = static_cast<int64_t>(SizeOf(GetParam()));
+  std::vector<unsigned char> y(static_cast<size_t>(kRuns * kApart * bytes), 0xff);  // NaN
+  for (int64_t i = 0; i < kRuns; ++i)
+    std::memcpy(y.data() + i * kApart * bytes,
+                static_cast<const char*>(expected.y.data()) + i * kRun * bytes,
+                static_cast<size_t>(kRun * bytes));
+  NormOptions apart = dense;
+  apart.strides.y = {kRuns / 2 * kApart, kApart, 1};
+  const Normalization norm(p.test.spec, p.test.layout, p.test.dtype, apart);
+  Gradients got{p.x_tensor.Clone(), p.gamma_tensor.Clone(), p.gamma_tensor.Clone()};
+  norm.Backward({.dy = p.dy_tensor.data(),
+                 .gamma = p.gamma_tensor.data(),
+                 .beta = p.beta_tensor.data(),
+                 .rstd = expected.rstd.data(),
+                 .dx = got.dx.data(),
+                 .dgamma = got.dgamma.data(),
+                 .dbeta = got.dbeta.data(),
+                 .y = y.data()});
+  const Gradients all = expected.Backward(true);
+  EXPECT_TRUE(SameBits(got.dx, all.dx) && SameBits(got.dgamma, all.dgamma) &&
+              SameBits(got.dbeta, all.dbeta));
+}
+
 // d loss / dx along one direction, from forward passes.
 double Slope(const Problem& p, const NormOptions& options, const std::vector<double>& direction) {
   constexpr double kStep = 1e-6;

@@ -2,6 +2,7 @@
 // contract's bounds.
 #include <gtest/gtest.h>
 
+#include "normkit/core/threads.h"
 #include "src/norm/case_bounds.h"
 
 namespace normkit {
@@ -149,6 +150,24 @@ TEST_P(GradientBounds, ConstantDyGivesNothing) {
       for (const double v : cases::ToDoubles(*gradient))
         ASSERT_LE(std::abs(v), 1e-10) << test.ToString();
   }
+}
+
+// Columns of statistics whose rows, chunks of them on different threads, add to one parameter.
+TEST(Backward, ThreadsDoNotMeetAtAParameter) {
+  const Problem p({kLayerNormChannelOnly, Layout::Make("BCS", std::vector<int64_t>{2, 70'000, 5}),
+                   DType::kF32, kB});
+  const NormOptions options = p.test.Options();
+  const auto forward =
+      ForwardTraining(p.test.spec, p.x_tensor, &p.gamma_tensor, &p.beta_tensor, options);
+  SetNumThreads(1);
+  const auto expected = cases::GradientsOf(p, forward, options);
+  SetNumThreads(4);
+  for (int call = 0; call < 20; ++call) {
+    const auto got = cases::GradientsOf(p, forward, options);
+    EXPECT_EQ(cases::ToDoubles(got.dgamma), cases::ToDoubles(expected.dgamma));
+    EXPECT_EQ(cases::ToDoubles(got.dbeta), cases::ToDoubles(expected.dbeta));
+  }
+  SetNumThreads(0);
 }
 
 // Sums of few rows go to f64 and stay there: rounded to f32 each time, this one drifts by 12 u.

@@ -3,6 +3,7 @@
 
 #include <cstdlib>
 #include <cstring>
+#include <limits>
 #include <optional>
 
 #include "src/core/batch_tree.h"
@@ -18,7 +19,7 @@ using Cuts = std::vector<BatchPart>;
 // What both passes write, bytes of all arrays one behind the other.
 struct Outcome {
   std::vector<double> mean, rstd, variance;
-  Tensor y, sum, dx, daddend, dgamma, dbeta;
+  Tensor y, sum, dx, daddend, dgate, dgamma, dbeta;
 };
 
 const std::byte* At(const Tensor& tensor, int64_t bytes) {
@@ -44,18 +45,23 @@ std::string Differences(const Outcome& a, const Outcome& b) {
   compare("sum", bytes(a.sum), bytes(b.sum));
   compare("dx", bytes(a.dx), bytes(b.dx));
   compare("daddend", bytes(a.daddend), bytes(b.daddend));
+  compare("dgate", bytes(a.dgate), bytes(b.dgate));
   compare("dgamma", bytes(a.dgamma), bytes(b.dgamma));
   compare("dbeta", bytes(a.dbeta), bytes(b.dbeta));
   return text;
 }
 
-// Everything fused, or nothing.
+// Everything fused, with a gate behind SiLU (any other is told from y), or nothing.
 struct Calls {
   Calls(const cases::Problem& p, bool all, const NormOptions& options)
-      : problem(p), fused(all), norm(p.test.spec, p.test.layout, p.test.dtype, options) {
+      : problem(p),
+        fused(all),
+        gated(options.activation == Activation::kSilu),
+        norm(p.test.spec, p.test.layout, p.test.dtype, options) {
     const auto n = static_cast<size_t>(norm.num_statistics());
     r.mean.resize(n), r.rstd.resize(n), r.variance.resize(n);
-    for (Tensor* tensor : {&r.y, &r.sum, &r.dx, &r.daddend}) *tensor = p.dy_tensor.Clone();
+    for (Tensor* tensor : {&r.y, &r.sum, &r.dx, &r.daddend, &r.dgate})
+      *tensor = p.dy_tensor.Clone();
     r.dgamma = p.gamma_tensor.Clone(), r.dbeta = p.beta_tensor.Clone();
   }
 
@@ -70,7 +76,8 @@ struct Calls {
                       r.variance.data() + statistic},
             .residual = fused ? At(problem.dy_tensor, at) : nullptr,
             .sum = fused ? At(r.sum, at) : nullptr,
-            .addend = fused ? At(problem.x_tensor, at) : nullptr};
+            .addend = fused ? At(problem.x_tensor, at) : nullptr,
+            .gate = gated ? At(problem.dy_tensor, at) : nullptr};
   }
   Normalization::BackwardArgs Backward(int64_t row, int64_t statistic) {
     const int64_t at = row * RowBytes();
@@ -86,7 +93,8 @@ struct Calls {
             .y = fused ? At(r.y, at) : nullptr,
             .addend = fused ? At(problem.x_tensor, at) : nullptr,
             .daddend = fused ? At(r.daddend, at) : nullptr,
-            .accumulate = false};
+            .gate = gated ? At(problem.dy_tensor, at) : nullptr,
+            .dgate = gated ? At(r.dgate, at) : nullptr};
   }
 
   void Whole() {
@@ -97,8 +105,9 @@ struct Calls {
   void InParts(const Cuts& parts) {
     const auto leaves = static_cast<size_t>(norm.num_leaves(norm.whole()));
     const auto n = static_cast<size_t>(norm.num_statistics());
-    std::vector<Moments> moments(norm.joins() ? leaves * n : n);
-    std::vector<double> sums(leaves * static_cast<size_t>(norm.num_sums()));
+    constexpr double kNan = std::numeric_limits<double>::quiet_NaN();  // nothing is left as it was
+    std::vector<Moments> moments(norm.joins() ? leaves * n : n, {kNan, kNan, kNan});
+    std::vector<double> sums(leaves * static_cast<size_t>(norm.num_sums()), kNan);
     for (const BatchPart& part : parts)
       norm.Gather(part, Forward(part.begin(), Of(part)), Rows(moments, part));
     norm.Join(std::span(moments));
@@ -117,7 +126,7 @@ struct Calls {
   }
 
   const cases::Problem& problem;
-  bool fused;
+  bool fused, gated;
   Normalization norm;
   Outcome r;
 

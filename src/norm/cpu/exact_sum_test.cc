@@ -14,9 +14,9 @@ namespace {
 constexpr int kTerms = 100000;
 constexpr long double kMost = 2 * 0x1p-53L;
 
-std::vector<double> Terms() {
+std::vector<double> Terms(double mean = 3) {
   std::mt19937_64 random(11);
-  std::normal_distribution<double> normal(3, 1);
+  std::normal_distribution<double> normal(mean, 1);
   std::vector<double> terms(kTerms);
   for (double& term : terms) term = normal(random);
   return terms;
@@ -37,8 +37,7 @@ TEST(OrderedSum, OfInfinityIsInfinite) {
 }
 
 // Parts of one element: the mean and m2 of all by their definition.
-TEST(OrderedMoments, OfManyPartsAreRoundedOnce) {
-  const std::vector<double> terms = Terms();
+void HoldMoments(const std::vector<double>& terms) {
   OrderedMoments moments(/*exact=*/true);
   long double sum = 0, m2 = 0;
   for (const double term : terms) moments.Merge({1, term, 0}), sum += term;
@@ -48,6 +47,11 @@ TEST(OrderedMoments, OfManyPartsAreRoundedOnce) {
   EXPECT_LE(std::abs(moments.Get().mean - mean), kMost * mean);
   EXPECT_LE(std::abs(moments.Get().m2 - m2), kMost * m2);
 }
+
+TEST(OrderedMoments, OfManyPartsAreRoundedOnce) { HoldMoments(Terms()); }
+
+// What rounding took of the mean is many roundings of a deviation from it.
+TEST(OrderedMoments, OfPartsFarFromZeroAreRoundedOnce) { HoldMoments(Terms(1e6)); }
 
 }  // namespace
 }  // namespace normkit::norm::cpu
