@@ -4,6 +4,7 @@
 
 #include "normkit/core/threads.h"
 #include "src/core/elements.h"
+#include "src/core/scratch.h"
 #include "src/norm/case_bounds.h"
 #include "src/simd/target.h"
 
@@ -152,6 +153,24 @@ std::string ResultsOf(const Problem& p, const NormOptions& options, const void* 
     }
   EXPECT_EQ(dx_of[0], dx_of[1]) << test.ToString();
   return results + dx_of[0];
+}
+
+// Copies too large to be kept: those of the first leaf of a tree are those of the next.
+TEST(Parameters, ManyOfATree) {
+  constexpr auto kChannels = static_cast<int64_t>(kKeptScratchBytes / sizeof(float)) + 1;
+  const Layout layout = Layout::Make("BC", std::vector<int64_t>{2, kChannels});
+  std::vector<uint16_t> x(2 * kChannels), gamma(kChannels, 0x3f80);  // bf16: 1
+  for (size_t i = 0; i < x.size(); ++i) x[i] = static_cast<uint16_t>(0x3f80 + i % 64);
+  SetNumThreads(1);
+  const auto y_of = [&](bool tree) {
+    const Normalization norm(kLayerNorm, layout, DType::kBF16,
+                             {.parameter_dtype = DType::kBF16, .tree = tree});
+    std::vector<uint16_t> y(x.size());
+    norm.ForwardTraining({.x = x.data(), .gamma = gamma.data(), .y = y.data()});
+    return y;
+  };
+  EXPECT_TRUE(y_of(true) == y_of(false));
+  SetNumThreads(0);
 }
 
 // Null has the bits of ones and zeros, also where no array of those is made.
