@@ -61,6 +61,17 @@ class Calls {
     args.dx = nullptr;
     norm_.Backward(args);
   }
+  void Backward() {
+    norm_.Backward({.x = p_.x_tensor.data(),
+                    .dy = p_.dy_tensor.data(),
+                    .gamma = p_.gamma_tensor.data(),
+                    .beta = p_.beta_tensor.data(),
+                    .mean = mean_.data(),
+                    .rstd = rstd_.data(),
+                    .dx = dx_.data(),
+                    .dgamma = dgamma_.data(),
+                    .dbeta = dbeta_.data()});
+  }
 
  private:
   const Problem& p_;
@@ -158,6 +169,33 @@ TEST_P(Allocation, NothingThatGrowsWithXForParametersThatAreNotGiven) {
       EXPECT_LE(asked, kMost) << p.test.ToString();
     }
   norm::cpu::WantSchedule({});
+}
+
+// Sums of parameters, of many more than a task's, go where they belong slice by slice; on a thread
+// that has nothing yet.
+TEST_P(Allocation, SumsOfParametersDoNotGrowWithThem) {
+  constexpr int64_t kMost = 2 << 20;  // bytes; sums of all would be 8 MiB, of f64 24 MiB and more
+  const Layout rows = cases::MakeLayout("BC", {.b = 2, .c = 1 << 19});
+  const Layout sequences = cases::MakeLayout("BTC", {.b = 2, .t = 16, .c = 1 << 15});
+  const Layout maps = cases::MakeLayout("BCS", {.b = 2, .s = 1 << 13, .c = 64});
+  const Layout places = cases::MakeLayout("BSC", {.b = 2, .s = 1 << 13, .c = 64});
+  for (const DType dtype : {DType::kF32, DType::kF64})
+    for (const Case& test : {Case{kLayerNorm, rows, dtype},
+                             {kRmsNorm, sequences, dtype, kT | kC},
+                             {kInstanceNorm, maps, dtype, kC | kS},
+                             {kInstanceNorm, maps, dtype, kB | kC | kS},
+                             {kRmsNorm, places, dtype, kC | kS}}) {
+      const Problem p(test);
+      Calls calls(p, test.Options());
+      calls.All(true);  // what the threads of the pool keep, and the statistics
+      int64_t asked = 0;
+      std::thread([&] {
+        const int64_t before = allocated_bytes;
+        calls.Backward();
+        asked = allocated_bytes - before;
+      }).join();
+      EXPECT_LE(asked, kMost) << test.ToString();
+    }
 }
 
 enum Outcome { kWorked, kRefused, kWrong };

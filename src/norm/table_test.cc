@@ -5,6 +5,7 @@
 #include "normkit/core/threads.h"
 #include "src/norm/case_bounds.h"
 #include "src/norm/case_testing.h"
+#include "src/norm/cpu/backward.h"
 #include "src/norm/slabs.h"
 #include "src/simd/target.h"
 
@@ -118,6 +119,36 @@ TEST_P(TableTest, BitsAreThoseOfDenseArrays) {
       WantSlabsOf(bytes);
       ASSERT_TRUE(cases::ResultsOf(Problem(test)) == expected)
           << test.ToString() << ", slabs of " << bytes;
+    }
+  }
+}
+
+// Gradients of parameters that are finished slice by slice.
+TEST_P(TableTest, SlicesOfParametersGiveTheSameBits) {
+  std::vector<Case> all = cases::Table(GetParam(), {.b = 3, .t = 4, .s = 5, .c = 8});
+  const auto add = [&](const NormSpec& spec, const char* format, std::vector<int64_t> shape,
+                       Dims axes = 0) {
+    const Layout layout = Layout::Make(format, shape);
+    all.push_back({spec, IsGrouped(spec) ? layout.SplitChannels(2) : layout, GetParam(), axes});
+  };
+  // Tasks of 32 rows and repeats, merged as a tree.
+  add(kLayerNorm, "BC", {40, 1100});
+  add(kLayerNorm, "BC", {170, 1030});
+  add(kRmsNorm, "BTC", {100, 3, 9}, kT | kC);
+  add(kRmsNorm, "BTC", {170, 2, 40}, kT | kC);
+  add(kInstanceNorm, "BCS", {70, 6, 35}, kC | kS);
+  add(kGroupNorm, "BCS", {70, 6, 35}, kC | kS);
+  add(kGroupNorm, "BC", {100, 46});
+  for (const Case& test : all) {
+    const Problem p(test);
+    SetNumThreads(1);
+    const std::string expected = cases::ResultsOf(p);
+    SetNumThreads(3);
+    for (const int64_t parameters : {1, 100}) {
+      norm::cpu::WantSlicesOf(parameters);
+      const std::string results = cases::ResultsOf(p);
+      norm::cpu::WantSlicesOf(0);
+      ASSERT_TRUE(results == expected) << test.ToString() << ", slices of " << parameters;
     }
   }
 }

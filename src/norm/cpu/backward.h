@@ -20,10 +20,14 @@ void BackwardElements(const BackwardJob& job, const KernelTable& kernels, const 
 using SumsTo =
     std::function<void(int64_t first, int64_t n, const double* dgamma, const double* dbeta)>;
 
-// Few long rows in element form, two passes, whose sums of parameters are known part by part, while
-// they are in the cache. Whether they are such.
-bool BackwardLongRows(const BackwardJob& job, const KernelTable& kernels, const Schedule& schedule,
-                      Reducer* reducer, const SumsTo& to);
+// Many parameters in element form, whose sums are known slice by slice, while they are in the cache:
+// long rows, elements of observations, channels of each observation. Whether they are such.
+bool BackwardSlices(const BackwardJob& job, const KernelTable& kernels, const Schedule& schedule,
+                    Reducer* reducer, const SumsTo& to);
+
+// For tests: all shapes that have slices are taken by those of so many parameters; 0: as is chosen.
+// What was wanted before.
+int64_t WantSlicesOf(int64_t parameters);
 
 // Cell form by strips (Path::kFusedStrips), which have the sums of their parameters to themselves.
 void BackwardStrips(const BackwardJob& job, const KernelTable& kernels, const Schedule& schedule,

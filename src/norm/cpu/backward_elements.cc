@@ -1,5 +1,8 @@
 // The backward pass of layouts in element form.
 #include <algorithm>
+#include <bit>
+#include <ranges>
+#include <utility>
 
 #include "src/core/scratch.h"
 #include "src/norm/cpu/backward.h"
@@ -13,6 +16,8 @@ namespace {
 struct PartialTag;
 struct ParameterTag;
 struct PartSumsTag;
+
+int64_t wanted_slices = 0;
 
 constexpr int64_t kMaxTasks = 64;  // whose sums of the parameters are merged
 
@@ -67,6 +72,56 @@ class TaskSums {
   double* sums_;
 };
 
+// The same of tasks that come one after the other, of few parameters: of each level of the tree the
+// sums so far.
+class OrderedTaskSums {
+ public:
+  // Of n parameters from `first` on.
+  OrderedTaskSums(bool f64, int64_t first, int64_t n, int64_t tasks)
+      : f64_(f64), first_(first), n_(n), size_((f64 ? 4 : 2) * n) {
+    const auto levels = static_cast<size_t>(std::bit_width(static_cast<uint64_t>(tasks)));
+    sums_ = Scratch<PartSumsTag, double>(levels * static_cast<size_t>(size_));
+  }
+  // Zeros for the next task.
+  ParameterSums Next() {
+    EndTask();
+    for (int64_t t = tasks_++; t > 0 && t % 2 == 0; t /= 2) MergeLast();
+    std::fill_n(sums_ + size_ * count_++, size_, 0.0);
+    return Last();
+  }
+  // Those of all tasks.
+  ParameterSums All() {
+    EndTask();
+    while (count_ > 1) MergeLast();
+    return Last();
+  }
+
+ private:
+  ParameterSums Last() const {
+    double* dgamma = sums_ + size_ * (count_ - 1);
+    const bool f64 = f64_;
+    return {.dgamma = dgamma,
+            .dbeta = dgamma + n_,
+            .dgamma_rest = f64 ? dgamma + 2 * n_ : nullptr,
+            .dbeta_rest = f64 ? dgamma + 3 * n_ : nullptr,
+            .first = first_,
+            .count = n_};
+  }
+  void EndTask() const {
+    if (f64_ && count_ > 0) AddRests(2 * n_, Last().dgamma_rest, Last().dgamma);
+  }
+  void MergeLast() {
+    const double* from = Last().dgamma;
+    --count_;
+    AddAll(2 * n_, from, Last().dgamma);
+  }
+
+  bool f64_;
+  int64_t first_, n_, size_;
+  int64_t tasks_ = 0, count_ = 0;  // begun; arrays of sums that are not merged yet
+  double* sums_;
+};
+
 // Whether dx, or that of other ranks, needs what passes through the statistics.
 bool NeedsMeans(const BackwardJob& job, const Reducer* reducer) {
   return !job.fixed && (job.dx || reducer);
@@ -79,20 +134,35 @@ void ToXhat(const BackwardJob& job) {
           : job.means.ToXhat<float>(n, job.mean, job.rstd);
 }
 
-void SumRuns(const BackwardJob& job, const KernelTable& kernels, bool threads) {
+// Sums of w and w * (x - hi) of all statistics; `in_one`: in one sum each, as units in rows are.
+void SumRuns(const BackwardJob& job, const KernelTable& kernels, bool threads, bool in_one) {
   const Geometry& g = *job.geometry;
   const RowBlocks blocks(g.elements, ShortRuns::kTogether);
   const int64_t chunks = blocks.num_chunks(), n = g.plan.num_stat;
+  const auto add = [&](int64_t unit, int64_t chunk, OrderedSum& w, OrderedSum& w_x) {
+    WithParameters(job, blocks.Get(blocks.chunk_begin(chunk)).offset, [&](const BackwardJob& part) {
+      kernels.reduce_element_runs(part, unit, chunk, w, w_x);
+    });
+  };
+  if (in_one) {
+    return ForTasks(n, PerTask(g.plan.num_reduced), threads, [&](int64_t first, int64_t last) {
+      for (int64_t s = first; s < last; ++s) {
+        OrderedSum w(job.f64), w_x(job.f64);
+        for (int64_t chunk = 0; chunk < chunks; ++chunk) add(s, chunk, w, w_x);
+        job.means.w[s] = w.Get(), job.means.w_xhat[s] = w_x.Get();
+      }
+    });
+  }
   double* w = Scratch<PartialTag, double>(static_cast<size_t>(2 * n * chunks));
   double* w_x = w + n * chunks;
-  ForTasks(
-      n * chunks, PerTask(g.plan.num_reduced / chunks), threads, [&](int64_t first, int64_t last) {
-        for (int64_t i = first; i < last; ++i)
-          WithParameters(
-              job, blocks.Get(blocks.chunk_begin(i % chunks)).offset, [&](const BackwardJob& part) {
-                kernels.reduce_element_runs(part, i / chunks, i % chunks, w + i, w_x + i);
-              });
-      });
+  ForTasks(n * chunks, PerTask(g.plan.num_reduced / chunks), threads,
+           [&](int64_t first, int64_t last) {
+             for (int64_t i = first; i < last; ++i) {
+               OrderedSum of_w(job.f64), of_w_x(job.f64);
+               add(i / chunks, i % chunks, of_w, of_w_x);
+               w[i] = of_w.Get(), w_x[i] = of_w_x.Get();
+             }
+           });
   for (int64_t s = 0; s < n; ++s) {
     OrderedSum of_w(job.f64), of_w_x(job.f64);
     for (int64_t i = s * chunks; i < (s + 1) * chunks; ++i) of_w.Add(w[i]), of_w_x.Add(w_x[i]);
@@ -100,18 +170,29 @@ void SumRuns(const BackwardJob& job, const KernelTable& kernels, bool threads) {
   }
 }
 
-// dx and the sums of the parameters, of all runs. Layer and RMS normalization of whole rows have
-// their tasks cut by units (schedule.cc), each of which is summed and written while the next one
-// comes from memory; all others by runs.
+// Layer and RMS normalization of whole rows have their tasks cut by units (schedule.cc), each of
+// which is summed and written while the next one comes from memory; all others by runs.
+RunWalk WalkOf(const BackwardJob& job, const Schedule& schedule, const Reducer* reducer) {
+  if (schedule.path == Path::kFusedRows && job.dx) return RunWalk::kRows;
+  const bool units = schedule.path == Path::kFusedRuns && NeedsMeans(job, reducer);
+  return units ? RunWalk::kUnits : RunWalk::kParts;
+}
+
+// The runs of one task.
+int64_t TaskRuns(const Geometry& g, RunWalk walk, int64_t units_per_task) {
+  const int64_t unit_runs = g.elements.reduced.size();
+  if (walk == RunWalk::kRows) return units_per_task * unit_runs;
+  const int64_t slots = g.plan.num_param / g.run_length;
+  const int64_t runs = std::max(kTaskRuns * slots, CeilDivide(g.num_runs, kMaxTasks));
+  return walk == RunWalk::kUnits ? CeilDivide(runs, unit_runs) * unit_runs : runs;
+}
+
+// dx and the sums of the parameters, of all runs.
 void WriteRuns(const BackwardJob& job, const KernelTable& kernels, RunWalk walk,
                int64_t units_per_task, bool threads, const ParameterSums& parameters) {
   const Geometry& g = *job.geometry;
   if (g.plan.size == 0 || !(job.dx || parameters.wanted())) return;
-  const int64_t unit_runs = g.elements.reduced.size();
-  const int64_t slots = g.plan.num_param / g.run_length;
-  int64_t task_runs = std::max(kTaskRuns * slots, CeilDivide(g.num_runs, kMaxTasks));
-  if (walk == RunWalk::kUnits) task_runs = CeilDivide(task_runs, unit_runs) * unit_runs;
-  if (walk == RunWalk::kRows) task_runs = units_per_task * unit_runs;
+  const int64_t task_runs = TaskRuns(g, walk, units_per_task);
   const int64_t part =
       walk == RunWalk::kParts ? std::min(g.run_length, kTaskElements) : g.run_length;
   const int64_t tasks = CeilDivide(g.num_runs, task_runs), parts = CeilDivide(g.run_length, part);
@@ -128,18 +209,17 @@ void WriteRuns(const BackwardJob& job, const KernelTable& kernels, RunWalk walk,
 }
 
 // What passes through the statistics, before anything is written.
-void FindMeans(const BackwardJob& job, const KernelTable& kernels, bool threads, Reducer* reducer) {
+void FindMeans(const BackwardJob& job, const KernelTable& kernels, bool threads, Reducer* reducer,
+               bool in_one = false) {
   const bool needs = NeedsMeans(job, reducer);
   PrepareGradient(job, kernels, threads);
-  if (needs && job.geometry->plan.size > 0) SumRuns(job, kernels, threads);
+  if (needs && job.geometry->plan.size > 0) SumRuns(job, kernels, threads, in_one);
   if (needs) ToXhat(job), ShareMeans(job, reducer);
 }
 
 void BackwardRuns(const BackwardJob& job, const KernelTable& kernels, const Schedule& schedule,
                   Reducer* reducer, const ParameterSums& parameters) {
-  const bool needs = NeedsMeans(job, reducer);
-  RunWalk walk = needs && schedule.path == Path::kFusedRuns ? RunWalk::kUnits : RunWalk::kParts;
-  if (schedule.path == Path::kFusedRows && job.dx) walk = RunWalk::kRows;
+  const RunWalk walk = WalkOf(job, schedule, reducer);
   if (walk == RunWalk::kParts) FindMeans(job, kernels, schedule.threads, reducer);
   WriteRuns(job, kernels, walk, schedule.units_per_task, schedule.threads, parameters);
 }
@@ -204,6 +284,104 @@ void BackwardColumns(const BackwardJob& job, const KernelTable& kernels, const S
   WriteColumns(job, kernels, fused, schedule.threads, parameters);
 }
 
+// Where the runs lie that begin at one parameter, a slot: so many of each, `step` apart, where all
+// slots have theirs alike.
+struct SlotRuns {
+  int64_t each = 1, step = 0;  // 0: they do not
+};
+SlotRuns FindSlotRuns(const Geometry& g) {
+  SlotRuns result;
+  int64_t next = g.run_length;  // the parameter of the next slot
+  int turns = 0;                // from loops over slots to those over runs of one, and back
+  bool over_slots = false, inner = true;
+  const auto add = [&](const Loops& loops) {
+    for (const Loops::Loop& loop : std::views::reverse(loops.loops())) {
+      const bool moves = loop.stride != 0;
+      if (moves && loop.stride != next) turns = 2;
+      if (!inner && moves != over_slots) ++turns;
+      if (inner) result.step = moves ? g.plan.num_param / g.run_length : 1;
+      over_slots = moves, inner = false;
+      (moves ? next : result.each) *= loop.size;
+    }
+  };
+  add(g.reduced_param);
+  add(g.kept_param);
+  if (inner) result.step = 1;
+  return turns > 1 ? SlotRuns{.each = 1, .step = 0} : result;
+}
+
+// Many parameters by slices, each with all that belongs to it, so that their sums go where they
+// belong at once instead of all being kept: parts of long runs, which are taken when all means are
+// known, or some slots.
+class Slices {
+ public:
+  Slices(const Geometry& g, const Schedule& schedule, RunWalk walk, bool f64)
+      : g_(g),
+        slots_(g.plan.num_param / g.run_length),
+        runs_(FindSlotRuns(g)),
+        task_runs_(TaskRuns(g, walk, schedule.units_per_task)),
+        fused_(slots_ > 1 && walk != RunWalk::kParts && g.run_length <= kCachedElements),
+        part_(fused_ ? g.run_length : std::min(g.run_length, Wanted(kPart))) {
+    // Of short runs that make up a unit, rows are added up otherwise than parts are.
+    const bool rows = g.run_length >= RowBlocks::kBlock && part_ < g.run_length;
+    // Sums of all that do not fit in the caches beside the rows take longer than x does, read twice
+    // ([36,1200000] 54 ms, 34 by slices; [64,300000] 10.9, 14.3); one task keeps one thread busy.
+    const int64_t merged = f64 || tasks() > 1 ? tasks() * (f64 ? 2 : 1) : 0;
+    const int64_t bytes = (1 + merged) * g.plan.num_param * 2 * sizeof(double);
+    const bool alone = schedule.threads && walk == RunWalk::kUnits && tasks() == 1;
+    const bool few = schedule.path == Path::kTwoPasses && g.num_runs <= kTaskRuns;
+    const bool long_rows = few || alone || bytes > static_cast<int64_t>(kKeptScratchBytes);
+    // Of other shapes tasks have slots of their own, or their sums are small beside x.
+    const bool whole = runs_.step == slots_ && task_runs_ == kTaskRuns * slots_;
+    const int64_t unit_runs = g.elements.reduced.size();
+    const bool step_of_one = runs_.step == 1 && g.num_runs <= task_runs_;
+    if (fused_ && !(runs_.step == 1 && runs_.each % unit_runs == 0)) together_ = unit_runs;
+    const int64_t least = schedule.threads ? kTaskElements : 4 * kTaskElements;
+    const bool worth = wanted_slices > 0 || (slots_ == 1 ? long_rows : g.plan.num_param > least);
+    suit_ = worth && (slots_ == 1 ? rows : (whole || step_of_one) && slots_ % together_ == 0);
+    if (part_ == g.run_length)
+      together_ *= std::max<int64_t>(1, Wanted(kTogether) / (together_ * g.run_length));
+  }
+
+  bool suit() const { return suit_; }
+  bool fused() const { return fused_; }
+  int64_t tasks() const { return CeilDivide(g_.num_runs, task_runs_); }
+  int64_t size() const { return CeilDivide(slots_, together_) * parts(); }
+  int64_t first_parameter(int64_t slice) const {
+    return slice / parts() * together_ * g_.run_length + slice % parts() * part_;
+  }
+  int64_t parameters(int64_t slice) const {
+    const int64_t slot = slice / parts() * together_, begin = slice % parts() * part_;
+    if (part_ < g_.run_length) return std::min(part_, g_.run_length - begin);
+    return std::min(together_, slots_ - slot) * g_.run_length;
+  }
+  // What of a slice belongs to a task.
+  RunTask Get(int64_t slice, int64_t task) const {
+    const int64_t begin = slice % parts() * part_, end = std::min(begin + part_, g_.run_length);
+    const int64_t run = task * task_runs_;
+    if (slots_ == 1) return {run, std::min(run + task_runs_, g_.num_runs), begin, end};
+    const int64_t first = slice / parts() * together_, last = std::min(first + together_, slots_);
+    if (runs_.step == 1) return {first * runs_.each, last * runs_.each, begin, end};
+    const int64_t repeats = std::min(task_runs_, g_.num_runs - run) / slots_;
+    return {run + first, run + last, begin, end, repeats, slots_};
+  }
+
+ private:
+  // Elements of a run, and of all slots together: sums of them stay in the cache.
+  static constexpr int64_t kPart = 1 << 15, kTogether = 1 << 13;
+  static int64_t Wanted(int64_t chosen) { return wanted_slices > 0 ? wanted_slices : chosen; }
+  int64_t parts() const { return CeilDivide(g_.run_length, part_); }
+
+  const Geometry& g_;
+  const int64_t slots_;
+  const SlotRuns runs_;
+  const int64_t task_runs_;
+  const bool fused_;
+  const int64_t part_;    // elements of a run
+  int64_t together_ = 1;  // slots
+  bool suit_;
+};
+
 }  // namespace
 
 void ApplyElements(const BackwardJob& job, const KernelTable& kernels, bool threads,
@@ -223,28 +401,36 @@ void SumElements(const BackwardJob& job, const KernelTable& kernels, bool thread
   if (job.geometry->stat_vector)
     SumColumns(job, kernels, threads);
   else
-    SumRuns(job, kernels, threads);
+    SumRuns(job, kernels, threads, false);
   ToXhat(job);
 }
 
-bool BackwardLongRows(const BackwardJob& job, const KernelTable& kernels, const Schedule& schedule,
-                      Reducer* reducer, const SumsTo& to) {
-  constexpr int64_t kPart = 1 << 13;  // elements, whose sums stay in the cache
+int64_t WantSlicesOf(int64_t parameters) { return std::exchange(wanted_slices, parameters); }
+
+bool BackwardSlices(const BackwardJob& job, const KernelTable& kernels, const Schedule& schedule,
+                    Reducer* reducer, const SumsTo& to) {
+  constexpr int64_t kAhead = 2048;  // elements
   const Geometry& g = *job.geometry;
-  const bool suits = to && schedule.path == Path::kTwoPasses && !job.f64 && !g.stat_vector &&
-                     g.plan.num_param == g.run_length && g.num_runs <= kTaskRuns && g.plan.size > 0;
-  if (!suits) return false;
+  if (!to || g.stat_vector || g.plan.size == 0) return false;
+  RunWalk walk = WalkOf(job, schedule, reducer);
+  const Slices slices(g, schedule, walk, job.f64);
+  if (!slices.suit()) return false;
   job.means.Clear(g.plan.num_stat);
-  FindMeans(job, kernels, schedule.threads, reducer);
-  ParallelFor(CeilDivide(g.run_length, kPart), schedule.threads, [&](int64_t i) {
-    const int64_t begin = i * kPart, end = std::min(begin + kPart, g.run_length), n = end - begin;
-    double* sums = Scratch<PartSumsTag, double>(2 * kPart);
-    std::fill_n(sums, 2 * n, 0.0);
-    const ParameterSums parameters{.dgamma = sums, .dbeta = sums + n, .first = begin};
-    WithParameters(job, begin, [&](const BackwardJob& of_task) {
-      kernels.backward_runs(of_task, {0, g.num_runs, begin, end}, RunWalk::kParts, parameters);
+  if (!slices.fused()) FindMeans(job, kernels, schedule.threads, reducer, walk == RunWalk::kRows);
+  if (!slices.fused()) walk = RunWalk::kParts;
+  // Processors do not see short runs coming whose next ones are those of other slices ([16,112,112,
+  // 96] with parameters of each place: 38 ms, 17 where they are asked for).
+  BackwardJob ahead = job;
+  if (ahead.ahead == 0 && g.run_length <= kAhead) ahead.ahead = kAhead;
+  ParallelFor(slices.size(), schedule.threads, [&](int64_t i) {
+    const int64_t first = slices.first_parameter(i), n = slices.parameters(i);
+    WithParameters(ahead, first, [&](const BackwardJob& of_task) {
+      OrderedTaskSums sums(job.f64, first, n, slices.tasks());
+      for (int64_t task = 0; task < slices.tasks(); ++task)
+        kernels.backward_runs(of_task, slices.Get(i, task), walk, sums.Next());
+      const ParameterSums all = sums.All();
+      to(first, n, all.dgamma, all.dbeta);
     });
-    to(begin, n, sums, sums + n);
   });
   return true;
 }

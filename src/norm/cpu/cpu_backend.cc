@@ -438,7 +438,7 @@ class CpuNormalization : public NormImplementation {
     const KernelTable& table = Kernels(problem_.dtype);
     FollowSchedule(schedule, job);
     if (TakesStrips(schedule) && !job.statistics) return BackwardStrips(job, table, schedule, to);
-    if (!geometry_.cell_form && BackwardLongRows(job, table, schedule, options_.reducer, to))
+    if (!geometry_.cell_form && BackwardSlices(job, table, schedule, options_.reducer, to))
       return;
     const ParameterSums parameters = SumsFor(to);
     if (geometry_.cell_form)

@@ -139,6 +139,7 @@ struct ParameterSums {
   double* dgamma_rest = nullptr;
   double* dbeta_rest = nullptr;
   int64_t first = 0;  // the parameter that they begin with
+  int64_t count = 0;  // how many there are from it on; 0: all
 
   bool wanted() const { return dgamma != nullptr; }
 };

@@ -92,10 +92,9 @@ class RunBackward {
         blocks_(g_.elements, rows_ ? ShortRuns::kApart : ShortRuns::kTogether),
         writer_(job.dx && job.stream) {}
 
-  // Sums of w and w * (x - hi) over blocks [first, last) of a unit.
-  HWY_NOINLINE void Sum(int64_t unit, int64_t first, int64_t last, double* w, double* w_x) const {
-    const bool exact = kExact && last - first > 1;  // of one block nothing is rounded
-    OrderedSum of_w(exact), of_w_x(exact);
+  // Adds w and w * (x - hi) over blocks [first, last) of a unit.
+  HWY_NOINLINE void Add(int64_t unit, int64_t first, int64_t last, OrderedSum& of_w,
+                        OrderedSum& of_w_x) const {
     for (int64_t b = first; b < last; ++b) {
       const Block block = blocks_.Get(b);
       HWY_ALIGN R totals[LaneSums<R>::kSize];
@@ -109,21 +108,29 @@ class RunBackward {
       of_w.Add(lanes.First());
       of_w_x.Add(lanes.Second());
     }
-    *w = of_w.Get(), *w_x = of_w_x.Get();
   }
-  void SumChunk(int64_t unit, int64_t chunk, double* w, double* w_x) const {
-    Sum(unit, blocks_.chunk_begin(chunk), blocks_.chunk_begin(chunk + 1), w, w_x);
+  void AddChunk(int64_t unit, int64_t chunk, OrderedSum& w, OrderedSum& w_x) const {
+    Add(unit, blocks_.chunk_begin(chunk), blocks_.chunk_begin(chunk + 1), w, w_x);
+  }
+  void Sum(int64_t unit, int64_t first, int64_t last, double* w, double* w_x) const {
+    const bool exact = kExact && last - first > 1;  // of one block nothing is rounded
+    OrderedSum of_w(exact), of_w_x(exact);
+    Add(unit, first, last, of_w, of_w_x);
+    *w = of_w.Get(), *w_x = of_w_x.Get();
   }
 
   // dx of the task's parts of runs, and what they add to the parameters.
   void Run(const RunTask& task, const ParameterSums& parameters) {
     Start(task, parameters);
-    if (walk_ == RunWalk::kParts)
-      Write(task.first_run, task.last_run);
-    else
-      TakeUnits(task.first_run / unit_runs_, task.last_run / unit_runs_);
-    for (int64_t slot = 0; slot < slots_; ++slot)
-      if (counts_[slot] > 0) Flush(slot);
+    for (int64_t i = 0; i < task.repeats; ++i) {
+      const int64_t first = task.first_run + i * task.step, last = task.last_run + i * task.step;
+      if (walk_ == RunWalk::kParts)
+        Write(first, last);
+      else
+        TakeUnits(first / unit_runs_, last / unit_runs_);
+    }
+    for (int64_t slot = first_slot_; slot < first_slot_ + slots_; ++slot)
+      if (CountOf(slot) > 0) Flush(slot);
   }
 
   // Writes dx of elements [begin, end) of a run; adds to the sums of its parameters.
@@ -210,7 +217,7 @@ class RunBackward {
       OrderedSum of_w(kExact), of_w_x(kExact);
       for (int64_t chunk = 0; chunk < blocks_.num_chunks(); ++chunk) {
         double w, w_x;
-        SumChunk(first + u, chunk, &w, &w_x);
+        Sum(first + u, blocks_.chunk_begin(chunk), blocks_.chunk_begin(chunk + 1), &w, &w_x);
         of_w.Add(w), of_w_x.Add(w_x);
       }
       means.w[u] = of_w.Get(), means.w_xhat[u] = of_w_x.Get();
@@ -259,7 +266,9 @@ class RunBackward {
     begin_ = task.begin;
     length_ = task.end - task.begin;
     parameters_ = parameters;
-    slots_ = g_.plan.num_param / g_.run_length;
+    const int64_t params = parameters.count > 0 ? parameters.count : g_.plan.num_param;
+    first_slot_ = parameters.first / g_.run_length;
+    slots_ = (params + g_.run_length - 1) / g_.run_length;
     const int64_t padded = (length_ + kLanesOfLine - 1) / kLanesOfLine * kLanesOfLine;
     to_dbeta_ = padded, to_slot_ = 2 * padded;
     if (AreNarrow()) to_dbeta_ = length_ * slots_, to_slot_ = length_;  // those of slots in a row
@@ -271,10 +280,11 @@ class RunBackward {
   }
 
   // Of dgamma; those of dbeta are to_dbeta_ behind.
-  R* SumsOf(int64_t slot) const { return sums_ + to_slot_ * slot; }
+  R* SumsOf(int64_t slot) const { return sums_ + to_slot_ * (slot - first_slot_); }
+  int64_t& CountOf(int64_t slot) const { return counts_[slot - first_slot_]; }
 
   HWY_NOINLINE void Flush(int64_t slot, int64_t slots = 1) {
-    std::fill_n(counts_ + slot, slots, int64_t{0});
+    std::fill_n(&CountOf(slot), slots, int64_t{0});
     if (!parameters_.wanted()) return;
     R* sums = SumsOf(slot);
     const int64_t n = length_ * slots;
@@ -361,10 +371,10 @@ class RunBackward {
   // One run more of each.
   HWY_NOINLINE void Count(const Stretch& stretch) {
     const int64_t last = stretch.slot + stretch.units;
-    for (int64_t slot = stretch.slot; slot < last; ++slot) ++counts_[slot];
+    for (int64_t slot = stretch.slot; slot < last; ++slot) ++CountOf(slot);
     for (int64_t slot = stretch.slot, end; slot < last; slot = end) {
-      const int64_t count = counts_[slot];
-      for (end = slot + 1; end < last && counts_[end] == count;) ++end;
+      const int64_t count = CountOf(slot);
+      for (end = slot + 1; end < last && CountOf(end) == count;) ++end;
       if (count == kRuns) Flush(slot, end - slot);
     }
   }
@@ -378,7 +388,7 @@ class RunBackward {
         (*this)(run, begin_, begin_ + length_, writer_);
       else
         AddUnwanted(place);
-      if (++counts_[place.slot] == kRuns) Flush(place.slot);
+      if (++CountOf(place.slot) == kRuns) Flush(place.slot);
     }
   }
   // Those that lie in a row and share all parameters.
@@ -410,19 +420,19 @@ class RunBackward {
   RowsAt<const T> x_ = {}, dy_ = {};
   RowsAt<T> dx_ = {};
   int64_t begin_ = 0, length_ = 0;      // of the parts of runs
-  int64_t slots_ = 0;                   // parameters at which runs begin
+  int64_t first_slot_ = 0, slots_ = 0;  // parameters at which runs begin
   int64_t to_slot_ = 0, to_dbeta_ = 0;  // from sums to those of the next slot, and of dbeta
   R* sums_ = nullptr;
   int64_t* counts_ = nullptr;  // runs in the sums of a slot
 };
 
-// Sums of w and w * (x - hi) over one chunk of the runs of a unit.
+// Adds w and w * (x - hi) over one chunk of the runs of a unit.
 template <class T>
-void ReduceElementRuns(const BackwardJob& job, int64_t unit, int64_t chunk, double* w,
-                       double* w_x) {
+void ReduceElementRuns(const BackwardJob& job, int64_t unit, int64_t chunk, OrderedSum& w,
+                       OrderedSum& w_x) {
   constexpr auto kWalk = RunWalk::kParts;
-  job.relu ? RunBackward<T, true>(job, kWalk).SumChunk(unit, chunk, w, w_x)
-           : RunBackward<T, false>(job, kWalk).SumChunk(unit, chunk, w, w_x);
+  job.relu ? RunBackward<T, true>(job, kWalk).AddChunk(unit, chunk, w, w_x)
+           : RunBackward<T, false>(job, kWalk).AddChunk(unit, chunk, w, w_x);
 }
 
 template <class T>

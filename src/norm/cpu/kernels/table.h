@@ -4,6 +4,7 @@
 #include <cstdint>
 
 #include "normkit/core/dtype.h"
+#include "src/norm/cpu/exact_sum.h"
 #include "src/norm/cpu/job.h"
 #include "src/norm/cpu/kernels/column_cut.h"
 
@@ -13,10 +14,12 @@ struct Quantizer;  // quantize.h
 
 namespace normkit::norm::cpu {
 
-// Elements [begin, end) of each of the runs [first_run, last_run).
+// Elements [begin, end) of each of the runs [first_run, last_run); backward in element form the
+// same `repeats` times, each `step` runs on.
 struct RunTask {
   int64_t first_run, last_run;
   int64_t begin, end;
+  int64_t repeats = 1, step = 0;
 };
 
 // What is asked for while other elements are written; null: nothing.
@@ -92,10 +95,10 @@ struct KernelTable {
   // parameters.
   void (*backward_strip)(const BackwardJob& job, int64_t strip, double* dgamma, double* dbeta);
 
-  // Element form. Sums of w and w * (x - hi) over one chunk of a unit of runs; then dx, where
-  // wanted, of the task's runs, counted unit by unit, and what they add to the parameters.
-  void (*reduce_element_runs)(const BackwardJob& job, int64_t unit, int64_t chunk, double* w,
-                              double* w_x);
+  // Element form. Adds w and w * (x - hi) over one chunk of a unit of runs; then dx, where wanted,
+  // of the task's runs, counted unit by unit, and what they add to the parameters.
+  void (*reduce_element_runs)(const BackwardJob& job, int64_t unit, int64_t chunk, OrderedSum& w,
+                              OrderedSum& w_x);
   void (*backward_runs)(const BackwardJob& job, const RunTask& task, RunWalk walk,
                         const ParameterSums& parameters);
   // The same for columns.
