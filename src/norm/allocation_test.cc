@@ -61,6 +61,12 @@ class Calls {
     args.dx = nullptr;
     norm_.Backward(args);
   }
+  void Forward(bool saves) {
+    SavedStatistics saved{};
+    if (saves) saved = {mean_.data(), rstd_.data()};
+    norm_.ForwardTraining(p_.x_tensor.data(), p_.gamma_tensor.data(), p_.beta_tensor.data(),
+                          y_.data(), saved);
+  }
   void Backward() {
     norm_.Backward({.x = p_.x_tensor.data(),
                     .dy = p_.dy_tensor.data(),
@@ -113,6 +119,18 @@ std::vector<Case> Large() {
     }
   }
   return result;
+}
+
+// What `task` asks for on a thread that has nothing yet.
+template <class Task>
+int64_t Asked(const Task& task) {
+  int64_t asked = 0;
+  std::thread([&] {
+    const int64_t before = allocated_bytes;
+    task();
+    asked = allocated_bytes - before;
+  }).join();
+  return asked;
 }
 
 class Allocation : public testing::TestWithParam<int> {
@@ -184,17 +202,37 @@ TEST_P(Allocation, SumsOfParametersDoNotGrowWithThem) {
                              {kRmsNorm, sequences, dtype, kT | kC},
                              {kInstanceNorm, maps, dtype, kC | kS},
                              {kInstanceNorm, maps, dtype, kB | kC | kS},
-                             {kRmsNorm, places, dtype, kC | kS}}) {
+                             {kRmsNorm, places, dtype, kC | kS},
+                             {kLayerNormChannelOnly, maps, dtype, kC | kS},
+                             {kLayerNormChannelOnly, maps, dtype, kB | kC | kS}}) {
       const Problem p(test);
       Calls calls(p, test.Options());
       calls.All(true);  // what the threads of the pool keep, and the statistics
-      int64_t asked = 0;
-      std::thread([&] {
-        const int64_t before = allocated_bytes;
-        calls.Backward();
-        asked = allocated_bytes - before;
-      }).join();
-      EXPECT_LE(asked, kMost) << test.ToString();
+      EXPECT_LE(Asked([&] { calls.Backward(); }), kMost) << test.ToString();
+    }
+}
+
+// Statistics that are not saved are kept for a task, as is what passes back through those of short
+// rows. They change no bit of y.
+TEST_P(Allocation, StatisticsOfManyRowsAndChannelsAreKeptForATask) {
+  constexpr int64_t kMost = 4 << 20;  // bytes; all statistics would be 8 MiB
+  const Layout rows = cases::MakeLayout("BC", {.b = 1 << 19, .c = 4});
+  const Layout channels = cases::MakeLayout("BC", {.b = 2, .c = 1 << 19});
+  const Layout planes = cases::MakeLayout("BCS", {.b = 1 << 13, .s = 4, .c = 64});
+  for (const DType dtype : {DType::kF32, DType::kF64})
+    for (const Case& test : {Case{kLayerNorm, rows, dtype},
+                             {kRmsNorm, rows, dtype},
+                             {kBatchNorm, channels, dtype},
+                             {kInstanceNorm, planes, dtype}}) {
+      const Problem p(test);
+      Calls calls(p);
+      calls.All(true);
+      calls.Forward(true);
+      const std::string expected = calls.Bytes();
+      EXPECT_LE(Asked([&] { calls.Forward(false); }), kMost) << test.ToString();
+      EXPECT_TRUE(calls.Bytes() == expected) << test.ToString();
+      if (test.layout.format() == "BC")
+        EXPECT_LE(Asked([&] { calls.Backward(); }), kMost) << test.ToString();
     }
 }
 

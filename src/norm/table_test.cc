@@ -139,6 +139,10 @@ TEST_P(TableTest, SlicesOfParametersGiveTheSameBits) {
   add(kInstanceNorm, "BCS", {70, 6, 35}, kC | kS);
   add(kGroupNorm, "BCS", {70, 6, 35}, kC | kS);
   add(kGroupNorm, "BC", {100, 46});
+  // Columns, whose strips are tasks of their own.
+  add(kLayerNormChannelOnly, "BCS", {9, 5, 1500}, kC | kS);
+  add(kLayerNormChannelOnly, "BCS", {70, 33, 70}, kC | kS);
+  add(kLayerNormChannelOnly, "BCS", {5, 7, 1100}, kB | kC | kS);
   for (const Case& test : all) {
     const Problem p(test);
     SetNumThreads(1);

@@ -20,8 +20,8 @@ void BackwardElements(const BackwardJob& job, const KernelTable& kernels, const 
 using SumsTo =
     std::function<void(int64_t first, int64_t n, const double* dgamma, const double* dbeta)>;
 
-// Many parameters in element form, whose sums are known slice by slice, while they are in the cache:
-// long rows, elements of observations, channels of each observation. Whether they are such.
+// Many parameters in element form, whose sums are known slice by slice, while they are in the
+// cache: long rows, elements of observations, channels of each observation. Whether they are such.
 bool BackwardSlices(const BackwardJob& job, const KernelTable& kernels, const Schedule& schedule,
                     Reducer* reducer, const SumsTo& to);
 

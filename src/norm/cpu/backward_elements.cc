@@ -16,6 +16,7 @@ namespace {
 struct PartialTag;
 struct ParameterTag;
 struct PartSumsTag;
+struct RowMeansTag;
 
 int64_t wanted_slices = 0;
 
@@ -73,20 +74,23 @@ class TaskSums {
 };
 
 // The same of tasks that come one after the other, of few parameters: of each level of the tree the
-// sums so far.
+// sums so far. Tasks that are left out count as zeros.
 class OrderedTaskSums {
  public:
   // Of n parameters from `first` on.
   OrderedTaskSums(bool f64, int64_t first, int64_t n, int64_t tasks)
       : f64_(f64), first_(first), n_(n), size_((f64 ? 4 : 2) * n) {
-    const auto levels = static_cast<size_t>(std::bit_width(static_cast<uint64_t>(tasks)));
-    sums_ = Scratch<PartSumsTag, double>(levels * static_cast<size_t>(size_));
+    const int64_t arrays = std::min<int64_t>(tasks, std::size(firsts_));
+    sums_ = Scratch<PartSumsTag, double>(static_cast<size_t>(arrays * size_));
   }
-  // Zeros for the next task.
-  ParameterSums Next() {
+  // Zeros for a task, or what there is of it if it is the last one.
+  ParameterSums Of(int64_t task) {
+    if (count_ > 0 && task == task_) return Last();
     EndTask();
-    for (int64_t t = tasks_++; t > 0 && t % 2 == 0; t /= 2) MergeLast();
-    std::fill_n(sums_ + size_ * count_++, size_, 0.0);
+    // What meets below the node where it meets the task.
+    while (count_ > 1 && Level(firsts_[count_ - 2], task_) < Level(task_, task)) MergeLast();
+    std::fill_n(sums_ + size_ * count_, size_, 0.0);
+    firsts_[count_++] = task_ = task;
     return Last();
   }
   // Those of all tasks.
@@ -116,9 +120,12 @@ class OrderedTaskSums {
     AddAll(2 * n_, from, Last().dgamma);
   }
 
+  static int Level(int64_t a, int64_t b) { return std::bit_width(static_cast<uint64_t>(a ^ b)); }
+
   bool f64_;
   int64_t first_, n_, size_;
-  int64_t tasks_ = 0, count_ = 0;  // begun; arrays of sums that are not merged yet
+  int64_t task_ = 0, count_ = 0;  // the last one; arrays of sums that are not merged yet
+  int64_t firsts_[std::bit_width(static_cast<uint64_t>(kMaxTasks))] = {};  // tasks of these
   double* sums_;
 };
 
@@ -187,6 +194,22 @@ int64_t TaskRuns(const Geometry& g, RunWalk walk, int64_t units_per_task) {
   return walk == RunWalk::kUnits ? CeilDivide(runs, unit_runs) * unit_runs : runs;
 }
 
+// A task of many short rows, whose means are kept for some at a time: whole sums of f32, as many as
+// `kernels` adds up.
+void WriteRows(const BackwardJob& job, const KernelTable& kernels, const RunTask& task,
+               const ParameterSums& parameters) {
+  constexpr int64_t kUnits = 1 << 12;
+  const int64_t unit_runs = job.geometry->elements.reduced.size();
+  BackwardJob some = job;
+  for (int64_t first = task.first_run, last; first < task.last_run; first = last) {
+    last = std::min(first + kUnits * unit_runs, task.last_run);
+    double* means = Scratch<RowMeansTag, double>(2 * kUnits);
+    some.means = {means, means + kUnits, first / unit_runs};
+    some.means.Clear(kUnits);
+    kernels.backward_runs(some, {first, last, task.begin, task.end}, RunWalk::kRows, parameters);
+  }
+}
+
 // dx and the sums of the parameters, of all runs.
 void WriteRuns(const BackwardJob& job, const KernelTable& kernels, RunWalk walk,
                int64_t units_per_task, bool threads, const ParameterSums& parameters) {
@@ -202,6 +225,7 @@ void WriteRuns(const BackwardJob& job, const KernelTable& kernels, RunWalk walk,
     const RunTask task{first, std::min(first + task_runs, g.num_runs), begin,
                        std::min(begin + part, g.run_length)};
     WithParameters(job, begin, [&](const BackwardJob& of_task) {
+      if (!job.means.w) return WriteRows(of_task, kernels, task, sums.Of(i / parts));
       kernels.backward_runs(of_task, task, walk, sums.Of(i / parts));
     });
   });
@@ -246,6 +270,10 @@ void SumColumns(const BackwardJob& job, const KernelTable& kernels, bool threads
   for (int64_t s = 0; s < n; ++s) job.means.w_xhat[s] = add(n + s);
 }
 
+int64_t StripsOfTask(const Geometry& g, const ColumnCut& cut) {
+  return std::max(CeilDivide(cut.strips(), kMaxTasks), CeilDivide(kMinStripColumns, g.run_length));
+}
+
 // The same of columns; `fused`: what passes through the statistics is summed first, strip by strip.
 void WriteColumns(const BackwardJob& job, const KernelTable& kernels, bool fused, bool threads,
                   const ParameterSums& parameters) {
@@ -257,8 +285,7 @@ void WriteColumns(const BackwardJob& job, const KernelTable& kernels, bool fused
     return l.kept || l.param_stride != 0;
   });
   const int64_t chunks = fused || !rows_apart ? 1 : cut.chunks();
-  const int64_t strips =
-      std::max(CeilDivide(cut.strips(), kMaxTasks), CeilDivide(kMinStripColumns, g.run_length));
+  const int64_t strips = StripsOfTask(g, cut);
   const int64_t tasks = CeilDivide(cut.strips(), strips);
   const TaskSums sums(job.f64, g.plan.num_param, tasks, threads, parameters);
   ParallelFor(tasks * chunks, threads, [&](int64_t i) {
@@ -271,8 +298,10 @@ void WriteColumns(const BackwardJob& job, const KernelTable& kernels, bool fused
   sums.Add(threads);
 }
 
-void BackwardColumns(const BackwardJob& job, const KernelTable& kernels, const Schedule& schedule,
-                     Reducer* reducer, const ParameterSums& parameters) {
+// What passes through the statistics of columns, but where that is summed strip by strip. Whether
+// it is.
+bool FindColumnMeans(const BackwardJob& job, const KernelTable& kernels, const Schedule& schedule,
+                     Reducer* reducer) {
   const bool needs = NeedsMeans(job, reducer);
   const bool fused = needs && schedule.path == Path::kFusedColumns;
   PrepareGradient(job, kernels, schedule.threads);
@@ -281,7 +310,46 @@ void BackwardColumns(const BackwardJob& job, const KernelTable& kernels, const S
     ToXhat(job);
     ShareMeans(job, reducer);
   }
+  return fused;
+}
+
+void BackwardColumns(const BackwardJob& job, const KernelTable& kernels, const Schedule& schedule,
+                     Reducer* reducer, const ParameterSums& parameters) {
+  const bool fused = FindColumnMeans(job, kernels, schedule, reducer);
   WriteColumns(job, kernels, fused, schedule.threads, parameters);
+}
+
+// BackwardSlices of columns whose elements have a parameter each: a strip of one unit, or of all
+// units where they share them.
+bool BackwardStripSlices(const BackwardJob& job, const KernelTable& kernels,
+                         const Schedule& schedule, Reducer* reducer, const SumsTo& to) {
+  constexpr int64_t kLeast = 1 << 20, kStrips = 8;  // numbers that would be kept; for all threads
+  const Geometry& g = *job.geometry;
+  const ColumnCut cut = ColumnCut::ForStrips(g.elements);
+  const auto moves = [](const Loops::Loop& loop) { return loop.stride != 0; };
+  const bool shared = std::ranges::none_of(g.kept_param.loops(), moves);
+  const bool apart = shared || std::ranges::all_of(g.kept_param.loops(), moves);
+  const bool rows_apart = std::ranges::all_of(g.reduced_param.loops(), moves);
+  const int64_t each = StripsOfTask(g, cut), tasks = CeilDivide(cut.strips(), each);
+  const int64_t units = shared ? g.elements.kept.size() : 1, slices = cut.strips() / units;
+  const bool worth = wanted_slices > 0 || (tasks * g.plan.num_param > kLeast && slices >= kStrips);
+  if (!g.param_vector || !apart || !rows_apart || !worth) return false;
+  job.means.Clear(g.plan.num_stat);
+  const bool fused = FindColumnMeans(job, kernels, schedule, reducer);
+  ParallelFor(slices, schedule.threads, [&](int64_t i) {
+    const ColumnTask strip = cut.Strip(i, 0);
+    const int64_t width = strip.last_column - strip.first_column;
+    OrderedTaskSums sums(job.f64, 0, cut.rows() * width, std::min(tasks, units));
+    for (int64_t index = i; index < i + units * slices; index += slices)
+      kernels.backward_columns(job, {index, index + 1, 0, cut.rows(), fused},
+                               sums.Of(index / each));
+    const ParameterSums all = sums.All();
+    const int64_t first = g.kept_param.Offset(strip.unit) + strip.first_column;
+    for (int64_t row = 0; row < cut.rows(); ++row)
+      to(first + g.reduced_param.Offset(row), width, all.dgamma + row * width,
+         all.dbeta + row * width);
+  });
+  return true;
 }
 
 // Where the runs lie that begin at one parameter, a slot: so many of each, `step` apart, where all
@@ -411,7 +479,8 @@ bool BackwardSlices(const BackwardJob& job, const KernelTable& kernels, const Sc
                     Reducer* reducer, const SumsTo& to) {
   constexpr int64_t kAhead = 2048;  // elements
   const Geometry& g = *job.geometry;
-  if (!to || g.stat_vector || g.plan.size == 0) return false;
+  if (!to || g.plan.size == 0) return false;
+  if (g.stat_vector) return BackwardStripSlices(job, kernels, schedule, reducer, to);
   RunWalk walk = WalkOf(job, schedule, reducer);
   const Slices slices(g, schedule, walk, job.f64);
   if (!slices.suit()) return false;
@@ -427,7 +496,7 @@ bool BackwardSlices(const BackwardJob& job, const KernelTable& kernels, const Sc
     WithParameters(ahead, first, [&](const BackwardJob& of_task) {
       OrderedTaskSums sums(job.f64, first, n, slices.tasks());
       for (int64_t task = 0; task < slices.tasks(); ++task)
-        kernels.backward_runs(of_task, slices.Get(i, task), walk, sums.Next());
+        kernels.backward_runs(of_task, slices.Get(i, task), walk, sums.Of(task));
       const ParameterSums all = sums.All();
       to(first, n, all.dgamma, all.dbeta);
     });
@@ -437,7 +506,7 @@ bool BackwardSlices(const BackwardJob& job, const KernelTable& kernels, const Sc
 
 void BackwardElements(const BackwardJob& job, const KernelTable& kernels, const Schedule& schedule,
                       Reducer* reducer, const ParameterSums& parameters) {
-  job.means.Clear(job.geometry->plan.num_stat);
+  if (job.means.w) job.means.Clear(job.geometry->plan.num_stat);
   if (job.geometry->stat_vector)
     BackwardColumns(job, kernels, schedule, reducer, parameters);
   else

@@ -54,7 +54,8 @@ class CpuNormalization : public NormImplementation {
     const TrimScratchAtEnd trim;
     if (plan_.size == 0 && !options_.reducer) return;
     Schedule schedule = ScheduleOf(NormPass::kForward);
-    ForwardJob job = MakeForwardJob(args, schedule);
+    const bool fused = !problem_.quantizes() && schedule.path != Path::kTwoPasses;
+    ForwardJob job = MakeForwardJob(args, schedule, fused && plan_.num_stat > kTaskElements);
     FollowSchedule(schedule, job);
     const KernelTable& kernels = Kernels(problem_.dtype);
     if (!options_.reducer) problem_.WarnOfOneValue(static_cast<double>(plan_.num_reduced));
@@ -62,8 +63,7 @@ class CpuNormalization : public NormImplementation {
                       plan_.num_reduced <= kMostQuantizedTogether;
     if (problem_.quantizes() && rows)
       return ForwardQuantized(job, kernels, schedule.threads, OutputOf(args));
-    if (!problem_.quantizes() && schedule.path != Path::kTwoPasses)
-      return ForwardFused(job, kernels, schedule);
+    if (fused) return ForwardFused(job, kernels, schedule);
     Moments* moments = Scratch<MomentsTag, Moments>(static_cast<size_t>(plan_.num_stat));
     Prepare(job, kernels, schedule.threads);
     job.residual = {};  // which is in the sum
@@ -231,6 +231,12 @@ class CpuNormalization : public NormImplementation {
     return schedule.path == Path::kFusedStrips && !problem_.quantizes();
   }
 
+  // Whether rows of the backward pass are so many that their means are kept for some at a time.
+  bool TakesShortRows(const Schedule& schedule) const {
+    return !geometry_.cell_form && schedule.path == Path::kFusedRows &&
+           plan_.num_stat > kTaskElements && geometry_.run_length < RowBlocks::kBlock;
+  }
+
   // How many parameters a task of the forward pass takes.
   int64_t ParametersOfTask(const Schedule& schedule) const {
     const int64_t all = plan_.num_param;
@@ -250,7 +256,9 @@ class CpuNormalization : public NormImplementation {
     return parts ? kTaskElements : all;
   }
 
-  ForwardJob MakeForwardJob(const NormForwardArgs& args, const Schedule& schedule) const {
+  // `by_task`: statistics that are not saved are kept for each task (ForwardFused).
+  ForwardJob MakeForwardJob(const NormForwardArgs& args, const Schedule& schedule,
+                            bool by_task = false) const {
     ForwardJob job;
     StartJob(args.gamma, args.beta, ParametersOfTask(schedule), job);
     job.epsilon = problem_.epsilon();
@@ -264,8 +272,8 @@ class CpuNormalization : public NormImplementation {
     }
     const auto n = static_cast<size_t>(plan_.num_stat);
     job.saved = args.saved;
-    if (!job.saved.mean) job.saved.mean = Scratch<MeanTag, double>(n);
-    if (!job.saved.rstd) job.saved.rstd = Scratch<RstdTag, double>(n);
+    if (!by_task && !job.saved.mean) job.saved.mean = Scratch<MeanTag, double>(n);
+    if (!by_task && !job.saved.rstd) job.saved.rstd = Scratch<RstdTag, double>(n);
     job.mean = job.saved.mean;
     job.rstd = job.saved.rstd;
     job.gate = Array(NormArray::kGate, args.gate);
@@ -364,8 +372,10 @@ class CpuNormalization : public NormImplementation {
     const bool strips = TakesStrips(schedule) && !from_y;
     const auto cells =
         static_cast<size_t>(geometry_.cell_form && !strips ? geometry_.num_cells : 0);
-    const auto stats = from_y ? cells : static_cast<size_t>(strips ? 0 : plan_.num_stat);
-    job.means = {Scratch<MeanWTag, double>(stats), Scratch<MeanWXhatTag, double>(stats)};
+    const bool by_task = strips || (args.dx && TakesShortRows(schedule));
+    const auto stats = from_y ? cells : static_cast<size_t>(by_task ? 0 : plan_.num_stat);
+    if (!by_task || from_y)
+      job.means = {Scratch<MeanWTag, double>(stats), Scratch<MeanWXhatTag, double>(stats)};
     job.cells = {Scratch<CellDyTag, double>(cells), Scratch<CellDyXTag, double>(cells)};
     if (geometry_.cell_form && geometry_.cell_vector && !strips)
       job.table = Table(geometry_.num_cells, CoefficientTable::kBackwardArrays);
@@ -438,8 +448,7 @@ class CpuNormalization : public NormImplementation {
     const KernelTable& table = Kernels(problem_.dtype);
     FollowSchedule(schedule, job);
     if (TakesStrips(schedule) && !job.statistics) return BackwardStrips(job, table, schedule, to);
-    if (!geometry_.cell_form && BackwardSlices(job, table, schedule, options_.reducer, to))
-      return;
+    if (!geometry_.cell_form && BackwardSlices(job, table, schedule, options_.reducer, to)) return;
     const ParameterSums parameters = SumsFor(to);
     if (geometry_.cell_form)
       BackwardCells(job, table, schedule, options_.reducer, parameters);

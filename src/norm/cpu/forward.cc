@@ -12,6 +12,8 @@ namespace {
 struct PartialTag;
 struct CellMomentsTag;
 struct RestTag;
+struct TaskMeanTag;
+struct TaskRstdTag;
 
 // Where what `reduce` gathered under this index belongs: its own statistic or that of its cell.
 int64_t StatisticOf(const Geometry& g, int64_t gathered) {
@@ -135,8 +137,20 @@ void ForwardColumnUnit(const ForwardJob& job, const KernelTable& kernels, int64_
   kernels.apply_runs(job, task);
 }
 
-void ForwardStrips(const ForwardJob& job, const KernelTable& kernels, int64_t first, int64_t last) {
-  const ColumnCut cut = ColumnCut::ForStrips(job.geometry->reduce);
+// Calls f(job) for a task with statistics [first, last): those that nobody wants are kept for it.
+template <class F>
+void WithStatistics(const ForwardJob& job, int64_t first, int64_t last, const F& f) {
+  if (job.saved.mean && job.saved.rstd) return f(job);
+  ForwardJob part = job;
+  const auto n = static_cast<size_t>(last - first);
+  if (!part.saved.mean) part.saved.mean = Before(Scratch<TaskMeanTag, double>(n), first);
+  if (!part.saved.rstd) part.saved.rstd = Before(Scratch<TaskRstdTag, double>(n), first);
+  part.mean = part.saved.mean, part.rstd = part.saved.rstd;
+  f(part);
+}
+
+void ForwardStrips(const ForwardJob& job, const KernelTable& kernels, const ColumnCut& cut,
+                   int64_t first, int64_t last) {
   WithParameters(job, cut.Strip(first, 0).first_column,
                  [&](const ForwardJob& part) { kernels.forward_strips(part, first, last); });
 }
@@ -188,11 +202,16 @@ void Apply(const ForwardJob& job, const KernelTable& kernels, bool threads) {
 void ForwardFused(const ForwardJob& job, const KernelTable& kernels, const Schedule& schedule) {
   const Geometry& g = *job.geometry;
   const bool strips = schedule.path == Path::kFusedStrips;
-  const int64_t units = strips ? ColumnCut::ForStrips(g.reduce).strips() : g.num_units();
+  const ColumnCut cut = ColumnCut::ForStrips(g.reduce);
+  const int64_t units = strips ? cut.strips() : g.num_units();
   ForTasks(units, schedule.units_per_task, schedule.threads, [&](int64_t first, int64_t last) {
-    if (strips) return ForwardStrips(job, kernels, first, last);
-    if (schedule.path == Path::kFusedRows) return kernels.forward_rows(job, first, last);
-    for (int64_t unit = first; unit < last; ++unit) ForwardColumnUnit(job, kernels, unit);
+    const int64_t begin = strips ? cut.Strip(first, 0).first_column : first * g.unit_stats;
+    const int64_t end = strips ? cut.Strip(last - 1, 0).last_column : last * g.unit_stats;
+    WithStatistics(job, begin, end, [&](const ForwardJob& part) {
+      if (strips) return ForwardStrips(part, kernels, cut, first, last);
+      if (schedule.path == Path::kFusedRows) return kernels.forward_rows(part, first, last);
+      for (int64_t unit = first; unit < last; ++unit) ForwardColumnUnit(part, kernels, unit);
+    });
   });
 }
 

@@ -139,7 +139,7 @@ struct ParameterSums {
   double* dgamma_rest = nullptr;
   double* dbeta_rest = nullptr;
   int64_t first = 0;  // the parameter that they begin with
-  int64_t count = 0;  // how many there are from it on; 0: all
+  int64_t count = 0;  // how many there are; 0: all. Of columns those of a strip, row by row
 
   bool wanted() const { return dgamma != nullptr; }
 };

@@ -33,6 +33,13 @@ void WithParameters(const DirectedJob& job, int64_t param, const F& f) {
   f(shifted);
 }
 
+// Where `values` would begin whose number `first` is the first one there.
+template <class T>
+T* Before(T* values, int64_t first) {
+  const uintptr_t bytes = static_cast<uintptr_t>(first) * sizeof(T);
+  return reinterpret_cast<T*>(reinterpret_cast<uintptr_t>(values) - bytes);
+}
+
 // Whether ForRuns takes long runs in parts, each with parameters one behind the other.
 inline bool AreParameterRuns(const Geometry& g) {
   return !g.cell_form && !g.stat_vector && g.param_vector && g.run_length > kTaskElements;

@@ -224,7 +224,8 @@ class StripBackward {
 
   // What a row whose columns have a parameter each adds to them.
   void AddTerms(int64_t row, const ParameterSums& parameters) const {
-    const int64_t param = param_ + g_.reduced_param.Offset(row);
+    const bool of_strip = parameters.count > 0;
+    const int64_t param = of_strip ? row * width_ : param_ + g_.reduced_param.Offset(row);
     AddToParameters(parameters, param, width_, terms_, terms_ + kColumns);
   }
 
