@@ -120,7 +120,9 @@ class OrderedTaskSums {
     AddAll(2 * n_, from, Last().dgamma);
   }
 
-  static int Level(int64_t a, int64_t b) { return std::bit_width(static_cast<uint64_t>(a ^ b)); }
+  static int Level(int64_t a, int64_t b) {
+    return static_cast<int>(std::bit_width(static_cast<uint64_t>(a ^ b)));
+  }
 
   bool f64_;
   int64_t first_, n_, size_;
@@ -323,7 +325,7 @@ void BackwardColumns(const BackwardJob& job, const KernelTable& kernels, const S
 // units where they share them.
 bool BackwardStripSlices(const BackwardJob& job, const KernelTable& kernels,
                          const Schedule& schedule, Reducer* reducer, const SumsTo& to) {
-  constexpr int64_t kLeast = 1 << 20, kStrips = 8;  // numbers that would be kept; for all threads
+  constexpr int64_t kLeast = 1 << 20;  // sums that would be kept
   const Geometry& g = *job.geometry;
   const ColumnCut cut = ColumnCut::ForStrips(g.elements);
   const auto moves = [](const Loops::Loop& loop) { return loop.stride != 0; };
@@ -332,7 +334,8 @@ bool BackwardStripSlices(const BackwardJob& job, const KernelTable& kernels,
   const bool rows_apart = std::ranges::all_of(g.reduced_param.loops(), moves);
   const int64_t each = StripsOfTask(g, cut), tasks = CeilDivide(cut.strips(), each);
   const int64_t units = shared ? g.elements.kept.size() : 1, slices = cut.strips() / units;
-  const bool worth = wanted_slices > 0 || (tasks * g.plan.num_param > kLeast && slices >= kStrips);
+  const int64_t least = schedule.threads ? 2 * NumThreads() : 1;
+  const bool worth = wanted_slices > 0 || (tasks * g.plan.num_param > kLeast && slices >= least);
   if (!g.param_vector || !apart || !rows_apart || !worth) return false;
   job.means.Clear(g.plan.num_stat);
   const bool fused = FindColumnMeans(job, kernels, schedule, reducer);

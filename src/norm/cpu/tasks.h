@@ -18,6 +18,13 @@ inline int64_t PerTask(int64_t elements_each) {
   return std::max<int64_t>(1, kTaskElements / std::max<int64_t>(1, elements_each));
 }
 
+// Where `values` would begin whose number `first` is the first one there.
+template <class T>
+T* Before(T* values, int64_t first) {
+  const uintptr_t bytes = static_cast<uintptr_t>(first) * sizeof(T);
+  return reinterpret_cast<T*>(reinterpret_cast<uintptr_t>(values) - bytes);
+}
+
 // Calls f(job) for a task whose parameters begin with `param`: where others stand for those, they
 // are shifted so that the first is there.
 template <class DirectedJob, class F>
@@ -25,19 +32,12 @@ void WithParameters(const DirectedJob& job, int64_t param, const F& f) {
   if (!job.repeats_gamma && !job.repeats_beta) return f(job);
   DirectedJob shifted = job;
   const auto shift = [&](const void*& values) {
-    const auto bytes = static_cast<uintptr_t>(param) * (job.f64 ? sizeof(double) : sizeof(float));
-    values = reinterpret_cast<const void*>(reinterpret_cast<uintptr_t>(values) - bytes);
+    values = job.f64 ? static_cast<const void*>(Before(static_cast<const double*>(values), param))
+                     : Before(static_cast<const float*>(values), param);
   };
   if (job.repeats_gamma) shift(shifted.gamma);
   if (job.repeats_beta) shift(shifted.beta);
   f(shifted);
-}
-
-// Where `values` would begin whose number `first` is the first one there.
-template <class T>
-T* Before(T* values, int64_t first) {
-  const uintptr_t bytes = static_cast<uintptr_t>(first) * sizeof(T);
-  return reinterpret_cast<T*>(reinterpret_cast<uintptr_t>(values) - bytes);
 }
 
 // Whether ForRuns takes long runs in parts, each with parameters one behind the other.
