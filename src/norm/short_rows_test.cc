@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <bit>
 #include <cmath>
+#include <cstring>
 #include <limits>
 #include <span>
 
@@ -306,6 +307,49 @@ TEST_P(ShortRows, OnesOfABlockHaveTheBitsOfOneByOne) {
         test.activation = activation;
         EXPECT_TRUE(SameApart(test, WithOddRows(test))) << test.ToString();
       }
+}
+
+// Rows that are summed by blocks of 1,024, up to 64 of them around one shift: each with a block
+// that has another mean, leaves the range of squares, or is no number.
+TEST_P(ShortRows, OnesOfManyBlocksHaveTheBitsOfBlockByBlock) {
+  const double large = GetParam() == DType::kF16 ? 6e4 : 1e25;
+  const auto change = [&](int64_t kind, double v) {
+    const double changed[] = {v, v + 100, 3.25, v * large, v * 1e-25, v * HUGE_VAL};
+    return changed[kind % 6];
+  };
+  for (const NormSpec& spec : {kLayerNorm, kRmsNorm})
+    for (const int64_t n : {1026, 1500, 4096, 16384, 17500, 65536, 66000}) {
+      const Case test{spec, Layout::Make("BC", std::vector<int64_t>{7, n}), GetParam()};
+      std::vector<double> x = cases::Normals(7 * n, static_cast<uint64_t>(n), 3, 2);
+      for (int64_t row = 0; row < 7; ++row)
+        for (int64_t i = row % 2 ? n - n % 1024 - 1 : 0; i < n; i += row < 6 ? 1 : 7)
+          if (row % 2 || i / 1024 == n / 2048)
+            x[static_cast<size_t>(row * n + i)] = change(row, x[static_cast<size_t>(row * n + i)]);
+      EXPECT_TRUE(SameApart(test, x)) << test.ToString();
+    }
+}
+
+// Without a beta no zeros are read in its place, and their sum with a -0 is 0 nevertheless.
+TEST_P(ShortRows, WithoutBetaHaveTheBitsOfThoseWithZeros) {
+  for (const int64_t n : {1, 8, 32, 33, 64, 100, 256, 300, 1024, 1025, 5000})
+    for (const int64_t rows : {1, 41})
+      for (const Activation activation : {Activation::kNone, Activation::kRelu}) {
+        Case test{kRmsNorm, Layout::Make("BC", std::vector<int64_t>{rows, n}), GetParam()};
+        test.activation = activation;
+        const Problem p(test, WithOddRows(test));
+        const Normalization norm(test.spec, test.layout, test.dtype, test.Options());
+        Tensor zeros = p.beta_tensor.Clone(), y = p.x_tensor.Clone(), expected = y.Clone();
+        std::memset(zeros.data(), 0, zeros.bytes());
+        for (const bool stream : {false, true}) {
+          norm::cpu::WantSchedule({.stream = stream});
+          norm.ForwardTraining(p.x_tensor.data(), p.gamma_tensor.data(), zeros.data(),
+                               expected.data(), {});
+          norm.ForwardTraining(p.x_tensor.data(), p.gamma_tensor.data(), nullptr, y.data(), {});
+          EXPECT_EQ(std::memcmp(y.data(), expected.data(), y.bytes()), 0)
+              << test.ToString() << (stream ? ", past the caches" : "");
+        }
+      }
+  norm::cpu::WantSchedule({});
 }
 
 // Maps of every small size, in groups of up to 40 channels, and groups of so many channels.

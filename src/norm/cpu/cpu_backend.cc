@@ -44,7 +44,9 @@ class CpuNormalization : public NormImplementation {
         options_(problem.options),
         plan_(problem.plan),
         geometry_(problem.spec, problem.layout),
-        statistic_a_cell_(StatisticACell(geometry_)) {
+        statistic_a_cell_(StatisticACell(geometry_)),
+        schedules_(geometry_, static_cast<int64_t>(SizeOf(problem.dtype)),
+                   problem.options.reducer != nullptr) {
     for (size_t i = 0; i < kNormArrays; ++i)
       pitches_[i] = MakePitch(problem.strides[static_cast<NormArray>(i)], geometry_.LongestRun());
     pitched_ = std::ranges::any_of(pitches_, [](const auto& pitch) { return pitch != nullptr; });
@@ -59,9 +61,8 @@ class CpuNormalization : public NormImplementation {
     FollowSchedule(schedule, job);
     const KernelTable& kernels = Kernels(problem_.dtype);
     if (!options_.reducer) problem_.WarnOfOneValue(static_cast<double>(plan_.num_reduced));
-    const bool rows = plan_.StatisticsAreRuns() && schedule.path == Path::kFusedRows &&
-                      plan_.num_reduced <= kMostQuantizedTogether;
-    if (problem_.quantizes() && rows)
+    if (problem_.quantizes() && plan_.StatisticsAreRuns() && schedule.path == Path::kFusedRows &&
+        plan_.num_reduced <= kMostQuantizedTogether)
       return ForwardQuantized(job, kernels, schedule.threads, OutputOf(args));
     if (fused) return ForwardFused(job, kernels, schedule);
     Moments* moments = Scratch<MomentsTag, Moments>(static_cast<size_t>(plan_.num_stat));
@@ -281,6 +282,8 @@ class CpuNormalization : public NormImplementation {
     job.finishes =
         (options_.activation != Activation::kNone || args.addend || args.gate) && !job.relu;
     job.addend = Array(NormArray::kAddend, args.addend);
+    job.by_root = !job.center && !args.beta && !job.relu && !job.finishes && !geometry_.cell_form &&
+                  !geometry_.stat_vector && geometry_.param_vector;
     if (!TakesStrips(schedule) &&
         (geometry_.cell_form ? geometry_.cell_vector : geometry_.stat_vector))
       job.table = Table(geometry_.cell_form ? geometry_.num_cells : plan_.num_stat,
@@ -309,10 +312,7 @@ class CpuNormalization : public NormImplementation {
     static_cast<Walk&>(job) = schedule;
   }
 
-  Schedule ScheduleOf(NormPass pass) const {
-    return ChooseSchedule(geometry_, static_cast<int64_t>(SizeOf(problem_.dtype)),
-                          problem_.whole_bytes, pass, options_.reducer != nullptr);
-  }
+  Schedule ScheduleOf(NormPass pass) const { return schedules_.Get(pass, problem_.whole_bytes); }
   // That of one half of the backward pass.
   Schedule InHalves() const {
     Schedule schedule = ScheduleOf(NormPass::kBackward);
@@ -474,6 +474,7 @@ class CpuNormalization : public NormImplementation {
   const Plan& plan_;
   const Geometry geometry_;
   const Geometry statistic_a_cell_;  // for the backward pass from y
+  const Schedules schedules_;
   std::array<std::unique_ptr<const Pitch>, kNormArrays> pitches_;
   bool pitched_ = false;
 };

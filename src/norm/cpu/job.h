@@ -121,6 +121,8 @@ struct ForwardJob : Job {
   // gamma * xhat + beta stands in a buffer before an array is added or multiplied by, or an
   // activation other than a ReLU alone.
   bool finishes = false;
+  // Nothing but gamma, in element form: no mean, no beta, nothing behind them (kernels: ByRoot).
+  bool by_root = false;
 
   bool prepares() const { return bool{residual}; }
 };

@@ -227,6 +227,22 @@ Schedule ChooseSchedule(const Geometry& g, int64_t element_bytes, int64_t whole_
   return schedule;
 }
 
+Schedule Schedules::Get(NormPass pass, int64_t whole_bytes) const {
+  Kept& kept = kept_[static_cast<size_t>(pass)];
+  const int threads = NumThreads(), times_wanted = TimesScheduleWanted();
+  if (kept.state.load(std::memory_order_acquire) == kThere && kept.threads == threads &&
+      kept.times_wanted == times_wanted)
+    return kept.schedule;
+  const Schedule chosen =
+      ChooseSchedule(geometry_, element_bytes_, whole_bytes, pass, has_reducer_);
+  int none = kNone;
+  if (kept.state.compare_exchange_strong(none, kBeingWritten, std::memory_order_relaxed)) {
+    kept.threads = threads, kept.times_wanted = times_wanted, kept.schedule = chosen;
+    kept.state.store(kThere, std::memory_order_release);
+  }
+  return chosen;
+}
+
 std::string ToString(const Schedule& schedule) {
   const char* names[] = {"fused rows", "fused columns", "fused strips",
                          "fused runs", "two passes",    "one pass"};

@@ -2,6 +2,8 @@
 // the result.
 #pragma once
 
+#include <array>
+#include <atomic>
 #include <string>
 
 #include "normkit/norm/normalization.h"
@@ -34,6 +36,31 @@ struct Schedule : Walk {
 // whole_bytes: of the array that this is a part of; 0: of none.
 Schedule ChooseSchedule(const Geometry& geometry, int64_t element_bytes, int64_t whole_bytes,
                         NormPass pass, bool has_reducer);
+
+// The schedules of a problem, each chosen once: to choose takes a tenth of the time of a row of 64.
+class Schedules {
+ public:
+  Schedules(const Geometry& geometry, int64_t element_bytes, bool has_reducer)
+      : geometry_(geometry), element_bytes_(element_bytes), has_reducer_(has_reducer) {}
+
+  // Of an array that is a part of one of `whole_bytes`, always the same.
+  Schedule Get(NormPass pass, int64_t whole_bytes) const;
+
+ private:
+  // What the first call chose, which never changes: of other numbers of threads, and while it is
+  // being written, it is chosen anew.
+  struct Kept {
+    std::atomic<int> state{kNone};
+    int threads = 0, times_wanted = 0;
+    Schedule schedule;
+  };
+  enum { kNone, kBeingWritten, kThere };
+
+  const Geometry& geometry_;
+  const int64_t element_bytes_;
+  const bool has_reducer_;
+  mutable std::array<Kept, 3> kept_;  // by pass
+};
 
 // "fused rows, groups of 4 units, streaming stores, 2 threads".
 std::string ToString(const Schedule& schedule);

@@ -81,6 +81,8 @@ WantedSchedule FromEnvironment() {
   }
 }
 
+int times_wanted = 0;
+
 WantedSchedule& Wanted() {
   static WantedSchedule wanted = FromEnvironment();
   return wanted;
@@ -100,6 +102,11 @@ WantedSchedule ParseWantedSchedule(std::string_view text) {
 
 const WantedSchedule& GetWantedSchedule() { return Wanted(); }
 
-void WantSchedule(const WantedSchedule& wanted) { Wanted() = wanted; }
+void WantSchedule(const WantedSchedule& wanted) {
+  Wanted() = wanted;
+  ++times_wanted;
+}
+
+int TimesScheduleWanted() { return times_wanted; }
 
 }  // namespace normkit::norm::cpu

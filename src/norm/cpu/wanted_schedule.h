@@ -38,5 +38,7 @@ const WantedSchedule& GetWantedSchedule();
 
 // For tests: what every later call wants.
 void WantSchedule(const WantedSchedule& wanted);
+// How often that was said.
+int TimesScheduleWanted();
 
 }  // namespace normkit::norm::cpu

@@ -81,6 +81,14 @@ TEST_F(Following, LimitsAreThoseThatAreWanted) {
   EXPECT_THAT(small.Describe(), HasSubstr("fused rows"));
 }
 
+TEST_F(Following, ThreadsAreThoseOfTheCall) {
+  const Normalization norm(kLayerNorm, Layout::Make("BC", std::vector<int64_t>{8192, 96}));
+  for (const int threads : {2, 1, 2}) {
+    SetNumThreads(threads);
+    EXPECT_THAT(norm.Describe(), HasSubstr(threads == 1 ? ", 1 thread" : ", 2 threads"));
+  }
+}
+
 TEST_F(Following, LargeRowsFromMemoryAreAskedForAsFarAheadAsIsWanted) {
   const auto ahead = [](int64_t width, int64_t element_bytes, NormPass pass = NormPass::kForward) {
     const Geometry rows(kLayerNorm, Layout::Make("BC", std::vector<int64_t>{1024, width}));

@@ -216,9 +216,16 @@ class FewVectorForms {
       const int64_t k = row - first;
       return Form{One(hi + k), One(r + k), One(e + k), gamma, beta};
     };
-    if (!job.finishes && !job.relu && (!job.stream || AreAligned(job, first)))
-      return job.stream ? WriteEach<true>(job, first, last, form)
-                        : WriteEach<false>(job, first, last, form);
+    if (!job.finishes && !job.relu && (!job.stream || AreAligned(job, first))) {
+      const int64_t ahead = job.pitched ? job.ahead : 0;  // what is fetched while rows are summed
+      if (job.by_root)
+        return WriteEach(job, first, last, [&](int64_t row, const T* x) HWY_ATTR {
+          return ByRoot<T>{x, hn::Set(Tag<float>(), r[row - first]), gamma.values, ahead};
+        });
+      return WriteEach(job, first, last, [&](int64_t row, const T* x) HWY_ATTR {
+        return NormalizeWith{form(row), x, ahead};
+      });
+    }
     HWY_ALIGN float y[kFinishTile];
     const int64_t most = job.pitched ? 1 : kFinishTile / n_;
     for (int64_t row = first, end; row < last; row = end) {
@@ -244,19 +251,34 @@ class FewVectorForms {
            n_ * sizeof(T) % kVector == 0;
   }
 
-  // Straight to where they go.
-  template <bool kStream, class FormOf>
+  // Normalize with a form of its own.
+  struct NormalizeWith {
+    const Form form;
+    const T* x;
+    int64_t ahead;
+    template <class Part>
+    HWY_INLINE Vector<T> operator()(Part p) const {
+      return Normalize<T, Form, false>{x, form, ahead}(p);
+    }
+  };
+
+  // op_of(row, x) for each, straight to where it goes.
+  template <class OpOf>
   HWY_INLINE void WriteEach(const ForwardJob& job, int64_t first, int64_t last,
-                            const FormOf& form_of) const {
+                            const OpOf& op_of) const {
+    job.stream ? WriteEach<true>(job, first, last, op_of)
+               : WriteEach<false>(job, first, last, op_of);
+  }
+  template <bool kStream, class OpOf>
+  HWY_INLINE void WriteEach(const ForwardJob& job, int64_t first, int64_t last,
+                            const OpOf& op_of) const {
     const auto xs = job.x.Rows<T>(first * n_, n_);
     const auto ys = job.y.Rows<T>(first * n_, n_);
     const T* x = xs.first;
     T* y = ys.first;
-    const int64_t ahead = job.pitched ? job.ahead : 0;  // what is fetched while rows are summed
     for (int64_t row = first; row < last; ++row, x += xs.step, y += ys.step) {
-      const Form form = form_of(row);
-      const Normalize<T, Form, false> normalize{x, form, ahead};
-      kStream ? StreamRun(normalize, y, n_) : StoreRun(normalize, y, n_);
+      const auto op = op_of(row, x);
+      kStream ? StreamRun(op, y, n_) : StoreRun(op, y, n_);
     }
   }
 

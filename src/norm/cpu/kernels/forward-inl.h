@@ -130,6 +130,22 @@ template <class T, bool kCenter>
 HWY_NOINLINE void GroupStatistics(const ForwardJob& job, const RowBlocks& blocks, int64_t first,
                                   int64_t last) {
   if (blocks.num_blocks() == 1) return SmallStatistics<T, kCenter>(job, blocks, first, last);
+#if HWY_TARGET == HWY_AVX2 || HWY_TARGET == HWY_AVX3
+  if constexpr (std::is_same_v<T, float> || kPaired<T>) {
+    const int64_t n = job.geometry->reduce.inner;
+    if (AreRuns(job) && (kPaired<T> || job.read_ahead == 0) && blocks.num_chunks() == 1) {
+      for (int64_t u = first; u < last; ++u) {
+        Moments moments;
+        if (BlockRows<T, kCenter>::AddChunk(UnitStart<T>(job, u).At(0), n, job.read_ahead,
+                                            &moments))
+          FinishStatistic(job, u, moments);
+        else
+          UnitStatistics<T, kCenter>(job, blocks, u);
+      }
+      return;
+    }
+  }
+#endif
   for (int64_t u = first; u < last; ++u) UnitStatistics<T, kCenter>(job, blocks, u);
 }
 

@@ -45,20 +45,56 @@ class BlockRows {
         FewVectors<T, true>::FoldShift(x[u], first + u * kWideLanes);
       ShiftsOfRows(first, count, sums.shift);
     }
-    for (int64_t u = 0; u < count; ++u) {
-      const auto shift = hn::Set(D(), static_cast<float>(sums.shift[u]));
-      HWY_ALIGN float totals[Sums::kSize];
-      Sums lanes(totals);
-      lanes.template AddRun<!kPaired<T>>(
-          Deviations<T, kCenter>{x[u], shift, kPaired<T> ? ahead : 0}, n);
-      lanes.Fold(first + u * kEnd, second + u * kEnd);
-    }
+    for (int64_t u = 0; u < count; ++u)
+      AddOne(x[u], n, static_cast<float>(sums.shift[u]), ahead, first + u * kEnd,
+             second + u * kEnd);
     if (kCenter) FoldEnds(first, count, sums.sum);
     FoldEnds(second, count, sums.squares);
     return AreAllGood<kCenter>(static_cast<double>(n), count, sums);
   }
 
+  // Moments of a row of n elements, more than a block and at most a chunk, into `moments`; false
+  // where one of its blocks is no good. What the end of a block's sum waits for others fill.
+  static HWY_NOINLINE bool AddChunk(const T* x, int64_t n, int64_t ahead, Moments* moments) {
+    constexpr int64_t kBlock = RowBlocks::kBlock;
+    HWY_ALIGN double first[kMaxGroup * kEnd], second[kMaxGroup * kEnd];
+    HWY_ALIGN double sums[kMaxGroup] = {}, squares[kMaxGroup], shift[kWideLanes] = {};
+    if (kCenter) {
+      FewVectors<T, true>::FoldShift(x, first);
+      ShiftsOfRows(first, 1, shift);
+    }
+    OrderedSum sum(false), of_squares(false);
+    bool good = true;
+    for (int64_t begin = 0; begin < n && good; begin += kMaxGroup * kBlock) {
+      const int64_t all = std::min(n - begin, kMaxGroup * kBlock);
+      const int64_t count = (all + kBlock - 1) / kBlock;
+      const auto length = [&](int64_t u) { return std::min(kBlock, all - u * kBlock); };
+      for (int64_t u = 0; u < count; ++u)
+        AddOne(x + begin + u * kBlock, length(u), static_cast<float>(shift[0]), ahead,
+               first + u * kEnd, second + u * kEnd);
+      if (kCenter) FoldEnds(first, count, sums);
+      FoldEnds(second, count, squares);
+      for (int64_t u = 0; u < count; ++u) {
+        good &= RowMoments<T, kCenter>::IsGood(static_cast<double>(length(u)), sums[u], squares[u]);
+        sum.Add(sums[u]), of_squares.Add(squares[u]);
+      }
+    }
+    const auto of = static_cast<double>(n);
+    const double offset = sum.Get() / of;
+    *moments = {of, shift[0] + offset, std::max(0.0, of_squares.Get() - sum.Get() * offset)};
+    return good;
+  }
+
  private:
+  static HWY_INLINE void AddOne(const T* x, int64_t n, float shift, int64_t ahead, double* first,
+                                double* second) {
+    HWY_ALIGN float totals[Sums::kSize];
+    Sums lanes(totals);
+    lanes.template AddRun<!kPaired<T>>(
+        Deviations<T, kCenter>{x, hn::Set(D(), shift), kPaired<T> ? ahead : 0}, n);
+    lanes.Fold(first, second);
+  }
+
   static HWY_INLINE void FoldEnds(double* HWY_RESTRICT ends, int64_t count,
                                   double* HWY_RESTRICT sums) {
     if constexpr (kParts == 1) return FoldRows(ends, count, sums);
@@ -97,6 +133,11 @@ class AlikeRows {
     const float* x = xs.first;
     float* y = ys.first;
     for (int64_t row = first; row < last; ++row, x += xs.step, y += ys.step) {
+      if (!kRelu && job_.by_root) {
+        const auto r = hn::Set(Tag<float>(), static_cast<float>(job_.rstd[row]));
+        writer.Write(ByRoot<float>{x, r, gamma.values, job_.ahead}, y, n_);
+        continue;
+      }
       const auto k = CoefficientsOfStat<float>(job_.mean[row], job_.rstd[row]);
       const Form form{One(&k.hi), One(&k.r), One(&k.e), gamma, beta};
       writer.Write(Normalize<float, Form, kRelu>{x, form, job_.ahead}, y, n_);
