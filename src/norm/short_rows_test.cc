@@ -329,6 +329,36 @@ TEST_P(ShortRows, OnesOfManyBlocksHaveTheBitsOfBlockByBlock) {
     }
 }
 
+// The same of a sum with a residual, in place and apart: block by block as before, a sum that was
+// added up once is not once more where a block is no good.
+TEST_P(ShortRows, SumsOfManyBlocksAreAddedUpOnce) {
+  for (const int64_t n : {1026, 4096, 17500})
+    for (const bool odd : {false, true}) {
+      const Case test{kLayerNorm, Layout::Make("BC", std::vector<int64_t>{3, n}), GetParam()};
+      std::vector<double> x = cases::Normals(3 * n, 1, 3, 2);
+      for (int64_t i = 0; odd && i < 3 * n; ++i)
+        if (i % n / 1024 == 1) x[static_cast<size_t>(i)] += 200;
+      const Problem p(test, x);
+      const Normalization norm(test.spec, test.layout, test.dtype);
+      const Tensor& residual = p.dy_tensor;
+      const auto in_place = [&](bool with_x, Tensor y) {
+        Tensor sum = with_x ? p.x_tensor.Clone() : residual.Clone();
+        norm.ForwardTraining({.x = with_x ? sum.data() : p.x_tensor.data(),
+                              .gamma = p.gamma_tensor.data(),
+                              .beta = p.beta_tensor.data(),
+                              .y = y.data(),
+                              .residual = with_x ? residual.data() : sum.data(),
+                              .sum = sum.data()});
+        return cases::BytesOf(cases::ToDoubles(sum)) + cases::BytesOf(cases::ToDoubles(y));
+      };
+      norm::cpu::WantSchedule({.fused = false});
+      const std::string expected = in_place(true, p.x_tensor.Clone());
+      norm::cpu::WantSchedule({});
+      EXPECT_TRUE(in_place(true, p.x_tensor.Clone()) == expected) << test.ToString();
+      EXPECT_TRUE(in_place(false, p.x_tensor.Clone()) == expected) << test.ToString();
+    }
+}
+
 // Without a beta no zeros are read in its place, and their sum with a -0 is 0 nevertheless.
 TEST_P(ShortRows, WithoutBetaHaveTheBitsOfThoseWithZeros) {
   for (const int64_t n : {1, 8, 32, 33, 64, 100, 256, 300, 1024, 1025, 5000})

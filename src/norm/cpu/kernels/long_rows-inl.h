@@ -18,6 +18,11 @@ HWY_BEFORE_NAMESPACE();
 namespace normkit::norm::cpu {
 namespace HWY_NAMESPACE {
 
+// Whether ends of sums of blocks are folded together.
+template <class T>
+inline constexpr bool kFoldsBlocks = (HWY_TARGET == HWY_AVX2 || HWY_TARGET == HWY_AVX3) &&
+                                     (std::is_same_v<T, float> || kPaired<T>);
+
 #if HWY_TARGET == HWY_AVX2 || HWY_TARGET == HWY_AVX3
 
 // Sums of rows of n elements, to the bit those of RowMoments; ends of sums are folded together.
@@ -55,23 +60,30 @@ class BlockRows {
 
   // Moments of a row of n elements, more than a block and at most a chunk, into `moments`; false
   // where one of its blocks is no good. What the end of a block's sum waits for others fill.
-  static HWY_NOINLINE bool AddChunk(const T* x, int64_t n, int64_t ahead, Moments* moments) {
+  // prepare(begin, end) makes a part of x before it is read: each once, whatever comes of it.
+  template <class Prepare>
+  static HWY_INLINE bool AddChunk(const T* x, int64_t n, int64_t ahead, const Prepare& prepare,
+                                  Moments* moments) {
     constexpr int64_t kBlock = RowBlocks::kBlock;
     HWY_ALIGN double first[kMaxGroup * kEnd], second[kMaxGroup * kEnd];
     HWY_ALIGN double sums[kMaxGroup] = {}, squares[kMaxGroup], shift[kWideLanes] = {};
+    prepare(0, kBlock);
     if (kCenter) {
       FewVectors<T, true>::FoldShift(x, first);
       ShiftsOfRows(first, 1, shift);
     }
     OrderedSum sum(false), of_squares(false);
     bool good = true;
-    for (int64_t begin = 0; begin < n && good; begin += kMaxGroup * kBlock) {
+    for (int64_t begin = 0; begin < n; begin += kMaxGroup * kBlock) {
       const int64_t all = std::min(n - begin, kMaxGroup * kBlock);
       const int64_t count = (all + kBlock - 1) / kBlock;
       const auto length = [&](int64_t u) { return std::min(kBlock, all - u * kBlock); };
-      for (int64_t u = 0; u < count; ++u)
-        AddOne(x + begin + u * kBlock, length(u), static_cast<float>(shift[0]), ahead,
-               first + u * kEnd, second + u * kEnd);
+      for (int64_t u = 0; u < count; ++u) {
+        const int64_t at = begin + u * kBlock;
+        if (at > 0) prepare(at, at + length(u));
+        AddOne(x + at, length(u), static_cast<float>(shift[0]), ahead, first + u * kEnd,
+               second + u * kEnd);
+      }
       if (kCenter) FoldEnds(first, count, sums);
       FoldEnds(second, count, squares);
       for (int64_t u = 0; u < count; ++u) {
