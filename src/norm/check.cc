@@ -284,8 +284,8 @@ void CheckForward(const Problem& problem, const Normalization::ForwardArgs& args
     Fail("{}: weights in a whole pass, expected them in Gather alone", problem.Title());
   CheckNotNull(problem, "x", args.x);
   CheckNotNull(problem, "y", args.y);
-  if (args.residual && (trains || problem.quantizes())) CheckNotNull(problem, "sum", args.sum);
-  if (ArePlainlyApart(problem, args)) return;
+  const bool lacks_sum = trains && args.residual && !args.sum;
+  if (!lacks_sum && ArePlainlyApart(problem, args)) return;
   const Arrays arrays(problem, Whole(problem));
   const ForwardArrays a(arrays, args);
   arrays.SameOrApart(a.y, {&a.x, &a.addend, &a.gate, &a.residual});
@@ -302,6 +302,7 @@ void CheckForward(const Problem& problem, const Normalization::ForwardArgs& args
     CheckScales(problem, arrays, a, args.scales);
   }
   if (!args.residual) return;
+  if (trains || problem.quantizes()) CheckNotNull(problem, "sum", args.sum);
   CheckSum(arrays, a, args.sum ? a.sum : a.y);  // which holds it meanwhile
   if (trains || problem.quantizes())
     arrays.Apart(a.sum, {&a.y}, trains ? kBackwardReads : kBothWritten);
