@@ -8,6 +8,7 @@
 
 #include <hwy/highway.h>
 
+#include <bit>
 #include <cstring>
 
 #include "normkit/core/dtype.h"
@@ -109,19 +110,50 @@ HWY_INLINE auto UpperHalves(D32, hn::Vec<D32> bits) {
 #endif
 }
 
-// Rounded to nearest even on the upper halves of lanes, by hand: Highway 1.0.3 truncates. In half
-// the instructions where no value is a NaN that has anything in its lower half.
-template <class D, bool kShortNans = false>
-HWY_INLINE auto RoundToUpperHalves(D, hn::Vec<D> value) {
+// Which NaN there may be among numbers to round.
+enum class Nans {
+  kAny,
+  kQuiet,  // of arithmetic, which gives no other
+  kShort,  // none that has anything in its lower half
+};
+
+// Rounded to nearest even on the upper halves of lanes, by hand: Highway 1.0.3 truncates. A NaN
+// keeps its upper half: with what has no lower half nothing can carry into the sign, others are not
+// rounded.
+template <class D, Nans kNans = Nans::kAny>
+HWY_INLINE auto RoundToUpperHalves([[maybe_unused]] D d, hn::Vec<D> value) {
   const hn::Rebind<uint32_t, D> d32;
   const auto bits = hn::BitCast(d32, value);
-  const auto is_odd = hn::TestBit(bits, hn::Set(d32, 0x10000));
-  const auto half = hn::IfThenElse(is_odd, hn::Set(d32, 0x8000), hn::Set(d32, 0x7fff));
-  if constexpr (kShortNans) return hn::Add(bits, half);
+  const auto up = hn::Set(d32, 0x8000), down = hn::Set(d32, 0x7fff);
+#if HWY_TARGET == HWY_AVX2
+  // A blend by the sign, where the last bit that stays is moved to.
+  const auto odd = hn::MaskFromVec(hn::BitCast(d, hn::ShiftLeft<15>(bits)));
+  const auto half = hn::BitCast(d32, hn::IfThenElse(odd, hn::BitCast(d, up), hn::BitCast(d, down)));
+#else
+  const auto half = hn::IfThenElse(hn::TestBit(bits, hn::Set(d32, 0x10000)), up, down);
+#endif
+  const auto rounded = hn::Add(bits, half);
+  if constexpr (kNans == Nans::kShort) return rounded;
   // Not Ne: on AVX2 it says that NaN is equal to itself, and the last of them became -0.
   const auto is_number = hn::RebindMask(d32, hn::Eq(value, value));
-  const auto quiet = hn::Or(bits, hn::Set(d32, 0x400000));
-  return hn::IfThenElse(is_number, hn::Add(bits, half), quiet);
+#if HWY_TARGET == HWY_AVX2
+  if constexpr (kNans == Nans::kQuiet) return hn::Add(bits, hn::IfThenElseZero(is_number, half));
+#endif
+  if constexpr (kNans == Nans::kQuiet) return hn::IfThenElse(is_number, rounded, bits);
+  return hn::IfThenElse(is_number, rounded, hn::Or(bits, hn::Set(d32, 0x400000)));
+}
+// Numbers that meet those of T in arithmetic, so that what becomes of them is Nans::kShort where T
+// is bf16: NaN without its lower half, which rounding takes from it, too.
+template <class T>
+HWY_INLINE Vector<T> WithShortNans(Vector<T> v) {
+  if constexpr (std::is_same_v<T, BFloat16>) {
+    const Tag<T> d;
+    const hn::Rebind<uint32_t, Tag<T>> d32;
+    const auto upper = hn::And(hn::BitCast(d32, v), hn::Set(d32, 0xffff0000));
+    const auto quiet = hn::BitCast(d, hn::Or(upper, hn::Set(d32, 0x400000)));
+    return hn::IfThenElse(hn::Eq(v, v), v, quiet);
+  }
+  return v;
 }
 template <class D>
 HWY_INLINE auto Narrow(D d, hn::Vec<D> value, const BFloat16*) {
@@ -222,22 +254,57 @@ struct Pairs {
   hn::Vec<D> even, odd;
 };
 template <class D>
-HWY_INLINE Pairs<D> LoadPairs(D d, const BFloat16* x) {
+HWY_INLINE Pairs<D> PairsOf(D d, hn::Vec<hn::Rebind<uint32_t, D>> bits) {
   const hn::Rebind<uint32_t, D> d32;
-  const auto bits = hn::LoadU(d32, reinterpret_cast<const uint32_t*>(x));
   return {hn::BitCast(d, hn::ShiftLeft<16>(bits)),
           hn::BitCast(d, hn::And(bits, hn::Set(d32, 0xffff0000)))};
 }
+template <class D>
+HWY_INLINE Pairs<D> LoadPairs(D d, const BFloat16* x) {
+  return PairsOf(d, hn::LoadU(hn::Rebind<uint32_t, D>(), reinterpret_cast<const uint32_t*>(x)));
+}
+// The first n < 2 Lanes(d) elements, then zeros. Reads nothing beyond them.
+template <class D>
+HWY_INLINE Pairs<D> LoadPairs(D d, const BFloat16* x, size_t n) {
+  const hn::Rebind<uint32_t, D> d32;
+#if HWY_TARGET == HWY_AVX3
+  const hn::Repartition<uint16_t, D> d16;
+  const auto* halves = reinterpret_cast<const uint16_t*>(x);
+  return PairsOf(d, hn::BitCast(d32, hn::MaskedLoad(hn::FirstN(d16, n), d16, halves)));
+#else
+  auto bits = hn::MaskedLoad(hn::FirstN(d32, n / 2), d32, reinterpret_cast<const uint32_t*>(x));
+  if (n % 2 != 0) {
+    const auto at = hn::Eq(hn::Iota(d32, 0), hn::Set(d32, static_cast<uint32_t>(n / 2)));
+    bits = hn::IfThenElse(at, hn::Set(d32, std::bit_cast<uint16_t>(x[n - 1])), bits);
+  }
+  return PairsOf(d, bits);
+#endif
+}
 // As they lie in memory.
-template <class D, bool kShortNans = false>
+template <class D, Nans kNans = Nans::kAny>
 HWY_INLINE auto NarrowPairs(D d, const Pairs<D>& values) {
   const hn::Rebind<uint32_t, D> d32;
   const hn::Repartition<uint16_t, D> d16;
-  const auto even = hn::ShiftRight<16>(RoundToUpperHalves<D, kShortNans>(d, values.even));
-  const auto odd = RoundToUpperHalves<D, kShortNans>(d, values.odd);
+  const auto even = hn::ShiftRight<16>(RoundToUpperHalves<D, kNans>(d, values.even));
+  const auto odd = RoundToUpperHalves<D, kNans>(d, values.odd);
   return hn::BitCast(d32, hn::OddEven(hn::BitCast(d16, odd), hn::BitCast(d16, even)));
 }
-// Two vectors of f32 in the same order.
+// Two vectors of results of arithmetic, one behind the other, as 16 bits: a whole vector of them,
+// in lanes of 32 bits.
+template <class D, Nans kNans = Nans::kQuiet>
+HWY_INLINE auto NarrowTwo(D d, hn::Vec<D> first, hn::Vec<D> second, const BFloat16*) {
+  const hn::Repartition<uint16_t, D> d16;
+  const auto a = hn::BitCast(d16, RoundToUpperHalves<D, kNans>(d, first));
+  const auto b = hn::BitCast(d16, RoundToUpperHalves<D, kNans>(d, second));
+  return hn::BitCast(hn::Rebind<uint32_t, D>(), hn::ConcatOdd(d16, b, a));
+}
+template <class D, Nans = Nans::kQuiet>
+HWY_INLINE auto NarrowTwo(D d, hn::Vec<D> first, hn::Vec<D> second, const Float16* type) {
+  const hn::Repartition<uint16_t, D> d16;
+  const auto both = hn::Combine(d16, Narrow(d, second, type), Narrow(d, first, type));
+  return hn::BitCast(hn::Rebind<uint32_t, D>(), both);
+}
+// Two vectors of f32 in the order of pairs.
 template <class D>
 HWY_INLINE Pairs<D> ToPairs(D d, hn::Vec<D> first, hn::Vec<D> second) {
   return {hn::ConcatEven(d, second, first), hn::ConcatOdd(d, second, first)};
@@ -261,6 +328,10 @@ struct WholeVector {
   HWY_INLINE void Fetch(const U* from, int64_t ahead) const {
     FetchNear(from + i, ahead);
   }
+  template <class U>
+  HWY_INLINE void FetchFar(const U* from, int64_t ahead) const {
+    FetchAhead(from + i, ahead);
+  }
 };
 
 // The first n of them; the other lanes are zero.
@@ -281,7 +352,57 @@ struct PartOfVector {
   }
   template <class U>
   HWY_INLINE void Fetch(const U*, int64_t) const {}
+  template <class U>
+  HWY_INLINE void FetchFar(const U* from, int64_t ahead) const {
+    FetchAhead(from + i, ahead);
+  }
 };
+
+#if HWY_TARGET == HWY_AVX2 || HWY_TARGET == HWY_AVX3
+// Those of even or of odd places of two vectors of bf16, from i on. Of numbers in f32 there is one
+// for each pair.
+template <bool kOdd>
+struct PlacesOfTwo {
+  int64_t i;
+  HWY_INLINE Vector<float> Load(const BFloat16* from) const {
+    const auto two = LoadPairs(Tag<float>(), from + i);
+    return kOdd ? two.odd : two.even;
+  }
+  HWY_INLINE Vector<float> Load(const float* from) const {
+    return hn::LoadU(Tag<float>(), from + i / 2);
+  }
+  HWY_INLINE Vector<float> Keep(Vector<float> value) const { return value; }
+  template <class U>
+  HWY_INLINE void Fetch(const U* from, int64_t ahead) const {
+    if (!kOdd) FetchNear(from + i, ahead);
+  }
+  template <class U>
+  HWY_INLINE void FetchFar(const U* from, int64_t ahead) const {
+    if (!kOdd) FetchAhead(from + i, ahead);
+  }
+};
+// The same of the first n elements; the other lanes are zero. Of numbers in f32 all are read.
+template <bool kOdd>
+struct PlacesOfPart {
+  int64_t i;
+  size_t n;
+  HWY_INLINE Vector<float> Load(const BFloat16* from) const {
+    const auto two = LoadPairs(Tag<float>(), from + i, n);
+    return kOdd ? two.odd : two.even;
+  }
+  HWY_INLINE Vector<float> Load(const float* from) const { return PlacesOfTwo<kOdd>{i}.Load(from); }
+  HWY_INLINE Vector<float> Keep(Vector<float> value) const {
+    const Tag<float> d;
+    return hn::IfThenElseZero(hn::FirstN(d, kOdd ? n / 2 : (n + 1) / 2), value);
+  }
+  template <class U>
+  HWY_INLINE void Fetch(const U*, int64_t) const {}
+  template <class U>
+  HWY_INLINE void FetchFar(const U* from, int64_t ahead) const {
+    PlacesOfTwo<kOdd>{i}.FetchFar(from, ahead);
+  }
+};
+#endif
 
 }  // namespace HWY_NAMESPACE
 }  // namespace normkit::simd

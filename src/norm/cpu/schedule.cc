@@ -19,6 +19,7 @@ constexpr int64_t kTaskBytes = 256 << 10;  // enough to hide the start of a pipe
 constexpr char kOtherRanks[] = "statistics of other ranks are waited for";
 constexpr int64_t kReadAhead = 8192;
 constexpr int64_t kLargeRow = 4096;     // bytes of a longer row
+constexpr int64_t kLargeRow16 = 8192;   // the same of 16 bits: shorter ones have their own ways
 constexpr int64_t kBeyond = 1024;       // bytes of the unit behind the next
 constexpr int64_t kShortRun = 2048;     // bytes
 constexpr int64_t kShortRows = 6144;    // bytes of short runs that are reduced and written together
@@ -156,7 +157,7 @@ bool IsStrided(const Geometry& g) { return g.statistics.reduced.size() > 1; }
 int64_t RowsAhead(const Geometry& g, const Schedule& schedule, int64_t element_bytes,
                   int64_t unit_bytes) {
   const bool large = schedule.path == Path::kFusedRows && schedule.stream && !IsStrided(g) &&
-                     element_bytes >= 4 && unit_bytes > kLargeRow &&
+                     unit_bytes > (element_bytes == 2 ? kLargeRow16 : kLargeRow) &&
                      unit_bytes <= simd::NearLimit();
   return large ? GetWantedSchedule().rows_ahead.value_or(AheadOfRows()) / element_bytes : 0;
 }

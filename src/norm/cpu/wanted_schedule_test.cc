@@ -101,6 +101,7 @@ TEST_F(Following, LargeRowsFromMemoryAreAskedForAsFarAheadAsIsWanted) {
   EXPECT_EQ(ahead(2048, 8), std::pair(1536, 1536));
   EXPECT_EQ(ahead(1024, 4).second, 0);
   EXPECT_EQ(ahead(4096, 2).second, 0);
+  EXPECT_EQ(ahead(4098, 2), std::pair(6144, 6144));
   EXPECT_EQ(ahead(2048, 4, NormPass::kBackward).second, 0);
   WantSchedule(ParseWantedSchedule("stores=streaming,rows-ahead=0"));
   EXPECT_EQ(ahead(2048, 4), std::pair(2048 + 256, 0));  // the next row and 1 KiB

@@ -43,6 +43,15 @@ struct Coefficient<R, false> {
   HWY_INLINE void Advance(int64_t) {}
 };
 
+// What results in T are computed of: one coefficient for all elements as WithShortNans.
+template <class T, bool kVector, class Part>
+HWY_INLINE Vector<T> CoefficientAt(const Coefficient<Real<T>, kVector>& k, Part p) {
+  if constexpr (kVector) return k.Get(p);
+  return WithShortNans<T>(k.Get(p));
+}
+// Which NaN there are in results of such.
+constexpr Nans NansOf(bool all_short) { return all_short ? Nans::kShort : Nans::kQuiet; }
+
 // The first vector of coefficients, for all rows of a column.
 template <class R>
 HWY_INLINE Coefficient<R, false> ColumnOf(const Coefficient<R, true>& row) {
@@ -54,7 +63,8 @@ HWY_INLINE Coefficient<R, false> ColumnOf(const Coefficient<R, true>& row) {
 template <class T, bool kVector>
 struct CellForm {
   using R = Real<T>;
-  static constexpr bool kStatVector = kVector, kStraight = kVector;
+  static constexpr bool kStatVector = kVector, kStraight = kVector, kAnywhere = !kVector;
+  static constexpr Nans kNans = NansOf(!kVector);
   Coefficient<R, kVector> hi, c, d;
 
   struct At {
@@ -63,7 +73,7 @@ struct CellForm {
   };
   template <class Part>
   HWY_INLINE At Get(Part p) const {
-    return {hi.Get(p), c.Get(p), d.Get(p)};
+    return {CoefficientAt<T>(hi, p), CoefficientAt<T>(c, p), CoefficientAt<T>(d, p)};
   }
   HWY_INLINE void Advance(int64_t i) { hi.Advance(i), c.Advance(i), d.Advance(i); }
 };
@@ -72,7 +82,8 @@ struct CellForm {
 template <class T, bool kStat, bool kParam>
 struct ElementForm {
   using R = Real<T>;
-  static constexpr bool kStatVector = kStat, kStraight = false;
+  static constexpr bool kStatVector = kStat, kStraight = false, kAnywhere = !kStat && !kParam;
+  static constexpr Nans kNans = NansOf(kAnywhere);
   Coefficient<R, kStat> hi, r, e;
   Coefficient<R, kParam> gamma, beta;
 
@@ -89,7 +100,8 @@ struct ElementForm {
   };
   template <class Part>
   HWY_INLINE At Get(Part p) const {
-    return {hi.Get(p), r.Get(p), e.Get(p), gamma.Get(p), beta.Get(p)};
+    return {CoefficientAt<T>(hi, p), CoefficientAt<T>(r, p), CoefficientAt<T>(e, p),
+            CoefficientAt<T>(gamma, p), CoefficientAt<T>(beta, p)};
   }
   HWY_INLINE void Advance(int64_t i) {
     hi.Advance(i), r.Advance(i), e.Advance(i), gamma.Advance(i), beta.Advance(i);
@@ -99,7 +111,8 @@ struct ElementForm {
 // x through a form and the activation.
 template <class T, class Form, bool kRelu>
 struct Normalize {
-  static constexpr bool kStraight = Form::kStraight;
+  static constexpr bool kStraight = Form::kStraight, kAnywhere = Form::kAnywhere;
+  static constexpr Nans kNans = Form::kNans;
   const T* x;
   const Form& form;
   int64_t ahead;
@@ -423,8 +436,18 @@ struct ApplyPart {
                   RunWriter<T>& writer) const {
     using C = Coefficient<Real<T>, true>;
     const CellForm<T, true> form{C(cells.Get(0)), C(cells.Get(1)), C(cells.Get(2))};
+    if constexpr (kPaired<T>)
+      if (cells.of_pairs()) return WriteOfPairs(form, at, n, writer);
     Normalized(job, form, at, n, writer);
   }
+  HWY_NOINLINE void WriteOfPairs(const CellForm<T, true>& form, int64_t at, int64_t n,
+                                 RunWriter<T>& writer) const {
+    using Form = CellForm<T, true>;
+    const T* x = job.x.At<T>(at);
+    job.relu ? writer.Write(OfPairs{Normalize<T, Form, true>{x, form, job.ahead}}, Out(at), n)
+             : writer.Write(OfPairs{Normalize<T, Form, false>{x, form, job.ahead}}, Out(at), n);
+  }
+  bool takes_pairs() const { return !job.finishes; }
   // Writes some or all of runs [first, last) of the same cells, and says how many.
   int64_t WriteHeld(int64_t first, int64_t last) const {
     if constexpr (kHoldsRows) {

@@ -9,6 +9,7 @@
 #include <algorithm>
 
 #include "src/norm/cpu/job.h"
+#include "src/norm/cpu/kernels/fold_lanes-inl.h"
 #include "src/norm/cpu/kernels/write_run-inl.h"
 #include "src/norm/cpu/tasks.h"
 
@@ -16,13 +17,32 @@ HWY_BEFORE_NAMESPACE();
 namespace normkit::norm::cpu {
 namespace HWY_NAMESPACE {
 
-// n times `value`, by whole vectors: up to one vector less an element behind them is written, too.
+// n times a number that all lanes have, by whole vectors: up to one vector less an element behind
+// them is written, too.
+template <class D>
+HWY_INLINE void FillAhead(D d, hn::Vec<D> v, hn::TFromD<D>* to, int64_t n) {
+  for (int64_t i = 0; i < n; i += static_cast<int64_t>(hn::MaxLanes(d))) hn::StoreU(v, d, to + i);
+}
 template <class R>
 HWY_INLINE void FillAhead(R value, R* to, int64_t n) {
   const hn::ScalableTag<R> d;
-  const auto v = hn::Set(d, value);
-  for (int64_t i = 0; i < n; i += static_cast<int64_t>(hn::MaxLanes(d))) hn::StoreU(v, d, to + i);
+  FillAhead(d, hn::Set(d, value), to, n);
 }
+
+// An op with one coefficient for each pair of elements.
+template <class Op>
+struct OfPairs {
+  static constexpr bool kAnywhere = true;
+  static constexpr Nans kNans = Nans::kShort;
+  const Op op;
+
+  template <class Part>
+  HWY_INLINE auto operator()(Part p) const {
+    return op(p);
+  }
+};
+template <class Op>
+OfPairs(Op) -> OfPairs<Op>;
 
 // Cells whose coefficients are computed side by side.
 inline constexpr int64_t kCellsAtATime = 128;
@@ -53,24 +73,31 @@ class CellBlock {
   }
   int64_t runs() const { return runs_; }
 
-  // The cells of `count` runs, each `length` times.
+  // The cells of `count` runs, each `length` times; of runs of pairs of bf16, which no two cells
+  // share, once for each.
   template <class Part>
   HWY_INLINE void Spread(const Part& part, const Loops& run_cell, int64_t first, int64_t count,
                          int64_t length) {
     HWY_ALIGN R values[kArrays][kCellsAtATime];
+    of_pairs_ = kPaired<T> && length % 2 == 0 && part.takes_pairs() &&
+                reinterpret_cast<uintptr_t>(part.Out(first * length)) % 4 == 0;
+    const int64_t copies = of_pairs_ ? length / 2 : length;
     for (int64_t begin = 0, n; begin < count; begin += n) {
       n = std::min({kCellsAtATime, count - begin, run_cell.InARow(first + begin)});
       part.Coefficients(run_cell.Offset(first + begin), n, values);
       for (size_t k = 0; k < kArrays; ++k)
         for (int64_t i = 0; i < n; ++i)
-          FillAhead(values[k][i], values_[k] + (begin + i) * length, length);
+          FillAhead(Tag<T>(), WithShortNans<T>(hn::Set(Tag<T>(), values[k][i])),
+                    values_[k] + (begin + i) * copies, copies);
     }
   }
+  bool of_pairs() const { return of_pairs_; }
 
   const R* Get(size_t k) const { return values_[k]; }
 
  private:
   int64_t runs_ = 0;
+  bool of_pairs_ = false;
   HWY_ALIGN R values_[kArrays][kRoom + hn::MaxLanes(Tag<T>())];
 };
 
@@ -205,7 +232,7 @@ HWY_NOINLINE void WriteRunsOfCells(const Job& job, int64_t first, int64_t last, 
 // them there is none.
 template <class T, class Part>
 bool GoStraight(const Job& job, int64_t first, const Part& part) {
-  constexpr auto kWidth = static_cast<int64_t>(hn::MaxLanes(Tag<T>()));
+  constexpr auto kWidth = static_cast<int64_t>(Outgoing<T>::kWidth);
   const int64_t length = job.geometry->run_length;
   if (!part.writes_columns()) return false;
   return !job.stream ||

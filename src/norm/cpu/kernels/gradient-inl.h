@@ -21,7 +21,8 @@ namespace HWY_NAMESPACE {
 template <class T, bool kVector>
 struct CellGradientForm {
   using R = Real<T>;
-  static constexpr bool kStatVector = kVector, kStraight = kVector;
+  static constexpr bool kStatVector = kVector, kStraight = kVector, kAnywhere = !kVector;
+  static constexpr Nans kNans = NansOf(!kVector);
   CellForm<T, kVector> cell;
   Coefficient<R, kVector> t;
 
@@ -32,7 +33,7 @@ struct CellGradientForm {
   };
   template <class Part>
   HWY_INLINE At Get(Part p) const {
-    return {cell.Get(p), t.Get(p)};
+    return {cell.Get(p), CoefficientAt<T>(t, p)};
   }
 };
 
@@ -64,9 +65,11 @@ struct GradientTerms {
   Form form;
   int64_t ahead = 0;
 
-  HWY_INLINE void Fetch(int64_t i) const {
-    FetchAhead(x + i, ahead);
-    FetchAhead(dy + i, ahead);
+  HWY_INLINE void Fetch(int64_t i) const { Fetch(WholeVector<Real<T>>{i}); }
+  template <class Part>
+  HWY_INLINE void Fetch(Part p) const {
+    p.FetchFar(x, ahead);
+    p.FetchFar(dy, ahead);
   }
   template <class Part>
   HWY_INLINE GradientAt<Form, kRelu> At(Part p) const {
@@ -89,7 +92,7 @@ struct Fetching {
   Terms terms;
   template <class Part, class V>
   HWY_INLINE void operator()(Part p, V* first, V* second) const {
-    terms.Fetch(p.i);
+    terms.Fetch(p);
     terms(p, first, second);
   }
 };
@@ -151,7 +154,8 @@ HWY_INLINE ThroughCell<R> ThroughOfCell(const BackwardJob& job, int64_t cell) {
 // dx.
 template <class T, class Form, bool kRelu>
 struct Gradient {
-  static constexpr bool kStraight = Form::kStraight;
+  static constexpr bool kStraight = Form::kStraight, kAnywhere = Form::kAnywhere;
+  static constexpr Nans kNans = Form::kNans;
   using V = Vector<T>;
   GradientTerms<T, Form, kRelu> in;
   Coefficient<Real<T>, Form::kStatVector> b, e;
@@ -159,13 +163,14 @@ struct Gradient {
 
   template <class Part>
   HWY_INLINE V Dx(Part p, const GradientAt<Form, kRelu>& at) const {
-    const V through = hn::Add(hn::Mul(at.deviation, b.Get(p)), e.Get(p));
+    const V through =
+        hn::Add(hn::Mul(at.deviation, CoefficientAt<T>(b, p)), CoefficientAt<T>(e, p));
     const V value = hn::Sub(at.form.Direct(at.dy), through);
     return old ? hn::Add(value, p.Load(old)) : value;
   }
   template <class Part>
   HWY_INLINE V operator()(Part p) const {
-    in.Fetch(p.i);
+    in.Fetch(p);
     return Dx(p, in.At(p));
   }
 };
@@ -457,8 +462,18 @@ struct CellGradientPart {
                   RunWriter<T>& writer) const {
     const R* k[kArrays];
     for (size_t i = 0; i < kArrays; ++i) k[i] = cells.Get(i);
+    if constexpr (kPaired<T>)
+      if (cells.of_pairs()) return WriteOfPairs(at, n, k, writer);
     Write<true>(at, n, k, writer);
   }
+  HWY_NOINLINE void WriteOfPairs(int64_t at, int64_t n, const R* const* values,
+                                 RunWriter<T>& writer) const {
+    const Place place(job, at);
+    const auto k = [&](size_t i) HWY_ATTR { return Coefficient<R, true>(values[i]); };
+    job.relu ? writer.Write(OfPairs{From<true, true>(place, k)}, place.dx, n)
+             : writer.Write(OfPairs{From<true, false>(place, k)}, place.dx, n);
+  }
+  bool takes_pairs() const { return true; }
   // As ApplyPart::WriteHeld.
   int64_t WriteHeld(int64_t first, int64_t last) const {
     if constexpr (kHoldsRows) {

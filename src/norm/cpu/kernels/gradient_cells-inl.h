@@ -38,8 +38,9 @@ class CellGradient {
   // Not inlined: two that call it, thousands of elements a call.
   HWY_NOINLINE void Add(const Block& block) {
     using One = Coefficient<R, false>;
-    HWY_ALIGN R totals[LaneSums<R>::kSize];
-    LaneSums<R> lanes(totals);
+    using Sums = LaneSums<R, kPaired<T>>;
+    HWY_ALIGN R totals[Sums::kSize];
+    Sums lanes(totals);
     const Form form{{One(&hi_), One(&c_), One(&d_)}, One(&t_)};
     if (blocks_->packed()) {
       HWY_ALIGN T row_x[RowBlocks::kBlock], row_dy[RowBlocks::kBlock];

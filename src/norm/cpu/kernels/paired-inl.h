@@ -7,7 +7,6 @@
 #endif
 
 #include <algorithm>
-#include <cmath>
 
 #include "src/norm/cpu/kernels/apply-inl.h"
 #include "src/norm/cpu/kernels/narrow-inl.h"
@@ -47,8 +46,8 @@ class PairedRows<T, true> {
     const WantedSchedule& wanted = GetWantedSchedule();
     if (job.stream && !wanted.group && !wanted.group_to)
       group_ = std::clamp<int64_t>(kFetched / 2 / n_, job.group, kMaxGroup);
-    any_nan_ = Sort(static_cast<const float*>(job.gamma), gamma_);
-    any_nan_ |= Sort(static_cast<const float*>(job.beta), beta_);
+    Sort(static_cast<const float*>(job.gamma), gamma_);
+    Sort(static_cast<const float*>(job.beta), beta_);
   }
   HWY_INLINE bool fits() const { return fits_; }
   // How many rows are reduced and then written together: where those of the next group are fetched
@@ -57,44 +56,30 @@ class PairedRows<T, true> {
 
   // Rows [first, last).
   HWY_NOINLINE void Write(int64_t first, int64_t last, RunWriter<T>&) const {
-    for (int64_t row = first; row < last; ++row) {
-      const auto k = CoefficientsOfStat<float>(job_.mean[row], job_.rstd[row]);
-      // A NaN of x, or that arithmetic makes, has an empty lower half; others may not. Where mean
-      // or rstd are one, so is e.
-      if (HWY_UNLIKELY(any_nan_ || std::isnan(k.e)))
-        WriteOf<false>(row, k);
-      else
-        WriteOf<true>(row, k);
-    }
+    for (int64_t row = first; row < last; ++row)
+      job_.relu ? WriteRow<true>(row) : WriteRow<false>(row);
   }
 
  private:
   static constexpr int64_t kMost = 4096, kLeastRows = 4;
   static constexpr int64_t kFetched = 20 << 10;  // bytes
 
-  // Whether any is NaN.
-  bool Sort(const float* values, float* HWY_RESTRICT to) const {
+  void Sort(const float* values, float* HWY_RESTRICT to) const {
     const D d;
-    auto all = hn::Zero(d);
     for (int64_t i = 0; i < n_; i += 2 * kWidth) {
       const auto two = ToPairs(d, hn::LoadU(d, values + i), hn::LoadU(d, values + i + kWidth));
-      hn::Store(two.even, d, to + i);
-      hn::Store(two.odd, d, to + i + kWidth);
-      for (const auto& v : {two.even, two.odd}) all = hn::IfThenElse(hn::Eq(v, v), all, v);
+      const auto even = WithShortNans<T>(two.even), odd = WithShortNans<T>(two.odd);
+      hn::Store(even, d, to + i);
+      hn::Store(odd, d, to + i + kWidth);
     }
-    return !hn::AllTrue(d, hn::Eq(all, all));
   }
 
-  using Stat = StatCoefficients<float>;
-  template <bool kShortNans>
-  HWY_INLINE void WriteOf(int64_t row, const Stat& k) const {
-    job_.relu ? WriteRow<true, kShortNans>(row, k) : WriteRow<false, kShortNans>(row, k);
-  }
-  template <bool kRelu, bool kShortNans>
-  HWY_INLINE void WriteRow(int64_t row, const Stat& k) const {
+  template <bool kRelu>
+  HWY_INLINE void WriteRow(int64_t row) const {
     const D d;
     using One = Coefficient<float, false>;
     using Each = Coefficient<float, true>;
+    const auto k = CoefficientsOfStat<float>(job_.mean[row], job_.rstd[row]);
     const ElementForm<T, false, true> form{One(&k.hi), One(&k.r), One(&k.e), Each(gamma_),
                                            Each(beta_)};
     const T* x = job_.x.At<T>(row * n_);
@@ -106,9 +91,9 @@ class PairedRows<T, true> {
       const auto values = LoadPairs(d, x + i);
       const auto even = form.Get(WholeVector<float>{i});
       const auto odd = form.Get(WholeVector<float>{i + kWidth});
-      return NarrowPairs<D, kShortNans>(d,
-                                        {Activate<kRelu>(d, even.Z(hn::Sub(values.even, even.hi))),
-                                         Activate<kRelu>(d, odd.Z(hn::Sub(values.odd, odd.hi)))});
+      return NarrowPairs<D, Nans::kShort>(
+          d, {Activate<kRelu>(d, even.Z(hn::Sub(values.even, even.hi))),
+              Activate<kRelu>(d, odd.Z(hn::Sub(values.odd, odd.hi)))});
     };
     const auto store = [&](auto v, int64_t i) HWY_ATTR {
       const hn::Rebind<uint32_t, D> d32;
@@ -126,7 +111,7 @@ class PairedRows<T, true> {
   const ForwardJob& job_;
   const int64_t n_;
   int64_t group_;
-  bool fits_, any_nan_;
+  bool fits_;
   HWY_ALIGN float gamma_[kMost], beta_[kMost];
 };
 #endif

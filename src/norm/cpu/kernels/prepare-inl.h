@@ -28,6 +28,7 @@ struct Sum {
 // dz times the slope of the activation where it wrote y: `slope` (0 for ReLU) where y <= 0, else 1.
 template <class T>
 struct Passed {
+  static constexpr Nans kNans = Nans::kAny;  // dz as it is
   using V = Vector<T>;
   const T* dz;
   const T* y;  // null: all of dz passes

@@ -158,6 +158,7 @@ class LaneSums {
   // memory: registers have no index.
   template <class Op>
   HWY_INLINE void AddPart(const Op& op, int64_t i, int64_t n) {
+    if constexpr (kByTwos) return AddPartByTwos(op, i, n);
     HWY_ALIGN R terms[kSize];
     for (size_t at = 0; at < kSize; at += kWidth) hn::Store(hn::Zero(D()), D(), terms + at);
     V first, second;
@@ -169,10 +170,39 @@ class LaneSums {
       hn::Store(first, D(), terms + at);
       hn::Store(second, D(), terms + kLanes<R> + at);
     }
-    AddTerms(terms, first_);
-    AddTerms(terms + kLanes<R>, second_);
+    HWY_UNROLL(16)
+    for (size_t u = 0; u < kVectors; ++u) {
+      first_[u] = hn::Add(first_[u], hn::Load(D(), terms + u * kWidth));
+      second_[u] = hn::Add(second_[u], hn::Load(D(), terms + kLanes<R> + u * kWidth));
+    }
     ++count_;
   }
+
+#if HWY_TARGET == HWY_AVX2 || HWY_TARGET == HWY_AVX3
+  template <class Op>
+  HWY_INLINE static void TermsOfTwo(const Op& op, int64_t i, V* first, V* second) {
+    op(PlacesOfTwo<false>{i}, first, second);
+    op(PlacesOfTwo<true>{i}, first + 1, second + 1);
+  }
+  template <class Op>
+  HWY_INLINE void AddPartByTwos(const Op& op, int64_t i, int64_t n) {
+    HWY_UNROLL(2)
+    for (size_t u = 0; u < kVectors; u += 2, i += static_cast<int64_t>(2 * kWidth)) {
+      V first[2] = {hn::Zero(D()), hn::Zero(D())}, second[2] = {first[0], first[0]};
+      if (const int64_t left = n - i; left >= static_cast<int64_t>(2 * kWidth)) {
+        TermsOfTwo(op, i, first, second);
+      } else if (left > 0) {
+        op(PlacesOfPart<false>{i, static_cast<size_t>(left)}, first, second);
+        op(PlacesOfPart<true>{i, static_cast<size_t>(left)}, first + 1, second + 1);
+      }
+      for (size_t odd = 0; odd < 2; ++odd) {
+        first_[u + odd] = hn::Add(first_[u + odd], first[odd]);
+        second_[u + odd] = hn::Add(second_[u + odd], second[odd]);
+      }
+    }
+    ++count_;
+  }
+#endif
 
   template <class Op>
   HWY_INLINE void AddPartInRegisters(const Op& op, int64_t i, int64_t n) {
@@ -203,35 +233,16 @@ class LaneSums {
 
  private:
   HWY_INLINE static double Fold(const R* lanes) {
-#if HWY_TARGET == HWY_AVX2 || HWY_TARGET == HWY_AVX3
     if constexpr (kByTwos) return FoldPairs(lanes);
-#endif
     return FoldLanes(lanes);
-  }
-  // A number for each lane, in their order.
-  HWY_INLINE static void AddTerms(const R* terms, V* sums) {
-#if HWY_TARGET == HWY_AVX2 || HWY_TARGET == HWY_AVX3
-    if constexpr (kByTwos) {
-      HWY_UNROLL(16)
-      for (size_t u = 0; u < kVectors; u += 2) {
-        const R* at = terms + u * kWidth;
-        const auto two = ToPairs(D(), hn::Load(D(), at), hn::Load(D(), at + kWidth));
-        sums[u] = hn::Add(sums[u], two.even), sums[u + 1] = hn::Add(sums[u + 1], two.odd);
-      }
-      return;
-    }
-#endif
-    HWY_UNROLL(16)
-    for (size_t u = 0; u < kVectors; ++u)
-      sums[u] = hn::Add(sums[u], hn::Load(D(), terms + u * kWidth));
   }
   // Of each lane that element and the next one.
   template <class Op>
   HWY_INLINE void AddTwo(const Op& op, int64_t i, size_t u) {
     if constexpr (kByTwos) {
       V first[2], second[2], next_first[2], next_second[2];
-      op.Two(i, first, second);
-      op.Two(i + static_cast<int64_t>(kLanes<R>), next_first, next_second);
+      TermsOfTwo(op, i, first, second);
+      TermsOfTwo(op, i + static_cast<int64_t>(kLanes<R>), next_first, next_second);
       for (size_t odd = 0; odd < 2; ++odd) {
         first_[u + odd] = hn::Add(first_[u + odd], hn::Add(first[odd], next_first[odd]));
         second_[u + odd] = hn::Add(second_[u + odd], hn::Add(second[odd], next_second[odd]));
@@ -309,15 +320,6 @@ struct Deviations {
     Take(p.Load(x), first, second);
     if constexpr (kCenter) *first = p.Keep(*first), *second = p.Keep(*second);
   }
-#if HWY_TARGET == HWY_AVX2 || HWY_TARGET == HWY_AVX3
-  // Of two vectors, by twos.
-  HWY_INLINE void Two(int64_t i, V* first, V* second) const {
-    FetchAhead(x + i, ahead);
-    const auto two = LoadPairs(Tag<T>(), x + i);
-    Take(two.even, first, second);
-    Take(two.odd, first + 1, second + 1);
-  }
-#endif
 
  private:
   HWY_INLINE void Take(V of, V* first, V* second) const {
