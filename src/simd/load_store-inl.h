@@ -292,17 +292,11 @@ HWY_INLINE auto NarrowPairs(D d, const Pairs<D>& values) {
 // Two vectors of results of arithmetic, one behind the other, as 16 bits: a whole vector of them,
 // in lanes of 32 bits.
 template <class D, Nans kNans = Nans::kQuiet>
-HWY_INLINE auto NarrowTwo(D d, hn::Vec<D> first, hn::Vec<D> second, const BFloat16*) {
+HWY_INLINE auto NarrowTwo(D d, hn::Vec<D> first, hn::Vec<D> second) {
   const hn::Repartition<uint16_t, D> d16;
   const auto a = hn::BitCast(d16, RoundToUpperHalves<D, kNans>(d, first));
   const auto b = hn::BitCast(d16, RoundToUpperHalves<D, kNans>(d, second));
   return hn::BitCast(hn::Rebind<uint32_t, D>(), hn::ConcatOdd(d16, b, a));
-}
-template <class D, Nans = Nans::kQuiet>
-HWY_INLINE auto NarrowTwo(D d, hn::Vec<D> first, hn::Vec<D> second, const Float16* type) {
-  const hn::Repartition<uint16_t, D> d16;
-  const auto both = hn::Combine(d16, Narrow(d, second, type), Narrow(d, first, type));
-  return hn::BitCast(hn::Rebind<uint32_t, D>(), both);
 }
 // Two vectors of f32 in the order of pairs.
 template <class D>

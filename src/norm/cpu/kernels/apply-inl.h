@@ -144,7 +144,7 @@ struct ByRoot {
 // Where the text is worth it.
 template <class T>
 inline constexpr bool kHasByRoot = (HWY_TARGET == HWY_AVX2 || HWY_TARGET == HWY_AVX3) &&
-                                   sizeof(T) <= sizeof(float);
+                                   (std::is_same_v<T, float> || std::is_same_v<T, BFloat16>);
 
 // The coefficients of one cell, and of one statistic.
 template <class R>

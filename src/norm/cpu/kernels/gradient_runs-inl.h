@@ -112,7 +112,7 @@ class RunBackward {
   void AddChunk(int64_t unit, int64_t chunk, OrderedSum& w, OrderedSum& w_x) const {
     Add(unit, blocks_.chunk_begin(chunk), blocks_.chunk_begin(chunk + 1), w, w_x);
   }
-  void Sum(int64_t unit, int64_t first, int64_t last, double* w, double* w_x) const {
+  HWY_NOINLINE void Sum(int64_t unit, int64_t first, int64_t last, double* w, double* w_x) const {
     const bool exact = kExact && last - first > 1;  // of one block nothing is rounded
     OrderedSum of_w(exact), of_w_x(exact);
     Add(unit, first, last, of_w, of_w_x);

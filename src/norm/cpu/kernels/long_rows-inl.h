@@ -98,8 +98,8 @@ class BlockRows {
   }
 
  private:
-  static HWY_INLINE void AddOne(const T* x, int64_t n, float shift, int64_t ahead, double* first,
-                                double* second) {
+  static HWY_NOINLINE void AddOne(const T* x, int64_t n, float shift, int64_t ahead, double* first,
+                                  double* second) {
     HWY_ALIGN float totals[Sums::kSize];
     Sums lanes(totals);
     lanes.template AddRun<!kPaired<T>>(

@@ -39,9 +39,15 @@ template <class T, class Op>
 inline constexpr bool kByPairs = (HWY_TARGET == HWY_AVX2 || HWY_TARGET == HWY_AVX3) &&
                                  std::is_same_v<T, BFloat16>&& kAnywhere<Op>;
 
+// Whether results leave by two vectors, narrowed together. Of f16 each is narrowed by an
+// instruction of its own: whole vectors of it are not worth 50 KB of text.
+template <class T>
+inline constexpr bool kLeavesByTwos =
+    (HWY_TARGET == HWY_AVX2 || HWY_TARGET == HWY_AVX3) && std::is_same_v<T, BFloat16>;
+
 // What of an op's results goes to memory at a time: a vector. op(vector) gives the results of a
 // WholeVector or a PartOfVector.
-template <class T, bool = (sizeof(T) == 2) && (HWY_TARGET == HWY_AVX2 || HWY_TARGET == HWY_AVX3)>
+template <class T, bool = kLeavesByTwos<T>>
 struct Outgoing {
   using D = Tag<T>;
   using V = Vector<T>;
@@ -81,7 +87,7 @@ struct Outgoing {
 };
 
 #if HWY_TARGET == HWY_AVX2 || HWY_TARGET == HWY_AVX3
-// Of 16 bits the results of two vectors fill one; in lanes of 32 bits.
+// Of bf16 the results of two vectors fill one; in lanes of 32 bits.
 template <class T>
 struct Outgoing<T, true> {
   using D = hn::Rebind<uint32_t, Tag<T>>;
@@ -90,8 +96,7 @@ struct Outgoing<T, true> {
 
   template <class Op>
   static HWY_INLINE V Narrowed(Vector<T> first, Vector<T> second) {
-    constexpr const T* kType = nullptr;
-    return NarrowTwo<Tag<T>, kNansOf<Op>>(Tag<T>(), first, second, kType);
+    return NarrowTwo<Tag<T>, kNansOf<Op>>(Tag<T>(), first, second);
   }
   template <class Op>
   static HWY_INLINE V Of(const Op& op, int64_t i) {
@@ -168,7 +173,7 @@ HWY_INLINE void StoreRun(const Op& op, T* y, int64_t n) {
   constexpr auto kWidth = static_cast<int64_t>(hn::MaxLanes(Tag<T>()));
   int64_t i = 0;
 #if HWY_TARGET == HWY_AVX2 || HWY_TARGET == HWY_AVX3
-  if constexpr (sizeof(T) == 2) {
+  if constexpr (kLeavesByTwos<T>) {
     using Out = Outgoing<T>;
     for (; i + 2 * kWidth <= n; i += 2 * kWidth) Out::Store(Out::Of(op, i), y + i);
     if constexpr (kByPairs<T, Op>) {
