@@ -118,12 +118,12 @@ class Call {
         return op_.Backward({.x = arrays.x.data(),
                              .dy = arrays.dy.data(),
                              .gamma = gamma_.data(),
-                             .beta = beta_.data(),
+                             .beta = OfCentered(beta_),
                              .mean = mean_.data(),
                              .rstd = rstd_.data(),
                              .dx = arrays.y.data(),
                              .dgamma = dgamma_.data(),
-                             .dbeta = dbeta_.data(),
+                             .dbeta = OfCentered(dbeta_),
                              .y = signs,
                              .accumulate = cell_.residual});
       }
@@ -131,11 +131,13 @@ class Call {
   }
 
  private:
+  // Root-mean-square normalization and its like have no beta.
+  void* OfCentered(Tensor& beta) { return op_.spec().center ? beta.data() : nullptr; }
   SavedStatistics Saved() { return {.mean = mean_.data(), .rstd = rstd_.data()}; }
   Normalization::ForwardArgs ForwardArgs(Arrays& arrays, const SavedStatistics& saved) {
     return {.x = arrays.x.data(),
             .gamma = gamma_.data(),
-            .beta = beta_.data(),
+            .beta = OfCentered(beta_),
             .y = arrays.y.data(),
             .saved = saved,
             .residual = arrays.residual.data(),
