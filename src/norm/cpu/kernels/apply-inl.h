@@ -100,8 +100,11 @@ struct ElementForm {
   };
   template <class Part>
   HWY_INLINE At Get(Part p) const {
-    return {CoefficientAt<T>(hi, p), CoefficientAt<T>(r, p), CoefficientAt<T>(e, p),
-            CoefficientAt<T>(gamma, p), CoefficientAt<T>(beta, p)};
+    if constexpr (kAnywhere)
+      return {CoefficientAt<T>(hi, p), CoefficientAt<T>(r, p), CoefficientAt<T>(e, p),
+              CoefficientAt<T>(gamma, p), CoefficientAt<T>(beta, p)};
+    else
+      return {hi.Get(p), r.Get(p), e.Get(p), gamma.Get(p), beta.Get(p)};
   }
   HWY_INLINE void Advance(int64_t i) {
     hi.Advance(i), r.Advance(i), e.Advance(i), gamma.Advance(i), beta.Advance(i);

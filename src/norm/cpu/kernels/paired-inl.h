@@ -80,7 +80,8 @@ class PairedRows<T, true> {
     using One = Coefficient<float, false>;
     using Each = Coefficient<float, true>;
     const auto k = CoefficientsOfStat<float>(job_.mean[row], job_.rstd[row]);
-    const ElementForm<T, false, true> form{One(&k.hi), One(&k.r), One(&k.e), Each(gamma_),
+    const auto one = [&](float value) HWY_ATTR { return One(WithShortNans<T>(hn::Set(d, value))); };
+    const ElementForm<T, false, true> form{one(k.hi), one(k.r), one(k.e), Each(gamma_),
                                            Each(beta_)};
     const T* x = job_.x.At<T>(row * n_);
     auto* y = reinterpret_cast<uint32_t*>(job_.y.At<T>(row * n_));

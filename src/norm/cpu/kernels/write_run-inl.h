@@ -189,12 +189,17 @@ HWY_INLINE void StoreRun(const Op& op, T* y, int64_t n) {
   rest.Store(op(rest), y);
 }
 
-// The same past the caches, by whole aligned vectors.
+// The same past the caches, by whole aligned vectors; of 16 bits also by halves of them.
 template <class T, class Op>
 HWY_INLINE void StreamRun(const Op& op, T* y, int64_t n) {
   using Out = Outgoing<T>;
-  for (int64_t i = 0; i < n; i += static_cast<int64_t>(Out::kWidth))
-    Out::Stream(Out::Of(op, i), y + i);
+  constexpr auto kStep = static_cast<int64_t>(Out::kWidth);
+  constexpr auto kVector = static_cast<int64_t>(hn::MaxLanes(Tag<T>()));
+  int64_t i = 0;
+  if (kStep == kVector || reinterpret_cast<uintptr_t>(y) % (Out::kWidth * sizeof(T)) == 0)
+    for (; i + kStep <= n; i += kStep) Out::Stream(Out::Of(op, i), y + i);
+  if constexpr (kStep != kVector && !kByPairs<T, Op>)
+    for (; i < n; i += kVector) StreamStore(op(WholeVector<Real<T>>{i}), Tag<T>(), y + i);
 }
 
 // One vector of each of `rows` rows of n elements: y[row * n] = op(row * n).
