@@ -25,8 +25,8 @@ class AtWork {
   AtWork& operator=(const AtWork&) = delete;
 };
 
-// Inside of one: a function of the caller's, a file being written or a reader of what is printed,
-// which may take as long as they like.
+// What may take as long as it likes, inside of one (else it hides one of another thread's): a
+// function of the caller's, a file being written or a reader of what is printed.
 class Elsewhere {
  public:
   Elsewhere() { work_counts.under_way.fetch_sub(1, std::memory_order_relaxed); }

@@ -37,7 +37,7 @@ class __attribute__((visibility("hidden"))) Normalization::Impl : public Problem
   const Padded& padded() const { return padded_; }
   const Slabs& slabs() const { return slabs_; }
   // Whether arguments without lengths go to the back-end as they are: to make others of them is a
-  // tenth of a call of one short row.
+  // twentieth of a call of one short row.
   bool takes_as_given() const { return takes_as_given_; }
   // f(arguments) with dense copies of the arrays that the back-end does not take as they lie.
   // `reads_last`: what an earlier half wrote to `sum` or `daddend` is read.

@@ -8,7 +8,6 @@
 
 #include <hwy/highway.h>
 
-#include <bit>
 #include <cstring>
 
 #include "normkit/core/dtype.h"
@@ -275,13 +274,15 @@ HWY_INLINE Pairs<D> LoadPairs(D d, const BFloat16* x, size_t n) {
   auto bits = hn::MaskedLoad(hn::FirstN(d32, n / 2), d32, reinterpret_cast<const uint32_t*>(x));
   if (n % 2 != 0) {
     const auto at = hn::Eq(hn::Iota(d32, 0), hn::Set(d32, static_cast<uint32_t>(n / 2)));
-    bits = hn::IfThenElse(at, hn::Set(d32, std::bit_cast<uint16_t>(x[n - 1])), bits);
+    uint16_t last;  // x may begin between elements
+    std::memcpy(&last, x + (n - 1), sizeof(last));
+    bits = hn::IfThenElse(at, hn::Set(d32, last), bits);
   }
   return PairsOf(d, bits);
 #endif
 }
 // As they lie in memory.
-template <class D, Nans kNans = Nans::kAny>
+template <class D, Nans kNans>
 HWY_INLINE auto NarrowPairs(D d, const Pairs<D>& values) {
   const hn::Rebind<uint32_t, D> d32;
   const hn::Repartition<uint16_t, D> d16;
@@ -289,9 +290,8 @@ HWY_INLINE auto NarrowPairs(D d, const Pairs<D>& values) {
   const auto odd = RoundToUpperHalves<D, kNans>(d, values.odd);
   return hn::BitCast(d32, hn::OddEven(hn::BitCast(d16, odd), hn::BitCast(d16, even)));
 }
-// Two vectors of results of arithmetic, one behind the other, as 16 bits: a whole vector of them,
-// in lanes of 32 bits.
-template <class D, Nans kNans = Nans::kQuiet>
+// Two vectors, one behind the other, as bf16: a whole vector of them, in lanes of 32 bits.
+template <class D, Nans kNans>
 HWY_INLINE auto NarrowTwo(D d, hn::Vec<D> first, hn::Vec<D> second) {
   const hn::Repartition<uint16_t, D> d16;
   const auto a = hn::BitCast(d16, RoundToUpperHalves<D, kNans>(d, first));

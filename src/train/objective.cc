@@ -5,6 +5,7 @@
 #include <cmath>
 
 #include "normkit/nn/loss.h"
+#include "src/core/at_work.h"
 #include "src/core/batch_tree.h"
 #include "src/core/fail.h"
 #include "src/core/finite.h"
@@ -152,6 +153,7 @@ Score Objective::Evaluate(const Executor& executor, const Batch& batch, Reducer*
 }
 
 double Objective::OwnLoss(const Piece& piece) const {
+  const Elsewhere callers;
   const double sum = options_.function(
       {.outputs = piece.output, .labels = piece.labels, .targets = piece.targets, .width = width_},
       piece.doutput);

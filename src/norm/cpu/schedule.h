@@ -55,11 +55,12 @@ class Schedules {
     Schedule schedule;
   };
   enum { kNone, kBeingWritten, kThere };
+  static constexpr size_t kPasses = static_cast<size_t>(NormPass::kBackward) + 1;
 
   const Geometry& geometry_;
   const int64_t element_bytes_;
   const bool has_reducer_;
-  mutable std::array<Kept, 3> kept_;  // by pass
+  mutable std::array<Kept, kPasses> kept_;
 };
 
 // "fused rows, groups of 4 units, streaming stores, 2 threads".

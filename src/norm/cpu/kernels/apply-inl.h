@@ -147,7 +147,7 @@ struct ByRoot {
 // Where the text is worth it.
 template <class T>
 inline constexpr bool kHasByRoot = (HWY_TARGET == HWY_AVX2 || HWY_TARGET == HWY_AVX3) &&
-                                   (std::is_same_v<T, float> || std::is_same_v<T, BFloat16>);
+                                   (std::is_same_v<T, float> || kPaired<T>);
 
 // The coefficients of one cell, and of one statistic.
 template <class R>

@@ -83,7 +83,7 @@ HWY_INLINE bool SumUnits(const ForwardJob& job, const RowBlocks& blocks, int64_t
       return true;
     }
   }
-  if constexpr (std::is_same_v<T, float> || kPaired<T>) {
+  if constexpr (kFoldsBlocks<T>) {
     using Rows = BlockRows<T, kCenter>;
     if (AreRuns(job) && (kPaired<T> || job.read_ahead == 0) && Rows::Suits(block.length, count))
       return Rows::Add(job.x.Rows<T>(first * block.length, block.length), block.length, count,
@@ -125,17 +125,17 @@ HWY_INLINE void SmallStatistics(const ForwardJob& job, const RowBlocks& blocks, 
   for (int64_t k = 0; k < others; ++k) UnitStatistics<T, kCenter>(job, blocks, first + alone[k]);
 }
 
-// Rows of more than a block and at most a chunk of them, in the caches, block by block; on other
-// targets and of other types there are none.
+// Rows of more than a block and at most a chunk of them, of f32 in the caches, block by block; on
+// other targets and of other types there are none.
 template <class T, bool kCenter, bool = kFoldsBlocks<T>>
 struct RowsOfBlocks {
-  static bool Suit(const ForwardJob&, const RowBlocks&) { return false; }
+  static bool Suits(const ForwardJob&, const RowBlocks&) { return false; }
   static void Statistics(const ForwardJob&, const RowBlocks&, int64_t, int64_t) {}
 };
 #if HWY_TARGET == HWY_AVX2 || HWY_TARGET == HWY_AVX3
 template <class T, bool kCenter>
 struct RowsOfBlocks<T, kCenter, true> {
-  static bool Suit(const ForwardJob& job, const RowBlocks& blocks) {
+  static bool Suits(const ForwardJob& job, const RowBlocks& blocks) {
     return blocks.num_blocks() > 1 && blocks.num_chunks() == 1 && AreRuns(job) &&
            (kPaired<T> || job.read_ahead == 0);
   }
@@ -206,7 +206,7 @@ HWY_INLINE void ForwardGroups(const ForwardJob& job, const RowBlocks& blocks, in
   const Alike alike(job, rows.fits() ? 0 : last - first);
   const int64_t group = std::max(job.group, alike.group());
   using Blocks = RowsOfBlocks<T, kCenter>;
-  const bool of_blocks = Blocks::Suit(job, blocks);
+  const bool of_blocks = Blocks::Suits(job, blocks);
   for (int64_t unit = first, end; unit < last; unit = end) {
     end = EndOfGroup(job, unit, group, last);
     if (of_blocks) {

@@ -238,8 +238,8 @@ class StripBackward {
       if constexpr (kExact) {
         AddToParameters(parameters, param, 1, &dgamma, &dbeta);
       } else {
-        parameters.dgamma[param] += dgamma;
-        parameters.dbeta[param] += dbeta;
+        parameters.dgamma[param - parameters.first] += dgamma;
+        parameters.dbeta[param - parameters.first] += dbeta;
       }
       std::fill_n(lanes, 2 * kSumLanes, R(0));
       lanes += 2 * kSumLanes;

@@ -12,6 +12,7 @@
 #include <cstring>
 
 #include "src/norm/cpu/job.h"
+#include "src/norm/cpu/kernels/fold_lanes-inl.h"
 #include "src/norm/cpu/kernels/table.h"
 #include "src/simd/load_store-inl.h"
 
@@ -28,7 +29,8 @@ inline constexpr Nans kNansOf = [] {
 }();
 
 // Whether an op's results are of x alone, with nothing beside that belongs to a place of the run:
-// of any vector of elements as fast as of another.
+// of any vector of elements as fast as of another. (Where one vector's results are wanted, as in
+// StoreColumn, "nothing" may be of that vector.)
 template <class Op>
 inline constexpr bool kAnywhere = [] {
   if constexpr (requires { Op::kAnywhere; }) return Op::kAnywhere;
@@ -36,18 +38,12 @@ inline constexpr bool kAnywhere = [] {
 }();
 // Whether those are computed by vectors of even and of odd places.
 template <class T, class Op>
-inline constexpr bool kByPairs = (HWY_TARGET == HWY_AVX2 || HWY_TARGET == HWY_AVX3) &&
-                                 std::is_same_v<T, BFloat16>&& kAnywhere<Op>;
-
-// Whether results leave by two vectors, narrowed together. Of f16 each is narrowed by an
-// instruction of its own: whole vectors of it are not worth 50 KB of text.
-template <class T>
-inline constexpr bool kLeavesByTwos =
-    (HWY_TARGET == HWY_AVX2 || HWY_TARGET == HWY_AVX3) && std::is_same_v<T, BFloat16>;
+inline constexpr bool kByPairs = kPaired<T>&& kAnywhere<Op>;
 
 // What of an op's results goes to memory at a time: a vector. op(vector) gives the results of a
-// WholeVector or a PartOfVector.
-template <class T, bool = kLeavesByTwos<T>>
+// WholeVector or a PartOfVector. (Of f16 each vector is narrowed by an instruction of its own: to
+// join two is not worth 50 KB of text.)
+template <class T, bool = kPaired<T>>
 struct Outgoing {
   using D = Tag<T>;
   using V = Vector<T>;
@@ -173,7 +169,7 @@ HWY_INLINE void StoreRun(const Op& op, T* y, int64_t n) {
   constexpr auto kWidth = static_cast<int64_t>(hn::MaxLanes(Tag<T>()));
   int64_t i = 0;
 #if HWY_TARGET == HWY_AVX2 || HWY_TARGET == HWY_AVX3
-  if constexpr (kLeavesByTwos<T>) {
+  if constexpr (kPaired<T>) {
     using Out = Outgoing<T>;
     for (; i + 2 * kWidth <= n; i += 2 * kWidth) Out::Store(Out::Of(op, i), y + i);
     if constexpr (kByPairs<T, Op>) {
@@ -189,14 +185,17 @@ HWY_INLINE void StoreRun(const Op& op, T* y, int64_t n) {
   rest.Store(op(rest), y);
 }
 
-// The same past the caches, by whole aligned vectors; of 16 bits also by halves of them.
+// The same past the caches, by whole aligned vectors; of bf16 also by halves of them, but where
+// op's results are of pairs.
 template <class T, class Op>
 HWY_INLINE void StreamRun(const Op& op, T* y, int64_t n) {
   using Out = Outgoing<T>;
   constexpr auto kStep = static_cast<int64_t>(Out::kWidth);
   constexpr auto kVector = static_cast<int64_t>(hn::MaxLanes(Tag<T>()));
+  const bool whole = reinterpret_cast<uintptr_t>(y) % (Out::kWidth * sizeof(T)) == 0;
+  HWY_DASSERT((!kByPairs<T, Op>) || (whole && n % kStep == 0));
   int64_t i = 0;
-  if (kStep == kVector || reinterpret_cast<uintptr_t>(y) % (Out::kWidth * sizeof(T)) == 0)
+  if (kStep == kVector || whole)
     for (; i + kStep <= n; i += kStep) Out::Stream(Out::Of(op, i), y + i);
   if constexpr (kStep != kVector && !kByPairs<T, Op>)
     for (; i < n; i += kVector) StreamStore(op(WholeVector<Real<T>>{i}), Tag<T>(), y + i);
