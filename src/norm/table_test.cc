@@ -134,6 +134,7 @@ TEST_P(TableTest, SlicesOfParametersGiveTheSameBits) {
   // Tasks of 32 rows and repeats, merged as a tree.
   add(kLayerNorm, "BC", {40, 1100});
   add(kLayerNorm, "BC", {170, 1030});
+  add(kLayerNorm, "BC", {4, 70'000});  // rows of more than a chunk
   add(kRmsNorm, "BTC", {100, 3, 9}, kT | kC);
   add(kRmsNorm, "BTC", {170, 2, 40}, kT | kC);
   add(kInstanceNorm, "BCS", {70, 6, 35}, kC | kS);

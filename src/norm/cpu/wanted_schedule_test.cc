@@ -83,7 +83,7 @@ TEST_F(Following, LimitsAreThoseThatAreWanted) {
 
 TEST_F(Following, ThreadsAreThoseOfTheCall) {
   const Normalization norm(kLayerNorm, Layout::Make("BC", std::vector<int64_t>{8192, 96}));
-  for (const int threads : {2, 1, 2}) {
+  for (const int threads : {1, 2, 1}) {  // the schedule that is kept is that of the first
     SetNumThreads(threads);
     EXPECT_THAT(norm.Describe(), HasSubstr(threads == 1 ? ", 1 thread" : ", 2 threads"));
   }
