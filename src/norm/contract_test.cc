@@ -111,11 +111,13 @@ class Targets : public testing::Test {
 };
 
 // Of rows long enough, whatever the L1 cache, to be written some elements at a time: where they are
-// cut is no matter either.
+// cut is no matter either. Of cells long enough to be written one by one.
 std::vector<Case> CasesToMove(DType dtype) {
   std::vector<Case> result = cases::AllCases(dtype, {.b = 2, .t = 3, .s = 5, .c = 34});
   for (const NormSpec& spec : {kLayerNorm, kRmsNorm})
     result.push_back({spec, Layout::Make("BC", std::vector<int64_t>{7, 16385}), dtype});
+  for (const NormSpec& spec : {kInstanceNorm, kBatchNorm})
+    result.push_back({spec, Layout::Make("BCS", std::vector<int64_t>{2, 3, 1030}), dtype});
   return result;
 }
 

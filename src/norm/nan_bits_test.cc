@@ -38,7 +38,7 @@ TEST_F(NanBits, OfCells) {
       norm::cpu::WantSchedule({.stream = stream});
       for (const DType dtype : {DType::kBF16, DType::kF16, DType::kF32}) {
         for (const uint32_t bits : {0x7fffffffu, 0xffffffffu, 0x7f800001u, 0xffc00000u}) {
-          for (const int64_t length : {6, 49, 67, 130, 196}) {
+          for (const int64_t length : {6, 49, 67, 130, 196, 1030}) {
             Problem p({kBatchNorm, Layout::Make("BCS", std::vector<int64_t>{5, 3, length}), dtype});
             const auto nan = std::bit_cast<float>(bits);
             p.gamma_tensor.values<float>()[kChannel] = nan;
