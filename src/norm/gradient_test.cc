@@ -115,6 +115,7 @@ TEST_P(GradientBounds, HoldForLargeStatisticsAndCommonParts) {
   add(kInstanceNorm, "BSSC", {2, 40, 41, 7});
   add(kLayerNorm, "BSSC", {2, 60, 61, 3});
   add(kInstanceNorm, "BSSC", {2, 40, 40, 33});
+  add(kBatchNorm, "BSC", {3, 700, 16});  // four rows as one, in registers
   add(kInstanceNorm, "BCSS", {2, 3, 60, 60});
   add(kLayerNorm, "BC", {64, 513});
   add(kLayerNormChannelOnly, "BCSS", {2, 70, 20, 20});
