@@ -62,6 +62,19 @@ class NormImplementation {
   virtual void BackwardWithSums(const NormBackwardArgs& args, double* dgamma,
                                 double* dbeta) const = 0;
 
+  // Whether such a call keeps something of each statistic, cell (elements that share statistic and
+  // parameters), or parameter that is not given (`ones`), of which there are many.
+  virtual bool KeepsAll(NormPass, bool /*ones*/) const { return false; }
+  virtual int64_t num_cells() const { return 0; }  // or of statistics, where those are more
+  // Of the form "cells": dx as Backward, and the sums of dy and dy xhat of each cell; then those of
+  // cells [first, first + n) of all are added, in order, to those of their parameters, dgamma and
+  // dbeta (of f64 with as many numbers behind them for what rounding takes, which are added to them
+  // with the last cell).
+  virtual void BackwardOfCells(const NormBackwardArgs&, double* /*dy*/, double* /*dy_xhat*/) const {
+  }
+  virtual void AddCells(int64_t /*first*/, int64_t /*n*/, double* /*dy*/, double* /*dy_xhat*/,
+                        double* /*sums*/) const {}
+
   // Whether it takes this array as it lies in memory; if not, it gets a dense copy.
   virtual bool TakesStrided(NormArray array) const = 0;
 

@@ -131,7 +131,8 @@ void Normalization::ForwardTraining(const ForwardArgs& args) const {
   const ReadyParameters parameters(*impl_, args.gamma, args.beta);
   if (args.lengths) return impl_->padded().Forward(parameters.In(args));
   if (impl_->options.tree) return impl_->parts().Forward(parameters.In(args));
-  if (impl_->slabs().Take(args)) return impl_->slabs().Forward(parameters.In(args));
+  if (impl_->slabs().Take(NormPass::kForward, args.gamma, args.beta))
+    return impl_->slabs().Forward(parameters.In(args));
   impl_->WithArrays(parameters.In(args),
                     [&](const ForwardArgs& ready) { impl_->made().Forward(ready); });
 }
@@ -151,7 +152,8 @@ void Normalization::ForwardInference(const ForwardArgs& args, const void* mean,
   if (args.lengths)
     return own ? impl_->padded().Forward(parameters.In(args))
                : impl_->padded().Inference(parameters.In(args), {mean, variance});
-  if (impl_->slabs().Take(args))
+  const NormPass pass = own ? NormPass::kForward : NormPass::kInference;
+  if (impl_->slabs().Take(pass, args.gamma, args.beta))
     return own ? impl_->slabs().Forward(parameters.In(args))
                : impl_->slabs().Inference(parameters.In(args), {mean, variance});
   impl_->WithArrays(parameters.In(args), [&](const ForwardArgs& ready) {
@@ -164,7 +166,8 @@ void Normalization::Backward(const BackwardArgs& args) const {
   CheckBackward(*impl_, args, parameters);
   if (args.lengths) return impl_->padded().Backward(parameters.In(args));
   if (impl_->options.tree) return impl_->parts().Backward(parameters.In(args));
-  if (impl_->slabs().Take(args)) return impl_->slabs().Backward(parameters.In(args));
+  if (impl_->slabs().Take(NormPass::kBackward, args.gamma, args.beta))
+    return impl_->slabs().Backward(parameters.In(args));
   impl_->WithArrays(parameters.In(args),
                     [&](const BackwardArgs& ready) { impl_->made().Backward(ready); });
 }

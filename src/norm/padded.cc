@@ -46,9 +46,10 @@ Padded::Made::Made(const Problem& whole, const Layout& layout, const ArrayStride
                    const NormBackend& backend)
     : problem(whole.spec, layout, whole.dtype, OfObservation(whole.options, strides)),
       implementation(backend.make(problem)) {
-  problem.Silence();           // the whole speaks
-  if (whole.spec.reduce & kB)  // a part of its statistics
-    problem.whole_bytes = whole.plan.size * static_cast<int64_t>(SizeOf(whole.dtype));
+  problem.Silence();  // the whole speaks
+  if (!(whole.spec.reduce & kB)) return;
+  problem.whole_bytes = whole.plan.size * static_cast<int64_t>(SizeOf(whole.dtype));
+  problem.is_leaf = true;
 }
 
 template <class Args, class F>

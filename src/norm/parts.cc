@@ -45,6 +45,7 @@ Parts::Made::Made(const Problem& whole, int64_t rows, const NormBackend& backend
       implementation(backend.make(problem)) {
   problem.Silence();  // the whole speaks
   problem.whole_bytes = whole.plan.size * static_cast<int64_t>(SizeOf(whole.dtype));
+  problem.is_leaf = true;
 }
 
 Parts::Parts(const Problem& whole, const NormBackend& backend, const NormImplementation& made)

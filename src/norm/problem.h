@@ -21,10 +21,10 @@ struct Problem {
   NormOptions options;
   Plan plan;  // by kept x affine
   StridedArrays strides;
-  // Of a leaf: the bytes of the array that it is a part of (parts.h), which decide whether it comes
+  // The bytes of the array that it is a part of (parts.h, slabs.h), which decide whether it comes
   // from memory. 0: of its own.
   int64_t whole_bytes = 0;
-  bool is_leaf() const { return whole_bytes > 0; }
+  bool is_leaf = false;  // other parts have a share of its statistics
 
   DType parameter_dtype() const { return options.parameter_dtype.value_or(ParameterDType(dtype)); }
 

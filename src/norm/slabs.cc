@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "src/core/parallel.h"
+#include "src/core/scratch.h"
 #include "src/norm/array_copies.h"
 #include "src/simd/stream_copy.h"
 
@@ -17,26 +18,30 @@ namespace {
 
 constexpr int64_t kWorthThreads = 1 << 15;  // elements
 
-// How many neighbours along an axis are a slab, of which as many go into it without rest: at most
-// `bytes` of them; else the fewest. Two at least, for a statistic that stands alone may be another
-// plan. 0 where none do.
-int64_t NeighboursOf(int64_t size, int64_t bytes_each, int64_t bytes) {
-  for (int64_t n = std::min(size / 2, bytes / bytes_each); n >= 2; --n)
-    if (size % n == 0) return n;
-  for (int64_t n = 2; n * n <= size; ++n)
-    if (size % n == 0) return n;
+// How many neighbours along an axis are a slab: at most `most` bytes of them, without rest if that
+// is not half as many; `least`, and of a rest, too. 0 where that does not suit.
+int64_t NeighboursOf(int64_t size, int64_t bytes_each, int64_t most, int64_t least) {
+  const int64_t fit = std::max(least, std::min(size / 2, most / bytes_each));
+  for (int64_t n = fit; n >= std::max(least, fit / 2); --n)
+    if (n < size && size % n == 0) return n;
+  for (int64_t n = fit; n < size; ++n)
+    if (size % n >= least) return n;
   return 0;
 }
 
+// Whether some of these axes, outermost first, could be cut.
 bool HasKept(const NormSpec& spec, std::span<const Axis> axes) {
-  return std::ranges::any_of(
-      axes, [&](const Axis& axis) { return axis.size > 1 && !(axis.label & spec.reduce); });
+  for (const Axis& axis : axes) {
+    const bool reduced = axis.label & spec.reduce;
+    if (axis.size > 1 && (!reduced || axis.label & spec.affine)) return !reduced;
+  }
+  return false;
 }
 
-// Whether so many neighbours along an axis, with what is in them, are worth a copy of their own.
-bool LieTogether(int64_t n, std::span<const Axis> inner) {
-  for (const Axis& axis : inner) n *= axis.size;
-  return n >= 16;
+int64_t Elements(std::span<const Axis> axes) {
+  int64_t n = 1;
+  for (const Axis& axis : axes) n *= axis.size;
+  return n;
 }
 
 // So much of x is a slab: with all that belongs to it in the L2 cache of a core. Smaller ones would
@@ -44,9 +49,17 @@ bool LieTogether(int64_t n, std::span<const Axis> inner) {
 int64_t most_bytes = int64_t{256} << 10;
 // Where two neighbours are more than that: beyond this all threads would better share whole copies.
 constexpr int64_t kLargest = int64_t{4} << 20;
+// What counts for a cell, of which about as much is kept and more.
+constexpr int64_t kCellBytes = 16;
+// Elements of a slab that lie together: as many as are worth a copy; as many as are columns whose
+// rows are not joined (RowsJoined), or their sums would have other bits.
+constexpr int64_t kCopied = 16, kColumns = 64;
 
 // Of an array that is more than that nothing is read from the caches later.
 constexpr int64_t kFar = int64_t{2} << 20;
+
+struct CellsTag;
+struct SumsTag;
 
 }  // namespace
 
@@ -54,89 +67,108 @@ int64_t WantSlabsOf(int64_t bytes) { return std::exchange(most_bytes, bytes); }
 
 Slabs::Slabs(const Problem& whole, const NormBackend& backend, const NormImplementation& made,
              bool copied)
-    : whole_(whole) {
+    : whole_(whole), whole_made_(made), copied_(copied) {
   const NormOptions& options = whole.options;
-  if (!copied || options.tree || options.reducer || whole.quantizes()) return;
+  if (options.tree || options.reducer || whole.quantizes()) return;
   if (whole.spec.running && whole.layout.SizeOf(whole.spec.running) != whole.plan.num_stat) return;
   const auto element = static_cast<int64_t>(SizeOf(whole.dtype));
-  if (whole.plan.size * element <= most_bytes) return;
+  int64_t left = whole.plan.size, cells = made.num_cells();
+  if (left * element <= most_bytes) return;
+  if (!copied && cells * kCellBytes <= 4 * most_bytes) return;
   const StridesOfArrays strides = AllStrides(whole.Title(), whole.layout, options.strides);
   std::vector<Axis> axes = whole.layout.axes();
-  int64_t left = whole.plan.size, statistics = whole.plan.num_stat,
-          parameters = whole.plan.num_param;
+  int64_t statistics = whole.plan.num_stat, parameters = whole.plan.num_param;
+  bool apart = false;  // slabs do not lie in one piece
   own_parameters_ = true;
-  for (size_t i = 0; i < axes.size() && one_ == nullptr; ++i) {
-    Axis& axis = axes[i];
+  for (size_t i = 0; i < axes.size() && !one_.made; ++i) {
+    const Axis axis = axes[i];
     const bool affine = axis.label & whole.spec.affine;
     if (axis.size == 1) continue;
     if (axis.label & whole.spec.reduce) {
       if (affine) break;  // a slab's parameters would not be neighbours
+      apart = true;
       continue;
     }
-    left /= axis.size;
+    left /= axis.size, cells /= axis.size, statistics /= axis.size;
+    if (affine) parameters /= axis.size;
+    const auto inner = std::span(axes).subspan(i + 1);
+    const int64_t each = std::max(left * element, copied ? 0 : cells * kCellBytes);
     // Singly, where they are large and what is in one can be cut.
-    const bool deeper =
-        left * element > most_bytes && HasKept(whole.spec, std::span(axes).subspan(i + 1));
-    const int64_t n = deeper ? 0 : NeighboursOf(axis.size, left * element, most_bytes);
-    if (n == 0 && !deeper) break;
-    if (n > 0 && n * left * element > kLargest) break;
-    if (n > 0 && !LieTogether(n, std::span(axes).subspan(i + 1))) break;
-    const int64_t count = n > 0 ? axis.size / n : axis.size;
-    statistics /= count;
-    if (affine) parameters /= count;
+    const bool deeper = each > most_bytes && HasKept(whole.spec, inner);
+    const int64_t of_copy = copied ? kCopied : 1, of_part = copied ? 1 : most_bytes / 16 / element;
+    const int64_t together = apart ? std::max(kColumns, of_part) : of_copy,
+                  of_one = Elements(inner);
+    // Two at least: a statistic that stands alone may be another plan.
+    const int64_t least = std::max<int64_t>(2, (together + of_one - 1) / of_one);
+    const int64_t n = deeper ? 1 : NeighboursOf(axis.size, each, most_bytes, least);
+    if (n == 0 || (!deeper && n * each > kLargest)) break;
     own_parameters_ &= affine;
-    Cut cut{count, {}, statistics, affine ? parameters : 0};
-    for (size_t k = 0; k < kNormArrays; ++k)
-      cut.bytes[k] = strides[k][i] * (axis.size / count) * element;
+    Cut cut{(axis.size + n - 1) / n, {}, n * statistics, affine ? n * parameters : 0, n * cells};
+    for (size_t k = 0; k < kNormArrays; ++k) cut.bytes[k] = strides[k][i] * n * element;
     cuts_.push_back(cut);
-    count_ *= count;
-    axis.size /= count;
-    if (n > 0) {
-      NormOptions own = options;
-      own.strides = ToArrayStrides(strides);
-      one_ = std::make_unique<Problem>(whole.spec, Layout(axes), whole.dtype, own);
-    }
+    count_ *= cut.count;
+    axes[i].size = n;
+    if (deeper) continue;
+    one_ = Make(backend, axes, strides);
+    axes[i].size = axis.size % n;
+    if (axes[i].size > 0) last_ = Make(backend, axes, strides);
   }
-  if (one_) {
-    one_->Silence();  // the whole speaks
-    made_ = backend.make(*one_);
-    cells_ = made_->Form() == "cells";
-  }
-  if (!one_ || made_->Form() != made.Form()) count_ = 1;
+  const auto alike = [&](const Maker& maker) {
+    return !maker.made || (maker.made->Form() == made.Form() &&
+                           (copied || ArrayCopies::Names(*maker.problem, *maker.made).empty()));
+  };
+  if (!one_.made || !alike(one_) || !alike(last_)) count_ = 1;
+  cells_ = made.Form() == "cells";
+}
+
+Slabs::Maker Slabs::Make(const NormBackend& backend, const std::vector<Axis>& axes,
+                         const StridesOfArrays& strides) const {
+  NormOptions own = whole_.options;
+  own.strides = ToArrayStrides(strides);
+  auto problem = std::make_unique<Problem>(whole_.spec, Layout(axes), whole_.dtype, own);
+  problem->Silence();  // the whole speaks
+  if (!copied_)
+    problem->whole_bytes = whole_.plan.size * static_cast<int64_t>(SizeOf(whole_.dtype));
+  auto made = backend.make(*problem);
+  return {std::move(problem), std::move(made)};
 }
 
 std::string Slabs::ToString(NormPass pass) const {
-  const bool backward = pass == NormPass::kBackward;
-  if (!any() || (backward && !cells_)) return "";
+  if (!any() || (pass == NormPass::kBackward && !cells_) || !Gains(pass, false)) return "";
   std::vector<int64_t> sizes;
-  for (const Axis& axis : one_->layout.axes()) sizes.push_back(axis.size);
-  return fmt::format(", by {} slabs of [{}]{}", count_, fmt::join(sizes, ","),
-                     backward && !own_parameters_ ? " without gradients of parameters" : "");
+  for (const Axis& axis : one_.problem->layout.axes()) sizes.push_back(axis.size);
+  return fmt::format(", by {} slabs of [{}]", count_, fmt::join(sizes, ","));
 }
 
 Slabs::Place Slabs::At(int64_t slab) const {
-  Place place;
+  Place place{.maker = &one_};
+  if (last_.made && slab % cuts_.back().count == cuts_.back().count - 1) place.maker = &last_;
   for (auto cut = cuts_.rbegin(); cut != cuts_.rend(); ++cut) {
     const int64_t i = slab % cut->count;
     slab /= cut->count;
     for (size_t k = 0; k < kNormArrays; ++k) place.bytes[k] += i * cut->bytes[k];
     place.statistics += i * cut->statistics;
     place.parameters += i * cut->parameters;
+    place.cells += i * cut->cells;
   }
   return place;
 }
 
 template <class F>
-void Slabs::ForEach(const F& f) const {
-  ParallelFor(count_, whole_.plan.size >= kWorthThreads, [&](int64_t slab) { f(At(slab)); });
+void Slabs::ForEach(int64_t first, int64_t last, const F& f) const {
+  ParallelFor(last - first, whole_.plan.size >= kWorthThreads,
+              [&](int64_t i) { f(At(first + i)); });
 }
 
 template <class Args, class F>
-void Slabs::WithCopies(Args args, const Place& place, const F& f) const {
+void Slabs::WithArrays(Args args, const Place& place, const F& f) const {
   const auto bytes = static_cast<int64_t>(SizeOf(ParameterDType(whole_.dtype)));
   for (const void** array : {&args.gamma, &args.beta}) MoveBy(*array, place.parameters * bytes);
-  ArrayCopies copies(*one_, *made_);
-  f(copies.In(MovedBy(args, 1, place.bytes), /*reads_last=*/false));
+  const Args moved = MovedBy(args, 1, place.bytes);
+  const NormImplementation& made = *place.maker->made;
+  if (!copied_) return f(made, moved);
+  ArrayCopies copies(*place.maker->problem, made);
+  f(made, copies.In(moved, /*reads_last=*/false));
   const bool far = whole_.plan.size * static_cast<int64_t>(SizeOf(whole_.dtype)) > kFar;
   copies.Finish(far);
   if (far) simd::EndStreams();
@@ -144,32 +176,72 @@ void Slabs::WithCopies(Args args, const Place& place, const F& f) const {
 
 void Slabs::Forward(const NormForwardArgs& args) const {
   whole_.WarnOfOneValue(static_cast<double>(whole_.plan.num_reduced));
-  ForEach([&](const Place& place) {
+  ForEach(0, count_, [&](const Place& place) {
     NormForwardArgs own = args;
     for (double** array : {&own.saved.mean, &own.saved.rstd, &own.saved.variance})
       if (*array) *array += place.statistics;
-    WithCopies(own, place, [&](const NormForwardArgs& ready) { made_->Forward(ready); });
+    WithArrays(own, place, [](const NormImplementation& made, const NormForwardArgs& ready) {
+      made.Forward(ready);
+    });
   });
 }
 
 void Slabs::Inference(const NormForwardArgs& args, const GivenStatistics& given) const {
   const auto bytes = static_cast<int64_t>(SizeOf(ParameterDType(whole_.dtype)));
-  ForEach([&](const Place& place) {
+  ForEach(0, count_, [&](const Place& place) {
     GivenStatistics own = given;
     for (const void** array : {&own.mean, &own.variance}) MoveBy(*array, place.statistics * bytes);
-    WithCopies(args, place, [&](const NormForwardArgs& ready) { made_->Inference(ready, own); });
+    WithArrays(args, place, [&](const NormImplementation& made, const NormForwardArgs& ready) {
+      made.Inference(ready, own);
+    });
   });
 }
 
-void Slabs::Backward(const NormBackwardArgs& args) const {
+template <class F>
+void Slabs::BackwardSome(const NormBackwardArgs& args, int64_t first, int64_t last,
+                         const F& f) const {
   const auto bytes = static_cast<int64_t>(SizeOf(whole_.parameter_dtype()));
-  ForEach([&](const Place& place) {
+  ForEach(first, last, [&](const Place& place) {
     NormBackwardArgs own = args;
     for (const double** array : {&own.mean, &own.rstd})
       if (*array) *array += place.statistics;
     for (void** array : {&own.dgamma, &own.dbeta}) MoveBy(*array, place.parameters * bytes);
-    WithCopies(own, place, [&](const NormBackwardArgs& ready) { made_->Backward(ready); });
+    WithArrays(own, place, [&](const NormImplementation& made, const NormBackwardArgs& ready) {
+      f(made, ready, place.cells);
+    });
   });
+}
+
+void Slabs::Backward(const NormBackwardArgs& args) const {
+  if (!own_parameters_ && (args.dgamma || args.dbeta)) return BackwardShared(args);
+  BackwardSome(args, 0, count_,
+               [](const NormImplementation& made, const NormBackwardArgs& ready, int64_t) {
+                 made.Backward(ready);
+               });
+}
+
+void Slabs::BackwardShared(const NormBackwardArgs& args) const {
+  const TrimScratchAtEnd trim;
+  const int64_t params = whole_.plan.num_param, arrays = whole_.dtype == DType::kF64 ? 4 : 2;
+  double* sums = Scratch<SumsTag, double>(static_cast<size_t>(arrays * params));
+  std::fill_n(sums, arrays * params, 0.0);
+  // Sums of cells are kept for some slabs, enough for all threads.
+  const int64_t some = std::min<int64_t>(count_, 16 * NumThreads());
+  const int64_t room = some * one_.made->num_cells();
+  double* dy = Scratch<CellsTag, double>(static_cast<size_t>(2 * room));
+  NormBackwardArgs without = args;
+  without.dgamma = without.dbeta = nullptr;
+  for (int64_t slab = 0; slab < count_; slab += some) {
+    const int64_t end = std::min(slab + some, count_), first = At(slab).cells;
+    const int64_t last = end < count_ ? At(end).cells : whole_made_.num_cells();
+    BackwardSome(without, slab, end,
+                 [&](const NormImplementation& made, const NormBackwardArgs& ready, int64_t cell) {
+                   double* to = dy + cell - first;
+                   made.BackwardOfCells(ready, to, to + room);
+                 });
+    whole_made_.AddCells(first, last - first, dy, dy + room, sums);
+  }
+  whole_.StoreGradients(args, sums, sums + params);
 }
 
 }  // namespace normkit

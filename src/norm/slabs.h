@@ -1,12 +1,15 @@
-// Calls with arrays that a back-end does not take as they lie, slab by slab: copied into the cache,
-// computed there, copied back, so that memory sees no copy.
+// Calls slab by slab: with arrays that a back-end does not take as they lie, which are copied into
+// the cache, computed there and copied back, so that memory sees no copy; and with so many
+// statistics, cells or parameters that what is kept of each would be as much as x and more.
 #pragma once
 
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "src/norm/backend.h"
 #include "src/norm/moved_args.h"
+#include "src/norm/strides.h"
 
 namespace normkit {
 
@@ -14,18 +17,15 @@ namespace normkit {
 // batch, pictures of one channel. The bits are those of the whole call.
 class Slabs {
  public:
-  // None where nothing is copied (`copied` is false) or there is no such axis. `made`: of the
-  // whole.
+  // None where nothing is copied (`copied` is false) and little is kept, or where there is no such
+  // axis. `made`: of the whole, which lives longer.
   Slabs(const Problem& whole, const NormBackend& backend, const NormImplementation& made,
         bool copied);
 
   bool any() const { return count_ > 1; }
-  // Whether a call can go by slabs. Gradients of parameters that they share are sums over all of
-  // them, which added up slab by slab would have other bits, and in element form sums are cut by
-  // how many rows there are.
-  bool Take(const NormForwardArgs&) const { return any(); }
-  bool Take(const NormBackwardArgs& args) const {
-    return any() && cells_ && (own_parameters_ || !(args.dgamma || args.dbeta));
+  // Whether a call goes by slabs. In element form sums are cut by how many rows there are.
+  bool Take(NormPass pass, const void* gamma, const void* beta) const {
+    return any() && (cells_ || pass != NormPass::kBackward) && Gains(pass, !gamma || !beta);
   }
 
   // Checked arguments that Take.
@@ -37,28 +37,43 @@ class Slabs {
   std::string ToString(NormPass pass) const;
 
  private:
+  // What computes slabs.
+  struct Maker {
+    std::unique_ptr<Problem> problem;
+    std::unique_ptr<const NormImplementation> made;
+  };
   // An axis that slabs cut: into `count`, which lie so far apart in each array.
   struct Cut {
     int64_t count;
     BytesOfArrays bytes;
-    int64_t statistics, parameters;
+    int64_t statistics, parameters, cells;
   };
   struct Place {
     BytesOfArrays bytes = {};
-    int64_t statistics = 0, parameters = 0;
+    int64_t statistics = 0, parameters = 0, cells = 0;
+    const Maker* maker = nullptr;
   };
 
+  bool Gains(NormPass pass, bool ones) const { return copied_ || whole_made_.KeepsAll(pass, ones); }
+  Maker Make(const NormBackend& backend, const std::vector<Axis>& axes,
+             const StridesOfArrays& strides) const;
   Place At(int64_t slab) const;
-  // f(place) for each, on threads.
+  // f(place) for slabs [first, last), on threads.
   template <class F>
-  void ForEach(const F& f) const;
-  // f(arguments) with the copies of a slab.
+  void ForEach(int64_t first, int64_t last, const F& f) const;
+  // f(what computes, arguments) of a slab, with its copies.
   template <class Args, class F>
-  void WithCopies(Args args, const Place& place, const F& f) const;
+  void WithArrays(Args args, const Place& place, const F& f) const;
+  // f(what computes, arguments, first cell) of slabs [first, last).
+  template <class F>
+  void BackwardSome(const NormBackwardArgs& args, int64_t first, int64_t last, const F& f) const;
+  // With gradients of parameters that slabs share: sums over all of them, cell by cell in order.
+  void BackwardShared(const NormBackwardArgs& args) const;
 
   const Problem& whole_;
-  std::unique_ptr<Problem> one_;
-  std::unique_ptr<const NormImplementation> made_;
+  const NormImplementation& whole_made_;
+  const bool copied_;
+  Maker one_, last_;       // the last along the innermost cut, where it is smaller
   std::vector<Cut> cuts_;  // outermost first
   int64_t count_ = 1;
   bool own_parameters_ = false;  // each slab has its own

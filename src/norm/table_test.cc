@@ -102,6 +102,7 @@ TEST_P(TableTest, BitsAreThoseOfDenseArrays) {
     add(kLayerNorm, "BC", {40, 700});
     add(kBatchNorm, "BSC", {20, 30, 40});
     add(kBatchNorm, "BSC", {3, 70, 6});
+    add(kBatchNorm, "BSC", {5, 30, 128});  // slabs of few columns would join rows
     add(kLayerNorm, "BSC", {3, 100, 3});
     add(kInstanceNorm, "BCS", {3, 4, 2500});
     const std::vector<int64_t> maps{2, 3, 4, 700};  // three axes that slabs may cut
@@ -119,6 +120,42 @@ TEST_P(TableTest, BitsAreThoseOfDenseArrays) {
       WantSlabsOf(bytes);
       ASSERT_TRUE(cases::ResultsOf(Problem(test)) == expected)
           << test.ToString() << ", slabs of " << bytes;
+    }
+  }
+}
+
+// So many statistics or cells that a call goes by slabs, one after the other in memory or not, the
+// last one smaller; with parameters of their own and shared ones, given or not.
+TEST_P(TableTest, SlabsOfManyStatisticsGiveTheSameBits) {
+  std::vector<Case> all = cases::Table(GetParam(), {.b = 3, .t = 4, .s = 5, .c = 8});
+  const auto add = [&](const NormSpec& spec, const char* format, std::vector<int64_t> shape,
+                       Dims axes = 0) {
+    const Layout layout = Layout::Make(format, shape);
+    all.push_back({spec, IsGrouped(spec) ? layout.SplitChannels(2) : layout, GetParam(), axes});
+  };
+  for (const Dims axes : {Dims{0}, Dims{kB | kC}, Dims{kC | kS}}) {
+    add(kInstanceNorm, "BCS", {43, 5, 3}, axes);
+    add(kInstanceNorm, "BCS", {2, 301, 2}, axes);
+    add(kInstanceNorm, "BCS", {3, 4, 300}, axes);
+    add(kInstanceNorm, "BSC", {41, 3, 70}, axes);
+    add(kGroupNorm, "BSC", {45, 3, 12}, axes);
+    add(kGroupNorm, "BCS", {77, 6, 3}, axes);
+    add(kBatchNorm, "BCS", {3, 701, 2}, axes);
+    add(kBatchNorm, "BSC", {3, 2, 901}, axes);
+    add(kLayerNorm, "BCS", {701, 1, 1}, axes);
+    add(kRmsNorm, "BCS", {701, 1, 2}, axes);
+  }
+  for (const Case& test : all) {
+    if (test.lie) continue;
+    SetNumThreads(1);
+    const std::string expected = cases::ResultsOf(Problem(test));
+    SetNumThreads(3);
+    const int64_t slabs = WantSlabsOf(0);
+    for (const int64_t bytes : {int64_t{0}, int64_t{1000}}) {
+      WantSlabsOf(bytes);
+      const std::string results = cases::ResultsOf(Problem(test));
+      WantSlabsOf(slabs);
+      ASSERT_TRUE(results == expected) << test.ToString() << ", slabs of " << bytes;
     }
   }
 }

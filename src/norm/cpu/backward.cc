@@ -162,47 +162,52 @@ void GatherCells(const BackwardJob& job, const KernelTable& kernels, bool thread
   }
 }
 
-// Of cells [first, last), behind those before.
-void AddCellsToParameters(const BackwardJob& job, int64_t first, int64_t last,
-                          const ParameterSums& parameters) {
-  const Geometry& g = *job.geometry;
-  for (int64_t cell = first, n; cell < last; cell += n) {
-    n = std::min(g.cell_param.InARow(cell), last - cell);
-    const int64_t p = g.ParamOf(cell);
-    AddAll(n, job.cells.dy_x + cell, parameters.dgamma + p);
-    AddAll(n, job.cells.dy + cell, parameters.dbeta + p);
-  }
-}
-
 void AddCellsToParameters(const BackwardJob& job, bool threads, const ParameterSums& parameters) {
   if (!parameters.wanted()) return;
-  constexpr int64_t kTogether = 256, kWorth = 1 << 14;  // parameters, cells
   const Geometry& g = *job.geometry;
-  const int64_t params = g.plan.num_param;
-  if (!job.f64 && threads && g.num_cells >= kWorth && g.cell_param.InARow(0) == params) {
-    // All parameters over and over: of each, what is added stays in order.
-    return ForTasks(params, kTogether, true, [&](int64_t first, int64_t last) {
-      for (int64_t cell = first; cell < g.num_cells; cell += params) {
-        AddAll(last - first, job.cells.dy_x + cell, parameters.dgamma + first);
-        AddAll(last - first, job.cells.dy + cell, parameters.dbeta + first);
-      }
-    });
-  }
-  // Their bounds are too far off for what f64 rounds.
-  if (!job.f64) return AddCellsToParameters(job, 0, g.num_cells, parameters);
+  if (!job.f64) return AddCells(g, threads, 0, g.num_cells, job.cells, parameters);
   const int64_t n = g.plan.num_param;
   double* rest = Scratch<RestTag, double>(static_cast<size_t>(2 * n));
   std::fill_n(rest, 2 * n, 0.0);
-  for (int64_t cell = 0; cell < g.num_cells; ++cell) {
-    const int64_t p = g.ParamOf(cell);
-    AddExactly(job.cells.dy_x[cell], parameters.dgamma[p], rest[p]);
-    AddExactly(job.cells.dy[cell], parameters.dbeta[p], rest[n + p]);
-  }
+  AddCells(g, threads, 0, g.num_cells, job.cells,
+           {parameters.dgamma, parameters.dbeta, rest, rest + n});
   AddRests(n, rest, parameters.dgamma);
   AddRests(n, rest + n, parameters.dbeta);
 }
 
 }  // namespace
+
+void AddCells(const Geometry& g, bool threads, int64_t first, int64_t last, const CellSums& cells,
+              const ParameterSums& to) {
+  constexpr int64_t kTogether = 256, kWorth = 1 << 14;  // parameters, cells
+  const int64_t params = g.plan.num_param;
+  // Their bounds are too far off for what f64 rounds.
+  if (to.dgamma_rest) {
+    for (int64_t cell = first; cell < last; ++cell) {
+      const int64_t p = g.ParamOf(cell);
+      AddExactly(cells.dy_x[cell - first], to.dgamma[p], to.dgamma_rest[p]);
+      AddExactly(cells.dy[cell - first], to.dbeta[p], to.dbeta_rest[p]);
+    }
+    return;
+  }
+  // All parameters over and over, or in any order: of each, what is added stays in order.
+  const bool over = g.cell_param.InARow(0) == params;
+  const int64_t parts = over ? (params + kTogether - 1) / kTogether : 1;
+  ParallelFor(2 * parts, threads && last - first >= kWorth, [&](int64_t i) {
+    const double* from = i % 2 ? cells.dy : cells.dy_x;
+    double* sums = i % 2 ? to.dbeta : to.dgamma;
+    const int64_t begin = i / 2 * kTogether, end = std::min(begin + kTogether, params);
+    for (int64_t turn = first / params * params; over && turn < last; turn += params) {
+      const int64_t cell = std::max(first, turn + begin);
+      const int64_t n = std::min(last, turn + end) - cell;
+      if (n > 0) AddAll(n, from + cell - first, sums + cell - turn);
+    }
+    for (int64_t cell = first, n; !over && cell < last; cell += n) {
+      n = std::min(g.cell_param.InARow(cell), last - cell);
+      AddAll(n, from + cell - first, sums + g.ParamOf(cell));
+    }
+  });
+}
 
 void PrepareGradient(const BackwardJob& job, const KernelTable& kernels, bool threads) {
   if (!job.prepares()) return;
@@ -266,7 +271,9 @@ void BackwardCells(const BackwardJob& job, const KernelTable& kernels, const Sch
   ForTasks(g.num_units(), schedule.units_per_task, schedule.threads,
            [&](int64_t first, int64_t last) {
              if (small) kernels.backward_small_cells(job, first, last);
-             if (at_once) AddCellsToParameters(job, first * cells, last * cells, parameters);
+             if (at_once)
+               AddCells(g, false, first * cells, last * cells, job.cells.From(first * cells),
+                        parameters);
              if (small) return;
              for (int64_t unit = first; unit < last; unit += job.group)
                BackwardUnits(job, kernels, unit, std::min(unit + job.group, last));

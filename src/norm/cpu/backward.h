@@ -43,6 +43,11 @@ void ApplyCells(const BackwardJob& job, const KernelTable& kernels, bool threads
 void ApplyElements(const BackwardJob& job, const KernelTable& kernels, bool threads,
                    const ParameterSums& parameters);
 
+// Adds sums of cells [first, last), with which `cells` begin, to those of their parameters, in
+// order.
+void AddCells(const Geometry& g, bool threads, int64_t first, int64_t last, const CellSums& cells,
+              const ParameterSums& to);
+
 // All that the job prepares.
 void PrepareGradient(const BackwardJob& job, const KernelTable& kernels, bool threads);
 

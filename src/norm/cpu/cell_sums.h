@@ -57,11 +57,8 @@ inline constexpr int64_t kPiece = 128;  // cells that are taken side by side
     double *w = means.w, *w_xhat = means.w_xhat;
     if (stat.stride == 1)
       WeighCells<float>(n, gamma, dy, dy_x, w, w_xhat);
-    else if (stat.stride == 0)
-      WeighOne(n, gamma, dy, dy_x, *w, *w_xhat);
     else
-      for (int64_t i = 0; i < n; ++i)
-        WeighOne(1, gamma + i, dy + i, dy_x + i, w[i * stat.stride], w_xhat[i * stat.stride]);
+      WeighOne(n, gamma, dy, dy_x, *w, *w_xhat);
   }
 }
 

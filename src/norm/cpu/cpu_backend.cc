@@ -14,6 +14,7 @@
 #include "src/norm/backend.h"
 #include "src/norm/check.h"
 #include "src/norm/cpu/backward.h"
+#include "src/norm/cpu/exact_sum.h"
 #include "src/norm/cpu/forward.h"
 #include "src/norm/cpu/from_y.h"
 #include "src/norm/cpu/quantized.h"
@@ -169,6 +170,39 @@ class CpuNormalization : public NormImplementation {
       std::copy_n(gamma, n, dgamma + first);
       std::copy_n(beta, n, dbeta + first);
     });
+  }
+
+  bool KeepsAll(NormPass pass, bool ones) const override {
+    const Schedule schedule = ScheduleOf(pass);
+    const bool backward = pass == NormPass::kBackward;
+    const int64_t ones_of_task =
+        backward ? ParametersOfBackwardTask(schedule) : ParametersOfTask(schedule);
+    if (ones && ones_of_task > kTaskElements) return true;
+    if (pass == NormPass::kInference) return true;
+    if (backward) return !TakesStrips(schedule);
+    return schedule.path == Path::kTwoPasses || schedule.path == Path::kFusedColumns;
+  }
+  int64_t num_cells() const override {
+    return geometry_.cell_form ? std::max(geometry_.num_cells, plan_.num_stat) : plan_.num_stat;
+  }
+  void BackwardOfCells(const NormBackwardArgs& args, double* dy, double* dy_xhat) const override {
+    if (!TakesStrips(ScheduleOf(NormPass::kBackward)))
+      return BackwardOfAll(args, nullptr, {dy, dy_xhat});
+    // A cell has its parameter to itself.
+    BackwardOfAll(args, [&](int64_t first, int64_t n, const double* dgamma, const double* dbeta) {
+      std::copy_n(dgamma, n, dy_xhat + first);
+      std::copy_n(dbeta, n, dy + first);
+    });
+  }
+  void AddCells(int64_t first, int64_t n, double* dy, double* dy_xhat,
+                double* sums) const override {
+    const int64_t params = plan_.num_param;
+    const bool f64 = problem_.dtype == DType::kF64;
+    double* rest = f64 ? sums + 2 * params : nullptr;
+    const ParameterSums to{sums, sums + params, rest, f64 ? rest + params : nullptr};
+    cpu::AddCells(geometry_, ScheduleOf(NormPass::kBackward).threads, first, first + n,
+                  {dy, dy_xhat}, to);
+    if (f64 && first + n == geometry_.num_cells) AddRests(2 * params, rest, sums);
   }
 
   bool TakesStrided(NormArray array) const override {
@@ -357,7 +391,9 @@ class CpuNormalization : public NormImplementation {
     }
   }
 
-  BackwardJob MakeBackwardJob(const NormBackwardArgs& args, const Schedule& schedule) const {
+  // `sums`: of cells, where they are wanted.
+  BackwardJob MakeBackwardJob(const NormBackwardArgs& args, const Schedule& schedule,
+                              const CellSums& sums = {}) const {
     BackwardJob job;
     const bool from_y = FromY(problem_, args);
     StartJob(args.gamma, args.beta, from_y ? plan_.num_param : ParametersOfBackwardTask(schedule),
@@ -376,7 +412,9 @@ class CpuNormalization : public NormImplementation {
     const auto stats = from_y ? cells : static_cast<size_t>(by_task ? 0 : plan_.num_stat);
     if (!by_task || from_y)
       job.means = {Scratch<MeanWTag, double>(stats), Scratch<MeanWXhatTag, double>(stats)};
-    job.cells = {Scratch<CellDyTag, double>(cells), Scratch<CellDyXTag, double>(cells)};
+    job.cells = sums;
+    if (!sums.dy)
+      job.cells = {Scratch<CellDyTag, double>(cells), Scratch<CellDyXTag, double>(cells)};
     if (geometry_.cell_form && geometry_.cell_vector && !strips)
       job.table = Table(geometry_.num_cells, CoefficientTable::kBackwardArrays);
     else if (!geometry_.cell_form && geometry_.stat_vector && ActivatesAgain(args))
@@ -387,7 +425,7 @@ class CpuNormalization : public NormImplementation {
     PassActivation(args, job);
     const bool alone = !options_.reducer || options_.reducer->ranks() == 1;
     job.one_cell = geometry_.cell_form && geometry_.num_cells == plan_.num_stat;
-    job.whole = job.one_cell && alone && !problem_.is_leaf() && job.center && !job.fixed;
+    job.whole = job.one_cell && alone && !problem_.is_leaf && job.center && !job.fixed;
     return job;
   }
 
@@ -434,17 +472,18 @@ class CpuNormalization : public NormImplementation {
              });
   }
 
-  // `to` is empty where the sums of the parameters are not wanted.
-  void BackwardOfAll(NormBackwardArgs args, const SumsTo& to) const {
+  // `to` is empty where the sums of the parameters are not wanted, `cells` where those of cells are
+  // not.
+  void BackwardOfAll(NormBackwardArgs args, const SumsTo& to, const CellSums& cells = {}) const {
     if (args.dx && plan_.size > 0 && IsConstant(args)) {
       void* dx = std::exchange(args.dx, nullptr);
-      BackwardOfAll(args, to);
+      BackwardOfAll(args, to, cells);
       if (!args.accumulate) FillZeros(dx);
       return;
     }
     if (plan_.size == 0 && !options_.reducer) return Give(SumsFor(to), to);
     Schedule schedule = ScheduleOf(NormPass::kBackward);
-    BackwardJob job = MakeBackwardJob(args, schedule);
+    BackwardJob job = MakeBackwardJob(args, schedule, cells);
     const KernelTable& table = Kernels(problem_.dtype);
     FollowSchedule(schedule, job);
     if (TakesStrips(schedule) && !job.statistics) return BackwardStrips(job, table, schedule, to);

@@ -131,6 +131,8 @@ struct ForwardJob : Job {
 struct CellSums {
   double* dy = nullptr;
   double* dy_x = nullptr;
+
+  CellSums From(int64_t cell) const { return {dy + cell, dy_x + cell}; }
 };
 
 // Where the gradients of the parameters go, in f64; null: not wanted. Of sums over many rows of f64

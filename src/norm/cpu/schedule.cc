@@ -190,7 +190,7 @@ Schedule ChooseSchedule(const Geometry& g, int64_t element_bytes, int64_t whole_
   const int64_t unit_bytes = bytes / std::max<int64_t>(1, g.num_units()) * reads;
   ChooseThreads(bytes * (reads + 1), schedule);
   const int64_t threads = schedule.threads ? NumThreads() : 1;
-  schedule.far = bytes * (reads + 1) >= simd::NearLimit() * threads;
+  schedule.far = std::max(bytes, whole_bytes) * (reads + 1) >= simd::NearLimit() * threads;
   const std::optional<int64_t> wanted = GetWantedSchedule().stores_from;
   const int64_t stream_limit = wanted ? *wanted * NumThreads() : simd::StreamLimit(NumThreads());
   schedule.stream =
