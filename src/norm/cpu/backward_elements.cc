@@ -143,41 +143,61 @@ void ToXhat(const BackwardJob& job) {
           : job.means.ToXhat<float>(n, job.mean, job.rstd);
 }
 
-// Sums of w and w * (x - hi) of all statistics; `in_one`: in one sum each, as units in rows are.
-void SumRuns(const BackwardJob& job, const KernelTable& kernels, bool threads, bool in_one) {
-  const Geometry& g = *job.geometry;
-  const RowBlocks blocks(g.elements, ShortRuns::kTogether);
-  const int64_t chunks = blocks.num_chunks(), n = g.plan.num_stat;
-  const auto add = [&](int64_t unit, int64_t chunk, OrderedSum& w, OrderedSum& w_x) {
-    WithParameters(job, blocks.Get(blocks.chunk_begin(chunk)).offset, [&](const BackwardJob& part) {
-      kernels.reduce_element_runs(part, unit, chunk, w, w_x);
+// Sums of w and w * (x - hi) of blocks of runs, and those of statistics from them: of each chunk,
+// then of all chunks; or, `in_one`, of all blocks in one sum each, as units in rows are.
+class RunSums {
+ public:
+  RunSums(const BackwardJob& job, const KernelTable& kernels, bool in_one)
+      : job_(job),
+        kernels_(kernels),
+        blocks_(job.geometry->elements, ShortRuns::kTogether),
+        each_(in_one ? kFew : RowBlocks::kChunkBlocks),
+        parts_(CeilDivide(blocks_.num_blocks(), each_)),
+        kept_(in_one ? blocks_.num_blocks() : parts_),
+        n_(job.geometry->plan.num_stat),
+        in_one_(in_one),
+        w_(Scratch<PartialTag, double>(static_cast<size_t>(2 * n_ * kept_))) {}
+
+  void Find(bool threads) const {
+    const int64_t part_elements = job_.geometry->plan.num_reduced / std::max<int64_t>(1, parts_);
+    const int64_t per_task = in_one_ ? 1 : PerTask(part_elements);
+    ForTasks(n_ * parts_, per_task, threads, [&](int64_t first, int64_t last) {
+      for (int64_t i = first; i < last; ++i) SumPart(i / parts_, i % parts_);
     });
-  };
-  if (in_one) {
-    return ForTasks(n, PerTask(g.plan.num_reduced), threads, [&](int64_t first, int64_t last) {
-      for (int64_t s = first; s < last; ++s) {
-        OrderedSum w(job.f64), w_x(job.f64);
-        for (int64_t chunk = 0; chunk < chunks; ++chunk) add(s, chunk, w, w_x);
-        job.means.w[s] = w.Get(), job.means.w_xhat[s] = w_x.Get();
-      }
+    for (int64_t s = 0; s < n_; ++s) {
+      job_.means.w[s] = SumOf(kept_, w_ + s * kept_);
+      job_.means.w_xhat[s] = SumOf(kept_, w_ + (n_ + s) * kept_);
+    }
+  }
+
+ private:
+  static constexpr int64_t kFew = 16;  // blocks that threads take at a time of a few long rows
+
+  void SumPart(int64_t s, int64_t part) const {
+    const int64_t first = part * each_, last = std::min(first + each_, blocks_.num_blocks());
+    double some[2 * RowBlocks::kChunkBlocks];
+    double *w = some, *w_x = some + RowBlocks::kChunkBlocks;
+    if (in_one_) w = w_ + s * kept_ + first, w_x = w + n_ * kept_;
+    WithParameters(job_, blocks_.Get(first).offset, [&](const BackwardJob& of_part) {
+      kernels_.reduce_element_runs(of_part, s, first, last, w, w_x);
     });
+    if (in_one_) return;
+    w_[s * kept_ + part] = SumOf(last - first, w);
+    w_[(n_ + s) * kept_ + part] = SumOf(last - first, w_x);
   }
-  double* w = Scratch<PartialTag, double>(static_cast<size_t>(2 * n * chunks));
-  double* w_x = w + n * chunks;
-  ForTasks(n * chunks, PerTask(g.plan.num_reduced / chunks), threads,
-           [&](int64_t first, int64_t last) {
-             for (int64_t i = first; i < last; ++i) {
-               OrderedSum of_w(job.f64), of_w_x(job.f64);
-               add(i / chunks, i % chunks, of_w, of_w_x);
-               w[i] = of_w.Get(), w_x[i] = of_w_x.Get();
-             }
-           });
-  for (int64_t s = 0; s < n; ++s) {
-    OrderedSum of_w(job.f64), of_w_x(job.f64);
-    for (int64_t i = s * chunks; i < (s + 1) * chunks; ++i) of_w.Add(w[i]), of_w_x.Add(w_x[i]);
-    job.means.w[s] = of_w.Get(), job.means.w_xhat[s] = of_w_x.Get();
+  double SumOf(int64_t n, const double* terms) const {
+    OrderedSum sum(job_.f64);
+    for (int64_t i = 0; i < n; ++i) sum.Add(terms[i]);
+    return sum.Get();
   }
-}
+
+  const BackwardJob& job_;
+  const KernelTable& kernels_;
+  const RowBlocks blocks_;
+  const int64_t each_, parts_, kept_, n_;
+  const bool in_one_;
+  double* w_;
+};
 
 // Layer and RMS normalization of whole rows have their tasks cut by units (schedule.cc), each of
 // which is summed and written while the next one comes from memory; all others by runs.
@@ -239,7 +259,7 @@ void FindMeans(const BackwardJob& job, const KernelTable& kernels, bool threads,
                bool in_one = false) {
   const bool needs = NeedsMeans(job, reducer);
   PrepareGradient(job, kernels, threads);
-  if (needs && job.geometry->plan.size > 0) SumRuns(job, kernels, threads, in_one);
+  if (needs && job.geometry->plan.size > 0) RunSums(job, kernels, in_one).Find(threads);
   if (needs) ToXhat(job), ShareMeans(job, reducer);
 }
 
@@ -392,16 +412,17 @@ class Slices {
         runs_(FindSlotRuns(g)),
         task_runs_(TaskRuns(g, walk, schedule.units_per_task)),
         fused_(slots_ > 1 && walk != RunWalk::kParts && g.run_length <= kCachedElements),
-        part_(fused_ ? g.run_length : std::min(g.run_length, Wanted(kPart))) {
+        alone_(schedule.threads && tasks() == 1 &&
+               (walk == RunWalk::kUnits || (walk == RunWalk::kRows && g.plan.size > kFewElements))),
+        part_(fused_ ? g.run_length : std::min(g.run_length, Wanted(PartWanted()))) {
     // Of short runs that make up a unit, rows are added up otherwise than parts are.
     const bool rows = g.run_length >= RowBlocks::kBlock && part_ < g.run_length;
     // Sums of all that do not fit in the caches beside the rows take longer than x does, read twice
     // ([36,1200000] 54 ms, 34 by slices; [64,300000] 10.9, 14.3); one task keeps one thread busy.
     const int64_t merged = f64 || tasks() > 1 ? tasks() * (f64 ? 2 : 1) : 0;
     const int64_t bytes = (1 + merged) * g.plan.num_param * 2 * sizeof(double);
-    const bool alone = schedule.threads && walk == RunWalk::kUnits && tasks() == 1;
     const bool few = schedule.path == Path::kTwoPasses && g.num_runs <= kTaskRuns;
-    const bool long_rows = few || alone || bytes > static_cast<int64_t>(kKeptScratchBytes);
+    const bool long_rows = few || alone_ || bytes > static_cast<int64_t>(kKeptScratchBytes);
     // Of other shapes tasks have slots of their own, or their sums are small beside x.
     const bool whole = runs_.step == slots_ && task_runs_ == kTaskRuns * slots_;
     const int64_t unit_runs = g.elements.reduced.size();
@@ -439,15 +460,24 @@ class Slices {
 
  private:
   // Elements of a run, and of all slots together: sums of them stay in the cache.
-  static constexpr int64_t kPart = 1 << 15, kTogether = 1 << 13;
+  static constexpr int64_t kPart = 1 << 15, kLeastPart = 1 << 11, kTogether = 1 << 13;
+  // Of rows that one thread takes sooner than several threads do, twice.
+  static constexpr int64_t kFewElements = 3 * kTaskElements / 2;
   static int64_t Wanted(int64_t chosen) { return wanted_slices > 0 ? wanted_slices : chosen; }
   int64_t parts() const { return CeilDivide(g_.run_length, part_); }
+  // Of rows of which a part each goes to all threads some for each, as many elements.
+  int64_t PartWanted() const {
+    if (!alone_) return kPart;
+    const int64_t each = CeilDivide(g_.run_length, 4 * NumThreads());
+    return std::clamp(CeilDivide(each, RowBlocks::kBlock) * RowBlocks::kBlock, kLeastPart, kPart);
+  }
 
   const Geometry& g_;
   const int64_t slots_;
   const SlotRuns runs_;
   const int64_t task_runs_;
   const bool fused_;
+  const bool alone_;      // all of it is a single task of several threads
   const int64_t part_;    // elements of a run
   int64_t together_ = 1;  // slots
   bool suit_;
@@ -472,7 +502,7 @@ void SumElements(const BackwardJob& job, const KernelTable& kernels, bool thread
   if (job.geometry->stat_vector)
     SumColumns(job, kernels, threads);
   else
-    SumRuns(job, kernels, threads, false);
+    RunSums(job, kernels, false).Find(threads);
   ToXhat(job);
 }
 

@@ -92,9 +92,9 @@ class RunBackward {
         blocks_(g_.elements, rows_ ? ShortRuns::kApart : ShortRuns::kTogether),
         writer_(job.dx && job.stream) {}
 
-  // Adds w and w * (x - hi) over blocks [first, last) of a unit.
-  HWY_NOINLINE void Add(int64_t unit, int64_t first, int64_t last, OrderedSum& of_w,
-                        OrderedSum& of_w_x) const {
+  // Sums of w and w * (x - hi) of blocks [first, last) of a unit.
+  HWY_NOINLINE void SumBlocks(int64_t unit, int64_t first, int64_t last, double* w,
+                              double* w_x) const {
     for (int64_t b = first; b < last; ++b) {
       const Block block = blocks_.Get(b);
       HWY_ALIGN R totals[LaneSums<R>::kSize];
@@ -105,17 +105,20 @@ class RunBackward {
         lanes.AddRun(FetchingNear<decltype(terms)>{terms}, block.length);
       }
       lanes.Flush();
-      of_w.Add(lanes.First());
-      of_w_x.Add(lanes.Second());
+      *w++ = lanes.First();
+      *w_x++ = lanes.Second();
     }
-  }
-  void AddChunk(int64_t unit, int64_t chunk, OrderedSum& w, OrderedSum& w_x) const {
-    Add(unit, blocks_.chunk_begin(chunk), blocks_.chunk_begin(chunk + 1), w, w_x);
   }
   HWY_NOINLINE void Sum(int64_t unit, int64_t first, int64_t last, double* w, double* w_x) const {
     const bool exact = kExact && last - first > 1;  // of one block nothing is rounded
     OrderedSum of_w(exact), of_w_x(exact);
-    Add(unit, first, last, of_w, of_w_x);
+    constexpr int64_t kSome = 16;
+    double some[2 * kSome];
+    for (int64_t end; first < last; first = end) {
+      end = std::min(first + kSome, last);
+      SumBlocks(unit, first, end, some, some + kSome);
+      for (int64_t i = 0; i < end - first; ++i) of_w.Add(some[i]), of_w_x.Add(some[kSome + i]);
+    }
     *w = of_w.Get(), *w_x = of_w_x.Get();
   }
 
@@ -426,13 +429,13 @@ class RunBackward {
   int64_t* counts_ = nullptr;  // runs in the sums of a slot
 };
 
-// Adds w and w * (x - hi) over one chunk of the runs of a unit.
+// Sums of w and w * (x - hi) of blocks [first, last) of the runs of a unit.
 template <class T>
-void ReduceElementRuns(const BackwardJob& job, int64_t unit, int64_t chunk, OrderedSum& w,
-                       OrderedSum& w_x) {
+void ReduceElementRuns(const BackwardJob& job, int64_t unit, int64_t first, int64_t last, double* w,
+                       double* w_x) {
   constexpr auto kWalk = RunWalk::kParts;
-  job.relu ? RunBackward<T, true>(job, kWalk).AddChunk(unit, chunk, w, w_x)
-           : RunBackward<T, false>(job, kWalk).AddChunk(unit, chunk, w, w_x);
+  job.relu ? RunBackward<T, true>(job, kWalk).SumBlocks(unit, first, last, w, w_x)
+           : RunBackward<T, false>(job, kWalk).SumBlocks(unit, first, last, w, w_x);
 }
 
 template <class T>

@@ -95,10 +95,10 @@ struct KernelTable {
   // parameters.
   void (*backward_strip)(const BackwardJob& job, int64_t strip, double* dgamma, double* dbeta);
 
-  // Element form. Adds w and w * (x - hi) over one chunk of a unit of runs; then dx, where wanted,
-  // of the task's runs, counted unit by unit, and what they add to the parameters.
-  void (*reduce_element_runs)(const BackwardJob& job, int64_t unit, int64_t chunk, OrderedSum& w,
-                              OrderedSum& w_x);
+  // Element form. Sums of w and w * (x - hi) of blocks [first, last) of a unit of runs; then dx,
+  // where wanted, of the task's runs, counted unit by unit, and what they add to the parameters.
+  void (*reduce_element_runs)(const BackwardJob& job, int64_t unit, int64_t first, int64_t last,
+                              double* w, double* w_x);
   void (*backward_runs)(const BackwardJob& job, const RunTask& task, RunWalk walk,
                         const ParameterSums& parameters);
   // The same for columns.
