@@ -293,7 +293,7 @@ void BackwardStrips(const BackwardJob& job, const KernelTable& kernels, const Sc
                WithParameters(job, strip.first_column, [&](const BackwardJob& part) {
                  kernels.backward_strip(part, i, dgamma, dbeta);
                });
-               if (to)
+               if (to && !job.straight)
                  to(strip.first_column, strip.last_column - strip.first_column, dgamma, dbeta);
              }
            });

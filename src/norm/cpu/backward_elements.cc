@@ -437,6 +437,8 @@ class Slices {
 
   bool suit() const { return suit_; }
   bool fused() const { return fused_; }
+  // Sums of parameters that are those of f32, and no more.
+  bool straight() const { return slots_ == 1 && tasks() == 1 && g_.num_runs <= kMostStraight; }
   int64_t tasks() const { return CeilDivide(g_.num_runs, task_runs_); }
   int64_t size() const { return CeilDivide(slots_, together_) * parts(); }
   int64_t first_parameter(int64_t slice) const {
@@ -524,9 +526,14 @@ bool BackwardSlices(const BackwardJob& job, const KernelTable& kernels, const Sc
   // 96] with parameters of each place: 38 ms, 17 where they are asked for).
   BackwardJob ahead = job;
   if (ahead.ahead == 0 && g.run_length <= kAhead) ahead.ahead = kAhead;
-  ParallelFor(slices.size(), schedule.threads, [&](int64_t i) {
+  const bool straight = job.straight && job.dx && slices.straight();
+  ParallelFor(slices.size(), schedule.threads, [&](int64_t k) {
+    // What was read last for the means may still be in the caches.
+    const int64_t i = slices.fused() ? k : slices.size() - 1 - k;
     const int64_t first = slices.first_parameter(i), n = slices.parameters(i);
     WithParameters(ahead, first, [&](const BackwardJob& of_task) {
+      if (straight)
+        return kernels.backward_runs(of_task, slices.Get(i, 0), walk, {.straight = true});
       OrderedTaskSums sums(job.f64, first, n, slices.tasks());
       for (int64_t task = 0; task < slices.tasks(); ++task)
         kernels.backward_runs(of_task, slices.Get(i, task), walk, sums.Of(task));

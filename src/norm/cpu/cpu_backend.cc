@@ -96,9 +96,11 @@ class CpuNormalization : public NormImplementation {
     const TrimScratchAtEnd trim;
     if (FromY(problem_, args)) CheckFromY(problem_, geometry_);
     if (!args.dgamma && !args.dbeta) return BackwardOfAll(args, nullptr);
-    BackwardOfAll(args, [&](int64_t first, int64_t n, const double* dgamma, const double* dbeta) {
+    const auto store = [&](int64_t first, int64_t n, const double* dgamma, const double* dbeta) {
       problem_.StoreGradients(args, first, n, dgamma, dbeta);
-    });
+    };
+    const bool f32 = problem_.dtype != DType::kF64 && problem_.parameter_dtype() == DType::kF32;
+    BackwardOfAll(args, store, {}, f32 && !args.accumulate);
   }
 
   void Gather(const NormForwardArgs& args, Moments* moments) const override {
@@ -473,17 +475,24 @@ class CpuNormalization : public NormImplementation {
   }
 
   // `to` is empty where the sums of the parameters are not wanted, `cells` where those of cells are
-  // not.
-  void BackwardOfAll(NormBackwardArgs args, const SumsTo& to, const CellSums& cells = {}) const {
+  // not; `straight`: those of parameters may go to `args` as f32 instead.
+  void BackwardOfAll(NormBackwardArgs args, const SumsTo& to, const CellSums& cells = {},
+                     bool straight = false) const {
     if (args.dx && plan_.size > 0 && IsConstant(args)) {
       void* dx = std::exchange(args.dx, nullptr);
-      BackwardOfAll(args, to, cells);
+      BackwardOfAll(args, to, cells, straight);
       if (!args.accumulate) FillZeros(dx);
       return;
     }
     if (plan_.size == 0 && !options_.reducer) return Give(SumsFor(to), to);
     Schedule schedule = ScheduleOf(NormPass::kBackward);
     BackwardJob job = MakeBackwardJob(args, schedule, cells);
+    if (straight) {
+      job.straight = true;
+      job.dgamma = static_cast<float*>(args.dgamma), job.dbeta = static_cast<float*>(args.dbeta);
+      constexpr int64_t kBytes = 2 * sizeof(float);
+      job.stream_parameters = plan_.num_param * kBytes >= simd::StreamLimit(NumThreads());
+    }
     const KernelTable& table = Kernels(problem_.dtype);
     FollowSchedule(schedule, job);
     if (TakesStrips(schedule) && !job.statistics) return BackwardStrips(job, table, schedule, to);

@@ -142,6 +142,7 @@ template <class F>
 void WithStatistics(const ForwardJob& job, int64_t first, int64_t last, const F& f) {
   if (job.saved.mean && job.saved.rstd) return f(job);
   ForwardJob part = job;
+  part.keeps_statistics = job.saved.mean || job.saved.rstd;
   const auto n = static_cast<size_t>(last - first);
   if (!part.saved.mean) part.saved.mean = Before(Scratch<TaskMeanTag, double>(n), first);
   if (!part.saved.rstd) part.saved.rstd = Before(Scratch<TaskRstdTag, double>(n), first);

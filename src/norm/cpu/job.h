@@ -115,6 +115,7 @@ struct ForwardJob : Job {
   double epsilon;
   OutputArray y;
   SavedStatistics saved;  // mean and rstd once more, to be written; a null variance is not wanted
+  bool keeps_statistics = true;  // false: mean and rstd are the task's own
   // x is `sum`, computed unit by unit before the statistics see it; null: nothing is added.
   InputArray source, residual;
   OutputArray sum;
@@ -145,8 +146,12 @@ struct ParameterSums {
   int64_t first = 0;  // the parameter that they begin with
   int64_t count = 0;  // how many there are; 0: all. Of columns those of a strip, row by row
 
-  bool wanted() const { return dgamma != nullptr; }
+  bool straight = false;  // into the job's arrays of f32 instead
+
+  bool wanted() const { return dgamma != nullptr || straight; }
 };
+
+inline constexpr int64_t kMostStraight = 16;  // runs whose sums of parameters f32 holds
 
 struct BackwardJob : Job {
   InputArray dy;
@@ -157,6 +162,12 @@ struct BackwardJob : Job {
   bool one_cell = false;
   // It is the whole statistic, with its own mean: its x - mean add up to 0.
   bool whole = false;
+  // Where sums of parameters go that are of f32 as they are, and whether past the caches; null: not
+  // wanted. Without: by way of ParameterSums.
+  bool straight = false;
+  float* dgamma = nullptr;
+  float* dbeta = nullptr;
+  bool stream_parameters = false;
   XhatMeans means;
   CellSums cells;
   const Geometry* statistics = nullptr;  // from y (from_y.h): `geometry` has a statistic a cell

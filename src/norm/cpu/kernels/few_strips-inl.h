@@ -44,7 +44,8 @@ class FewStrips {
   // of these.
   HWY_INLINE static int64_t Forward(const ForwardJob& job, int64_t first, int64_t last) {
     if (job.finishes || !Suits(job, job.y, first)) return first;
-    return Write(job, first, last);
+    const bool single = job.geometry->reduce.reduced.size() == 1;
+    return Write(job, single ? WriteSingle(job, first, last) : first, last);
   }
 
   // The sums of the parameters of columns [first, last), and dx where it is wanted; as above.
@@ -123,6 +124,57 @@ class FewStrips {
       c += kWidth;
     }
     if (stream) hwy::FlushStream();
+    return c;
+  }
+
+  // The same of one row, up to a vector that is not finite: an element is its own mean, its
+  // deviation and its variance are 0.
+  HWY_NOINLINE static int64_t WriteSingle(const ForwardJob& job, int64_t first, int64_t last) {
+    constexpr int64_t kTile = 256;  // columns of which what is saved goes out together
+    const Wide d;
+    const D df;
+    const int64_t offset = job.geometry->reduce.reduced.Offset(0);
+    const T* x = job.x.At<T>(offset);
+    T* y = job.y.At<T>(offset);
+    const auto* gammas = static_cast<const float*>(job.gamma);
+    const auto* betas = static_cast<const float*>(job.beta);
+    const SmallDivisor by(SquaresDivisor(job.divisor, 1));
+    const auto variance = by.Divide(hn::Zero(d));
+    const auto rstd =
+        hn::Div(hn::Set(d, 1.0), hn::Sqrt(hn::Add(variance, hn::Set(d, job.epsilon))));
+    HWY_ALIGN double means[kTile], rstds[kTile];
+    for (int64_t i = 0; i < kTile; i += kHalf) hn::Store(rstd, d, rstds + i);
+    RunWriter<double> mean_writer(job.stream), rstd_writer(job.stream);
+    int64_t c = first;
+    for (int64_t begin = c; c + kWidth <= last; begin = c) {
+      const int64_t end = std::min(begin + kTile, last);
+      bool finite = true;
+      for (; c + kWidth <= end; c += kWidth) {
+        FetchAhead(x + c, kAhead);
+        const V v = LoadAny(df, x + c), gamma = Place{c}.Load(gammas);
+        if (HWY_UNLIKELY(!hn::AllTrue(df, hn::IsFinite(v)))) {
+          finite = false;
+          break;
+        }
+        const V hi = hn::Add(hn::Zero(df), v);  // no mean is -0
+        // As FormOf and Normalize: of the slope its sign shows, or that it is no number.
+        const V slope =
+            hn::IfThenElse(hn::IsNaN(gamma), gamma, hn::CopySign(hn::Set(df, 1.0f), gamma));
+        const V none = hn::Mul(hn::Zero(df), slope);
+        const V shifted = hn::Sub(Place{c}.Load(betas), none);
+        Store(hn::Add(hn::Mul(hn::Sub(v, hi), slope), shifted), job.stream, y + c);
+        Halves mean;
+        ToHalves(hi, mean);
+        StoreHalves(mean, means + c - begin);
+      }
+      if (job.keeps_statistics) {
+        mean_writer.Write(Buffered<double>{means}, job.saved.mean + begin, c - begin);
+        rstd_writer.Write(Buffered<double>{rstds}, job.saved.rstd + begin, c - begin);
+      }
+      if (job.saved.variance)
+        for (int64_t i = begin; i < c; i += kHalf) hn::StoreU(variance, d, job.saved.variance + i);
+      if (!finite) break;
+    }
     return c;
   }
 

@@ -124,6 +124,9 @@ class RunBackward {
 
   // dx of the task's parts of runs, and what they add to the parameters.
   void Run(const RunTask& task, const ParameterSums& parameters) {
+    if constexpr (!kExact) {
+      if (parameters.straight) return RunStraight(task, parameters);
+    }
     Start(task, parameters);
     for (int64_t i = 0; i < task.repeats; ++i) {
       const int64_t first = task.first_run + i * task.step, last = task.last_run + i * task.step;
@@ -134,6 +137,22 @@ class RunBackward {
     }
     for (int64_t slot = first_slot_; slot < first_slot_ + slots_; ++slot)
       if (CountOf(slot) > 0) Flush(slot);
+  }
+
+  // The same of at most kMostStraight runs, whose sums of parameters are those of f32: a few of
+  // them at a time, which stay in the L1 cache.
+  void RunStraight(const RunTask& task, const ParameterSums& parameters) {
+    constexpr int64_t kTile = 1024;
+    static_assert(kMostStraight <= kRuns);
+    RunWriter<float> dgamma(job_.stream_parameters), dbeta(job_.stream_parameters);
+    for (int64_t begin = task.begin, end; begin < task.end; begin = end) {
+      end = std::min(begin + kTile, task.end);
+      Start({task.first_run, task.last_run, begin, end}, parameters);
+      for (int64_t run = task.first_run; run < task.last_run; ++run)
+        (*this)(run, begin, end, writer_);
+      WriteBuffered(sums_, job_.dgamma, begin, length_, dgamma);
+      WriteBuffered(sums_ + to_dbeta_, job_.dbeta, begin, length_, dbeta);
+    }
   }
 
   // Writes dx of elements [begin, end) of a run; adds to the sums of its parameters.

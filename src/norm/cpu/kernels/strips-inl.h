@@ -103,12 +103,22 @@ void BackwardColumnsOf(BackwardJob& job, const ChannelStrips<T>& strip, double* 
   ApplyGradientRuns<T>(job, strip.runs());
 }
 
+// Sums of n parameters from `first` on, to where they go straight.
+inline HWY_NOINLINE void StoreStraight(const BackwardJob& job, int64_t first, int64_t n,
+                                       const double* dgamma, const double* dbeta) {
+  HWY_ALIGN float narrow[kMaxStripColumns] = {};
+  const auto store = [&](const double* sums, float* to) {
+    for (int64_t i = 0; i < n; ++i) narrow[i] = static_cast<float>(sums[i]);
+    RunWriter<float> writer(job.stream_parameters);
+    WriteBuffered(narrow, to, first, n, writer);
+  };
+  store(dgamma, job.dgamma), store(dbeta, job.dbeta);
+}
+
 // The same of a whole strip.
 template <class T>
-void BackwardStrip(const BackwardJob& whole, int64_t index, double* dgamma, double* dbeta) {
+void TakeStrip(const BackwardJob& whole, ChannelStrips<T>& strip, double* dgamma, double* dbeta) {
   BackwardJob job = whole;
-  ChannelStrips<T> strip(*job.geometry);
-  strip.Start(index);
   const int64_t first = strip.first();
   int64_t done = first;
   if (job.prepares()) {
@@ -123,6 +133,14 @@ void BackwardStrip(const BackwardJob& whole, int64_t index, double* dgamma, doub
   if (done == strip.last()) return;
   strip.StartAt(done, job);
   BackwardColumnsOf(job, strip, dgamma + done - first, dbeta + done - first);
+}
+template <class T>
+void BackwardStrip(const BackwardJob& job, int64_t index, double* dgamma, double* dbeta) {
+  ChannelStrips<T> strip(*job.geometry);
+  strip.Start(index);
+  const int64_t first = strip.first(), n = strip.width();
+  TakeStrip(job, strip, dgamma, dbeta);
+  if (job.straight) StoreStraight(job, first, n, dgamma, dbeta);
 }
 
 }  // namespace HWY_NAMESPACE

@@ -360,6 +360,12 @@ struct Buffered {
   }
 };
 
+// n values to elements from `first` on, where they are wanted.
+inline HWY_NOINLINE void WriteBuffered(const float* values, float* to, int64_t first, int64_t n,
+                                       RunWriter<float>& writer) {
+  if (to) writer.Write(Buffered<float>{values}, to + first, n);
+}
+
 // Runs [first, last), some elements of each in turn: what belongs to a position of the run rather
 // than to the run (parameters) is used again while it is in the L1 cache. Pieces end with cache
 // lines, none behind that of the run before: wherever the array begins, what belongs to a position
