@@ -241,6 +241,39 @@ TEST_P(Allocation, StatisticsOfManyRowsAndChannelsAreKeptForATask) {
     }
 }
 
+// Statistics, cells and ones of as few as one value each: calls go by slabs, and keep what those
+// do.
+TEST_P(Allocation, StatisticsOfFewValuesAreKeptForASlab) {
+  constexpr int64_t kMost = 10 << 20;  // bytes; of each statistic and cell it would be 24 MiB to 56
+  constexpr int64_t kAll = 1 << 21;
+  const Layout one = cases::MakeLayout("BC", {.b = kAll, .c = 1});
+  const Layout planes = cases::MakeLayout("BCS", {.b = kAll / 256, .s = 4, .c = 64});
+  const Layout columns = cases::MakeLayout("BSC", {.b = kAll / 256, .s = 4, .c = 64});
+  const Layout pairs = cases::MakeLayout("BSC", {.b = kAll / 128, .s = 2, .c = 64});
+  const Layout channels = cases::MakeLayout("BC", {.b = 2, .c = kAll / 2});
+  for (const DType dtype : {DType::kF32, DType::kBF16})
+    for (const Case& test : {Case{kRmsNorm, one, dtype},
+                             {kInstanceNorm, planes, dtype},
+                             {kInstanceNorm, planes, dtype, kB | kC},
+                             {kInstanceNorm, columns, dtype},
+                             {kGroupNorm, pairs.SplitChannels(32), dtype},
+                             {kBatchNorm, channels, dtype}}) {
+      const Problem p(test);
+      Calls calls(p, test.Options());
+      for (const bool with_parameters : {true, false}) {
+        calls.All(with_parameters);  // what the threads of the pool keep
+        EXPECT_LE(Asked([&] { calls.All(with_parameters); }), kMost)
+            << test.ToString() << (with_parameters ? "" : " without parameters");
+      }
+    }
+  // Strips of columns keep nothing between sums and dx.
+  const Layout maps = cases::MakeLayout("BCS", {.b = kAll / 128, .s = 64, .c = 2});
+  const Problem p({kLayerNormChannelOnly, maps});
+  Calls calls(p);
+  calls.All(true);
+  EXPECT_LE(Asked([&] { calls.Backward(); }), kMost);
+}
+
 enum Outcome { kWorked, kRefused, kWrong };
 
 // What is refused: one operator new, one malloc of whomever (the C library asks for what threads

@@ -31,9 +31,12 @@ int64_t NeighboursOf(int64_t size, int64_t bytes_each, int64_t most, int64_t lea
 
 // Whether some of these axes, outermost first, could be cut.
 bool HasKept(const NormSpec& spec, std::span<const Axis> axes) {
+  bool turned = false;
   for (const Axis& axis : axes) {
-    const bool reduced = axis.label & spec.reduce;
-    if (axis.size > 1 && (!reduced || axis.label & spec.affine)) return !reduced;
+    if (axis.size == 1) continue;
+    const bool affine = axis.label & spec.affine;
+    if (!(axis.label & spec.reduce)) return !(turned && affine);
+    turned |= affine;
   }
   return false;
 }
@@ -78,17 +81,19 @@ Slabs::Slabs(const Problem& whole, const NormBackend& backend, const NormImpleme
   const StridesOfArrays strides = AllStrides(whole.Title(), whole.layout, options.strides);
   std::vector<Axis> axes = whole.layout.axes();
   int64_t statistics = whole.plan.num_stat, parameters = whole.plan.num_param;
-  bool apart = false;  // slabs do not lie in one piece
+  bool apart = false;   // slabs do not lie in one piece
+  bool turned = false;  // nor do their cells, nor parameters that only they have
   own_parameters_ = true;
   for (size_t i = 0; i < axes.size() && !one_.made; ++i) {
     const Axis axis = axes[i];
     const bool affine = axis.label & whole.spec.affine;
     if (axis.size == 1) continue;
     if (axis.label & whole.spec.reduce) {
-      if (affine) break;  // a slab's parameters would not be neighbours
       apart = true;
+      turned |= affine;
       continue;
     }
+    if (turned && affine) break;
     left /= axis.size, cells /= axis.size, statistics /= axis.size;
     if (affine) parameters /= axis.size;
     const auto inner = std::span(axes).subspan(i + 1);
@@ -118,7 +123,7 @@ Slabs::Slabs(const Problem& whole, const NormBackend& backend, const NormImpleme
                            (copied || ArrayCopies::Names(*maker.problem, *maker.made).empty()));
   };
   if (!one_.made || !alike(one_) || !alike(last_)) count_ = 1;
-  cells_ = made.Form() == "cells";
+  cells_ = made.Form() == "cells" && !turned;
 }
 
 Slabs::Maker Slabs::Make(const NormBackend& backend, const std::vector<Axis>& axes,

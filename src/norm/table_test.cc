@@ -143,6 +143,8 @@ TEST_P(TableTest, SlabsOfManyStatisticsGiveTheSameBits) {
     add(kBatchNorm, "BCS", {3, 701, 2}, axes);
     add(kBatchNorm, "BSC", {3, 2, 901}, axes);
     add(kLayerNorm, "BCS", {701, 1, 1}, axes);
+    add(kLayerNormChannelOnly, "BCS", {3, 2, 701}, axes);
+    add(kLayerNormChannelOnly, "BCS", {1, 90, 701}, axes);
     add(kRmsNorm, "BCS", {701, 1, 2}, axes);
   }
   for (const Case& test : all) {

@@ -326,6 +326,7 @@ bool FindColumnMeans(const BackwardJob& job, const KernelTable& kernels, const S
                      Reducer* reducer) {
   const bool needs = NeedsMeans(job, reducer);
   const bool fused = needs && schedule.path == Path::kFusedColumns;
+  if (!fused) job.means.Clear(job.geometry->plan.num_stat);
   PrepareGradient(job, kernels, schedule.threads);
   if (needs && !fused) {
     if (job.geometry->plan.size > 0) SumColumns(job, kernels, schedule.threads);
@@ -357,7 +358,6 @@ bool BackwardStripSlices(const BackwardJob& job, const KernelTable& kernels,
   const int64_t least = schedule.threads ? 2 * NumThreads() : 1;
   const bool worth = wanted_slices > 0 || (tasks * g.plan.num_param > kLeast && slices >= least);
   if (!g.param_vector || !apart || !rows_apart || !worth) return false;
-  job.means.Clear(g.plan.num_stat);
   const bool fused = FindColumnMeans(job, kernels, schedule, reducer);
   ParallelFor(slices, schedule.threads, [&](int64_t i) {
     const ColumnTask strip = cut.Strip(i, 0);
@@ -546,11 +546,10 @@ bool BackwardSlices(const BackwardJob& job, const KernelTable& kernels, const Sc
 
 void BackwardElements(const BackwardJob& job, const KernelTable& kernels, const Schedule& schedule,
                       Reducer* reducer, const ParameterSums& parameters) {
-  if (job.means.w) job.means.Clear(job.geometry->plan.num_stat);
   if (job.geometry->stat_vector)
-    BackwardColumns(job, kernels, schedule, reducer, parameters);
-  else
-    BackwardRuns(job, kernels, schedule, reducer, parameters);
+    return BackwardColumns(job, kernels, schedule, reducer, parameters);
+  if (job.means.w) job.means.Clear(job.geometry->plan.num_stat);
+  BackwardRuns(job, kernels, schedule, reducer, parameters);
 }
 
 }  // namespace normkit::norm::cpu

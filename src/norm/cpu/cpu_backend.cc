@@ -411,7 +411,11 @@ class CpuNormalization : public NormImplementation {
     const auto cells =
         static_cast<size_t>(geometry_.cell_form && !strips ? geometry_.num_cells : 0);
     const bool by_task = strips || (args.dx && TakesShortRows(schedule));
-    const auto stats = from_y ? cells : static_cast<size_t>(by_task ? 0 : plan_.num_stat);
+    // Strips of columns that are summed and written have theirs to themselves.
+    const bool by_strip = !geometry_.cell_form && geometry_.stat_vector && args.dx && !job.fixed &&
+                          schedule.path == Path::kFusedColumns;
+    const auto stats =
+        from_y ? cells : static_cast<size_t>(by_task || by_strip ? 1 : plan_.num_stat);
     if (!by_task || from_y)
       job.means = {Scratch<MeanWTag, double>(stats), Scratch<MeanWXhatTag, double>(stats)};
     job.cells = sums;
