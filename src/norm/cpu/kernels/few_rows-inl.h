@@ -90,18 +90,18 @@ class FewRows {
 
   HWY_INLINE explicit FewRows(int64_t rows) : rows_(rows), n_(static_cast<double>(rows)), by_(n_) {}
 
-  // The sums of a vector of columns, load(row) being one of their elements; product(a, b) is a * b.
-  template <class Load, class Product>
-  HWY_INLINE void Add(const Load& load, const Product& product, Sums& sums) const {
+  // The sums of a vector of columns, load(row) being one of their elements.
+  template <class Load>
+  HWY_INLINE void Add(const Load& load, Sums& sums) const {
     auto shift = hn::Zero(D());
     if constexpr (kCenter) {
       for (int64_t row = 0; row < rows_; ++row) shift = hn::Add(shift, load(row));
-      shift = product(shift, hn::Set(D(), 1.0f / static_cast<float>(rows_)));
+      shift = product_(shift, hn::Set(D(), 1.0f / static_cast<float>(rows_)));
     }
-    Sum(load, product, shift, sums.sum, sums.squares);
+    Sum(load, shift, sums.sum, sums.squares);
     if constexpr (kCenter) {
       if (HWY_UNLIKELY(Improve(sums.sum, sums.squares, shift)))
-        Sum(load, product, shift, sums.sum, sums.squares);
+        Sum(load, shift, sums.sum, sums.squares);
     }
     sums.shift = shift;
   }
@@ -139,20 +139,19 @@ class FewRows {
   template <class Load>
   HWY_INLINE bool Take(const Load& load, Halves& mean, Halves& m2) const {
     Sums sums;
-    Add(load, PlainProducts(), sums);
+    Add(load, sums);
     if (!AreGood(sums)) return false;
     Finish(sums, mean, m2);
     return true;
   }
 
  private:
-  template <class Load, class Product>
-  HWY_INLINE void Sum(const Load& load, const Product& product, V shift, Halves& sum,
-                      Halves& squares) const {
+  template <class Load>
+  HWY_INLINE void Sum(const Load& load, V shift, Halves& sum, Halves& squares) const {
     const auto terms = [&](int64_t row, V* first, V* second) HWY_ATTR {
       const V value = kCenter ? hn::Sub(load(row), shift) : load(row);
       *first = kCenter ? value : hn::Zero(D());
-      *second = product(value, value);
+      *second = product_(value, value);
     };
     SumFewRows(rows_, terms, sum, squares);
   }
@@ -191,23 +190,24 @@ class FewRows {
       factor[k] = hn::IfThenElse(good, one, hn::IfThenElse(small, down, up));
     }
     auto all = hn::Zero(D());
-    const Products product;
     const auto by = FromHalves(scale);
     for (int64_t row = 0; row < rows_; ++row) {
-      const auto value = product(hn::Load(D(), x + row * kWidth), by);
+      const auto value = product_(hn::Load(D(), x + row * kWidth), by);
       hn::Store(value, D(), x + row * kWidth);
       all = hn::IfThenElse(hn::IsNaN(value), value, hn::Add(value, all));  // as GuessScaled
     }
     const auto load = [&](int64_t row) HWY_ATTR { return hn::Load(D(), x + row * kWidth); };
     if constexpr (kCenter) {
       const auto kept = hn::Eq(FromHalves(scale), hn::Set(D(), 1.0f));
-      const auto shift = hn::Div(all, hn::Set(D(), static_cast<float>(rows_)));
+      // Of denormal numbers a quotient takes three times as long.
+      const auto scaled = hn::IfThenZeroElse(kept, all);
+      const auto shift = hn::Div(scaled, hn::Set(D(), static_cast<float>(rows_)));
       sums.shift = hn::IfThenElse(kept, sums.shift, shift);
     }
-    Sum(load, product, sums.shift, sums.sum, sums.squares);
+    Sum(load, sums.shift, sums.sum, sums.squares);
     if constexpr (kCenter) {
       if (Improve(sums.sum, sums.squares, sums.shift, &scale))
-        Sum(load, product, sums.shift, sums.sum, sums.squares);
+        Sum(load, sums.shift, sums.sum, sums.squares);
     }
     Finish(sums, mean, m2);
     for (int k = 0; k < 2; ++k) {
@@ -219,6 +219,7 @@ class FewRows {
   const int64_t rows_;
   const double n_;
   const SmallDivisor by_;
+  const Products<float> product_;
 };
 #endif
 

@@ -110,7 +110,7 @@ class FewStrips {
       const auto load = [&](int64_t row) HWY_ATTR { return LoadAny(D(), x[row] + c); };
       for (int64_t row = 0; row < rows; ++row) FetchAhead(x[row] + c, kAhead);
       Sums sums;
-      few.Add(load, PlainProducts(), sums);
+      few.Add(load, sums);
       if (HWY_UNLIKELY(!few.AreGood(sums))) {
         if (rows > kMostMended) break;
         c = WriteMended(job, x, y, c, last);
@@ -187,7 +187,7 @@ class FewStrips {
     const int64_t rows = job.geometry->reduce.reduced.size();
     const FewRows<true> few(rows);
     const SmallDivisor by(SquaresDivisor(job.divisor, static_cast<double>(rows)));
-    const Products product;
+    const Products<float> product;
     Sums sums[kMost];
     Halves mean[kMost], m2[kMost];
     const auto each = [&](const auto& f) HWY_ATTR {
@@ -196,7 +196,7 @@ class FewStrips {
         f(v, c, [&](int64_t row) HWY_ATTR { return LoadAny(D(), x[row] + c); });
       }
     };
-    each([&](int64_t v, int64_t, const auto& load) HWY_ATTR { few.Add(load, product, sums[v]); });
+    each([&](int64_t v, int64_t, const auto& load) HWY_ATTR { few.Add(load, sums[v]); });
     each([&](int64_t v, int64_t, const auto& load)
              HWY_ATTR { few.Mend(load, sums[v], mean[v], m2[v]); });
     each([&](int64_t v, int64_t c, const auto& load) HWY_ATTR {

@@ -105,6 +105,24 @@ HWY_INLINE bool SumUnits(const ForwardJob& job, const RowBlocks& blocks, int64_t
   return good;
 }
 
+// Of units of which some have sums that are not good, those of these anew.
+template <class T, bool kCenter>
+HWY_NOINLINE void MendUnits(const ForwardJob& job, const RowBlocks& blocks, int64_t first,
+                            int64_t count, SmallSums& sums) {
+  using M = RowMoments<T, kCenter>;
+  const auto n = static_cast<double>(job.geometry->reduce.num_reduced());
+  sums.mended = true;
+  for (int64_t u = 0; u < count; ++u) {
+    sums.factor[u] = 1;
+    if (M::IsGood(n, sums.sum[u], sums.squares[u])) continue;
+    const auto anew = M::SumAnew(blocks, UnitStart<T>(job, first + u), blocks.Get(0), n,
+                                 static_cast<Real<T>>(sums.shift[u]), sums.sum[u], sums.squares[u]);
+    sums.shift[u] = anew.shift, sums.sum[u] = anew.sum, sums.squares[u] = anew.squares;
+    sums.factor[u] = anew.factor;
+    if (!std::isfinite(anew.squares)) sums.SetNan(u);
+  }
+}
+
 // Statistics of units [first, last) of one block each. What one unit waits for (the end of a sum, a
 // division, a square root) others fill: alone, a row of 768 waits longer than it adds.
 template <class T, bool kCenter>
@@ -112,17 +130,9 @@ HWY_INLINE void SmallStatistics(const ForwardJob& job, const RowBlocks& blocks, 
                                 int64_t last) {
   SmallSums sums;
   const auto n = static_cast<double>(job.geometry->reduce.num_reduced());
-  int64_t alone[kMaxGroup], others = 0;
-  if (!SumUnits<T, kCenter>(job, blocks, first, last - first, sums)) {
-    if constexpr (std::is_same_v<T, double>) {
-      others = sums.SetNans(n, last - first, alone);
-    } else {
-      for (int64_t u = first; u < last; ++u) UnitStatistics<T, kCenter>(job, blocks, u);
-      return;
-    }
-  }
+  if (HWY_UNLIKELY((!SumUnits<T, kCenter>(job, blocks, first, last - first, sums))))
+    MendUnits<T, kCenter>(job, blocks, first, last - first, sums);
   sums.Finish<T>(job, n, first, last - first);
-  for (int64_t k = 0; k < others; ++k) UnitStatistics<T, kCenter>(job, blocks, first + alone[k]);
 }
 
 // Rows of more than a block and at most a chunk of them, of f32 in the caches, block by block; on

@@ -64,20 +64,6 @@ struct SmallSums {
     shift[u] = sum[u] = squares[u] = 0;
     factor[u] = std::numeric_limits<double>::quiet_NaN();
   }
-  // Of `count` units of n elements of f64 of which some are not good: those whose squares leave the
-  // range have no mean. The others, which are to be summed anew, go to `alone`; how many they are.
-  HWY_NOINLINE int64_t SetNans(double n, int64_t count, int64_t* alone) {
-    int64_t others = 0;
-    mended = true;
-    for (int64_t u = 0; u < count; ++u) {
-      factor[u] = 1;
-      if (!std::isfinite(squares[u]))
-        SetNan(u);
-      else if (!RowMoments<double, true>::IsGood(n, sum[u], squares[u]))
-        alone[others++] = u;
-    }
-    return others;
-  }
   HWY_NOINLINE void Take(int64_t u, const SmallSums& from, int64_t k) {
     shift[u] = from.shift[k], sum[u] = from.sum[k], squares[u] = from.squares[k];
     if (!std::isfinite(squares[u])) SetNan(u);

@@ -6,8 +6,6 @@
 #define NORMKIT_PRODUCTS_INL_H_
 #endif
 
-#include <cstdint>
-
 #include "src/simd/load_store-inl.h"
 
 HWY_BEFORE_NAMESPACE();
@@ -15,33 +13,32 @@ namespace normkit::norm::cpu {
 namespace HWY_NAMESPACE {
 using namespace simd::HWY_NAMESPACE;
 
-struct PlainProducts {
-  template <class V>
-  HWY_INLINE V operator()(V a, V b) const {
-    return hn::Mul(a, b);
-  }
-};
-
-// The same by way of an operation on bits, which changes nothing: on Zen 5 what is added to a
-// denormal product waits for it 4 cycles and more where it comes straight from the multiplier,
-// unless the processor has learned where such products are; not where it comes so.
+// a * b of R. On Zen 5 a product that is denormal, or of a denormal number, may take three times as
+// long as others, and what is added to it waits, unless the processor has learned where such
+// products are; not where a fused multiply-add makes it. With -0 added it is the same to the bit,
+// zeros and their signs too.
+template <class R>
 class Products {
-  using D = Tag<float>;
-  using V = Vector<float>;
+  using D = hn::ScalableTag<R>;
+  using V = hn::Vec<D>;
 
  public:
+#if HWY_TARGET == HWY_AVX2 || HWY_TARGET == HWY_AVX3
   HWY_INLINE Products() : zero_(Zero()) {}
-  HWY_INLINE V operator()(V a, V b) const { return hn::Or(hn::Mul(a, b), zero_); }
+  HWY_INLINE V operator()(V a, V b) const { return hn::MulAdd(a, b, zero_); }
 
  private:
-  // That compilers do not know: they would leave the operation out.
+  // That compilers do not know: they would make it a product again.
   static HWY_INLINE V Zero() {
-    uint32_t zero = 0;
-    asm("" : "+r"(zero));
-    return hn::BitCast(D(), hn::Set(hn::Rebind<uint32_t, D>(), zero));
+    R zero = R(-0.0);
+    asm("" : "+x"(zero));
+    return hn::Set(D(), zero);
   }
 
   const V zero_;
+#else
+  HWY_INLINE V operator()(V a, V b) const { return hn::Mul(a, b); }
+#endif
 };
 
 }  // namespace HWY_NAMESPACE

@@ -253,37 +253,38 @@ int64_t RowsAhead(bool from_memory, const UnitOf<T>& unit, const Loops& rows, in
 
 // x - shift and its square of a row; without centering only the square. Both of x * scale where
 // some column is scaled (reduce_row-inl.h).
-template <class T, bool kCenter, bool kScaled, class Product>
+template <class T, bool kCenter, bool kScaled>
 struct ColumnDeviations {
   using V = Vector<T>;
   const T* x;
   const Real<T>* shift;
   const Real<T>* scale;
   int64_t ahead;
-  Product product;
+  Products<Real<T>> product;
 
   HWY_INLINE void Fetch(int64_t column) const { FetchAhead(x + column, ahead); }
   // Lanes beyond the end are never read.
   template <class Part>
   HWY_INLINE void operator()(Part p, V* first, V* second) const {
-    const V value = kScaled ? hn::Mul(p.Load(x), p.Load(scale)) : p.Load(x);
+    const V value = kScaled ? product(p.Load(x), p.Load(scale)) : p.Load(x);
     Take(value, kCenter ? p.Load(shift) : hn::Zero(Tag<T>()), product, first, second);
   }
-  HWY_INLINE static void Take(V value, V of_shift, const Product& product, V* first, V* second) {
+  HWY_INLINE static void Take(V value, V of_shift, const Products<Real<T>>& product, V* first,
+                              V* second) {
     *first = kCenter ? hn::Sub(value, of_shift) : hn::Zero(Tag<T>());
     *second = kCenter ? product(*first, *first) : product(value, value);
   }
 };
 
-template <class T, bool kCenter, bool kScaled, class Product>
+template <class T, bool kCenter, bool kScaled>
 struct ColumnRows {
   const T* const* rows;
   const Real<T>* shift;
   const Real<T>* scale;
   int64_t ahead;
-  Product product = {};
+  Products<Real<T>> product = {};
 
-  HWY_INLINE ColumnDeviations<T, kCenter, kScaled, Product> Row(int64_t row) const {
+  HWY_INLINE ColumnDeviations<T, kCenter, kScaled> Row(int64_t row) const {
     return {rows[row], shift, scale, ahead, product};
   }
 };
@@ -296,12 +297,13 @@ struct HeldColumnRows {
   int64_t step;
   const Real<T>* shift;
   int64_t ahead;
+  Products<Real<T>> product = {};
 
   HWY_INLINE V Held(int64_t column) const { return hn::Load(Tag<T>(), shift + column); }
   HWY_INLINE void Take(V held, int64_t column, V* first, V* second) const {
     FetchAhead(x + column, ahead);
-    using Terms = ColumnDeviations<T, kCenter, false, PlainProducts>;
-    Terms::Take(LoadAny(Tag<T>(), x + column), held, {}, first, second);
+    using Terms = ColumnDeviations<T, kCenter, false>;
+    Terms::Take(LoadAny(Tag<T>(), x + column), held, product, first, second);
   }
   HWY_INLINE void Next() { x += step; }
 };
@@ -449,16 +451,18 @@ class ColumnMoments {
     const T* rows[kBlockRows];
     for (int64_t row = first; row < last; ++row) rows[row - first] = Row(row);
     const auto n = hn::Set(d, static_cast<R>(last - first));
+    const Products<R> product;
     const auto take = [&](auto part) HWY_ATTR {
       const auto scale = part.Load(scale_);
       const auto kept = hn::Eq(scale, hn::Set(d, R(1)));
       if (hn::AllTrue(d, kept)) return;
       auto shift = hn::Zero(d);
       for (int64_t row = 0; row < last - first; ++row) {
-        const auto x = hn::Mul(part.Load(rows[row]), scale);
+        const auto x = product(part.Load(rows[row]), scale);
         shift = hn::IfThenElse(hn::IsNaN(x), x, hn::Add(x, shift));  // compilers swap summands
       }
-      part.Store(hn::IfThenElse(kept, part.Load(shift_), hn::Div(shift, n)), shift_);
+      const auto mean = hn::Div(hn::IfThenZeroElse(kept, shift), n);  // as MendRows
+      part.Store(hn::IfThenElse(kept, part.Load(shift_), mean), shift_);
     };
     int64_t c = 0;
     for (; c + kWidth <= width_; c += kWidth) take(WholeVector<R>{c});
@@ -469,6 +473,7 @@ class ColumnMoments {
     const Tag<T> d;
     constexpr auto kWidth = static_cast<int64_t>(hn::MaxLanes(Tag<T>()));
     const auto weight = hn::Set(d, R(1) / static_cast<R>(last - first));
+    const Products<R> product;
     const int64_t whole = width_ - width_ % kWidth;
     for (int64_t row = first; row < last; ++row) {
       const T* x = Row(row);
@@ -477,13 +482,12 @@ class ColumnMoments {
       for (int64_t c = whole; c < width_; ++c) shift_[c] += static_cast<R>(ToDouble(x[c]));
     }
     for (int64_t c = 0; c < width_; c += kWidth)
-      hn::Store(hn::Mul(hn::Load(d, shift_ + c), weight), d, shift_ + c);
+      hn::Store(product(hn::Load(d, shift_ + c), weight), d, shift_ + c);
   }
 
-  // Once more from the caches, by tiles: mostly denormal numbers, whose squares are 0.
+  // Once more from the caches, by tiles.
   template <bool kScaled, bool kAgain = false>
   void Sum(int64_t first, int64_t last) {
-    using Product = std::conditional_t<kAgain && !kExact, Products, PlainProducts>;
     const int64_t width = joined_.width(), filled = (width + kWide - 1) / kWide * kWide;
     std::fill_n(sum_, filled, 0.0);
     std::fill_n(squares_, filled, 0.0);
@@ -494,7 +498,7 @@ class ColumnMoments {
       block = joined_.Block(first, last);
       const T* rows[kBlockRows];
       joined_.template Find<T, ColumnPackedTag>(block, x_, rows);
-      const ColumnRows<T, kCenter, kScaled, Product> op{rows, shift_, scale_, ahead_};
+      const ColumnRows<T, kCenter, kScaled> op{rows, shift_, scale_, ahead_};
       AddColumns<T>(op, from_memory_ && !kAgain, reduced_.size() <= kBlockRows, block.count,
                     block.width, sum_, squares_);
     }

@@ -7,17 +7,17 @@
 #endif
 
 #include <algorithm>
-#include <array>
 #include <cmath>
-#include <cstddef>
-#include <cstring>
 #include <limits>
+#include <type_traits>
 
 #include "normkit/core/moments.h"
 #include "src/norm/cpu/exact_sum.h"
 #include "src/norm/cpu/job.h"
 #include "src/norm/cpu/kernels/fold_lanes-inl.h"
+#include "src/norm/cpu/kernels/products-inl.h"
 #include "src/norm/cpu/kernels/row_blocks.h"
+#include "src/norm/cpu/kernels/units-inl.h"
 #include "src/simd/load_store-inl.h"
 
 HWY_BEFORE_NAMESPACE();
@@ -313,6 +313,7 @@ struct Deviations {
   V shift;
   int64_t ahead = 0;
   V scale = hn::Zero(Tag<T>());
+  Products<Real<T>> product = {};
 
   template <class Part>
   HWY_INLINE void operator()(Part p, V* first, V* second) const {
@@ -323,99 +324,11 @@ struct Deviations {
 
  private:
   HWY_INLINE void Take(V of, V* first, V* second) const {
-    const V value = kScaled ? hn::Mul(of, scale) : of;
+    const V value = kScaled ? product(of, scale) : of;
     *first = kCenter ? hn::Sub(value, shift) : hn::Zero(Tag<T>());
-    *second = kCenter ? hn::Mul(*first, *first) : hn::Mul(value, value);
+    *second = kCenter ? product(*first, *first) : product(value, value);
   }
 };
-
-template <class T>
-HWY_INLINE double ToDouble(T value) {
-  if constexpr (sizeof(T) == 2)
-    return ToFloat(value);
-  else
-    return static_cast<double>(value);
-}
-
-// The first and the last W of `bytes`, which may overlap.
-template <class W>
-HWY_INLINE void CopyEnds(const char* from, char* HWY_RESTRICT to, size_t bytes) {
-  W first, last;
-  std::memcpy(&first, from, sizeof(W));
-  std::memcpy(&last, from + bytes - sizeof(W), sizeof(W));
-  std::memcpy(to, &first, sizeof(W));
-  std::memcpy(to + bytes - sizeof(W), &last, sizeof(W));
-}
-
-// A few elements, at least one: memcpy takes longer than they do.
-template <class T>
-HWY_INLINE void CopyFew(const T* x, T* HWY_RESTRICT row, int64_t n) {
-  const auto bytes = static_cast<size_t>(n) * sizeof(T);
-  const auto* from = reinterpret_cast<const char*>(x);
-  auto* to = reinterpret_cast<char*>(row);
-  if (bytes >= 16) {
-    size_t i = 0;
-    for (; i + 32 < bytes; i += 16) std::memcpy(to + i, from + i, 16);
-    return CopyEnds<std::array<uint64_t, 2>>(from + i, to + i, bytes - i);
-  }
-  if (bytes >= 8) return CopyEnds<uint64_t>(from, to, bytes);
-  if (bytes >= 4) return CopyEnds<uint32_t>(from, to, bytes);
-  CopyEnds<uint16_t>(from, to, bytes);
-}
-
-// What is reduced together: elements of an array, from `start` on.
-template <class T>
-class UnitOf {
- public:
-  UnitOf() = default;
-  HWY_INLINE UnitOf(const InputArray& array, int64_t start)
-      : first_(static_cast<const T*>(array.data()) + (array.pitch() ? 0 : start)),
-        pitch_(array.pitch()),
-        start_(start) {}
-
-  HWY_INLINE const T* At(int64_t offset) const {
-    return first_ + (HWY_UNLIKELY(pitch_) ? pitch_->Offset(start_ + offset) : offset);
-  }
-  // Where `count` of its rows begin, which have these offsets.
-  HWY_INLINE void Rows(const int64_t* offsets, int64_t count, const T** rows) const {
-    if (HWY_LIKELY(!pitch_))
-      for (int64_t i = 0; i < count; ++i) rows[i] = first_ + offsets[i];
-    else
-      for (int64_t i = 0; i < count; ++i) rows[i] = At(offsets[i]);
-  }
-  // Null where it is not dense.
-  HWY_INLINE const T* dense() const { return pitch_ ? nullptr : first_; }
-
- private:
-  const T* first_ = nullptr;  // of the array, where it has a pitch
-  const Pitch* pitch_ = nullptr;
-  int64_t start_ = 0;
-};
-
-// Elements to be written: as an array, those of 16 bits would become zero first, which took a fifth
-// of the time of a row of 512.
-template <class T, int64_t kCount>
-class RoomFor {
- public:
-  HWY_INLINE T* get() { return reinterpret_cast<T*>(bytes_); }
-
- private:
-  HWY_ALIGN std::byte bytes_[sizeof(T) * kCount];
-};
-
-// The first runs of a block in a row; how many elements they are.
-template <class T>
-HWY_INLINE int64_t Pack(const RowBlocks& blocks, const UnitOf<T>& unit, const Block& block,
-                        int64_t runs, T* HWY_RESTRICT row) {
-  if (const T* dense = unit.dense()) {
-    for (int64_t k = 0; k < runs; ++k)
-      CopyFew(dense + blocks.Offset(block, k), row + k * block.length, block.length);
-    return runs * block.length;
-  }
-  for (int64_t k = 0; k < runs; ++k)
-    CopyFew(unit.At(blocks.Offset(block, k)), row + k * block.length, block.length);
-  return runs * block.length;
-}
 
 // Gathers the moments of one unit, a block at a time, so that other work can go between.
 template <class T, bool kCenter>
@@ -478,6 +391,31 @@ class RowMoments {
            (sizeof(R) == 8 || squares >= n * kTinySquare || squares == 0);
   }
 
+  // Sums of x / factor, where `squares` are finite; else there is no mean.
+  struct Anew {
+    double shift, sum, squares, factor;
+    Moments Get(double n) const {
+      const double m2 = std::max(0.0, squares - sum * (sum / n));
+      return {n, (shift + sum / n) * factor, m2 * factor * factor};
+    }
+  };
+  // Of a block whose sums are not good: around its own mean, or scaled.
+  HWY_NOINLINE static Anew SumAnew(const RowBlocks& blocks, const UnitOf<T>& unit,
+                                   const Block& block, double n, R shift, double sum,
+                                   double squares) {
+    // A shift is finite where all of its elements are, and squares of those are no NaN.
+    if (std::isnan(squares) || !std::isfinite(shift)) return {0, 0, kNan, 1};
+    if (const R scale = ScaleFor<R>(n, squares); scale != 1)
+      return SumScaled(blocks, unit, block, n, scale);
+    double own = static_cast<double>(shift);
+    if (kCenter && std::isfinite(squares)) {
+      const R moved = static_cast<R>(own + sum / n);
+      Sum(blocks, unit, block, moved, 0, &sum, &squares);
+      own = static_cast<double>(moved);
+    }
+    return {own, sum, squares, 1};
+  }
+
  private:
   // Sums around one shift, of as many blocks as it serves.
   struct Shifted {
@@ -535,34 +473,28 @@ class RowMoments {
     EndShift();
     if (std::isnan(chunk_.Get().mean) || std::isnan(total_.Get().mean))
       return chunk_.Merge({n, kNan, kNan});
-    const R scale = ScaleFor<R>(n, squares);
-    if (scale != 1) return chunk_.Merge(Scaled(block, n, scale));
-    if (kCenter && std::isfinite(squares)) {
-      shift_ = static_cast<R>(static_cast<double>(shift_) + sum / n);
-      Sum(*blocks_, unit_, block, shift_, 0, &sum, &squares);
-    }
-    if (!std::isfinite(squares)) return chunk_.Merge({n, kNan, kNan});
-    shifted_.Add(n, sum, squares);
+    const Anew anew = SumAnew(*blocks_, unit_, block, n, shift_, sum, squares);
+    if (!std::isfinite(anew.squares)) return chunk_.Merge({n, kNan, kNan});
+    if (anew.factor != 1) return chunk_.Merge(anew.Get(n));
+    shift_ = static_cast<R>(anew.shift);
+    shifted_.Add(n, anew.sum, anew.squares);
   }
 
-  // Moments of a block whose squares leave the range; NaN where an element does.
-  HWY_NOINLINE Moments Scaled(const Block& block, double n, R scale) const {
+  // Of a block whose squares leave the range.
+  HWY_NOINLINE static Anew SumScaled(const RowBlocks& blocks, const UnitOf<T>& unit,
+                                     const Block& block, double n, R scale) {
     const auto v = hn::Set(D(), scale);
-    R shift = kCenter ? GuessOf(*blocks_, unit_, block,
+    R shift = kCenter ? GuessOf(blocks, unit, block,
                                 Deviations<T, true, true>{nullptr, hn::Zero(D()), 0, v})
                       : R(0);
     double sum = 0, squares = 0;
     for (int pass = 0; pass < 2; ++pass) {
-      Add(*blocks_, unit_, block, Deviations<T, kCenter, true>{nullptr, hn::Set(D(), shift), 0, v},
+      Add(blocks, unit, block, Deviations<T, kCenter, true>{nullptr, hn::Set(D(), shift), 0, v},
           &sum, &squares);
       if (!kCenter || !(sum * sum > 0.75 * n * squares)) break;
       shift = static_cast<R>(static_cast<double>(shift) + sum / n);
     }
-    if (!std::isfinite(squares)) return {n, kNan, kNan};
-    const double mean = kCenter ? static_cast<double>(shift) + sum / n : 0;
-    const double m2 = std::max(0.0, squares - sum * (sum / n)),
-                 factor = 1 / static_cast<double>(scale);
-    return {n, mean * factor, m2 * factor * factor};
+    return {static_cast<double>(shift), sum, squares, 1 / static_cast<double>(scale)};
   }
 
   HWY_INLINE void EndShift() {
