@@ -251,12 +251,14 @@ TEST_P(Allocation, StatisticsOfFewValuesAreKeptForASlab) {
   const Layout columns = cases::MakeLayout("BSC", {.b = kAll / 256, .s = 4, .c = 64});
   const Layout pairs = cases::MakeLayout("BSC", {.b = kAll / 128, .s = 2, .c = 64});
   const Layout channels = cases::MakeLayout("BC", {.b = 2, .c = kAll / 2});
+  const Layout large = cases::MakeLayout("BCS", {.b = kAll / 65536, .s = 2, .c = 65536});
   for (const DType dtype : {DType::kF32, DType::kBF16})
     for (const Case& test : {Case{kRmsNorm, one, dtype},
                              {kInstanceNorm, planes, dtype},
                              {kInstanceNorm, planes, dtype, kB | kC},
                              {kInstanceNorm, columns, dtype},
                              {kGroupNorm, pairs.SplitChannels(32), dtype},
+                             {kGroupNorm, large.SplitChannels(1), dtype},
                              {kBatchNorm, channels, dtype}}) {
       const Problem p(test);
       Calls calls(p, test.Options());

@@ -51,6 +51,17 @@ TEST_F(Describe, IsOneLineForEachPass) {
   }
 }
 
+TEST_F(Describe, NamesSlabs) {
+  const std::vector<int64_t> shape{64, 1000, 96};
+  const NormOptions turned{.strides = {.x = {96'000, 1, 1000}}};
+  // Fewer than 64 channels would be joined, and so slabs are pairs of observations.
+  EXPECT_THAT(KernelOf(kInstanceNorm, "BSC", shape, NormPass::kForward, turned),
+              HasSubstr(", by 32 slabs of [2,1000,96]"));
+  EXPECT_THAT(KernelOf(kInstanceNorm, "BSC", shape, NormPass::kForward), Not(HasSubstr("slabs")));
+  EXPECT_THAT(KernelOf(kRmsNorm, "BC", {1 << 17, 1}, NormPass::kForward),
+              HasSubstr(", by 8 slabs of [16384,1]"));
+}
+
 TEST_F(Describe, SaysWhyShortRunsTakeTwoPasses) {
   const Normalization norm(kBatchNorm, Layout::Make("BCS", std::vector<int64_t>{64, 32, 4}));
   EXPECT_THAT(norm.Describe(NormPass::kForward), testing::HasSubstr("fused rows"));

@@ -25,7 +25,7 @@ int64_t NeighboursOf(int64_t size, int64_t bytes_each, int64_t most, int64_t lea
   for (int64_t n = fit; n >= std::max(least, fit / 2); --n)
     if (n < size && size % n == 0) return n;
   for (int64_t n = fit; n < size; ++n)
-    if (size % n >= least) return n;
+    if (size % n == 0 || size % n >= least) return n;
   return 0;
 }
 
@@ -54,6 +54,8 @@ int64_t most_bytes = int64_t{256} << 10;
 constexpr int64_t kLargest = int64_t{4} << 20;
 // What counts for a cell, of which about as much is kept and more.
 constexpr int64_t kCellBytes = 16;
+// So many bytes of sums of cells are kept before they are added up.
+constexpr int64_t kSums = int64_t{4} << 20;
 // Elements of a slab that lie together: as many as are worth a copy; as many as are columns whose
 // rows are not joined (RowsJoined), or their sums would have other bits.
 constexpr int64_t kCopied = 16, kColumns = 64;
@@ -74,56 +76,86 @@ Slabs::Slabs(const Problem& whole, const NormBackend& backend, const NormImpleme
   const NormOptions& options = whole.options;
   if (options.tree || options.reducer || whole.quantizes()) return;
   if (whole.spec.running && whole.layout.SizeOf(whole.spec.running) != whole.plan.num_stat) return;
-  const auto element = static_cast<int64_t>(SizeOf(whole.dtype));
-  int64_t left = whole.plan.size, cells = made.num_cells();
-  if (left * element <= most_bytes) return;
-  if (!copied && cells * kCellBytes <= 4 * most_bytes) return;
-  const StridesOfArrays strides = AllStrides(whole.Title(), whole.layout, options.strides);
-  std::vector<Axis> axes = whole.layout.axes();
-  int64_t statistics = whole.plan.num_stat, parameters = whole.plan.num_param;
-  bool apart = false;   // slabs do not lie in one piece
-  bool turned = false;  // nor do their cells, nor parameters that only they have
-  own_parameters_ = true;
-  for (size_t i = 0; i < axes.size() && !one_.made; ++i) {
-    const Axis axis = axes[i];
-    const bool affine = axis.label & whole.spec.affine;
-    if (axis.size == 1) continue;
-    if (axis.label & whole.spec.reduce) {
-      apart = true;
-      turned |= affine;
-      continue;
-    }
-    if (turned && affine) break;
-    left /= axis.size, cells /= axis.size, statistics /= axis.size;
-    if (affine) parameters /= axis.size;
-    const auto inner = std::span(axes).subspan(i + 1);
-    const int64_t each = std::max(left * element, copied ? 0 : cells * kCellBytes);
-    // Singly, where they are large and what is in one can be cut.
-    const bool deeper = each > most_bytes && HasKept(whole.spec, inner);
-    const int64_t of_copy = copied ? kCopied : 1, of_part = copied ? 1 : most_bytes / 16 / element;
-    const int64_t together = apart ? std::max(kColumns, of_part) : of_copy,
-                  of_one = Elements(inner);
-    // Two at least: a statistic that stands alone may be another plan.
-    const int64_t least = std::max<int64_t>(2, (together + of_one - 1) / of_one);
-    const int64_t n = deeper ? 1 : NeighboursOf(axis.size, each, most_bytes, least);
-    if (n == 0 || (!deeper && n * each > kLargest)) break;
-    own_parameters_ &= affine;
-    Cut cut{(axis.size + n - 1) / n, {}, n * statistics, affine ? n * parameters : 0, n * cells};
-    for (size_t k = 0; k < kNormArrays; ++k) cut.bytes[k] = strides[k][i] * n * element;
-    cuts_.push_back(cut);
-    count_ *= cut.count;
-    axes[i].size = n;
-    if (deeper) continue;
-    one_ = Make(backend, axes, strides);
-    axes[i].size = axis.size % n;
-    if (axes[i].size > 0) last_ = Make(backend, axes, strides);
+  if (whole.plan.size * static_cast<int64_t>(SizeOf(whole.dtype)) <= most_bytes) return;
+  if (!copied && made.num_cells() * kCellBytes <= 4 * most_bytes) return;
+  const std::vector<Kept> kept = KeptAxes();
+  for (size_t n = kept.size(); n > 0 && !one_.made; --n) {
+    if (const int64_t neighbours = NeighboursAlong(kept[n - 1]))
+      CutAlong(std::span(kept).first(n), neighbours, backend);
+    cells_ = made.Form() == "cells" && !kept[n - 1].turned;
   }
   const auto alike = [&](const Maker& maker) {
     return !maker.made || (maker.made->Form() == made.Form() &&
                            (copied || ArrayCopies::Names(*maker.problem, *maker.made).empty()));
   };
   if (!one_.made || !alike(one_) || !alike(last_)) count_ = 1;
-  cells_ = made.Form() == "cells" && !turned;
+}
+
+std::vector<Slabs::Kept> Slabs::KeptAxes() const {
+  const std::vector<Axis>& axes = whole_.layout.axes();
+  std::vector<Kept> kept;
+  Kept at = {.elements = whole_.plan.size,
+             .cells = whole_made_.num_cells(),
+             .statistics = whole_.plan.num_stat,
+             .parameters = whole_.plan.num_param};
+  for (; at.axis < axes.size(); ++at.axis) {
+    at.size = axes[at.axis].size;
+    at.affine = axes[at.axis].label & whole_.spec.affine;
+    if (at.size == 1) continue;
+    if (axes[at.axis].label & whole_.spec.reduce) {
+      at.apart = true;
+      at.turned |= at.affine;
+      continue;
+    }
+    if (at.turned && at.affine) break;
+    at.elements /= at.size, at.cells /= at.size, at.statistics /= at.size;
+    if (at.affine) at.parameters /= at.size;
+    kept.push_back(at);
+    const auto inner = std::span(axes).subspan(at.axis + 1);
+    if (BytesOf(at) <= most_bytes || !HasKept(whole_.spec, inner)) break;
+  }
+  return kept;
+}
+
+int64_t Slabs::BytesOf(const Kept& one) const {
+  return std::max(one.elements * static_cast<int64_t>(SizeOf(whole_.dtype)),
+                  copied_ ? 0 : one.cells * kCellBytes);
+}
+
+int64_t Slabs::NeighboursAlong(const Kept& axis) const {
+  int64_t together = copied_ ? kCopied : 1;
+  if (axis.apart) {
+    const int64_t part = most_bytes / 16 / static_cast<int64_t>(SizeOf(whole_.dtype));
+    together = std::max(kColumns, copied_ ? 1 : part);
+  }
+  const int64_t of_one = Elements(std::span(whole_.layout.axes()).subspan(axis.axis + 1));
+  // Two at least: a statistic that stands alone may be another plan.
+  const int64_t least = std::max<int64_t>(2, (together + of_one - 1) / of_one);
+  const int64_t n = NeighboursOf(axis.size, BytesOf(axis), most_bytes, least);
+  return n * BytesOf(axis) > kLargest ? 0 : n;
+}
+
+void Slabs::CutAlong(std::span<const Kept> kept, int64_t neighbours, const NormBackend& backend) {
+  const auto element = static_cast<int64_t>(SizeOf(whole_.dtype));
+  const StridesOfArrays strides = AllStrides(whole_.Title(), whole_.layout, whole_.options.strides);
+  std::vector<Axis> axes = whole_.layout.axes();
+  own_parameters_ = true;
+  for (const Kept& at : kept) {
+    const int64_t n = &at == &kept.back() ? neighbours : 1;
+    own_parameters_ &= at.affine;
+    Cut cut{(at.size + n - 1) / n,
+            {},
+            n * at.statistics,
+            at.affine ? n * at.parameters : 0,
+            n * at.cells};
+    for (size_t k = 0; k < kNormArrays; ++k) cut.bytes[k] = strides[k][at.axis] * n * element;
+    cuts_.push_back(cut);
+    count_ *= cut.count;
+    axes[at.axis].size = n;
+  }
+  one_ = Make(backend, axes, strides);
+  axes[kept.back().axis].size = kept.back().size % neighbours;
+  if (axes[kept.back().axis].size > 0) last_ = Make(backend, axes, strides);
 }
 
 Slabs::Maker Slabs::Make(const NormBackend& backend, const std::vector<Axis>& axes,
@@ -139,10 +171,13 @@ Slabs::Maker Slabs::Make(const NormBackend& backend, const std::vector<Axis>& ax
 }
 
 std::string Slabs::ToString(NormPass pass) const {
-  if (!any() || (pass == NormPass::kBackward && !cells_) || !Gains(pass, false)) return "";
+  if (!any() || (pass == NormPass::kBackward && !cells_)) return "";
+  const bool given = Gains(pass, false), ones = Gains(pass, true);
+  if (!given && !ones) return "";
   std::vector<int64_t> sizes;
   for (const Axis& axis : one_.problem->layout.axes()) sizes.push_back(axis.size);
-  return fmt::format(", by {} slabs of [{}]", count_, fmt::join(sizes, ","));
+  return fmt::format(", by {} slabs of [{}]{}", count_, fmt::join(sizes, ","),
+                     given ? "" : " where gamma or beta are not given");
 }
 
 Slabs::Place Slabs::At(int64_t slab) const {
@@ -230,9 +265,11 @@ void Slabs::BackwardShared(const NormBackwardArgs& args) const {
   const int64_t params = whole_.plan.num_param, arrays = whole_.dtype == DType::kF64 ? 4 : 2;
   double* sums = Scratch<SumsTag, double>(static_cast<size_t>(arrays * params));
   std::fill_n(sums, arrays * params, 0.0);
-  // Sums of cells are kept for some slabs, enough for all threads.
-  const int64_t some = std::min<int64_t>(count_, 16 * NumThreads());
-  const int64_t room = some * one_.made->num_cells();
+  // Sums of cells are kept for some slabs, of which all threads have one.
+  const int64_t cells = one_.made->num_cells();
+  const int64_t some = std::min<int64_t>(
+      count_, std::clamp<int64_t>(kSums / (16 * cells), NumThreads(), 16 * NumThreads()));
+  const int64_t room = some * cells;
   double* dy = Scratch<CellsTag, double>(static_cast<size_t>(2 * room));
   NormBackwardArgs without = args;
   without.dgamma = without.dbeta = nullptr;

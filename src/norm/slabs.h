@@ -4,6 +4,7 @@
 #pragma once
 
 #include <memory>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -48,6 +49,14 @@ class Slabs {
     BytesOfArrays bytes;
     int64_t statistics, parameters, cells;
   };
+  // A kept axis, and what one of its neighbours holds.
+  struct Kept {
+    size_t axis = 0;
+    int64_t size = 0, elements, cells, statistics, parameters;
+    bool affine = false;
+    bool apart = false;   // slabs of it do not lie in one piece
+    bool turned = false;  // nor do their cells, nor parameters that only they have
+  };
   struct Place {
     BytesOfArrays bytes = {};
     int64_t statistics = 0, parameters = 0, cells = 0;
@@ -55,6 +64,13 @@ class Slabs {
   };
 
   bool Gains(NormPass pass, bool ones) const { return copied_ || whole_made_.KeepsAll(pass, ones); }
+  // Those that can be cut, outermost first: each but the last would hold too much singly.
+  std::vector<Kept> KeptAxes() const;
+  int64_t BytesOf(const Kept& one) const;
+  // How many of them a slab has; 0 where no number suits.
+  int64_t NeighboursAlong(const Kept& axis) const;
+  // Cuts all axes singly but the last.
+  void CutAlong(std::span<const Kept> kept, int64_t neighbours, const NormBackend& backend);
   Maker Make(const NormBackend& backend, const std::vector<Axis>& axes,
              const StridesOfArrays& strides) const;
   Place At(int64_t slab) const;

@@ -102,7 +102,8 @@ TEST_P(TableTest, BitsAreThoseOfDenseArrays) {
     add(kLayerNorm, "BC", {40, 700});
     add(kBatchNorm, "BSC", {20, 30, 40});
     add(kBatchNorm, "BSC", {3, 70, 6});
-    add(kBatchNorm, "BSC", {5, 30, 128});  // slabs of few columns would join rows
+    add(kBatchNorm, "BSC", {5, 30, 128});    // slabs of few columns would join rows
+    add(kInstanceNorm, "BSC", {6, 30, 96});  // too few of them: observations are cut by twos
     add(kLayerNorm, "BSC", {3, 100, 3});
     add(kInstanceNorm, "BCS", {3, 4, 2500});
     const std::vector<int64_t> maps{2, 3, 4, 700};  // three axes that slabs may cut
@@ -138,6 +139,8 @@ TEST_P(TableTest, SlabsOfManyStatisticsGiveTheSameBits) {
     add(kInstanceNorm, "BCS", {2, 301, 2}, axes);
     add(kInstanceNorm, "BCS", {3, 4, 300}, axes);
     add(kInstanceNorm, "BSC", {41, 3, 70}, axes);
+    add(kInstanceNorm, "BSC", {3, 3, 200}, axes);  // an observation singly: strips
+    add(kInstanceNorm, "BSC", {3, 1, 200}, axes);
     add(kGroupNorm, "BSC", {45, 3, 12}, axes);
     add(kGroupNorm, "BCS", {77, 6, 3}, axes);
     add(kBatchNorm, "BCS", {3, 701, 2}, axes);
