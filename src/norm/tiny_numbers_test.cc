@@ -4,9 +4,11 @@
 #include <gtest/gtest.h>
 
 #include <cstring>
+#include <limits>
 
 #include "src/norm/case_bounds.h"
 #include "src/norm/case_testing.h"
+#include "src/norm/cpu/wanted_schedule.h"
 #include "src/simd/target.h"
 
 namespace normkit {
@@ -91,6 +93,50 @@ TEST(TinyNumbers, AndThoseThatSeemSo) {
       }
     }
   }
+  simd::ForceTarget(simd::AvailableTargets().front());
+}
+
+// Units of one block, ordinary ones beside such whose first sums are of no use: as in two passes,
+// and on every target.
+TEST(TinyNumbers, BesideOthersHaveTheBitsOfTwoPasses) {
+  struct Shape {
+    NormSpec spec;
+    const char* format;
+    std::vector<int64_t> shape;
+  };
+  const Shape shapes[] = {
+      {kLayerNorm, "BC", {16, 64}},          {kLayerNorm, "BC", {16, 300}},
+      {kLayerNorm, "BC", {16, 1024}},        {kRmsNorm, "BC", {16, 300}},
+      {kInstanceNorm, "BCSS", {4, 4, 5, 4}}, {kGroupNorm, "BSSC", {4, 4, 4, 64}}};
+  for (const auto& [spec, format, shape] : shapes)
+    for (const DType dtype : {DType::kF32, DType::kF64, DType::kBF16, DType::kF16}) {
+      const Layout dense = Layout::Make(format, shape);
+      const Case test{spec, IsGrouped(spec) ? dense.SplitChannels(4) : dense, dtype};
+      std::vector<double> x = cases::Normals(test.layout.size(), 1, 0.5, 1);
+      const int64_t n = test.layout.size() / 16;
+      for (int64_t i = 0; i < test.layout.size(); ++i) {
+        double& v = x[static_cast<size_t>(i)];
+        const int64_t place = i % n, unit = i / n % 8;
+        if (unit == 1) v *= 1e25;
+        if (unit == 2 && place == n - 1) v = -std::numeric_limits<double>::infinity();
+        if (unit == 3) v = place < 32 ? 1000 : 0;
+        if (unit == 4 && place == 5) v = std::numeric_limits<double>::quiet_NaN();
+        if (unit == 5) v *= 1e-40;
+        if (unit == 6) v *= dtype == DType::kF64 ? 1e200 : 1e-20;
+      }
+      const Problem p(test, x);
+      std::string expected;
+      for (const std::string& target : simd::AvailableTargets()) {
+        simd::ForceTarget(target);
+        for (const bool fused : {false, true}) {
+          norm::cpu::WantSchedule({.fused = fused});
+          const std::string results = cases::ResultsOf(p);
+          if (expected.empty()) expected = results;
+          EXPECT_TRUE(results == expected) << test.ToString() << " on " << target << ", " << fused;
+        }
+      }
+    }
+  norm::cpu::WantSchedule({});
   simd::ForceTarget(simd::AvailableTargets().front());
 }
 

@@ -106,7 +106,7 @@ void BackwardColumnsOf(BackwardJob& job, const ChannelStrips<T>& strip, double* 
 // Sums of n parameters from `first` on, to where they go straight.
 inline HWY_NOINLINE void StoreStraight(const BackwardJob& job, int64_t first, int64_t n,
                                        const double* dgamma, const double* dbeta) {
-  HWY_ALIGN float narrow[kMaxStripColumns] = {};
+  HWY_ALIGN float narrow[kMaxStripColumns] = {};  // GCC does not see that all are set
   const auto store = [&](const double* sums, float* to) {
     for (int64_t i = 0; i < n; ++i) narrow[i] = static_cast<float>(sums[i]);
     RunWriter<float> writer(job.stream_parameters);
