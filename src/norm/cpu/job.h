@@ -143,8 +143,8 @@ struct ParameterSums {
   double* dbeta = nullptr;
   double* dgamma_rest = nullptr;
   double* dbeta_rest = nullptr;
-  int64_t first = 0;  // the parameter that they begin with
-  int64_t count = 0;  // how many there are; 0: all. Of columns those of a strip, row by row
+  int64_t first = 0;      // the parameter that they begin with
+  int64_t count = 0;      // how many there are; 0: all. Of columns those of a strip, row by row
   bool straight = false;  // into the job's arrays of f32 instead
 
   bool wanted() const { return dgamma != nullptr || straight; }
