@@ -19,7 +19,9 @@ def exported(library):
     done = subprocess.run(
         ["nm", "-DC", "--defined-only", library], text=True, capture_output=True, check=True
     )
-    return [line.split(" ", 2)[2] for line in done.stdout.splitlines()]
+    # Lower case: known to the library alone, a thread's variables that linkers name for their relocations.
+    symbols = [line.split(" ", 2)[1:] for line in done.stdout.splitlines()]
+    return [name for kind, name in symbols if kind.isupper() or kind == "u"]
 
 
 def is_public(symbol, headers=HEADERS):
