@@ -24,15 +24,39 @@ struct OneObservation : testing::TestWithParam<DType> {
 constexpr int64_t kChannels = 700;
 
 Problem MakeProblem(DType dtype, std::vector<double> x) {
-  const Layout layout = Layout::Make("BC", std::vector<int64_t>{1, kChannels});
-  return Problem({kBatchNorm, layout, dtype}, std::move(x));
+  const std::vector<int64_t> shape{1, static_cast<int64_t>(x.size())};
+  return Problem({kBatchNorm, Layout::Make("BC", shape), dtype}, std::move(x));
 }
+
+// y, and of the statistics those that are wanted; -7 where nothing is written.
+struct Forward {
+  std::vector<double> mean, rstd, variance;
+  Tensor y;
+
+  explicit Forward(const Problem& p, bool has_mean = true, bool has_rstd = true,
+                   bool has_variance = true)
+      : y(p.test.layout, p.test.dtype) {
+    const Normalization norm(kBatchNorm, p.test.layout, p.test.dtype);
+    for (auto* saved : {&mean, &rstd, &variance})
+      saved->assign(static_cast<size_t>(p.test.layout.size()), -7);
+    norm.ForwardTraining(p.x_tensor.data(), p.gamma_tensor.data(), p.beta_tensor.data(), y.data(),
+                         {has_mean ? mean.data() : nullptr, has_rstd ? rstd.data() : nullptr,
+                          has_variance ? variance.data() : nullptr});
+  }
+
+  std::string Bytes() const {
+    std::string bytes(static_cast<const char*>(y.data()), static_cast<size_t>(y.bytes()));
+    for (const auto* saved : {&mean, &rstd, &variance})
+      bytes.append(reinterpret_cast<const char*>(saved->data()), saved->size() * sizeof(double));
+    return bytes;
+  }
+};
 
 // Some channels hold what is no ordinary number; targets without vectors take each by itself.
 TEST_P(OneObservation, AllTargetsGiveTheSameBits) {
   constexpr float kInfinity = std::numeric_limits<float>::infinity();
   std::vector<double> x = cases::Normals(kChannels, 1, 3, 2);
-  x[3] = -0.0, x[20] = 1e-40, x[21] = 3e38;
+  x[3] = x[4] = -0.0, x[20] = 1e-40, x[21] = 3e38;
   for (const bool special : {false, true}) {
     if (special) x[333] = std::numeric_limits<double>::quiet_NaN(), x[350] = -kInfinity;
     Problem p = MakeProblem(GetParam(), x);
@@ -41,42 +65,34 @@ TEST_P(OneObservation, AllTargetsGiveTheSameBits) {
     gamma[24] = std::numeric_limits<float>::quiet_NaN();
     for (const size_t c : {3, 4, 5, 22, 23}) beta[c] = -0.0f;
     simd::ForceTarget(simd::AvailableTargets().back());
-    const std::string expected = cases::ResultsOf(p);
+    const std::string expected = cases::ResultsOf(p), plain = Forward(p).Bytes();
     for (const std::string& target : simd::AvailableTargets()) {
       simd::ForceTarget(target);
       for (const bool stream : {false, true}) {
         norm::cpu::WantSchedule({.stream = stream});
         ASSERT_TRUE(cases::ResultsOf(p) == expected) << target << ", " << special << stream;
+        ASSERT_TRUE(Forward(p).Bytes() == plain) << target << ", " << special << stream;
       }
     }
   }
 }
 
-// Whoever wants but some of the statistics gets those, and the same y.
+// Whoever wants but some of the statistics gets those, and the same y; of so many channels tasks
+// have statistics of their own.
 TEST_P(OneObservation, StatisticsAreSavedOneByOne) {
-  const Problem p = MakeProblem(GetParam(), cases::Normals(kChannels, 1, 3, 2));
-  const Normalization norm(kBatchNorm, p.test.layout, GetParam());
-  const auto results = [&](bool mean, bool rstd, bool variance) {
-    struct {
-      std::vector<double> mean, rstd, variance;
-      Tensor y;
-    } r{{}, {}, {}, Tensor(p.test.layout, GetParam())};
-    for (auto* saved : {&r.mean, &r.rstd, &r.variance}) saved->assign(kChannels, -7);
-    norm.ForwardTraining(p.x_tensor.data(), p.gamma_tensor.data(), p.beta_tensor.data(), r.y.data(),
-                         {mean ? r.mean.data() : nullptr, rstd ? r.rstd.data() : nullptr,
-                          variance ? r.variance.data() : nullptr});
-    return r;
-  };
-  const auto all = results(true, true, true);
-  EXPECT_NE(all.mean[kChannels - 1], -7);
-  const std::vector<double> none(kChannels, -7);
-  for (int wanted = 0; wanted < 7; ++wanted) {
-    const bool mean = wanted & 1, rstd = wanted & 2, variance = wanted & 4;
-    const auto some = results(mean, rstd, variance);
-    EXPECT_EQ(some.mean, mean ? all.mean : none) << wanted;
-    EXPECT_EQ(some.rstd, rstd ? all.rstd : none) << wanted;
-    EXPECT_EQ(some.variance, variance ? all.variance : none) << wanted;
-    EXPECT_EQ(std::memcmp(some.y.data(), all.y.data(), all.y.bytes()), 0) << wanted;
+  for (const int64_t channels : {kChannels, int64_t{70'000}}) {
+    const Problem p = MakeProblem(GetParam(), cases::Normals(channels, 1, 3, 2));
+    const Forward all(p);
+    EXPECT_NE(all.mean.back(), -7);
+    const std::vector<double> none(all.mean.size(), -7);
+    for (int wanted = 0; wanted < 7; ++wanted) {
+      const bool mean = wanted & 1, rstd = wanted & 2, variance = wanted & 4;
+      const Forward some(p, mean, rstd, variance);
+      EXPECT_TRUE(some.mean == (mean ? all.mean : none)) << channels << ", " << wanted;
+      EXPECT_TRUE(some.rstd == (rstd ? all.rstd : none)) << channels << ", " << wanted;
+      EXPECT_TRUE(some.variance == (variance ? all.variance : none)) << channels << ", " << wanted;
+      EXPECT_EQ(std::memcmp(some.y.data(), all.y.data(), all.y.bytes()), 0) << wanted;
+    }
   }
 }
 
