@@ -16,12 +16,12 @@ HEADERS = text_of("*.h")
 
 
 def exported(library):
+    # But for what is the library's alone, a thread's variables that linkers name for their relocations.
     done = subprocess.run(
-        ["nm", "-DC", "--defined-only", library], text=True, capture_output=True, check=True
-    )
-    # Lower case: known to the library alone, a thread's variables that linkers name for their relocations.
-    symbols = [line.split(" ", 2)[1:] for line in done.stdout.splitlines()]
-    return [name for kind, name in symbols if kind.isupper() or kind == "u"]
+        ["nm", "-DC", "--defined-only", "--extern-only", library],
+        text=True, capture_output=True, check=True,
+    )  # fmt: skip
+    return [line.split(" ", 2)[2] for line in done.stdout.splitlines()]
 
 
 def is_public(symbol, headers=HEADERS):

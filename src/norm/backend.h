@@ -65,7 +65,8 @@ class NormImplementation {
   // Whether such a call keeps something of each statistic, cell (elements that share statistic and
   // parameters), or parameter that is not given (`ones`), of which there are many.
   virtual bool KeepsAll(NormPass, bool /*ones*/) const { return false; }
-  virtual int64_t num_cells() const { return 0; }  // or of statistics, where those are more
+  // Or of statistics, where those are more. 0: the two below are never called.
+  virtual int64_t num_cells() const { return 0; }
   // Of the form "cells": dx as Backward, and the sums of dy and dy xhat of each cell; then those of
   // cells [first, first + n) of all are added, in order, to those of their parameters, dgamma and
   // dbeta (of f64 with as many numbers behind them for what rounding takes, which are added to them

@@ -8,6 +8,7 @@
 #include <utility>
 #include <vector>
 
+#include "src/core/ceil_divide.h"
 #include "src/core/parallel.h"
 #include "src/core/scratch.h"
 #include "src/norm/array_copies.h"
@@ -82,7 +83,7 @@ Slabs::Slabs(const Problem& whole, const NormBackend& backend, const NormImpleme
   for (size_t n = kept.size(); n > 0 && !one_.made; --n) {
     if (const int64_t neighbours = NeighboursAlong(kept[n - 1]))
       CutAlong(std::span(kept).first(n), neighbours, backend);
-    cells_ = made.Form() == "cells" && !kept[n - 1].turned;
+    cells_ = made.Form() == "cells" && made.num_cells() > 0 && !kept[n - 1].turned;
   }
   const auto alike = [&](const Maker& maker) {
     return !maker.made || (maker.made->Form() == made.Form() &&
@@ -130,7 +131,7 @@ int64_t Slabs::NeighboursAlong(const Kept& axis) const {
   }
   const int64_t of_one = Elements(std::span(whole_.layout.axes()).subspan(axis.axis + 1));
   // Two at least: a statistic that stands alone may be another plan.
-  const int64_t least = std::max<int64_t>(2, (together + of_one - 1) / of_one);
+  const int64_t least = std::max<int64_t>(2, CeilDivide(together, of_one));
   const int64_t n = NeighboursOf(axis.size, BytesOf(axis), most_bytes, least);
   return n * BytesOf(axis) > kLargest ? 0 : n;
 }
@@ -143,7 +144,7 @@ void Slabs::CutAlong(std::span<const Kept> kept, int64_t neighbours, const NormB
   for (const Kept& at : kept) {
     const int64_t n = &at == &kept.back() ? neighbours : 1;
     own_parameters_ &= at.affine;
-    Cut cut{(at.size + n - 1) / n,
+    Cut cut{CeilDivide(at.size, n),
             {},
             n * at.statistics,
             at.affine ? n * at.parameters : 0,

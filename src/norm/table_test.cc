@@ -125,15 +125,23 @@ TEST_P(TableTest, BitsAreThoseOfDenseArrays) {
   }
 }
 
+// Adds a case to those of a dtype, groups of two where there are groups.
+struct CasesOf {
+  DType dtype;
+  std::vector<Case>& all;
+
+  void operator()(const NormSpec& spec, const char* format, const std::vector<int64_t>& shape,
+                  Dims axes = 0) const {
+    const Layout layout = Layout::Make(format, shape);
+    all.push_back({spec, IsGrouped(spec) ? layout.SplitChannels(2) : layout, dtype, axes});
+  }
+};
+
 // So many statistics or cells that a call goes by slabs, one after the other in memory or not, the
 // last one smaller; with parameters of their own and shared ones, given or not.
 TEST_P(TableTest, SlabsOfManyStatisticsGiveTheSameBits) {
   std::vector<Case> all = cases::Table(GetParam(), {.b = 3, .t = 4, .s = 5, .c = 8});
-  const auto add = [&](const NormSpec& spec, const char* format, std::vector<int64_t> shape,
-                       Dims axes = 0) {
-    const Layout layout = Layout::Make(format, shape);
-    all.push_back({spec, IsGrouped(spec) ? layout.SplitChannels(2) : layout, GetParam(), axes});
-  };
+  const CasesOf add{GetParam(), all};
   for (const Dims axes : {Dims{0}, Dims{kB | kC}, Dims{kC | kS}}) {
     add(kInstanceNorm, "BCS", {43, 5, 3}, axes);
     add(kInstanceNorm, "BCS", {2, 301, 2}, axes);
@@ -168,11 +176,7 @@ TEST_P(TableTest, SlabsOfManyStatisticsGiveTheSameBits) {
 // Gradients of parameters that are finished slice by slice.
 TEST_P(TableTest, SlicesOfParametersGiveTheSameBits) {
   std::vector<Case> all = cases::Table(GetParam(), {.b = 3, .t = 4, .s = 5, .c = 8});
-  const auto add = [&](const NormSpec& spec, const char* format, std::vector<int64_t> shape,
-                       Dims axes = 0) {
-    const Layout layout = Layout::Make(format, shape);
-    all.push_back({spec, IsGrouped(spec) ? layout.SplitChannels(2) : layout, GetParam(), axes});
-  };
+  const CasesOf add{GetParam(), all};
   // Tasks of 32 rows and repeats, merged as a tree.
   add(kLayerNorm, "BC", {40, 1100});
   add(kLayerNorm, "BC", {170, 1030});

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <vector>
 
+#include "src/core/ceil_divide.h"
 #include "src/core/fail.h"
 #include "src/core/parallel.h"
 #include "src/core/scratch.h"
@@ -19,8 +20,6 @@ constexpr int64_t kFewChannels = FoldedWindow::kFewChannels;
 
 struct FoldTag;
 struct StripTag;
-
-int64_t CeilDivide(int64_t a, int64_t b) { return (a + b - 1) / b; }
 
 double ProductsOf(const ConvolutionShape& s) {
   return static_cast<double>(s.y_size()) * static_cast<double>(s.channels / s.groups) *

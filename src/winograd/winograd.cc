@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstring>
 
+#include "src/core/ceil_divide.h"
 #include "src/core/fail.h"
 #include "src/core/late_sums.h"
 #include "src/winograd/kernels.h"
@@ -40,8 +41,6 @@ double Fill(const Space& size) {
   return static_cast<double>(height * width) /
          static_cast<double>((height + 1) / 2 * 2 * ((width + 1) / 2 * 2));
 }
-
-int64_t CeilDivide(int64_t a, int64_t b) { return (a + b - 1) / b; }
 
 int64_t NumTiles(const Job& job, int64_t batch) {
   return batch * job.tile_rows() * job.tile_columns();

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "src/core/ceil_divide.h"
 #include "src/core/scratch.h"
 #include "src/norm/cpu/cell_sums.h"
 #include "src/norm/cpu/exact_sum.h"
@@ -190,22 +191,30 @@ void AddCells(const Geometry& g, bool threads, int64_t first, int64_t last, cons
     }
     return;
   }
-  // All parameters over and over, or in any order: of each, what is added stays in order.
-  const bool over = g.cell_param.InARow(0) == params;
-  const int64_t parts = over ? (params + kTogether - 1) / kTogether : 1;
-  ParallelFor(2 * parts, threads && last - first >= kWorth, [&](int64_t i) {
-    const double* from = i % 2 ? cells.dy : cells.dy_x;
-    double* sums = i % 2 ? to.dbeta : to.dgamma;
+  threads &= last - first >= kWorth;
+  const auto each = [&](int64_t i, const auto& add) {
+    i % 2 ? add(cells.dy, to.dbeta) : add(cells.dy_x, to.dgamma);
+  };
+  // Of a parameter, what is added stays in order: whether they come in any, some in a row,
+  if (g.cell_param.InARow(0) != params)
+    return ParallelFor(2, threads, [&](int64_t i) {
+      each(i, [&](const double* from, double* sums) {
+        for (int64_t cell = first, n; cell < last; cell += n) {
+          n = std::min(g.cell_param.InARow(cell), last - cell);
+          AddAll(n, from + cell - first, sums + g.ParamOf(cell));
+        }
+      });
+    });
+  // or all of them over and over.
+  ParallelFor(2 * CeilDivide(params, kTogether), threads, [&](int64_t i) {
     const int64_t begin = i / 2 * kTogether, end = std::min(begin + kTogether, params);
-    for (int64_t turn = first / params * params; over && turn < last; turn += params) {
-      const int64_t cell = std::max(first, turn + begin);
-      const int64_t n = std::min(last, turn + end) - cell;
-      if (n > 0) AddAll(n, from + cell - first, sums + cell - turn);
-    }
-    for (int64_t cell = first, n; !over && cell < last; cell += n) {
-      n = std::min(g.cell_param.InARow(cell), last - cell);
-      AddAll(n, from + cell - first, sums + g.ParamOf(cell));
-    }
+    each(i, [&](const double* from, double* sums) {
+      for (int64_t turn = first / params * params; turn < last; turn += params) {
+        const int64_t cell = std::max(first, turn + begin);
+        const int64_t n = std::min(last, turn + end) - cell;
+        if (n > 0) AddAll(n, from + cell - first, sums + cell - turn);
+      }
+    });
   });
 }
 

@@ -4,6 +4,7 @@
 #include <ranges>
 #include <utility>
 
+#include "src/core/ceil_divide.h"
 #include "src/core/scratch.h"
 #include "src/norm/cpu/backward.h"
 #include "src/norm/cpu/exact_sum.h"
@@ -21,8 +22,6 @@ struct RowMeansTag;
 int64_t wanted_slices = 0;
 
 constexpr int64_t kMaxTasks = 64;  // whose sums of the parameters are merged
-
-int64_t CeilDivide(int64_t a, int64_t b) { return (a + b - 1) / b; }
 
 // Sums of the parameters, of each task an array of its own; added up pairwise. In order, 64 of them
 // were off by 1.3 times the bound of f64, whose tasks also keep what rounding takes. One task

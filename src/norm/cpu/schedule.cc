@@ -6,6 +6,7 @@
 #include <optional>
 
 #include "normkit/core/threads.h"
+#include "src/core/ceil_divide.h"
 #include "src/norm/cpu/kernels/column_cut.h"
 #include "src/norm/cpu/kernels/row_blocks.h"
 #include "src/norm/cpu/wanted_schedule.h"
@@ -28,8 +29,6 @@ constexpr int64_t kLine = 64;           // bytes that come from memory at a time
 constexpr char kShortRuns[] = "short runs are taken with their neighbours";
 constexpr char kScattered[] = "the cache lines of a unit's short runs do not fit in the cache";
 constexpr char kLargeUnit[] = "a unit is larger than a thread's share of the caches";
-
-int64_t CeilDivide(int64_t a, int64_t b) { return (a + b - 1) / b; }
 
 // Of the widest strip of columns.
 int64_t StripElements(const Geometry& g) {

@@ -154,8 +154,8 @@ class LaneSums {
   }
 #endif
 
-  // Elements [i, n), at most one for each lane; no more than kMost times in a row. But
-  // by twos by way of memory: registers have no index.
+  // Elements [i, n), at most one for each lane; no more than kMost times in a row. By way of
+  // memory, for registers have no index; by twos without.
   template <class Op>
   HWY_INLINE void AddPart(const Op& op, int64_t i, int64_t n) {
     if constexpr (kByTwos) return AddPartByTwos(op, i, n);
