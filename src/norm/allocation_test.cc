@@ -232,7 +232,9 @@ TEST_P(Allocation, StatisticsOfManyRowsAndChannelsAreKeptForATask) {
       const std::string expected = calls.Bytes();
       EXPECT_LE(Asked([&] { calls.Forward(false); }), kMost) << test.ToString();
       EXPECT_TRUE(calls.Bytes() == expected) << test.ToString();
-      EXPECT_LE(Asked([&] { calls.Backward(); }), kMost) << test.ToString();
+      // Slabs that share parameters keep sums of cells besides.
+      const int64_t sums = test.layout.format() == "BC" ? 0 : 4 << 20;
+      EXPECT_LE(Asked([&] { calls.Backward(); }), kMost + sums) << test.ToString();
     }
 }
 

@@ -122,7 +122,8 @@ TEST_F(Following, DescribeNamesWhatIsWanted) {
   // Its paths in element form have different bits.
   EXPECT_THAT(small.Describe(NormPass::kBackward), HasSubstr("fused rows"));
   const std::vector<int64_t> shape = {1, simd::FusedLimit(2) / 4, 2};
-  const std::string slabs = R"(, by \d+ slabs of \[1,\d+,2\] where gamma or beta are not given)";
+  const std::string slabs =
+      R"(, by [0-9]+ slabs of \[1,[0-9]+,2\] where gamma or beta are not given)";
   const Normalization large(kInstanceNorm, Layout::Make("BCS", shape));
   WantSchedule(ParseWantedSchedule("threads=one"));
   EXPECT_THAT(large.Describe(), MatchesRegex(".*, streaming stores, 1 thread" + slabs));
