@@ -9,9 +9,9 @@ import numpy as np
 from cells import EPSILON, behind_a_sum
 
 
-def layer_function(cell, arrays):
+def layer_function(cell, arrays, with_moments=False):
     """f(x, gamma, beta) for the cell, in f32 whatever x is; with a residual f(x, residual, gamma, beta), which gives
-    the sum as well."""
+    the sum as well; with moments f gives y, mean, variance."""
     if cell.residual:
         return behind_a_sum(layer_function(dataclasses.replace(cell, residual=False), arrays))
     channel = cell.format.index("C")
@@ -42,7 +42,8 @@ def layer_function(cell, arrays):
             variance = jnp.var(values, axes, keepdims=True)
         y = ((values - mean) * jax.lax.rsqrt(variance + EPSILON)).reshape(cell.shape)
         y = y * gamma.reshape(per_channel)
-        return (y if beta is None else y + beta.reshape(per_channel)).astype(x.dtype)
+        y = (y if beta is None else y + beta.reshape(per_channel)).astype(x.dtype)
+        return (y, mean, variance) if with_moments else y
 
     return function
 
@@ -83,7 +84,10 @@ class Jax:
             inputs = list(zip(x, map(shared, arrays.residual)))
             run = compiled(function, *inputs[0], *parameters)
         else:
-            run = compiled(lambda x, *of: (function(x, *of),), x[0], *parameters)
+            # Batch normalization in training is for the moving statistics as well: every other peer gives them.
+            moments = cell.layer == "batch" and cell.op == "forward"
+            outputs = layer_function(cell, arrays, True) if moments else lambda x, *of: (function(x, *of),)
+            run = compiled(outputs, x[0], *parameters)
             inputs = [(a,) for a in x]
 
         def call_of(i):
