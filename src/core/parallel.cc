@@ -15,6 +15,7 @@
 #include "src/core/pause.h"
 #include "src/core/scratch.h"
 #include "src/core/signals.h"
+#include "src/core/succession.h"
 #include "src/core/thread_local.h"
 
 namespace normkit {
@@ -26,12 +27,6 @@ struct InParallelHere {
   InParallelHere() { in_parallel = true; }
   ~InParallelHere() { in_parallel = false; }
 };
-
-// How long a thread waits before it sleeps. One that sleeps takes 5 to 50 us to wake; between the
-// operations of a network lies less than that.
-constexpr std::chrono::microseconds kAwake{100};
-// Those of libgomp spin some 300,000 times, which is milliseconds.
-constexpr std::chrono::microseconds kTeamAwake{500};
 
 // Waits until `done()` or until it is better to sleep.
 template <class Done>
@@ -229,19 +224,8 @@ WithTeam::~WithTeam() { team_here = before_; }
 bool InParallel() { return in_parallel; }
 
 bool InQuickSuccession() {
-  // That the first, which wakes the threads, is paid for. Those of another library wait longer, and
-  // its own operations wake them as well.
-  const int enough = team_here ? 1 : 16;
-  NORMKIT_THREAD_LOCAL static std::chrono::steady_clock::time_point last;
-  NORMKIT_THREAD_LOCAL static int count = 0;
-  // From start to start: of calls that follow each other at once, those that two threads share take
-  // half of the time that they took alone.
-  const std::chrono::microseconds within =
-      team_here ? kTeamAwake : (count < enough ? 2 * kAwake : kAwake);
-  const auto now = std::chrono::steady_clock::now();
-  count = now - last < within ? std::min(count + 1, 16) : 0;
-  last = now;
-  return count >= enough;
+  NORMKIT_THREAD_LOCAL static Succession succession;
+  return succession.Next(std::chrono::steady_clock::now(), team_here != nullptr);
 }
 
 void RunOnThreads(int64_t count, int threads, void (*call)(const void* task, int64_t i),

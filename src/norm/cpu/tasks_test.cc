@@ -2,10 +2,8 @@
 
 #include <gtest/gtest.h>
 
-#include <chrono>
 #include <cstring>
 #include <limits>
-#include <thread>
 #include <vector>
 
 #include "normkit/norm/normalization.h"
@@ -35,23 +33,6 @@ TEST(ForRuns, WritesEveryTaskHoweverManyThreadsThisOneWants) {
   for (const int threads : {2, 3, 5})
     EXPECT_EQ(std::memcmp(results(threads).data(), alone.data(), alone.size() * sizeof(float)), 0)
         << threads;
-}
-
-// Threads stay awake for 100 us. Work that takes longer alone is shared, too; shared, it has to
-// follow within them. On a thread that nobody asked before.
-TEST(QuickSuccession, WorkThatTakesLongerAloneIsShared) {
-  using Clock = std::chrono::steady_clock;
-  std::thread([] {
-    const auto asked_in = [](std::chrono::microseconds time) {
-      for (const auto begin = Clock::now(); Clock::now() - begin < time;) continue;
-      return InQuickSuccession();
-    };
-    bool shared = false;  // later where others have the processor
-    for (int call = 0; call < 20'000 && !shared; ++call)
-      shared = asked_in(std::chrono::microseconds(120));
-    EXPECT_TRUE(shared);
-    EXPECT_FALSE(asked_in(std::chrono::microseconds(120)));
-  }).join();
 }
 
 }  // namespace
