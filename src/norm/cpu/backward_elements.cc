@@ -17,7 +17,6 @@ namespace {
 struct PartialTag;
 struct ParameterTag;
 struct PartSumsTag;
-struct RowMeansTag;
 
 int64_t wanted_slices = 0;
 
@@ -215,22 +214,6 @@ int64_t TaskRuns(const Geometry& g, RunWalk walk, int64_t units_per_task) {
   return walk == RunWalk::kUnits ? CeilDivide(runs, unit_runs) * unit_runs : runs;
 }
 
-// A task of many short rows, whose means are kept for some at a time: whole sums of f32, as many as
-// `kernels` adds up.
-void WriteRows(const BackwardJob& job, const KernelTable& kernels, const RunTask& task,
-               const ParameterSums& parameters) {
-  constexpr int64_t kUnits = 1 << 12;
-  const int64_t unit_runs = job.geometry->elements.reduced.size();
-  BackwardJob some = job;
-  for (int64_t first = task.first_run, last; first < task.last_run; first = last) {
-    last = std::min(first + kUnits * unit_runs, task.last_run);
-    double* means = Scratch<RowMeansTag, double>(2 * kUnits);
-    some.means = {means, means + kUnits, first / unit_runs};
-    some.means.Clear(kUnits);
-    kernels.backward_runs(some, {first, last, task.begin, task.end}, RunWalk::kRows, parameters);
-  }
-}
-
 // dx and the sums of the parameters, of all runs.
 void WriteRuns(const BackwardJob& job, const KernelTable& kernels, RunWalk walk,
                int64_t units_per_task, bool threads, const ParameterSums& parameters) {
@@ -246,7 +229,6 @@ void WriteRuns(const BackwardJob& job, const KernelTable& kernels, RunWalk walk,
     const RunTask task{first, std::min(first + task_runs, g.num_runs), begin,
                        std::min(begin + part, g.run_length)};
     WithParameters(job, begin, [&](const BackwardJob& of_task) {
-      if (!job.means.w) return WriteRows(of_task, kernels, task, sums.Of(i / parts));
       kernels.backward_runs(of_task, task, walk, sums.Of(i / parts));
     });
   });
@@ -341,12 +323,46 @@ void BackwardColumns(const BackwardJob& job, const KernelTable& kernels, const S
   WriteColumns(job, kernels, fused, schedule.threads, parameters);
 }
 
-// BackwardSlices of columns whose elements have a parameter each: a strip of one unit, or of all
-// units where they share them.
+constexpr int64_t kMostStripSums = 1 << 20;  // that are kept
+
+// BackwardSlices of columns that share the parameters of their rows, which units have for
+// themselves: all strips of some units.
+bool BackwardUnitSlices(const BackwardJob& job, const KernelTable& kernels,
+                        const Schedule& schedule, Reducer* reducer, const SumsTo& to) {
+  const Geometry& g = *job.geometry;
+  const ColumnCut cut = ColumnCut::ForStrips(g.elements);
+  const int64_t units = g.elements.kept.size(), rows = cut.rows(), strips = cut.strips() / units;
+  const int64_t each = StripsOfTask(g, cut), tasks = CeilDivide(cut.strips(), each);
+  const int64_t least = schedule.threads ? NumThreads() : 2;
+  const bool worth = wanted_slices > 0 ||
+                     (tasks * g.plan.num_param > kMostStripSums && units >= least);
+  const bool in_a_row = g.plan.num_param == units * rows && g.reduced_param.InARow(0) == rows &&
+                        g.kept_param.PassFrom(0).size == units;
+  if (!worth || !in_a_row) return false;
+  const bool fused = FindColumnMeans(job, kernels, schedule, reducer);
+  const int64_t some = std::clamp<int64_t>(PerTask(rows * g.run_length), 1,
+                                           CeilDivide(units, 2 * NumThreads()));
+  ForTasks(units, some, schedule.threads, [&](int64_t begin, int64_t end) {
+    const int64_t first = begin * rows, n = (end - begin) * rows;
+    const int64_t first_strip = begin * strips, last_strip = end * strips;
+    const int64_t met = CeilDivide(last_strip - first_strip, each) + 1;
+    OrderedTaskSums sums(job.f64, first, n, std::min(tasks, met));
+    for (int64_t strip = first_strip, last; strip < last_strip; strip = last) {
+      last = std::min((strip / each + 1) * each, last_strip);
+      kernels.backward_columns(job, {strip, last, 0, rows, fused}, sums.Of(strip / each));
+    }
+    const ParameterSums all = sums.All();
+    to(first, n, all.dgamma, all.dbeta);
+  });
+  return true;
+}
+
+// The same of columns whose elements have a parameter each: a strip of one unit, or of all units
+// where they share them.
 bool BackwardStripSlices(const BackwardJob& job, const KernelTable& kernels,
                          const Schedule& schedule, Reducer* reducer, const SumsTo& to) {
-  constexpr int64_t kLeast = 1 << 20;  // sums that would be kept
   const Geometry& g = *job.geometry;
+  if (!g.param_vector) return BackwardUnitSlices(job, kernels, schedule, reducer, to);
   const ColumnCut cut = ColumnCut::ForStrips(g.elements);
   const auto moves = [](const Loops::Loop& loop) { return loop.stride != 0; };
   const bool shared = std::ranges::none_of(g.kept_param.loops(), moves);
@@ -355,8 +371,8 @@ bool BackwardStripSlices(const BackwardJob& job, const KernelTable& kernels,
   const int64_t each = StripsOfTask(g, cut), tasks = CeilDivide(cut.strips(), each);
   const int64_t units = shared ? g.elements.kept.size() : 1, slices = cut.strips() / units;
   const int64_t least = schedule.threads ? 2 * NumThreads() : 1;
-  const bool worth = wanted_slices > 0 || (tasks * g.plan.num_param > kLeast && slices >= least);
-  if (!g.param_vector || !apart || !rows_apart || !worth) return false;
+  const bool worth = wanted_slices > 0 || (tasks * g.plan.num_param > kMostStripSums && slices >= least);
+  if (!apart || !rows_apart || !worth) return false;
   const bool fused = FindColumnMeans(job, kernels, schedule, reducer);
   ParallelFor(slices, schedule.threads, [&](int64_t i) {
     const ColumnTask strip = cut.Strip(i, 0);
@@ -518,7 +534,7 @@ bool BackwardSlices(const BackwardJob& job, const KernelTable& kernels, const Sc
   RunWalk walk = WalkOf(job, schedule, reducer);
   const Slices slices(g, schedule, walk, job.f64);
   if (!slices.suit()) return false;
-  job.means.Clear(g.plan.num_stat);
+  if (job.means.w) job.means.Clear(g.plan.num_stat);
   if (!slices.fused()) FindMeans(job, kernels, schedule.threads, reducer, walk == RunWalk::kRows);
   if (!slices.fused()) walk = RunWalk::kParts;
   // Processors do not see short runs coming whose next ones are those of other slices ([16,112,112,

@@ -268,10 +268,13 @@ class CpuNormalization : public NormImplementation {
     return schedule.path == Path::kFusedStrips && !problem_.quantizes();
   }
 
-  // Whether rows of the backward pass are so many that their means are kept for some at a time.
-  bool TakesShortRows(const Schedule& schedule) const {
-    return !geometry_.cell_form && schedule.path == Path::kFusedRows &&
-           plan_.num_stat > kTaskElements && geometry_.run_length < RowBlocks::kBlock;
+  // Whether statistics of short runs are so many that the means of the backward pass are kept for
+  // those that are taken together only.
+  bool TakesShortRuns(const Schedule& schedule, bool fixed) const {
+    const bool fused =
+        schedule.path == Path::kFusedRows || (schedule.path == Path::kFusedRuns && !fixed);
+    return !geometry_.cell_form && fused && plan_.num_stat > kTaskElements &&
+           geometry_.run_length < RowBlocks::kBlock;
   }
 
   // How many parameters a task of the forward pass takes.
@@ -410,7 +413,7 @@ class CpuNormalization : public NormImplementation {
     const bool strips = TakesStrips(schedule) && !from_y;
     const auto cells =
         static_cast<size_t>(geometry_.cell_form && !strips ? geometry_.num_cells : 0);
-    const bool by_task = strips || (args.dx && TakesShortRows(schedule));
+    const bool by_task = strips || (args.dx && TakesShortRuns(schedule, job.fixed));
     // Strips of columns that are summed and written have theirs to themselves.
     const bool by_strip = !geometry_.cell_form && geometry_.stat_vector && args.dx && !job.fixed &&
                           schedule.path == Path::kFusedColumns;

@@ -111,8 +111,8 @@ HWY_INLINE Through<R> ThroughOf(double mean, double rstd, double mean_w, double 
   return {static_cast<R>(b), static_cast<R>(rstd * mean_w - SplitMean<R>(mean).lo * b)};
 }
 template <class R>
-HWY_INLINE Through<R> ThroughOf(const BackwardJob& job, int64_t stat) {
-  const XhatMeans means = job.means.From(stat);
+HWY_INLINE Through<R> ThroughOf(const BackwardJob& job, const XhatMeans& all, int64_t stat) {
+  const XhatMeans means = all.From(stat);
   return ThroughOf<R>(job.mean[stat], job.rstd[stat], *means.w, *means.w_xhat);
 }
 // Of `count` statistics.

@@ -90,7 +90,12 @@ class RunBackward {
         unit_runs_(g_.elements.reduced.size()),
         write_ahead_(simd::HasLargeL1() && !job.prepares() ? job.ahead : 0),
         blocks_(g_.elements, rows_ ? ShortRuns::kApart : ShortRuns::kTogether),
-        writer_(job.dx && job.stream) {}
+        writer_(job.dx && job.stream),
+        means_(job.means) {
+    if (means_.w) return;
+    std::fill_n(own_means_, 2 * kMaxGroup, 0.0);
+    means_ = {own_means_, own_means_ + kMaxGroup};
+  }
 
   // Sums of w and w * (x - hi) of blocks [first, last) of a unit.
   HWY_NOINLINE void SumBlocks(int64_t unit, int64_t first, int64_t last, double* w,
@@ -209,7 +214,7 @@ class RunBackward {
   HWY_INLINE RunGradient<T, kRelu> GradientOf(const Place& place, int64_t begin,
                                               const T* old) const {
     using One = Coefficient<R, false>;
-    const auto through = ThroughOf<R>(job_, place.unit);
+    const auto through = ThroughOf<R>(job_, means_, place.unit);
     R* sums = SumsOf(place.slot) + begin - begin_;
     auto terms = Terms(place, begin);
     terms.ahead = write_ahead_;
@@ -220,7 +225,7 @@ class RunBackward {
                             RunWriter<T>& writer) const {
     const T* old = job_.accumulate ? dx : nullptr;
     using One = Coefficient<R, false>;
-    const auto through = ThroughOf<R>(job_, place.unit);
+    const auto through = ThroughOf<R>(job_, means_, place.unit);
     auto terms = Terms(place, begin);
     terms.ahead = write_ahead_;
     writer.Write(RunDx<T, kRelu>{{terms, One(&through.b), One(&through.e), old}}, dx, n);
@@ -230,7 +235,7 @@ class RunBackward {
   // what a short row waits for (the end of a sum, a division) others fill.
   void Gather(int64_t first, int64_t last) const {
     const int64_t count = last - first;
-    const XhatMeans means = job_.means.From(first);
+    const XhatMeans means = means_.From(first);
     for (int64_t u = SumRows(first, count, means) ? count : 0; u < count; ++u) {
       if (rows_) {
         Sum(first + u, 0, blocks_.num_blocks(), means.w + u, means.w_xhat + u);
@@ -325,6 +330,7 @@ class RunBackward {
       end = std::min(unit + group, last);
       if (steps_) end = std::min(end, unit + StartSteps(unit));
       PrepareUnits<T>(job_, unit, end);
+      if (!job_.means.w) means_.begin = unit;
       if (!job_.fixed) Gather(unit, end);
       Write(unit * unit_runs_, end * unit_runs_);
     }
@@ -437,6 +443,8 @@ class RunBackward {
   const int64_t write_ahead_;  // elements from what is written to what is fetched meanwhile
   const RowBlocks blocks_;
   RunWriter<T> writer_;
+  XhatMeans means_;
+  double own_means_[2 * kMaxGroup];  // of units that are taken together, where the job has no others
   ParameterSums parameters_ = {};
   int64_t first_ = 0;
   RowsAt<const T> x_ = {}, dy_ = {};
