@@ -70,11 +70,11 @@ class NormImplementation {
   // Of the form "cells": dx as Backward, and the sums of dy and dy xhat of each cell; then those of
   // cells [first, first + n) of all are added, in order, to those of their parameters, dgamma and
   // dbeta (of f64 with as many numbers behind them for what rounding takes, which are added to them
-  // with the last cell).
+  // with the `last` cells).
   virtual void BackwardOfCells(const NormBackwardArgs&, double* /*dy*/, double* /*dy_xhat*/) const {
   }
   virtual void AddCells(int64_t /*first*/, int64_t /*n*/, double* /*dy*/, double* /*dy_xhat*/,
-                        double* /*sums*/) const {}
+                        double* /*sums*/, bool /*last*/) const {}
 
   // Whether it takes this array as it lies in memory; if not, it gets a dense copy.
   virtual bool TakesStrided(NormArray array) const = 0;

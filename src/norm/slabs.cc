@@ -4,6 +4,7 @@
 #include <fmt/ranges.h>
 
 #include <algorithm>
+#include <cstring>
 #include <span>
 #include <utility>
 #include <vector>
@@ -66,6 +67,12 @@ constexpr int64_t kFar = int64_t{2} << 20;
 
 struct CellsTag;
 struct SumsTag;
+struct GroupCellsTag;
+struct GroupSumsTag;
+struct GammaTag;
+struct BetaTag;
+struct DgammaTag;
+struct DbetaTag;
 
 }  // namespace
 
@@ -73,7 +80,7 @@ int64_t WantSlabsOf(int64_t bytes) { return std::exchange(most_bytes, bytes); }
 
 Slabs::Slabs(const Problem& whole, const NormBackend& backend, const NormImplementation& made,
              bool copied)
-    : whole_(whole), whole_made_(made), copied_(copied) {
+    : whole_(whole), whole_made_(made), copied_(copied), copies_(copied) {
   const NormOptions& options = whole.options;
   if (options.tree || options.reducer || whole.quantizes()) return;
   if (whole.spec.running && whole.layout.SizeOf(whole.spec.running) != whole.plan.num_stat) return;
@@ -83,11 +90,13 @@ Slabs::Slabs(const Problem& whole, const NormBackend& backend, const NormImpleme
   for (size_t n = kept.size(); n > 0 && !one_.made; --n) {
     if (const int64_t neighbours = NeighboursAlong(kept[n - 1]))
       CutAlong(std::span(kept).first(n), neighbours, backend);
-    cells_ = made.Form() == "cells" && made.num_cells() > 0 && !kept[n - 1].turned;
+    cells_ = made.Form() == "cells" && made.num_cells() > 0 &&
+             (!kept[n - 1].turned || pieces_.count > 1);
   }
   const auto alike = [&](const Maker& maker) {
-    return !maker.made || (maker.made->Form() == made.Form() &&
-                           (copied || ArrayCopies::Names(*maker.problem, *maker.made).empty()));
+    if (!maker.made) return true;
+    copies_ |= !ArrayCopies::Names(*maker.problem, *maker.made).empty();
+    return maker.made->Form() == made.Form() && copies_ <= (copied || pieces_.count > 1);
   };
   if (!one_.made || !alike(one_) || !alike(last_)) count_ = 1;
 }
@@ -108,12 +117,13 @@ std::vector<Slabs::Kept> Slabs::KeptAxes() const {
       at.turned |= at.affine;
       continue;
     }
-    if (at.turned && at.affine) break;
+    const auto inner = std::span(axes).subspan(at.axis + 1);
+    const bool lies_apart = at.turned && at.affine;
+    if (lies_apart && (!kept.empty() || Elements(inner) > 1)) break;
     at.elements /= at.size, at.cells /= at.size, at.statistics /= at.size;
     if (at.affine) at.parameters /= at.size;
     kept.push_back(at);
-    const auto inner = std::span(axes).subspan(at.axis + 1);
-    if (BytesOf(at) <= most_bytes || !HasKept(whole_.spec, inner)) break;
+    if (lies_apart || BytesOf(at) <= most_bytes || !HasKept(whole_.spec, inner)) break;
   }
   return kept;
 }
@@ -127,7 +137,8 @@ int64_t Slabs::NeighboursAlong(const Kept& axis) const {
   int64_t together = copied_ ? kCopied : 1;
   if (axis.apart) {
     const int64_t part = most_bytes / 16 / static_cast<int64_t>(SizeOf(whole_.dtype));
-    together = std::max(kColumns, copied_ ? 1 : part);
+    const bool few = copied_ || (axis.turned && axis.affine);
+    together = std::max(kColumns, few ? 1 : part);
   }
   const int64_t of_one = Elements(std::span(whole_.layout.axes()).subspan(axis.axis + 1));
   // Two at least: a statistic that stands alone may be another plan.
@@ -140,15 +151,18 @@ void Slabs::CutAlong(std::span<const Kept> kept, int64_t neighbours, const NormB
   const auto element = static_cast<int64_t>(SizeOf(whole_.dtype));
   const StridesOfArrays strides = AllStrides(whole_.Title(), whole_.layout, whole_.options.strides);
   std::vector<Axis> axes = whole_.layout.axes();
-  own_parameters_ = true;
   for (const Kept& at : kept) {
     const int64_t n = &at == &kept.back() ? neighbours : 1;
-    own_parameters_ &= at.affine;
     Cut cut{CeilDivide(at.size, n),
             {},
             n * at.statistics,
             at.affine ? n * at.parameters : 0,
             n * at.cells};
+    if (!at.affine) shares_ *= cut.count;
+    if (at.affine && at.turned) {
+      cut.parameters = n;
+      pieces_ = {at.parameters, at.size};
+    }
     for (size_t k = 0; k < kNormArrays; ++k) cut.bytes[k] = strides[k][at.axis] * n * element;
     cuts_.push_back(cut);
     count_ *= cut.count;
@@ -201,13 +215,41 @@ void Slabs::ForEach(int64_t first, int64_t last, const F& f) const {
               [&](int64_t i) { f(At(first + i)); });
 }
 
+template <class Tag>
+void* Slabs::Together(const void* values, const Place& place, size_t bytes) const {
+  if (!values) return nullptr;
+  const auto rows = static_cast<size_t>(pieces_.count);
+  const size_t row = bytes * static_cast<size_t>(place.maker->problem->plan.num_param) / rows;
+  char* together = Scratch<Tag, char>(row * rows);
+  const char* from = static_cast<const char*>(values) + place.parameters * bytes;
+  for (size_t i = 0; i < rows; ++i)
+    std::memcpy(together + i * row, from + i * bytes * static_cast<size_t>(pieces_.pitch), row);
+  return together;
+}
+
+void Slabs::Apart(const void* together, const Place& place, size_t bytes, void* values) const {
+  if (!values) return;
+  const auto rows = static_cast<size_t>(pieces_.count);
+  const size_t row = bytes * static_cast<size_t>(place.maker->problem->plan.num_param) / rows;
+  char* to = static_cast<char*>(values) + place.parameters * bytes;
+  for (size_t i = 0; i < rows; ++i)
+    std::memcpy(to + i * bytes * static_cast<size_t>(pieces_.pitch),
+                static_cast<const char*>(together) + i * row, row);
+}
+
 template <class Args, class F>
 void Slabs::WithArrays(Args args, const Place& place, const F& f) const {
-  const auto bytes = static_cast<int64_t>(SizeOf(ParameterDType(whole_.dtype)));
-  for (const void** array : {&args.gamma, &args.beta}) MoveBy(*array, place.parameters * bytes);
+  const size_t bytes = SizeOf(ParameterDType(whole_.dtype));
+  if (pieces_.count > 1) {
+    args.gamma = Together<GammaTag>(args.gamma, place, bytes);
+    args.beta = Together<BetaTag>(args.beta, place, bytes);
+  } else {
+    for (const void** array : {&args.gamma, &args.beta})
+      MoveBy(*array, place.parameters * static_cast<int64_t>(bytes));
+  }
   const Args moved = MovedBy(args, 1, place.bytes);
   const NormImplementation& made = *place.maker->made;
-  if (!copied_) return f(made, moved);
+  if (!copies_) return f(made, moved);
   ArrayCopies copies(*place.maker->problem, made);
   f(made, copies.In(moved, /*reads_last=*/false));
   const bool far = whole_.plan.size * static_cast<int64_t>(SizeOf(whole_.dtype)) > kFar;
@@ -241,24 +283,72 @@ void Slabs::Inference(const NormForwardArgs& args, const GivenStatistics& given)
 template <class F>
 void Slabs::BackwardSome(const NormBackwardArgs& args, int64_t first, int64_t last,
                          const F& f) const {
-  const auto bytes = static_cast<int64_t>(SizeOf(whole_.parameter_dtype()));
-  ForEach(first, last, [&](const Place& place) {
-    NormBackwardArgs own = args;
-    for (const double** array : {&own.mean, &own.rstd})
-      if (*array) *array += place.statistics;
-    for (void** array : {&own.dgamma, &own.dbeta}) MoveBy(*array, place.parameters * bytes);
-    WithArrays(own, place, [&](const NormImplementation& made, const NormBackwardArgs& ready) {
-      f(made, ready, place.cells);
-    });
+  ForEach(first, last, [&](const Place& place) { BackwardOf(args, place, f); });
+}
+
+template <class F>
+void Slabs::BackwardOf(NormBackwardArgs own, const Place& place, const F& f) const {
+  for (const double** array : {&own.mean, &own.rstd})
+    if (*array) *array += place.statistics;
+  WithArrays(own, place, [&](const NormImplementation& made, const NormBackwardArgs& ready) {
+    f(made, ready, place);
   });
 }
 
 void Slabs::Backward(const NormBackwardArgs& args) const {
-  if (!own_parameters_ && (args.dgamma || args.dbeta)) return BackwardShared(args);
+  if (shares_ > 1 && (args.dgamma || args.dbeta))
+    return count_ / shares_ >= NumThreads() ? BackwardGroups(args) : BackwardShared(args);
+  const auto bytes = static_cast<int64_t>(SizeOf(whole_.parameter_dtype()));
   BackwardSome(args, 0, count_,
-               [](const NormImplementation& made, const NormBackwardArgs& ready, int64_t) {
+               [&](const NormImplementation& made, NormBackwardArgs ready, const Place& place) {
+                 if (pieces_.count > 1) return BackwardApart(made, ready, place);
+                 for (void** array : {&ready.dgamma, &ready.dbeta})
+                   MoveBy(*array, place.parameters * bytes);
                  made.Backward(ready);
                });
+}
+
+void Slabs::BackwardApart(const NormImplementation& made, NormBackwardArgs args,
+                          const Place& place) const {
+  const size_t bytes = SizeOf(whole_.parameter_dtype());
+  void* const dgamma = args.dgamma;
+  void* const dbeta = args.dbeta;
+  args.dgamma = Together<DgammaTag>(dgamma, place, bytes);  // what is added to
+  args.dbeta = Together<DbetaTag>(dbeta, place, bytes);
+  made.Backward(args);
+  Apart(args.dgamma, place, bytes, dgamma);
+  Apart(args.dbeta, place, bytes, dbeta);
+}
+
+int64_t Slabs::SlabOf(int64_t group, int64_t turn) const {
+  int64_t slab = 0, step = 1;
+  for (auto cut = cuts_.rbegin(); cut != cuts_.rend(); step *= cut++->count) {
+    int64_t& left = cut->parameters > 0 ? group : turn;
+    slab += left % cut->count * step;
+    left /= cut->count;
+  }
+  return slab;
+}
+
+void Slabs::BackwardGroups(const NormBackwardArgs& args) const {
+  NormBackwardArgs without = args;
+  without.dgamma = without.dbeta = nullptr;
+  const int64_t arrays = whole_.dtype == DType::kF64 ? 4 : 2;
+  ParallelFor(count_ / shares_, whole_.plan.size >= kWorthThreads, [&](int64_t group) {
+    const Place first = At(SlabOf(group, 0));
+    const int64_t params = first.maker->problem->plan.num_param;
+    double* sums = Scratch<GroupSumsTag, double>(static_cast<size_t>(arrays * params));
+    std::fill_n(sums, arrays * params, 0.0);
+    for (int64_t turn = 0; turn < shares_; ++turn)
+      BackwardOf(without, At(SlabOf(group, turn)),
+                 [&](const NormImplementation& made, const NormBackwardArgs& ready, const Place&) {
+                   const int64_t cells = made.num_cells();
+                   double* dy = Scratch<GroupCellsTag, double>(static_cast<size_t>(2 * cells));
+                   made.BackwardOfCells(ready, dy, dy + cells);
+                   made.AddCells(0, cells, dy, dy + cells, sums, turn == shares_ - 1);
+                 });
+    whole_.StoreGradients(args, first.parameters, params, sums, sums + params);
+  });
 }
 
 void Slabs::BackwardShared(const NormBackwardArgs& args) const {
@@ -278,11 +368,12 @@ void Slabs::BackwardShared(const NormBackwardArgs& args) const {
     const int64_t end = std::min(slab + some, count_), first = At(slab).cells;
     const int64_t last = end < count_ ? At(end).cells : whole_made_.num_cells();
     BackwardSome(without, slab, end,
-                 [&](const NormImplementation& made, const NormBackwardArgs& ready, int64_t cell) {
-                   double* to = dy + cell - first;
+                 [&](const NormImplementation& made, const NormBackwardArgs& ready,
+                     const Place& place) {
+                   double* to = dy + place.cells - first;
                    made.BackwardOfCells(ready, to, to + room);
                  });
-    whole_made_.AddCells(first, last - first, dy, dy + room, sums);
+    whole_made_.AddCells(first, last - first, dy, dy + room, sums, end == count_);
   }
   whole_.StoreGradients(args, sums, sums + params);
 }

@@ -80,19 +80,38 @@ class Slabs {
   // f(what computes, arguments) of a slab, with its copies.
   template <class Args, class F>
   void WithArrays(Args args, const Place& place, const F& f) const;
-  // f(what computes, arguments, first cell) of slabs [first, last).
+  // Parameters of a slab that lie apart, in one piece, of so many bytes each; and back.
+  template <class Tag>
+  void* Together(const void* values, const Place& place, size_t bytes) const;
+  void Apart(const void* together, const Place& place, size_t bytes, void* values) const;
+  // Backward of slabs with their own ones, which lie apart.
+  void BackwardApart(const NormImplementation& made, NormBackwardArgs args,
+                     const Place& place) const;
+  // f(what computes, arguments, place) of a slab, and of slabs [first, last).
+  template <class F>
+  void BackwardOf(NormBackwardArgs args, const Place& place, const F& f) const;
   template <class F>
   void BackwardSome(const NormBackwardArgs& args, int64_t first, int64_t last, const F& f) const;
   // With gradients of parameters that slabs share: sums over all of them, cell by cell in order.
   void BackwardShared(const NormBackwardArgs& args) const;
+  // The same of parameters that some slabs share, `shares_` of them: a thread takes all of those.
+  void BackwardGroups(const NormBackwardArgs& args) const;
+  // Which slab comes `turn`-th of those of a group.
+  int64_t SlabOf(int64_t group, int64_t turn) const;
 
   const Problem& whole_;
   const NormImplementation& whole_made_;
   const bool copied_;
+  bool copies_;  // slabs are
   Maker one_, last_;       // the last along the innermost cut, where it is smaller
   std::vector<Cut> cuts_;  // outermost first
   int64_t count_ = 1;
-  bool own_parameters_ = false;  // each slab has its own
+  int64_t shares_ = 1;  // slabs that share parameters
+  // Where those of a slab lie apart, cut along the innermost axis: so many pieces, so far apart.
+  struct Pieces {
+    int64_t count = 1, pitch = 0;
+  };
+  Pieces pieces_;
   bool cells_ = false;           // y and dx follow in cell form
 };
 

@@ -196,15 +196,15 @@ class CpuNormalization : public NormImplementation {
       std::copy_n(dbeta, n, dy + first);
     });
   }
-  void AddCells(int64_t first, int64_t n, double* dy, double* dy_xhat,
-                double* sums) const override {
+  void AddCells(int64_t first, int64_t n, double* dy, double* dy_xhat, double* sums,
+                bool last) const override {
     const int64_t params = plan_.num_param;
     const bool f64 = problem_.dtype == DType::kF64;
     double* rest = f64 ? sums + 2 * params : nullptr;
     const ParameterSums to{sums, sums + params, rest, f64 ? rest + params : nullptr};
     cpu::AddCells(geometry_, ScheduleOf(NormPass::kBackward).threads, first, first + n,
                   {dy, dy_xhat}, to);
-    if (f64 && first + n == geometry_.num_cells) AddRests(2 * params, rest, sums);
+    if (f64 && last) AddRests(2 * params, rest, sums);
   }
 
   bool TakesStrided(NormArray array) const override {
