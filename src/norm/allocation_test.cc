@@ -256,7 +256,11 @@ TEST_P(Allocation, StatisticsOfFewValuesAreKeptForASlab) {
                              {kInstanceNorm, columns, dtype},
                              {kGroupNorm, pairs.SplitChannels(32), dtype},
                              {kGroupNorm, large.SplitChannels(1), dtype},
-                             {kBatchNorm, channels, dtype}}) {
+                             {kBatchNorm, channels, dtype},
+                             {kBatchNorm, channels, dtype, kB | kC},
+                             {kInstanceNorm, channels, dtype},
+                             {kGroupNorm, channels.SplitChannels(kAll / 4), dtype},
+                             {kInstanceNorm, planes, dtype, kC | kS}}) {
       const Problem p(test);
       Calls calls(p, test.Options());
       for (const bool with_parameters : {true, false}) {
@@ -265,12 +269,18 @@ TEST_P(Allocation, StatisticsOfFewValuesAreKeptForASlab) {
             << test.ToString() << (with_parameters ? "" : " without parameters");
       }
     }
-  // Strips of columns keep nothing between sums and dx.
+  // Strips of columns keep nothing between sums and dx, and of parameters of each observation those
+  // of some.
   const Layout maps = cases::MakeLayout("BCS", {.b = kAll / 128, .s = 64, .c = 2});
-  const Problem p({kLayerNormChannelOnly, maps});
-  Calls calls(p);
-  calls.All(true);
-  EXPECT_LE(Asked([&] { calls.Backward(); }), kMost);
+  const Layout thin = cases::MakeLayout("BCS", {.b = 64, .s = 2, .c = kAll / 128});
+  for (const Case& test : {Case{kLayerNormChannelOnly, maps},
+                           {kLayerNormChannelOnly, maps, DType::kF64, kB | kC},
+                           {kLayerNormChannelOnly, thin, DType::kF32, kB | kC}}) {
+    const Problem p(test);
+    Calls calls(p, test.Options());
+    calls.All(true);
+    EXPECT_LE(Asked([&] { calls.Backward(); }), kMost) << test.ToString();
+  }
 }
 
 enum Outcome { kWorked, kRefused, kWrong };

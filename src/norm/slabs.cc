@@ -367,12 +367,12 @@ void Slabs::BackwardShared(const NormBackwardArgs& args) const {
   for (int64_t slab = 0; slab < count_; slab += some) {
     const int64_t end = std::min(slab + some, count_), first = At(slab).cells;
     const int64_t last = end < count_ ? At(end).cells : whole_made_.num_cells();
-    BackwardSome(without, slab, end,
-                 [&](const NormImplementation& made, const NormBackwardArgs& ready,
-                     const Place& place) {
-                   double* to = dy + place.cells - first;
-                   made.BackwardOfCells(ready, to, to + room);
-                 });
+    BackwardSome(
+        without, slab, end,
+        [&](const NormImplementation& made, const NormBackwardArgs& ready, const Place& place) {
+          double* to = dy + place.cells - first;
+          made.BackwardOfCells(ready, to, to + room);
+        });
     whole_made_.AddCells(first, last - first, dy, dy + room, sums, end == count_);
   }
   whole_.StoreGradients(args, sums, sums + params);

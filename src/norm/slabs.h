@@ -102,7 +102,7 @@ class Slabs {
   const Problem& whole_;
   const NormImplementation& whole_made_;
   const bool copied_;
-  bool copies_;  // slabs are
+  bool copies_;            // slabs are
   Maker one_, last_;       // the last along the innermost cut, where it is smaller
   std::vector<Cut> cuts_;  // outermost first
   int64_t count_ = 1;
@@ -112,7 +112,7 @@ class Slabs {
     int64_t count = 1, pitch = 0;
   };
   Pieces pieces_;
-  bool cells_ = false;           // y and dx follow in cell form
+  bool cells_ = false;  // y and dx follow in cell form
 };
 
 // For tests: the most of x, in bytes, that a slab made from now on holds; what it was before.

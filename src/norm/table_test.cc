@@ -157,6 +157,10 @@ TEST_P(TableTest, SlabsOfManyStatisticsGiveTheSameBits) {
     add(kLayerNormChannelOnly, "BCS", {3, 2, 701}, axes);
     add(kLayerNormChannelOnly, "BCS", {1, 90, 701}, axes);
     add(kRmsNorm, "BCS", {701, 1, 2}, axes);
+    add(kInstanceNorm, "BCS", {3, 1001, 1}, axes);  // some slabs share parameters
+    add(kInstanceNorm, "BTCS", {2, 3, 701, 2}, axes);
+    add(kBatchNorm, "BCS", {3, 1001, 1}, axes);  // parameters of a slab lie apart
+    add(kBatchNorm, "TBC", {3, 2, 901}, kB | kC);
   }
   for (const Case& test : all) {
     if (test.lie) continue;
@@ -190,6 +194,8 @@ TEST_P(TableTest, SlicesOfParametersGiveTheSameBits) {
   add(kLayerNormChannelOnly, "BCS", {9, 5, 1500}, kC | kS);
   add(kLayerNormChannelOnly, "BCS", {70, 33, 70}, kC | kS);
   add(kLayerNormChannelOnly, "BTCS", {3, 4, 5, 70}, kT | kC | kS);
+  add(kLayerNormChannelOnly, "BCS", {90, 33, 2}, kB | kC);
+  add(kLayerNormChannelOnly, "BCS", {7, 5, 2500}, kB | kC);  // of each unit some tasks
   for (const Case& test : all) {
     const Problem p(test);
     SetNumThreads(1);
@@ -201,6 +207,36 @@ TEST_P(TableTest, SlicesOfParametersGiveTheSameBits) {
       norm::cpu::WantSlicesOf(0);
       ASSERT_TRUE(results == expected) << test.ToString() << ", slices of " << parameters;
     }
+  }
+}
+
+// Backward of so many that what passes back is kept for those that are taken together alone.
+TEST_P(TableTest, ManyShortRunsHaveTheBitsOfFew) {
+  constexpr int64_t kMany = 5000, kFew = 100;  // observations, of 20 groups or steps
+  for (const auto& [spec, format] : {std::pair{kGroupNorm, "BC"}, {kLayerNormChannelOnly, "BTC"}}) {
+    const auto layout = [&](int64_t b) {
+      const bool grouped = IsGrouped(spec);
+      const Layout of = cases::MakeLayout(format, {.b = b, .t = 20, .c = grouped ? 360 : 18});
+      return grouped ? of.SplitChannels(20) : of;
+    };
+    const Problem p({spec, layout(kMany), GetParam()});
+    const auto dx = [&](int64_t b) {
+      const Normalization norm(spec, layout(b), GetParam());
+      Tensor y(layout(b), GetParam()), result(layout(b), GetParam());
+      std::vector<double> mean(static_cast<size_t>(norm.num_statistics())), rstd(mean);
+      const auto bytes = static_cast<size_t>(y.bytes());
+      const size_t begin = static_cast<size_t>(p.x_tensor.bytes()) - bytes;
+      const char* x = static_cast<const char*>(p.x_tensor.data()) + begin;
+      norm.ForwardTraining(x, p.gamma_tensor.data(), nullptr, y.data(), {mean.data(), rstd.data()});
+      norm.Backward({.x = x,
+                     .dy = static_cast<const char*>(p.dy_tensor.data()) + begin,
+                     .gamma = p.gamma_tensor.data(),
+                     .mean = mean.data(),
+                     .rstd = rstd.data(),
+                     .dx = result.data()});
+      return std::string(static_cast<const char*>(result.data()), bytes);
+    };
+    EXPECT_TRUE(dx(kMany).ends_with(dx(kFew))) << p.test.ToString();
   }
 }
 

@@ -307,7 +307,7 @@ bool FindColumnMeans(const BackwardJob& job, const KernelTable& kernels, const S
                      Reducer* reducer) {
   const bool needs = NeedsMeans(job, reducer);
   const bool fused = needs && schedule.path == Path::kFusedColumns;
-  if (!fused) job.means.Clear(job.geometry->plan.num_stat);
+  if (!fused && job.means.w) job.means.Clear(job.geometry->plan.num_stat);
   PrepareGradient(job, kernels, schedule.threads);
   if (needs && !fused) {
     if (job.geometry->plan.size > 0) SumColumns(job, kernels, schedule.threads);
@@ -334,14 +334,14 @@ bool BackwardUnitSlices(const BackwardJob& job, const KernelTable& kernels,
   const int64_t units = g.elements.kept.size(), rows = cut.rows(), strips = cut.strips() / units;
   const int64_t each = StripsOfTask(g, cut), tasks = CeilDivide(cut.strips(), each);
   const int64_t least = schedule.threads ? NumThreads() : 2;
-  const bool worth = wanted_slices > 0 ||
-                     (tasks * g.plan.num_param > kMostStripSums && units >= least);
+  const bool worth =
+      wanted_slices > 0 || (tasks * g.plan.num_param > kMostStripSums && units >= least);
   const bool in_a_row = g.plan.num_param == units * rows && g.reduced_param.InARow(0) == rows &&
                         g.kept_param.PassFrom(0).size == units;
   if (!worth || !in_a_row) return false;
   const bool fused = FindColumnMeans(job, kernels, schedule, reducer);
-  const int64_t some = std::clamp<int64_t>(PerTask(rows * g.run_length), 1,
-                                           CeilDivide(units, 2 * NumThreads()));
+  const int64_t some =
+      std::clamp<int64_t>(PerTask(rows * g.run_length), 1, CeilDivide(units, 2 * NumThreads()));
   ForTasks(units, some, schedule.threads, [&](int64_t begin, int64_t end) {
     const int64_t first = begin * rows, n = (end - begin) * rows;
     const int64_t first_strip = begin * strips, last_strip = end * strips;
@@ -371,7 +371,8 @@ bool BackwardStripSlices(const BackwardJob& job, const KernelTable& kernels,
   const int64_t each = StripsOfTask(g, cut), tasks = CeilDivide(cut.strips(), each);
   const int64_t units = shared ? g.elements.kept.size() : 1, slices = cut.strips() / units;
   const int64_t least = schedule.threads ? 2 * NumThreads() : 1;
-  const bool worth = wanted_slices > 0 || (tasks * g.plan.num_param > kMostStripSums && slices >= least);
+  const bool worth =
+      wanted_slices > 0 || (tasks * g.plan.num_param > kMostStripSums && slices >= least);
   if (!apart || !rows_apart || !worth) return false;
   const bool fused = FindColumnMeans(job, kernels, schedule, reducer);
   ParallelFor(slices, schedule.threads, [&](int64_t i) {

@@ -126,7 +126,7 @@ class CpuNormalization : public NormImplementation {
     NormBackwardArgs without_dx = args;
     without_dx.dx = nullptr;
     Schedule schedule = InHalves();
-    BackwardJob job = MakeBackwardJob(without_dx, schedule);
+    BackwardJob job = MakeBackwardJob(without_dx, schedule, {}, /*half=*/true);
     FollowSchedule(schedule, job);
     const ParameterSums parameters{sums.dgamma, sums.dbeta};
     std::fill_n(sums.dgamma, plan_.num_param, 0.0);
@@ -149,7 +149,7 @@ class CpuNormalization : public NormImplementation {
       return;
     }
     Schedule schedule = InHalves();
-    BackwardJob job = MakeBackwardJob(args, schedule);
+    BackwardJob job = MakeBackwardJob(args, schedule, {}, /*half=*/true);
     if (args.daddend) {  // which holds what passed
       job.dy = Array(NormArray::kDaddend, args.daddend);
       job.dz = {};
@@ -268,13 +268,15 @@ class CpuNormalization : public NormImplementation {
     return schedule.path == Path::kFusedStrips && !problem_.quantizes();
   }
 
-  // Whether statistics of short runs are so many that the means of the backward pass are kept for
-  // those that are taken together only.
-  bool TakesShortRuns(const Schedule& schedule, bool fixed) const {
-    const bool fused =
-        schedule.path == Path::kFusedRows || (schedule.path == Path::kFusedRuns && !fixed);
-    return !geometry_.cell_form && fused && plan_.num_stat > kTaskElements &&
-           geometry_.run_length < RowBlocks::kBlock;
+  // Whether the means of the backward pass in element form are those that are taken together only:
+  // of units in the cache of columns, and of so many short runs; or nothing passes through the
+  // statistics.
+  bool HasNoMeans(const Schedule& schedule, const BackwardJob& job) const {
+    if (geometry_.cell_form || options_.reducer) return false;
+    if (job.fixed || !job.dx) return true;
+    if (geometry_.stat_vector) return schedule.path == Path::kFusedColumns;
+    const bool fused = schedule.path == Path::kFusedRows || schedule.path == Path::kFusedRuns;
+    return fused && plan_.num_stat > kTaskElements && geometry_.run_length < RowBlocks::kBlock;
   }
 
   // How many parameters a task of the forward pass takes.
@@ -396,9 +398,9 @@ class CpuNormalization : public NormImplementation {
     }
   }
 
-  // `sums`: of cells, where they are wanted.
+  // `sums`: of cells, where they are wanted. `half`: of the pass, of which the other one is apart.
   BackwardJob MakeBackwardJob(const NormBackwardArgs& args, const Schedule& schedule,
-                              const CellSums& sums = {}) const {
+                              const CellSums& sums = {}, bool half = false) const {
     BackwardJob job;
     const bool from_y = FromY(problem_, args);
     StartJob(args.gamma, args.beta, from_y ? plan_.num_param : ParametersOfBackwardTask(schedule),
@@ -413,14 +415,10 @@ class CpuNormalization : public NormImplementation {
     const bool strips = TakesStrips(schedule) && !from_y;
     const auto cells =
         static_cast<size_t>(geometry_.cell_form && !strips ? geometry_.num_cells : 0);
-    const bool by_task = strips || (args.dx && TakesShortRuns(schedule, job.fixed));
-    // Strips of columns that are summed and written have theirs to themselves.
-    const bool by_strip = !geometry_.cell_form && geometry_.stat_vector && args.dx && !job.fixed &&
-                          schedule.path == Path::kFusedColumns;
-    const auto stats =
-        from_y ? cells : static_cast<size_t>(by_task || by_strip ? 1 : plan_.num_stat);
-    if (!by_task || from_y)
+    if (!strips && (half || !HasNoMeans(schedule, job))) {
+      const auto stats = from_y ? cells : static_cast<size_t>(plan_.num_stat);
       job.means = {Scratch<MeanWTag, double>(stats), Scratch<MeanWXhatTag, double>(stats)};
+    }
     job.cells = sums;
     if (!sums.dy)
       job.cells = {Scratch<CellDyTag, double>(cells), Scratch<CellDyXTag, double>(cells)};

@@ -169,11 +169,12 @@ class StripBackward {
 
   // b and e of the columns, from E[w] and E[w * xhat]: those of the job, or summed here.
   void FillThrough(bool fused) const {
-    XhatMeans means = job_.means.From(stat_);
-    if (fused) {
+    XhatMeans means;
+    if (job_.means.w) means = job_.means.From(stat_);
+    if (fused || !means.w) {
       means.w = Scratch<StripSumsTag, double>(6 * kColumns);
       means.w_xhat = means.w + kColumns;
-      Gather(means, means.w + 2 * kColumns);
+      fused ? Gather(means, means.w + 2 * kColumns) : means.Clear(width_);
     }
     FillThroughs(width_, job_.mean + stat_, job_.rstd + stat_, means.w, means.w_xhat,
                  table_.Get(Table::kThroughSlope), table_.Get(Table::kThroughOffset));

@@ -412,6 +412,7 @@ class RunBackward {
     if (rows_) return WriteRows(first, last);
     for (int64_t run = first; run < last; ++run) {
       const Place place = PlaceOf(run);
+      if (!job_.means.w) means_.begin = place.unit;
       if (job_.dx)
         (*this)(run, begin_, begin_ + length_, writer_);
       else
@@ -444,7 +445,7 @@ class RunBackward {
   const RowBlocks blocks_;
   RunWriter<T> writer_;
   XhatMeans means_;
-  double own_means_[2 * kMaxGroup];  // of units that are taken together, where the job has no others
+  double own_means_[2 * kMaxGroup];  // of units that are taken together, where the job has none
   ParameterSums parameters_ = {};
   int64_t first_ = 0;
   RowsAt<const T> x_ = {}, dy_ = {};
