@@ -152,34 +152,35 @@ bool ArePlainlyApart(const Problem& problem, const Normalization::ForwardArgs& a
   if (problem.strides.any() || problem.quantizes() || args.lengths) return false;
   struct Range {
     uintptr_t begin, end;
-    bool may_be_written = false;
   };
-  const auto range = [](const void* data, size_t bytes, bool may_be_written = false) {
+  Range ranges[11];
+  size_t n = 0;
+  const auto add = [&](const void* data, size_t bytes) {
     const auto begin = reinterpret_cast<uintptr_t>(data);
-    return Range{begin, data ? begin + bytes : begin, may_be_written};
+    if (data) ranges[n++] = {begin, begin + bytes};
   };
   const size_t bytes = static_cast<size_t>(problem.plan.size) * SizeOf(problem.dtype);
   const size_t parameters =
       static_cast<size_t>(problem.plan.num_param) * SizeOf(problem.parameter_dtype());
   const size_t statistics = static_cast<size_t>(problem.plan.num_stat) * sizeof(double);
-  const Range written[] = {range(args.y, bytes), range(args.residual ? args.sum : nullptr, bytes),
-                           range(args.saved.mean, statistics), range(args.saved.rstd, statistics),
-                           range(args.saved.variance, statistics)};
-  const Range read[] = {range(args.x, bytes, true),    range(args.residual, bytes, true),
-                        range(args.gamma, parameters), range(args.beta, parameters),
-                        range(args.addend, bytes),     range(args.gate, bytes)};
-  bool apart = true;
-  for (size_t i = 0; i < std::size(written); ++i) {
-    const Range& to = written[i];
-    const auto ask = [&](const Range& other) {
-      apart &= !(to.begin < other.end && other.begin < to.end);
-    };
-    if (to.begin == to.end) continue;
-    for (size_t k = i + 1; k < std::size(written); ++k) ask(written[k]);
-    for (const Range& from : read)
-      if (i > 1 || !from.may_be_written || from.begin != to.begin) ask(from);
+  add(args.y, bytes);
+  if (args.residual) add(args.sum, bytes);
+  const size_t elements = n;  // those may be what is read next
+  add(args.saved.mean, statistics), add(args.saved.rstd, statistics);
+  add(args.saved.variance, statistics);
+  const size_t written = n;
+  add(args.x, bytes), add(args.residual, bytes);
+  const size_t shared = n;
+  add(args.gamma, parameters), add(args.beta, parameters);
+  add(args.addend, bytes), add(args.gate, bytes);
+  for (size_t i = 0; i < written; ++i) {
+    for (size_t k = i + 1; k < n; ++k) {
+      const bool may_be_same = i < elements && k >= written && k < shared;
+      if (may_be_same && ranges[i].begin == ranges[k].begin) continue;
+      if (ranges[i].begin < ranges[k].end && ranges[k].begin < ranges[i].end) return false;
+    }
   }
-  return apart;
+  return true;
 }
 
 // The scales of a call that finds them.
