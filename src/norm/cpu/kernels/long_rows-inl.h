@@ -126,7 +126,8 @@ class AlikeRows {
   HWY_INLINE AlikeRows(const ForwardJob& job, int64_t rows)
       : job_(job),
         n_(job.geometry->run_length),
-        fits_(rows > 0 && AreRowsAlike(job) && !job.finishes && (job.tiled_runs == 1 || rows == 1)) {}
+        fits_(rows > 0 && AreRowsAlike(job) && !job.finishes &&
+              (job.tiled_runs == 1 || rows == 1)) {}
   HWY_INLINE bool fits() const { return fits_; }
   HWY_INLINE int64_t group() const { return 1; }
 

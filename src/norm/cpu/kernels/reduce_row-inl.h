@@ -304,8 +304,8 @@ HWY_INLINE R ScaleFor(double n, double squares) {
   return R(1);
 }
 
-// a - b of R as a fused multiply-add by 1, which is the same to the bit, for the units that multiply:
-// those that add have three additions for each square (1,024 elements 17 ns for 24).
+// a - b of R as a fused multiply-add by 1, which is the same to the bit, for the units that
+// multiply: those that add have three additions for each square (1,024 elements 17 ns for 24).
 template <class R>
 class Differences {
   using D = hn::ScalableTag<R>;
