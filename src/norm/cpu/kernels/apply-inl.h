@@ -133,7 +133,6 @@ struct Normalize {
 // and y of 4,096 they do not fit into an L1 cache, and half of a call was spent on that.
 template <class T>
 struct ByRoot {
-  static constexpr bool kByFour = std::is_same_v<T, float>;
   const T* x;
   Vector<T> r;
   const Real<T>* gamma;

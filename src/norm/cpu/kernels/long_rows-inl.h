@@ -148,7 +148,7 @@ class AlikeRows {
     for (int64_t row = first; row < last; ++row, x += xs.step, y += ys.step) {
       if (!kRelu && job_.by_root) {
         const auto r = hn::Set(Tag<float>(), static_cast<float>(job_.rstd[row]));
-        writer.Write(ByRoot<float>{x, r, gamma.values, job_.ahead}, y, n_);
+        writer.Write(ByFour<ByRoot<float>>{{x, r, gamma.values, job_.ahead}}, y, n_);
         continue;
       }
       const auto k = CoefficientsOfStat<float>(job_.mean[row], job_.rstd[row]);
