@@ -25,6 +25,8 @@ std::vector<Case> SmallAndLarge(DType dtype) {
     for (const char* format : {"BCS", "BSC"})
       for (const auto& shape : {std::vector<int64_t>{2, 300, 1003}, {40, 98, 150}})
         result.push_back({spec, Layout::Make(format, shape), dtype});
+  for (const int64_t n : {16, 32})  // rows that are whole vectors
+    result.push_back({kLayerNorm, Layout::Make("BC", std::vector<int64_t>{70, n}), dtype});
   return result;
 }
 

@@ -190,8 +190,8 @@ HWY_NOINLINE void ForwardTurned(const ForwardJob& job, int64_t first, int64_t la
   for (int64_t unit = first; unit < last; unit += rows.most()) {
     const int64_t end = std::min(unit + rows.most(), last);
     PrepareUnits<T>(job, unit, end);
-    rows.Load(unit, end, last);
-    rows.template Reduce<kCenter>(unit, end);
+    rows.template Reduce<kCenter>(unit, end, last);
+    if (are_rows && rows.Write(unit, end)) continue;
     if (are_rows)
       FinishTile(job, rows.Apply(unit, end), unit * n, (end - unit) * n, writer);
     else

@@ -8,10 +8,12 @@
 
 #include <algorithm>
 #include <limits>
+#include <type_traits>
 
 #include "src/norm/cpu/kernels/apply-inl.h"
 #include "src/norm/cpu/kernels/narrow-inl.h"
 #include "src/norm/cpu/kernels/small_divisor-inl.h"
+#include "src/norm/cpu/kernels/two_vectors-inl.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace normkit::norm::cpu {
@@ -73,7 +75,44 @@ class TurnedRows {
 
   int64_t most() const { return kFinishTile / size_; }
 
-  // Rows [first, last), at most `most` of a task that ends with row `end`.
+  // Statistics of rows [first, last), at most `most` of a task that ends with row `end`. Step by
+  // step over all of them: what one row waits for, others fill.
+  template <bool kCenter>
+  HWY_INLINE void Reduce(int64_t first, int64_t last, int64_t end) {
+    if (!AddUpByRow<kCenter>(first, last)) {
+      Load(first, last, end);
+      AddUp<kCenter>(columns_, 0, last - first);
+    }
+    Finish<kCenter>(first, last);
+  }
+
+  // Rows [first, last) in element form, normalized, straight to where they go, if they are whole
+  // vectors and nothing else is to be done.
+  HWY_INLINE bool Write(int64_t first, int64_t last) {
+    if constexpr (kWhole) {
+      if (n_ % kRows != 0 || !alike_ || job_.finishes || job_.relu) return false;
+      auto* y = job_.y.template At<float>(first * n_);
+      if (!job_.stream) return ApplyByRow<true>(first, last, y);
+      if (reinterpret_cast<uintptr_t>(y) % sizeof(V) != 0) return false;
+      return n_ > kRows ? ApplyByRow<2, true, true>(first, last, y)
+                        : ApplyByRow<1, true, true>(first, last, y);
+    }
+    return false;
+  }
+
+  // The same in a buffer that lasts until the next call.
+  HWY_NOINLINE float* Apply(int64_t first, int64_t last) {
+    if (alike_) return ApplyTo<true>(first, last);
+    ApplyTo<false>(first, last);
+    Scale(first, last);
+    return y_;
+  }
+
+ private:
+  // Whether rows may be vectors of their own, and whether those may be of y.
+  static constexpr bool kByRow = HWY_TARGET == HWY_AVX3;
+  static constexpr bool kWhole = kByRow && std::is_same_v<T, float>;
+
   HWY_NOINLINE void Load(int64_t first, int64_t last, int64_t end) {
     float* to = columns_;
     for (; first < last; first += kRows, to += size_ * kRows) {
@@ -90,24 +129,21 @@ class TurnedRows {
     }
   }
 
-  // Of the rows loaded, which are rows [first, last). Step by step over all of them: what one row
-  // waits for, others fill.
+  // Whether sums of rows are those of rows that are not turned; they are loaded where some are not
+  // good.
   template <bool kCenter>
-  HWY_INLINE void Reduce(int64_t first, int64_t last) {
-    AddUp<kCenter>(columns_, 0, last - first);
-    Finish<kCenter>(first, last);
+  HWY_INLINE bool AddUpByRow(int64_t first, int64_t last) {
+#if HWY_TARGET == HWY_AVX3
+    if constexpr (kWhole) {
+      if (!TwoVectors::Suits(n_)) return false;
+      const TwoVectors rows(job_.x.template At<T>(first * n_), n_, last - first, most() * n_);
+      if constexpr (kCenter) rows.Shifts(by_, hi_);
+      return rows.template Sums<kCenter>(hi_, sum_, squares_);
+    }
+#endif
+    return false;
   }
 
-  // Rows [first, last) in element form, which are loaded, normalized, in a buffer that lasts until
-  // the next call.
-  HWY_NOINLINE float* Apply(int64_t first, int64_t last) {
-    if (alike_) return ApplyTo<true>(first, last);
-    ApplyTo<false>(first, last);
-    Scale(first, last);
-    return y_;
-  }
-
- private:
   // Two sums that are made alike.
   struct Sums {
     VD first, second;
@@ -120,9 +156,9 @@ class TurnedRows {
   template <bool kAlike>
   HWY_INLINE float* ApplyTo(int64_t first, int64_t last) {
     // Rows that fill vectors of their own are not turned back.
-    if constexpr (HWY_TARGET == HWY_AVX3) {
-      if (n_ > kRows) return ApplyByRow<2, kAlike>(first, last);
-      if (n_ > kRows / 2) return ApplyByRow<1, kAlike>(first, last);
+    if (kByRow && n_ > kRows / 2) {
+      ApplyByRow<kAlike>(first, last, y_);
+      return y_;
     }
     return ApplyTurned<kAlike>(last - first);
   }
@@ -152,27 +188,33 @@ class TurnedRows {
     }
     return y_;
   }
-  // Of kVectors vectors.
-  template <int64_t kVectors, bool kAlike>
-  HWY_NOINLINE float* ApplyByRow(int64_t first, int64_t last) {
+  template <bool kAlike>
+  HWY_INLINE bool ApplyByRow(int64_t first, int64_t last, float* to) {
+    return n_ > kRows ? ApplyByRow<2, kAlike, false>(first, last, to)
+                      : ApplyByRow<1, kAlike, false>(first, last, to);
+  }
+  // Of kVectors vectors; past the caches if kStream.
+  template <int64_t kVectors, bool kAlike, bool kStream>
+  HWY_NOINLINE bool ApplyByRow(int64_t first, int64_t last, float* to) {
     const D d;
     constexpr int64_t kLast = (kVectors - 1) * kRows;
     const PartOfVector<float> rest{kLast, static_cast<size_t>(n_ - kLast)};
     const V gamma = hn::Load(d, gamma_), beta = hn::Load(d, beta_);
     const V last_gamma = hn::Load(d, gamma_ + kLast), last_beta = hn::Load(d, beta_ + kLast);
     const T* x = job_.x.At<T>(first * n_);
-    float* to = y_;
     for (int64_t row = 0; row < last - first; ++row, x += n_, to += n_) {
       const V hi = hn::Set(d, hi_[row]), r = hn::Set(d, r_[row]), e = hn::Set(d, e_[row]);
       const auto z = [&](V v, V by, V add) HWY_ATTR {
         const V xhat = hn::Add(hn::Mul(hn::Sub(v, hi), r), e);
         return kAlike ? hn::Add(hn::Mul(xhat, by), add) : xhat;
       };
-      if (kVectors > 1) hn::StoreU(z(LoadAny(d, x), gamma, beta), d, to);
+      const auto store = [&](V v, float* at)
+                             HWY_ATTR { kStream ? hn::Stream(v, d, at) : hn::StoreU(v, d, at); };
+      if (kVectors > 1) store(z(LoadAny(d, x), gamma, beta), to);
       // Beyond a row's end, where the next is written.
-      hn::StoreU(z(rest.Load(x), last_gamma, last_beta), d, to + kLast);
+      store(z(rest.Load(x), last_gamma, last_beta), to + kLast);
     }
-    return y_;
+    return true;
   }
 
   // xhat of rows [first, last) by the parameters that each has.
