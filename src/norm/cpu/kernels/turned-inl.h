@@ -79,11 +79,11 @@ class TurnedRows {
   // step over all of them: what one row waits for, others fill.
   template <bool kCenter>
   HWY_INLINE void Reduce(int64_t first, int64_t last, int64_t end) {
-    if (!AddUpByRow<kCenter>(first, last)) {
+    if (!good_ || !AddUpByRow<kCenter>(first, last)) {
       Load(first, last, end);
       AddUp<kCenter>(columns_, 0, last - first);
     }
-    Finish<kCenter>(first, last);
+    good_ = Finish<kCenter>(first, last);
   }
 
   // Rows [first, last) in element form, normalized, straight to where they go, if they are whole
@@ -358,8 +358,9 @@ class TurnedRows {
     return SumOf<kSize>(get, n_) + Sums{hn::Zero(d), hn::Zero(d)};
   }
 
+  // Whether all of them were good.
   template <bool kCenter>
-  HWY_NOINLINE void Finish(int64_t first, int64_t last) {
+  HWY_NOINLINE bool Finish(int64_t first, int64_t last) {
     const DD d;
     bool mended = false;
     for (int64_t row = 0; row < last - first; row += kStep) {
@@ -388,6 +389,7 @@ class TurnedRows {
       Save(rstd, job_.saved.rstd + at, left);
       if (job_.saved.variance) Save(variance, job_.saved.variance + at, left);
     }
+    return !mended;
   }
   template <bool kCenter>
   HWY_INLINE VD SumFrom(int64_t row) const {
@@ -472,6 +474,7 @@ class TurnedRows {
   const bool alike_;
   const SmallDivisor by_;
   const SmallDivisor by_divisor_;
+  bool good_ = true;  // Whether the rows before were: where some are not, others may not be
   int64_t size_ = 2;  // of a row with the columns that make it a power of two
   HWY_ALIGN float columns_[kFinishTile], y_[kFinishTile + kRows];
   HWY_ALIGN double sum_[kFinishTile / 2], squares_[kFinishTile / 2];
