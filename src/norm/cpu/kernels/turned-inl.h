@@ -132,7 +132,7 @@ class TurnedRows {
   // Whether sums of rows are those of rows that are not turned; they are loaded where some are not
   // good.
   template <bool kCenter>
-  HWY_INLINE bool AddUpByRow(int64_t first, int64_t last) {
+  HWY_INLINE bool AddUpByRow([[maybe_unused]] int64_t first, [[maybe_unused]] int64_t last) {
 #if HWY_TARGET == HWY_AVX3
     if constexpr (kWhole) {
       if (!TwoVectors::Suits(n_)) return false;
