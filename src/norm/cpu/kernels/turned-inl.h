@@ -79,11 +79,12 @@ class TurnedRows {
   // step over all of them: what one row waits for, others fill.
   template <bool kCenter>
   HWY_INLINE void Reduce(int64_t first, int64_t last, int64_t end) {
-    if (!good_ || !AddUpByRow<kCenter>(first, last)) {
+    const bool tried = good_, by_row = tried && AddUpByRow<kCenter>(first, last);
+    if (!by_row) {
       Load(first, last, end);
       AddUp<kCenter>(columns_, 0, last - first);
     }
-    good_ = Finish<kCenter>(first, last);
+    good_ = Finish<kCenter>(first, last) && by_row == tried;
   }
 
   // Rows [first, last) in element form, normalized, straight to where they go, if they are whole
@@ -109,7 +110,7 @@ class TurnedRows {
   }
 
  private:
-  // Whether rows may be vectors of their own, and whether those may be of y.
+  // Whether a row is y of vectors of its own, and whether those go where they belong (in f32).
   static constexpr bool kByRow = HWY_TARGET == HWY_AVX3;
   static constexpr bool kWhole = kByRow && std::is_same_v<T, float>;
 
@@ -129,8 +130,8 @@ class TurnedRows {
     }
   }
 
-  // Whether sums of rows are those of rows that are not turned; they are loaded where some are not
-  // good.
+  // Adds rows up as they lie in memory, unless that is not worth it. False: they have to be loaded,
+  // and added up; so, too, where some are not good.
   template <bool kCenter>
   HWY_INLINE bool AddUpByRow([[maybe_unused]] int64_t first, [[maybe_unused]] int64_t last) {
 #if HWY_TARGET == HWY_AVX3
@@ -474,7 +475,7 @@ class TurnedRows {
   const bool alike_;
   const SmallDivisor by_;
   const SmallDivisor by_divisor_;
-  bool good_ = true;  // Whether the rows before were: where some are not, others may not be
+  bool good_ = true;  // rows are added up as they lie: those before could be, or were not tried
   int64_t size_ = 2;  // of a row with the columns that make it a power of two
   HWY_ALIGN float columns_[kFinishTile], y_[kFinishTile + kRows];
   HWY_ALIGN double sum_[kFinishTile / 2], squares_[kFinishTile / 2];

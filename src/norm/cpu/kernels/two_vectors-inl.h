@@ -19,8 +19,8 @@ namespace HWY_NAMESPACE {
 
 // Rows one behind the other: their shifts and sums, to the bit those of TurnedRows. What takes
 // longest is to make eight numbers f64: two instructions of the two units that add. So squares,
-// which have no sign, become f64 by shifts, and most additions are fused with a product by 1: other
-// units do both.
+// which have no sign, become f64 by shifts (NaN, with a sign or without, and infinities become
+// 2^128 and more), and most additions are fused with a product by 1: other units do both.
 class TwoVectors {
   using D = Tag<float>;
   using V = hn::Vec<D>;
@@ -57,7 +57,8 @@ class TwoVectors {
     }
   }
 
-  // Whether all are good, and no squares 2^128 and more: infinite ones come out as such numbers.
+  // Whether all are good, and no squares 2^128 and more: NaN and infinite ones come out as such
+  // numbers.
   template <bool kCenter>
   HWY_NOINLINE bool Sums(const float* HWY_RESTRICT shifts, double* HWY_RESTRICT sums,
                          double* HWY_RESTRICT squares) const {
