@@ -140,5 +140,38 @@ TEST(TinyNumbers, BesideOthersHaveTheBitsOfTwoPasses) {
   simd::ForceTarget(simd::AvailableTargets().front());
 }
 
+// y of denormal numbers by whatever way, as where no product is made otherwise for them. Without
+// beta, beside which they would not be seen.
+TEST(TinyNumbers, HaveTheBitsOfPlainProducts) {
+  struct Shape {
+    NormSpec spec;
+    const char* format;
+    std::vector<int64_t> shape;
+  };
+  const Shape shapes[] = {
+      {kLayerNorm, "BCSS", {3, 5, 7, 7}},  {kLayerNorm, "BCSS", {3, 4, 16, 16}},
+      {kLayerNorm, "BSSC", {3, 4, 4, 64}}, {kLayerNorm, "BC", {2, 3000}},
+      {kBatchNorm, "BSSC", {4, 4, 4, 64}}, {kBatchNorm, "BC", {40, 70}},
+      {kBatchNorm, "BCSS", {4, 6, 4, 4}},  {kBatchNorm, "BCSS", {4, 6, 16, 16}},
+      {kGroupNorm, "BCSS", {3, 8, 5, 5}},  {kInstanceNorm, "BCSS", {3, 8, 7, 7}}};
+  const std::vector<std::string> targets = simd::AvailableTargets();
+  for (const auto& [spec, format, shape] : shapes)
+    for (const DType dtype : {DType::kF32, DType::kBF16}) {
+      const Layout dense = Layout::Make(format, shape);
+      const Case test{spec, IsGrouped(spec) ? dense.SplitChannels(4) : dense, dtype};
+      std::vector<double> x = cases::Normals(test.layout.size(), 1, 0, 1);
+      for (double& v : x) v *= 1e-39;
+      const Problem p(test, x);
+      const auto result_on = [&](const std::string& target) {
+        simd::ForceTarget(target);
+        return ForwardTraining(spec, p.x_tensor, &p.gamma_tensor, nullptr, {.epsilon = 1e-5});
+      };
+      const NormResult plain = result_on(targets.back());
+      for (const std::string& target : targets)
+        ExpectSameBits(result_on(target), plain, test.ToString() + " on " + target);
+    }
+  simd::ForceTarget(targets.front());
+}
+
 }  // namespace
 }  // namespace normkit

@@ -12,6 +12,7 @@
 #include "src/norm/cpu/job.h"
 #include "src/norm/cpu/kernels/cells-inl.h"
 #include "src/norm/cpu/kernels/finish-inl.h"
+#include "src/norm/cpu/kernels/products-inl.h"
 #include "src/norm/cpu/kernels/wide-inl.h"
 
 HWY_BEFORE_NAMESPACE();
@@ -69,7 +70,10 @@ struct CellForm {
 
   struct At {
     Vector<R> hi, c, d;
-    HWY_INLINE Vector<R> Z(Vector<R> deviation) const { return hn::Add(hn::Mul(deviation, c), d); }
+    template <class Product = PlainProducts>
+    HWY_INLINE Vector<R> Z(Vector<R> deviation, const Product& product = {}) const {
+      return hn::Add(product(deviation, c), d);
+    }
   };
   template <class Part>
   HWY_INLINE At Get(Part p) const {
@@ -89,11 +93,13 @@ struct ElementForm {
 
   struct At {
     Vector<R> hi, r, e, gamma, beta;
-    HWY_INLINE Vector<R> Xhat(Vector<R> deviation) const {
-      return hn::Add(hn::Mul(deviation, r), e);
+    template <class Product = PlainProducts>
+    HWY_INLINE Vector<R> Xhat(Vector<R> deviation, const Product& product = {}) const {
+      return hn::Add(product(deviation, r), e);
     }
-    HWY_INLINE Vector<R> Z(Vector<R> deviation) const {
-      return hn::Add(hn::Mul(Xhat(deviation), gamma), beta);
+    template <class Product = PlainProducts>
+    HWY_INLINE Vector<R> Z(Vector<R> deviation, const Product& product = {}) const {
+      return hn::Add(product(Xhat(deviation, product), gamma), beta);
     }
     HWY_INLINE Vector<R> Summed(Vector<R> dy) const { return hn::Mul(dy, gamma); }
     HWY_INLINE Vector<R> Direct(Vector<R> dy) const { return hn::Mul(hn::Mul(dy, gamma), r); }
@@ -340,15 +346,30 @@ HWY_NOINLINE void ThroughBuffer(const DirectedJob& job, const Form& whole_form, 
   }
 }
 
+// Of numbers that begin tiny, through the caches.
+template <class T, class Form>
+HWY_NOINLINE void NormalizedMending(const Form& whole_form, const T* x, T* y, int64_t n) {
+  const MendingForm<Form> form{whole_form};
+  StoreRun(Normalize<T, MendingForm<Form>, false>{x, form, 0}, y, n);
+}
+// Forms of which a cell or a row has much.
+template <class T, class Form>
+inline constexpr bool kMends = kMendsForms<T> &&
+                               (std::is_same_v<Form, CellForm<T, false>> ||
+                                std::is_same_v<Form, ElementForm<T, false, true>>);
+
 // Writes elements [at, at + n) of the array, normalized by a form. Not inlined: among all forms of
 // a caller the registers would not suffice for its loops.
 template <class T, class Form>
 HWY_NOINLINE void Normalized(const ForwardJob& job, const Form& whole_form, int64_t at, int64_t n,
                              RunWriter<T>& writer) {
   if (job.finishes) return ThroughBuffer(job, whole_form, at, n, writer);
-  const Form form = whole_form;
   const T* x = job.x.At<T>(at);
   T* y = job.y.At<T>(at);
+  if constexpr (kMends<T, Form>)
+    if (n > 0 && HWY_UNLIKELY(IsTiny(x)) && !job.relu && !job.stream)
+      return NormalizedMending(whole_form, x, y, n);
+  const Form form = whole_form;
   if (job.relu) return writer.Write(Normalize<T, Form, true>{x, form, job.ahead}, y, n);
   writer.Write(Normalize<T, Form, false>{x, form, job.ahead}, y, n);
 }
@@ -478,6 +499,9 @@ struct ApplyPart {
   // n cells of a run each, one behind the other; into a tile if there is one, which Finish takes.
   void WriteCells(const Real<T> (*values)[kCellsAtATime], int64_t at, int64_t n,
                   Real<T>* tile) const {
+    if constexpr (kMendsForms<T>)
+      if (HWY_UNLIKELY(IsTiny(job.x.At<T>(at))) && !job.relu && !job.stream && !tile)
+        return WriteEachMending(values, at, n);
     job.relu && !tile ? WriteEach<true>(values, at, n, tile)
                       : WriteEach<false>(values, at, n, tile);
   }
@@ -502,17 +526,34 @@ struct ApplyPart {
       store(Normalize<T, Form, kRelu>{x + cell * length, form, 0});
     });
   }
-  bool writes_columns() const { return !job.finishes; }
-  HWY_NOINLINE void WriteColumn(int64_t cell, int64_t at, int64_t rows) const {
-    const auto k = [&](int i) HWY_ATTR { return ColumnOf(FromTable<Real<T>>(job, i, cell)); };
-    using Form = CellForm<T, false>;
-    const Form form{k(CoefficientTable::kHi), k(CoefficientTable::kSlope),
-                    k(CoefficientTable::kOffset)};
+  HWY_NOINLINE void WriteEachMending(const Real<T> (*values)[kCellsAtATime], int64_t at,
+                                     int64_t n) const {
+    using C = Coefficient<Real<T>, false>;
+    using Form = MendingForm<CellForm<T, false>>;
+    const int64_t length = job.geometry->run_length;
     const T* x = job.x.At<T>(at);
     T* y = job.y.At<T>(at);
-    const int64_t n = job.geometry->run_length;
-    job.relu ? StoreColumn(Normalize<T, Form, true>{x, form, job.ahead}, y, rows, n)
-             : StoreColumn(Normalize<T, Form, false>{x, form, job.ahead}, y, rows, n);
+    const Former<Form> form_of;
+    for (int64_t cell = 0; cell < n; ++cell, x += length, y += length) {
+      const Form form = form_of({C(values[0] + cell), C(values[1] + cell), C(values[2] + cell)});
+      StoreRun(Normalize<T, Form, false>{x, form, 0}, y, length);
+    }
+  }
+  bool writes_columns() const { return !job.finishes; }
+  HWY_NOINLINE void WriteColumn(int64_t cell, int64_t at, int64_t rows) const {
+    if constexpr (kMendsForms<T>)
+      if (HWY_UNLIKELY(IsTiny(job.x.At<T>(at))) && !job.relu)
+        return WriteColumnOf<false, MendingForm<CellForm<T, false>>>(cell, at, rows);
+    job.relu ? WriteColumnOf<true>(cell, at, rows) : WriteColumnOf<false>(cell, at, rows);
+  }
+  template <bool kRelu, class Form = CellForm<T, false>>
+  HWY_INLINE void WriteColumnOf(int64_t cell, int64_t at, int64_t rows) const {
+    const auto k = [&](int i) HWY_ATTR { return ColumnOf(FromTable<Real<T>>(job, i, cell)); };
+    const Form form = Former<Form>()(
+        {k(CoefficientTable::kHi), k(CoefficientTable::kSlope), k(CoefficientTable::kOffset)});
+    const T* x = job.x.At<T>(at);
+    T* y = job.y.At<T>(at);
+    StoreColumn(Normalize<T, Form, kRelu>{x, form, job.ahead}, y, rows, job.geometry->run_length);
   }
   // Of n cells, for a CellBlock.
   void Coefficients(int64_t first, int64_t n, Real<T> (*values)[kCellsAtATime]) const {

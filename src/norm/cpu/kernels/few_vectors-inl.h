@@ -18,21 +18,16 @@ namespace HWY_NAMESPACE {
 
 #if HWY_TARGET == HWY_AVX2 || HWY_TARGET == HWY_AVX3
 
-// x * by as a product of f32 rounds it, but in f64, where none takes longer for denormal numbers.
+// x * by.
 template <class T>
 struct Scaled {
   const T* x;
-  float by;
+  Vector<T> by;
+  Products<float> product = {};
 
   template <class Part>
   HWY_INLINE Vector<T> operator()(Part p) const {
-    const Tag<T> d;
-    const hn::Half<Tag<T>> half;
-    const auto v = p.Load(x);
-    const auto product = [&](hn::Vec<decltype(half)> of) HWY_ATTR {
-      return hn::DemoteTo(half, hn::Mul(hn::PromoteTo(Wide(), of), hn::Set(Wide(), double{by})));
-    };
-    return hn::Combine(d, product(hn::UpperHalf(half, v)), product(hn::LowerHalf(half, v)));
+    return product(p.Load(x), by);
   }
 };
 
@@ -95,7 +90,7 @@ HWY_NOINLINE void MendRows(const RowsAt<const T>& x, int64_t n, int64_t count, b
     }
     const auto scale = ScaleFor<float>(by, sums.squares[u]);
     sums.factor[u] = 1 / static_cast<double>(scale);
-    StoreRun(Scaled<T>{x[u], scale}, rows + bad * n, n);
+    StoreRun(Scaled<T>{x[u], hn::Set(Tag<T>(), scale)}, rows + bad * n, n);
     row_of[bad++] = u;
   }
   if (bad == 0) return;

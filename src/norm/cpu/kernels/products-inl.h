@@ -6,12 +6,24 @@
 #define NORMKIT_PRODUCTS_INL_H_
 #endif
 
+#include <cstring>
+#include <type_traits>
+
+#include "src/norm/cpu/kernels/write_run-inl.h"
 #include "src/simd/load_store-inl.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace normkit::norm::cpu {
 namespace HWY_NAMESPACE {
 using namespace simd::HWY_NAMESPACE;
+
+// a * b.
+struct PlainProducts {
+  template <class V>
+  HWY_INLINE V operator()(V a, V b) const {
+    return hn::Mul(a, b);
+  }
+};
 
 // a * b of R. On Zen 5 a product that is denormal, or of a denormal number, may take three times as
 // long as others, and what is added to it waits, unless the processor has learned where such
@@ -40,6 +52,52 @@ class Products {
   HWY_INLINE V operator()(V a, V b) const { return hn::Mul(a, b); }
 #endif
 };
+
+// A form whose products may be denormal.
+template <class Form>
+struct MendingForm {
+  using R = typename Form::R;
+  static constexpr bool kStraight = Form::kStraight, kAnywhere = Form::kAnywhere;
+  static constexpr Nans kNans = Form::kNans;
+  Form form;
+  Products<R> product = {};
+
+  struct At : Form::At {
+    Products<R> product;
+    HWY_INLINE Vector<R> Z(Vector<R> deviation) const { return Form::At::Z(deviation, product); }
+  };
+  template <class Part>
+  HWY_INLINE At Get(Part p) const {
+    return {form.Get(p), product};
+  }
+};
+// Makes such of the same product, and others as they are.
+template <class Form>
+struct Former {
+  HWY_INLINE Form operator()(const Form& form) const { return form; }
+};
+template <class Form>
+struct Former<MendingForm<Form>> {
+  Products<typename Form::R> product;
+  HWY_INLINE Former() {}
+  HWY_INLINE MendingForm<Form> operator()(const Form& form) const { return {form, product}; }
+};
+// Where they are chosen: f32 with AVX-512 takes at most 2.6 times as long without them.
+template <class T>
+inline constexpr bool kMendsForms =
+    (HWY_TARGET == HWY_AVX2 && std::is_same_v<T, float>) || kPaired<T>;
+
+// Whether x begins with a number of which products may be denormal, but not with 0.
+template <class T>
+HWY_INLINE bool IsTiny(const T* x) {
+  constexpr uint32_t kTiny = 27u << 24;  // the bits of 2^-100, without the sign
+  uint32_t bits = 0;
+  if constexpr (sizeof(T) == 4)
+    std::memcpy(&bits, x, sizeof bits);
+  else
+    std::memcpy(reinterpret_cast<char*>(&bits) + 2, x, sizeof(T));
+  return (bits << 1) - 1 < kTiny - 1;
+}
 
 }  // namespace HWY_NAMESPACE
 }  // namespace normkit::norm::cpu
