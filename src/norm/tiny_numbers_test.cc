@@ -140,8 +140,8 @@ TEST(TinyNumbers, BesideOthersHaveTheBitsOfTwoPasses) {
   simd::ForceTarget(simd::AvailableTargets().front());
 }
 
-// y of denormal numbers by whatever way, as where no product is made otherwise for them. Without
-// beta, beside which they would not be seen.
+// y of denormal numbers, and of rows and runs that begin with one, as where no product is made
+// otherwise for them. Without beta, beside which they would not be seen.
 TEST(TinyNumbers, HaveTheBitsOfPlainProducts) {
   struct Shape {
     NormSpec spec;
@@ -159,16 +159,21 @@ TEST(TinyNumbers, HaveTheBitsOfPlainProducts) {
     for (const DType dtype : {DType::kF32, DType::kBF16}) {
       const Layout dense = Layout::Make(format, shape);
       const Case test{spec, IsGrouped(spec) ? dense.SplitChannels(4) : dense, dtype};
-      std::vector<double> x = cases::Normals(test.layout.size(), 1, 0, 1);
-      for (double& v : x) v *= 1e-39;
-      const Problem p(test, x);
-      const auto result_on = [&](const std::string& target) {
-        simd::ForceTarget(target);
-        return ForwardTraining(spec, p.x_tensor, &p.gamma_tensor, nullptr, {.epsilon = 1e-5});
-      };
-      const NormResult plain = result_on(targets.back());
-      for (const std::string& target : targets)
-        ExpectSameBits(result_on(target), plain, test.ToString() + " on " + target);
+      for (const bool all : {true, false}) {  // or what runs begin with, and zeros with a sign
+        std::vector<double> x = cases::Normals(test.layout.size(), 1, 0, 1);
+        for (size_t i = 0; i < x.size(); ++i) {
+          if (all || i % 7 == 0) x[i] *= 1e-39;
+          if (!all && i % 11 == 5) x[i] = -0.0;
+        }
+        const Problem p(test, x);
+        const auto result_on = [&](const std::string& target) {
+          simd::ForceTarget(target);
+          return ForwardTraining(spec, p.x_tensor, &p.gamma_tensor, nullptr, {.epsilon = 1e-5});
+        };
+        const NormResult plain = result_on(targets.back());
+        for (const std::string& target : targets)
+          ExpectSameBits(result_on(target), plain, test.ToString() + " on " + target);
+      }
     }
   simd::ForceTarget(targets.front());
 }

@@ -314,12 +314,7 @@ class CpuNormalization : public NormImplementation {
       job.sum = args.sum ? Array(NormArray::kSum, args.sum) : job.y;
       job.x = job.sum;
     }
-    const auto n = static_cast<size_t>(plan_.num_stat);
-    job.saved = args.saved;
-    if (!by_task && !job.saved.mean) job.saved.mean = Scratch<MeanTag, double>(n);
-    if (!by_task && !job.saved.rstd) job.saved.rstd = Scratch<RstdTag, double>(n);
-    job.mean = job.saved.mean;
-    job.rstd = job.saved.rstd;
+    SaveStatistics(args, by_task, job);
     job.gate = Array(NormArray::kGate, args.gate);
     job.relu &= !args.addend && !args.gate;
     job.finishes =
@@ -332,6 +327,16 @@ class CpuNormalization : public NormImplementation {
       job.table = Table(geometry_.cell_form ? geometry_.num_cells : plan_.num_stat,
                         CoefficientTable::kForwardArrays);
     return job;
+  }
+
+  // Statistics go to the caller, or, where tasks have none to themselves, to scratch.
+  void SaveStatistics(const NormForwardArgs& args, bool by_task, ForwardJob& job) const {
+    const auto n = static_cast<size_t>(plan_.num_stat);
+    job.saved = args.saved;
+    if (!by_task && !job.saved.mean) job.saved.mean = Scratch<MeanTag, double>(n);
+    if (!by_task && !job.saved.rstd) job.saved.rstd = Scratch<RstdTag, double>(n);
+    job.mean = job.saved.mean;
+    job.rstd = job.saved.rstd;
   }
 
   // Whether calls may be of rows alone, with nothing behind gamma and beta and nobody to share
@@ -355,12 +360,7 @@ class CpuNormalization : public NormImplementation {
     job.x = InputArray(args.x);
     job.y = OutputArray(args.y);
     job.by_root = !job.center && !args.beta && !geometry_.cell_form && geometry_.param_vector;
-    job.saved = args.saved;
-    const auto n = static_cast<size_t>(plan_.num_stat);
-    if (!job.saved.mean) job.saved.mean = Scratch<MeanTag, double>(n);
-    if (!job.saved.rstd) job.saved.rstd = Scratch<RstdTag, double>(n);
-    job.mean = job.saved.mean;
-    job.rstd = job.saved.rstd;
+    SaveStatistics(args, /*by_task=*/false, job);
     Kernels(problem_.dtype).forward_rows(job, 0, geometry_.num_units());
   }
 
