@@ -331,6 +331,7 @@ int64_t Slabs::SlabOf(int64_t group, int64_t turn) const {
 }
 
 void Slabs::BackwardGroups(const NormBackwardArgs& args) const {
+  const TrimScratchAtEnd trim;
   NormBackwardArgs without = args;
   without.dgamma = without.dbeta = nullptr;
   const int64_t arrays = whole_.dtype == DType::kF64 ? 4 : 2;

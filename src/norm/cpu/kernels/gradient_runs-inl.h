@@ -148,7 +148,7 @@ class RunBackward {
   // them at a time, which stay in the L1 cache.
   void RunStraight(const RunTask& task, const ParameterSums& parameters) {
     constexpr int64_t kTile = 1024;
-    static_assert(kMostStraight <= kRuns);
+    static_assert(kMostStraight <= std::min(kRuns, kMaxGroup));
     RunWriter<float> dgamma(job_.stream_parameters), dbeta(job_.stream_parameters);
     for (int64_t begin = task.begin, end; begin < task.end; begin = end) {
       end = std::min(begin + kTile, task.end);
