@@ -20,10 +20,10 @@ class ArrayCopies {
   }
   static std::string Names(const Problem& problem, const NormImplementation& made);  // "x, dy"
 
-  // The arguments of a call with copies. `reads_sum`: what was summed before is read.
-  NormForwardArgs In(const NormForwardArgs& args, bool reads_sum);
-  // `reads_daddend` likewise.
-  NormBackwardArgs In(const NormBackwardArgs& args, bool reads_daddend);
+  // The arguments of a call with copies. `reads_last`: what an earlier half wrote is read, sum, or
+  // daddend and dgate: it would go back as it is.
+  NormForwardArgs In(const NormForwardArgs& args, bool reads_last);
+  NormBackwardArgs In(const NormBackwardArgs& args, bool reads_last);
   // Past the caches, where what was written is not soon read.
   void Finish(bool past_caches = false) const;
 

@@ -298,6 +298,31 @@ TEST(Lengths, EachArrayLiesInItsOwnWay) {
     }
 }
 
+// dy times what the gate multiplied, also where the second half of a pass goes through copies.
+TEST(Lengths, GradientOfTheGate) {
+  for (const NormSpec& spec : {kBatchNorm, kInstanceNorm, kLayerNorm})
+    for (const char* format : {"BTC", "BCT"}) {
+      const Problem p({spec, MakeLayout(format, {.b = 3, .t = 5, .c = 4}), DType::kF32});
+      const Normalization norm(spec, p.test.layout, p.test.dtype,
+                               {.activation = Activation::kSilu});
+      std::vector<double> mean(static_cast<size_t>(norm.num_statistics())), rstd = mean;
+      const std::span<const float> dy = p.dy_tensor.values<float>();
+      std::vector<float> y(dy.size()), dx = y, daddend = y, dgate(dy.size(), -1);
+      norm.ForwardTraining({.x = p.x_tensor.data(),
+                            .y = y.data(),
+                            .saved = {mean.data(), rstd.data()},
+                            .addend = dy.data(),
+                            .lengths = kLengths});
+      Normalization::BackwardArgs args{.x = p.x_tensor.data(), .dy = dy.data()};
+      args.mean = mean.data(), args.rstd = rstd.data(), args.addend = dy.data();
+      args.gate = p.x_tensor.data(), args.lengths = kLengths;
+      args.dx = dx.data(), args.daddend = daddend.data(), args.dgate = dgate.data();
+      norm.Backward(args);
+      for (size_t i = 0; i < dy.size(); ++i)
+        EXPECT_EQ(dgate[i], dy[i] * y[i]) << p.test.ToString() << " at " << i;
+    }
+}
+
 TEST(Lengths, AnyNumberOfThreads) {
   const Layout layout = Layout::Make("BTC", std::vector<int64_t>{40, 30, 64});
   std::vector<int64_t> lengths(40);

@@ -40,7 +40,7 @@ class __attribute__((visibility("hidden"))) Normalization::Impl : public Problem
   // twentieth of a call of one short row.
   bool takes_as_given() const { return takes_as_given_; }
   // f(arguments) with dense copies of the arrays that the back-end does not take as they lie.
-  // `reads_last`: what an earlier half wrote to `sum` or `daddend` is read.
+  // `reads_last`: what an earlier half wrote to `sum`, `daddend` or `dgate` is read.
   template <class Args, class F>
   void WithArrays(const Args& args, const F& f, bool reads_last = false) const {
     if (copies_.empty()) return f(args);
