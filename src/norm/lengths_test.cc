@@ -300,6 +300,7 @@ TEST(Lengths, EachArrayLiesInItsOwnWay) {
 
 // dy times what the gate multiplied, also where the second half of a pass goes through copies.
 TEST(Lengths, GradientOfTheGate) {
+  const int64_t lengths[] = {1, 1, 3};  // single steps of BCT are copied, two of them
   for (const NormSpec& spec : {kBatchNorm, kInstanceNorm, kLayerNorm})
     for (const char* format : {"BTC", "BCT"}) {
       const Problem p({spec, MakeLayout(format, {.b = 3, .t = 5, .c = 4}), DType::kF32});
@@ -312,10 +313,10 @@ TEST(Lengths, GradientOfTheGate) {
                             .y = y.data(),
                             .saved = {mean.data(), rstd.data()},
                             .addend = dy.data(),
-                            .lengths = kLengths});
+                            .lengths = lengths});
       Normalization::BackwardArgs args{.x = p.x_tensor.data(), .dy = dy.data()};
       args.mean = mean.data(), args.rstd = rstd.data(), args.addend = dy.data();
-      args.gate = p.x_tensor.data(), args.lengths = kLengths;
+      args.gate = p.x_tensor.data(), args.lengths = lengths;
       args.dx = dx.data(), args.daddend = daddend.data(), args.dgate = dgate.data();
       norm.Backward(args);
       for (size_t i = 0; i < dy.size(); ++i)
