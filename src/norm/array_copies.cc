@@ -50,7 +50,7 @@ NormForwardArgs ArrayCopies::In(const NormForwardArgs& args, bool reads_last) {
   in.residual = Read<NormArray::kResidual>(args.residual);
   in.addend = Read<NormArray::kAddend>(args.addend);
   in.gate = Read<NormArray::kGate>(args.gate);
-  in.sum = Written<NormArray::kSum>(args.sum, reads_last);
+  if (args.residual) in.sum = Written<NormArray::kSum>(args.sum, reads_last);
   in.y = Written<NormArray::kY>(args.y);
   return in;
 }

@@ -9,6 +9,17 @@
 
 namespace normkit {
 
+// The arguments of the first of two halves, which does not write y or dx: copies of them would go
+// back as whatever they hold, over x and dy where those are the same arrays.
+inline NormForwardArgs OfGather(NormForwardArgs args) {
+  args.y = nullptr;
+  return args;
+}
+inline NormBackwardArgs OfGather(NormBackwardArgs args) {
+  args.dx = nullptr;
+  return args;
+}
+
 // The copies of one call. What was written goes back to where it belongs by Finish.
 class ArrayCopies {
  public:

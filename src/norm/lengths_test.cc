@@ -324,6 +324,37 @@ TEST(Lengths, GradientOfTheGate) {
     }
 }
 
+// y over x and dx over dy, which the first halves of both passes read and do not write.
+TEST(Lengths, InPlace) {
+  const int64_t lengths[] = {1, 1, 3};
+  for (const NormSpec& spec : {kBatchNorm, kInstanceNorm, kLayerNorm})
+    for (const char* format : {"BTC", "BCT", "CBT"}) {
+      const Problem p({spec, MakeLayout(format, {.b = 3, .t = 5, .c = 4}), DType::kF32});
+      const Normalization norm(spec, p.test.layout, p.test.dtype);
+      std::vector<double> mean(static_cast<size_t>(norm.num_statistics())), rstd = mean;
+      const auto copy = [](const Tensor& of) {
+        return std::vector<float>(of.values<float>().begin(), of.values<float>().end());
+      };
+      const std::vector<float> x = copy(p.x_tensor), dy = copy(p.dy_tensor);
+      std::vector<float> y(x.size()), dx = y, over_x = x, over_dy = dy;
+      const auto forward = [&](const float* from, float* to) {
+        norm.ForwardTraining(
+            {.x = from, .y = to, .saved = {mean.data(), rstd.data()}, .lengths = lengths});
+      };
+      const auto backward = [&](const float* from, float* to) {
+        Normalization::BackwardArgs args{.x = x.data(), .dy = from, .lengths = lengths};
+        args.mean = mean.data(), args.rstd = rstd.data(), args.dx = to;
+        norm.Backward(args);
+      };
+      forward(x.data(), y.data());
+      backward(dy.data(), dx.data());
+      forward(over_x.data(), over_x.data());
+      backward(over_dy.data(), over_dy.data());
+      EXPECT_EQ(over_x, y) << p.test.ToString();
+      EXPECT_EQ(over_dy, dx) << p.test.ToString();
+    }
+}
+
 TEST(Lengths, AnyNumberOfThreads) {
   const Layout layout = Layout::Make("BTC", std::vector<int64_t>{40, 30, 64});
   std::vector<int64_t> lengths(40);

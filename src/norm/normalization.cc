@@ -202,8 +202,9 @@ void Normalization::Gather(const BatchPart& part, const ForwardArgs& args,
       Fail("{}: Gather: weights with a residual, expected their sum as x", impl_->Title());
     return impl_->parts().GatherWeighted(part, args, moments.data());
   }
-  impl_->WithArrays(
-      args, [&](const ForwardArgs& ready) { impl_->parts().Gather(part, ready, moments.data()); });
+  impl_->WithArrays(OfGather(args), [&](const ForwardArgs& ready) {
+    impl_->parts().Gather(part, ready, moments.data());
+  });
 }
 
 void Normalization::Join(std::span<Moments> moments) const {
@@ -238,7 +239,8 @@ void Normalization::GatherGradient(const BatchPart& part, const BackwardArgs& ar
   const ReadyParameters parameters(*impl_, args.gamma, args.beta);
   CheckBackwardOfPart(*impl_, args, parameters, impl_->parts().Sizes(part), sums,
                       /*reads_sums=*/false);
-  impl_->WithArrays(parameters.In(args), [&](const BackwardArgs& ready) {
+  const BackwardArgs own = parameters.In(args);
+  impl_->WithArrays(joins() ? OfGather(own) : own, [&](const BackwardArgs& ready) {
     impl_->parts().GatherGradient(part, ready, sums.data());
   });
 }

@@ -201,8 +201,9 @@ void Padded::Forward(const NormForwardArgs& args) const {
 void Padded::ForwardJoined(const NormForwardArgs& args, const Observations& made) const {
   const auto n = static_cast<size_t>(whole_.plan.num_stat);
   Moments* moments = Scratch<PaddedMomentsTag, Moments>(n * made.size());
+  const NormForwardArgs of_gather = OfGather(args);
   ForEach(made, [&](int64_t i, const Made& one) {
-    one.WithArrays(MovedBy(args, i, one.next), [&](const NormForwardArgs& ready) {
+    one.WithArrays(MovedBy(of_gather, i, one.next), [&](const NormForwardArgs& ready) {
       one.implementation->Gather(ready, moments + static_cast<size_t>(i) * n);
     });
   });
@@ -287,8 +288,9 @@ void Padded::BackwardJoined(const NormBackwardArgs& args, const Observations& ma
     double* w = of + 2 * parameters;
     return GradientSums{w, w + statistics, of, of + parameters};
   };
+  const NormBackwardArgs of_gather = OfGather(args);
   ForEach(made, [&](int64_t i, const Made& one) {
-    one.WithArrays(MovedBy(args, i, one.next), [&](const NormBackwardArgs& ready) {
+    one.WithArrays(MovedBy(of_gather, i, one.next), [&](const NormBackwardArgs& ready) {
       one.implementation->GatherGradient(ready, at(sums + static_cast<size_t>(i) * n));
     });
   });
