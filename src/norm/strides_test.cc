@@ -241,6 +241,47 @@ TEST(Strides, OfArraysBeyondTheCaches) {
          {4 * 220 * 211, 220 * 211, 211, 1}, 6 * 4 * 220 * 211);
 }
 
+// y over x and dx over dy, of which each element is the first of two, and so copied: the first half
+// leaves them alone.
+TEST(Strides, HalvesInPlace) {
+  const Strides strides{40, 10, 2};
+  const Layout layout = Layout::Make("BCS", std::vector<int64_t>{3, 4, 5});
+  for (const NormSpec& spec : {kBatchNorm, kInstanceNorm, kLayerNorm}) {
+    const Problem p({spec, layout, DType::kF32});
+    const auto spread = [](const Tensor& of) {
+      std::vector<float> values(120, 7);
+      for (size_t i = 0; i < 60; ++i) values[2 * i] = of.values<float>()[i];
+      return values;
+    };
+    const Normalization norm(
+        spec, layout, DType::kF32,
+        {.strides = {.x = strides, .y = strides, .dy = strides, .dx = strides}});
+    const BatchPart all = norm.whole();
+    const auto n = static_cast<size_t>(norm.num_statistics());
+    std::vector<double> mean(n), rstd(n);
+    const auto results = [&](bool in_place) {
+      const std::vector<float> kept = spread(p.x_tensor);
+      std::vector<float> x = kept, dy = spread(p.dy_tensor), other(120, 7), other_dx = other;
+      std::vector<float>&y = in_place ? x : other, &dx = in_place ? dy : other_dx;
+      Normalization::ForwardArgs args{
+          .x = x.data(), .y = y.data(), .saved = {mean.data(), rstd.data()}};
+      std::vector<Moments> moments(n);
+      norm.Gather(all, args, moments);
+      norm.Join(moments);
+      norm.Finish(moments, args.saved);
+      norm.Apply(all, args);
+      Normalization::BackwardArgs back{.x = kept.data(), .dy = dy.data()};
+      back.mean = mean.data(), back.rstd = rstd.data(), back.dx = dx.data();
+      std::vector<double> sums(static_cast<size_t>(norm.num_leaves(all) * norm.num_sums()));
+      norm.GatherGradient(all, back, sums);
+      norm.Join(sums);
+      norm.ApplyGradient(all, back, sums);
+      return std::pair(y, dx);
+    };
+    EXPECT_EQ(results(true), results(false)) << spec.name;
+  }
+}
+
 TEST(Strides, ZerosOfOneValueLieApart) {
   const Problem p({kInstanceNorm, Layout::Make("BSC", std::vector<int64_t>{3, 1, 4}), DType::kF32});
   for (const Lie& lie : kLies) {
