@@ -35,7 +35,7 @@ class Loops {
   };
   std::span<const Loop> loops() const { return {loops_, static_cast<size_t>(count_)}; }
   int64_t Offset(int64_t index) const {
-    if (count_ <= 1) return index * loops_[0].stride;
+    if (count_ == 1) return index * loops_[0].stride;
     // Short runs wait for divisions: in 32 bits half to a fifth of the time.
     if (count_ != 2 || size_ > std::numeric_limits<uint32_t>::max()) return OffsetOfMany(index);
     const auto i = static_cast<uint32_t>(index), inner = static_cast<uint32_t>(loops_[1].size);

@@ -126,8 +126,7 @@ class AlikeRows {
   HWY_INLINE AlikeRows(const ForwardJob& job, int64_t rows)
       : job_(job),
         n_(job.geometry->run_length),
-        fits_(rows > 0 && AreRowsAlike(job) && !job.finishes &&
-              (job.tiled_runs == 1 || rows == 1)) {}
+        fits_(rows > 1 && AreRowsAlike(job) && !job.finishes && job.tiled_runs == 1) {}
   HWY_INLINE bool fits() const { return fits_; }
   HWY_INLINE int64_t group() const { return 1; }
 
@@ -148,7 +147,7 @@ class AlikeRows {
     for (int64_t row = first; row < last; ++row, x += xs.step, y += ys.step) {
       if (!kRelu && job_.by_root) {
         const auto r = hn::Set(Tag<float>(), static_cast<float>(job_.rstd[row]));
-        writer.Write(ByFour<ByRoot<float>>{{x, r, gamma.values, job_.ahead}}, y, n_);
+        writer.Write(ByRoot<float>{x, r, gamma.values, job_.ahead}, y, n_);
         continue;
       }
       const auto k = CoefficientsOfStat<float>(job_.mean[row], job_.rstd[row]);

@@ -304,32 +304,6 @@ HWY_INLINE R ScaleFor(double n, double squares) {
   return R(1);
 }
 
-// a - b of R as a fused multiply-add by 1, which is the same to the bit, for the units that
-// multiply: those that add have three additions for each square (1,024 elements 17 ns for 24).
-template <class R>
-class Differences {
-  using D = hn::ScalableTag<R>;
-  using V = hn::Vec<D>;
-
- public:
-#if HWY_TARGET == HWY_AVX2 || HWY_TARGET == HWY_AVX3
-  HWY_INLINE Differences() : one_(One()) {}
-  HWY_INLINE V operator()(V a, V b) const { return hn::MulSub(a, one_, b); }
-
- private:
-  // That compilers do not know: they would make it a difference again.
-  static HWY_INLINE V One() {
-    R one = R(1);
-    asm("" : "+x"(one));
-    return hn::Set(D(), one);
-  }
-
-  const V one_;
-#else
-  HWY_INLINE V operator()(V a, V b) const { return hn::Sub(a, b); }
-#endif
-};
-
 // x - shift and its square; without centering only the square, of x. Both of x * scale where it is
 // scaled.
 template <class T, bool kCenter, bool kScaled = false>
@@ -340,7 +314,6 @@ struct Deviations {
   int64_t ahead = 0;
   V scale = hn::Zero(Tag<T>());
   Products<Real<T>> product = {};
-  Differences<Real<T>> difference = {};
 
   template <class Part>
   HWY_INLINE void operator()(Part p, V* first, V* second) const {
@@ -352,7 +325,7 @@ struct Deviations {
  private:
   HWY_INLINE void Take(V of, V* first, V* second) const {
     const V value = kScaled ? product(of, scale) : of;
-    *first = kCenter ? difference(value, shift) : hn::Zero(Tag<T>());
+    *first = kCenter ? hn::Sub(value, shift) : hn::Zero(Tag<T>());
     *second = kCenter ? product(*first, *first) : product(value, value);
   }
 };

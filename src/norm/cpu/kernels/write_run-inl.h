@@ -161,18 +161,6 @@ struct Outgoing<T, true> {
 };
 #endif
 
-// An op of whose results StoreRun takes four vectors at a time: a long row in the L1 cache takes a
-// sixth less so (RMS normalization of [1,4096] 94 ns for 110), those of [512,128] a little more.
-template <class Op>
-struct ByFour : Op {
-  static constexpr bool kByFour = true;
-};
-template <class Op>
-inline constexpr bool kStoresByFour = [] {
-  if constexpr (requires { Op::kByFour; }) return Op::kByFour;
-  return false;
-}();
-
 // y[i] = op(i) for i in [0, n), y of any type that the arithmetic's type is stored as. Elements do
 // not depend on each other, so neither alignment nor width shows in the result.
 template <class T, class Op>
@@ -191,15 +179,6 @@ HWY_INLINE void StoreRun(const Op& op, T* y, int64_t n) {
     }
   }
 #endif
-  if constexpr (kStoresByFour<Op>) {
-    for (; i + 4 * kWidth <= n; i += 4 * kWidth) {
-      Vector<T> v[4];
-      HWY_UNROLL(4)
-      for (int64_t k = 0; k < 4; ++k) v[k] = op(WholeVector<Real<T>>{i + k * kWidth});
-      HWY_UNROLL(4)
-      for (int64_t k = 0; k < 4; ++k) StoreAny(v[k], d, y + i + k * kWidth);
-    }
-  }
   for (; i + kWidth <= n; i += kWidth) StoreAny(op(WholeVector<Real<T>>{i}), d, y + i);
   if (i == n) return;
   const PartOfVector<Real<T>> rest{i, static_cast<size_t>(n - i)};
