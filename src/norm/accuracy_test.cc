@@ -80,8 +80,7 @@ std::vector<Case> AccuracyCases() {
   for (const NormSpec& spec : NormSpecs()) {
     for (const char* format : {"BCSS", "BSSC", "BTC", "BC"}) {
       const cases::Sizes sizes{.b = 8, .t = 40, .s = 15, .c = 48, .groups = 8};
-      const Layout layout = cases::MakeLayout(format, sizes);
-      result.push_back({spec, IsGrouped(spec) ? layout.SplitChannels(8) : layout});
+      result.push_back({spec, cases::InGroups(spec, cases::MakeLayout(format, sizes), 8)});
     }
   }
   for (int64_t n : {1, 2, 768, 50257, 1 << 17})

@@ -114,8 +114,7 @@ std::vector<Case> Large() {
   for (const NormSpec& spec : NormSpecs()) {
     for (const char* format : {"BCS", "BSC", "BC"}) {
       const Layout layout = cases::MakeLayout(format, {.b = 150, .s = 20, .c = 64});
-      const bool grouped = IsGrouped(spec);
-      result.push_back({spec, grouped ? layout.SplitChannels(4) : layout});
+      result.push_back({spec, cases::InGroups(spec, layout, 4)});
     }
   }
   return result;

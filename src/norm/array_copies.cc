@@ -44,27 +44,27 @@ void* ArrayCopies::Written(void* given, bool is_read) {
   return dense;
 }
 
-NormForwardArgs ArrayCopies::In(const NormForwardArgs& args, bool reads_last) {
+NormForwardArgs ArrayCopies::In(const NormForwardArgs& args, Half half) {
   NormForwardArgs in = args;
   in.x = Read<NormArray::kX>(args.x);
   in.residual = Read<NormArray::kResidual>(args.residual);
   in.addend = Read<NormArray::kAddend>(args.addend);
   in.gate = Read<NormArray::kGate>(args.gate);
-  if (args.residual) in.sum = Written<NormArray::kSum>(args.sum, reads_last);
-  in.y = Written<NormArray::kY>(args.y);
+  if (args.residual) in.sum = Written<NormArray::kSum>(args.sum, half == Half::kSecond);
+  in.y = half == Half::kFirst ? nullptr : Written<NormArray::kY>(args.y);
   return in;
 }
 
-NormBackwardArgs ArrayCopies::In(const NormBackwardArgs& args, bool reads_last) {
+NormBackwardArgs ArrayCopies::In(const NormBackwardArgs& args, Half half) {
   NormBackwardArgs in = args;
   in.x = Read<NormArray::kX>(args.x);
   in.dy = Read<NormArray::kDy>(args.dy);
   in.y = Read<NormArray::kY>(args.y);
   in.addend = Read<NormArray::kAddend>(args.addend);
   in.gate = Read<NormArray::kGate>(args.gate);
-  in.dgate = Written<NormArray::kDgate>(args.dgate, reads_last);
-  in.dx = Written<NormArray::kDx>(args.dx, args.accumulate);
-  in.daddend = Written<NormArray::kDaddend>(args.daddend, reads_last);
+  in.dgate = Written<NormArray::kDgate>(args.dgate, half == Half::kSecond);
+  in.dx = half == Half::kFirst ? nullptr : Written<NormArray::kDx>(args.dx, args.accumulate);
+  in.daddend = Written<NormArray::kDaddend>(args.daddend, half == Half::kSecond);
   return in;
 }
 

@@ -9,16 +9,10 @@
 
 namespace normkit {
 
-// The arguments of the first of two halves, which does not write y or dx: copies of them would go
-// back as whatever they hold, over x and dy where those are the same arrays.
-inline NormForwardArgs OfGather(NormForwardArgs args) {
-  args.y = nullptr;
-  return args;
-}
-inline NormBackwardArgs OfGather(NormBackwardArgs args) {
-  args.dx = nullptr;
-  return args;
-}
+// What a call does of a pass. The first half does not write y or dx (where statistics join), so
+// that no copy of them goes back, over x or dy where those are the same arrays; the second reads
+// what the first wrote to sum, daddend and dgate, so that it goes back as it is.
+enum class Half { kBoth, kFirst, kSecond };
 
 // The copies of one call. What was written goes back to where it belongs by Finish.
 class ArrayCopies {
@@ -31,10 +25,9 @@ class ArrayCopies {
   }
   static std::string Names(const Problem& problem, const NormImplementation& made);  // "x, dy"
 
-  // The arguments of a call with copies. `reads_last`: what an earlier half wrote is read, sum, or
-  // daddend and dgate: it would go back as it is.
-  NormForwardArgs In(const NormForwardArgs& args, bool reads_last);
-  NormBackwardArgs In(const NormBackwardArgs& args, bool reads_last);
+  // The arguments of a call with copies.
+  NormForwardArgs In(const NormForwardArgs& args, Half half);
+  NormBackwardArgs In(const NormBackwardArgs& args, Half half);
   // Past the caches, where what was written is not soon read.
   void Finish(bool past_caches = false) const;
 

@@ -96,13 +96,16 @@ inline Layout MakeBlockedLayout(const Sizes& sizes) {
   return Layout({{kB, sizes.b}, {kG, sizes.groups}, {kS, sizes.s}, {kC, sizes.c / sizes.groups}});
 }
 
+// With the channels in groups where the spec has such.
+inline Layout InGroups(const NormSpec& spec, const Layout& layout, int64_t groups) {
+  return IsGrouped(spec) ? layout.SplitChannels(groups) : layout;
+}
+
 inline std::vector<Case> AllCases(DType dtype, const Sizes& sizes = {}) {
   std::vector<Case> result;
   for (const NormSpec& spec : NormSpecs()) {
     for (const char* format : kFormats) {
-      const Layout layout = MakeLayout(format, sizes);
-      const bool grouped = IsGrouped(spec);
-      result.push_back({spec, grouped ? layout.SplitChannels(sizes.groups) : layout, dtype});
+      result.push_back({spec, InGroups(spec, MakeLayout(format, sizes), sizes.groups), dtype});
     }
     result.push_back({spec, MakeBlockedLayout(sizes), dtype});
   }
@@ -194,9 +197,7 @@ inline std::vector<Case> Table(DType dtype, const Sizes& sizes = {}) {
 inline std::vector<Case> BenchCases(DType dtype) {
   std::vector<Case> result;
   const auto add = [&](const NormSpec& spec, std::string_view format, std::vector<int64_t> shape) {
-    const Layout layout = Layout::Make(format, shape);
-    return &result.emplace_back(
-        Case{spec, IsGrouped(spec) ? layout.SplitChannels(32) : layout, dtype});
+    return &result.emplace_back(Case{spec, InGroups(spec, Layout::Make(format, shape), 32), dtype});
   };
   const Lie* const slices = &kLies[std::size(kLies) - 1];
   add(kLayerNorm, "BC", {8192, 768});

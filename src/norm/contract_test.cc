@@ -288,9 +288,8 @@ TEST(Reduced, TwoRanksWithTheSameDataChangeNothing) {
   Twins twins;
   for (const NormSpec& spec : {kBatchNorm, kGroupNorm, kInstanceNorm}) {
     for (const char* format : {"BCS", "BSC"}) {
-      const Layout layout = cases::MakeLayout(format, {});
-      const bool grouped = IsGrouped(spec);
-      const Problem p({spec, grouped ? layout.SplitChannels(2) : layout, DType::kF64});
+      const Layout layout = cases::InGroups(spec, cases::MakeLayout(format, {}), 2);
+      const Problem p({spec, layout, DType::kF64});
       const Outcome alone = RunBoth(p), both = RunBoth(p, {.norm = {.reducer = &twins}});
       // To rounding; the parameters' gradients stay those of the rank.
       for (auto part : {&Outcome::y, &Outcome::dx, &Outcome::dgamma, &Outcome::dbeta})

@@ -78,7 +78,7 @@ TEST_P(Empty, NothingIsComputedAndNothingEnds) {
   std::vector<Case> tests;
   for (const NormSpec& spec : NormSpecs())
     for (const Layout& layout : EmptyLayouts(GetParam()))
-      tests.push_back({spec, IsGrouped(spec) ? layout.SplitChannels(2) : layout});
+      tests.push_back({spec, cases::InGroups(spec, layout, 2)});
   if (StatusOf(tests) == 0) return;
   for (const Case& test : tests) EXPECT_EQ(StatusOf({&test, 1}), 0) << test.ToString();
 }

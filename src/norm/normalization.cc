@@ -40,12 +40,11 @@ class __attribute__((visibility("hidden"))) Normalization::Impl : public Problem
   // twentieth of a call of one short row.
   bool takes_as_given() const { return takes_as_given_; }
   // f(arguments) with dense copies of the arrays that the back-end does not take as they lie.
-  // `reads_last`: what an earlier half wrote to `sum`, `daddend` or `dgate` is read.
   template <class Args, class F>
-  void WithArrays(const Args& args, const F& f, bool reads_last = false) const {
+  void WithArrays(const Args& args, const F& f, Half half = Half::kBoth) const {
     if (copies_.empty()) return f(args);
     ArrayCopies copies(*this, *made_);
-    f(copies.In(args, reads_last));
+    f(copies.In(args, half));
     copies.Finish();
   }
   // Throws Error where `part` is none.
@@ -202,9 +201,9 @@ void Normalization::Gather(const BatchPart& part, const ForwardArgs& args,
       Fail("{}: Gather: weights with a residual, expected their sum as x", impl_->Title());
     return impl_->parts().GatherWeighted(part, args, moments.data());
   }
-  impl_->WithArrays(OfGather(args), [&](const ForwardArgs& ready) {
-    impl_->parts().Gather(part, ready, moments.data());
-  });
+  impl_->WithArrays(
+      args, [&](const ForwardArgs& ready) { impl_->parts().Gather(part, ready, moments.data()); },
+      Half::kFirst);
 }
 
 void Normalization::Join(std::span<Moments> moments) const {
@@ -229,7 +228,7 @@ void Normalization::Apply(const BatchPart& part, const ForwardArgs& args) const 
   const ReadyParameters parameters(*impl_, args.gamma, args.beta);
   impl_->WithArrays(
       parameters.In(args), [&](const ForwardArgs& ready) { impl_->parts().Apply(part, ready); },
-      /*reads_last=*/true);
+      Half::kSecond);
 }
 
 void Normalization::GatherGradient(const BatchPart& part, const BackwardArgs& args,
@@ -239,10 +238,10 @@ void Normalization::GatherGradient(const BatchPart& part, const BackwardArgs& ar
   const ReadyParameters parameters(*impl_, args.gamma, args.beta);
   CheckBackwardOfPart(*impl_, args, parameters, impl_->parts().Sizes(part), sums,
                       /*reads_sums=*/false);
-  const BackwardArgs own = parameters.In(args);
-  impl_->WithArrays(joins() ? OfGather(own) : own, [&](const BackwardArgs& ready) {
-    impl_->parts().GatherGradient(part, ready, sums.data());
-  });
+  impl_->WithArrays(
+      parameters.In(args),
+      [&](const BackwardArgs& ready) { impl_->parts().GatherGradient(part, ready, sums.data()); },
+      joins() ? Half::kFirst : Half::kBoth);
 }
 
 void Normalization::Join(std::span<double> sums) const {
@@ -259,7 +258,7 @@ void Normalization::ApplyGradient(const BatchPart& part, const BackwardArgs& arg
   impl_->WithArrays(
       parameters.In(args),
       [&](const BackwardArgs& ready) { impl_->parts().ApplyGradient(part, ready, sums.data()); },
-      /*reads_last=*/true);
+      Half::kSecond);
 }
 
 }  // namespace normkit

@@ -8,7 +8,6 @@
 #include "src/core/fail.h"
 #include "src/core/scratch.h"
 #include "src/core/strided_loops.h"
-#include "src/norm/array_copies.h"
 
 namespace normkit {
 namespace {
@@ -53,9 +52,9 @@ Padded::Made::Made(const Problem& whole, const Layout& layout, const ArrayStride
 }
 
 template <class Args, class F>
-void Padded::Made::WithArrays(const Args& args, const F& f, bool reads_last) const {
+void Padded::Made::WithArrays(const Args& args, const F& f, Half half) const {
   ArrayCopies copies(problem, *implementation);
-  f(copies.In(args, reads_last));
+  f(copies.In(args, half));
   copies.Finish();
 }
 
@@ -201,11 +200,13 @@ void Padded::Forward(const NormForwardArgs& args) const {
 void Padded::ForwardJoined(const NormForwardArgs& args, const Observations& made) const {
   const auto n = static_cast<size_t>(whole_.plan.num_stat);
   Moments* moments = Scratch<PaddedMomentsTag, Moments>(n * made.size());
-  const NormForwardArgs of_gather = OfGather(args);
   ForEach(made, [&](int64_t i, const Made& one) {
-    one.WithArrays(MovedBy(of_gather, i, one.next), [&](const NormForwardArgs& ready) {
-      one.implementation->Gather(ready, moments + static_cast<size_t>(i) * n);
-    });
+    one.WithArrays(
+        MovedBy(args, i, one.next),
+        [&](const NormForwardArgs& ready) {
+          one.implementation->Gather(ready, moments + static_cast<size_t>(i) * n);
+        },
+        Half::kFirst);
   });
   for (size_t i = 1; i < made.size(); ++i)
     for (size_t s = 0; s < n; ++s) moments[s].Merge(moments[i * n + s]);
@@ -217,8 +218,7 @@ void Padded::ForwardJoined(const NormForwardArgs& args, const Observations& made
   ForEach(made, [&](int64_t i, const Made& one) {
     one.WithArrays(
         MovedBy(with, i, one.next),
-        [&](const NormForwardArgs& ready) { one.implementation->Apply(ready); },
-        /*reads_last=*/true);
+        [&](const NormForwardArgs& ready) { one.implementation->Apply(ready); }, Half::kSecond);
   });
 }
 
@@ -288,11 +288,13 @@ void Padded::BackwardJoined(const NormBackwardArgs& args, const Observations& ma
     double* w = of + 2 * parameters;
     return GradientSums{w, w + statistics, of, of + parameters};
   };
-  const NormBackwardArgs of_gather = OfGather(args);
   ForEach(made, [&](int64_t i, const Made& one) {
-    one.WithArrays(MovedBy(of_gather, i, one.next), [&](const NormBackwardArgs& ready) {
-      one.implementation->GatherGradient(ready, at(sums + static_cast<size_t>(i) * n));
-    });
+    one.WithArrays(
+        MovedBy(args, i, one.next),
+        [&](const NormBackwardArgs& ready) {
+          one.implementation->GatherGradient(ready, at(sums + static_cast<size_t>(i) * n));
+        },
+        Half::kFirst);
   });
   double count = 0;
   for (size_t i = 0; i < made.size(); ++i) {
@@ -308,7 +310,7 @@ void Padded::BackwardJoined(const NormBackwardArgs& args, const Observations& ma
         [&](const NormBackwardArgs& ready) {
           one.implementation->ApplyGradient(ready, all, count);
         },
-        /*reads_last=*/true);
+        Half::kSecond);
   });
 }
 

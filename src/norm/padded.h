@@ -7,6 +7,7 @@
 #include <span>
 #include <vector>
 
+#include "src/norm/array_copies.h"
 #include "src/norm/backend.h"
 #include "src/norm/moved_args.h"
 #include "src/norm/parts.h"
@@ -34,7 +35,7 @@ class Padded {
          const NormBackend& backend);
     // f(arguments) with dense copies of the arrays that are not taken as they lie.
     template <class Args, class F>
-    void WithArrays(const Args& args, const F& f, bool reads_last = false) const;
+    void WithArrays(const Args& args, const F& f, Half half = Half::kBoth) const;
     Problem problem;
     std::unique_ptr<NormImplementation> implementation;
     BytesOfArrays next = {};  // from one to the next

@@ -95,8 +95,7 @@ class Fences {
 std::vector<Case> SmallCases(DType dtype) {
   std::vector<Case> result;
   const auto add = [&](const NormSpec& spec, const char* format, std::vector<int64_t> shape) {
-    Layout layout = Layout::Make(format, shape);
-    if (IsGrouped(spec)) layout = layout.SplitChannels(2);
+    const Layout layout = cases::InGroups(spec, Layout::Make(format, shape), 2);
     for (const Activation activation : {Activation::kNone, Activation::kRelu, Activation::kElu})
       result.push_back({.spec = spec, .layout = layout, .dtype = dtype, .activation = activation});
   };

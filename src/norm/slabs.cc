@@ -96,7 +96,7 @@ Slabs::Slabs(const Problem& whole, const NormBackend& backend, const NormImpleme
   const auto alike = [&](const Maker& maker) {
     if (!maker.made) return true;
     copies_ |= !ArrayCopies::Names(*maker.problem, *maker.made).empty();
-    return maker.made->Form() == made.Form() && copies_ <= (copied || pieces_.count > 1);
+    return maker.made->Form() == made.Form() && (!copies_ || copied || pieces_.count > 1);
   };
   if (!one_.made || !alike(one_) || !alike(last_)) count_ = 1;
 }
@@ -251,7 +251,7 @@ void Slabs::WithArrays(Args args, const Place& place, const F& f) const {
   const NormImplementation& made = *place.maker->made;
   if (!copies_) return f(made, moved);
   ArrayCopies copies(*place.maker->problem, made);
-  f(made, copies.In(moved, /*reads_last=*/false));
+  f(made, copies.In(moved, Half::kBoth));
   const bool far = whole_.plan.size * static_cast<int64_t>(SizeOf(whole_.dtype)) > kFar;
   copies.Finish(far);
   if (far) simd::EndStreams();

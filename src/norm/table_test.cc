@@ -132,8 +132,7 @@ struct CasesOf {
 
   void operator()(const NormSpec& spec, const char* format, const std::vector<int64_t>& shape,
                   Dims axes = 0) const {
-    const Layout layout = Layout::Make(format, shape);
-    all.push_back({spec, IsGrouped(spec) ? layout.SplitChannels(2) : layout, dtype, axes});
+    all.push_back({spec, cases::InGroups(spec, Layout::Make(format, shape), 2), dtype, axes});
   }
 };
 
@@ -215,9 +214,8 @@ TEST_P(TableTest, ManyShortRunsHaveTheBitsOfFew) {
   constexpr int64_t kMany = 5000, kFew = 100;  // observations, of 20 groups or steps
   for (const auto& [spec, format] : {std::pair{kGroupNorm, "BC"}, {kLayerNormChannelOnly, "BTC"}}) {
     const auto layout = [&](int64_t b) {
-      const bool grouped = IsGrouped(spec);
-      const Layout of = cases::MakeLayout(format, {.b = b, .t = 20, .c = grouped ? 360 : 18});
-      return grouped ? of.SplitChannels(20) : of;
+      const int64_t channels = IsGrouped(spec) ? 360 : 18;
+      return cases::InGroups(spec, cases::MakeLayout(format, {.b = b, .t = 20, .c = channels}), 20);
     };
     const Problem p({spec, layout(kMany), GetParam()});
     const auto dx = [&](int64_t b) {

@@ -96,22 +96,22 @@ TEST(TinyNumbers, AndThoseThatSeemSo) {
   simd::ForceTarget(simd::AvailableTargets().front());
 }
 
+struct Shape {
+  NormSpec spec;
+  const char* format;
+  std::vector<int64_t> shape;
+};
+
 // Units of one block, ordinary ones beside such whose first sums are of no use: as in two passes,
 // and on every target.
 TEST(TinyNumbers, BesideOthersHaveTheBitsOfTwoPasses) {
-  struct Shape {
-    NormSpec spec;
-    const char* format;
-    std::vector<int64_t> shape;
-  };
   const Shape shapes[] = {
       {kLayerNorm, "BC", {16, 64}},          {kLayerNorm, "BC", {16, 300}},
       {kLayerNorm, "BC", {16, 1024}},        {kRmsNorm, "BC", {16, 300}},
       {kInstanceNorm, "BCSS", {4, 4, 5, 4}}, {kGroupNorm, "BSSC", {4, 4, 4, 64}}};
   for (const auto& [spec, format, shape] : shapes)
     for (const DType dtype : {DType::kF32, DType::kF64, DType::kBF16, DType::kF16}) {
-      const Layout dense = Layout::Make(format, shape);
-      const Case test{spec, IsGrouped(spec) ? dense.SplitChannels(4) : dense, dtype};
+      const Case test{spec, cases::InGroups(spec, Layout::Make(format, shape), 4), dtype};
       std::vector<double> x = cases::Normals(test.layout.size(), 1, 0.5, 1);
       const int64_t n = test.layout.size() / 16;
       for (int64_t i = 0; i < test.layout.size(); ++i) {
@@ -143,11 +143,6 @@ TEST(TinyNumbers, BesideOthersHaveTheBitsOfTwoPasses) {
 // y of denormal numbers, and of rows and runs that begin with one, as where no product is made
 // otherwise for them. Without beta, beside which they would not be seen.
 TEST(TinyNumbers, HaveTheBitsOfPlainProducts) {
-  struct Shape {
-    NormSpec spec;
-    const char* format;
-    std::vector<int64_t> shape;
-  };
   const Shape shapes[] = {
       {kLayerNorm, "BCSS", {3, 5, 7, 7}},  {kLayerNorm, "BCSS", {3, 4, 16, 16}},
       {kLayerNorm, "BSSC", {3, 4, 4, 64}}, {kLayerNorm, "BC", {2, 3000}},
@@ -157,8 +152,7 @@ TEST(TinyNumbers, HaveTheBitsOfPlainProducts) {
   const std::vector<std::string> targets = simd::AvailableTargets();
   for (const auto& [spec, format, shape] : shapes)
     for (const DType dtype : {DType::kF32, DType::kBF16}) {
-      const Layout dense = Layout::Make(format, shape);
-      const Case test{spec, IsGrouped(spec) ? dense.SplitChannels(4) : dense, dtype};
+      const Case test{spec, cases::InGroups(spec, Layout::Make(format, shape), 4), dtype};
       for (const bool all : {true, false}) {  // or what runs begin with, and zeros with a sign
         std::vector<double> x = cases::Normals(test.layout.size(), 1, 0, 1);
         for (size_t i = 0; i < x.size(); ++i) {

@@ -362,7 +362,6 @@ bool BackwardUnitSlices(const BackwardJob& job, const KernelTable& kernels,
 bool BackwardStripSlices(const BackwardJob& job, const KernelTable& kernels,
                          const Schedule& schedule, Reducer* reducer, const SumsTo& to) {
   const Geometry& g = *job.geometry;
-  if (!g.param_vector) return BackwardUnitSlices(job, kernels, schedule, reducer, to);
   const ColumnCut cut = ColumnCut::ForStrips(g.elements);
   const auto moves = [](const Loops::Loop& loop) { return loop.stride != 0; };
   const bool shared = std::ranges::none_of(g.kept_param.loops(), moves);
@@ -531,7 +530,9 @@ bool BackwardSlices(const BackwardJob& job, const KernelTable& kernels, const Sc
   constexpr int64_t kAhead = 2048;  // elements
   const Geometry& g = *job.geometry;
   if (!to || g.plan.size == 0) return false;
-  if (g.stat_vector) return BackwardStripSlices(job, kernels, schedule, reducer, to);
+  if (g.stat_vector && g.param_vector)
+    return BackwardStripSlices(job, kernels, schedule, reducer, to);
+  if (g.stat_vector) return BackwardUnitSlices(job, kernels, schedule, reducer, to);
   RunWalk walk = WalkOf(job, schedule, reducer);
   const Slices slices(g, schedule, walk, job.f64);
   if (!slices.suit()) return false;

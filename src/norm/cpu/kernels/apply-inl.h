@@ -533,24 +533,25 @@ struct ApplyPart {
     const int64_t length = job.geometry->run_length;
     const T* x = job.x.At<T>(at);
     T* y = job.y.At<T>(at);
-    const Former<Form> form_of;
+    const Products<Real<T>> product;
     for (int64_t cell = 0; cell < n; ++cell, x += length, y += length) {
-      const Form form = form_of({C(values[0] + cell), C(values[1] + cell), C(values[2] + cell)});
+      const Form form{{C(values[0] + cell), C(values[1] + cell), C(values[2] + cell)}, product};
       StoreRun(Normalize<T, Form, false>{x, form, 0}, y, length);
     }
   }
   bool writes_columns() const { return !job.finishes; }
   HWY_NOINLINE void WriteColumn(int64_t cell, int64_t at, int64_t rows) const {
+    const auto k = [&](int i) HWY_ATTR { return ColumnOf(FromTable<Real<T>>(job, i, cell)); };
+    using Form = CellForm<T, false>;
+    const Form form{k(CoefficientTable::kHi), k(CoefficientTable::kSlope),
+                    k(CoefficientTable::kOffset)};
     if constexpr (kMendsForms<T>)
       if (HWY_UNLIKELY(IsTiny(job.x.At<T>(at))) && !job.relu)
-        return WriteColumnOf<false, MendingForm<CellForm<T, false>>>(cell, at, rows);
-    job.relu ? WriteColumnOf<true>(cell, at, rows) : WriteColumnOf<false>(cell, at, rows);
+        return WriteColumnOf<false>(MendingForm<Form>{form}, at, rows);
+    job.relu ? WriteColumnOf<true>(form, at, rows) : WriteColumnOf<false>(form, at, rows);
   }
-  template <bool kRelu, class Form = CellForm<T, false>>
-  HWY_INLINE void WriteColumnOf(int64_t cell, int64_t at, int64_t rows) const {
-    const auto k = [&](int i) HWY_ATTR { return ColumnOf(FromTable<Real<T>>(job, i, cell)); };
-    const Form form = Former<Form>()(
-        {k(CoefficientTable::kHi), k(CoefficientTable::kSlope), k(CoefficientTable::kOffset)});
+  template <bool kRelu, class Form>
+  HWY_INLINE void WriteColumnOf(const Form& form, int64_t at, int64_t rows) const {
     const T* x = job.x.At<T>(at);
     T* y = job.y.At<T>(at);
     StoreColumn(Normalize<T, Form, kRelu>{x, form, job.ahead}, y, rows, job.geometry->run_length);

@@ -1,4 +1,4 @@
-// Products that may be denormal, for what is added up of them.
+// Products that may be denormal: those that are added up, and y of tiny numbers.
 #if defined(NORMKIT_PRODUCTS_INL_H_) == defined(HWY_TARGET_TOGGLE)
 #ifdef NORMKIT_PRODUCTS_INL_H_
 #undef NORMKIT_PRODUCTS_INL_H_
@@ -25,6 +25,16 @@ struct PlainProducts {
   }
 };
 
+#if HWY_TARGET == HWY_AVX2 || HWY_TARGET == HWY_AVX3
+// A constant that compilers do not know: of a fused multiply-add with one that they know they would
+// make a product or a sum again.
+template <class R>
+HWY_INLINE R Hidden(R value) {
+  asm("" : "+x"(value));
+  return value;
+}
+#endif
+
 // a * b of R. On Zen 5 a product that is denormal, or of a denormal number, may take three times as
 // long as others, and what is added to it waits, unless the processor has learned where such
 // products are; not where a fused multiply-add makes it. With -0 added it is the same to the bit,
@@ -36,17 +46,10 @@ class Products {
 
  public:
 #if HWY_TARGET == HWY_AVX2 || HWY_TARGET == HWY_AVX3
-  HWY_INLINE Products() : zero_(Zero()) {}
+  HWY_INLINE Products() : zero_(hn::Set(D(), Hidden(R(-0.0)))) {}
   HWY_INLINE V operator()(V a, V b) const { return hn::MulAdd(a, b, zero_); }
 
  private:
-  // That compilers do not know: they would make it a product again.
-  static HWY_INLINE V Zero() {
-    R zero = R(-0.0);
-    asm("" : "+x"(zero));
-    return hn::Set(D(), zero);
-  }
-
   const V zero_;
 #else
   HWY_INLINE V operator()(V a, V b) const { return hn::Mul(a, b); }
@@ -71,18 +74,8 @@ struct MendingForm {
     return {form.Get(p), product};
   }
 };
-// Makes such of the same product, and others as they are.
-template <class Form>
-struct Former {
-  HWY_INLINE Form operator()(const Form& form) const { return form; }
-};
-template <class Form>
-struct Former<MendingForm<Form>> {
-  Products<typename Form::R> product;
-  HWY_INLINE Former() {}
-  HWY_INLINE MendingForm<Form> operator()(const Form& form) const { return {form, product}; }
-};
-// Where they are chosen: f32 with AVX-512 takes at most 2.6 times as long without them.
+// Where they are chosen: f32 with AVX-512 takes at most 2.6 times as long without them. Not behind
+// a ReLU, nor for stores past the caches: each would be as much text again.
 template <class T>
 inline constexpr bool kMendsForms =
     (HWY_TARGET == HWY_AVX2 && std::is_same_v<T, float>) || kPaired<T>;

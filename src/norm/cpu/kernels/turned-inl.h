@@ -93,10 +93,9 @@ class TurnedRows {
     if constexpr (kWhole) {
       if (n_ % kRows != 0 || !alike_ || job_.finishes || job_.relu) return false;
       auto* y = job_.y.template At<float>(first * n_);
-      if (!job_.stream) return ApplyByRow<true>(first, last, y);
-      if (reinterpret_cast<uintptr_t>(y) % sizeof(V) != 0) return false;
-      return n_ > kRows ? ApplyByRow<2, true, true>(first, last, y)
-                        : ApplyByRow<1, true, true>(first, last, y);
+      if (job_.stream && reinterpret_cast<uintptr_t>(y) % sizeof(V) != 0) return false;
+      job_.stream ? ApplyByRow<true, true>(first, last, y) : ApplyByRow<true>(first, last, y);
+      return true;
     }
     return false;
   }
@@ -189,14 +188,14 @@ class TurnedRows {
     }
     return y_;
   }
-  template <bool kAlike>
-  HWY_INLINE bool ApplyByRow(int64_t first, int64_t last, float* to) {
-    return n_ > kRows ? ApplyByRow<2, kAlike, false>(first, last, to)
-                      : ApplyByRow<1, kAlike, false>(first, last, to);
+  template <bool kAlike, bool kStream = false>
+  HWY_INLINE void ApplyByRow(int64_t first, int64_t last, float* to) {
+    n_ > kRows ? ApplyVectors<2, kAlike, kStream>(first, last, to)
+               : ApplyVectors<1, kAlike, kStream>(first, last, to);
   }
   // Of kVectors vectors; past the caches if kStream.
   template <int64_t kVectors, bool kAlike, bool kStream>
-  HWY_NOINLINE bool ApplyByRow(int64_t first, int64_t last, float* to) {
+  HWY_NOINLINE void ApplyVectors(int64_t first, int64_t last, float* to) {
     const D d;
     constexpr int64_t kLast = (kVectors - 1) * kRows;
     const PartOfVector<float> rest{kLast, static_cast<size_t>(n_ - kLast)};
@@ -215,7 +214,6 @@ class TurnedRows {
       // Beyond a row's end, where the next is written.
       store(z(rest.Load(x), last_gamma, last_beta), to + kLast);
     }
-    return true;
   }
 
   // xhat of rows [first, last) by the parameters that each has.

@@ -9,6 +9,7 @@
 #include <algorithm>
 
 #include "src/norm/cpu/kernels/narrow-inl.h"
+#include "src/norm/cpu/kernels/products-inl.h"
 #include "src/norm/cpu/kernels/small_divisor-inl.h"
 
 HWY_BEFORE_NAMESPACE();
@@ -37,11 +38,11 @@ class TwoVectors {
 
   // Fetches what lies `ahead` elements behind.
   HWY_INLINE TwoVectors(const float* x, int64_t n, int64_t rows, int64_t ahead)
-      : x_(x), n_(n), rows_(rows), ahead_(ahead), one_(by() / static_cast<double>(n)) {}
+      : x_(x), n_(n), rows_(rows), ahead_(ahead) {}
 
   HWY_NOINLINE void Shifts(const SmallDivisor& by, float* HWY_RESTRICT shifts) const {
     const auto is_end = hn::FirstN(DH(), static_cast<size_t>(n_ - kWidth - kHalf));
-    const VD one = hn::Set(Wide(), one_);
+    const VD one = hn::Set(Wide(), Hidden(1.0));
     for (int64_t row = 0; row < rows_; row += kStep) {
       VD ends[kStep];
       HWY_UNROLL(8)
@@ -64,7 +65,7 @@ class TwoVectors {
                          double* HWY_RESTRICT squares) const {
     const Wide d;
     const auto is_rest = hn::FirstN(D(), static_cast<size_t>(n_ - kWidth));
-    const VD one = hn::Set(d, one_), zero = hn::Zero(d);
+    const VD one = hn::Set(d, Hidden(1.0)), zero = hn::Zero(d);
     auto good = hn::Eq(zero, zero);
     for (int64_t row = 0; row < rows_; row += kStep) {
       VD ends[kStep], ends_of_squares[kStep];
@@ -154,7 +155,6 @@ class TwoVectors {
 
   const float* x_;
   int64_t n_, rows_, ahead_;
-  double one_;  // that the compiler does not know
 };
 
 #endif
