@@ -107,14 +107,14 @@ std::vector<Limit> Limits() {
 Calibrated Choose(const char* rule, int64_t built_in, const std::vector<int64_t>& others,
                   const std::vector<BenchCell>& cells,
                   std::optional<int64_t> WantedSchedule::*member, double seconds) {
-  const auto time = [&](int64_t value) {
+  const auto time = [&](std::optional<int64_t> value) {
     WantedSchedule wanted;
     wanted.*member = value;
     double sum = 0;
     for (const BenchCell& cell : cells) sum += LogTime(cell, wanted, seconds);
     return sum / static_cast<double>(cells.size());
   };
-  const double before = time(built_in);
+  const double before = time(std::nullopt);
   int64_t best = built_in;
   double least = before;
   for (const int64_t value : others)
@@ -130,8 +130,10 @@ std::vector<Calibrated> Calibrate(double seconds) {
   for (const Limit& limit : Limits()) result.push_back(Find(limit, seconds));
   const BenchCell pass{
       .op = NormPass::kInference, .layer = "batch", .shape = {8, 64, 112, 112}, .format = "BCSS"};
-  result.push_back(Choose("ahead", norm::cpu::AheadOfPasses(), {0, 768, 1536, 3072, 6144}, {pass},
-                          &WantedSchedule::ahead, seconds));
+  const BenchCell last{
+      .op = NormPass::kInference, .layer = "batch", .shape = {8, 112, 112, 64}, .format = "BSSC"};
+  result.push_back(Choose("ahead", norm::cpu::AheadOfPasses(), {0, 768, 1536, 4096, 6144},
+                          {pass, last}, &WantedSchedule::ahead, seconds));
   result.push_back(Choose("rows-ahead", norm::cpu::AheadOfRows(),
                           {0, 4 * kKiB, 8 * kKiB, 16 * kKiB, 32 * kKiB},
                           {Rows("layer", 32 * kMiB, 4096), Rows("rms", 32 * kMiB, 2048)},

@@ -111,6 +111,27 @@ TEST_F(Following, LargeRowsFromMemoryAreAskedForAsFarAheadAsIsWanted) {
   EXPECT_EQ(ahead(2048, 4), std::pair(0, 0));
 }
 
+TEST_F(Following, PassesOverMemoryAskAheadWhereTheProcessorDoesNotFollow) {
+  const auto bytes_ahead = [](const char* format, NormPass pass, int64_t element_bytes) {
+    const Geometry batch(kBatchNorm, Layout::Make(format, std::vector<int64_t>{4, 64, 16, 32}));
+    return ChooseSchedule(batch, element_bytes, 0, pass, true).ahead * element_bytes;
+  };
+  WantSchedule(ParseWantedSchedule("stores=streaming"));
+  const bool follows = simd::HasLargeL1();
+  for (const int64_t element_bytes : {2, 4, 8}) {
+    EXPECT_EQ(bytes_ahead("BCSS", NormPass::kInference, element_bytes), follows ? 4096 : 1536);
+    EXPECT_EQ(bytes_ahead("BCSS", NormPass::kForward, element_bytes), follows ? 0 : 1536);
+    for (const NormPass pass : {NormPass::kInference, NormPass::kForward, NormPass::kBackward})
+      EXPECT_EQ(bytes_ahead("BSSC", pass, element_bytes), !follows             ? 1536
+                                                          : element_bytes == 2 ? 4096
+                                                                               : 0);
+  }
+  WantSchedule(ParseWantedSchedule("stores=streaming,ahead=512"));
+  EXPECT_EQ(bytes_ahead("BCSS", NormPass::kInference, 4), 512);
+  WantSchedule(ParseWantedSchedule("stores=regular"));
+  EXPECT_EQ(bytes_ahead("BCSS", NormPass::kInference, 4), 0);
+}
+
 TEST_F(Following, DescribeNamesWhatIsWanted) {
   const Normalization small(kLayerNorm, Layout::Make("BC", std::vector<int64_t>{64, 96}));
   WantSchedule(ParseWantedSchedule("stores=streaming,path=fused,group=5,threads=all"));
