@@ -297,7 +297,7 @@ void Slabs::BackwardOf(NormBackwardArgs own, const Place& place, const F& f) con
 
 void Slabs::Backward(const NormBackwardArgs& args) const {
   if (shares_ > 1 && (args.dgamma || args.dbeta))
-    return count_ / shares_ >= NumThreads() ? BackwardGroups(args) : BackwardShared(args);
+    return GroupsGain() ? BackwardGroups(args) : BackwardShared(args);
   const auto bytes = static_cast<int64_t>(SizeOf(whole_.parameter_dtype()));
   BackwardSome(args, 0, count_,
                [&](const NormImplementation& made, NormBackwardArgs ready, const Place& place) {
@@ -318,6 +318,12 @@ void Slabs::BackwardApart(const NormImplementation& made, NormBackwardArgs args,
   made.Backward(args);
   Apart(args.dgamma, place, bytes, dgamma);
   Apart(args.dbeta, place, bytes, dbeta);
+}
+
+// Slabs with the same parameters lie apart: group by group memory is read less well, but sums of
+// parameters stay in a cache, and those of very many are not kept.
+bool Slabs::GroupsGain() const {
+  return count_ / shares_ >= NumThreads() && whole_.plan.num_param * kCellBytes > 8 * most_bytes;
 }
 
 int64_t Slabs::SlabOf(int64_t group, int64_t turn) const {

@@ -96,6 +96,7 @@ class Slabs {
   void BackwardShared(const NormBackwardArgs& args) const;
   // The same of parameters that some slabs share, `shares_` of them: a thread takes all of those.
   void BackwardGroups(const NormBackwardArgs& args) const;
+  bool GroupsGain() const;
   // Which slab comes `turn`-th of those of a group.
   int64_t SlabOf(int64_t group, int64_t turn) const;
 
