@@ -110,22 +110,24 @@ TEST_P(Fusion, ResidualBeforeGivesTheSumAndItsNormalization) {
     const Problem p(test);
     const Tensor expected_sum =
         Map(p.x_tensor, p.dy_tensor, [](double a, double b) { return a + b; });
-    Fixture plain(p, {.activation = Activation::kRelu});
-    const Tensor expected = plain.Forward(nullptr, &expected_sum);
-    for (const bool in_place : {false, true}) {
-      Fixture fused(p, {.activation = Activation::kRelu});
-      Tensor x = p.x_tensor.Clone(), separate = fused.Like(), y = fused.Like();
-      Tensor& sum = in_place ? x : separate;
-      fused.norm.ForwardTraining({.x = x.data(),
-                                  .gamma = p.gamma_tensor.data(),
-                                  .beta = p.beta_tensor.data(),
-                                  .y = y.data(),
-                                  .saved = {fused.mean.data(), fused.rstd.data()},
-                                  .residual = p.dy_tensor.data(),
-                                  .sum = sum.data()});
-      ASSERT_TRUE(SameBits(sum, expected_sum)) << test.ToString();
-      ASSERT_TRUE(SameBits(y, expected)) << test.ToString();
-      ASSERT_EQ(fused.mean, plain.mean) << test.ToString();
+    for (const Activation activation : {Activation::kNone, Activation::kRelu}) {
+      Fixture plain(p, {.activation = activation});
+      const Tensor expected = plain.Forward(nullptr, &expected_sum);
+      for (const bool in_place : {false, true}) {
+        Fixture fused(p, {.activation = activation});
+        Tensor x = p.x_tensor.Clone(), separate = fused.Like(), y = fused.Like();
+        Tensor& sum = in_place ? x : separate;
+        fused.norm.ForwardTraining({.x = x.data(),
+                                    .gamma = p.gamma_tensor.data(),
+                                    .beta = p.beta_tensor.data(),
+                                    .y = y.data(),
+                                    .saved = {fused.mean.data(), fused.rstd.data()},
+                                    .residual = p.dy_tensor.data(),
+                                    .sum = sum.data()});
+        ASSERT_TRUE(SameBits(sum, expected_sum)) << test.ToString();
+        ASSERT_TRUE(SameBits(y, expected)) << test.ToString();
+        ASSERT_EQ(fused.mean, plain.mean) << test.ToString();
+      }
     }
   }
 }
