@@ -88,6 +88,7 @@ struct ElementForm {
   using R = Real<T>;
   static constexpr bool kStatVector = kStat, kStraight = false, kAnywhere = !kStat && !kParam;
   static constexpr Nans kNans = NansOf(kAnywhere);
+  using Product = TermProducts<T>;
   Coefficient<R, kStat> hi, r, e;
   Coefficient<R, kParam> gamma, beta;
 

@@ -289,6 +289,9 @@ class FewStrips {
   HWY_NOINLINE static int64_t WriteGradient(const BackwardJob& job, int64_t first, int64_t last,
                                             double* dgamma, double* dbeta) {
     using Terms = GradientTerms<T, GradientForm, false>;
+    // With AVX2 no other product of tiny numbers is a fused one.
+    using Product = std::conditional_t<HWY_TARGET == HWY_AVX2, Products<float>, PlainProducts>;
+    using Dx = Gradient<T, GradientForm, false, Product>;
     const Wide d;
     const Loops& reduced = job.geometry->reduce.reduced;
     const int64_t rows = reduced.size();
@@ -325,10 +328,10 @@ class FewStrips {
       const Passing through = PassingOf(job, n, rstd, lo, sum, sum_x, c);
       form.t = One(through.t);
       for (int64_t row = 0; row < rows; ++row) {
-        const Gradient<T, GradientForm, false> gradient{{x[row], dy[row], form},
-                                                        One(through.b),
-                                                        One(through.e),
-                                                        job.accumulate ? dx[row] : nullptr};
+        const Dx gradient{{x[row], dy[row], form},
+                          One(through.b),
+                          One(through.e),
+                          job.accumulate ? dx[row] : nullptr};
         Store(gradient(Place{c}), stream, dx[row] + c);
       }
     }

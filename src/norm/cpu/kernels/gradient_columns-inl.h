@@ -65,7 +65,7 @@ struct StripGradient {
   template <class Part>
   HWY_INLINE void operator()(Part p, V* first, V* second) const {
     const GradientAt<Form, kRelu> at = dx.in.At(p);
-    *first = hn::Mul(at.dy, at.form.Xhat(at.deviation));
+    *first = dx.in.product(at.dy, at.form.Xhat(at.deviation));
     *second = at.dy;
     p.Store(dx.Dx(p, at), out);
     if (!kParamVector) return;

@@ -37,7 +37,7 @@ template <class T, bool kRelu>
 struct RunGradient {
   using R = Real<T>;
   using Form = ElementForm<T, false, true>;
-  Gradient<T, Form, kRelu> dx;
+  Gradient<T, Form, kRelu, TermProducts<T>> dx;
   R* dgamma;
   R* dbeta;
 
@@ -45,7 +45,7 @@ struct RunGradient {
   HWY_INLINE Vector<T> operator()(Part p) const {
     FetchTerms(p, dx.in);
     const GradientAt<Form, kRelu> at = dx.in.At(p);
-    p.Store(hn::Add(p.Load(dgamma), hn::Mul(at.dy, at.form.Xhat(at.deviation))), dgamma);
+    p.Store(hn::Add(p.Load(dgamma), dx.in.product(at.dy, at.form.Xhat(at.deviation))), dgamma);
     p.Store(hn::Add(p.Load(dbeta), at.dy), dbeta);
     return dx.Dx(p, at);
   }
@@ -54,7 +54,7 @@ struct RunGradient {
 // The same where no sums of parameters are wanted.
 template <class T, bool kRelu>
 struct RunDx {
-  Gradient<T, ElementForm<T, false, true>, kRelu> dx;
+  Gradient<T, ElementForm<T, false, true>, kRelu, TermProducts<T>> dx;
 
   template <class Part>
   HWY_INLINE Vector<T> operator()(Part p) const {

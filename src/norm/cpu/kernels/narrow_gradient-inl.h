@@ -111,13 +111,14 @@ class NarrowGradient {
   // dx of a vector of elements; leaves dy * xhat in w_x_.
   struct Dx {
     NarrowGradient& in;
+    Products<R> product = {};
     template <class Part>
     HWY_INLINE Vector<T> operator()(Part p) const {
       const auto deviation = p.Load(in.deviation_), r = in.Spread(in.r_, p.i);
       const auto xhat = hn::Add(hn::Mul(deviation, r), in.Spread(in.e_, p.i));
-      p.Store(hn::Mul(p.Load(in.dy_), xhat), in.w_x_);
+      p.Store(product(p.Load(in.dy_), xhat), in.w_x_);
       const auto through =
-          hn::Add(hn::Mul(deviation, in.Spread(in.b_, p.i)), in.Spread(in.e_through_, p.i));
+          hn::Add(product(deviation, in.Spread(in.b_, p.i)), in.Spread(in.e_through_, p.i));
       return hn::Sub(hn::Mul(p.Load(in.w_), r), through);
     }
   };
@@ -139,12 +140,13 @@ class NarrowGradient {
   template <class Part>
   HWY_INLINE void MultiplyPart(Part p, const T* x, const T* dy) {
     const Tag<T> d;
+    const Products<R> product;
     const auto deviation = hn::Sub(p.Load(x), Spread(hi_, p.i)), v = p.Load(dy);
     const auto w = hn::Mul(v, hn::Load(d, gamma_ + p.i));
     hn::Store(deviation, d, deviation_ + p.i);
     hn::Store(v, d, dy_ + p.i);
     hn::Store(w, d, w_ + p.i);
-    hn::Store(hn::Mul(w, deviation), d, w_x_ + p.i);
+    hn::Store(product(w, deviation), d, w_x_ + p.i);
   }
 
   // The sum of each row as LaneSums and FoldLanes have it.
@@ -245,6 +247,7 @@ class WholeRowsGradient {
   HWY_INLINE void Sum(const T* x, const T* dy, double* w, double* w_x) const {
     const D d;
     const DR dr;
+    const Products<R, DR> product;
     const auto* gamma = static_cast<const R*>(job_.gamma);
     for (int64_t first = 0; first < kRows; first += kWide) {
       hn::Vec<D> of_w[kWide], of_w_x[kWide];
@@ -258,7 +261,7 @@ class WholeRowsGradient {
           const int64_t from = row * kLength + k * kWide;
           const auto v = hn::Mul(LoadAny(dr, dy + from), hn::LoadU(dr, gamma + k * kWide));
           sums[k] = hn::PromoteTo(d, v);
-          others[k] = hn::PromoteTo(d, hn::Mul(v, hn::Sub(LoadAny(dr, x + from), hi)));
+          others[k] = hn::PromoteTo(d, product(v, hn::Sub(LoadAny(dr, x + from), hi)));
         }
         HWY_UNROLL(4)
         for (int64_t count = kParts / 2; count >= 1; count /= 2)
@@ -293,6 +296,7 @@ class WholeRowsGradient {
   HWY_INLINE void WriteRows(const T* x, const T* dy, const ParameterSums& parameters,
                             const Store& store) {
     const Tag<T> d;
+    const Products<R> product;
     Vector<T> gamma[kVectors], dgamma[kVectors], dbeta[kVectors];
     for (int64_t k = 0; k < kVectors; ++k) {
       gamma[k] = hn::LoadU(d, static_cast<const R*>(job_.gamma) + k * kWidth);
@@ -307,9 +311,9 @@ class WholeRowsGradient {
         const int64_t i = row * kLength + k * kWidth;
         FetchNear(x + i, ahead_), FetchNear(dy + i, ahead_);
         const auto deviation = hn::Sub(LoadAny(d, x + i), hi), v = LoadAny(d, dy + i);
-        dgamma[k] = hn::Add(dgamma[k], hn::Mul(v, hn::Add(hn::Mul(deviation, r), e)));
+        dgamma[k] = hn::Add(dgamma[k], product(v, hn::Add(hn::Mul(deviation, r), e)));
         dbeta[k] = hn::Add(dbeta[k], v);
-        dx[k] = hn::Sub(hn::Mul(hn::Mul(v, gamma[k]), r), hn::Add(hn::Mul(deviation, b), through));
+        dx[k] = hn::Sub(hn::Mul(hn::Mul(v, gamma[k]), r), hn::Add(product(deviation, b), through));
       }
       for (int64_t k = 0; k < kVectors; ++k) store(dx[k], row * kLength + k * kWidth);
     }

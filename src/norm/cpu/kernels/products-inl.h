@@ -39,9 +39,8 @@ HWY_INLINE R Hidden(R value) {
 // long as others, and what is added to it waits, unless the processor has learned where such
 // products are; not where a fused multiply-add makes it. With -0 added it is the same to the bit,
 // zeros and their signs too.
-template <class R>
+template <class R, class D = hn::ScalableTag<R>>
 class Products {
-  using D = hn::ScalableTag<R>;
   using V = hn::Vec<D>;
 
  public:
@@ -55,6 +54,11 @@ class Products {
   HWY_INLINE V operator()(V a, V b) const { return hn::Mul(a, b); }
 #endif
 };
+
+// Those of the backward pass: of f16 none is denormal, and f64 is not worth the text.
+template <class T>
+using TermProducts = std::conditional_t<std::is_same_v<T, float> || std::is_same_v<T, BFloat16>,
+                                        Products<Real<T>>, PlainProducts>;
 
 // A form whose products may be denormal.
 template <class Form>
