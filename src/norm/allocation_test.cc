@@ -5,6 +5,7 @@
 
 #include <atomic>
 #include <thread>
+#include <tuple>
 
 #include "normkit/core/threads.h"
 #include "src/core/count_allocations.h"
@@ -67,11 +68,11 @@ class Calls {
     norm_.ForwardTraining(p_.x_tensor.data(), p_.gamma_tensor.data(), p_.beta_tensor.data(),
                           y_.data(), saved);
   }
-  void Backward() {
+  void Backward(bool with_parameters = true) {
     norm_.Backward({.x = p_.x_tensor.data(),
                     .dy = p_.dy_tensor.data(),
-                    .gamma = p_.gamma_tensor.data(),
-                    .beta = p_.beta_tensor.data(),
+                    .gamma = with_parameters ? p_.gamma_tensor.data() : nullptr,
+                    .beta = with_parameters ? p_.beta_tensor.data() : nullptr,
                     .mean = mean_.data(),
                     .rstd = rstd_.data(),
                     .dx = dx_.data(),
@@ -160,12 +161,20 @@ TEST_P(Allocation, NothingAfterTheFirstCall) {
 // of one wanted, on a thread that has nothing yet.
 TEST_P(Allocation, NothingThatGrowsWithXForParametersThatAreNotGiven) {
   constexpr int64_t kMost = 4 << 20;  // bytes; x has 32 MiB of f32
-  // Rows that fit in the caches have parameters of whole rows.
-  norm::cpu::WantSchedule({.fused = false});
   constexpr int64_t kColumns = 1 << 23;
-  for (const auto& [spec, rows] : {std::pair{kLayerNorm, 1}, {kRmsNorm, 1}, {kLayerNorm, 4}})
+  const auto rows = [](int64_t b) {
+    return cases::MakeLayout("BC", {.b = b, .c = kColumns / b});
+  };
+  const Layout pairs = cases::MakeLayout("BCS", {.b = 1, .s = 2, .c = kColumns / 2});
+  for (const auto& [spec, layout, fused] : {std::tuple{kLayerNorm, rows(1), false},
+                                            {kRmsNorm, rows(1), false},
+                                            {kLayerNorm, rows(4), false},
+                                            {kRmsNorm, rows(2), true},
+                                            {kLayerNorm, rows(4), true},
+                                            {kLayerNorm, pairs, false},
+                                            {kLayerNorm, pairs, true}})
     for (const DType dtype : {DType::kF32, DType::kBF16}) {
-      const Layout layout = cases::MakeLayout("BC", {.b = rows, .c = kColumns / rows});
+      norm::cpu::WantSchedule({.fused = fused});
       const Problem p({spec, layout, dtype});
       const Normalization norm(spec, layout, dtype);
       Tensor y(layout, dtype), dx(layout, dtype);
@@ -208,6 +217,39 @@ TEST_P(Allocation, SumsOfParametersDoNotGrowWithThem) {
       calls.All(true);  // what the threads of the pool keep, and the statistics
       EXPECT_LE(Asked([&] { calls.Backward(); }), kMost) << test.ToString();
     }
+}
+
+// Nor those of the cells of very many channels, with what belongs to them, however many threads
+// there are.
+TEST_P(Allocation, SumsOfCellsAreKeptForSomeParameters) {
+  // Bytes: 2^18 cells of 16, of 2^14 those of chunks and of parameters of f64 with what rounding
+  // takes of them, two numbers of f64 for each of 2^16 parameters. All cells would be 16 MiB, and as
+  // much twice more.
+  constexpr int64_t kMost = ((1 << 18) + (1 << 14) + (2 << 14) + (1 << 16)) * 16 + (1 << 16);
+  constexpr int64_t kCells = 1 << 20;
+  const Layout one = cases::MakeLayout("BCS", {.b = 1, .s = 2, .c = kCells});
+  const Layout two = cases::MakeLayout("BCS", {.b = 2, .s = 2, .c = kCells / 2});
+  const Layout maps = cases::MakeLayout("BCS", {.b = kCells / 512, .s = 2, .c = 512});
+  const Layout fused = cases::MakeLayout("BCS", {.b = 2, .s = 2, .c = kCells + 8});
+  if (GetParam() > 1) SetNumThreads(16);
+  for (const DType dtype : {DType::kF32, DType::kF64})
+    for (const Case& test : {Case{kLayerNorm, one, dtype},
+                             {kLayerNorm, two, dtype},
+                             {kLayerNorm, fused, dtype},
+                             {kGroupNorm, two.SplitChannels(2), dtype},
+                             {kBatchNorm, maps, dtype, kB | kC}}) {
+      norm::cpu::WantSchedule({.fused = test.layout == fused});
+      const Problem p(test);
+      Calls calls(p, test.Options());
+      calls.All(true);  // the statistics
+      for (const bool with_parameters : {true, false}) {
+        const auto backward = [&] { calls.Backward(with_parameters); };
+        OnEachThread(backward);
+        EXPECT_LE(Asked(backward), kMost)
+            << test.ToString() << (with_parameters ? "" : " without parameters");
+      }
+    }
+  norm::cpu::WantSchedule({});
 }
 
 // Statistics that are not saved are kept for a task, as is what passes back through those of short

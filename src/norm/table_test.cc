@@ -195,6 +195,10 @@ TEST_P(TableTest, SlicesOfParametersGiveTheSameBits) {
   add(kLayerNormChannelOnly, "BTCS", {3, 4, 5, 70}, kT | kC | kS);
   add(kLayerNormChannelOnly, "BCS", {90, 33, 2}, kB | kC);
   add(kLayerNormChannelOnly, "BCS", {7, 5, 2500}, kB | kC);  // of each unit some tasks
+  // Cells, over and over.
+  add(kLayerNorm, "BCS", {3, 300, 3});
+  add(kGroupNorm, "BCS", {5, 42, 40});
+  add(kBatchNorm, "BCS", {7, 35, 4}, kB | kC);
   for (const Case& test : all) {
     const Problem p(test);
     SetNumThreads(1);

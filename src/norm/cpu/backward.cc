@@ -8,7 +8,7 @@
 #include "src/norm/cpu/exact_sum.h"
 #include "src/norm/cpu/forward.h"
 #include "src/norm/cpu/from_y.h"
-#include "src/norm/cpu/tasks.h"
+#include "src/norm/cpu/parameter_parts.h"
 
 namespace normkit::norm::cpu {
 namespace {
@@ -18,44 +18,60 @@ struct RanksTag;
 struct RestTag;
 struct StatisticRestTag;
 struct StripSumsTag;
+struct PieceCellsTag;
+struct PieceSumsTag;
 
 void ToXhat(const BackwardJob& job, int64_t first, int64_t last) {
   job.f64 ? CellsToXhat<double>(job, first, last) : CellsToXhat<float>(job, first, last);
 }
 
-// AddCellsToStatistics in f64, of statistics from `first_stat` on, with what rounding takes.
-void AddCellsExactly(const BackwardJob& job, int64_t first, int64_t last, int64_t first_stat,
-                     int64_t last_stat) {
-  const Geometry& g = *job.geometry;
-  const int64_t n = last_stat - first_stat;
-  double* rest = Scratch<StatisticRestTag, double>(static_cast<size_t>(2 * n));
-  std::fill_n(rest, 2 * n, 0.0);
-  for (int64_t cell = first; cell < last; ++cell) {
-    const int64_t stat = g.StatOf(cell), i = stat - first_stat;
-    const double gamma = GammaOf(job, g.ParamOf(cell));
-    AddExactly(gamma * job.cells.dy[cell], job.means.w[stat], rest[i]);
-    AddExactly(gamma * job.cells.dy_x[cell], job.means.w_xhat[stat], rest[n + i]);
+// Sums of w and w * xhat of statistics from `first` on, from those of their cells; of more cells
+// than statistics in f64 with what rounding takes.
+class StatisticSums {
+ public:
+  StatisticSums(const BackwardJob& job, int64_t cells, int64_t first, int64_t last)
+      : job_(job),
+        first_(first),
+        n_(last - first),
+        rest_(job.f64 && cells > n_ ? Scratch<StatisticRestTag, double>(static_cast<size_t>(2 * n_))
+                                    : nullptr) {
+    if (rest_) std::fill_n(rest_, 2 * n_, 0.0);
   }
-  AddRests(n, rest, job.means.w + first_stat);
-  AddRests(n, rest + n, job.means.w_xhat + first_stat);
-}
+
+  // Adds those of cells [first, last), in order.
+  void Add(const BackwardJob& job, int64_t first, int64_t last) const {
+    const Geometry& g = *job.geometry;
+    if (!job.f64) return WeighCellsOf(job, first, last);
+    for (int64_t cell = first; cell < last; ++cell) {
+      const int64_t stat = g.StatOf(cell), i = stat - first_;
+      const double gamma = GammaOf(job, g.ParamOf(cell));
+      const double w = gamma * job.cells.dy[cell], w_xhat = gamma * job.cells.dy_x[cell];
+      if (!rest_) {
+        job.means.w[stat] += w, job.means.w_xhat[stat] += w_xhat;
+        continue;
+      }
+      AddExactly(w, job.means.w[stat], rest_[i]);
+      AddExactly(w_xhat, job.means.w_xhat[stat], rest_[n_ + i]);
+    }
+  }
+  void End() const {
+    if (!rest_) return;
+    AddRests(n_, rest_, job_.means.w + first_);
+    AddRests(n_, rest_ + n_, job_.means.w_xhat + first_);
+  }
+
+ private:
+  const BackwardJob& job_;
+  int64_t first_, n_;
+  double* rest_;
+};
 
 // Sums of w and w * xhat of statistics from those of their cells; cells [first, last).
 void AddCellsToStatistics(const BackwardJob& job, int64_t first, int64_t last, int64_t first_stat,
                           int64_t last_stat) {
-  const Geometry& g = *job.geometry;
-  if (job.f64 && last - first > last_stat - first_stat)
-    return AddCellsExactly(job, first, last, first_stat, last_stat);
-  if (!job.f64) {
-    WeighCellsOf(job, first, last);
-  } else {
-    for (int64_t cell = first; cell < last; ++cell) {
-      const int64_t stat = g.StatOf(cell);
-      const double gamma = GammaOf(job, g.ParamOf(cell));
-      job.means.w[stat] += gamma * job.cells.dy[cell];
-      job.means.w_xhat[stat] += gamma * job.cells.dy_x[cell];
-    }
-  }
+  const StatisticSums sums(job, last - first, first_stat, last_stat);
+  sums.Add(job, first, last);
+  sums.End();
   if (job.statistics) MergeCells(job, first, last);
 }
 
@@ -68,11 +84,15 @@ void GatherRowCells(const BackwardJob& job, const KernelTable& kernels, bool thr
   ForUnitsOfChunks(nest, first, last, threads, [&](const UnitsOfChunk& task) {
     kernels.reduce_gradient_rows(job, task, partial + 2 * (task.chunk * n + task.first - first));
   });
-  for (int64_t cell = 0; cell < n; ++cell) {
+  double* of_dy = job.cells.dy + first;
+  double* of_dy_x = job.cells.dy_x + first;
+  for (int64_t cell = 0; cell < n && chunks == 1; ++cell)  // sums of one term
+    of_dy[cell] = 0 + partial[2 * cell], of_dy_x[cell] = 0 + partial[2 * cell + 1];
+  for (int64_t cell = 0; cell < n && chunks > 1; ++cell) {
     OrderedSum dy(job.f64), dy_x(job.f64);
     for (int64_t i = cell; i < chunks * n; i += n)
       dy.Add(partial[2 * i]), dy_x.Add(partial[2 * i + 1]);
-    job.cells.dy[first + cell] = dy.Get(), job.cells.dy_x[first + cell] = dy_x.Get();
+    of_dy[cell] = dy.Get(), of_dy_x[cell] = dy_x.Get();
   }
 }
 
@@ -176,6 +196,73 @@ void AddCellsToParameters(const BackwardJob& job, bool threads, const ParameterS
   AddRests(n, rest + n, parameters.dbeta);
 }
 
+// Cells by the parameters that they share, a piece of those at a time. The parameters of all cells
+// are the same over and over, `turns` times.
+constexpr int64_t kPieceCells = 1 << 14, kPieceElements = 1 << 20;
+constexpr int64_t kTogether = 1 << 18;  // cells of pieces that are summed before they are added up
+class CellPieces {
+ public:
+  CellPieces(const BackwardJob& job, const KernelTable& kernels, int64_t each)
+      : job_(job),
+        kernels_(kernels),
+        params_(job.geometry->plan.num_param),
+        each_(each),
+        turns_(job.geometry->num_cells / params_) {}
+
+  int64_t size() const { return CeilDivide(params_, each_); }
+  int64_t room() const { return turns_ * each_; }  // cells of a piece
+
+  // Sums of dy and dy * xhat of the cells of a piece, a room of each.
+  void Sum(int64_t piece, double* dy) const {
+    ForTurns(piece, dy, [&](const BackwardJob& job, int64_t first, int64_t last) {
+      GatherRowCells(job, kernels_, false, first, last);
+      ToXhat(job, first, last);
+    });
+  }
+  // What they add to their statistics.
+  void AddTo(const StatisticSums& sums, int64_t piece, double* dy) const {
+    ForTurns(piece, dy, [&](const BackwardJob& job, int64_t first, int64_t last) {
+      sums.Add(job, first, last);
+    });
+  }
+  // The sums of their parameters.
+  void Give(int64_t piece, const double* dy, const SumsTo& to) const {
+    const int64_t first = piece * each_, n = std::min(each_, params_ - first);
+    double* sums = Scratch<PieceSumsTag, double>(static_cast<size_t>((job_.f64 ? 4 : 2) * n));
+    const double* from[] = {dy + room(), dy};  // those of dgamma are of dy * xhat
+    for (double* sum = sums; const double* cells : from) {
+      double* rest = job_.f64 ? sum + 2 * n : nullptr;
+      std::fill_n(sum, n, 0.0);
+      if (rest) std::fill_n(rest, n, 0.0);
+      for (int64_t turn = 0; turn < turns_; ++turn, cells += each_) {
+        if (!rest) AddAll(n, cells, sum);
+        for (int64_t i = 0; i < n && rest; ++i) AddExactly(cells[i], sum[i], rest[i]);
+      }
+      if (rest) AddRests(n, rest, sum);
+      sum += n;
+    }
+    to(first, n, sums, sums + n);
+  }
+
+ private:
+  template <class F>
+  void ForTurns(int64_t piece, double* dy, const F& f) const {
+    const int64_t param = piece * each_, n = std::min(each_, params_ - param);
+    BackwardJob job = job_;
+    WithParameters(job_, param, [&](const BackwardJob& of_piece) { job = of_piece; });
+    for (int64_t turn = 0; turn < turns_; ++turn) {
+      const int64_t first = turn * params_ + param;
+      double* of_turn = dy + turn * each_;
+      job.cells = {Before(of_turn, first), Before(of_turn + room(), first)};
+      f(job, first, first + n);
+    }
+  }
+
+  const BackwardJob& job_;
+  const KernelTable& kernels_;
+  int64_t params_, each_, turns_;
+};
+
 }  // namespace
 
 void AddCells(const Geometry& g, bool threads, int64_t first, int64_t last, const CellSums& cells,
@@ -222,8 +309,9 @@ void PrepareGradient(const BackwardJob& job, const KernelTable& kernels, bool th
   if (!job.prepares()) return;
   if (job.activates) FillTable(job, kernels, threads);
   ForRuns(*job.geometry, threads, [&](const RunTask& task) {
-    WithParameters(job, FirstParameter(*job.geometry, task),
-                   [&](const BackwardJob& part) { kernels.prepare_dy(part, task); });
+    ForParameters(job, task, [&](const BackwardJob& of_part, const RunTask& part) {
+      kernels.prepare_dy(of_part, part);
+    });
   });
 }
 
@@ -261,7 +349,12 @@ void ApplyCells(const BackwardJob& job, const KernelTable& kernels, bool threads
   ForTasks(job.table.size, kTaskElements / 8, threads,
            [&](int64_t first, int64_t last) { kernels.fill_gradient_table(job, first, last); });
   ForRuns(
-      *job.geometry, threads, [&](const RunTask& task) { kernels.apply_gradient_runs(job, task); },
+      *job.geometry, threads,
+      [&](const RunTask& task) {
+        ForParameters(job, task, [&](const BackwardJob& of_part, const RunTask& part) {
+          kernels.apply_gradient_runs(of_part, part);
+        });
+      },
       job.from_end);
 }
 
@@ -288,6 +381,48 @@ void BackwardCells(const BackwardJob& job, const KernelTable& kernels, const Sch
                BackwardUnits(job, kernels, unit, std::min(unit + job.group, last));
            });
   if (g.plan.size > 0 && !at_once) AddCellsToParameters(job, schedule.threads, parameters);
+}
+
+int64_t ParametersOfPiece(const Geometry& g, const Schedule& schedule) {
+  constexpr int64_t kMany = 1 << 17, kLeast = 1 << 9;
+  constexpr int64_t kManyFused = 1 << 21, kShort = 4;  // cells, elements of one
+  const int64_t params = g.plan.num_param;
+  const bool suits =
+      g.cell_form && !g.cells.inner_kept && g.plan.size > 0 && g.cell_param.InARow(0) == params;
+  if (const int64_t wanted = WantedSlices(); suits && wanted > 0) return std::min(wanted, params);
+  // Units in the caches are read from memory once; sums of very short cells are more than those.
+  const bool fused = schedule.path != Path::kTwoPasses;
+  if (!suits || g.num_cells <= (fused ? kManyFused : kMany) || (fused && g.cells.inner > kShort))
+    return 0;
+  // Large cells go to all threads nevertheless.
+  const int64_t cells = std::min(kPieceCells, kPieceElements / (g.plan.size / g.num_cells));
+  const int64_t each = std::max(kLeast, cells / (g.num_cells / params));
+  return each < params ? each : 0;
+}
+
+void BackwardPieces(const BackwardJob& job, const KernelTable& kernels, const Schedule& schedule,
+                    Reducer* reducer, const SumsTo& to) {
+  const Geometry& g = *job.geometry;
+  const CellPieces pieces(job, kernels, ParametersOfPiece(g, schedule));
+  const int64_t room = 2 * pieces.room();
+  const int64_t most = std::max<int64_t>(1, kTogether / pieces.room());
+  const int64_t some = schedule.threads ? std::min<int64_t>(most, 4 * NumThreads()) : 1;
+  PrepareGradient(job, kernels, schedule.threads);
+  job.means.Clear(g.plan.num_stat);
+  const StatisticSums sums(job, g.num_cells, 0, g.plan.num_stat);
+  double* dy = Scratch<PieceCellsTag, double>(static_cast<size_t>(some * room));
+  for (int64_t first = 0, last; first < pieces.size(); first = last) {
+    last = std::min(first + some, pieces.size());
+    ParallelFor(last - first, schedule.threads, [&](int64_t i) {
+      pieces.Sum(first + i, dy + i * room);
+      if (to) pieces.Give(first + i, dy + i * room, to);
+    });
+    for (int64_t i = 0; i < last - first && !job.fixed; ++i)
+      pieces.AddTo(sums, first + i, dy + i * room);
+  }
+  sums.End();
+  if (!job.fixed) ShareMeans(job, reducer);
+  ApplyCells(job, kernels, schedule.threads);
 }
 
 void BackwardStrips(const BackwardJob& job, const KernelTable& kernels, const Schedule& schedule,

@@ -28,10 +28,17 @@ bool BackwardSlices(const BackwardJob& job, const KernelTable& kernels, const Sc
 // For tests: all shapes that have slices are taken by those of so many parameters; 0: as is chosen.
 // What was wanted before.
 int64_t WantSlicesOf(int64_t parameters);
+int64_t WantedSlices();
 
 // Cell form by strips (Path::kFusedStrips), which have the sums of their parameters to themselves.
 void BackwardStrips(const BackwardJob& job, const KernelTable& kernels, const Schedule& schedule,
                     const SumsTo& to);
+
+// Cell form of very many cells, whose sums are kept for some parameters at a time; of so many; 0
+// where that does not suit. job.cells are not read.
+int64_t ParametersOfPiece(const Geometry& g, const Schedule& schedule);
+void BackwardPieces(const BackwardJob& job, const KernelTable& kernels, const Schedule& schedule,
+                    Reducer* reducer, const SumsTo& to);
 
 // The same in two halves: sums of w and w * xhat into job.means, those of the parameters; dx from
 // job.means, means by then (element form: adds what it meets to `parameters`, too).

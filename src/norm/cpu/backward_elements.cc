@@ -524,6 +524,7 @@ void SumElements(const BackwardJob& job, const KernelTable& kernels, bool thread
 }
 
 int64_t WantSlicesOf(int64_t parameters) { return std::exchange(wanted_slices, parameters); }
+int64_t WantedSlices() { return wanted_slices; }
 
 bool BackwardSlices(const BackwardJob& job, const KernelTable& kernels, const Schedule& schedule,
                     Reducer* reducer, const SumsTo& to) {

@@ -17,8 +17,8 @@
 #include "src/norm/cpu/exact_sum.h"
 #include "src/norm/cpu/forward.h"
 #include "src/norm/cpu/from_y.h"
+#include "src/norm/cpu/parameter_parts.h"
 #include "src/norm/cpu/quantized.h"
-#include "src/norm/cpu/tasks.h"
 #include "src/simd/cache.h"
 #include "src/simd/target.h"
 
@@ -281,14 +281,20 @@ class CpuNormalization : public NormImplementation {
     return fused && plan_.num_stat > kTaskElements && geometry_.run_length < RowBlocks::kBlock;
   }
 
+  // Whether the sums of cells are kept for some parameters at a time.
+  bool TakesPieces(const Schedule& schedule, const CellSums& sums, bool from_y) const {
+    return !sums.dy && !from_y && ParametersOfPiece(geometry_, schedule) > 0;
+  }
+
   // How many parameters a task of the forward pass takes.
   int64_t ParametersOfTask(const Schedule& schedule) const {
     const int64_t all = plan_.num_param;
     if (all <= kTaskElements) return all;
     if (TakesStrips(schedule))
       return schedule.units_per_task * ColumnCut::ForStrips(geometry_.reduce).strip_columns();
-    const bool passes = schedule.path == Path::kTwoPasses || schedule.path == Path::kOnePass;
-    return passes && !problem_.quantizes() && AreParameterRuns(geometry_) ? kTaskElements : all;
+    if (problem_.quantizes() || schedule.path == Path::kFusedColumns) return all;
+    if (schedule.path == Path::kFusedRows && !geometry_.units_contiguous) return all;
+    return AreParameterRuns(geometry_) || AreParameterCells(geometry_) ? kTaskElements : all;
   }
   // The same of the backward pass.
   int64_t ParametersOfBackwardTask(const Schedule& schedule) const {
@@ -435,8 +441,11 @@ class CpuNormalization : public NormImplementation {
                               const CellSums& sums = {}, bool half = false) const {
     BackwardJob job;
     const bool from_y = FromY(problem_, args);
-    StartJob(args.gamma, args.beta, from_y ? plan_.num_param : ParametersOfBackwardTask(schedule),
-             job);
+    const bool pieces = !half && TakesPieces(schedule, sums, from_y);
+    const int64_t of_task = pieces && AreParameterCells(geometry_)
+                                ? std::min(kTaskElements, plan_.num_param)
+                                : ParametersOfBackwardTask(schedule);
+    StartJob(args.gamma, args.beta, from_y ? plan_.num_param : of_task, job);
     job.x = Array(NormArray::kX, args.x);
     job.mean = args.mean;
     job.rstd = args.rstd;
@@ -452,7 +461,7 @@ class CpuNormalization : public NormImplementation {
       job.means = {Scratch<MeanWTag, double>(stats), Scratch<MeanWXhatTag, double>(stats)};
     }
     job.cells = sums;
-    if (!sums.dy)
+    if (!sums.dy && !pieces)
       job.cells = {Scratch<CellDyTag, double>(cells), Scratch<CellDyXTag, double>(cells)};
     if (geometry_.cell_form && geometry_.cell_vector && !strips)
       job.table = Table(geometry_.num_cells, CoefficientTable::kBackwardArrays);
@@ -534,6 +543,8 @@ class CpuNormalization : public NormImplementation {
     FollowSchedule(schedule, job);
     if (TakesStrips(schedule) && !job.statistics) return BackwardStrips(job, table, schedule, to);
     if (!geometry_.cell_form && BackwardSlices(job, table, schedule, options_.reducer, to)) return;
+    if (TakesPieces(schedule, cells, job.statistics != nullptr))
+      return BackwardPieces(job, table, schedule, options_.reducer, to);
     const ParameterSums parameters = SumsFor(to);
     if (geometry_.cell_form)
       BackwardCells(job, table, schedule, options_.reducer, parameters);

@@ -4,7 +4,7 @@
 
 #include "src/core/scratch.h"
 #include "src/norm/cpu/exact_sum.h"
-#include "src/norm/cpu/tasks.h"
+#include "src/norm/cpu/parameter_parts.h"
 
 namespace normkit::norm::cpu {
 namespace {
@@ -137,6 +137,25 @@ void ForwardColumnUnit(const ForwardJob& job, const KernelTable& kernels, int64_
   kernels.apply_runs(job, task);
 }
 
+// A large unit of rows, where others stand for its parameters: reduced, then written part by part.
+void ForwardRowUnit(const ForwardJob& job, const KernelTable& kernels, int64_t unit) {
+  const Geometry& g = *job.geometry;
+  const int64_t runs = g.num_runs / g.num_units();
+  const RunTask task{unit * runs, (unit + 1) * runs, 0, g.run_length};
+  if (job.prepares()) kernels.prepare_x(job, task);
+  OrderedMoments all(job.f64);
+  const int64_t chunks = RowBlocks(g.reduce).num_chunks();
+  for (int64_t chunk = 0; chunk < chunks; ++chunk) {
+    Moments moments;
+    kernels.reduce_rows(job, {unit, unit + 1, chunk}, &moments);
+    all.Merge(moments);
+  }
+  kernels.finish_statistics(job, &all.Get(), unit, unit + 1);
+  ForParameters(job, task, [&](const ForwardJob& of_part, const RunTask& part) {
+    kernels.apply_runs(of_part, part);
+  });
+}
+
 // Calls f(job) for a task with statistics [first, last): those that nobody wants are kept for it.
 template <class F>
 void WithStatistics(const ForwardJob& job, int64_t first, int64_t last, const F& f) {
@@ -194,8 +213,9 @@ void Apply(const ForwardJob& job, const KernelTable& kernels, bool threads) {
   ForRuns(
       g, threads,
       [&](const RunTask& task) {
-        WithParameters(job, FirstParameter(g, task),
-                       [&](const ForwardJob& part) { kernels.apply_runs(part, task); });
+        ForParameters(job, task, [&](const ForwardJob& of_part, const RunTask& part) {
+          kernels.apply_runs(of_part, part);
+        });
       },
       job.from_end);
 }
@@ -210,8 +230,11 @@ void ForwardFused(const ForwardJob& job, const KernelTable& kernels, const Sched
     const int64_t end = strips ? cut.Strip(last - 1, 0).last_column : last * g.unit_stats;
     WithStatistics(job, begin, end, [&](const ForwardJob& part) {
       if (strips) return ForwardStrips(part, kernels, cut, first, last);
-      if (schedule.path == Path::kFusedRows) return kernels.forward_rows(part, first, last);
-      for (int64_t unit = first; unit < last; ++unit) ForwardColumnUnit(part, kernels, unit);
+      const bool rows = schedule.path == Path::kFusedRows;
+      if (rows && !job.repeats_gamma && !job.repeats_beta)
+        return kernels.forward_rows(part, first, last);
+      for (int64_t unit = first; unit < last; ++unit)
+        rows ? ForwardRowUnit(part, kernels, unit) : ForwardColumnUnit(part, kernels, unit);
     });
   });
 }
