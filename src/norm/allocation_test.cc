@@ -162,9 +162,7 @@ TEST_P(Allocation, NothingAfterTheFirstCall) {
 TEST_P(Allocation, NothingThatGrowsWithXForParametersThatAreNotGiven) {
   constexpr int64_t kMost = 4 << 20;  // bytes; x has 32 MiB of f32
   constexpr int64_t kColumns = 1 << 23;
-  const auto rows = [](int64_t b) {
-    return cases::MakeLayout("BC", {.b = b, .c = kColumns / b});
-  };
+  const auto rows = [](int64_t b) { return cases::MakeLayout("BC", {.b = b, .c = kColumns / b}); };
   const Layout pairs = cases::MakeLayout("BCS", {.b = 1, .s = 2, .c = kColumns / 2});
   for (const auto& [spec, layout, fused] : {std::tuple{kLayerNorm, rows(1), false},
                                             {kRmsNorm, rows(1), false},
@@ -223,8 +221,8 @@ TEST_P(Allocation, SumsOfParametersDoNotGrowWithThem) {
 // there are.
 TEST_P(Allocation, SumsOfCellsAreKeptForSomeParameters) {
   // Bytes: 2^18 cells of 16, of 2^14 those of chunks and of parameters of f64 with what rounding
-  // takes of them, two numbers of f64 for each of 2^16 parameters. All cells would be 16 MiB, and as
-  // much twice more.
+  // takes of them, two numbers of f64 for each of 2^16 parameters. All cells would be 16 MiB, and
+  // as much twice more.
   constexpr int64_t kMost = ((1 << 18) + (1 << 14) + (2 << 14) + (1 << 16)) * 16 + (1 << 16);
   constexpr int64_t kCells = 1 << 20;
   const Layout one = cases::MakeLayout("BCS", {.b = 1, .s = 2, .c = kCells});
