@@ -1,10 +1,10 @@
-#include "src/core/scratch.h"
-
 #include <gtest/gtest.h>
 #include <unistd.h>
 
 #include <fstream>
 #include <thread>
+
+#include "src/core/keep_scratch.h"
 
 namespace normkit {
 namespace {
@@ -31,6 +31,24 @@ TEST(Scratch, KeepsWhatItIsAskedForUntilItGrowsOrIsTrimmed) {
   EXPECT_TRUE(fresh);
   Scratch<SmallTag, double>(11, &fresh);
   EXPECT_TRUE(fresh);
+}
+
+TEST(Scratch, IsKeptWhileTheCallThatMakesOthersLasts) {
+  constexpr size_t kLarge = kKeptScratchBytes + 1;
+  bool fresh = false;
+  {
+    const KeepScratch outer;
+    const void* large = Scratch<LargeTag, char>(kLarge);
+    {
+      const KeepScratch inner;
+      const TrimScratchAtEnd trim;
+    }
+    EXPECT_TRUE((Scratch<LargeTag, char>(kLarge, &fresh) == large));
+    EXPECT_FALSE(fresh);
+  }
+  Scratch<LargeTag, char>(kLarge, &fresh);
+  EXPECT_TRUE(fresh);
+  TrimScratch();
 }
 
 // What frees a thread's arrays stands behind its last thread-local object, whose destructor may ask

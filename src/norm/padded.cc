@@ -6,7 +6,7 @@
 #include <utility>
 
 #include "src/core/fail.h"
-#include "src/core/scratch.h"
+#include "src/core/keep_scratch.h"
 #include "src/core/strided_loops.h"
 
 namespace normkit {
@@ -112,8 +112,10 @@ Padded::Observations Padded::FindAll(const int64_t* lengths) const {
 template <class F>
 void Padded::ForEach(const Observations& made, const F& f) const {
   const auto count = std::ssize(made);
-  ParallelFor(count, count >= NumThreads() && whole_.plan.size >= kWorthThreads,
-              [&](int64_t i) { f(i, *made[static_cast<size_t>(i)]); });
+  ParallelFor(count, count >= NumThreads() && whole_.plan.size >= kWorthThreads, [&](int64_t i) {
+    const KeepScratch keep;
+    f(i, *made[static_cast<size_t>(i)]);
+  });
 }
 
 // The order is that of the axes of x that are kept.
@@ -165,6 +167,7 @@ class Padded::Statistics {
 };
 
 void Padded::Forward(const NormForwardArgs& args) const {
+  const KeepScratch keep;
   const Observations made = FindAll(args.lengths);
   if (whole_.plan.size == 0) return;
   const SavedStatistics& saved = args.saved;
@@ -242,6 +245,7 @@ void Padded::Inference(const NormForwardArgs& args, const GivenStatistics& given
 }
 
 void Padded::Backward(const NormBackwardArgs& args) const {
+  const KeepScratch keep;
   const Observations made = FindAll(args.lengths);
   if (joins()) {
     BackwardJoined(args, made);

@@ -7,6 +7,7 @@
 #include <optional>
 
 #include "src/core/batch_tree.h"
+#include "src/core/scratch.h"
 #include "src/core/testing.h"
 #include "src/norm/case_bounds.h"
 
@@ -258,6 +259,36 @@ std::vector<int64_t> RandomBegins(Random& random, int64_t whole) {
   while (begins.size() <= BatchPart::kLeaves) begins.push_back(random.Below(whole + 1));
   std::ranges::sort(begins);
   return begins;
+}
+
+// Moments and sums of all leaves are more than a thread keeps once a call is over, which those of
+// leaves are.
+TEST(Parts, ATreeOfVeryManyStatistics) {
+  constexpr auto kKept = static_cast<int64_t>(kKeptScratchBytes / sizeof(Moments));
+  constexpr int64_t kFew = 100, kRows = 3, kMany = kKept / BatchPart::kLeaves / kFew * kFew + kFew;
+  const auto of = [&](int64_t channels) {
+    const Layout layout = Layout::Make("BC", std::vector<int64_t>{kRows, channels});
+    const Normalization norm(kBatchNorm, layout, DType::kF32, {.tree = true});
+    std::vector<float> x, y(static_cast<size_t>(kRows * channels)), dx(y);
+    for (int64_t b = 0; b < kRows; ++b)
+      for (int64_t c = 0; c < channels; ++c)
+        x.push_back(static_cast<float>((b * 7 + c % kFew) % 5));
+    const auto n = static_cast<size_t>(channels);
+    std::vector<double> mean(n), rstd(n);
+    std::vector<float> dgamma(n), dbeta(n), first;
+    norm.ForwardTraining({.x = x.data(), .y = y.data(), .saved = {mean.data(), rstd.data()}});
+    norm.Backward({.x = x.data(),
+                   .dy = y.data(),
+                   .mean = mean.data(),
+                   .rstd = rstd.data(),
+                   .dx = dx.data(),
+                   .dgamma = dgamma.data(),
+                   .dbeta = dbeta.data()});
+    for (const auto& array : {y, dx, dgamma, dbeta})
+      first.insert(first.end(), array.end() - kFew, array.end());
+    return first;
+  };
+  EXPECT_TRUE(of(kMany) == of(kFew));
 }
 
 TEST(Parts, UnevenLeavesGiveTheBitsOfTheWhole) {
