@@ -293,7 +293,8 @@ class CpuNormalization : public NormImplementation {
     if (TakesStrips(schedule))
       return schedule.units_per_task * ColumnCut::ForStrips(geometry_.reduce).strip_columns();
     if (problem_.quantizes() || schedule.path == Path::kFusedColumns) return all;
-    if (schedule.path == Path::kFusedRows && !geometry_.units_contiguous) return all;
+    const bool units = geometry_.units_contiguous && plan_.num_reduced > kTaskElements;
+    if (schedule.path == Path::kFusedRows && !units) return all;
     return AreParameterRuns(geometry_) || AreParameterCells(geometry_) ? kTaskElements : all;
   }
   // The same of the backward pass.
