@@ -206,7 +206,9 @@ TEST_P(TableTest, SlicesOfParametersGiveTheSameBits) {
     SetNumThreads(3);
     for (const int64_t parameters : {1, 100}) {
       norm::cpu::WantSlicesOf(parameters);
+      norm::cpu::WantSchedule({.threads = true});
       const std::string results = cases::ResultsOf(p);
+      norm::cpu::WantSchedule({});
       norm::cpu::WantSlicesOf(0);
       ASSERT_TRUE(results == expected) << test.ToString() << ", slices of " << parameters;
     }
