@@ -6,6 +6,7 @@
 #include "src/norm/case_bounds.h"
 #include "src/norm/case_testing.h"
 #include "src/norm/cpu/backward.h"
+#include "src/norm/cpu/wanted_schedule.h"
 #include "src/norm/slabs.h"
 #include "src/simd/target.h"
 
