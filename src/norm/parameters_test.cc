@@ -182,15 +182,15 @@ TEST(Parameters, NullIsOnesAndZeros) {
     int64_t groups = 0;
   };
   const Kind kinds[] = {
-      {kLayerNorm, "BC", {1, 200'001}},       {kRmsNorm, "BC", {3, 140'000}},
-      {kLayerNorm, "BC", {20, 70'003}},       {kLayerNorm, "BC", {2, 270'000}},
-      {kBatchNorm, "BC", {1, 300'000}},       {kBatchNorm, "BC", {3, 100'001}},
-      {kGroupNorm, "BC", {2, 140'000}, 2},    {kGroupNorm, "BC", {1, 99'000}, 9000},
-      {kLayerNorm, "BCS", {1, 70'000, 3}},    {kRmsNorm, "BCS", {2, 70'001, 5}},
-      {kBatchNorm, "BCS", {2, 70'000, 3}},    {kLayerNorm, "BC", {70, 33}},
-      {kLayerNorm, "BC", {33, 768}},          {kBatchNorm, "BCS", {5, 18, 7}},
-      {kGroupNorm, "BSC", {5, 7, 18}, 3},     {kLayerNorm, "TBC", {2, 3, 70'001}},
-      {kGroupNorm, "BCS", {1, 140'000, 2}, 2}};
+      {kLayerNorm, "BC", {1, 200'001}},        {kRmsNorm, "BC", {3, 140'000}},
+      {kLayerNorm, "BC", {20, 70'003}},        {kLayerNorm, "BC", {2, 270'000}},
+      {kBatchNorm, "BC", {1, 300'000}},        {kBatchNorm, "BC", {3, 100'001}},
+      {kGroupNorm, "BC", {2, 140'000}, 2},     {kGroupNorm, "BC", {1, 99'000}, 9000},
+      {kLayerNorm, "BCS", {1, 70'000, 3}},     {kRmsNorm, "BCS", {2, 70'000, 5}},
+      {kBatchNorm, "BCS", {2, 70'000, 3}},     {kLayerNorm, "BC", {70, 33}},
+      {kLayerNorm, "BC", {33, 768}},           {kBatchNorm, "BCS", {5, 18, 7}},
+      {kGroupNorm, "BSC", {5, 7, 18}, 3},      {kLayerNorm, "TBC", {2, 3, 70'001}},
+      {kGroupNorm, "BCS", {1, 140'000, 2}, 2}, {kLayerNorm, "BCS", {2, 70'001, 5}}};
   size_t turn = 0;
   for (const Kind& kind : kinds)
     for (const DType dtype : cases::kDTypes) {
