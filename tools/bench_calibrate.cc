@@ -103,7 +103,8 @@ std::vector<Limit> Limits() {
   return limits;
 }
 
-// The best of some values, for some cells.
+// The best of some values, for some cells. What to beat is the rule, of which `built_in` may be a
+// part: passes of some kinds ask further ahead than others.
 Calibrated Choose(const char* rule, int64_t built_in, const std::vector<int64_t>& others,
                   const std::vector<BenchCell>& cells,
                   std::optional<int64_t> WantedSchedule::*member, double seconds) {

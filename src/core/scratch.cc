@@ -6,7 +6,6 @@
 #include <new>
 #include <utility>
 
-#include "src/core/keep_scratch.h"
 #include "src/core/thread_local.h"
 
 namespace normkit {
@@ -76,7 +75,7 @@ class Arrays {
 };
 
 NORMKIT_THREAD_LOCAL Arrays here;
-NORMKIT_THREAD_LOCAL int keepers = 0;  // on this thread
+NORMKIT_THREAD_LOCAL int depth = 0;  // of TrimScratchAtEnd on this thread
 
 // By a key of the thread library rather than by a destructor of `here`, which glibc would want
 // memory to note: the first 32 keys of a program need none, and the others say so where there is
@@ -101,14 +100,11 @@ void* GetScratch(std::atomic<size_t>& place, size_t bytes, bool* fresh) {
   return here.Get(known, bytes, fresh);
 }
 
-void TrimScratch(size_t most) {
-  if (keepers == 0) here.Trim(most);
-}
+void TrimScratch(size_t most) { here.Trim(most); }
 
-KeepScratch::KeepScratch() { ++keepers; }
-KeepScratch::~KeepScratch() {
-  --keepers;
-  TrimScratch();
+TrimScratchAtEnd::TrimScratchAtEnd() { ++depth; }
+TrimScratchAtEnd::~TrimScratchAtEnd() {
+  if (--depth == 0) TrimScratch();
 }
 
 }  // namespace normkit

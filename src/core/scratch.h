@@ -29,11 +29,12 @@ inline constexpr size_t kKeptScratchBytes = size_t{32} << 20;
 // Gives back this thread's arrays of more than `most` bytes. Nobody may use them any more.
 void TrimScratch(size_t most = kKeptScratchBytes);
 
-// The same at the end of a scope.
+// The same at the end of a call, the outermost of this thread's: of one that makes others arrays
+// are still in use when those end.
 class TrimScratchAtEnd {
  public:
-  TrimScratchAtEnd() = default;
-  ~TrimScratchAtEnd() { TrimScratch(); }
+  TrimScratchAtEnd();
+  ~TrimScratchAtEnd();
   TrimScratchAtEnd(const TrimScratchAtEnd&) = delete;
   TrimScratchAtEnd& operator=(const TrimScratchAtEnd&) = delete;
 };

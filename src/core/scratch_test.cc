@@ -1,10 +1,10 @@
+#include "src/core/scratch.h"
+
 #include <gtest/gtest.h>
 #include <unistd.h>
 
 #include <fstream>
 #include <thread>
-
-#include "src/core/keep_scratch.h"
 
 namespace normkit {
 namespace {
@@ -37,12 +37,9 @@ TEST(Scratch, IsKeptWhileTheCallThatMakesOthersLasts) {
   constexpr size_t kLarge = kKeptScratchBytes + 1;
   bool fresh = false;
   {
-    const KeepScratch outer;
+    const TrimScratchAtEnd outer;
     const void* large = Scratch<LargeTag, char>(kLarge);
-    {
-      const KeepScratch inner;
-      const TrimScratchAtEnd trim;
-    }
+    { const TrimScratchAtEnd inner; }
     EXPECT_TRUE((Scratch<LargeTag, char>(kLarge, &fresh) == large));
     EXPECT_FALSE(fresh);
   }

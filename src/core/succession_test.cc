@@ -32,8 +32,8 @@ TEST(Succession, WorkThatTakesLongerAloneIsShared) {
   Calls calls;
   EXPECT_FALSE(calls.succession.Next(calls.now, false));
   EXPECT_EQ(calls.FirstShared(kAwake + microseconds(50)), 16);
-  EXPECT_EQ(calls.FirstShared(kAwake - microseconds(1)),
-            1);  // shared, it follows while they are awake
+  // Shared, it follows while they are awake.
+  EXPECT_EQ(calls.FirstShared(kAwake - microseconds(1)), 1);
   EXPECT_EQ(calls.FirstShared(2 * kAwake), 0);
 }
 

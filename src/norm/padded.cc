@@ -6,7 +6,7 @@
 #include <utility>
 
 #include "src/core/fail.h"
-#include "src/core/keep_scratch.h"
+#include "src/core/scratch.h"
 #include "src/core/strided_loops.h"
 
 namespace normkit {
@@ -113,7 +113,7 @@ template <class F>
 void Padded::ForEach(const Observations& made, const F& f) const {
   const auto count = std::ssize(made);
   ParallelFor(count, count >= NumThreads() && whole_.plan.size >= kWorthThreads, [&](int64_t i) {
-    const KeepScratch keep;
+    const TrimScratchAtEnd trim;
     f(i, *made[static_cast<size_t>(i)]);
   });
 }
@@ -167,7 +167,7 @@ class Padded::Statistics {
 };
 
 void Padded::Forward(const NormForwardArgs& args) const {
-  const KeepScratch keep;
+  const TrimScratchAtEnd trim;
   const Observations made = FindAll(args.lengths);
   if (whole_.plan.size == 0) return;
   const SavedStatistics& saved = args.saved;
@@ -245,7 +245,7 @@ void Padded::Inference(const NormForwardArgs& args, const GivenStatistics& given
 }
 
 void Padded::Backward(const NormBackwardArgs& args) const {
-  const KeepScratch keep;
+  const TrimScratchAtEnd trim;
   const Observations made = FindAll(args.lengths);
   if (joins()) {
     BackwardJoined(args, made);

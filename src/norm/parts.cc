@@ -4,7 +4,7 @@
 #include <bit>
 
 #include "src/core/fail.h"
-#include "src/core/keep_scratch.h"
+#include "src/core/scratch.h"
 #include "src/norm/weighted.h"
 
 namespace normkit {
@@ -115,7 +115,7 @@ template <class T, class F, class Combine>
 void Parts::Collect(const Piece& piece, T* to, int64_t size, const F& f,
                     const Combine& combine) const {
   if (piece.first) return f(to);
-  const KeepScratch keep;
+  const TrimScratchAtEnd trim;
   T* own = Scratch<PieceTag, T>(static_cast<size_t>(size));
   f(own);
   combine(to, own, size);
@@ -258,7 +258,7 @@ void Parts::Forward(const NormForwardArgs& args) const {
       if (piece.made) piece.made->Forward(From(args, piece.begin));
     });
   }
-  const KeepScratch keep;
+  const TrimScratchAtEnd trim;
   const auto n = static_cast<size_t>(problem_.plan.num_stat);
   NormForwardArgs with = args;
   if (!with.saved.mean) with.saved.mean = Scratch<MeanTag, double>(n);
@@ -271,7 +271,7 @@ void Parts::Forward(const NormForwardArgs& args) const {
 }
 
 void Parts::Backward(const NormBackwardArgs& args) const {
-  const KeepScratch keep;
+  const TrimScratchAtEnd trim;
   double* sums = Scratch<SumsTag, double>(static_cast<size_t>(num_sums() * BatchPart::kLeaves));
   GatherGradient(whole_, args, sums);
   Join(sums);

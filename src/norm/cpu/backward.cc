@@ -86,9 +86,12 @@ void GatherRowCells(const BackwardJob& job, const KernelTable& kernels, bool thr
   });
   double* of_dy = job.cells.dy + first;
   double* of_dy_x = job.cells.dy_x + first;
-  for (int64_t cell = 0; cell < n && chunks == 1; ++cell)  // sums of one term
-    of_dy[cell] = 0 + partial[2 * cell], of_dy_x[cell] = 0 + partial[2 * cell + 1];
-  for (int64_t cell = 0; cell < n && chunks > 1; ++cell) {
+  if (chunks == 1) {  // sums of one term
+    for (int64_t cell = 0; cell < n; ++cell)
+      of_dy[cell] = 0 + partial[2 * cell], of_dy_x[cell] = 0 + partial[2 * cell + 1];
+    return;
+  }
+  for (int64_t cell = 0; cell < n; ++cell) {
     OrderedSum dy(job.f64), dy_x(job.f64);
     for (int64_t i = cell; i < chunks * n; i += n)
       dy.Add(partial[2 * i]), dy_x.Add(partial[2 * i + 1]);
@@ -235,8 +238,11 @@ class CellPieces {
       std::fill_n(sum, n, 0.0);
       if (rest) std::fill_n(rest, n, 0.0);
       for (int64_t turn = 0; turn < turns_; ++turn, cells += each_) {
-        if (!rest) AddAll(n, cells, sum);
-        for (int64_t i = 0; i < n && rest; ++i) AddExactly(cells[i], sum[i], rest[i]);
+        if (!rest) {
+          AddAll(n, cells, sum);
+          continue;
+        }
+        for (int64_t i = 0; i < n; ++i) AddExactly(cells[i], sum[i], rest[i]);
       }
       if (rest) AddRests(n, rest, sum);
       sum += n;

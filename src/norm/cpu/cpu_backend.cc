@@ -128,7 +128,7 @@ class CpuNormalization : public NormImplementation {
     NormBackwardArgs without_dx = args;
     without_dx.dx = nullptr;
     Schedule schedule = InHalves();
-    BackwardJob job = MakeBackwardJob(without_dx, schedule, {}, /*half=*/true);
+    BackwardJob job = MakeBackwardJob(without_dx, schedule, Extent::kHalf);
     FollowSchedule(schedule, job);
     const ParameterSums parameters{sums.dgamma, sums.dbeta};
     std::fill_n(sums.dgamma, plan_.num_param, 0.0);
@@ -151,7 +151,7 @@ class CpuNormalization : public NormImplementation {
       return;
     }
     Schedule schedule = InHalves();
-    BackwardJob job = MakeBackwardJob(args, schedule, {}, /*half=*/true);
+    BackwardJob job = MakeBackwardJob(args, schedule, Extent::kHalf);
     if (args.daddend) {  // which holds what passed
       job.dy = Array(NormArray::kDaddend, args.daddend);
       job.dz = {};
@@ -281,11 +281,6 @@ class CpuNormalization : public NormImplementation {
     return fused && plan_.num_stat > kTaskElements && geometry_.run_length < RowBlocks::kBlock;
   }
 
-  // Whether the sums of cells are kept for some parameters at a time.
-  bool TakesPieces(const Schedule& schedule, const CellSums& sums, bool from_y) const {
-    return !sums.dy && !from_y && ParametersOfPiece(geometry_, schedule) > 0;
-  }
-
   // How many parameters a task of the forward pass takes.
   int64_t ParametersOfTask(const Schedule& schedule) const {
     const int64_t all = plan_.num_param;
@@ -298,9 +293,10 @@ class CpuNormalization : public NormImplementation {
     return AreParameterRuns(geometry_) || AreParameterCells(geometry_) ? kTaskElements : all;
   }
   // The same of the backward pass.
-  int64_t ParametersOfBackwardTask(const Schedule& schedule) const {
+  int64_t ParametersOfBackwardTask(const Schedule& schedule, bool pieces = false) const {
     const int64_t all = plan_.num_param;
     if (all <= kTaskElements) return all;
+    if (pieces && AreParameterCells(geometry_)) return kTaskElements;
     if (TakesStrips(schedule)) return kMaxStripColumns;
     const bool parts = schedule.path == Path::kTwoPasses && AreParameterRuns(geometry_) &&
                        all == geometry_.run_length && geometry_.elements.reduced.size() == 1;
@@ -437,16 +433,17 @@ class CpuNormalization : public NormImplementation {
     }
   }
 
-  // `sums`: of cells, where they are wanted. `half`: of the pass, of which the other one is apart.
-  BackwardJob MakeBackwardJob(const NormBackwardArgs& args, const Schedule& schedule,
-                              const CellSums& sums = {}, bool half = false) const {
+  // What of a pass a job is for: all of it, with the sums of all cells or of those of some
+  // parameters at a time; a half, of which the other one is apart.
+  enum class Extent { kAll, kPieces, kHalf };
+
+  // `sums`: of cells, where they are wanted.
+  BackwardJob MakeBackwardJob(const NormBackwardArgs& args, const Schedule& schedule, Extent extent,
+                              const CellSums& sums = {}) const {
     BackwardJob job;
-    const bool from_y = FromY(problem_, args);
-    const bool pieces = !half && TakesPieces(schedule, sums, from_y);
-    const int64_t of_task = pieces && AreParameterCells(geometry_)
-                                ? std::min(kTaskElements, plan_.num_param)
-                                : ParametersOfBackwardTask(schedule);
-    StartJob(args.gamma, args.beta, from_y ? plan_.num_param : of_task, job);
+    const bool from_y = FromY(problem_, args), pieces = extent == Extent::kPieces;
+    StartJob(args.gamma, args.beta,
+             from_y ? plan_.num_param : ParametersOfBackwardTask(schedule, pieces), job);
     job.x = Array(NormArray::kX, args.x);
     job.mean = args.mean;
     job.rstd = args.rstd;
@@ -457,7 +454,7 @@ class CpuNormalization : public NormImplementation {
     const bool strips = TakesStrips(schedule) && !from_y;
     const auto cells =
         static_cast<size_t>(geometry_.cell_form && !strips ? geometry_.num_cells : 0);
-    if (!strips && (half || !HasNoMeans(schedule, job))) {
+    if (!strips && (extent == Extent::kHalf || !HasNoMeans(schedule, job))) {
       const auto stats = from_y ? cells : static_cast<size_t>(plan_.num_stat);
       job.means = {Scratch<MeanWTag, double>(stats), Scratch<MeanWXhatTag, double>(stats)};
     }
@@ -533,7 +530,10 @@ class CpuNormalization : public NormImplementation {
     }
     if (plan_.size == 0 && !options_.reducer) return Give(SumsFor(to), to);
     Schedule schedule = ScheduleOf(NormPass::kBackward);
-    BackwardJob job = MakeBackwardJob(args, schedule, cells);
+    const bool pieces =
+        !cells.dy && !FromY(problem_, args) && ParametersOfPiece(geometry_, schedule) > 0;
+    BackwardJob job =
+        MakeBackwardJob(args, schedule, pieces ? Extent::kPieces : Extent::kAll, cells);
     if (straight) {
       job.straight = true;
       job.dgamma = static_cast<float*>(args.dgamma), job.dbeta = static_cast<float*>(args.dbeta);
@@ -544,8 +544,7 @@ class CpuNormalization : public NormImplementation {
     FollowSchedule(schedule, job);
     if (TakesStrips(schedule) && !job.statistics) return BackwardStrips(job, table, schedule, to);
     if (!geometry_.cell_form && BackwardSlices(job, table, schedule, options_.reducer, to)) return;
-    if (TakesPieces(schedule, cells, job.statistics != nullptr))
-      return BackwardPieces(job, table, schedule, options_.reducer, to);
+    if (pieces) return BackwardPieces(job, table, schedule, options_.reducer, to);
     const ParameterSums parameters = SumsFor(to);
     if (geometry_.cell_form)
       BackwardCells(job, table, schedule, options_.reducer, parameters);
