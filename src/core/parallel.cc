@@ -22,16 +22,16 @@ namespace normkit {
 namespace {
 
 NORMKIT_THREAD_LOCAL bool in_parallel = false;
+NORMKIT_THREAD_LOCAL Succession succession;
 
 struct InParallelHere {
   InParallelHere() { in_parallel = true; }
   ~InParallelHere() { in_parallel = false; }
 };
 
-// Waits until `done()` or until it is better to sleep.
+// Waits from `begin` until `done()` or until it is better to sleep.
 template <class Done>
-bool Spin(const Done& done) {
-  const auto begin = std::chrono::steady_clock::now();
+bool Spin(const Done& done, Succession::Time begin = std::chrono::steady_clock::now()) {
   do {
     for (int i = 0; i < 32; ++i) {
       if (done()) return true;
@@ -102,21 +102,24 @@ class JobTasks {
 // no such threads, and makes a pool of its own.
 class Pool {
  public:
-  void Run(int64_t count, int threads, JobTasks::Call call, const void* task) {
+  // Returns when this thread had no more to do.
+  Succession::Time Run(int64_t count, int threads, JobTasks::Call call, const void* task) {
     const InParallelHere here;
     if (busy_.exchange(true, std::memory_order_acquire)) {  // by another thread of the user's
       for (int64_t i = 0; i < count; ++i) call(task, i);
-      return;
+      return std::chrono::steady_clock::now();
     }
     Open(count, threads, call, task);
     tasks_.Run(0);
     gate_.fetch_and(kInside, std::memory_order_acq_rel);
     const auto empty = [&] { return gate_.load(std::memory_order_acquire) == 0; };
-    if (!Spin(empty))
+    const Succession::Time ended = std::chrono::steady_clock::now();
+    if (!Spin(empty, ended))
       while (const uint32_t inside = gate_.load(std::memory_order_acquire)) gate_.wait(inside);
     const std::exception_ptr error = tasks_.TakeError();
     busy_.store(false, std::memory_order_release);
     if (error) std::rethrow_exception(error);
+    return ended;
   }
 
  private:
@@ -224,7 +227,6 @@ WithTeam::~WithTeam() { team_here = before_; }
 bool InParallel() { return in_parallel; }
 
 bool InQuickSuccession() {
-  NORMKIT_THREAD_LOCAL static Succession succession;
   return succession.Next(std::chrono::steady_clock::now(), team_here != nullptr);
 }
 
@@ -232,7 +234,10 @@ void RunOnThreads(int64_t count, int threads, void (*call)(const void* task, int
                   const void* task) {
   NoticeForks();
   // A forked child has none of the other library's threads either, and that may wait for them.
-  if (team_here && !forked) return RunOnTeam(count, threads, call, task);
+  if (team_here && !forked) {
+    RunOnTeam(count, threads, call, task);
+    return succession.Ended(std::chrono::steady_clock::now());
+  }
   Pool* current = pool;
   if (!current) {
     Pool* made = new Pool;
@@ -241,7 +246,7 @@ void RunOnThreads(int64_t count, int threads, void (*call)(const void* task, int
     else
       delete made;  // another thread was first
   }
-  current->Run(count, threads, call, task);
+  succession.Ended(current->Run(count, threads, call, task));
 }
 
 }  // namespace normkit

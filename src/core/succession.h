@@ -10,6 +10,8 @@ namespace normkit {
 inline constexpr std::chrono::microseconds kAwake{100};
 // Those of libgomp spin some 300,000 times, which is milliseconds.
 inline constexpr std::chrono::microseconds kTeamAwake{500};
+// The longest that one thread takes for small work of numbers that slow it, as denormal ones.
+inline constexpr std::chrono::microseconds kAlone{500};
 
 // Whether calls follow each other so quickly that the threads which share them stay awake.
 class Succession {
@@ -21,15 +23,17 @@ class Succession {
   bool Next(Time now, bool team) {
     // That the first, which wakes the threads, is paid for.
     const int enough = team ? 1 : kEnough;
-    // From start to start: of calls that follow each other at once, those that two threads share
-    // take half of the time that they took alone. (Short ones with as much time between them are
-    // shared in vain, one in seventeen.)
-    const std::chrono::microseconds alone = count_ < enough ? 2 * kAwake : kAwake;
+    // From start to start of calls that one thread does; the other end is not worth a look at the
+    // clock. (Short ones with as much time between them are shared in vain, one in seventeen.)
+    const std::chrono::microseconds alone = count_ < enough ? kAlone : kAwake;
     const std::chrono::microseconds within = team ? kTeamAwake : alone;
     count_ = now - last_ < within ? std::min(count_ + 1, kEnough) : 0;
     last_ = now;
     return count_ >= enough;
   }
+
+  // Threads have shared a job until `now`: from here on they wait for the next.
+  void Ended(Time now) { last_ = now; }
 
  private:
   static constexpr int kEnough = 16;

@@ -31,10 +31,22 @@ TEST(Succession, SixteenCallsThatFollowQuicklyAreEnough) {
 TEST(Succession, WorkThatTakesLongerAloneIsShared) {
   Calls calls;
   EXPECT_FALSE(calls.succession.Next(calls.now, false));
-  EXPECT_EQ(calls.FirstShared(kAwake + microseconds(50)), 16);
+  EXPECT_EQ(calls.FirstShared(kAlone - microseconds(1)), 16);
   // Shared, it follows while they are awake.
   EXPECT_EQ(calls.FirstShared(kAwake - microseconds(1)), 1);
-  EXPECT_EQ(calls.FirstShared(2 * kAwake), 0);
+  EXPECT_EQ(calls.FirstShared(kAlone), 0);
+}
+
+TEST(Succession, ThreadsWaitFromTheEndOfWhatTheyShared) {
+  Calls calls;
+  EXPECT_FALSE(calls.succession.Next(calls.now, false));
+  EXPECT_EQ(calls.FirstShared(kAlone - microseconds(1)), 16);
+  for (int call = 0; call < 3; ++call) {  // each takes longer than they stay awake
+    calls.succession.Ended(calls.now += 2 * kAwake);
+    EXPECT_EQ(calls.FirstShared(kAwake - microseconds(1)), 1);
+  }
+  calls.succession.Ended(calls.now += 2 * kAwake);
+  EXPECT_EQ(calls.FirstShared(kAwake), 17);
 }
 
 TEST(Succession, AnotherLibrarysThreadsWaitLonger) {

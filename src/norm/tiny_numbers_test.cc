@@ -106,6 +106,7 @@ struct Shape {
 // and on every target.
 TEST(TinyNumbers, BesideOthersHaveTheBitsOfTwoPasses) {
   const Shape shapes[] = {
+      {kLayerNorm, "BC", {16, 7}},           {kRmsNorm, "BC", {16, 2}},
       {kLayerNorm, "BC", {16, 64}},          {kLayerNorm, "BC", {16, 300}},
       {kLayerNorm, "BC", {16, 1024}},        {kRmsNorm, "BC", {16, 300}},
       {kInstanceNorm, "BCSS", {4, 4, 5, 4}}, {kGroupNorm, "BSSC", {4, 4, 4, 64}}};
@@ -123,6 +124,7 @@ TEST(TinyNumbers, BesideOthersHaveTheBitsOfTwoPasses) {
         if (unit == 4 && place == 5) v = std::numeric_limits<double>::quiet_NaN();
         if (unit == 5) v *= 1e-40;
         if (unit == 6) v *= dtype == DType::kF64 ? 1e200 : 1e-20;
+        if (unit == 7) v = 1e-20 * (1 + 1e-7 * static_cast<double>(place % 3));
       }
       const Problem p(test, x);
       std::string expected;

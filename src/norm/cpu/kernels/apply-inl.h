@@ -103,7 +103,10 @@ struct ElementForm {
       return hn::Add(product(Xhat(deviation, product), gamma), beta);
     }
     HWY_INLINE Vector<R> Summed(Vector<R> dy) const { return hn::Mul(dy, gamma); }
-    HWY_INLINE Vector<R> Direct(Vector<R> dy) const { return hn::Mul(hn::Mul(dy, gamma), r); }
+    template <class Product>
+    HWY_INLINE Vector<R> Direct(Vector<R> dy, const Product&) const {
+      return hn::Mul(hn::Mul(dy, gamma), r);
+    }
   };
   template <class Part>
   HWY_INLINE At Get(Part p) const {

@@ -112,9 +112,13 @@ HWY_NOINLINE void MendUnits(const ForwardJob& job, const RowBlocks& blocks, int6
   using M = RowMoments<T, kCenter>;
   const auto n = static_cast<double>(job.geometry->reduce.num_reduced());
   sums.mended = true;
+  std::fill_n(sums.factor, count, 1.0);
+  if constexpr (!kOwnWays<T> && sizeof(Real<T>) == sizeof(float)) {
+    if (IsNarrow<T>(job))
+      ScaleNarrow<T, kCenter>(UnitStart<T>(job, first).dense(), blocks.Get(0).length, count, sums);
+  }
   for (int64_t u = 0; u < count; ++u) {
-    sums.factor[u] = 1;
-    if (M::IsGood(n, sums.sum[u], sums.squares[u])) continue;
+    if (sums.factor[u] != 1 || M::IsGood(n, sums.sum[u], sums.squares[u])) continue;
     const auto anew = M::SumAnew(blocks, UnitStart<T>(job, first + u), blocks.Get(0), n,
                                  static_cast<Real<T>>(sums.shift[u]), sums.sum[u], sums.squares[u]);
     sums.shift[u] = anew.shift, sums.sum[u] = anew.sum, sums.squares[u] = anew.squares;
