@@ -356,11 +356,13 @@ HWY_NOINLINE void NormalizedMending(const Form& whole_form, const T* x, T* y, in
   const MendingForm<Form> form{whole_form};
   StoreRun(Normalize<T, MendingForm<Form>, false>{x, form, 0}, y, n);
 }
-// Forms of which a cell or a row has much.
+// Forms of which a cell or a row has much; and of bf16 with AVX2 that of columns, [30000,3].
 template <class T, class Form>
 inline constexpr bool kMends = kMendsForms<T> &&
                                (std::is_same_v<Form, CellForm<T, false>> ||
-                                std::is_same_v<Form, ElementForm<T, false, true>>);
+                                std::is_same_v<Form, ElementForm<T, false, true>> ||
+                                (HWY_TARGET == HWY_AVX2 && std::is_same_v<T, BFloat16> &&
+                                 std::is_same_v<Form, CellForm<T, true>>));
 
 // Writes elements [at, at + n) of the array, normalized by a form. Not inlined: among all forms of
 // a caller the registers would not suffice for its loops.

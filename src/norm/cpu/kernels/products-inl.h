@@ -26,12 +26,12 @@ struct PlainProducts {
 };
 
 #if HWY_TARGET == HWY_AVX2 || HWY_TARGET == HWY_AVX3
-// A constant that compilers do not know: of a fused multiply-add with one that they know they would
-// make a product or a sum again.
-template <class R>
+// Compilers that knew it would make a product or a sum of it. From no memory: so code is folded.
+template <class R, class Bits = std::conditional_t<sizeof(R) == 4, uint32_t, uint64_t>>
 HWY_INLINE R Hidden(R value) {
-  asm("" : "+x"(value));
-  return value;
+  auto bits = __builtin_bit_cast(Bits, value);
+  asm("" : "+r"(bits));
+  return __builtin_bit_cast(R, bits);
 }
 #endif
 

@@ -350,9 +350,10 @@ class TurnedRows {
   HWY_INLINE Sums SumsAround(const float* columns, const float* shifts) const {
     const DD d;
     const VR shift = kCenter ? hn::Load(DR(), shifts) : hn::Zero(DR());
+    const Products<float, DR> product;
     const auto get = [&](int64_t i) HWY_ATTR {
       const VR x = hn::Load(DR(), columns + i * kRows), v = kCenter ? hn::Sub(x, shift) : x;
-      return Sums{kCenter ? hn::PromoteTo(d, v) : hn::Zero(d), hn::PromoteTo(d, hn::Mul(v, v))};
+      return Sums{kCenter ? hn::PromoteTo(d, v) : hn::Zero(d), hn::PromoteTo(d, product(v, v))};
     };
     return SumOf<kSize>(get, n_) + Sums{hn::Zero(d), hn::Zero(d)};
   }
