@@ -79,6 +79,16 @@ class Calls {
                     .dgamma = dgamma_.data(),
                     .dbeta = dbeta_.data()});
   }
+  void BackwardFromY() {
+    norm_.Backward({.dy = p_.dy_tensor.data(),
+                    .gamma = p_.gamma_tensor.data(),
+                    .beta = p_.beta_tensor.data(),
+                    .rstd = rstd_.data(),
+                    .dx = dx_.data(),
+                    .dgamma = dgamma_.data(),
+                    .dbeta = dbeta_.data(),
+                    .y = y_.data()});
+  }
 
  private:
   const Problem& p_;
@@ -248,6 +258,41 @@ TEST_P(Allocation, SumsOfCellsAreKeptForSomeParameters) {
       }
     }
   norm::cpu::WantSchedule({});
+}
+
+// Of cells of one element and of two, columns with a parameter each, no table, sum or moments but
+// of some are kept; nor, where a few rows of them are gone back from y.
+TEST_P(Allocation, ColumnsOfFewRowsAreTakenSomeAtATime) {
+  // Bytes: in each pass 4 parts a thread of 2^13 cells of 16, of 2^13 six coefficients of f64 and
+  // the sums of parameters with what rounding takes of them, two numbers of f64 for each of 2^16
+  // parameters, some of f64 for the columns of a task. Of each of 2^19 cells 16 would be 8 MiB.
+  constexpr int64_t kMost = (2 + 1) * (1 << 16) * 16 + ((6 + 4) << 13) * 8 + (1 << 18);
+  constexpr int64_t kAll = 1 << 19;
+  const Layout pairs = cases::MakeLayout("BC", {.b = kAll, .c = 2});
+  const Layout rows = cases::MakeLayout("BSC", {.b = 2, .s = kAll / 64, .c = 64});
+  const Layout units = cases::MakeLayout("BSC", {.b = kAll / 4, .s = 2, .c = 4});
+  for (const DType dtype : {DType::kF32, DType::kF64})
+    for (const Case& test : {Case{kBatchNorm, pairs, dtype, kB | kC},
+                             {kBatchNorm, rows, dtype, kS | kC},
+                             {kBatchNorm, units, dtype, kB | kC}}) {
+      const Problem p(test);
+      Calls calls(p, test.Options());
+      for (const bool with_parameters : {true, false}) {
+        const auto all = [&] { calls.All(with_parameters); };
+        OnEachThread(all);
+        EXPECT_LE(Asked(all), kMost)
+            << test.ToString() << (with_parameters ? "" : " without parameters");
+      }
+    }
+  // Slabs: of 2^14 cells and as many of 256 KiB, two numbers and more of f64 of each array.
+  constexpr int64_t kSlab = (int64_t{128} << 15) + (1 << 16);
+  const Layout few = cases::MakeLayout("BC", {.b = 2, .c = kAll});
+  const Problem p(Case{kBatchNorm, few});
+  Calls calls(p);
+  calls.Forward(true);
+  const auto from_y = [&] { calls.BackwardFromY(); };
+  OnEachThread(from_y);
+  EXPECT_LE(Asked(from_y), kSlab);
 }
 
 // Statistics that are not saved are kept for a task, as is what passes back through those of short

@@ -63,8 +63,9 @@ class NormImplementation {
                                 double* dbeta) const = 0;
 
   // Whether such a call keeps something of each statistic, cell (elements that share statistic and
-  // parameters), or parameter that is not given (`ones`), of which there are many.
-  virtual bool KeepsAll(NormPass, bool /*ones*/) const { return false; }
+  // parameters), or parameter that is not given (`ones`), of which there are many. `from_y`:
+  // backward with y for x.
+  virtual bool KeepsAll(NormPass, bool /*ones*/, bool /*from_y*/) const { return false; }
   // Or of statistics, where those are more. 0: the two below are never called.
   virtual int64_t num_cells() const { return 0; }
   // Of the form "cells": dx as Backward, and the sums of dy and dy xhat of each cell; then those of

@@ -11,6 +11,7 @@
 #include "src/norm/case_data.h"
 #include "src/norm/cpu/geometry.h"
 #include "src/norm/cpu/wanted_schedule.h"
+#include "src/norm/slabs.h"
 #include "src/norm/test_reducers.h"
 
 namespace normkit {
@@ -120,6 +121,23 @@ class FromY : public testing::TestWithParam<DType> {
 };
 INSTANTIATE_TEST_SUITE_P(Norm, FromY, testing::ValuesIn(cases::kDTypes),
                          [](const auto& dtype) { return std::string(Name(dtype.param)); });
+
+// Few rows of many channels, by strips from x, by slabs from y.
+TEST_P(FromY, SlabsOfChannelsGiveTheSameBits) {
+  for (const char* format : {"BC", "BSC"}) {
+    const Problem p =
+        Invertible({kBatchNorm, cases::MakeLayout(format, {.b = 3, .s = 2, .c = 701}), GetParam()});
+    for (const bool accumulate : {false, true}) {
+      const Gradients expected = Passes(p, {}).Backward(true, false, accumulate);
+      const int64_t before = WantSlabsOf(1000);
+      const Passes passes(p, {});
+      WantSlabsOf(before);
+      const Gradients got = passes.Backward(true, false, accumulate);
+      for (const auto member : {&Gradients::dx, &Gradients::dgamma, &Gradients::dbeta})
+        EXPECT_TRUE(SameBits(got.*member, expected.*member)) << format;
+    }
+  }
+}
 
 TEST_P(FromY, GradientsAreThoseFromX) {
   Alone alone;

@@ -130,7 +130,7 @@ void Normalization::ForwardTraining(const ForwardArgs& args) const {
   const ReadyParameters parameters(*impl_, args.gamma, args.beta);
   if (args.lengths) return impl_->padded().Forward(parameters.In(args));
   if (impl_->options.tree) return impl_->parts().Forward(parameters.In(args));
-  if (impl_->slabs().Take(NormPass::kForward, args.gamma, args.beta))
+  if (impl_->slabs().Take(NormPass::kForward, args))
     return impl_->slabs().Forward(parameters.In(args));
   impl_->WithArrays(parameters.In(args),
                     [&](const ForwardArgs& ready) { impl_->made().Forward(ready); });
@@ -152,7 +152,7 @@ void Normalization::ForwardInference(const ForwardArgs& args, const void* mean,
     return own ? impl_->padded().Forward(parameters.In(args))
                : impl_->padded().Inference(parameters.In(args), {mean, variance});
   const NormPass pass = own ? NormPass::kForward : NormPass::kInference;
-  if (impl_->slabs().Take(pass, args.gamma, args.beta))
+  if (impl_->slabs().Take(pass, args))
     return own ? impl_->slabs().Forward(parameters.In(args))
                : impl_->slabs().Inference(parameters.In(args), {mean, variance});
   impl_->WithArrays(parameters.In(args), [&](const ForwardArgs& ready) {
@@ -165,7 +165,7 @@ void Normalization::Backward(const BackwardArgs& args) const {
   CheckBackward(*impl_, args, parameters);
   if (args.lengths) return impl_->padded().Backward(parameters.In(args));
   if (impl_->options.tree) return impl_->parts().Backward(parameters.In(args));
-  if (impl_->slabs().Take(NormPass::kBackward, args.gamma, args.beta))
+  if (impl_->slabs().Take(NormPass::kBackward, args))
     return impl_->slabs().Backward(parameters.In(args));
   impl_->WithArrays(parameters.In(args),
                     [&](const BackwardArgs& ready) { impl_->made().Backward(ready); });

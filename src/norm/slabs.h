@@ -25,8 +25,11 @@ class Slabs {
 
   bool any() const { return count_ > 1; }
   // Whether a call goes by slabs. In element form sums are cut by how many rows there are.
-  bool Take(NormPass pass, const void* gamma, const void* beta) const {
-    return any() && (cells_ || pass != NormPass::kBackward) && Gains(pass, !gamma || !beta);
+  template <class Args>
+  bool Take(NormPass pass, const Args& args) const {
+    const bool backward = pass == NormPass::kBackward;
+    return any() && (cells_ || !backward) &&
+           Gains(pass, !args.gamma || !args.beta, backward && !args.x);
   }
 
   // Checked arguments that Take.
@@ -63,7 +66,9 @@ class Slabs {
     const Maker* maker = nullptr;
   };
 
-  bool Gains(NormPass pass, bool ones) const { return copied_ || whole_made_.KeepsAll(pass, ones); }
+  bool Gains(NormPass pass, bool ones, bool from_y = false) const {
+    return copied_ || whole_made_.KeepsAll(pass, ones, from_y);
+  }
   // Those that can be cut, outermost first: each but the last would hold too much singly.
   std::vector<Kept> KeptAxes() const;
   int64_t BytesOf(const Kept& one) const;

@@ -200,6 +200,14 @@ TEST_P(TableTest, SlicesOfParametersGiveTheSameBits) {
   add(kLayerNorm, "BCS", {3, 300, 3});
   add(kGroupNorm, "BCS", {5, 42, 40});
   add(kBatchNorm, "BCS", {7, 35, 4}, kB | kC);
+  // Columns of few rows.
+  add(kBatchNorm, "BC", {701, 2}, kB | kC);
+  add(kBatchNorm, "BC", {5, 230}, kB | kC);
+  add(kBatchNorm, "BSC", {40, 3, 7}, kB | kC);
+  add(kBatchNorm, "BSC", {3, 4, 230}, kB | kC);
+  add(kBatchNorm, "BSC", {17, 40, 6}, kS | kC);
+  all.push_back(all.back());
+  all.back().output = OutputType::kInt8;
   for (const Case& test : all) {
     const Problem p(test);
     SetNumThreads(1);

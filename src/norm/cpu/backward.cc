@@ -5,6 +5,7 @@
 #include "src/core/ceil_divide.h"
 #include "src/core/scratch.h"
 #include "src/norm/cpu/cell_sums.h"
+#include "src/norm/cpu/column_parts.h"
 #include "src/norm/cpu/exact_sum.h"
 #include "src/norm/cpu/forward.h"
 #include "src/norm/cpu/from_y.h"
@@ -104,8 +105,10 @@ void GatherColumnCells(const BackwardJob& job, const KernelTable& kernels, bool 
                        int64_t first, int64_t last) {
   const ColumnCut cut = ColumnCut::ForSums(job.geometry->cells);
   const int64_t width = cut.width(), chunks = cut.chunks(), half = (last - first) * chunks * width;
-  double* partial = Scratch<PartialTag, double>(static_cast<size_t>(2 * half));
+  const bool one = chunks == 1;  // which are those of the cells
+  double* partial = one ? nullptr : Scratch<PartialTag, double>(static_cast<size_t>(2 * half));
   const auto at = [&](int64_t unit, int64_t chunk) {
+    if (one) return job.cells.From(unit * width);
     double* dy = partial + ((unit - first) * chunks + chunk) * width;
     return CellSums{dy, dy + half};
   };
@@ -118,14 +121,9 @@ void GatherColumnCells(const BackwardJob& job, const KernelTable& kernels, bool 
                                       {sums.dy + task.first_column, sums.dy_x + task.first_column});
     }
   });
-  for (int64_t unit = first; unit < last; ++unit) {
+  for (int64_t unit = first; unit < last && !one; ++unit) {
     double* dy = job.cells.dy + unit * width;
     double* dy_x = job.cells.dy_x + unit * width;
-    if (chunks == 1) {
-      std::copy_n(at(unit, 0).dy, width, dy);
-      std::copy_n(at(unit, 0).dy_x, width, dy_x);
-      continue;
-    }
     for (int64_t c = 0; c < width; ++c) {
       OrderedSum of_dy(job.f64), of_dy_x(job.f64);
       for (int64_t chunk = 0; chunk < chunks; ++chunk)
@@ -133,6 +131,17 @@ void GatherColumnCells(const BackwardJob& job, const KernelTable& kernels, bool 
       dy[c] = of_dy.Get(), dy_x[c] = of_dy_x.Get();
     }
   }
+}
+
+// Sums of cells [first, last) of a part of columns, whose coefficients are filled for that.
+void GatherColumnPart(const BackwardJob& part, const KernelTable& kernels, int64_t first,
+                      int64_t last) {
+  kernels.fill_table(part, first, last);
+  const int64_t width = part.geometry->cells.inner;
+  ForColumns(part.geometry->cells, first, last, [&](const ColumnTask& task) {
+    kernels.reduce_gradient_columns(part, task,
+                                    part.cells.From(task.unit * width + task.first_column));
+  });
 }
 
 // Units [first, last) of the fused paths: their cells, their statistics, their dx.
@@ -178,7 +187,12 @@ bool AreSmallCells(const BackwardJob& job) {
 // Sums of every cell, over threads.
 void GatherCells(const BackwardJob& job, const KernelTable& kernels, bool threads) {
   const Geometry& g = *job.geometry;
-  if (g.cells.inner_kept) {
+  if (ByColumnParts(job)) {
+    ForColumnParts(job, threads,
+                   [&](const BackwardJob& part, int64_t first, int64_t last, const RunTask&) {
+                     GatherColumnPart(part, kernels, first, last);
+                   });
+  } else if (g.cells.inner_kept) {
     FillTable(job, kernels, threads);
     GatherColumnCells(job, kernels, threads, 0, g.cells.kept.size());
   } else {
@@ -208,17 +222,23 @@ class CellPieces {
   CellPieces(const BackwardJob& job, const KernelTable& kernels, int64_t each)
       : job_(job),
         kernels_(kernels),
+        columns_(job.geometry->cells.inner_kept),
+        parts_(*job.geometry),
         params_(job.geometry->plan.num_param),
-        each_(each),
+        each_(columns_ ? parts_.room() : each),
         turns_(job.geometry->num_cells / params_) {}
 
-  int64_t size() const { return CeilDivide(params_, each_); }
+  int64_t size() const { return columns_ ? parts_.size() : CeilDivide(params_, each_); }
   int64_t room() const { return turns_ * each_; }  // cells of a piece
 
   // Sums of dy and dy * xhat of the cells of a piece, a room of each.
   void Sum(int64_t piece, double* dy) const {
     ForTurns(piece, dy, [&](const BackwardJob& job, int64_t first, int64_t last) {
-      GatherRowCells(job, kernels_, false, first, last);
+      if (columns_)
+        WithTable(job, first, last,
+                  [&](const BackwardJob& part) { GatherColumnPart(part, kernels_, first, last); });
+      else
+        GatherRowCells(job, kernels_, false, first, last);
       ToXhat(job, first, last);
     });
   }
@@ -230,7 +250,7 @@ class CellPieces {
   }
   // The sums of their parameters.
   void Give(int64_t piece, const double* dy, const SumsTo& to) const {
-    const int64_t first = piece * each_, n = std::min(each_, params_ - first);
+    const int64_t first = First(piece), n = Last(piece) - first;
     double* sums = Scratch<PieceSumsTag, double>(static_cast<size_t>((job_.f64 ? 4 : 2) * n));
     const double* from[] = {dy + room(), dy};  // those of dgamma are of dy * xhat
     for (double* sum = sums; const double* cells : from) {
@@ -251,9 +271,14 @@ class CellPieces {
   }
 
  private:
+  // Parameters.
+  int64_t First(int64_t piece) const { return columns_ ? parts_.first(piece) : piece * each_; }
+  int64_t Last(int64_t piece) const {
+    return columns_ ? parts_.last(piece) : std::min(First(piece) + each_, params_);
+  }
   template <class F>
   void ForTurns(int64_t piece, double* dy, const F& f) const {
-    const int64_t param = piece * each_, n = std::min(each_, params_ - param);
+    const int64_t param = First(piece), n = Last(piece) - param;
     BackwardJob job = job_;
     WithParameters(job_, param, [&](const BackwardJob& of_piece) { job = of_piece; });
     for (int64_t turn = 0; turn < turns_; ++turn) {
@@ -266,6 +291,8 @@ class CellPieces {
 
   const BackwardJob& job_;
   const KernelTable& kernels_;
+  bool columns_;  // with a parameter each: the same as theirs, and one turn
+  ColumnParts parts_;
   int64_t params_, each_, turns_;
 };
 
@@ -313,6 +340,13 @@ void AddCells(const Geometry& g, bool threads, int64_t first, int64_t last, cons
 
 void PrepareGradient(const BackwardJob& job, const KernelTable& kernels, bool threads) {
   if (!job.prepares()) return;
+  if (job.activates && ByColumnParts(job))
+    return ForColumnParts(
+        job, threads,
+        [&](const BackwardJob& part, int64_t first, int64_t last, const RunTask& runs) {
+          kernels.fill_table(part, first, last);
+          kernels.prepare_dy(part, runs);
+        });
   if (job.activates) FillTable(job, kernels, threads);
   ForRuns(*job.geometry, threads, [&](const RunTask& task) {
     ForParameters(job, task, [&](const BackwardJob& of_part, const RunTask& part) {
@@ -351,6 +385,14 @@ void SumCells(const BackwardJob& job, const KernelTable& kernels, bool threads,
 
 void ApplyCells(const BackwardJob& job, const KernelTable& kernels, bool threads) {
   if (!job.dx || job.geometry->plan.size == 0) return;
+  if (ByColumnParts(job))
+    return ForColumnParts(
+        job, threads,
+        [&](const BackwardJob& part, int64_t first, int64_t last, const RunTask& runs) {
+          kernels.fill_table(part, first, last);
+          kernels.fill_gradient_table(part, first, last);
+          kernels.apply_gradient_runs(part, runs);
+        });
   FillTable(job, kernels, threads);
   ForTasks(job.table.size, kTaskElements / 8, threads,
            [&](int64_t first, int64_t last) { kernels.fill_gradient_table(job, first, last); });
@@ -393,6 +435,7 @@ int64_t ParametersOfPiece(const Geometry& g, const Schedule& schedule) {
   constexpr int64_t kMany = 1 << 17, kLeast = 1 << 9;
   constexpr int64_t kManyFused = 1 << 21, kShort = 4;  // cells, elements of one
   const int64_t params = g.plan.num_param;
+  if (AreColumnParts(g)) return schedule.path == Path::kTwoPasses ? ColumnParts(g).room() : 0;
   const bool suits =
       g.cell_form && !g.cells.inner_kept && g.plan.size > 0 && g.cell_param.InARow(0) == params;
   if (const int64_t wanted = WantedSlices(); suits && wanted > 0) return std::min(wanted, params);

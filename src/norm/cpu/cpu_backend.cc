@@ -14,9 +14,11 @@
 #include "src/norm/backend.h"
 #include "src/norm/check.h"
 #include "src/norm/cpu/backward.h"
+#include "src/norm/cpu/column_parts.h"
 #include "src/norm/cpu/exact_sum.h"
 #include "src/norm/cpu/forward.h"
 #include "src/norm/cpu/from_y.h"
+#include "src/norm/cpu/make_pitch.h"
 #include "src/norm/cpu/parameter_parts.h"
 #include "src/norm/cpu/quantized.h"
 #include "src/simd/cache.h"
@@ -176,14 +178,14 @@ class CpuNormalization : public NormImplementation {
     });
   }
 
-  bool KeepsAll(NormPass pass, bool ones) const override {
+  bool KeepsAll(NormPass pass, bool ones, bool from_y) const override {
     const Schedule schedule = ScheduleOf(pass);
     const bool backward = pass == NormPass::kBackward;
     const int64_t ones_of_task =
         backward ? ParametersOfBackwardTask(schedule) : ParametersOfTask(schedule);
     if (ones && ones_of_task > kTaskElements) return true;
     if (pass == NormPass::kInference) return true;
-    if (backward) return !TakesStrips(schedule);
+    if (backward) return from_y || !TakesStrips(schedule);
     return schedule.path == Path::kTwoPasses || schedule.path == Path::kFusedColumns;
   }
   int64_t num_cells() const override {
@@ -220,17 +222,6 @@ class CpuNormalization : public NormImplementation {
   }
 
  private:
-  // Null for an array that is dense, or that is copied.
-  static std::unique_ptr<const Pitch> MakePitch(const StridedArray& array, int64_t longest_run) {
-    if (array.dense() || array.axes.size() > Loops::kMaxLoops) return nullptr;
-    const StridedArray::Axis& inner = array.axes.back();
-    if (inner.stride != 1 || inner.size % longest_run != 0) return nullptr;
-    Loops outer;
-    for (size_t i = 0; i + 1 < array.axes.size(); ++i)
-      outer.Add(array.axes[i].size, array.axes[i].stride);
-    return std::make_unique<Pitch>(inner.size, outer);
-  }
-
   const Pitch* PitchOf(NormArray array) const { return pitches_[static_cast<size_t>(array)].get(); }
   InputArray Array(NormArray array, const void* data) const {
     return InputArray(data, PitchOf(array));
@@ -270,6 +261,13 @@ class CpuNormalization : public NormImplementation {
     return schedule.path == Path::kFusedStrips && !problem_.quantizes();
   }
 
+  // Whether nothing is kept of all cells but of some columns at a time.
+  bool TakesColumnParts(const Schedule& schedule) const {
+    const bool passes = schedule.path == Path::kTwoPasses || schedule.path == Path::kOnePass;
+    const bool one_scale = options_.output != OutputType::kInt8PerStatistic;
+    return passes && (one_scale || plan_.num_reduced == 1) && AreColumnParts(geometry_);
+  }
+
   // Whether the means of the backward pass in element form are those that are taken together only:
   // of units in the cache of columns, and of so many short runs; or nothing passes through the
   // statistics.
@@ -287,6 +285,7 @@ class CpuNormalization : public NormImplementation {
     if (all <= kTaskElements) return all;
     if (TakesStrips(schedule))
       return schedule.units_per_task * ColumnCut::ForStrips(geometry_.reduce).strip_columns();
+    if (TakesColumnParts(schedule)) return kTaskElements;
     if (problem_.quantizes() || schedule.path == Path::kFusedColumns) return all;
     const bool units = geometry_.units_contiguous && plan_.num_reduced > kTaskElements;
     if (schedule.path == Path::kFusedRows && !units) return all;
@@ -296,7 +295,8 @@ class CpuNormalization : public NormImplementation {
   int64_t ParametersOfBackwardTask(const Schedule& schedule, bool pieces = false) const {
     const int64_t all = plan_.num_param;
     if (all <= kTaskElements) return all;
-    if (pieces && AreParameterCells(geometry_)) return kTaskElements;
+    const bool columns = geometry_.cells.inner_kept;
+    if (pieces && (columns || AreParameterCells(geometry_))) return kTaskElements;
     if (TakesStrips(schedule)) return kMaxStripColumns;
     const bool parts = schedule.path == Path::kTwoPasses && AreParameterRuns(geometry_) &&
                        all == geometry_.run_length && geometry_.elements.reduced.size() == 1;
@@ -325,7 +325,7 @@ class CpuNormalization : public NormImplementation {
     job.addend = Array(NormArray::kAddend, args.addend);
     job.by_root = !job.center && !args.beta && !job.relu && !job.finishes && !geometry_.cell_form &&
                   !geometry_.stat_vector && geometry_.param_vector;
-    if (!TakesStrips(schedule) &&
+    if (!TakesStrips(schedule) && !TakesColumnParts(schedule) &&
         (geometry_.cell_form ? geometry_.cell_vector : geometry_.stat_vector))
       job.table = Table(geometry_.cell_form ? geometry_.num_cells : plan_.num_stat,
                         CoefficientTable::kForwardArrays);
@@ -461,7 +461,7 @@ class CpuNormalization : public NormImplementation {
     job.cells = sums;
     if (!sums.dy && !pieces)
       job.cells = {Scratch<CellDyTag, double>(cells), Scratch<CellDyXTag, double>(cells)};
-    if (geometry_.cell_form && geometry_.cell_vector && !strips)
+    if (geometry_.cell_form && geometry_.cell_vector && !strips && !TakesColumnParts(schedule))
       job.table = Table(geometry_.num_cells, CoefficientTable::kBackwardArrays);
     else if (!geometry_.cell_form && geometry_.stat_vector && ActivatesAgain(args))
       job.table = Table(plan_.num_stat, CoefficientTable::kForwardArrays);

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "src/core/scratch.h"
+#include "src/norm/cpu/column_parts.h"
 #include "src/norm/cpu/exact_sum.h"
 #include "src/norm/cpu/parameter_parts.h"
 
@@ -120,6 +121,41 @@ void GatherColumns(const ForwardJob& job, const KernelTable& kernels, bool threa
   for (int64_t unit = 0; unit < g.num_units(); ++unit) chunks.Merge(job, unit, moments);
 }
 
+// The same of very many columns of few rows: of some parts at a time.
+void GatherColumnParts(const ForwardJob& job, const KernelTable& kernels, bool threads,
+                       const Folded& moments) {
+  const Geometry& g = *job.geometry;
+  const ColumnParts parts(g);
+  const int64_t some = parts.together(threads), room = parts.room();
+  const auto rows = static_cast<double>(g.reduce.reduced.size());
+  double* mean = Scratch<PartialTag, double>(static_cast<size_t>(2 * some * room));
+  for (int64_t begin = 0, end; begin < parts.size(); begin = end) {
+    end = std::min(begin + some, parts.size());
+    ParallelFor(end - begin, threads, [&](int64_t i) {
+      double* to = mean + 2 * i * room;
+      ForColumns(g.reduce, parts.first(begin + i), parts.last(begin + i),
+                 [&](const ColumnTask& task) {
+                   kernels.reduce_columns(job, task, to, to + room);
+                   to += task.last_column - task.first_column;
+                 });
+    });
+    for (int64_t part = begin; part < end; ++part) {
+      const double* of_part = mean + 2 * (part - begin) * room;
+      const int64_t first = parts.first(part), last = parts.last(part);
+      for (int64_t cell = first; cell < last; ++cell, ++of_part) {
+        const Moments all{rows, of_part[0], of_part[room]};
+        if (!g.folds) {
+          moments.Set(cell, all);
+          continue;
+        }
+        OrderedMoments column(job.f64);
+        column.Merge(all);
+        moments.Add(StatisticOf(g, cell), column.Get());
+      }
+    }
+  }
+}
+
 void ForwardColumnUnit(const ForwardJob& job, const KernelTable& kernels, int64_t unit) {
   const Geometry& g = *job.geometry;
   const int64_t runs = g.num_runs / g.num_units();
@@ -201,7 +237,8 @@ void GatherMoments(const ForwardJob& job, const KernelTable& kernels, bool threa
   const Folded folded(g, 0, g.plan.num_stat, moments);
   if (g.plan.size == 0) return;
   if (g.reduce.inner_kept)
-    GatherColumns(job, kernels, threads, folded);
+    ByColumnParts(job) ? GatherColumnParts(job, kernels, threads, folded)
+                       : GatherColumns(job, kernels, threads, folded);
   else
     GatherRows(job, kernels, threads, folded);
 }
@@ -209,6 +246,13 @@ void GatherMoments(const ForwardJob& job, const KernelTable& kernels, bool threa
 void Apply(const ForwardJob& job, const KernelTable& kernels, bool threads) {
   const Geometry& g = *job.geometry;
   if (g.plan.size == 0) return;
+  if (ByColumnParts(job))
+    return ForColumnParts(
+        job, threads,
+        [&](const ForwardJob& part, int64_t first, int64_t last, const RunTask& runs) {
+          kernels.fill_table(part, first, last);
+          kernels.apply_runs(part, runs);
+        });
   FillTable(job, kernels, threads);
   ForRuns(
       g, threads,

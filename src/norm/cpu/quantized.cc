@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "src/core/scratch.h"
+#include "src/norm/cpu/column_parts.h"
 #include "src/norm/cpu/forward.h"
 #include "src/norm/cpu/tasks.h"
 #include "src/norm/cpu/wanted_schedule.h"
@@ -140,17 +141,24 @@ void ApplyQuantized(const ForwardJob& job, const KernelTable& kernels, bool thre
                     const QuantizedOutput& output) {
   const Geometry& g = *job.geometry;
   if (g.plan.size == 0) return;
-  FillTable(job, kernels, threads);
   const int64_t n = g.plan.num_reduced;
-  if (n == 1 || output.to.type != OutputType::kInt8PerStatistic) {
-    return ForRuns(g, threads, [&](const RunTask& task) {
-      ForParts(g, task, [&](const RunTask& part, int64_t at, int64_t count) {
-        const Piece piece(job, kernels, output, at, count);
-        piece.Apply(part);
-        QuantizeStatistics(piece, output, at, at + count, /*n=*/1, job.f64);
-      });
+  const auto apply = [&](const ForwardJob& own, const RunTask& task) {
+    ForParts(g, task, [&](const RunTask& part, int64_t at, int64_t count) {
+      const Piece piece(own, kernels, output, at, count);
+      piece.Apply(part);
+      QuantizeStatistics(piece, output, at, at + count, /*n=*/1, job.f64);
     });
-  }
+  };
+  if (ByColumnParts(job))
+    return ForColumnParts(
+        job, threads,
+        [&](const ForwardJob& part, int64_t first, int64_t last, const RunTask& runs) {
+          kernels.fill_table(part, first, last);
+          apply(part, runs);
+        });
+  FillTable(job, kernels, threads);
+  if (n == 1 || output.to.type != OutputType::kInt8PerStatistic)
+    return ForRuns(g, threads, [&](const RunTask& task) { apply(job, task); });
   if (n > kMostQuantizedTogether) return ApplyLarge(job, kernels, threads, output);
   const int64_t runs = g.num_runs / g.plan.num_stat;
   ForStatistics(g, n, threads, [&](int64_t begin, int64_t end) {

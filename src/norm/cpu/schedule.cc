@@ -7,6 +7,7 @@
 
 #include "normkit/core/threads.h"
 #include "src/core/ceil_divide.h"
+#include "src/norm/cpu/column_parts.h"
 #include "src/norm/cpu/kernels/column_cut.h"
 #include "src/norm/cpu/kernels/row_blocks.h"
 #include "src/norm/cpu/wanted_schedule.h"
@@ -27,6 +28,7 @@ constexpr int64_t kShortRun = 2048;     // bytes
 constexpr int64_t kShortRows = 6144;    // bytes of short runs that are reduced and written together
 constexpr int64_t kShortAhead = 10240;  // bytes from those to what is fetched meanwhile
 constexpr int64_t kLine = 64;           // bytes that come from memory at a time
+constexpr char kManyCells[] = "very many cells are taken some at a time";
 constexpr char kShortRuns[] = "short runs are taken with their neighbours";
 constexpr char kScattered[] = "the cache lines of a unit's short runs do not fit in the cache";
 constexpr char kLargeUnit[] = "a unit is larger than a thread's share of the caches";
@@ -44,6 +46,7 @@ const char* WhyNotFused(const Geometry& g, int64_t unit_bytes, bool backward, bo
   if (has_reducer) return kOtherRanks;
   const bool together = g.reduce.inner_kept ? g.units_apart && g.units_contiguous : !g.folds;
   if (!together) return "units share statistics";
+  if (AreColumnParts(g) && g.num_units() == 1) return kManyCells;
   if (fused) return *fused ? "" : "NORMKIT_SCHEDULE";
   if (!g.reduce.inner_kept && RowBlocks(g.reduce).packed()) {
     if (backward) return kShortRuns;

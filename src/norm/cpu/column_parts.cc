@@ -1,0 +1,28 @@
+#include "src/norm/cpu/column_parts.h"
+
+#include "src/norm/cpu/backward.h"
+
+namespace normkit::norm::cpu {
+namespace {
+
+constexpr int64_t kMany = 1 << 17, kPart = 1 << 13;  // cells
+constexpr int64_t kColumns = 64;  // rows of fewer are joined, or their sums would have other bits
+
+}  // namespace
+
+bool AreColumnParts(const Geometry& g) {
+  const bool suits = g.cell_form && g.reduce.inner_kept && g.cells.inner_kept &&
+                     (g.folds || g.num_cells == g.plan.num_stat) && g.units_contiguous &&
+                     g.plan.size > 0 && g.num_cells == g.plan.num_param &&
+                     g.cell_param.IsIdentity() && g.cells.reduced.size() <= kShiftRows;
+  return suits && (WantedSlices() > 0 || g.num_cells > kMany);
+}
+
+ColumnParts::ColumnParts(const Geometry& g)
+    : rows_(g.cells.reduced.size()), width_(g.cells.inner), units_(g.cells.kept.size()) {
+  const int64_t most = WantedSlices() > 0 ? std::max(WantedSlices(), kColumns) : kPart;
+  of_units_ = width_ <= most;
+  each_ = of_units_ ? most / width_ * width_ : most;
+}
+
+}  // namespace normkit::norm::cpu
