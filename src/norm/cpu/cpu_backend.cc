@@ -295,8 +295,8 @@ class CpuNormalization : public NormImplementation {
   int64_t ParametersOfBackwardTask(const Schedule& schedule, bool pieces = false) const {
     const int64_t all = plan_.num_param;
     if (all <= kTaskElements) return all;
-    const bool columns = geometry_.cells.inner_kept;
-    if (pieces && (columns || AreParameterCells(geometry_))) return kTaskElements;
+    if (pieces && AreParameterCells(geometry_)) return kTaskElements;
+    if (pieces && TakesColumnParts(schedule)) return kTaskElements;
     if (TakesStrips(schedule)) return kMaxStripColumns;
     const bool parts = schedule.path == Path::kTwoPasses && AreParameterRuns(geometry_) &&
                        all == geometry_.run_length && geometry_.elements.reduced.size() == 1;
