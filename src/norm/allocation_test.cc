@@ -265,10 +265,11 @@ TEST_P(Allocation, SumsOfCellsAreKeptForSomeParameters) {
 TEST_P(Allocation, ColumnsOfFewRowsAreTakenSomeAtATime) {
   // Bytes: in each pass 4 parts a thread of 2^13 cells of 16, of 2^13 six coefficients of f64 and
   // the sums of parameters with what rounding takes of them, two numbers of f64 for each of 2^16
-  // parameters, some of f64 for the columns of a task. Of each of 2^19 cells 16 would be 8 MiB.
+  // parameters, some of f64 for the columns of a task. Of each of 9 * 2^17 cells 16 would be 18
+  // MiB.
   constexpr int64_t kMost = (2 + 1) * (1 << 16) * 16 + ((6 + 4) << 13) * 8 + (1 << 18);
-  constexpr int64_t kAll = 1 << 19;
-  const Layout pairs = cases::MakeLayout("BC", {.b = kAll, .c = 2});
+  constexpr int64_t kAll = 9 << 17;
+  const Layout pairs = cases::MakeLayout("BC", {.b = kAll / 2, .c = 2});
   const Layout rows = cases::MakeLayout("BSC", {.b = 2, .s = kAll / 64, .c = 64});
   const Layout units = cases::MakeLayout("BSC", {.b = kAll / 4, .s = 2, .c = 4});
   for (const DType dtype : {DType::kF32, DType::kF64})

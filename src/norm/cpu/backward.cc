@@ -435,7 +435,8 @@ int64_t ParametersOfPiece(const Geometry& g, const Schedule& schedule) {
   constexpr int64_t kMany = 1 << 17, kLeast = 1 << 9;
   constexpr int64_t kManyFused = 1 << 21, kShort = 4;  // cells, elements of one
   const int64_t params = g.plan.num_param;
-  if (AreColumnParts(g)) return schedule.path == Path::kTwoPasses ? ColumnParts(g).room() : 0;
+  if (WorthColumnParts(g, /*backward=*/true, schedule.threads))
+    return schedule.path == Path::kTwoPasses ? ColumnParts(g).room() : 0;
   const bool suits =
       g.cell_form && !g.cells.inner_kept && g.plan.size > 0 && g.cell_param.InARow(0) == params;
   if (const int64_t wanted = WantedSlices(); suits && wanted > 0) return std::min(wanted, params);

@@ -6,6 +6,9 @@ namespace normkit::norm::cpu {
 namespace {
 
 constexpr int64_t kMany = 1 << 17, kPart = 1 << 13;  // cells
+// Coefficients are computed once more for dx: one thread takes up to a tenth longer until what is
+// kept of all cells is fresh memory in every call.
+constexpr int64_t kManyAlone = 1 << 20;
 constexpr int64_t kColumns = 64;  // rows of fewer are joined, or their sums would have other bits
 
 }  // namespace
@@ -16,6 +19,11 @@ bool AreColumnParts(const Geometry& g) {
                      g.plan.size > 0 && g.num_cells == g.plan.num_param &&
                      g.cell_param.IsIdentity() && g.cells.reduced.size() <= kShiftRows;
   return suits && (WantedSlices() > 0 || g.num_cells > kMany);
+}
+
+bool WorthColumnParts(const Geometry& g, bool backward, bool threads) {
+  const bool alone = backward && !threads && WantedSlices() == 0;
+  return AreColumnParts(g) && !(alone && g.num_cells <= kManyAlone);
 }
 
 ColumnParts::ColumnParts(const Geometry& g)

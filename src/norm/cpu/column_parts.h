@@ -12,6 +12,8 @@ namespace normkit::norm::cpu {
 
 // Whether the cells are such, and the memory lies unit by unit.
 bool AreColumnParts(const Geometry& g);
+// The same where it is worth the time of a pass.
+bool WorthColumnParts(const Geometry& g, bool backward, bool threads);
 // Whether a job is one by parts: it has no table of all its cells.
 inline bool ByColumnParts(const Job& job) {
   return job.geometry->cell_form && job.geometry->cell_vector && job.table.empty();

@@ -262,10 +262,11 @@ class CpuNormalization : public NormImplementation {
   }
 
   // Whether nothing is kept of all cells but of some columns at a time.
-  bool TakesColumnParts(const Schedule& schedule) const {
+  bool TakesColumnParts(const Schedule& schedule, bool backward) const {
     const bool passes = schedule.path == Path::kTwoPasses || schedule.path == Path::kOnePass;
     const bool one_scale = options_.output != OutputType::kInt8PerStatistic;
-    return passes && (one_scale || plan_.num_reduced == 1) && AreColumnParts(geometry_);
+    return passes && (one_scale || plan_.num_reduced == 1) &&
+           WorthColumnParts(geometry_, backward, schedule.threads);
   }
 
   // Whether the means of the backward pass in element form are those that are taken together only:
@@ -285,7 +286,7 @@ class CpuNormalization : public NormImplementation {
     if (all <= kTaskElements) return all;
     if (TakesStrips(schedule))
       return schedule.units_per_task * ColumnCut::ForStrips(geometry_.reduce).strip_columns();
-    if (TakesColumnParts(schedule)) return kTaskElements;
+    if (TakesColumnParts(schedule, /*backward=*/false)) return kTaskElements;
     if (problem_.quantizes() || schedule.path == Path::kFusedColumns) return all;
     const bool units = geometry_.units_contiguous && plan_.num_reduced > kTaskElements;
     if (schedule.path == Path::kFusedRows && !units) return all;
@@ -296,7 +297,7 @@ class CpuNormalization : public NormImplementation {
     const int64_t all = plan_.num_param;
     if (all <= kTaskElements) return all;
     if (pieces && AreParameterCells(geometry_)) return kTaskElements;
-    if (pieces && TakesColumnParts(schedule)) return kTaskElements;
+    if (pieces && TakesColumnParts(schedule, /*backward=*/true)) return kTaskElements;
     if (TakesStrips(schedule)) return kMaxStripColumns;
     const bool parts = schedule.path == Path::kTwoPasses && AreParameterRuns(geometry_) &&
                        all == geometry_.run_length && geometry_.elements.reduced.size() == 1;
@@ -325,7 +326,7 @@ class CpuNormalization : public NormImplementation {
     job.addend = Array(NormArray::kAddend, args.addend);
     job.by_root = !job.center && !args.beta && !job.relu && !job.finishes && !geometry_.cell_form &&
                   !geometry_.stat_vector && geometry_.param_vector;
-    if (!TakesStrips(schedule) && !TakesColumnParts(schedule) &&
+    if (!TakesStrips(schedule) && !TakesColumnParts(schedule, /*backward=*/false) &&
         (geometry_.cell_form ? geometry_.cell_vector : geometry_.stat_vector))
       job.table = Table(geometry_.cell_form ? geometry_.num_cells : plan_.num_stat,
                         CoefficientTable::kForwardArrays);
@@ -461,7 +462,8 @@ class CpuNormalization : public NormImplementation {
     job.cells = sums;
     if (!sums.dy && !pieces)
       job.cells = {Scratch<CellDyTag, double>(cells), Scratch<CellDyXTag, double>(cells)};
-    if (geometry_.cell_form && geometry_.cell_vector && !strips && !TakesColumnParts(schedule))
+    if (geometry_.cell_form && geometry_.cell_vector && !strips &&
+        !TakesColumnParts(schedule, /*backward=*/true))
       job.table = Table(geometry_.num_cells, CoefficientTable::kBackwardArrays);
     else if (!geometry_.cell_form && geometry_.stat_vector && ActivatesAgain(args))
       job.table = Table(plan_.num_stat, CoefficientTable::kForwardArrays);

@@ -46,7 +46,7 @@ const char* WhyNotFused(const Geometry& g, int64_t unit_bytes, bool backward, bo
   if (has_reducer) return kOtherRanks;
   const bool together = g.reduce.inner_kept ? g.units_apart && g.units_contiguous : !g.folds;
   if (!together) return "units share statistics";
-  if (AreColumnParts(g) && g.num_units() == 1) return kManyCells;
+  if (g.num_units() == 1 && WorthColumnParts(g, backward, !one_thread)) return kManyCells;
   if (fused) return *fused ? "" : "NORMKIT_SCHEDULE";
   if (!g.reduce.inner_kept && RowBlocks(g.reduce).packed()) {
     if (backward) return kShortRuns;
