@@ -326,6 +326,7 @@ class CpuNormalization : public NormImplementation {
     job.addend = Array(NormArray::kAddend, args.addend);
     job.by_root = !job.center && !args.beta && !job.relu && !job.finishes && !geometry_.cell_form &&
                   !geometry_.stat_vector && geometry_.param_vector;
+    job.finite_parameters = problem_.dtype == DType::kBF16 && SharesFiniteParameters(job, schedule);
     if (!TakesStrips(schedule) && !TakesColumnParts(schedule, /*backward=*/false) &&
         (geometry_.cell_form ? geometry_.cell_vector : geometry_.stat_vector))
       job.table = Table(geometry_.cell_form ? geometry_.num_cells : plan_.num_stat,

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "src/core/finite.h"
 #include "src/core/scratch.h"
 #include "src/norm/cpu/column_parts.h"
 #include "src/norm/cpu/exact_sum.h"
@@ -262,6 +263,19 @@ void Apply(const ForwardJob& job, const KernelTable& kernels, bool threads) {
         });
       },
       job.from_end);
+}
+
+bool SharesFiniteParameters(const ForwardJob& job, const Schedule& schedule) {
+  constexpr int64_t kLeastRows = 16;  // of fewer, to ask takes what it saves
+  const Geometry& g = *job.geometry;
+  const auto n = static_cast<size_t>(g.plan.num_param);
+  const auto are_finite = [n](const void* values) {
+    return FirstNonFinite({static_cast<const float*>(values), n}) == n;
+  };
+  return schedule.stream && !g.cell_form && !g.stat_vector && g.param_vector &&
+         g.run_length == g.plan.num_param && g.num_runs >= kLeastRows && !job.relu &&
+         !job.finishes && !job.repeats_gamma && !job.repeats_beta && are_finite(job.gamma) &&
+         are_finite(job.beta);
 }
 
 void ForwardFused(const ForwardJob& job, const KernelTable& kernels, const Schedule& schedule) {

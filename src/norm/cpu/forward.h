@@ -19,6 +19,10 @@ void FinishStatistics(const ForwardJob& job, const KernelTable& kernels, bool th
 // y from mean and rstd of the job.
 void Apply(const ForwardJob& job, const KernelTable& kernels, bool threads);
 
+// Whether runs are rows that share all parameters, these are finite, nothing is behind them, and y
+// goes past the caches: of bf16 (ForwardJob::finite_parameters).
+bool SharesFiniteParameters(const ForwardJob& job, const Schedule& schedule);
+
 // Both, unit by unit or strip by strip, for the fused paths.
 void ForwardFused(const ForwardJob& job, const KernelTable& kernels, const Schedule& schedule);
 

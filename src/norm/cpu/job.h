@@ -124,6 +124,9 @@ struct ForwardJob : Job {
   bool finishes = false;
   // Nothing but gamma, in element form: no mean, no beta, nothing behind them (kernels: ByRoot).
   bool by_root = false;
+  // bf16, past the caches, rows that share all parameters, which are finite, and nothing behind
+  // them (kernels: what is rounded has no NaN that could become something else).
+  bool finite_parameters = false;
 
   bool prepares() const { return bool{residual}; }
 };

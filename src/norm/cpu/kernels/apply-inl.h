@@ -121,6 +121,12 @@ struct ElementForm {
   }
 };
 
+// A form of whose coefficients none is a NaN with anything in its lower half.
+template <class Form>
+struct ShortNanForm : Form {
+  static constexpr Nans kNans = Nans::kShort;
+};
+
 // x through a form and the activation.
 template <class T, class Form, bool kRelu>
 struct Normalize {
@@ -450,6 +456,8 @@ struct ApplyPart {
                                RunWriter<T>& writer) const {
     if constexpr (kHasByRoot<T>)
       if (job.by_root) return WriteByRoot(run, begin, end, writer);
+    if constexpr (kPaired<T>)
+      if (job.finite_parameters) return WriteFinite(run, begin, end, writer);
     WithForm<T>(job, run, begin, ApplyForm<T, ForwardJob>{job, run, begin, end, writer});
   }
   HWY_NOINLINE void WriteByRoot(int64_t run, int64_t begin, int64_t end,
@@ -460,6 +468,22 @@ struct ApplyPart {
     const R* gamma = static_cast<const R*>(job.gamma) + g.run_param.Offset(run) + begin;
     const auto r = hn::Set(Tag<R>(), static_cast<R>(job.rstd[g.run_stat.Offset(run)]));
     writer.Write(ByRoot<T>{job.x.At<T>(at), r, gamma, job.ahead}, Out(at), end - begin);
+  }
+  HWY_NOINLINE void WriteFinite(int64_t run, int64_t begin, int64_t end,
+                                RunWriter<T>& writer) const {
+    using Form = ElementForm<T, false, true>;
+    using One = Coefficient<Real<T>, false>;
+    using Each = Coefficient<Real<T>, true>;
+    const auto one = [](float value)
+                         HWY_ATTR { return One(WithShortNans<T>(hn::Set(Tag<T>(), value))); };
+    const Geometry& g = *job.geometry;
+    const int64_t at = run * g.run_length + begin, stat = g.run_stat.Offset(run);
+    const auto k = CoefficientsOfStat<float>(job.mean[stat], job.rstd[stat]);
+    const ShortNanForm<Form> form{{one(k.hi), one(k.r), one(k.e),
+                                   Each(static_cast<const float*>(job.gamma) + begin),
+                                   Each(static_cast<const float*>(job.beta) + begin)}};
+    const Normalize<T, ShortNanForm<Form>, false> y{job.x.template At<T>(at), form, job.ahead};
+    writer.Write(y, Out(at), end - begin);
   }
   // Elements [at, at + n) of the array.
   void operator()(const CellBlock<T, kArrays>& cells, int64_t at, int64_t n,

@@ -8,6 +8,7 @@
 
 #include <algorithm>
 
+#include "src/core/scratch.h"
 #include "src/norm/cpu/kernels/apply-inl.h"
 #include "src/norm/cpu/kernels/narrow-inl.h"
 #include "src/norm/cpu/kernels/reduce_row-inl.h"
@@ -28,6 +29,8 @@ class PairedRows {
 };
 
 #if HWY_TARGET == HWY_AVX2 || HWY_TARGET == HWY_AVX3
+struct SortedTag;
+
 // Rows in element form that share all parameters, to the bits of Normalized; nothing behind them
 // but a ReLU.
 template <class T>
@@ -46,8 +49,10 @@ class PairedRows<T, true> {
     const WantedSchedule& wanted = GetWantedSchedule();
     if (job.stream && !wanted.group && !wanted.group_to)
       group_ = std::clamp<int64_t>(kFetched / 2 / n_, job.group, kMaxGroup);
-    Sort(static_cast<const float*>(job.gamma), gamma_);
-    Sort(static_cast<const float*>(job.beta), beta_);
+    float* sorted = Scratch<SortedTag, float>(static_cast<size_t>(2 * n_));
+    gamma_ = sorted, beta_ = sorted + n_;
+    Sort(static_cast<const float*>(job.gamma), sorted);
+    Sort(static_cast<const float*>(job.beta), sorted + n_);
   }
   HWY_INLINE bool fits() const { return fits_; }
   // How many rows are reduced and then written together: where those of the next group are fetched
@@ -61,7 +66,7 @@ class PairedRows<T, true> {
   }
 
  private:
-  static constexpr int64_t kMost = 4096, kLeastRows = 4;
+  static constexpr int64_t kMost = 16384, kLeastRows = 4;
   static constexpr int64_t kFetched = 20 << 10;  // bytes
 
   void Sort(const float* values, float* HWY_RESTRICT to) const {
@@ -113,7 +118,7 @@ class PairedRows<T, true> {
   const int64_t n_;
   int64_t group_;
   bool fits_;
-  HWY_ALIGN float gamma_[kMost], beta_[kMost];
+  const float *gamma_, *beta_;
 };
 #endif
 
