@@ -66,7 +66,7 @@ void ExpectNansInRows(const std::string& target, DType dtype, int64_t rows, int6
   Problem p({kLayerNorm, Layout::Make("BC", std::vector<int64_t>{rows, channels}), dtype});
   const std::string where = target + ", " + p.test.ToString();
   const Layout of_rows({{kC, rows}});
-  const std::vector<double> ones(static_cast<size_t>(rows), 1);
+  std::vector<double> ones(static_cast<size_t>(rows), 1);
   Tensor mean = cases::MakeTensor(of_rows, DType::kF32, ones);
   mean.values<float>()[3] = nan;
   const Tensor variance = cases::MakeTensor(of_rows, DType::kF32, ones);
