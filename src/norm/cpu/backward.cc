@@ -133,10 +133,9 @@ void GatherColumnCells(const BackwardJob& job, const KernelTable& kernels, bool 
   }
 }
 
-// Sums of cells [first, last) of a part of columns, whose coefficients are filled for that.
+// Sums of cells [first, last) of a part of columns.
 void GatherColumnPart(const BackwardJob& part, const KernelTable& kernels, int64_t first,
                       int64_t last) {
-  kernels.fill_table(part, first, last);
   const int64_t width = part.geometry->cells.inner;
   ForColumns(part.geometry->cells, first, last, [&](const ColumnTask& task) {
     kernels.reduce_gradient_columns(part, task,
@@ -188,7 +187,7 @@ bool AreSmallCells(const BackwardJob& job) {
 void GatherCells(const BackwardJob& job, const KernelTable& kernels, bool threads) {
   const Geometry& g = *job.geometry;
   if (ByColumnParts(job)) {
-    ForColumnParts(job, threads,
+    ForColumnParts(job, kernels, threads,
                    [&](const BackwardJob& part, int64_t first, int64_t last, const RunTask&) {
                      GatherColumnPart(part, kernels, first, last);
                    });
@@ -235,7 +234,7 @@ class CellPieces {
   void Sum(int64_t piece, double* dy) const {
     ForTurns(piece, dy, [&](const BackwardJob& job, int64_t first, int64_t last) {
       if (columns_)
-        WithTable(job, first, last,
+        WithTable(job, kernels_, first, last,
                   [&](const BackwardJob& part) { GatherColumnPart(part, kernels_, first, last); });
       else
         GatherRowCells(job, kernels_, false, first, last);
@@ -341,12 +340,10 @@ void AddCells(const Geometry& g, bool threads, int64_t first, int64_t last, cons
 void PrepareGradient(const BackwardJob& job, const KernelTable& kernels, bool threads) {
   if (!job.prepares()) return;
   if (job.activates && ByColumnParts(job))
-    return ForColumnParts(
-        job, threads,
-        [&](const BackwardJob& part, int64_t first, int64_t last, const RunTask& runs) {
-          kernels.fill_table(part, first, last);
-          kernels.prepare_dy(part, runs);
-        });
+    return ForColumnParts(job, kernels, threads,
+                          [&](const BackwardJob& part, int64_t, int64_t, const RunTask& runs) {
+                            kernels.prepare_dy(part, runs);
+                          });
   if (job.activates) FillTable(job, kernels, threads);
   ForRuns(*job.geometry, threads, [&](const RunTask& task) {
     ForParameters(job, task, [&](const BackwardJob& of_part, const RunTask& part) {
@@ -387,9 +384,8 @@ void ApplyCells(const BackwardJob& job, const KernelTable& kernels, bool threads
   if (!job.dx || job.geometry->plan.size == 0) return;
   if (ByColumnParts(job))
     return ForColumnParts(
-        job, threads,
+        job, kernels, threads,
         [&](const BackwardJob& part, int64_t first, int64_t last, const RunTask& runs) {
-          kernels.fill_table(part, first, last);
           kernels.fill_gradient_table(part, first, last);
           kernels.apply_gradient_runs(part, runs);
         });

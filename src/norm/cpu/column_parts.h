@@ -1,5 +1,5 @@
-// Columns of few rows whose cells are as many as half their elements and more, each with its own
-// parameter: some at a time, with all that belongs to them.
+// Very many columns of at most 256 rows, each with its own parameter: some at a time, with all that
+// belongs to them.
 #pragma once
 
 #include <algorithm>
@@ -70,21 +70,23 @@ void ForColumns(const Nest& nest, int64_t first, int64_t last, const F& f) {
 
 struct ColumnPartTag;
 
-// Calls f(job) with a table of cells [first, last).
+// Calls f(job) with a table of the coefficients of cells [first, last).
 template <class DirectedJob, class F>
-void WithTable(const DirectedJob& job, int64_t first, int64_t last, const F& f) {
+void WithTable(const DirectedJob& job, const KernelTable& kernels, int64_t first, int64_t last,
+               const F& f) {
   DirectedJob part = job;
   const int64_t n = last - first;
   const auto room = static_cast<size_t>(n * CoefficientTable::kBackwardArrays);
   part.table = {job.f64 ? static_cast<void*>(Scratch<ColumnPartTag, double>(room))
                         : Scratch<ColumnPartTag, float>(room),
                 n, first};
+  kernels.fill_table(part, first, last);
   f(part);
 }
 
 // Calls f(job, first, last, runs) for all parts, each with its table and its parameters.
 template <class DirectedJob, class F>
-void ForColumnParts(const DirectedJob& job, bool threads, const F& f) {
+void ForColumnParts(const DirectedJob& job, const KernelTable& kernels, bool threads, const F& f) {
   const ColumnParts parts(*job.geometry);
   const int64_t each = PerTask(parts.elements()), count = CeilDivide(parts.size(), each);
   const int64_t shares = job.from_end ? std::min<int64_t>(count, threads ? NumThreads() : 1) : 1;
@@ -93,7 +95,7 @@ void ForColumnParts(const DirectedJob& job, bool threads, const F& f) {
     for (int64_t k = begin; k < std::min(begin + each, parts.size()); ++k) {
       const int64_t first = parts.first(k), last = parts.last(k);
       WithParameters(job, first, [&](const DirectedJob& own) {
-        WithTable(own, first, last,
+        WithTable(own, kernels, first, last,
                   [&](const DirectedJob& part) { f(part, first, last, parts.Runs(k)); });
       });
     }

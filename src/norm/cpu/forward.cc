@@ -248,12 +248,10 @@ void Apply(const ForwardJob& job, const KernelTable& kernels, bool threads) {
   const Geometry& g = *job.geometry;
   if (g.plan.size == 0) return;
   if (ByColumnParts(job))
-    return ForColumnParts(
-        job, threads,
-        [&](const ForwardJob& part, int64_t first, int64_t last, const RunTask& runs) {
-          kernels.fill_table(part, first, last);
-          kernels.apply_runs(part, runs);
-        });
+    return ForColumnParts(job, kernels, threads,
+                          [&](const ForwardJob& part, int64_t, int64_t, const RunTask& runs) {
+                            kernels.apply_runs(part, runs);
+                          });
   FillTable(job, kernels, threads);
   ForRuns(
       g, threads,

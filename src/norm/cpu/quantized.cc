@@ -151,11 +151,8 @@ void ApplyQuantized(const ForwardJob& job, const KernelTable& kernels, bool thre
   };
   if (ByColumnParts(job))
     return ForColumnParts(
-        job, threads,
-        [&](const ForwardJob& part, int64_t first, int64_t last, const RunTask& runs) {
-          kernels.fill_table(part, first, last);
-          apply(part, runs);
-        });
+        job, kernels, threads,
+        [&](const ForwardJob& part, int64_t, int64_t, const RunTask& runs) { apply(part, runs); });
   FillTable(job, kernels, threads);
   if (n == 1 || output.to.type != OutputType::kInt8PerStatistic)
     return ForRuns(g, threads, [&](const RunTask& task) { apply(job, task); });
