@@ -96,7 +96,64 @@ TEST_P(OneObservation, StatisticsAreSavedOneByOne) {
   }
 }
 
-INSTANTIATE_TEST_SUITE_P(DTypes, OneObservation, testing::Values(DType::kF32, DType::kBF16),
+// dx, dgamma and dbeta of one observation; -7 where nothing is written.
+struct Backward {
+  Tensor dx;
+  std::vector<float> dgamma, dbeta;
+
+  Backward(const Problem& p, const Forward& forward, const Tensor& dy, bool accumulate,
+           bool has_dgamma = true, bool has_dbeta = true, const NormOptions& options = {})
+      : dx(p.test.layout, p.test.dtype) {
+    const auto n = static_cast<size_t>(dx.size());
+    std::memset(dx.data(), accumulate ? 0 : 1, static_cast<size_t>(dx.bytes()));
+    dgamma.assign(n, accumulate ? 0 : -7), dbeta = dgamma;
+    Normalization::BackwardArgs args{.x = p.x_tensor.data(), .dy = dy.data()};
+    args.gamma = p.gamma_tensor.data(), args.dx = dx.data(), args.accumulate = accumulate;
+    args.mean = forward.mean.data(), args.rstd = forward.rstd.data();
+    args.beta = p.beta_tensor.data();
+    args.dgamma = has_dgamma ? dgamma.data() : nullptr;
+    args.dbeta = has_dbeta ? dbeta.data() : nullptr;
+    Normalization(kBatchNorm, p.test.layout, p.test.dtype, options).Backward(args);
+  }
+};
+
+std::string Bytes(const std::vector<float>& values) {
+  return {reinterpret_cast<const char*>(values.data()), values.size() * sizeof(float)};
+}
+
+// xhat and dx are 0. To add to zeros goes by the sums of any number of observations.
+TEST_P(OneObservation, GradientsAreThoseOfSums) {
+  constexpr double kInfinity = std::numeric_limits<double>::infinity();
+  constexpr double kNaN = std::numeric_limits<double>::quiet_NaN();
+  for (const int64_t channels : {kChannels, int64_t{300'001}}) {
+    std::vector<double> x = cases::Normals(channels, 1, 3, 2),
+                        dy = cases::Normals(channels, 2, 0, 1);
+    dy[1] = 0, dy[2] = -0.0, dy[3] = 1e-40, x[4] = 1e-40, x[5] = kNaN, x[6] = -kInfinity;
+    dy[7] = kNaN, dy[8] = kInfinity, dy[9] = -kInfinity, x.back() = kNaN, dy.back() = -0.0;
+    const Problem p = MakeProblem(GetParam(), std::move(x));
+    const Tensor incoming = cases::MakeTensor(p.test.layout, p.test.dtype, dy);
+    const Forward forward(p);
+    const Backward sums(p, forward, incoming, /*accumulate=*/true);
+    const Backward both(p, forward, incoming, false),
+        gamma(p, forward, incoming, false, true, false);
+    const Backward beta(p, forward, incoming, false, false, true);
+    const std::string unwritten = Bytes(std::vector<float>(both.dbeta.size(), -7));
+    EXPECT_TRUE(Bytes(both.dgamma) == Bytes(sums.dgamma) && Bytes(both.dbeta) == Bytes(sums.dbeta));
+    EXPECT_TRUE(Bytes(gamma.dgamma) == Bytes(sums.dgamma) && Bytes(gamma.dbeta) == unwritten);
+    EXPECT_TRUE(Bytes(beta.dbeta) == Bytes(sums.dbeta) && Bytes(beta.dgamma) == unwritten);
+    const NormOptions relu{.activation = Activation::kRelu};
+    const Backward through(p, forward, incoming, false, true, true, relu);
+    const Backward added(p, forward, incoming, true, true, true, relu);
+    EXPECT_TRUE(Bytes(through.dgamma) == Bytes(added.dgamma));
+    EXPECT_TRUE(Bytes(through.dbeta) == Bytes(added.dbeta));
+    EXPECT_FALSE(Bytes(through.dbeta) == Bytes(both.dbeta));
+    for (const Backward* backward : {&sums, &both, &gamma, &beta, &through, &added})
+      EXPECT_EQ(cases::ToDoubles(backward->dx), std::vector<double>(both.dbeta.size(), 0.0));
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(DTypes, OneObservation,
+                         testing::Values(DType::kF32, DType::kBF16, DType::kF16),
                          [](const auto& test) { return std::string(Name(test.param)); });
 
 }  // namespace

@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
-#include <cstring>
 #include <utility>
 
 #include "src/core/fail.h"
@@ -19,6 +18,7 @@
 #include "src/norm/cpu/forward.h"
 #include "src/norm/cpu/from_y.h"
 #include "src/norm/cpu/make_pitch.h"
+#include "src/norm/cpu/one_value.h"
 #include "src/norm/cpu/parameter_parts.h"
 #include "src/norm/cpu/quantized.h"
 #include "src/simd/cache.h"
@@ -149,7 +149,7 @@ class CpuNormalization : public NormImplementation {
     const TrimScratchAtEnd trim;
     if (!args.dx) return;
     if (count == 1 && problem_.spec.center && !args.fixed_statistics) {
-      if (!args.accumulate) FillZeros(args.dx);
+      if (!args.accumulate) FillZeros(problem_, args.dx);
       return;
     }
     Schedule schedule = InHalves();
@@ -510,15 +510,11 @@ class CpuNormalization : public NormImplementation {
            !options_.reducer;
   }
 
-  // dx of statistics of one value, which is dense: all of them are one run (LongestRun), so one
-  // with a pitch is copied.
-  void FillZeros(void* dx) const {
-    const auto bytes = static_cast<int64_t>(SizeOf(problem_.dtype));
-    ForTasks(plan_.size, kTaskElements, plan_.size > 4 * kTaskElements,
-             [&](int64_t first, int64_t last) {
-               std::memset(static_cast<char*>(dx) + bytes * first, 0,
-                           static_cast<size_t>(bytes * (last - first)));
-             });
+  // Whether each value has its parameters to itself, and nothing is behind them. x, dy and dx are
+  // dense: all values are one run (LongestRun), so arrays with a pitch are copied.
+  bool AreValuesAlone(const NormBackwardArgs& args) const {
+    return geometry_.cell_form && geometry_.CellsAreChannels() && args.x && !args.daddend &&
+           !args.gate && options_.activation == Activation::kNone;
   }
 
   // `to` is empty where the sums of the parameters are not wanted, `cells` where those of cells are
@@ -527,8 +523,11 @@ class CpuNormalization : public NormImplementation {
                      bool straight = false) const {
     if (args.dx && plan_.size > 0 && IsConstant(args)) {
       void* dx = std::exchange(args.dx, nullptr);
-      BackwardOfAll(args, to, cells, straight);
-      if (!args.accumulate) FillZeros(dx);
+      if (straight && AreValuesAlone(args))
+        StoreGradientsOfValues(problem_, args);
+      else
+        BackwardOfAll(args, to, cells, straight);
+      if (!args.accumulate) FillZeros(problem_, dx);
       return;
     }
     if (plan_.size == 0 && !options_.reducer) return Give(SumsFor(to), to);
@@ -540,8 +539,7 @@ class CpuNormalization : public NormImplementation {
     if (straight) {
       job.straight = true;
       job.dgamma = static_cast<float*>(args.dgamma), job.dbeta = static_cast<float*>(args.dbeta);
-      constexpr int64_t kBytes = 2 * sizeof(float);
-      job.stream_parameters = plan_.num_param * kBytes >= simd::StreamLimit(NumThreads());
+      job.stream_parameters = StreamsParameters(plan_.num_param);
     }
     const KernelTable& table = Kernels(problem_.dtype);
     FollowSchedule(schedule, job);
