@@ -42,13 +42,18 @@ class Calls {
     return bytes;
   }
 
-  void All(bool with_parameters) {
+  void AllForward(bool with_parameters = true) {
     const void* gamma = with_parameters ? p_.gamma_tensor.data() : nullptr;
     const void* beta = with_parameters ? p_.beta_tensor.data() : nullptr;
     norm_.ForwardTraining(p_.x_tensor.data(), gamma, beta, y_.data(), {mean_.data(), rstd_.data()});
     norm_.ForwardTraining(p_.x_tensor.data(), gamma, beta, y_.data(), {});
     norm_.ForwardInference(p_.x_tensor.data(), gamma, beta, given_.data(), given_.data(),
                            y_.data());
+  }
+  void All(bool with_parameters) {
+    AllForward(with_parameters);
+    const void* gamma = with_parameters ? p_.gamma_tensor.data() : nullptr;
+    const void* beta = with_parameters ? p_.beta_tensor.data() : nullptr;
     Normalization::BackwardArgs args{.x = p_.x_tensor.data(),
                                      .dy = p_.dy_tensor.data(),
                                      .gamma = gamma,
@@ -353,6 +358,18 @@ TEST_P(Allocation, StatisticsOfFewValuesAreKeptForASlab) {
         EXPECT_LE(Asked([&] { calls.All(with_parameters); }), kMost)
             << test.ToString() << (with_parameters ? "" : " without parameters");
       }
+    }
+  // In 8 bits.
+  for (const Case& test : {Case{kRmsNorm, one},
+                           {kLayerNorm, cases::MakeLayout("BC", {.b = kAll / 4, .c = 4})},
+                           {kBatchNorm, channels},
+                           {kInstanceNorm, pairs},
+                           {kInstanceNorm, planes}})
+    for (const OutputType output : {OutputType::kInt8, OutputType::kFloat8E4M3}) {
+      const Problem p(test);
+      Calls calls(p, {.output = output});
+      calls.AllForward();
+      EXPECT_LE(Asked([&] { calls.AllForward(); }), 2 << 20) << test.ToString();
     }
   // Strips of columns keep nothing between sums and dx, and of parameters of each observation those
   // of some.

@@ -18,7 +18,7 @@ std::string ArrayCopies::Names(const Problem& problem, const NormImplementation&
 
 template <NormArray kArray>
 void* ArrayCopies::Room() {
-  const size_t bytes = static_cast<size_t>(problem_.plan.size) * SizeOf(problem_.dtype);
+  const size_t bytes = static_cast<size_t>(problem_.plan.size) * problem_.ElementBytes(kArray);
   if (bytes <= kKeptScratchBytes) return Scratch<CopyTag<kArray>, char>(bytes);
   Tensor& large = copies_[static_cast<size_t>(kArray)].large;
   large = Tensor(problem_.layout, problem_.dtype, Tensor::kUninitialized);
@@ -29,7 +29,7 @@ template <NormArray kArray>
 const void* ArrayCopies::Read(const void* given) {
   if (!given || !Needs(problem_, made_, kArray)) return given;
   void* dense = Room<kArray>();
-  ToDense(problem_.strides[kArray], SizeOf(problem_.dtype), given, dense);
+  ToDense(problem_.strides[kArray], problem_.ElementBytes(kArray), given, dense);
   return dense;
 }
 
@@ -37,7 +37,7 @@ template <NormArray kArray>
 void* ArrayCopies::Written(void* given, bool is_read) {
   if (!given || !Needs(problem_, made_, kArray)) return given;
   void* dense = Room<kArray>();
-  if (is_read) ToDense(problem_.strides[kArray], SizeOf(problem_.dtype), given, dense);
+  if (is_read) ToDense(problem_.strides[kArray], problem_.ElementBytes(kArray), given, dense);
   Copy& copy = copies_[static_cast<size_t>(kArray)];
   copy.dense = dense;
   copy.to = given;
@@ -69,10 +69,12 @@ NormBackwardArgs ArrayCopies::In(const NormBackwardArgs& args, Half half) {
 }
 
 void ArrayCopies::Finish(bool past_caches) const {
-  for (size_t i = 0; i < kNormArrays; ++i)
+  for (size_t i = 0; i < kNormArrays; ++i) {
+    const auto array = static_cast<NormArray>(i);
     if (const Copy& copy = copies_[i]; copy.to)
-      FromDense(problem_.strides[static_cast<NormArray>(i)], SizeOf(problem_.dtype), copy.dense,
-                copy.to, past_caches);
+      FromDense(problem_.strides[array], problem_.ElementBytes(array), copy.dense, copy.to,
+                past_caches);
+  }
 }
 
 }  // namespace normkit

@@ -52,8 +52,7 @@ class Arrays {
 
   Array Data(NormArray array, const void* data) const {
     const StridedArray& lies = problem_.strides[array];
-    const bool narrow = array == NormArray::kY && problem_.quantizes();
-    const size_t bytes = narrow ? 1 : SizeOf(problem_.dtype);
+    const size_t bytes = problem_.ElementBytes(array);
     // Arrays that lie in strides have no parts but the whole.
     const int64_t extent = sizes_.elements < problem_.plan.size ? sizes_.elements : lies.extent;
     return {Name(array), data, static_cast<size_t>(extent) * bytes, &lies, bytes};

@@ -27,6 +27,8 @@ class __attribute__((visibility("hidden"))) Normalization::Impl : public Problem
         padded_(*this, backend_, parts_),
         copies_(ArrayCopies::Names(*this, *made_)),
         slabs_(*this, backend_, *made_, !copies_.empty()) {
+    if (quantizes() && !strides[NormArray::kY].dense())  // that of slabs may be
+      Fail("{}: y in 8 bits, expected it dense", Title());
     if (!LogsDetails()) return;
     for (const NormPass pass : {NormPass::kForward, NormPass::kInference, NormPass::kBackward})
       LogDetail(Describe(pass));

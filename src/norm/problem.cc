@@ -75,7 +75,6 @@ void Problem::CheckOutput() const {
          integers ? fmt::format("a number from {} to {}", least, most) : "0: there is none");
   if (!quantizes()) return;
   if (o.tree) Fail("{}: y in 8 bits and a tree, expected one of them", Title());
-  if (!strides[NormArray::kY].dense()) Fail("{}: y in 8 bits, expected it dense", Title());
   const bool own = o.output == OutputType::kInt8PerStatistic && plan.num_reduced > 1;
   if (own && plan.size > 0 && !plan.StatisticsAreRuns())
     Fail(

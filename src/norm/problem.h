@@ -32,6 +32,10 @@ struct Problem {
   double epsilon() const { return spec.divisor == NormDivisor::kNone ? 1 : options.epsilon; }
 
   bool quantizes() const { return options.output != OutputType::kSame; }
+  // Bytes of an element of one of the arrays of the shape of x.
+  size_t ElementBytes(NormArray array) const {
+    return quantizes() && array == NormArray::kY ? 1 : SizeOf(dtype);
+  }
 
   // Who speaks, in messages.
   std::string Title() const;

@@ -15,6 +15,7 @@
 #include "src/norm/case_data.h"
 #include "src/norm/cpu/wanted_schedule.h"
 #include "src/norm/plan.h"
+#include "src/norm/slabs.h"
 #include "src/simd/target.h"
 
 namespace normkit {
@@ -220,6 +221,33 @@ TEST_P(QuantizeTest, OfOneElement) {
       const Result got = Call(p, options, with);
       ASSERT_EQ(got.quantized, expected) << test.ToString();
       ASSERT_EQ(got.scales, scales) << test.ToString();
+    }
+  }
+}
+
+// Slabs write numbers and scales where those of the whole are, in one piece or row by row.
+TEST_P(QuantizeTest, SlabsGiveTheSameBits) {
+  for (const auto& [spec, format, shape] :
+       {std::tuple{kBatchNorm, "BC", std::vector<int64_t>{3, 701}},
+        {kBatchNorm, "BCS", {1, 701, 1}},
+        {kInstanceNorm, "BCS", {43, 5, 3}},
+        {kInstanceNorm, "BSC", {41, 3, 70}},
+        {kLayerNorm, "BC", {301, 4}},
+        {kRmsNorm, "BC", {701, 1}}}) {
+    const Case row{spec, Layout::Make(format, shape), GetParam()};
+    std::vector<Case> all = cases::EachOutput(row);
+    if (shape.back() == 1) all.emplace_back(row).output = OutputType::kInt8PerStatistic;
+    for (const Case& test : all) {
+      const Problem p(test);
+      for (const With with : {With{false, true, false}, {true, false, true}}) {
+        const Result expected = Call(p, test.Options(), with);
+        const int64_t before = WantSlabsOf(1000);
+        const Result got = Call(p, test.Options(), with);
+        WantSlabsOf(before);
+        ASSERT_EQ(got.quantized, expected.quantized) << test.ToString() << with.given;
+        ASSERT_EQ(got.scales, expected.scales) << test.ToString() << with.given;
+        ASSERT_EQ(got.sum, expected.sum) << test.ToString() << with.given;
+      }
     }
   }
 }

@@ -82,7 +82,7 @@ Slabs::Slabs(const Problem& whole, const NormBackend& backend, const NormImpleme
              bool copied)
     : whole_(whole), whole_made_(made), copied_(copied), copies_(copied) {
   const NormOptions& options = whole.options;
-  if (options.tree || options.reducer || whole.quantizes()) return;
+  if (options.tree || options.reducer) return;
   if (whole.spec.running && whole.layout.SizeOf(whole.spec.running) != whole.plan.num_stat) return;
   if (whole.plan.size * static_cast<int64_t>(SizeOf(whole.dtype)) <= most_bytes) return;
   if (!copied && made.num_cells() * kCellBytes <= 4 * most_bytes) return;
@@ -96,7 +96,8 @@ Slabs::Slabs(const Problem& whole, const NormBackend& backend, const NormImpleme
   const auto alike = [&](const Maker& maker) {
     if (!maker.made) return true;
     copies_ |= !ArrayCopies::Names(*maker.problem, *maker.made).empty();
-    return maker.made->Form() == made.Form() && (!copies_ || copied || pieces_.count > 1);
+    const bool may_copy = copied || pieces_.count > 1 || whole.quantizes();
+    return maker.made->Form() == made.Form() && (!copies_ || may_copy);
   };
   if (!one_.made || !alike(one_) || !alike(last_)) count_ = 1;
 }
@@ -148,7 +149,6 @@ int64_t Slabs::NeighboursAlong(const Kept& axis) const {
 }
 
 void Slabs::CutAlong(std::span<const Kept> kept, int64_t neighbours, const NormBackend& backend) {
-  const auto element = static_cast<int64_t>(SizeOf(whole_.dtype));
   const StridesOfArrays strides = AllStrides(whole_.Title(), whole_.layout, whole_.options.strides);
   std::vector<Axis> axes = whole_.layout.axes();
   for (const Kept& at : kept) {
@@ -163,7 +163,10 @@ void Slabs::CutAlong(std::span<const Kept> kept, int64_t neighbours, const NormB
       cut.parameters = n;
       pieces_ = {at.parameters, at.size};
     }
-    for (size_t k = 0; k < kNormArrays; ++k) cut.bytes[k] = strides[k][at.axis] * n * element;
+    for (size_t k = 0; k < kNormArrays; ++k) {
+      const size_t bytes = whole_.ElementBytes(static_cast<NormArray>(k));
+      cut.bytes[k] = strides[k][at.axis] * n * static_cast<int64_t>(bytes);
+    }
     cuts_.push_back(cut);
     count_ *= cut.count;
     axes[at.axis].size = n;
@@ -263,6 +266,7 @@ void Slabs::Forward(const NormForwardArgs& args) const {
     NormForwardArgs own = args;
     for (double** array : {&own.saved.mean, &own.saved.rstd, &own.saved.variance})
       if (*array) *array += place.statistics;
+    if (own.scales) own.scales += place.statistics;
     WithArrays(own, place, [](const NormImplementation& made, const NormForwardArgs& ready) {
       made.Forward(ready);
     });
@@ -274,7 +278,9 @@ void Slabs::Inference(const NormForwardArgs& args, const GivenStatistics& given)
   ForEach(0, count_, [&](const Place& place) {
     GivenStatistics own = given;
     for (const void** array : {&own.mean, &own.variance}) MoveBy(*array, place.statistics * bytes);
-    WithArrays(args, place, [&](const NormImplementation& made, const NormForwardArgs& ready) {
+    NormForwardArgs moved = args;
+    if (moved.scales) moved.scales += place.statistics;
+    WithArrays(moved, place, [&](const NormImplementation& made, const NormForwardArgs& ready) {
       made.Inference(ready, own);
     });
   });

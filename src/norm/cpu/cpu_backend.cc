@@ -52,6 +52,7 @@ class CpuNormalization : public NormImplementation {
                    problem.options.reducer != nullptr) {
     for (size_t i = 0; i < kNormArrays; ++i)
       pitches_[i] = MakePitch(problem.strides[static_cast<NormArray>(i)], geometry_.LongestRun());
+    if (problem.quantizes()) pitches_[static_cast<size_t>(NormArray::kY)] = nullptr;
     pitched_ = std::ranges::any_of(pitches_, [](const auto& pitch) { return pitch != nullptr; });
     rows_alone_ = AreRowsAlone();
   }
@@ -61,13 +62,13 @@ class CpuNormalization : public NormImplementation {
     if (plan_.size == 0 && !options_.reducer) return;
     Schedule schedule = ScheduleOf(NormPass::kForward);
     if (rows_alone_ && IsOfRowsAlone(args, schedule)) return ForwardRowsAlone(args, schedule);
-    const bool fused = !problem_.quantizes() && schedule.path != Path::kTwoPasses;
+    const bool fused = problem_.quantizes() ? AreQuantizedRows(plan_, schedule)
+                                            : schedule.path != Path::kTwoPasses;
     ForwardJob job = MakeForwardJob(args, schedule, fused && plan_.num_stat > kTaskElements);
     FollowSchedule(schedule, job);
     const KernelTable& kernels = Kernels(problem_.dtype);
     if (!options_.reducer) problem_.WarnOfOneValue(static_cast<double>(plan_.num_reduced));
-    if (problem_.quantizes() && plan_.StatisticsAreRuns() && schedule.path == Path::kFusedRows &&
-        plan_.num_reduced <= kMostQuantizedTogether)
+    if (fused && problem_.quantizes())
       return ForwardQuantized(job, kernels, schedule.threads, OutputOf(args));
     if (fused) return ForwardFused(job, kernels, schedule);
     Moments* moments = Scratch<MomentsTag, Moments>(static_cast<size_t>(plan_.num_stat));
@@ -183,8 +184,8 @@ class CpuNormalization : public NormImplementation {
     const bool backward = pass == NormPass::kBackward;
     const int64_t ones_of_task =
         backward ? ParametersOfBackwardTask(schedule) : ParametersOfTask(schedule);
-    if (ones && ones_of_task > kTaskElements) return true;
-    if (pass == NormPass::kInference) return true;
+    if ((ones && ones_of_task > kTaskElements) || pass == NormPass::kInference) return true;
+    if (problem_.quantizes()) return !AreQuantizedRows(plan_, schedule);
     if (backward) return from_y || !TakesStrips(schedule);
     return schedule.path == Path::kTwoPasses || schedule.path == Path::kFusedColumns;
   }

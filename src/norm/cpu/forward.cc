@@ -14,8 +14,6 @@ namespace {
 struct PartialTag;
 struct CellMomentsTag;
 struct RestTag;
-struct TaskMeanTag;
-struct TaskRstdTag;
 
 // Where what `reduce` gathered under this index belongs: its own statistic or that of its cell.
 int64_t StatisticOf(const Geometry& g, int64_t gathered) {
@@ -191,19 +189,6 @@ void ForwardRowUnit(const ForwardJob& job, const KernelTable& kernels, int64_t u
   ForParameters(job, task, [&](const ForwardJob& of_part, const RunTask& part) {
     kernels.apply_runs(of_part, part);
   });
-}
-
-// Calls f(job) for a task with statistics [first, last): those that nobody wants are kept for it.
-template <class F>
-void WithStatistics(const ForwardJob& job, int64_t first, int64_t last, const F& f) {
-  if (job.saved.mean && job.saved.rstd) return f(job);
-  ForwardJob part = job;
-  part.keeps_statistics = job.saved.mean || job.saved.rstd;
-  const auto n = static_cast<size_t>(last - first);
-  if (!part.saved.mean) part.saved.mean = Before(Scratch<TaskMeanTag, double>(n), first);
-  if (!part.saved.rstd) part.saved.rstd = Before(Scratch<TaskRstdTag, double>(n), first);
-  part.mean = part.saved.mean, part.rstd = part.saved.rstd;
-  f(part);
 }
 
 void ForwardStrips(const ForwardJob& job, const KernelTable& kernels, const ColumnCut& cut,

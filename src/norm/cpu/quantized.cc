@@ -173,14 +173,16 @@ void ForwardQuantized(const ForwardJob& job, const KernelTable& kernels, bool th
   // All that is quantized together lies in the cache: one row waits while others are summed.
   ForwardJob grouped = job;
   if (!GetWantedSchedule().group) grouped.group = std::clamp<int64_t>(kTogether / n, 1, kMaxGroup);
+  auto* out = static_cast<uint8_t*>(output.y);
   ForStatistics(*job.geometry, n, threads, [&](int64_t begin, int64_t end) {
-    auto* out = static_cast<uint8_t*>(output.y);
-    if (kernels.forward_integers && kernels.forward_integers(grouped, output.to, begin, end, out))
-      return;
-    ForTogether(begin, end, n, [&](int64_t first, int64_t last) {
-      const Piece piece(grouped, kernels, output, first * n, (last - first) * n);
-      piece.Forward(first, last);
-      QuantizeStatistics(piece, output, first, last, n, job.f64);
+    WithStatistics(grouped, begin, end, [&](const ForwardJob& own) {
+      if (kernels.forward_integers && kernels.forward_integers(own, output.to, begin, end, out))
+        return;
+      ForTogether(begin, end, n, [&](int64_t first, int64_t last) {
+        const Piece piece(own, kernels, output, first * n, (last - first) * n);
+        piece.Forward(first, last);
+        QuantizeStatistics(piece, output, first, last, n, job.f64);
+      });
     });
   });
 }
