@@ -34,7 +34,7 @@ class StatisticSums {
       : job_(job),
         first_(first),
         n_(last - first),
-        rest_(job.f64 && cells > n_ ? Scratch<StatisticRestTag, double>(static_cast<size_t>(2 * n_))
+        rest_(job.f64 && cells > n_ && !job.statistics ? Scratch<StatisticRestTag, double>(static_cast<size_t>(2 * n_))
                                     : nullptr) {
     if (rest_) std::fill_n(rest_, 2 * n_, 0.0);
   }
@@ -212,6 +212,19 @@ void AddCellsToParameters(const BackwardJob& job, bool threads, const ParameterS
   AddRests(n, rest + n, parameters.dbeta);
 }
 
+// dx of a task of a job that makes its cells some at a time.
+void ApplyFromY(const BackwardJob& job, const KernelTable& kernels, RunTask task) {
+  constexpr int64_t kMost = 1 << 12;  // cells
+  const Loops& cells = job.geometry->run_cell;
+  for (const int64_t end = task.last_run; task.first_run < end; task.first_run = task.last_run) {
+    const int64_t first = cells.Offset(task.first_run);
+    const int64_t n = std::min({end - task.first_run, cells.InARow(task.first_run), kMost});
+    task.last_run = task.first_run + n;
+    kernels.apply_gradient_runs(ThroughCells(OfCells(job, first, first + n), first, first + n),
+                                task);
+  }
+}
+
 // Cells by the parameters that they share, a piece of those at a time. The parameters of all cells
 // are the same over and over, `turns` times.
 constexpr int64_t kPieceCells = 1 << 14, kPieceElements = 1 << 20;
@@ -233,17 +246,21 @@ class CellPieces {
   // Sums of dy and dy * xhat of the cells of a piece, a room of each.
   void Sum(int64_t piece, double* dy) const {
     ForTurns(piece, dy, [&](const BackwardJob& job, int64_t first, int64_t last) {
-      if (columns_)
-        WithTable(job, kernels_, first, last,
-                  [&](const BackwardJob& part) { GatherColumnPart(part, kernels_, first, last); });
-      else
-        GatherRowCells(job, kernels_, false, first, last);
-      ToXhat(job, first, last);
+      WithCells(job, first, last, [&](const BackwardJob& own) {
+        if (columns_)
+          WithTable(own, kernels_, first, last, [&](const BackwardJob& part) {
+            GatherColumnPart(part, kernels_, first, last);
+          });
+        else
+          GatherRowCells(own, kernels_, false, first, last);
+        ToXhat(own, first, last);
+      });
     });
   }
   // What they add to their statistics.
   void AddTo(const StatisticSums& sums, int64_t piece, double* dy) const {
-    ForTurns(piece, dy, [&](const BackwardJob& job, int64_t first, int64_t last) {
+    ForTurns(piece, dy, [&](BackwardJob job, int64_t first, int64_t last) {
+      if (job.statistics) job.geometry = job.statistics;
       sums.Add(job, first, last);
     });
   }
@@ -382,12 +399,14 @@ void SumCells(const BackwardJob& job, const KernelTable& kernels, bool threads,
 
 void ApplyCells(const BackwardJob& job, const KernelTable& kernels, bool threads) {
   if (!job.dx || job.geometry->plan.size == 0) return;
+  const bool makes = MakesCells(job);
   if (ByColumnParts(job))
     return ForColumnParts(
         job, kernels, threads,
         [&](const BackwardJob& part, int64_t first, int64_t last, const RunTask& runs) {
-          kernels.fill_gradient_table(part, first, last);
-          kernels.apply_gradient_runs(part, runs);
+          const BackwardJob own = makes ? ThroughCells(part, first, last) : part;
+          kernels.fill_gradient_table(own, first, last);
+          kernels.apply_gradient_runs(own, runs);
         });
   FillTable(job, kernels, threads);
   ForTasks(job.table.size, kTaskElements / 8, threads,
@@ -396,6 +415,7 @@ void ApplyCells(const BackwardJob& job, const KernelTable& kernels, bool threads
       *job.geometry, threads,
       [&](const RunTask& task) {
         ForParameters(job, task, [&](const BackwardJob& of_part, const RunTask& part) {
+          if (makes) return ApplyFromY(of_part, kernels, part);
           kernels.apply_gradient_runs(of_part, part);
         });
       },
@@ -448,7 +468,7 @@ int64_t ParametersOfPiece(const Geometry& g, const Schedule& schedule) {
 
 void BackwardPieces(const BackwardJob& job, const KernelTable& kernels, const Schedule& schedule,
                     Reducer* reducer, const SumsTo& to) {
-  const Geometry& g = *job.geometry;
+  const Geometry& g = job.statistics ? *job.statistics : *job.geometry;
   const CellPieces pieces(job, kernels, ParametersOfPiece(g, schedule));
   const int64_t room = 2 * pieces.room();
   const int64_t most = std::max<int64_t>(1, kTogether / pieces.room());
@@ -467,7 +487,7 @@ void BackwardPieces(const BackwardJob& job, const KernelTable& kernels, const Sc
       pieces.AddTo(sums, first + i, dy + i * room);
   }
   sums.End();
-  if (!job.fixed) ShareMeans(job, reducer);
+  if (!job.fixed && !MakesCells(job)) ShareMeans(job, reducer);
   ApplyCells(job, kernels, schedule.threads);
 }
 

@@ -6,6 +6,7 @@
 
 #include "src/core/ceil_divide.h"
 #include "src/core/scratch.h"
+#include "src/norm/cpu/from_y.h"
 #include "src/norm/cpu/tasks.h"
 
 namespace normkit::norm::cpu {
@@ -95,8 +96,10 @@ void ForColumnParts(const DirectedJob& job, const KernelTable& kernels, bool thr
     for (int64_t k = begin; k < std::min(begin + each, parts.size()); ++k) {
       const int64_t first = parts.first(k), last = parts.last(k);
       WithParameters(job, first, [&](const DirectedJob& own) {
-        WithTable(own, kernels, first, last,
-                  [&](const DirectedJob& part) { f(part, first, last, parts.Runs(k)); });
+        WithCells(own, first, last, [&](const DirectedJob& of_cells) {
+          WithTable(of_cells, kernels, first, last,
+                    [&](const DirectedJob& part) { f(part, first, last, parts.Runs(k)); });
+        });
       });
     }
   });

@@ -446,7 +446,7 @@ class CpuNormalization : public NormImplementation {
     BackwardJob job;
     const bool from_y = FromY(problem_, args), pieces = extent == Extent::kPieces;
     StartJob(args.gamma, args.beta,
-             from_y ? plan_.num_param : ParametersOfBackwardTask(schedule, pieces), job);
+             from_y && !pieces ? plan_.num_param : ParametersOfBackwardTask(schedule, pieces), job);
     job.x = Array(NormArray::kX, args.x);
     job.mean = args.mean;
     job.rstd = args.rstd;
@@ -458,7 +458,7 @@ class CpuNormalization : public NormImplementation {
     const auto cells =
         static_cast<size_t>(geometry_.cell_form && !strips ? geometry_.num_cells : 0);
     if (!strips && (extent == Extent::kHalf || !HasNoMeans(schedule, job))) {
-      const auto stats = from_y ? cells : static_cast<size_t>(plan_.num_stat);
+      const auto stats = from_y && !pieces ? cells : static_cast<size_t>(plan_.num_stat);
       job.means = {Scratch<MeanWTag, double>(stats), Scratch<MeanWXhatTag, double>(stats)};
     }
     job.cells = sums;
@@ -470,8 +470,7 @@ class CpuNormalization : public NormImplementation {
     else if (!geometry_.cell_form && geometry_.stat_vector && ActivatesAgain(args))
       job.table = Table(plan_.num_stat, CoefficientTable::kForwardArrays);
     if (from_y)
-      ReadFromY(problem_, geometry_, statistic_a_cell_, Array(NormArray::kY, args.y), args.rstd,
-                job);
+      ReadFromY(problem_, geometry_, statistic_a_cell_, Array(NormArray::kY, args.y), pieces, job);
     PassActivation(args, job);
     const bool alone = !options_.reducer || options_.reducer->ranks() == 1;
     job.one_cell = geometry_.cell_form && geometry_.num_cells == plan_.num_stat;
@@ -533,8 +532,8 @@ class CpuNormalization : public NormImplementation {
     }
     if (plan_.size == 0 && !options_.reducer) return Give(SumsFor(to), to);
     Schedule schedule = ScheduleOf(NormPass::kBackward);
-    const bool pieces =
-        !cells.dy && !FromY(problem_, args) && ParametersOfPiece(geometry_, schedule) > 0;
+    const bool waits = FromY(problem_, args) && options_.reducer;  // for sums of each cell
+    const bool pieces = !cells.dy && !waits && ParametersOfPiece(geometry_, schedule) > 0;
     BackwardJob job =
         MakeBackwardJob(args, schedule, pieces ? Extent::kPieces : Extent::kAll, cells);
     if (straight) {

@@ -10,8 +10,14 @@ namespace normkit::norm::cpu {
 namespace {
 
 struct CoefficientTag;
+struct ThroughTag;
 struct BeforeTag;
 struct MergedTag;
+
+// What y moves with x.
+double ScaleOf(const BackwardJob& job, int64_t cell) {
+  return job.rstd[cell] * GammaOf(job, job.geometry->ParamOf(cell));
+}
 
 float Quotient(float y, double slope) { return static_cast<float>(y / slope); }
 double Quotient(double y, double slope) { return y / slope; }
@@ -77,19 +83,45 @@ void CheckFromY(const Problem& problem, const Geometry& geometry) {
 }
 
 void ReadFromY(const Problem& problem, const Geometry& geometry, const Geometry& a_cell,
-               const InputArray& y, const double* rstd_of, BackwardJob& job) {
-  const int64_t n = a_cell.num_cells;
+               const InputArray& y, bool some_at_a_time, BackwardJob& job) {
   job.geometry = &a_cell;
   job.statistics = &geometry;
   job.x = BeforeActivation(problem, y);
+  job.mean = nullptr;
+  if (!some_at_a_time) job = OfCells(job, 0, a_cell.num_cells);
+}
+
+BackwardJob OfCells(const BackwardJob& job, int64_t first, int64_t last) {
+  const Geometry& g = *job.statistics;
+  const int64_t n = last - first;
   double* mean = Scratch<CoefficientTag, double>(static_cast<size_t>(2 * n));
   double* rstd = mean + n;
-  for (int64_t cell = 0; cell < n; ++cell) {
-    mean[cell] = BetaOf(job, a_cell.ParamOf(cell));
-    rstd[cell] = rstd_of[geometry.StatOf(cell)];
+  for (int64_t i = 0; i < n; ++i) {
+    mean[i] = BetaOf(job, g.ParamOf(first + i));
+    rstd[i] = job.rstd[g.StatOf(first + i)];
   }
-  job.mean = mean;
-  job.rstd = rstd;
+  BackwardJob result = job;
+  result.mean = Before(mean, first);
+  result.rstd = Before(rstd, first);
+  return result;
+}
+
+BackwardJob ThroughCells(const BackwardJob& job, int64_t first, int64_t last) {
+  BackwardJob result = job;
+  const Geometry& g = *job.statistics;
+  const int64_t n = last - first;
+  double* w = Scratch<ThroughTag, double>(static_cast<size_t>(2 * n));
+  result.means = {w, w + n, first};
+  result.means.Clear(job.fixed ? n : 0);
+  if (job.fixed) return result;
+  for (int64_t i = 0; i < n; ++i) {
+    const int64_t stat = g.StatOf(first + i);
+    w[i] = job.means.w[stat];
+    w[n + i] = job.means.w_xhat[stat] / ScaleOf(job, first + i);
+  }
+  const auto count = static_cast<double>(g.plan.num_reduced);
+  result.means.Divide(n, count, SquaresDivisor(job.divisor, count), job.center);
+  return result;
 }
 
 void MergeCells(const BackwardJob& job, int64_t first, int64_t last) {
@@ -104,9 +136,8 @@ void MergeCells(const BackwardJob& job, int64_t first, int64_t last) {
     w_xhat[g.StatOf(cell) - first_stat] += job.means.w_xhat[cell];
   }
   for (int64_t cell = first; cell < last; ++cell) {
-    const double scale = job.rstd[cell] * GammaOf(job, g.ParamOf(cell));
     job.means.w[cell] = w[g.StatOf(cell) - first_stat];
-    job.means.w_xhat[cell] = w_xhat[g.StatOf(cell) - first_stat] / scale;
+    job.means.w_xhat[cell] = w_xhat[g.StatOf(cell) - first_stat] / ScaleOf(job, cell);
   }
 }
 

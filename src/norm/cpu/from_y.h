@@ -18,10 +18,26 @@ Geometry StatisticACell(const Geometry& geometry);
 void CheckFromY(const Problem& problem, const Geometry& geometry);
 
 // Turns the job of a backward pass from x into one from y. `a_cell` is StatisticACell of
-// `geometry`; `rstd_of` are those of its statistics, and job.means has room for as many as `a_cell`
-// has.
+// `geometry`, and job.means has room for as many statistics as it has; or, where those are made
+// `some_at_a_time`, job.rstd and job.means stay those of the statistics (WithCells).
 void ReadFromY(const Problem& problem, const Geometry& geometry, const Geometry& a_cell,
-               const InputArray& y, const double* rstd_of, BackwardJob& job);
+               const InputArray& y, bool some_at_a_time, BackwardJob& job);
+
+inline bool MakesCells(const BackwardJob& job) { return job.statistics && !job.mean; }
+// With mean and rstd of cells [first, last), the thread's until its next.
+BackwardJob OfCells(const BackwardJob& job, int64_t first, int64_t last);
+// Of such a job: what passes back through those cells, from job.means, the sums of all statistics.
+BackwardJob ThroughCells(const BackwardJob& job, int64_t first, int64_t last);
+
+// Calls f(job), with what is made for those cells of a job that makes them some at a time.
+template <class F>
+void WithCells(const BackwardJob& job, int64_t first, int64_t last, const F& f) {
+  MakesCells(job) ? f(OfCells(job, first, last)) : f(job);
+}
+template <class F>
+void WithCells(const ForwardJob& job, int64_t, int64_t, const F& f) {
+  f(job);
+}
 
 // The sums of w and w * xhat of cells [first, last), all of some statistics, become those of the
 // statistic of each, as the kernels take them.
