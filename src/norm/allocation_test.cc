@@ -261,6 +261,12 @@ TEST_P(Allocation, SumsOfCellsAreKeptForSomeParameters) {
         EXPECT_LE(Asked(backward), kMost)
             << test.ToString() << (with_parameters ? "" : " without parameters");
       }
+      if (dtype == DType::kF64) continue;
+      // From y four numbers for each of the 2^14 cells that are taken at a time besides.
+      calls.Forward(true);
+      const auto from_y = [&] { calls.BackwardFromY(); };
+      OnEachThread(from_y);
+      EXPECT_LE(Asked(from_y), kMost + (4 << 14) * 8) << test.ToString();
     }
   norm::cpu::WantSchedule({});
 }
@@ -289,6 +295,10 @@ TEST_P(Allocation, ColumnsOfFewRowsAreTakenSomeAtATime) {
         EXPECT_LE(Asked(all), kMost)
             << test.ToString() << (with_parameters ? "" : " without parameters");
       }
+      calls.Forward(true);
+      const auto from_y = [&] { calls.BackwardFromY(); };
+      OnEachThread(from_y);
+      EXPECT_LE(Asked(from_y), kMost) << test.ToString();
     }
   // Slabs: of 2^14 cells and as many of 256 KiB, two numbers and more of f64 of each array.
   constexpr int64_t kSlab = (int64_t{128} << 15) + (1 << 16);

@@ -9,6 +9,7 @@
 #include "normkit/core/threads.h"
 #include "src/core/testing.h"
 #include "src/norm/case_data.h"
+#include "src/norm/cpu/backward.h"
 #include "src/norm/cpu/geometry.h"
 #include "src/norm/cpu/wanted_schedule.h"
 #include "src/norm/slabs.h"
@@ -135,6 +136,43 @@ TEST_P(FromY, SlabsOfChannelsGiveTheSameBits) {
       const Gradients got = passes.Backward(true, false, accumulate);
       for (const auto member : {&Gradients::dx, &Gradients::dgamma, &Gradients::dbeta})
         EXPECT_TRUE(SameBits(got.*member, expected.*member)) << format;
+    }
+  }
+}
+
+// Very many cells some at a time: of runs, of runs of one statistic with others between them, of
+// columns; with gamma and beta and without.
+TEST_P(FromY, CellsSomeAtATimeGiveTheSameBits) {
+  std::vector<Case> all = CellCases(GetParam());
+  const auto add = [&](const NormSpec& spec, const char* format, std::vector<int64_t> shape,
+                       Dims axes = 0) {
+    all.push_back({spec, cases::InGroups(spec, Layout::Make(format, shape), 2), GetParam(), axes});
+  };
+  add(kLayerNorm, "BCS", {3, 300, 3});
+  add(kLayerNorm, "BTCS", {2, 3, 200, 5});
+  add(kLayerNorm, "BCS", {1, 9001, 2});  // more than a task takes at a time
+  add(kGroupNorm, "BCS", {5, 42, 40});
+  add(kBatchNorm, "BCS", {7, 35, 4}, kB | kC);
+  add(kBatchNorm, "BC", {701, 2}, kB | kC);
+  add(kBatchNorm, "BSC", {3, 4, 230}, kB | kC);
+  add(kBatchNorm, "BSC", {17, 40, 6}, kS | kC);
+  for (const Case& test : all) {
+    const Problem p = Invertible(test);
+    const Passes passes(p, test.Options());
+    for (const bool fixed : {false, true}) {
+      SetNumThreads(1);
+      const Gradients expected = passes.Backward(true, fixed, true);
+      SetNumThreads(3);
+      for (const int64_t parameters : {1, 100}) {
+        norm::cpu::WantSlicesOf(parameters);
+        WantSchedule({.threads = true});
+        const Gradients got = passes.Backward(true, fixed, true);
+        WantSchedule({});
+        norm::cpu::WantSlicesOf(0);
+        for (const auto member : {&Gradients::dx, &Gradients::dgamma, &Gradients::dbeta})
+          EXPECT_TRUE(SameBits(got.*member, expected.*member))
+              << test.ToString() << ", " << parameters << " parameters, fixed " << fixed;
+      }
     }
   }
 }

@@ -34,8 +34,9 @@ class StatisticSums {
       : job_(job),
         first_(first),
         n_(last - first),
-        rest_(job.f64 && cells > n_ && !job.statistics ? Scratch<StatisticRestTag, double>(static_cast<size_t>(2 * n_))
-                                    : nullptr) {
+        rest_(job.f64 && cells > n_ && !job.statistics
+                  ? Scratch<StatisticRestTag, double>(static_cast<size_t>(2 * n_))
+                  : nullptr) {
     if (rest_) std::fill_n(rest_, 2 * n_, 0.0);
   }
 
