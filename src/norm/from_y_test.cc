@@ -149,8 +149,8 @@ TEST_P(FromY, CellsSomeAtATimeGiveTheSameBits) {
     all.push_back({spec, cases::InGroups(spec, Layout::Make(format, shape), 2), GetParam(), axes});
   };
   add(kLayerNorm, "BCS", {3, 300, 3});
-  add(kLayerNorm, "BTCS", {2, 3, 200, 5});
-  add(kLayerNorm, "BCS", {1, 9001, 2});  // more than a task takes at a time
+  add(kLayerNorm, "BTCS", {2, 3, 3000, 2});  // tasks begin amid the cells of a step
+  add(kLayerNorm, "BCS", {1, 9001, 2});      // more than a task takes at a time
   add(kGroupNorm, "BCS", {5, 42, 40});
   add(kBatchNorm, "BCS", {7, 35, 4}, kB | kC);
   add(kBatchNorm, "BC", {701, 2}, kB | kC);
