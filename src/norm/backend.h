@@ -58,9 +58,10 @@ class NormImplementation {
   virtual void GatherGradient(const NormBackwardArgs& args, const GradientSums& sums) const = 0;
   virtual void ApplyGradient(const NormBackwardArgs& args, const GradientSums& sums,
                              double count) const = 0;
-  // dx as Backward, but of the parameters' gradients the sums, in f64.
-  virtual void BackwardWithSums(const NormBackwardArgs& args, double* dgamma,
-                                double* dbeta) const = 0;
+  // dx as Backward, but of the parameters' gradients the sums, in f64; `add`: on top of what is
+  // there.
+  virtual void BackwardWithSums(const NormBackwardArgs& args, double* dgamma, double* dbeta,
+                                bool add) const = 0;
 
   // Whether such a call keeps something of each statistic, cell (elements that share statistic and
   // parameters), or parameter that is not given (`ones`), of which there are many. `from_y`:

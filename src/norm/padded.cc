@@ -268,7 +268,7 @@ void Padded::Backward(const NormBackwardArgs& args) const {
       }
       double* to = sums + static_cast<size_t>(i) * 2 * n;
       one.WithArrays(own, [&](const NormBackwardArgs& ready) {
-        one.implementation->BackwardWithSums(ready, to, to + n);
+        one.implementation->BackwardWithSums(ready, to, to + n, /*add=*/false);
       });
     });
     for (size_t i = 1; i < made.size(); ++i)

@@ -112,13 +112,48 @@ void Parts::ForPieces(const BatchPart& part, const F& f) const {
 }
 
 template <class T, class F, class Combine>
-void Parts::Collect(const Piece& piece, T* to, int64_t size, const F& f,
-                    const Combine& combine) const {
-  if (piece.first) return f(to);
+void Parts::Collect(T* to, bool add, int64_t size, const F& f, const Combine& combine) const {
+  if (!add) return f(to);
   const TrimScratchAtEnd trim;
   T* own = Scratch<PieceTag, T>(static_cast<size_t>(size));
   f(own);
   combine(to, own, size);
+}
+
+template <class T, class F, class Combine>
+void Parts::Fold(int first, int last, T* to, bool add, T* own, int64_t size, const F& f,
+                 const Combine& combine) const {
+  const int middle = (first + last) / 2;
+  const auto rows_of = [&](int begin, int end) {
+    return whole_.leaf_begin(end) - whole_.leaf_begin(begin);
+  };
+  const auto fold = [&](int begin, int end, T* into, bool adds, T* room) {
+    Fold(begin, end, into, adds, room, size, f, combine);
+  };
+  const int64_t rows = rows_of(first, last);
+  const bool leaf = last - first == 1;
+  if (rows == 0) return (void)(add ? to : std::fill_n(to, size, T{}));
+  if (!leaf && rows_of(first, middle) == 0) return fold(middle, last, to, add, own);
+  if (!leaf && rows_of(middle, last) == 0) return fold(first, middle, to, add, own);
+  const bool one = leaf && (!problem_.options.uneven || std::has_single_bit(uint64_t(rows)));
+  if (add && !one) {
+    fold(first, last, own, false, own + size);
+    return combine(to, own, size);
+  }
+  if (leaf)
+    return ForPiecesOfLeaf(whole_, first,
+                           [&](const Piece& piece) { f(piece, to, add || !piece.first); });
+  fold(first, middle, to, false, own);
+  fold(middle, last, to, true, own);
+}
+
+int64_t Parts::Kept(int64_t bytes) const {
+  constexpr int64_t kLarge = int64_t{4} << 20;
+  if (bytes * BatchPart::kLeaves <= kLarge) return BatchPart::kLeaves;
+  // Leaves with rows lie evenly in the tree; a node that waits for the one before it needs one, and
+  // so does a leaf of pieces.
+  const int64_t leaves = std::clamp<int64_t>(whole_.whole, 1, BatchPart::kLeaves);
+  return std::max<int64_t>(1, std::bit_width(uint64_t(leaves - 1))) + problem_.options.uneven;
 }
 
 NormForwardArgs Parts::From(const NormForwardArgs& args, int64_t row) const {
@@ -148,15 +183,21 @@ GradientSums Parts::SumsAt(double* sums) const {
   return {w, w + statistics, sums, sums + parameters};
 }
 
+void Parts::GatherPiece(const Piece& piece, const NormForwardArgs& args, Moments* to,
+                        bool add) const {
+  Collect(
+      to, add, problem_.plan.num_stat,
+      [&](Moments* own) { piece.made->Gather(From(args, piece.begin), own); }, MergeMoments);
+}
+
 void Parts::Gather(const BatchPart& part, const NormForwardArgs& args, Moments* moments) const {
   const int64_t n = problem_.plan.num_stat;
   ForPieces(part, [&](const Piece& piece) {
     Moments* to = moments + (joins_ ? piece.leaf * n : piece.begin * row_statistics_);
-    const auto gather = [&](Moments* own) { piece.made->Gather(From(args, piece.begin), own); };
     if (piece.made && !joins_)
-      gather(to);
+      piece.made->Gather(From(args, piece.begin), to);
     else if (piece.made)
-      Collect(piece, to, n, gather, MergeMoments);
+      GatherPiece(piece, args, to, !piece.first);
     else if (joins_)
       std::fill_n(to, n, Moments{});
   });
@@ -221,22 +262,28 @@ void Parts::Apply(const BatchPart& part, const NormForwardArgs& args) const {
   });
 }
 
-void Parts::GatherGradient(const BatchPart& part, const NormBackwardArgs& args,
-                           double* sums) const {
+void Parts::CheckFromX(const NormBackwardArgs& args) const {
   if (joins_ && FromY(problem_, args))
     Fail("{}: parts of a backward pass from y, expected x", problem_.Title());
+}
+
+void Parts::GatherGradient(const BatchPart& part, const NormBackwardArgs& args,
+                           double* sums) const {
+  CheckFromX(args);
   ForPieces(part, [&](const Piece& piece) {
     double* to = sums + piece.leaf * num_sums();
     if (!piece.made) return (void)std::fill_n(to, num_sums(), 0.0);
-    const auto gather = [&](double* own) {
-      const GradientSums at = SumsAt(own);
-      if (joins_)
-        piece.made->GatherGradient(From(args, piece.begin), at);
-      else
-        piece.made->BackwardWithSums(From(args, piece.begin), at.dgamma, at.dbeta);
-    };
-    Collect(piece, to, num_sums(), gather, AddUp());
+    GatherPiece(piece, args, to, !piece.first);
   });
+}
+
+void Parts::GatherPiece(const Piece& piece, const NormBackwardArgs& args, double* to,
+                        bool add) const {
+  const NormBackwardArgs from = From(args, piece.begin);
+  if (!joins_) return piece.made->BackwardWithSums(from, SumsAt(to).dgamma, SumsAt(to).dbeta, add);
+  Collect(
+      to, add, num_sums(), [&](double* own) { piece.made->GatherGradient(from, SumsAt(own)); },
+      AddUp());
 }
 
 void Parts::ApplyGradient(const BatchPart& part, const NormBackwardArgs& args,
@@ -263,18 +310,35 @@ void Parts::Forward(const NormForwardArgs& args) const {
   NormForwardArgs with = args;
   if (!with.saved.mean) with.saved.mean = Scratch<MeanTag, double>(n);
   if (!with.saved.rstd) with.saved.rstd = Scratch<RstdTag, double>(n);
-  Moments* moments = Scratch<MomentsTag, Moments>(n * BatchPart::kLeaves);
-  Gather(whole_, with, moments);
-  Join(moments);
+  const int64_t kept = Kept(problem_.plan.num_stat * int64_t{sizeof(Moments)});
+  Moments* moments = Scratch<MomentsTag, Moments>(n * static_cast<size_t>(kept));
+  if (kept < BatchPart::kLeaves) {
+    Fold(
+        0, BatchPart::kLeaves, moments, false, moments + n, problem_.plan.num_stat,
+        [&](const Piece& piece, Moments* to, bool add) { GatherPiece(piece, with, to, add); },
+        MergeMoments);
+  } else {
+    Gather(whole_, with, moments);
+    Join(moments);
+  }
   Finish({moments, problem_.plan.size > 0 ? n : 0}, with.saved);
   Apply(whole_, with);
 }
 
 void Parts::Backward(const NormBackwardArgs& args) const {
   const TrimScratchAtEnd trim;
-  double* sums = Scratch<SumsTag, double>(static_cast<size_t>(num_sums() * BatchPart::kLeaves));
-  GatherGradient(whole_, args, sums);
-  Join(sums);
+  const int64_t kept = Kept(num_sums() * int64_t{sizeof(double)});
+  double* sums = Scratch<SumsTag, double>(static_cast<size_t>(num_sums() * kept));
+  if (kept < BatchPart::kLeaves) {
+    CheckFromX(args);
+    Fold(
+        0, BatchPart::kLeaves, sums, false, sums + num_sums(), num_sums(),
+        [&](const Piece& piece, double* to, bool add) { GatherPiece(piece, args, to, add); },
+        AddUp());
+  } else {
+    GatherGradient(whole_, args, sums);
+    Join(sums);
+  }
   ApplyGradient(whole_, args, sums);
 }
 

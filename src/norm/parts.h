@@ -67,15 +67,27 @@ class Parts {
   void ForPieces(const BatchPart& part, const F& f) const;
   template <class F>
   void ForPiecesOfLeaf(const BatchPart& part, int64_t leaf, const F& f) const;
-  // Calls f(array) where the result of a piece goes, and joins it with those of the leaf's pieces
-  // before, in `to`: combine(to, array, size).
+  // Calls f(array) so that `to` has what it gives, over or, joined by combine(to, array, size), on
+  // top of what is there.
   template <class T, class F, class Combine>
-  void Collect(const Piece& piece, T* to, int64_t size, const F& f, const Combine& combine) const;
+  void Collect(T* to, bool add, int64_t size, const F& f, const Combine& combine) const;
+  // Calls f(piece, to, add) for the pieces of leaves [first, last) of the whole, one after the
+  // other, so that `to` has what their tree makes of them: over what is there, or on top. `own` has
+  // room for those that are not there yet.
+  template <class T, class F, class Combine>
+  void Fold(int first, int last, T* to, bool add, T* own, int64_t size, const F& f,
+            const Combine& combine) const;
+  // Results of leaves that are kept: of each, or where they are large, as many as Fold needs.
+  int64_t Kept(int64_t bytes) const;
   template <class T, class Combine>
   void JoinRows(T* rows, int64_t size, const Combine& combine) const;
   NormForwardArgs From(const NormForwardArgs& args, int64_t row) const;
   NormBackwardArgs From(const NormBackwardArgs& args, int64_t row) const;
   GradientSums SumsAt(double* sums) const;
+  void CheckFromX(const NormBackwardArgs& args) const;  // throws Error
+  // What a piece gives.
+  void GatherPiece(const Piece& piece, const NormForwardArgs& args, Moments* to, bool add) const;
+  void GatherPiece(const Piece& piece, const NormBackwardArgs& args, double* to, bool add) const;
 
   const Problem& problem_;
   const NormImplementation& made_;

@@ -111,8 +111,8 @@ class ReferenceNormalization : public NormImplementation {
                  });
   }
 
-  void BackwardWithSums(const NormBackwardArgs& args, double* dgamma,
-                        double* dbeta) const override {
+  void BackwardWithSums(const NormBackwardArgs& args, double* dgamma, double* dbeta,
+                        bool add) const override {
     WithGradient(args, /*passed=*/nullptr,
                  [&](const reference::Inputs& in, const Values& dz,
                      const reference::Statistics& statistics) {
@@ -120,8 +120,10 @@ class ReferenceNormalization : public NormImplementation {
                        reference::Backward(in, statistics, dz, args.fixed_statistics);
                    if (args.daddend) FromDoubles(dz, p_.dtype, args.daddend);
                    AddOrStore(gradients.dx, p_.dtype, args.accumulate, args.dx);
-                   std::ranges::copy(gradients.dgamma, dgamma);
-                   std::ranges::copy(gradients.dbeta, dbeta);
+                   for (size_t i = 0; i < gradients.dgamma.size(); ++i) {
+                     dgamma[i] = (add ? dgamma[i] : 0) + gradients.dgamma[i];
+                     dbeta[i] = (add ? dbeta[i] : 0) + gradients.dbeta[i];
+                   }
                  });
   }
 

@@ -169,11 +169,12 @@ class CpuNormalization : public NormImplementation {
     ApplyElements(job, kernels, schedule.threads, {});
   }
 
-  void BackwardWithSums(const NormBackwardArgs& args, double* dgamma,
-                        double* dbeta) const override {
+  void BackwardWithSums(const NormBackwardArgs& args, double* dgamma, double* dbeta,
+                        bool add) const override {
     const TrimScratchAtEnd trim;
     if (FromY(problem_, args)) CheckFromY(problem_, geometry_);
     BackwardOfAll(args, [&](int64_t first, int64_t n, const double* gamma, const double* beta) {
+      if (add) return AddAll(n, gamma, dgamma + first), AddAll(n, beta, dbeta + first);
       std::copy_n(gamma, n, dgamma + first);
       std::copy_n(beta, n, dbeta + first);
     });
