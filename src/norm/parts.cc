@@ -33,6 +33,14 @@ void MergeMoments(Moments* into, const Moments* from, int64_t n) {
   for (int64_t s = 0; s < n; ++s) into[s].Merge(from[s]);
 }
 
+// The node that waits and that the tree merges `leaf` into next; null: the leaf waits itself.
+template <class T>
+T* NodeBefore(const LeafArrays<T>& waiting, int leaf) {
+  for (int half = 1; leaf & half; half *= 2)
+    if (T* before = waiting[static_cast<size_t>(leaf / (2 * half) * (2 * half))]) return before;
+  return nullptr;
+}
+
 template <class T>
 T* Behind(T* array, int64_t bytes) {
   using Byte = std::conditional_t<std::is_const_v<T>, const std::byte, std::byte>;
@@ -117,43 +125,37 @@ void Parts::Collect(T* to, bool add, int64_t size, const F& f, const Combine& co
   const TrimScratchAtEnd trim;
   T* own = Scratch<PieceTag, T>(static_cast<size_t>(size));
   f(own);
-  combine(to, own, size);
-}
-
-template <class T, class F, class Combine>
-void Parts::Fold(int first, int last, T* to, bool add, T* own, int64_t size, const F& f,
-                 const Combine& combine) const {
-  const int middle = (first + last) / 2;
-  const auto rows_of = [&](int begin, int end) {
-    return whole_.leaf_begin(end) - whole_.leaf_begin(begin);
-  };
-  const auto fold = [&](int begin, int end, T* into, bool adds, T* room) {
-    Fold(begin, end, into, adds, room, size, f, combine);
-  };
-  const int64_t rows = rows_of(first, last);
-  const bool leaf = last - first == 1;
-  if (rows == 0) return (void)(add ? to : std::fill_n(to, size, T{}));
-  if (!leaf && rows_of(first, middle) == 0) return fold(middle, last, to, add, own);
-  if (!leaf && rows_of(middle, last) == 0) return fold(first, middle, to, add, own);
-  const bool one = leaf && (!problem_.options.uneven || std::has_single_bit(uint64_t(rows)));
-  if (add && !one) {
-    fold(first, last, own, false, own + size);
-    return combine(to, own, size);
-  }
-  if (leaf)
-    return ForPiecesOfLeaf(whole_, first,
-                           [&](const Piece& piece) { f(piece, to, add || !piece.first); });
-  fold(first, middle, to, false, own);
-  fold(middle, last, to, true, own);
+  LeafArrays<T> both{to, own};
+  JoinPart(both, whole_, size, combine);
 }
 
 int64_t Parts::Kept(int64_t bytes) const {
-  constexpr int64_t kLarge = int64_t{4} << 20;
-  if (bytes * BatchPart::kLeaves <= kLarge) return BatchPart::kLeaves;
-  // Leaves with rows lie evenly in the tree; a node that waits for the one before it needs one, and
-  // so does a leaf of pieces.
-  const int64_t leaves = std::clamp<int64_t>(whole_.whole, 1, BatchPart::kLeaves);
-  return std::max<int64_t>(1, std::bit_width(uint64_t(leaves - 1))) + problem_.options.uneven;
+  constexpr int64_t kLarge = int64_t{4} << 20, kLeaves = BatchPart::kLeaves;
+  if (bytes * kLeaves <= kLarge) return kLeaves;
+  // Of each level of the tree one node waits for its neighbour; a leaf of one piece goes on top of
+  // the last of them, one of several needs an array besides.
+  const auto leaves = static_cast<uint64_t>(std::clamp<int64_t>(whole_.whole, 2, kLeaves));
+  return std::bit_width(leaves - 1) + (problem_.options.uneven && whole_.whole > kLeaves);
+}
+
+template <class T, class Args, class Combine>
+void Parts::Fold(const Args& args, int64_t size, T* nodes, const Combine& combine) const {
+  LeafArrays<T> waiting{};  // one behind the other in `nodes`
+  for (int leaf = 0; leaf < BatchPart::kLeaves; ++leaf) {
+    const auto rows = static_cast<uint64_t>(whole_.leaf_begin(leaf + 1) - whole_.leaf_begin(leaf));
+    if (rows > 0) {
+      const bool one = !problem_.options.uneven || std::has_single_bit(rows);
+      T* before = one ? NodeBefore(waiting, leaf) : nullptr;
+      T* behind = nodes + (BatchPart::kLeaves - std::ranges::count(waiting, nullptr)) * size;
+      T* to = before ? before : behind;
+      ForPiecesOfLeaf(whole_, leaf, [&](const Piece& piece) {
+        GatherPiece(piece, args, to, before || !piece.first);
+      });
+      if (!before) waiting[static_cast<size_t>(leaf)] = to;
+    }
+    JoinPart(waiting, {whole_.whole, 0, leaf + 1}, size, combine);
+  }
+  if (!waiting[0]) std::fill_n(nodes, size, T{});
 }
 
 NormForwardArgs Parts::From(const NormForwardArgs& args, int64_t row) const {
@@ -313,10 +315,7 @@ void Parts::Forward(const NormForwardArgs& args) const {
   const int64_t kept = Kept(problem_.plan.num_stat * int64_t{sizeof(Moments)});
   Moments* moments = Scratch<MomentsTag, Moments>(n * static_cast<size_t>(kept));
   if (kept < BatchPart::kLeaves) {
-    Fold(
-        0, BatchPart::kLeaves, moments, false, moments + n, problem_.plan.num_stat,
-        [&](const Piece& piece, Moments* to, bool add) { GatherPiece(piece, with, to, add); },
-        MergeMoments);
+    Fold(with, problem_.plan.num_stat, moments, MergeMoments);
   } else {
     Gather(whole_, with, moments);
     Join(moments);
@@ -331,10 +330,7 @@ void Parts::Backward(const NormBackwardArgs& args) const {
   double* sums = Scratch<SumsTag, double>(static_cast<size_t>(num_sums() * kept));
   if (kept < BatchPart::kLeaves) {
     CheckFromX(args);
-    Fold(
-        0, BatchPart::kLeaves, sums, false, sums + num_sums(), num_sums(),
-        [&](const Piece& piece, double* to, bool add) { GatherPiece(piece, args, to, add); },
-        AddUp());
+    Fold(args, num_sums(), sums, AddUp());
   } else {
     GatherGradient(whole_, args, sums);
     Join(sums);

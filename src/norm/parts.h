@@ -71,14 +71,13 @@ class Parts {
   // top of what is there.
   template <class T, class F, class Combine>
   void Collect(T* to, bool add, int64_t size, const F& f, const Combine& combine) const;
-  // Calls f(piece, to, add) for the pieces of leaves [first, last) of the whole, one after the
-  // other, so that `to` has what their tree makes of them: over what is there, or on top. `own` has
-  // room for those that are not there yet.
-  template <class T, class F, class Combine>
-  void Fold(int first, int last, T* to, bool add, T* own, int64_t size, const F& f,
-            const Combine& combine) const;
-  // Results of leaves that are kept: of each, or where they are large, as many as Fold needs.
+  // How many results of leaves are kept, of so many bytes each: those of all, which threads take
+  // leaf by leaf; where those are many, as many as Fold needs.
   int64_t Kept(int64_t bytes) const;
+  // Gathers leaf after leaf, each on all threads, and merges by the tree what can be at once: the
+  // bits of all leaves gathered and joined, in the first of `nodes`.
+  template <class T, class Args, class Combine>
+  void Fold(const Args& args, int64_t size, T* nodes, const Combine& combine) const;
   template <class T, class Combine>
   void JoinRows(T* rows, int64_t size, const Combine& combine) const;
   NormForwardArgs From(const NormForwardArgs& args, int64_t row) const;

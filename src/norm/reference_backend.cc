@@ -1,6 +1,7 @@
 // The reference as a back-end: slow, serial, any layout; what NORMKIT_BACKEND=reference computes
 // with.
 #include <algorithm>
+#include <functional>
 #include <cmath>
 
 #include "src/core/elements.h"
@@ -120,10 +121,14 @@ class ReferenceNormalization : public NormImplementation {
                        reference::Backward(in, statistics, dz, args.fixed_statistics);
                    if (args.daddend) FromDoubles(dz, p_.dtype, args.daddend);
                    AddOrStore(gradients.dx, p_.dtype, args.accumulate, args.dx);
-                   for (size_t i = 0; i < gradients.dgamma.size(); ++i) {
-                     dgamma[i] = (add ? dgamma[i] : 0) + gradients.dgamma[i];
-                     dbeta[i] = (add ? dbeta[i] : 0) + gradients.dbeta[i];
-                   }
+                   const auto give = [&](const std::vector<double>& sums, double* to) {
+                     if (add)
+                       std::transform(sums.begin(), sums.end(), to, to, std::plus());
+                     else
+                       std::ranges::copy(sums, to);
+                   };
+                   give(gradients.dgamma, dgamma);
+                   give(gradients.dbeta, dbeta);
                  });
   }
 
