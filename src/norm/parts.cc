@@ -114,9 +114,7 @@ template <class F>
 void Parts::ForPieces(const BatchPart& part, const F& f) const {
   if (!problem_.options.tree) return f(Piece{0, 0, &made_, true});
   const int64_t leaves = num_leaves(part);
-  const bool large = part.size() * row_bytes_ >= kWorthThreads * 4;
-  ParallelFor(leaves, large && leaves >= NumThreads(),
-              [&](int64_t leaf) { ForPiecesOfLeaf(part, leaf, f); });
+  ParallelFor(leaves, Shares(part, leaves), [&](int64_t leaf) { ForPiecesOfLeaf(part, leaf, f); });
 }
 
 template <class T, class F, class Combine>
@@ -129,33 +127,66 @@ void Parts::Collect(T* to, bool add, int64_t size, const F& f, const Combine& co
   JoinPart(both, whole_, size, combine);
 }
 
-int64_t Parts::Kept(int64_t bytes) const {
-  constexpr int64_t kLarge = int64_t{4} << 20, kLeaves = BatchPart::kLeaves;
-  if (bytes * kLeaves <= kLarge) return kLeaves;
-  // Of each level of the tree one node waits for its neighbour; a leaf of one piece goes on top of
-  // the last of them, one of several needs an array besides.
-  const auto leaves = static_cast<uint64_t>(std::clamp<int64_t>(whole_.whole, 2, kLeaves));
-  return std::bit_width(leaves - 1) + (problem_.options.uneven && whole_.whole > kLeaves);
+bool Parts::Shares(const BatchPart& part, int64_t tasks) const {
+  return part.size() * row_bytes_ >= kWorthThreads * 4 && tasks >= NumThreads();
+}
+
+int64_t Parts::Runs(int64_t bytes) const {
+  constexpr int64_t kFew = int64_t{4} << 20;
+  if (bytes * BatchPart::kLeaves <= kFew) return BatchPart::kLeaves;
+  const auto threads = static_cast<uint64_t>(NumThreads());
+  // Runs are powers of two: some more where threads are not.
+  const uint64_t busy = std::bit_ceil(std::has_single_bit(threads) ? threads : 2 * threads);
+  const auto runs = static_cast<int64_t>(std::min<uint64_t>(busy, BatchPart::kLeaves));
+  const bool fits = runs * KeptOfRun(runs) * bytes <= static_cast<int64_t>(kKeptScratchBytes);
+  return fits && whole_.whole >= runs && Shares(whole_, runs) ? runs : 1;
+}
+
+int64_t Parts::KeptOfRun(int64_t runs) const {
+  const int64_t rows = (whole_.whole + runs - 1) / runs;
+  const int64_t leaves = std::clamp<int64_t>(rows, 1, BatchPart::kLeaves / runs);
+  if (leaves == 1) return 1;
+  // Of each level of the tree one node waits. The last leaf of a run is added to one of them, but
+  // for one of pieces, or one that waits for a leaf without rows.
+  const bool adds = runs == 1 || whole_.whole >= BatchPart::kLeaves;
+  return std::bit_width(static_cast<uint64_t>(leaves - 1)) + (problem_.options.uneven || !adds);
 }
 
 template <class T, class Args, class Combine>
-void Parts::Fold(const Args& args, int64_t size, T* nodes, const Combine& combine) const {
+T* Parts::FoldRun(const BatchPart& run, const Args& args, int64_t size, T* nodes,
+                  const Combine& combine) const {
   LeafArrays<T> waiting{};  // one behind the other in `nodes`
-  for (int leaf = 0; leaf < BatchPart::kLeaves; ++leaf) {
-    const auto rows = static_cast<uint64_t>(whole_.leaf_begin(leaf + 1) - whole_.leaf_begin(leaf));
+  for (int leaf = run.first_leaf; leaf < run.last_leaf; ++leaf) {
+    const auto rows = static_cast<uint64_t>(run.leaf_begin(leaf + 1) - run.leaf_begin(leaf));
     if (rows > 0) {
       const bool one = !problem_.options.uneven || std::has_single_bit(rows);
       T* before = one ? NodeBefore(waiting, leaf) : nullptr;
-      T* behind = nodes + (BatchPart::kLeaves - std::ranges::count(waiting, nullptr)) * size;
-      T* to = before ? before : behind;
+      const int64_t count = BatchPart::kLeaves - std::ranges::count(waiting, nullptr);
+      T* to = before ? before : nodes + count * size;
       ForPiecesOfLeaf(whole_, leaf, [&](const Piece& piece) {
         GatherPiece(piece, args, to, before || !piece.first);
       });
       if (!before) waiting[static_cast<size_t>(leaf)] = to;
     }
-    JoinPart(waiting, {whole_.whole, 0, leaf + 1}, size, combine);
+    JoinPart(waiting, {run.whole, run.first_leaf, leaf + 1}, size, combine);
   }
-  if (!waiting[0]) std::fill_n(nodes, size, T{});
+  return waiting[static_cast<size_t>(run.first_leaf)];
+}
+
+template <class Tag, class T, class Args, class Combine>
+T* Parts::Fold(const Args& args, int64_t size, const Combine& combine) const {
+  const int64_t runs = Runs(size * int64_t{sizeof(T)}), kept = KeptOfRun(runs) * size;
+  T* nodes = Scratch<Tag, T>(static_cast<size_t>(runs * kept));
+  LeafArrays<T> roots{};
+  ParallelFor(runs, Shares(whole_, runs), [&](int64_t i) {
+    const BatchPart run =
+        BatchPart::OfRank(whole_.whole, static_cast<int>(i), static_cast<int>(runs));
+    roots[static_cast<size_t>(run.first_leaf)] =
+        FoldRun(run, args, size, nodes + i * kept, combine);
+  });
+  JoinPart(roots, whole_, size, combine);
+  if (!roots[0]) std::fill_n(nodes, size, T{});
+  return roots[0] ? roots[0] : nodes;
 }
 
 NormForwardArgs Parts::From(const NormForwardArgs& args, int64_t row) const {
@@ -312,29 +343,15 @@ void Parts::Forward(const NormForwardArgs& args) const {
   NormForwardArgs with = args;
   if (!with.saved.mean) with.saved.mean = Scratch<MeanTag, double>(n);
   if (!with.saved.rstd) with.saved.rstd = Scratch<RstdTag, double>(n);
-  const int64_t kept = Kept(problem_.plan.num_stat * int64_t{sizeof(Moments)});
-  Moments* moments = Scratch<MomentsTag, Moments>(n * static_cast<size_t>(kept));
-  if (kept < BatchPart::kLeaves) {
-    Fold(with, problem_.plan.num_stat, moments, MergeMoments);
-  } else {
-    Gather(whole_, with, moments);
-    Join(moments);
-  }
+  const Moments* moments = Fold<MomentsTag, Moments>(with, problem_.plan.num_stat, MergeMoments);
   Finish({moments, problem_.plan.size > 0 ? n : 0}, with.saved);
   Apply(whole_, with);
 }
 
 void Parts::Backward(const NormBackwardArgs& args) const {
   const TrimScratchAtEnd trim;
-  const int64_t kept = Kept(num_sums() * int64_t{sizeof(double)});
-  double* sums = Scratch<SumsTag, double>(static_cast<size_t>(num_sums() * kept));
-  if (kept < BatchPart::kLeaves) {
-    CheckFromX(args);
-    Fold(args, num_sums(), sums, AddUp());
-  } else {
-    GatherGradient(whole_, args, sums);
-    Join(sums);
-  }
+  CheckFromX(args);
+  const double* sums = Fold<SumsTag, double>(args, num_sums(), AddUp());
   ApplyGradient(whole_, args, sums);
 }
 

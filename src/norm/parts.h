@@ -71,13 +71,21 @@ class Parts {
   // top of what is there.
   template <class T, class F, class Combine>
   void Collect(T* to, bool add, int64_t size, const F& f, const Combine& combine) const;
-  // How many results of leaves are kept, of so many bytes each: those of all, which threads take
-  // leaf by leaf; where those are many, as many as Fold needs.
-  int64_t Kept(int64_t bytes) const;
-  // Gathers leaf after leaf, each on all threads, and merges by the tree what can be at once: the
-  // bits of all leaves gathered and joined, in the first of `nodes`.
+  // Whether so many tasks are what threads share, not what each has inside.
+  bool Shares(const BatchPart& part, int64_t tasks) const;
+  // In how many runs of leaves, nodes of the tree, those of a mini-batch are gathered, whose
+  // results have so many bytes each. As many as keep threads busy, unless the results that wait in
+  // all runs are more than a thread keeps: such leaves are large enough for threads inside.
+  int64_t Runs(int64_t bytes) const;
+  int64_t KeptOfRun(int64_t runs) const;  // how many results wait at once in one of them
+  // Gathers the leaves of a run one after the other and merges by the tree what can be at once:
+  // gives the run's node, one of `nodes`, or null where it has no rows.
   template <class T, class Args, class Combine>
-  void Fold(const Args& args, int64_t size, T* nodes, const Combine& combine) const;
+  T* FoldRun(const BatchPart& run, const Args& args, int64_t size, T* nodes,
+             const Combine& combine) const;
+  // All leaves gathered and joined: the root, in an array of `Tag`.
+  template <class Tag, class T, class Args, class Combine>
+  T* Fold(const Args& args, int64_t size, const Combine& combine) const;
   template <class T, class Combine>
   void JoinRows(T* rows, int64_t size, const Combine& combine) const;
   NormForwardArgs From(const NormForwardArgs& args, int64_t row) const;

@@ -1,8 +1,8 @@
 // The reference as a back-end: slow, serial, any layout; what NORMKIT_BACKEND=reference computes
 // with.
 #include <algorithm>
-#include <functional>
 #include <cmath>
+#include <functional>
 
 #include "src/core/elements.h"
 #include "src/norm/activation.h"
