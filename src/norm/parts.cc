@@ -161,14 +161,15 @@ T* Parts::FoldRun(const BatchPart& run, const Args& args, int64_t size, T* nodes
     if (rows > 0) {
       const bool one = !problem_.options.uneven || std::has_single_bit(rows);
       T* before = one ? NodeBefore(waiting, leaf) : nullptr;
-      const int64_t count = BatchPart::kLeaves - std::ranges::count(waiting, nullptr);
-      T* to = before ? before : nodes + count * size;
+      const int64_t behind = BatchPart::kLeaves - std::ranges::count(waiting, nullptr);
+      T* to = before ? before : nodes + behind * size;
       ForPiecesOfLeaf(whole_, leaf, [&](const Piece& piece) {
         GatherPiece(piece, args, to, before || !piece.first);
       });
       if (!before) waiting[static_cast<size_t>(leaf)] = to;
     }
-    JoinPart(waiting, {run.whole, run.first_leaf, leaf + 1}, size, combine);
+    if (leaf > run.first_leaf)
+      JoinPart(waiting, {run.whole, run.first_leaf, leaf + 1}, size, combine);
   }
   return waiting[static_cast<size_t>(run.first_leaf)];
 }

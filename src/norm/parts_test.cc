@@ -291,6 +291,62 @@ TEST(Parts, ATreeOfVeryManyStatistics) {
   EXPECT_TRUE(of(kMany) == of(kFew));
 }
 
+// Results of leaves that are many are not kept, but merged as soon as the tree allows, in runs that
+// threads share: Gather and Join, which have them all, give the same bits.
+void CheckFewLeaves(const NormSpec& spec, const Layout& layout, DType dtype, bool zeros) {
+  cases::Problem p({spec, layout, dtype});
+  if (zeros)  // -0: a sum that begins with 0 is another one
+    for (size_t i = SizeOf(dtype) - 1; i < p.dy_tensor.bytes(); i += SizeOf(dtype))
+      std::memset(At(p.dy_tensor, static_cast<int64_t>(i + 1 - SizeOf(dtype))), 0, SizeOf(dtype)),
+          *At(p.dy_tensor, static_cast<int64_t>(i)) = std::byte{0x80};
+  for (const bool uneven : {false, true}) {
+    const NormOptions options{.tree = true, .uneven = uneven};
+    SetNumThreads(0);
+    Calls all(p, false, options);
+    all.InParts({all.norm.whole()});
+    for (const int threads : {1, 2, 3, 5, 20}) {
+      SetNumThreads(threads);
+      Calls few(p, false, options);
+      few.Whole();
+      ASSERT_EQ(Differences(few.r, all.r), "") << p.test.ToString() << (uneven ? " uneven, " : " ")
+                                               << threads << " threads" << (zeros ? ", dy -0" : "");
+    }
+  }
+  SetNumThreads(0);
+}
+
+TEST(Parts, FewLeavesAreKeptWithTheBitsOfAll) {
+  for (const auto& [spec, channels] : {std::tuple{kBatchNorm, 11000}, {kLayerNorm, 16400}})
+    for (const DType dtype : {DType::kF32, DType::kF64})
+      for (const int64_t rows : {1, 2, 3, 4, 5, 6, 7, 8, 9, 37, 100}) {
+        const Layout layout = Layout::Make("BC", std::vector<int64_t>{rows, channels});
+        CheckFewLeaves(spec, layout, dtype, /*zeros=*/false);
+        if (rows < 4) CheckFewLeaves(spec, layout, dtype, /*zeros=*/true);
+        if (HasFatalFailure()) return;
+      }
+  // More than a thread keeps, whatever the number of threads.
+  const Layout large = Layout::Make("BC", std::vector<int64_t>{7, 1 << 19});
+  CheckFewLeaves(kLayerNorm, large, DType::kF32, /*zeros=*/false);
+}
+
+TEST(Parts, ManyParametersOfAnEmptyTree) {
+  const Layout layout = Layout::Make("BC", std::vector<int64_t>{0, 1 << 15});
+  for (const NormSpec& spec : {kLayerNorm, kBatchNorm})
+    for (const bool uneven : {false, true}) {
+      const Normalization norm(spec, layout, DType::kF32, {.tree = true, .uneven = uneven});
+      std::vector<float> dgamma(1 << 15, 7), dbeta(dgamma);
+      std::vector<double> mean(1 << 15, 7), rstd(mean), kept(mean);
+      norm.ForwardTraining({.saved = {mean.data(), rstd.data()}});
+      norm.Backward({.mean = mean.data(),
+                     .rstd = rstd.data(),
+                     .dgamma = dgamma.data(),
+                     .dbeta = dbeta.data()});
+      EXPECT_EQ(dgamma, std::vector<float>(1 << 15)) << spec.name;
+      EXPECT_EQ(dbeta, dgamma) << spec.name;
+      EXPECT_EQ(mean, kept) << spec.name;
+    }
+}
+
 TEST(Parts, UnevenLeavesGiveTheBitsOfTheWhole) {
   Random random(12);
   for (const DType dtype : {DType::kF32, DType::kBF16})
