@@ -295,10 +295,11 @@ TEST(Parts, ATreeOfVeryManyStatistics) {
 // threads share: Gather and Join, which have them all, give the same bits.
 void CheckFewLeaves(const NormSpec& spec, const Layout& layout, DType dtype, bool zeros) {
   cases::Problem p({spec, layout, dtype});
-  if (zeros)  // -0: a sum that begins with 0 is another one
-    for (size_t i = SizeOf(dtype) - 1; i < p.dy_tensor.bytes(); i += SizeOf(dtype))
-      std::memset(At(p.dy_tensor, static_cast<int64_t>(i + 1 - SizeOf(dtype))), 0, SizeOf(dtype)),
-          *At(p.dy_tensor, static_cast<int64_t>(i)) = std::byte{0x80};
+  if (zeros)  // -0: added to 0 it is another
+    for (size_t i = 0; i < p.dy_tensor.bytes(); ++i) {
+      const bool sign = i % SizeOf(dtype) + 1 == SizeOf(dtype);
+      *At(p.dy_tensor, static_cast<int64_t>(i)) = std::byte(sign ? 0x80 : 0);
+    }
   for (const bool uneven : {false, true}) {
     const NormOptions options{.tree = true, .uneven = uneven};
     SetNumThreads(0);
