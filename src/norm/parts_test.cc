@@ -331,6 +331,8 @@ TEST(Parts, FewLeavesAreKeptWithTheBitsOfAll) {
 }
 
 TEST(Parts, ManyParametersOfAnEmptyTree) {
+  const cases::Problem some({kLayerNorm, Layout::Make("BC", std::vector<int64_t>{3, 1 << 15})});
+  Calls(some, false, {.tree = true}).Whole();  // leaves sums behind
   const Layout layout = Layout::Make("BC", std::vector<int64_t>{0, 1 << 15});
   for (const NormSpec& spec : {kLayerNorm, kBatchNorm})
     for (const bool uneven : {false, true}) {
