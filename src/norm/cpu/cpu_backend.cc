@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
+#include <functional>
 #include <utility>
 
 #include "src/core/fail.h"
@@ -173,11 +174,11 @@ class CpuNormalization : public NormImplementation {
                         bool add) const override {
     const TrimScratchAtEnd trim;
     if (FromY(problem_, args)) CheckFromY(problem_, geometry_);
-    BackwardOfAll(args, [&](int64_t first, int64_t n, const double* gamma, const double* beta) {
+    const auto store = [&](int64_t first, int64_t n, const double* gamma, const double* beta) {
       if (add) return AddAll(n, gamma, dgamma + first), AddAll(n, beta, dbeta + first);
-      std::copy_n(gamma, n, dgamma + first);
-      std::copy_n(beta, n, dbeta + first);
-    });
+      std::copy_n(gamma, n, dgamma + first), std::copy_n(beta, n, dbeta + first);
+    };
+    BackwardOfAll(args, std::cref(store));  // a copy would be allocated
   }
 
   bool KeepsAll(NormPass pass, bool ones, bool from_y) const override {
