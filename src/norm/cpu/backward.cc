@@ -34,6 +34,7 @@ class StatisticSums {
       : job_(job),
         first_(first),
         n_(last - first),
+        // From y nothing of what rounding takes is kept, as MergeCells keeps none of it.
         rest_(job.f64 && cells > n_ && !job.statistics
                   ? Scratch<StatisticRestTag, double>(static_cast<size_t>(2 * n_))
                   : nullptr) {
@@ -261,7 +262,7 @@ class CellPieces {
   // What they add to their statistics.
   void AddTo(const StatisticSums& sums, int64_t piece, double* dy) const {
     ForTurns(piece, dy, [&](BackwardJob job, int64_t first, int64_t last) {
-      if (job.statistics) job.geometry = job.statistics;
+      if (job.statistics) job.geometry = job.statistics;  // not those of a statistic a cell
       sums.Add(job, first, last);
     });
   }

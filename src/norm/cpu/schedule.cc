@@ -73,8 +73,9 @@ int64_t UnitsInGroup(const Geometry& g, const Schedule& schedule, int64_t elemen
   if (GetWantedSchedule().group) return *GetWantedSchedule().group;
   constexpr int64_t kMost = kMaxGroup;
   const int64_t run_bytes = g.statistics.inner * element_bytes;
-  // A large L1 cache has parameters of the next row still, or L2 gives them while memory gives x
-  // ([4096,4096] of f32 one by one: .91 of the time; from 6,144 on the same).
+  // Where the L1 cache is large, rows from memory gain nothing by sharing parameters: those come
+  // from L1 or L2 while memory gives x ([4096,4096] of f32 one by one: .91 of the time, rows of
+  // 6,144 and more the same).
   const bool from_memory = schedule.stream && pass == NormPass::kForward && simd::HasLargeL1();
   int64_t wanted = from_memory ? 1 : schedule.tiled_runs;
   // Those behind are asked for meanwhile (read_ahead), and what is done once a group pays; but
